@@ -1,0 +1,218 @@
+/**
+ * The broker contract: where tasks wait and how an executor takes, keeps and ends them.
+ * Batch first: every hot call takes and gives arrays. redis/ and sqlite/ implement it; one contract suite fixes it.
+ * Delivery is at least once; a completion is recorded once: who lost the lease is refused (`lost`), never obeyed.
+ * Every method rejects with BrokerUnavailableError while the broker is away, and is safe to call again.
+ */
+import type { ErrorRecord, TaskRecord } from "../task/record.ts";
+import type { TaskState } from "../task/state.ts";
+
+/** A task to enqueue. `message` is the JSON of src/task/message.ts and holds the same id and type. */
+export interface EnqueueRequest {
+  readonly id: string;
+  readonly type: string;
+  readonly queue: string;
+  /** 0 is ordinary; larger is more urgent; at most `BrokerOptions.priorities - 1`. */
+  readonly priority: number;
+  readonly message: string;
+  /** How long the record is kept once the task has ended, in ms; 0: no record is written at all. */
+  readonly retentionMs: number;
+  /** Wait this long, in ms on the broker's clock, before it is queued (state scheduled); 0 or absent: at once. */
+  readonly delayMs?: number;
+}
+
+/** `created` is false where a task of that id was there already; `state` is its state now. */
+export interface EnqueueReceipt {
+  readonly id: string;
+  readonly created: boolean;
+  readonly state: TaskState;
+}
+
+/** One claimed entry. The broker's own object: hand the same one back to renew, complete and release. */
+export interface Delivery {
+  readonly queue: string;
+  readonly priority: number;
+  /** The broker's own name for it; unique among what is claimed. */
+  readonly handle: string;
+  /** The message as it came; null where the entry has no readable `message` field. */
+  readonly raw: string | null;
+  /** What is wrong with the entry itself (no field, several fields, not text); null when nothing is. */
+  readonly problem: string | null;
+  /** How often it has been delivered, this time included; more than 1: somebody died or stalled over it. */
+  readonly deliveries: number;
+  /** When the entry was queued, Unix ms on the broker's clock; null when unknown. */
+  readonly queuedAt: number | null;
+}
+
+interface OutcomeBase {
+  readonly delivery: Delivery;
+  /** The task's id; for an entry that has none, the id that the dead record shall have. */
+  readonly id: string;
+  readonly type: string;
+  /** Which attempt this was, from 1. */
+  readonly attempt: number;
+  /** When the attempt began, Unix ms on the broker's clock; null when the handler never ran. */
+  readonly startedAt: number | null;
+  /** How long the record is to be kept, in ms; 0: keep none, and remove one that is there. */
+  readonly retentionMs: number;
+}
+
+/** How an attempt ended. */
+export type Outcome =
+  | (OutcomeBase & {
+      readonly kind: "done" /** JSON text of the result; null: nothing to tell. */;
+      readonly result: string | null;
+    })
+  | (OutcomeBase & {
+      readonly kind: "retry";
+      readonly error: ErrorRecord /** From now, in ms. */;
+      readonly delayMs: number /** The message for the next attempt. */;
+      readonly message: string;
+    })
+  | (OutcomeBase & { readonly kind: "dead"; readonly reason: string; readonly error: ErrorRecord | null })
+  | (OutcomeBase & { readonly kind: "cancelled"; readonly reason: string });
+
+/** `recorded`: this call ended the attempt. `lost`: the lease was gone; nothing was written. */
+export type CompletionResult = "recorded" | "lost";
+
+/** One progress write: the whole present value and log of a running task (the executor applies the rules). */
+export interface ProgressWrite {
+  readonly delivery: Delivery;
+  readonly id: string;
+  readonly type: string;
+  readonly attempt: number;
+  readonly startedAt: number;
+  readonly progress: number;
+  readonly progressMsg: string;
+}
+
+/** What a cancel found. `state` is the state the task was in; null: no such task is known (the flag is set all the same). */
+export interface CancelReceipt {
+  readonly id: string;
+  readonly state: TaskState | null;
+}
+
+export interface QueueCounts {
+  readonly name: string;
+  readonly queued: number;
+  readonly running: number;
+  /** Scheduled and retrying: whatever waits for a time. */
+  readonly scheduled: number;
+  readonly dead: number;
+}
+
+/** Sums over all queues of the executor: claimed and not ended; not yet claimed. */
+export interface Backlog {
+  readonly pending: number;
+  readonly lag: number;
+}
+
+/** Another executor's last heartbeat. `beat` is null where it is missing or is not a JSON object. */
+export interface FleetMember {
+  readonly name: string;
+  /** Unix ms; null without a beat. */
+  readonly at: number | null;
+  readonly beat: Readonly<Record<string, unknown>> | null;
+}
+
+export interface CleanReport {
+  /** Names removed from the fleet: their last beat was older than the timeout. */
+  readonly removed: readonly string[];
+  /** Records and dead tasks removed since their time was over or there were too many. */
+  readonly purged: number;
+}
+
+export interface ConnectionState {
+  readonly connected: boolean;
+  /** The last connection error, without secrets; null when there was none. */
+  readonly lastError: string | null;
+}
+
+export interface BrokerOptions {
+  /** The executor's name, the owner of what it claims. Clients pass null: they cannot claim. */
+  readonly executor: string | null;
+  readonly queues: readonly string[];
+  /** How many priorities there are: 0..priorities-1. Default 2. */
+  readonly priorities?: number;
+  /** How long a claim is held without a renewal, in ms. */
+  readonly leaseMs: number;
+  /** After how long without a beat an executor is expelled, in ms. Default 120 000. */
+  readonly heartbeatTimeoutMs?: number;
+  /** How many dead tasks are kept in a queue, and how long, in ms. Defaults 10 000 and 30 days. */
+  readonly deadLimit?: number;
+  readonly deadRetentionMs?: number;
+}
+
+export interface Broker {
+  readonly kind: "redis" | "sqlite";
+  /** The address without user and password. */
+  readonly url: string;
+  /** Never waits, never throws. */
+  connection(): ConnectionState;
+  /** Calls the listener at each change of connection(); returns what undoes it. */
+  onConnectionChange(listener: (state: ConnectionState) => void): () => void;
+  /** The broker's clock, Unix ms, estimated without a round trip. */
+  now(): number;
+
+  /** Connects and creates what must exist. Waits for the broker until the signal aborts. */
+  open(signal: AbortSignal): Promise<void>;
+  /** Gives everything back; calls that are under way reject. Never throws. */
+  close(): Promise<void>;
+
+  /** All or nothing per call of at most 1 000; the receipts are in the order of the requests. */
+  enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]>;
+
+  /**
+   * Takes up to `max` tasks, urgent first, oldest first within a priority. With nothing to take it waits: until a
+   * task comes, or some seconds are over (then the answer is empty), or the signal aborts (it rejects with the
+   * signal's reason, and nothing is left claimed that the caller does not know).
+   */
+  claim(max: number, signal: AbortSignal): Promise<Delivery[]>;
+  /** What is pending under our own name and not among `known`: after a start, or a lost reply. Up to `max`. */
+  recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]>;
+  /** Renews the leases; gives those whose lease is lost to somebody else. */
+  renew(deliveries: readonly Delivery[]): Promise<Delivery[]>;
+  /** Ends attempts, one result for each outcome, in order. */
+  complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]>;
+  /** Hands claimed tasks back so that others take them at once; one that is not ours any more is left alone. */
+  release(deliveries: readonly Delivery[]): Promise<void>;
+  /** Takes over up to `max` expired leases whose owner is gone; they are ours from then on. */
+  reclaim(max: number): Promise<Delivery[]>;
+  /** Queues what is due; tells how many, and in how many ms the next one is due (null: nothing waits). */
+  promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }>;
+
+  /** Cancels tasks in whatever state: waiting ones at once, running ones by flag and push. */
+  cancel(ids: readonly string[]): Promise<CancelReceipt[]>;
+  /** Which of these ids have a cancel flag. */
+  cancelled(ids: readonly string[]): Promise<string[]>;
+  /** Calls the listener with ids that somebody cancels from now on; returns what undoes it. */
+  onCancel(listener: (ids: readonly string[]) => void): () => void;
+
+  writeProgress(writes: readonly ProgressWrite[]): Promise<void>;
+  /** The record of a task; null where none is kept. */
+  record(id: string): Promise<TaskRecord | null>;
+
+  counts(): Promise<QueueCounts[]>;
+  backlog(): Promise<Backlog>;
+
+  /** Registers the executor (again) and stores its beat: JSON of the shape that RagFlow's readers expect. */
+  beat(json: string): Promise<void>;
+  /** The last beat out: the executor leaves the fleet. `json` is stored as the last beat before it does. */
+  leave(json: string): Promise<void>;
+  /** All executors that are registered, ours too. */
+  fleet(): Promise<FleetMember[]>;
+  /** Takes the clean-up lock for 60 s; false where somebody else has it. */
+  lock(): Promise<boolean>;
+  /** Gives the clean-up lock back, if it is still ours. */
+  unlock(): Promise<void>;
+  /** To be called under the lock: trims heartbeats, expels the dead, purges what is over. Bounded work. */
+  clean(): Promise<CleanReport>;
+}
+
+/** The broker cannot be reached, or did not answer in time. What was asked may or may not have happened. */
+export class BrokerUnavailableError extends Error {
+  override readonly name = "BrokerUnavailableError";
+}
+
+/** How many requests one enqueue takes. */
+export const MAX_ENQUEUE_BATCH = 1000;

@@ -1,0 +1,66 @@
+/** What an executor tells about itself: the shape of `GET /status`, and where HTTP reads it. */
+import type { TreeNode } from "../concurrency/index.ts";
+
+export type ExecutorState = "starting" | "running" | "draining" | "disconnected";
+
+export interface CurrentTask {
+  readonly type: string;
+  readonly attempt: number;
+  readonly progress: number;
+  readonly message: string;
+  /** ISO 8601. */
+  readonly started_at: string;
+  readonly queue: string;
+  /** True once it was cancelled and did not end within the grace. */
+  readonly ignoring_cancel?: true;
+}
+
+export interface QueueStatus {
+  readonly name: string;
+  readonly queued: number;
+  readonly running: number;
+  readonly scheduled: number;
+  readonly dead: number;
+}
+
+export interface ExecutorStatus {
+  readonly name: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly state: ExecutorState;
+  readonly boot_at: string;
+  readonly now: string;
+  readonly uptime_s: number;
+  readonly concurrency: number;
+  readonly current: Readonly<Record<string, CurrentTask>>;
+  readonly done: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly retried: number;
+  /** Completions that were refused since the lease was gone. */
+  readonly lost: number;
+  /** Tasks that were cancelled, ignored it, and run on without a nursery: each keeps its slot. */
+  readonly abandoned: number;
+  readonly pending: number;
+  readonly lag: number;
+  readonly memory: { readonly rss_bytes: number; readonly heap_bytes: number; readonly max_rss_bytes: number };
+  readonly broker: {
+    readonly kind: "redis" | "sqlite";
+    readonly url: string;
+    readonly connected: boolean;
+    readonly last_error: string | null;
+  };
+  readonly queues: readonly QueueStatus[];
+  /** The other executors' last heartbeats. */
+  readonly fleet: readonly Readonly<Record<string, unknown>>[];
+}
+
+export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+
+/** Where HTTP reads: all of it at once from memory, never waiting for the broker. */
+export interface StatusSource {
+  status(): ExecutorStatus;
+  /** Ready only while the claim loop makes progress. */
+  readiness(): Readiness;
+  tree(): TreeNode;
+}

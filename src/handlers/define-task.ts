@@ -1,0 +1,97 @@
+/**
+ * What users write: a handler, defined by `defineTask`. Types flow from the payload schema to `run`.
+ * This file holds the shapes and the check of a definition; the registry and the loading of files are elsewhere.
+ */
+import * as v from "valibot";
+import type { CancelScope, Nursery } from "../concurrency/index.ts";
+import type { Backoff } from "../task/message.ts";
+
+/** The task that an attempt runs, as handlers see it. */
+export interface TaskInfo {
+  readonly id: string;
+  readonly type: string;
+  readonly queue: string;
+  readonly priority: number;
+  /** When the entry was queued, Unix ms on the broker's clock; null when unknown. */
+  readonly queuedAt: number | null;
+  /** The whole message as it came. */
+  readonly message: Readonly<Record<string, unknown>>;
+}
+
+/** Writes log lines that carry the task's id and type. */
+export interface TaskLog {
+  debug(message: string, properties?: Readonly<Record<string, unknown>>): void;
+  info(message: string, properties?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, properties?: Readonly<Record<string, unknown>>): void;
+  error(message: string, properties?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What `run` is given. */
+export interface TaskContext<Payload = unknown> {
+  readonly payload: Payload;
+  readonly task: TaskInfo;
+  /** Which attempt this is, from 1. */
+  readonly attempt: number;
+  /** Aborted once the task is cancelled, timed out, or the executor must hand it back. */
+  readonly signal: AbortSignal;
+  readonly scope: CancelScope;
+  /** Children started here end before the attempt ends. */
+  readonly nursery: Nursery;
+  /**
+   * Tells how far the task is: 0..1, or -1 for failed, with a message for its log. Writes are gathered to a few a
+   * second. Rejects with the cancel once the task is cancelled.
+   */
+  progress(value: number, message?: string): Promise<void>;
+  readonly log: TaskLog;
+}
+
+export type PayloadSchema = v.GenericSchema | v.GenericSchemaAsync;
+
+/** The definition of one task type. */
+export interface TaskDefinition<Schema extends PayloadSchema | undefined = PayloadSchema | undefined> {
+  /** The `task_type` of its messages; `default` takes messages that have none. */
+  readonly type: string;
+  /** Every payload passes it before `run` sees it; a payload that it refuses fails and is not retried. */
+  readonly payload?: Schema;
+  /** How many attempts there may be; default from the configuration (3). */
+  readonly attempts?: number;
+  readonly backoff?: Backoff;
+  /** How long one attempt may take, in ms; default: no limit. */
+  readonly timeoutMs?: number;
+  /** How long the record is kept after the end, in ms; 0: no record is written. Default from the configuration. */
+  readonly retentionMs?: number;
+  /** Does the work. What it returns (any JSON value) is the result; what it throws is the failure. */
+  run(context: TaskContext<Schema extends PayloadSchema ? v.InferOutput<Schema> : unknown>): unknown;
+}
+
+const DEFINED = Symbol.for("taskexe.definition");
+
+const DefinitionSchema = v.looseObject({
+  type: v.pipe(v.string("must be a string"), v.nonEmpty("must not be empty"), v.maxLength(128)),
+  payload: v.optional(v.looseObject({ kind: v.literal("schema") }, "must be a valibot schema")),
+  attempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  timeoutMs: v.optional(v.pipe(v.number(), v.minValue(0))),
+  retentionMs: v.optional(v.pipe(v.number(), v.minValue(0))),
+  run: v.function("must be a function"),
+});
+
+/**
+ * Defines a task type.
+ *
+ * @throws TypeError when the definition is not one (no type, no run, a payload that is no valibot schema).
+ */
+export function defineTask<const Schema extends PayloadSchema | undefined = undefined>(
+  definition: TaskDefinition<Schema>,
+): TaskDefinition<Schema> {
+  const checked = v.safeParse(DefinitionSchema, definition);
+  if (!checked.success) {
+    const issue = checked.issues[0];
+    throw new TypeError(`defineTask: ${v.getDotPath(issue) ?? "definition"}: ${issue.message}`);
+  }
+  return Object.freeze(Object.assign(definition, { [DEFINED]: true }));
+}
+
+/** Tells whether a value came out of defineTask, whichever copy of this package made it. */
+export function isTaskDefinition(value: unknown): value is TaskDefinition {
+  return typeof value === "object" && value !== null && DEFINED in value;
+}

@@ -1,0 +1,167 @@
+/**
+ * The message on the wire: JSON in the stream field `message`, `{"id","task_type",...}`.
+ * Ours adds `payload` (what the handler gets) and, where they differ from the defaults, `taskexe` (options).
+ * A foreign message (no `payload` key) is handed to its handler whole, unknown keys and all.
+ * Whatever cannot be a task gets a reason that names what is wrong; nothing here throws on bad input.
+ */
+import * as v from "valibot";
+
+/** The type of a message that names none, and of the handler that takes it. */
+export const DEFAULT_TYPE = "default";
+
+/** The longest message that is run, in UTF-16 code units (about bytes for ASCII): 4 MiB. Longer ones end as dead. */
+export const MAX_MESSAGE_LENGTH = 4 * 1024 * 1024;
+
+/** The longest id and the longest type name, in UTF-16 code units. */
+export const MAX_ID_LENGTH = 256;
+export const MAX_TYPE_LENGTH = 128;
+
+const Milliseconds = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+/** How long to wait before the next attempt. `full jitter`: a random time between 0 and the computed delay. */
+export const BackoffSchema = v.strictObject({
+  kind: v.picklist(["fixed", "exponential"]),
+  /** The first delay, in ms. */
+  delay_ms: Milliseconds,
+  /** The longest delay, in ms. */
+  max_ms: v.optional(Milliseconds),
+});
+
+/** Options of one task, all optional; what is absent comes from the handler, then from the configuration. */
+export const TaskOptionsSchema = v.looseObject({
+  /** Which attempt the next run is, from 1. Written by the broker when it queues a retry. */
+  attempt: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  /** How many attempts there may be in all. */
+  attempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  backoff: v.optional(BackoffSchema),
+  /** How long one attempt may take, in ms. */
+  timeout_ms: v.optional(Milliseconds),
+  /** When the task must have ended, Unix ms on the broker's clock. */
+  deadline_at: v.optional(Milliseconds),
+  /** How long the record of the ended task is kept, in ms; 0 keeps and writes none. */
+  retention_ms: v.optional(Milliseconds),
+});
+
+export type Backoff = v.InferOutput<typeof BackoffSchema>;
+export type TaskOptions = v.InferOutput<typeof TaskOptionsSchema>;
+
+const IdSchema = v.pipe(
+  v.string("must be a string"),
+  v.nonEmpty("must not be empty"),
+  v.maxLength(MAX_ID_LENGTH, `must be at most ${MAX_ID_LENGTH} characters long`),
+);
+const TypeSchema = v.pipe(
+  v.string("must be a string"),
+  v.nonEmpty("must not be empty"),
+  v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
+);
+
+/** What every message must have; all other keys are kept. */
+export const MessageSchema = v.looseObject({
+  id: IdSchema,
+  task_type: v.optional(v.nullable(TypeSchema)),
+  taskexe: v.optional(TaskOptionsSchema),
+});
+
+/** A message that can be run. */
+export interface TaskMessage {
+  readonly id: string;
+  readonly type: string;
+  /** What the handler gets: `payload` of our own messages, the whole message of foreign ones. */
+  readonly payload: unknown;
+  readonly options: TaskOptions;
+  /** True for a message that another producer wrote (it has no `payload` key). */
+  readonly foreign: boolean;
+  /** The whole message as it came, for heartbeats. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export type ParsedMessage =
+  | { readonly ok: true; readonly message: TaskMessage }
+  /** `id` is there when the message had a usable one. */
+  | { readonly ok: false; readonly reason: string; readonly id: string | null };
+
+const NO_OPTIONS: TaskOptions = Object.freeze({});
+
+/** Reads the JSON of one stream entry. Never throws: what is wrong comes back as a reason. */
+export function parseMessage(raw: string): ParsedMessage {
+  if (raw.length > MAX_MESSAGE_LENGTH) {
+    const reason = `the message is ${raw.length} characters long; at most ${MAX_MESSAGE_LENGTH} are run`;
+    return { ok: false, reason, id: null };
+  }
+  let fields: unknown;
+  try {
+    fields = JSON.parse(raw);
+  } catch (error) {
+    return { ok: false, reason: `the message is not JSON: ${messageOf(error)}`, id: null };
+  }
+  if (typeof fields !== "object" || fields === null || Array.isArray(fields)) {
+    return { ok: false, reason: `the message must be a JSON object, got ${describe(fields)}`, id: null };
+  }
+  const checked = v.safeParse(MessageSchema, fields);
+  if (!checked.success) return { ok: false, reason: reasonOf(checked.issues), id: usableId(fields) };
+  const { output } = checked;
+  const foreign = !("payload" in output);
+  return {
+    ok: true,
+    message: {
+      id: output.id,
+      type: output.task_type ?? DEFAULT_TYPE,
+      payload: foreign ? withoutOptions(output) : output.payload,
+      options: output.taskexe ?? NO_OPTIONS,
+      foreign,
+      fields: output,
+    },
+  };
+}
+
+/** Writes the JSON of one task. `options` is left out when it is empty. */
+export function formatMessage(task: {
+  readonly id: string;
+  readonly type: string;
+  readonly payload: unknown;
+  readonly options?: TaskOptions;
+}): string {
+  const { id, type, payload = null, options } = task;
+  const head = { id, task_type: type, payload };
+  return JSON.stringify(options && Object.keys(options).length > 0 ? { ...head, taskexe: options } : head);
+}
+
+/** The same message with other options, as a retry writes it. */
+export function withOptions(fields: Readonly<Record<string, unknown>>, options: TaskOptions): string {
+  return JSON.stringify({ ...fields, taskexe: options });
+}
+
+function withoutOptions(fields: Record<string, unknown>): Record<string, unknown> {
+  if (!("taskexe" in fields)) return fields;
+  const { taskexe: _, ...rest } = fields;
+  return rest;
+}
+
+function reasonOf(issues: readonly v.BaseIssue<unknown>[]): string {
+  return issues
+    .slice(0, 5)
+    .map((issue) => {
+      const path = v.getDotPath(issue) ?? "message";
+      if (issue.input === undefined) return `the message has no ${path}`;
+      return `${path}: ${issue.message}, got ${describe(issue.input)}`;
+    })
+    .join("; ");
+}
+
+function usableId(fields: object): string | null {
+  const checked = v.safeParse(IdSchema, "id" in fields ? fields.id : undefined);
+  return checked.success ? checked.output : null;
+}
+
+function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object") return "an object";
+  const text = JSON.stringify(value) ?? String(value);
+  return `${typeof value} ${text.length > 60 ? `${text.slice(0, 60)}...` : text}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,58 @@
+/**
+ * The record of a task: everything that can be told about it. Brokers store it, `taskexe task ID` and HTTP show it.
+ * Times are Unix ms on the broker's clock; what is unknown is null.
+ */
+import * as v from "valibot";
+import { TASK_STATES } from "./state.ts";
+
+/** An error as it is kept: bounded in size, a group with its parts. */
+export interface ErrorRecord {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string | undefined;
+  /** The parts of a group, and a cause as the last part. */
+  readonly parts?: readonly ErrorRecord[] | undefined;
+}
+
+export const ErrorRecordSchema: v.GenericSchema<ErrorRecord> = v.object({
+  name: v.string(),
+  message: v.string(),
+  stack: v.optional(v.string()),
+  parts: v.optional(v.array(v.lazy(() => ErrorRecordSchema))),
+});
+
+const Time = v.nullable(v.number());
+
+export const TaskRecordSchema = v.object({
+  id: v.string(),
+  type: v.string(),
+  queue: v.string(),
+  priority: v.number(),
+  state: v.picklist(TASK_STATES),
+  /** Which attempt is running or was last; 0 before the first. */
+  attempt: v.number(),
+  /** How often an executor died or lost its lease while it held the task. */
+  crashes: v.number(),
+  /** How many completions were recorded: 0 or 1. */
+  completions: v.number(),
+  /** 0..1, or -1 for failed. */
+  progress: v.number(),
+  /** The log of progress messages, its last 3 000 characters. */
+  progress_msg: v.string(),
+  /** The JSON value that the handler returned. */
+  result: v.unknown(),
+  /** Why it is dead or cancelled. */
+  reason: v.nullable(v.string()),
+  error: v.nullable(ErrorRecordSchema),
+  /** Who runs it, or ran it last. */
+  executor: v.nullable(v.string()),
+  /** The message as it stands on the wire; of an over-long one its first part. */
+  message: v.string(),
+  enqueued_at: Time,
+  started_at: Time,
+  finished_at: Time,
+  /** When a scheduled or retrying task is due. */
+  due_at: Time,
+});
+
+export type TaskRecord = v.InferOutput<typeof TaskRecordSchema>;
