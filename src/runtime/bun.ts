@@ -1,0 +1,88 @@
+/**
+ * The runtime shim on Bun, from source and inside an executable made by `bun build --compile`.
+ */
+
+import { trackAllocations } from "./allocations.ts";
+import { inheritedOptions } from "./entry.ts";
+import { writeHeapSnapshot } from "./heap-snapshot.ts";
+import { hostId } from "./host-id.ts";
+import { jsc } from "./jsc.ts";
+import { checkedAddress, failedAnswer, IDLE_TIMEOUT_S, listenError, peerAddress } from "./listen.ts";
+import { observeObjectCounts } from "./object-counts.ts";
+import type { HttpServer, MemoryFigures, Runtime, ServeOptions } from "./runtime.ts";
+import { onFatal, onSignal } from "./signals.ts";
+import { sleep } from "./sleep.ts";
+import { spawn } from "./spawn.ts";
+import { openDatabase } from "./sqlite.ts";
+
+/** The shim on Bun; call it there only. */
+export function bunRuntime(): Runtime {
+  const compiled = Bun.isStandaloneExecutable;
+  return {
+    name: "bun",
+    version: Bun.version,
+    compiled,
+    // In a compiled executable argv[0] is "bun" and Bun.main a file inside it; execPath is the real file.
+    self: { command: process.execPath, args: compiled ? [] : [...inheritedOptions(), Bun.main] },
+    onSignal,
+    onFatal,
+    sleep,
+    memory,
+    collectGarbage,
+    writeHeapSnapshot,
+    allocations: trackAllocations(heapBytes, observeObjectCounts),
+    serve,
+    spawn,
+    openDatabase,
+    hostId,
+  };
+}
+
+/** From JavaScriptCore: the heapUsed of process.memoryUsage() stays behind by a third and more while a heap grows. */
+function heapBytes(): number {
+  return jsc().heapSize();
+}
+
+function memory(): MemoryFigures {
+  return {
+    rssBytes: process.memoryUsage.rss(),
+    heapBytes: heapBytes(),
+    maxRssBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+function collectGarbage(): boolean {
+  Bun.gc(true);
+  return true;
+}
+
+async function serve(options: ServeOptions): Promise<HttpServer> {
+  const address = checkedAddress(options);
+  const server = listen(address, options.fetch);
+  let closed: Promise<void> | undefined;
+  return {
+    hostname: address.hostname,
+    port: server.port ?? address.port,
+    close() {
+      closed ??= server.stop(true);
+      return closed;
+    },
+  };
+}
+
+function listen(address: { hostname: string; port: number }, fetch: ServeOptions["fetch"]) {
+  try {
+    return Bun.serve({
+      ...address,
+      // Otherwise a failing handler shows the source in a page of 51 KB.
+      development: false,
+      // Left out, a second server of this process takes the same port without an error, and is never asked.
+      reusePort: false,
+      idleTimeout: IDLE_TIMEOUT_S,
+      fetch: (request, server) => fetch(request, { address: peerAddress(server.requestIP(request)?.address) }),
+      error: failedAnswer,
+    });
+  } catch (error) {
+    throw listenError(address, error);
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * The contract of the runtime shim: the few things in which Bun, Node and Deno differ, under one set of names.
+ * Everything above this folder is written against `Runtime` and never asks which runtime it runs on.
+ * Units are in the names: bytes, milliseconds. One file per runtime implements it; index.ts picks one.
+ */
+
+/** The signals that taskexe handles. SIGHUP is listed so that it can be taken later without a change here. */
+export type SignalName = "SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGUSR2" | "SIGHUP";
+
+/** Memory of this process, in bytes whatever unit the runtime reports. */
+export interface MemoryFigures {
+  /** Resident set size now. */
+  readonly rssBytes: number;
+  /** Live JavaScript heap now; can lag behind until the next collection. */
+  readonly heapBytes: number;
+  /** The largest resident set size since the process began. */
+  readonly maxRssBytes: number;
+}
+
+/** What allocation tracking saw between its start and its stop. */
+export interface AllocationReport {
+  /** Heap in use when the report was made, in bytes. */
+  readonly currentBytes: number;
+  /** The largest heap in use that was observed while tracking, in bytes. */
+  readonly peakBytes: number;
+  /** What grew most, largest first, at most 20 rows. `label` is a type (Bun) or a call site (Node, Deno). */
+  readonly grown: readonly { readonly label: string; readonly count?: number; readonly bytes?: number }[];
+}
+
+/** Allocation tracking: sampled call sites on Node and Deno, differences of object counts on Bun. */
+export interface AllocationTracking {
+  readonly active: boolean;
+  /** Starts tracking; starting twice goes on with the first. */
+  start(): Promise<void>;
+  /** Current and peak heap since start(); both are the heap now when tracking is off. */
+  figures(): { readonly currentBytes: number; readonly peakBytes: number };
+  /** Stops tracking and tells what grew; null when it was not active. */
+  stop(): Promise<AllocationReport | null>;
+}
+
+export interface ServeOptions {
+  readonly hostname: string;
+  /** 0 takes a free port, which `HttpServer.port` tells. */
+  readonly port: number;
+  readonly fetch: (request: Request, peer: { readonly address: string }) => Response | Promise<Response>;
+}
+
+export interface HttpServer {
+  readonly hostname: string;
+  readonly port: number;
+  /** Stops listening and ends open connections; resolves once the port is free. */
+  close(): Promise<void>;
+}
+
+export interface SpawnOptions {
+  readonly cwd?: string;
+  /** The whole environment of the child; nothing is inherited unless listed here. Default: the parent's. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What the child reads from standard input, then its end; default: nothing. */
+  readonly stdin?: string | Uint8Array;
+}
+
+export interface ChildExit {
+  /** The exit code, or null when a signal ended the child. */
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface ChildProcessHandle {
+  readonly pid: number;
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+  /** Resolves when the child has ended; never rejects. */
+  readonly exited: Promise<ChildExit>;
+  /** Signals the child and everything it started (its process group); false when none is left. */
+  killGroup(signal: "SIGTERM" | "SIGKILL" | "SIGINT" | "SIGSTOP" | "SIGCONT"): boolean;
+}
+
+export type SqlValue = string | number | bigint | null | Uint8Array;
+
+export interface SqlStatement {
+  run(...values: SqlValue[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint };
+  get(...values: SqlValue[]): Record<string, SqlValue> | undefined;
+  all(...values: SqlValue[]): Record<string, SqlValue>[];
+}
+
+/** A SQLite database: synchronous, one connection. */
+export interface SqlDatabase {
+  exec(sql: string): void;
+  prepare(sql: string): SqlStatement;
+  close(): void;
+}
+
+/** What a runtime gives. */
+export interface Runtime {
+  readonly name: "bun" | "node" | "deno";
+  readonly version: string;
+  /** True inside an executable made by `bun build --compile`. */
+  readonly compiled: boolean;
+  /**
+   * The file that starts this program again: the executable itself when compiled, else the runtime;
+   * `args` goes before the program's own arguments (the entry script, when not compiled).
+   */
+  readonly self: { readonly command: string; readonly args: readonly string[] };
+  /** Calls the handler each time the signal comes, in place of the runtime's default; returns what undoes it. */
+  onSignal(signal: SignalName, handler: () => void): () => void;
+  /** Calls the handler for uncaught exceptions and unhandled rejections; returns what undoes it. */
+  onFatal(handler: (error: unknown) => void): () => void;
+  /** Resolves after `ms` (0 to any length), or rejects with the signal's reason as soon as it aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  memory(): MemoryFigures;
+  /** Collects garbage now where the runtime allows it; tells whether it did. */
+  collectGarbage(): boolean;
+  /** Writes a heap snapshot that Chrome's tools read, mode 0600. The path must not exist. Blocks for its duration. */
+  writeHeapSnapshot(path: string): Promise<void>;
+  readonly allocations: AllocationTracking;
+  serve(options: ServeOptions): Promise<HttpServer>;
+  /** Starts `command` with `args`, never through a shell, as the leader of its own process group. */
+  spawn(command: string, args: readonly string[], options?: SpawnOptions): Promise<ChildProcessHandle>;
+  /** Opens (and creates) a SQLite file, or ":memory:". */
+  openDatabase(path: string): SqlDatabase;
+  /** An id of this machine: the same over restarts, 8 hex digits, not reversible to the machine's own id. */
+  hostId(): string;
+}
