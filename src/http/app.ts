@@ -1,0 +1,90 @@
+/**
+ * What an executor tells over HTTP: its status, its health and its live tree, all read from memory, so that it answers
+ * at once while the broker is away. Reading only: GET and HEAD. Every mistake is answered in JSON that says what is
+ * there instead, and no answer shows a stack. Listening and stopping are serve-http.ts.
+ */
+import { getLogger } from "@logtape/logtape";
+import { type Context, Hono } from "hono";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import type { StatusSource } from "../executor/status.ts";
+import { hostCheck } from "./host-check.ts";
+import { securityHeaders } from "./security-headers.ts";
+import { treeText } from "./tree-text.ts";
+
+const PATHS = {
+  "/": "this list",
+  "/status": "what this executor is, does and has done, as JSON",
+  "/status/tree": "the live tree of nurseries and tasks, as JSON; ?format=text for reading",
+  "/healthz": "200 while the process lives",
+  "/readyz": "200 while tasks are claimed, else 503 and the reason",
+} as const;
+
+export interface AppOptions {
+  /** The hostname that is listened on; decides which Host headers are answered. Default 127.0.0.1. */
+  readonly hostname?: string;
+}
+
+/** The application; give its `fetch` to a server, or ask it with `request` in a test. */
+export function createApp(source: StatusSource, options: AppOptions = {}): Hono {
+  const app = new Hono();
+
+  app.use(securityHeaders);
+  app.use(hostCheck(options.hostname ?? "127.0.0.1"));
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }));
+
+  app.get("/", (context) => text(context, index()));
+  app.get("/status", (context) => json(context, source.status()));
+  app.get("/status/tree", (context) => showTree(context, source));
+  app.get("/healthz", (context) => context.json({ ok: true }));
+  app.get("/readyz", (context) => {
+    const readiness = source.readiness();
+    return context.json(readiness, readiness.ready ? 200 : 503);
+  });
+
+  app.notFound((context) => {
+    return context.json({ error: `there is no ${context.req.path.slice(0, 200)}`, paths: Object.keys(PATHS) }, 404);
+  });
+  app.onError((error, context) => {
+    // The client learns that it failed; why is for whoever reads the log.
+    getLogger(["taskexe", "http"]).error("{method} {path} failed: {error}", {
+      method: context.req.method,
+      path: context.req.path,
+      error,
+    });
+    return context.json({ error: "internal error; the log of this executor has the details" }, 500);
+  });
+  return app;
+}
+
+function showTree(context: Context, source: StatusSource): Response {
+  const format = context.req.query("format") ?? "json";
+  switch (format) {
+    case "json":
+      return json(context, source.tree(), 0);
+    case "text":
+      return text(context, treeText(source.tree()));
+    default:
+      return context.json({ error: `format must be json or text, got ${JSON.stringify(format.slice(0, 60))}` }, 400);
+  }
+}
+
+function refuseMethod(context: Context, allowed: string[]): Response {
+  const allow = allowed.join(", ");
+  const error = `${context.req.path} takes ${allow}, not ${context.req.method}`;
+  return context.json({ error }, 405, { Allow: allow });
+}
+
+/** Indented for people with curl, but for the tree: deep as it may be, indenting would make it grow with its square. */
+function json(context: Context, value: unknown, indent = 2): Response {
+  return context.body(`${JSON.stringify(value, null, indent)}\n`, 200, { "Content-Type": "application/json" });
+}
+
+/** Names the type: where middleware touches the headers, Hono's own `text` can lose it. */
+function text(context: Context, body: string): Response {
+  return context.body(body, 200, { "Content-Type": "text/plain; charset=UTF-8" });
+}
+
+function index(): string {
+  const lines = Object.entries(PATHS).map(([path, what]) => `${path.padEnd(14)}${what}\n`);
+  return `taskexe\n\n${lines.join("")}`;
+}

@@ -1,0 +1,37 @@
+/**
+ * The HTTP server as a child of a nursery: it listens, says where, and serves until its scope is cancelled; then the
+ * port is free again. What it answers is app.ts.
+ */
+import { sleepForever, type Task } from "../concurrency/index.ts";
+import type { StatusSource } from "../executor/status.ts";
+import { runtime } from "../runtime/index.ts";
+import { createApp } from "./app.ts";
+
+export interface HttpAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+export interface ServeHttpOptions extends HttpAddress {
+  readonly source: StatusSource;
+}
+
+/**
+ * To be run by `nursery.start(caller, (task, started) => serveHttp(task, started, options))`: `started` is told the
+ * address that is bound (port 0 takes a free one). Ends only by a cancel of the task's scope, or by an error when it
+ * cannot listen, which comes before `started` and names the address and what to do.
+ */
+export async function serveHttp(
+  task: Task,
+  started: (address: HttpAddress) => void,
+  { hostname, port, source }: ServeHttpOptions,
+): Promise<void> {
+  const app = createApp(source, { hostname });
+  const server = await runtime.serve({ hostname, port, fetch: (request) => app.fetch(request) });
+  try {
+    started({ hostname: server.hostname, port: server.port });
+    await sleepForever(task.signal);
+  } finally {
+    await server.close();
+  }
+}

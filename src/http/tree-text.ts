@@ -1,0 +1,30 @@
+/** The live tree of nurseries and tasks as text for people: one line a node, two spaces a level. */
+import type { TreeNode } from "../concurrency/index.ts";
+
+/** Beyond this depth lines are not moved further in, else the text of a deep tree grows with its square. */
+const MAX_INDENT = 64;
+
+/** Ends with a newline. A line is `name  age  state`; ages are in ms below 10 s, then s, min, h. */
+export function treeText(root: TreeNode): string {
+  const lines: string[] = [];
+  // A stack, not recursion: the tree can be thousands of nurseries deep.
+  const open: { node: TreeNode; depth: number }[] = [{ node: root, depth: 0 }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { node, depth } = next;
+    lines.push(`${"  ".repeat(Math.min(depth, MAX_INDENT))}${oneLine(node.name)}  ${age(node.ageMs)}  ${node.state}\n`);
+    for (const child of node.children.toReversed()) open.push({ node: child, depth: depth + 1 });
+  }
+  return lines.join("");
+}
+
+/** Names can hold what producers wrote (task ids): no line breaks and no terminal escapes. */
+function oneLine(name: string): string {
+  return name.replace(/\p{Cc}/gu, "?");
+}
+
+function age(ms: number): string {
+  if (ms < 10_000) return `${Math.round(ms)} ms`;
+  if (ms < 600_000) return `${Math.round(ms / 1000)} s`;
+  if (ms < 36_000_000) return `${Math.round(ms / 60_000)} min`;
+  return `${Math.round(ms / 3_600_000)} h`;
+}
