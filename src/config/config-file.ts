@@ -1,0 +1,61 @@
+/**
+ * Reads the TOML file: its values by setting, and a refusal of every key that is not known.
+ * Relative paths in it count from the folder of the file. What the values may be is the schema's business.
+ */
+import { readFileSync } from "node:fs";
+import { dirname, isAbsolute, resolve } from "node:path";
+import { parse, TomlError } from "smol-toml";
+import { ConfigError } from "./config-error.ts";
+import { didYouMean } from "./nearest.ts";
+import type { SettingKey } from "./schema.ts";
+import { SETTING_KEYS, SETTING_NAMES } from "./sources.ts";
+
+/**
+ * The values that the file gives, by setting.
+ *
+ * @throws ConfigError when the file cannot be read, is no TOML, or has a key that is not known.
+ */
+export function readConfigFile(path: string, namedBy: string): Map<SettingKey, unknown> {
+  const table = readToml(path, namedBy);
+  const keys = new Map(SETTING_KEYS.map((key) => [SETTING_NAMES[key].file, key]));
+  const values = new Map<SettingKey, unknown>();
+  const problems: string[] = [];
+  for (const [name, value] of Object.entries(table)) {
+    const key = keys.get(name);
+    if (key === undefined) problems.push(`${path}: unknown key ${name}${didYouMean(name, [...keys.keys()])}`);
+    else values.set(key, fromFolder(key, value, dirname(resolve(path))));
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return values;
+}
+
+function readToml(path: string, namedBy: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    const reason = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "it is a folder" : code;
+    throw new ConfigError([`${namedBy}: the file ${path} cannot be read: ${reason}`]);
+  }
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const reason = error.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "");
+    throw new ConfigError([`${path}:${error.line}:${error.column}: not TOML: ${reason}`]);
+  }
+}
+
+function fromFolder(key: SettingKey, value: unknown, folder: string): unknown {
+  if (key === "tasks") {
+    const paths = typeof value === "string" ? [value] : value;
+    if (!Array.isArray(paths)) return value;
+    return paths.map((path) => (typeof path === "string" && path !== "" ? resolve(folder, path) : path));
+  }
+  if (key === "broker" && typeof value === "string" && /^sqlite:./i.test(value)) {
+    const path = value.slice("sqlite:".length);
+    return isAbsolute(path) ? value : `sqlite:${resolve(folder, path)}`;
+  }
+  return value;
+}

@@ -1,0 +1,121 @@
+/**
+ * The one schema of the configuration: what each setting may be, whoever gave it.
+ * Takes text (flags, environment) and TOML values alike and gives the types the program works with.
+ * Where a value came from, and how it is called there, is in sources.ts.
+ */
+import * as v from "valibot";
+import { formatDuration, parseDuration } from "./durations.ts";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** `HOST:PORT`; the host in brackets where it is an IPv6 address. */
+export interface ListenAddress {
+  readonly hostname: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+}
+
+const BrokerAddress = v.pipe(
+  v.string("an address as text"),
+  v.regex(
+    /^(rediss?:\/\/.|redis\+unix:\/\/\/.|unix:\/\/\/.|sqlite:.)/i,
+    "redis://HOST:PORT/DB, rediss://..., unix:///PATH/TO.sock or sqlite:PATH/TO/FILE.db",
+  ),
+);
+
+const QueueNames = v.pipe(
+  names("names with commas between them"),
+  v.minLength(1, "at least one queue"),
+  v.maxLength(64, "at most 64 queues"),
+  v.everyItem(
+    (queue) => /^[\w.-]{1,128}$/.test(queue),
+    "names of letters, digits, dot, dash and underscore, at most 128 long",
+  ),
+  v.check((queues) => new Set(queues).size === queues.length, "each queue once"),
+);
+
+// Readers of the fleet take the name for the key of its heartbeats, so it must be none of the other keys.
+const ExecutorName = v.pipe(
+  v.string("a name as text"),
+  v.regex(/^[\w.:@-]{1,200}$/, "letters, digits and . _ : @ -, at most 200 of them"),
+  v.check(
+    (name) => !/^(TASKEXE|clean_task_executor|te\..*|.*-cancel)$/.test(name),
+    "a name that is no key of the broker",
+  ),
+);
+
+const ListenOn = v.pipe(
+  v.string("HOST:PORT as text, or off"),
+  v.rawTransform(({ dataset, addIssue, NEVER }): ListenAddress | null => {
+    const text = dataset.value.trim();
+    if (text === "off") return null;
+    const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(text);
+    const hostname = match?.[1] ?? match?.[2];
+    const port = Number(match?.[3]);
+    if (hostname === undefined || port > 65_535) {
+      addIssue({ message: "HOST:PORT (like 127.0.0.1:8080 or [::1]:8080, port 0 to 65535) or off" });
+      return NEVER;
+    }
+    return { hostname, port };
+  }),
+);
+
+/** Every setting and what it may be. The message of each check is what stands behind "expected". */
+export const SettingsSchema = v.object({
+  broker: BrokerAddress,
+  queues: QueueNames,
+  tasks: v.pipe(
+    names("paths"),
+    v.everyItem((path) => path !== "", "paths that are not empty"),
+  ),
+  concurrency: wholeNumber(1, 10_000),
+  name: v.nullable(ExecutorName),
+  listen: ListenOn,
+  leaseMs: duration(500, HOUR),
+  graceMs: duration(0, DAY),
+  log: v.picklist(["pretty", "json"], "pretty or json"),
+  heartbeatTimeoutMs: duration(1_000, DAY),
+  retentionMs: duration(0, 365 * DAY),
+  attempts: wholeNumber(1, 1_000),
+  abandonedLimit: wholeNumber(1, 10_000),
+  trackAllocations: v.pipe(
+    v.union([v.boolean(), v.picklist(["1", "0", "true", "false"])], "1 or 0 (true or false)"),
+    v.transform((value) => value === true || value === "1" || value === "true"),
+  ),
+});
+
+export type SettingValues = v.InferOutput<typeof SettingsSchema>;
+export type SettingKey = keyof SettingValues;
+
+function names(expected: string) {
+  return v.pipe(
+    v.union([v.string(), v.array(v.string())], expected),
+    v.transform((value) => (typeof value === "string" ? value.split(",") : value).map((name) => name.trim())),
+  );
+}
+
+function wholeNumber(least: number, most: number) {
+  const expected = `a whole number from ${least} to ${most}`;
+  return v.pipe(
+    v.union([v.number(), v.pipe(v.string(), v.regex(/^\s*\d{1,9}\s*$/, expected), v.transform(Number))], expected),
+    v.integer(expected),
+    v.minValue(least, expected),
+    v.maxValue(most, expected),
+  );
+}
+
+function duration(least: number, most: number) {
+  const expected = `a duration from ${formatDuration(least)} to ${formatDuration(most)} (500ms, 30s, 5m, 1h; a plain number counts seconds)`;
+  return v.pipe(
+    v.union([v.string(), v.number()], expected),
+    v.rawTransform(({ dataset, addIssue, NEVER }): number => {
+      const ms = parseDuration(dataset.value);
+      if (ms === null || ms < least || ms > most) {
+        addIssue({ message: expected });
+        return NEVER;
+      }
+      return ms;
+    }),
+  );
+}

@@ -1,0 +1,59 @@
+/**
+ * How each setting is called in each place it can come from, and its default: flags, environment, file.
+ * One table, read by the loader, by the command line's help and by the errors.
+ */
+import type { SettingKey } from "./schema.ts";
+
+export interface SettingNames {
+  /** The flag with its dashes; null where a setting has none. */
+  readonly flag: string | null;
+  /** Environment variables; an earlier one wins. Those without TASKEXE_ are the original executor's. */
+  readonly environment: readonly string[];
+  /** The key in the TOML file. */
+  readonly file: string;
+  /** What counts when nobody says anything, written as a user would write it; null: worked out at start. */
+  readonly fallback: string | null | readonly string[];
+}
+
+export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
+  broker: { flag: "--broker", environment: ["TASKEXE_BROKER"], file: "broker", fallback: null },
+  queues: { flag: "--queues", environment: ["TASKEXE_QUEUES"], file: "queues", fallback: "common" },
+  tasks: { flag: "--tasks", environment: ["TASKEXE_TASKS"], file: "tasks", fallback: [] },
+  concurrency: {
+    flag: "--concurrency",
+    environment: ["TASKEXE_CONCURRENCY", "MAX_CONCURRENT_TASKS"],
+    file: "concurrency",
+    fallback: "5",
+  },
+  name: { flag: "--name", environment: ["TASKEXE_NAME"], file: "name", fallback: null },
+  listen: { flag: "--listen", environment: ["TASKEXE_LISTEN"], file: "listen", fallback: "127.0.0.1:8080" },
+  leaseMs: { flag: "--lease", environment: ["TASKEXE_LEASE"], file: "lease", fallback: "30s" },
+  graceMs: { flag: "--grace", environment: ["TASKEXE_GRACE"], file: "grace", fallback: "30s" },
+  log: { flag: "--log", environment: ["TASKEXE_LOG"], file: "log", fallback: "pretty" },
+  heartbeatTimeoutMs: {
+    flag: null,
+    environment: ["TASKEXE_HEARTBEAT_TIMEOUT", "WORKER_HEARTBEAT_TIMEOUT"],
+    file: "heartbeat_timeout",
+    fallback: "120s",
+  },
+  retentionMs: { flag: null, environment: ["TASKEXE_RETENTION"], file: "retention", fallback: "1d" },
+  attempts: { flag: null, environment: ["TASKEXE_ATTEMPTS"], file: "attempts", fallback: "3" },
+  abandonedLimit: {
+    flag: null,
+    environment: ["TASKEXE_ABANDONED_LIMIT"],
+    file: "abandoned_limit",
+    fallback: "10",
+  },
+  trackAllocations: {
+    flag: null,
+    environment: ["TASKEXE_TRACK_ALLOCATIONS", "TRACE_MALLOC_ENABLED"],
+    file: "track_allocations",
+    fallback: "0",
+  },
+};
+
+/** All keys, in the order in which errors about them are told. */
+export const SETTING_KEYS = Object.keys(SETTING_NAMES) as SettingKey[];
+
+/** Environment variables of ours that are no settings. */
+export const OTHER_ENVIRONMENT = ["TASKEXE_CONFIG"];
