@@ -7,7 +7,7 @@ import { inheritedOptions } from "./entry.ts";
 import { writeHeapSnapshot } from "./heap-snapshot.ts";
 import { hostId } from "./host-id.ts";
 import { jsc } from "./jsc.ts";
-import { checkedAddress, failedAnswer, IDLE_TIMEOUT_S, listenError, peerAddress } from "./listen.ts";
+import { type Address, checkedAddress, failedAnswer, listenError, peerAddress, SILENCE_LIMIT_S } from "./listen.ts";
 import { observeObjectCounts } from "./object-counts.ts";
 import type { HttpServer, MemoryFigures, Runtime, ServeOptions } from "./runtime.ts";
 import { onFatal, onSignal } from "./signals.ts";
@@ -38,9 +38,9 @@ export function bunRuntime(): Runtime {
   };
 }
 
-/** From JavaScriptCore: the heapUsed of process.memoryUsage() stays behind by a third and more while a heap grows. */
+/** Both lag until a collection: heapUsed counts full ones only, heapSize is next to 0 until there was any. */
 function heapBytes(): number {
-  return jsc().heapSize();
+  return Math.max(jsc().heapSize(), process.memoryUsage().heapUsed);
 }
 
 function memory(): MemoryFigures {
@@ -58,7 +58,7 @@ function collectGarbage(): boolean {
 
 async function serve(options: ServeOptions): Promise<HttpServer> {
   const address = checkedAddress(options);
-  const server = listen(address, options.fetch);
+  const server = await listen(address, options.fetch);
   let closed: Promise<void> | undefined;
   return {
     hostname: address.hostname,
@@ -70,19 +70,31 @@ async function serve(options: ServeOptions): Promise<HttpServer> {
   };
 }
 
-function listen(address: { hostname: string; port: number }, fetch: ServeOptions["fetch"]) {
+async function listen(address: Address, fetch: ServeOptions["fetch"]) {
   try {
     return Bun.serve({
-      ...address,
+      hostname: address.hostname,
+      port: address.port,
       // Otherwise a failing handler shows the source in a page of 51 KB.
       development: false,
       // Left out, a second server of this process takes the same port without an error, and is never asked.
       reusePort: false,
-      idleTimeout: IDLE_TIMEOUT_S,
+      // Timers tick every 4 s and writes restart them; below 8 s they cut off streams that do send.
+      idleTimeout: SILENCE_LIMIT_S,
       fetch: (request, server) => fetch(request, { address: peerAddress(server.requestIP(request)?.address) }),
       error: failedAnswer,
     });
   } catch (error) {
-    throw listenError(address, error);
+    throw listenError(address, (await lookupError(address)) ?? error);
+  }
+}
+
+/** Bun reports a name that does not resolve as a port in use; this finds out. */
+async function lookupError({ hostname }: Address): Promise<unknown> {
+  try {
+    await process.getBuiltinModule("node:dns/promises").lookup(hostname);
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }

@@ -6,7 +6,7 @@ import { trackAllocations } from "./allocations.ts";
 import { observeCallSites } from "./call-sites.ts";
 import { writeHeapSnapshot } from "./heap-snapshot.ts";
 import { hostId } from "./host-id.ts";
-import { checkedAddress, failedAnswer, listenError, peerAddress } from "./listen.ts";
+import { type Address, checkedAddress, failedAnswer, listenError, peerAddress } from "./listen.ts";
 import type { HttpServer, Runtime, ServeOptions } from "./runtime.ts";
 import { onFatal, onSignal } from "./signals.ts";
 import { sleep } from "./sleep.ts";
@@ -71,7 +71,7 @@ async function serve(options: ServeOptions): Promise<HttpServer> {
   };
 }
 
-function listen(address: { hostname: string; port: number }, fetch: ServeOptions["fetch"], signal: AbortSignal) {
+function listen(address: Address, fetch: ServeOptions["fetch"], signal: AbortSignal) {
   try {
     return Deno.serve({ ...address, signal, onListen: () => {}, onError: failedAnswer }, (request, { remoteAddr }) =>
       fetch(request, { address: peerAddress(remoteAddr.hostname) }),

@@ -8,15 +8,7 @@ import { observeCallSites } from "./call-sites.ts";
 import { inheritedOptions } from "./entry.ts";
 import { writeHeapSnapshot } from "./heap-snapshot.ts";
 import { hostId } from "./host-id.ts";
-import {
-  checkedAddress,
-  failedAnswer,
-  HEADERS_TIMEOUT_S,
-  IDLE_TIMEOUT_S,
-  listenError,
-  peerAddress,
-  REQUEST_TIMEOUT_S,
-} from "./listen.ts";
+import { checkedAddress, failedAnswer, HEADERS_LIMIT_S, listenError, peerAddress, SILENCE_LIMIT_S } from "./listen.ts";
 import type { HttpServer, Runtime, ServeOptions } from "./runtime.ts";
 import { onFatal, onSignal } from "./signals.ts";
 import { sleep } from "./sleep.ts";
@@ -60,13 +52,14 @@ async function serve(options: ServeOptions): Promise<HttpServer> {
   );
   const server = createServer(
     {
-      keepAliveTimeout: IDLE_TIMEOUT_S * 1000,
-      headersTimeout: HEADERS_TIMEOUT_S * 1000,
-      requestTimeout: REQUEST_TIMEOUT_S * 1000,
+      keepAliveTimeout: SILENCE_LIMIT_S * 1000,
+      headersTimeout: HEADERS_LIMIT_S * 1000,
+      requestTimeout: SILENCE_LIMIT_S * 1000,
       connectionsCheckingInterval: 5000,
     },
     listener,
   );
+  server.setTimeout(SILENCE_LIMIT_S * 1000);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(address, error)));
     server.listen(address.port, address.hostname, resolve);

@@ -42,6 +42,11 @@ export interface ServeOptions {
   readonly hostname: string;
   /** 0 takes a free port, which `HttpServer.port` tells. */
   readonly port: number;
+  /**
+   * Answers a request; `address` is the client's IP address, empty when it has gone already. A failure is answered
+   * with a plain 500. On Bun and Node a connection silent for 4 minutes is closed, so an answer begins, and a streamed
+   * one sends something, well within that time. On Deno the request's signal also aborts after a normal answer.
+   */
   readonly fetch: (request: Request, peer: { readonly address: string }) => Response | Promise<Response>;
 }
 
