@@ -68,6 +68,6 @@ export function peerAddress(address: string | undefined): string {
 /** The answer when a handler failed: says nothing of the error, which goes to standard error as a warning. */
 export function failedAnswer(error: unknown): Response {
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.emitWarning("An HTTP handler failed; its client was answered with 500", { detail });
+  process.emitWarning("An HTTP handler failed", { detail });
   return new Response("Internal Server Error\n", { status: 500, headers: { "content-type": "text/plain" } });
 }
