@@ -1,0 +1,326 @@
+// The nursery: a block that children can be started in and that is left only when body and children have ended.
+// Promises that the first error cancels the rest, that every error leaves in one group, that cancellations of its own
+// making end here, and that an abandoned child is reported by name. The life of one child is task.ts.
+
+import { sift } from "./absorb.ts";
+import { type CancelScope, nodeOf, scopeOf } from "./cancel-scope.ts";
+import { type Cancelled, originOf } from "./cancelled.ts";
+import { checkDuration } from "./durations.ts";
+import { AbandonedTaskError, ClosedResourceError, NurseryError } from "./errors.ts";
+import { checkFunction } from "./functions.ts";
+import { ScopeNode, type ScopeOwner, type TreeEntry } from "./scope-node.ts";
+import { StartingTask } from "./starting-task.ts";
+import { type Task, type TaskHome, TaskRun } from "./task.ts";
+
+/** What {@link withNursery} hands to its body. Pass it on to whatever may start tasks there. */
+export interface Nursery {
+  /** Cancelling it cancels the body and every child; the nursery absorbs that. */
+  readonly scope: CancelScope;
+  /**
+   * Starts a child. Returns before the child runs. What the child returns is dropped, what it throws cancels the
+   * nursery and leaves it in the group.
+   *
+   * @param opts.name - default: the name of the function.
+   * @throws TypeError when `fn` is no function; ClosedResourceError when the nursery has been left.
+   */
+  startSoon(fn: (task: Task) => unknown, opts?: { readonly name?: string | undefined }): void;
+  /**
+   * Starts a child and waits until it says that it is ready. Until then the child belongs to `caller`: a cancel there
+   * reaches it, and its error comes out here, unwrapped. From then on it is a child of the nursery.
+   *
+   * @param caller - the scope of the code that waits.
+   * @param fn - calls `started(value)` once.
+   * @returns the value given to `started`.
+   * @throws (rejects) the child's error; an Error when it ends without calling `started`; ClosedResourceError when the
+   * nursery has been left.
+   */
+  start<T = void>(
+    caller: CancelScope,
+    fn: (task: Task, started: (value: T) => void) => unknown,
+    opts?: { readonly name?: string | undefined },
+  ): Promise<T>;
+}
+
+/** What is known of a child that a nursery left without. */
+export interface AbandonedTask {
+  readonly name: string;
+  /** How long it had run, in ms. */
+  readonly ageMs: number;
+  /** How it ends after all. Never rejects; a late error is its `reason`. */
+  readonly settled: Promise<PromiseSettledResult<unknown>>;
+}
+
+/** The settings of a nursery. */
+export interface NurseryOptions {
+  /** For the listing of the tree and the names of errors; default "nursery". */
+  readonly name?: string | undefined;
+  /** How long a cancelled nursery waits for its body and children, in ms; default `Infinity`. */
+  readonly graceMs?: number | undefined;
+  /** Told of each child that is left behind. Called while the nursery is being left; what it throws joins the group. */
+  readonly onAbandoned?: ((abandoned: AbandonedTask) => void) | undefined;
+}
+
+/**
+ * Runs a block that can start tasks, and waits for all of them: when it returns, nothing it started is running.
+ *
+ * The first error of body or child cancels the rest. An uncooperative child is waited for; with `graceMs`, no longer
+ * than that after a cancel: then it is abandoned, an AbandonedTaskError joins the group and `onAbandoned` is told.
+ *
+ * @throws (rejects) NurseryError with every error of body and children; the Cancelled of a scope further out, alone or
+ * in that group; ClosedResourceError when the block of `parent` has ended; RangeError for a `graceMs` that is negative
+ * or NaN.
+ * @example
+ * ```ts
+ * import { openRoot, sleep, withNursery } from "taskexe/concurrency";
+ *
+ * const done: string[] = [];
+ * await withNursery(openRoot(), async (nursery) => {
+ *   for (const name of ["a", "b"]) {
+ *     nursery.startSoon(async (task) => {
+ *       await sleep(1, task.signal);
+ *       done.push(name);
+ *     });
+ *   }
+ * });
+ * console.log(done); // ["a", "b"]
+ * ```
+ *
+ * @example A server that is ready before the body goes on
+ * ```ts
+ * import { openRoot, sleepForever, withNursery } from "taskexe/concurrency";
+ *
+ * await withNursery(openRoot(), async (nursery) => {
+ *   const port = await nursery.start<number>(nursery.scope, async (task, started) => {
+ *     started(8080);
+ *     await sleepForever(task.signal);
+ *   });
+ *   console.log(port); // 8080
+ *   nursery.scope.cancel("done with the server");
+ * });
+ * ```
+ */
+export async function withNursery(
+  parent: CancelScope,
+  body: (nursery: Nursery) => unknown,
+  opts: NurseryOptions = {},
+): Promise<void> {
+  checkFunction(body, "withNursery");
+  if (opts.graceMs !== undefined) checkDuration(opts.graceMs, "graceMs");
+  await new NurseryRun(nodeOf(parent), opts).run(body);
+}
+
+class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
+  readonly startedAt: number;
+  readonly #node: ScopeNode;
+  readonly #opts: NurseryOptions;
+  readonly #left = Promise.withResolvers<void>();
+  #bodyEnded = false;
+  #closed = false;
+  /** Children that have not called started() yet: they belong to their callers, but keep the nursery open. */
+  #starting: Set<StartingTask> | undefined;
+  #errors: unknown[] | undefined;
+  /** A cancellation that ended the body or a child; one from further out rather than our own. */
+  #seen: Cancelled | undefined;
+  #stopGrace: (() => void) | undefined;
+  #lateBody: PromiseWithResolvers<PromiseSettledResult<unknown>> | undefined;
+
+  constructor(parent: ScopeNode, opts: NurseryOptions) {
+    this.#opts = opts;
+    this.#node = ScopeNode.below(parent, false, this);
+    this.startedAt = this.#node.clock.now();
+    if (this.#node.visible !== undefined) this.onCancelled();
+  }
+
+  // ---- as the tree sees it
+
+  get kind(): "nursery" {
+    return "nursery";
+  }
+
+  get entry(): TreeEntry {
+    return this;
+  }
+
+  get name(): string {
+    return this.#opts.name ?? "nursery";
+  }
+
+  get abandoned(): boolean {
+    return this.#lateBody !== undefined;
+  }
+
+  // ---- as its body sees it
+
+  get scope(): CancelScope {
+    return scopeOf(this.#node);
+  }
+
+  startSoon(fn: (task: Task) => unknown, opts?: { readonly name?: string | undefined }): void {
+    checkFunction(fn, "startSoon");
+    this.#checkOpen();
+    new TaskRun(this.#node, this, fn, opts?.name);
+  }
+
+  async start<T = void>(
+    caller: CancelScope,
+    fn: (task: Task, started: (value: T) => void) => unknown,
+    opts?: { readonly name?: string | undefined },
+  ): Promise<T> {
+    checkFunction(fn, "start");
+    this.#checkOpen();
+    return new Promise<T>((resolve, reject) => {
+      const starting = new StartingTask(nodeOf(caller), fn, opts?.name, {
+        started: (task, value: T) => {
+          this.#starting?.delete(starting);
+          task.home = this;
+          task.node.moveTo(this.#node);
+          resolve(value);
+        },
+        ended: (value: T) => resolve(value),
+        failed: reject,
+        gone: () => {
+          this.#starting?.delete(starting);
+          this.#leaveIfEnded();
+        },
+      });
+      this.#starting ??= new Set();
+      this.#starting.add(starting);
+    });
+  }
+
+  #checkOpen(): void {
+    if (!this.#closed) return;
+    throw new ClosedResourceError(`Nursery "${this.name}" has been left: nothing can be started in it any more`);
+  }
+
+  // ---- its life
+
+  async run(body: (nursery: Nursery) => unknown): Promise<void> {
+    this.#follow(body).then(
+      (value) => this.#endBody({ status: "fulfilled", value }),
+      (reason: unknown) => this.#endBody({ status: "rejected", reason }),
+    );
+    await this.#left.promise;
+  }
+
+  async #follow(body: (nursery: Nursery) => unknown): Promise<unknown> {
+    return body(this);
+  }
+
+  #endBody(result: PromiseSettledResult<unknown>): void {
+    this.#bodyEnded = true;
+    if (this.#lateBody !== undefined) {
+      this.#endLate(result);
+      return;
+    }
+    if (result.status === "rejected") this.#judge(result.reason, this.#node, undefined);
+    this.#leaveIfEnded();
+  }
+
+  taskEnded(task: TaskRun, result: PromiseSettledResult<unknown>): void {
+    if (result.status === "rejected") this.#judge(result.reason, task.node, task.name);
+  }
+
+  onEmpty(): void {
+    if (!this.#closed) this.#leaveIfEnded();
+    else if (this.#lateBody !== undefined) this.#endLate({ status: "fulfilled", value: undefined });
+  }
+
+  /** Sorts the error that ended the body or a child, and cancels the rest for a real one. */
+  #judge(error: unknown, node: ScopeNode, task: string | undefined): void {
+    const { absorbed, escaping, errors } = sift(error, node);
+    if (node !== this.#node) node.caught = absorbed;
+    const cancellation = escaping ?? (node === this.#node && absorbed ? this.#node.own : undefined);
+    if (cancellation !== undefined && (this.#seen === undefined || this.#isOwn(this.#seen))) this.#seen = cancellation;
+    if (errors.length > 0) {
+      this.#errors ??= [];
+      this.#errors.push(...errors);
+    }
+    if (errors.length > 0 || (cancellation !== undefined && this.#node.visible === undefined)) {
+      const what = task === undefined ? "the body" : `task "${task}"`;
+      this.#node.cancel({ source: "nursery", reason: `${what} of nursery "${this.name}" failed`, task });
+    }
+  }
+
+  #isOwn(cancelled: Cancelled): boolean {
+    return originOf(cancelled) === this.#node;
+  }
+
+  #leaveIfEnded(): void {
+    if (!this.#closed && this.#bodyEnded && this.#node.open === 0 && !this.#starting?.size) this.#leave();
+  }
+
+  #leave(): void {
+    this.#closed = true;
+    this.#stopGrace?.();
+    const escaping = this.#escaping();
+    this.#node.close();
+    this.#throwOut(escaping);
+  }
+
+  /** The cancellation that goes on outwards; our own is caught here, unless one from outside has joined it. */
+  #escaping(): Cancelled | undefined {
+    if (this.#seen === undefined) return undefined;
+    if (this.#node.outer !== undefined) return this.#node.outer;
+    if (!this.#isOwn(this.#seen)) return this.#seen;
+    this.#node.caught = true;
+    return undefined;
+  }
+
+  #throwOut(escaping: Cancelled | undefined): void {
+    const errors = this.#errors;
+    if (errors === undefined) {
+      if (escaping === undefined) this.#left.resolve();
+      else this.#left.reject(escaping);
+    } else {
+      this.#left.reject(new NurseryError(escaping === undefined ? errors : [...errors, escaping]));
+    }
+  }
+
+  // ---- an uncooperative child
+
+  onCancelled(): void {
+    const { graceMs = Infinity } = this.#opts;
+    if (graceMs === Infinity || this.#closed) return;
+    const { clock } = this.#node;
+    this.#stopGrace = clock.schedule(clock.now() + graceMs, () => this.#abandonRest());
+  }
+
+  /** The grace has passed: whatever still runs is left behind, and named. */
+  #abandonRest(): void {
+    this.#closed = true;
+    const escaping = this.#escaping();
+    const now = this.#node.clock.now();
+    const running = [...this.#node.children()].map((child) => child.owner).filter((owner) => owner instanceof TaskRun);
+    const starting = [...(this.#starting ?? [])];
+    for (const start of starting) this.#giveUp(start.task.name, now - start.task.startedAt, start.abandon());
+    for (const task of running) {
+      if (!task.abandoned) this.#giveUp(task.name, now - task.startedAt, task.abandon());
+    }
+    if (this.#bodyEnded && this.#node.open === 0) {
+      this.#node.close();
+    } else {
+      this.#lateBody = Promise.withResolvers();
+      this.#giveUp(`${this.name} (body)`, now - this.startedAt, this.#lateBody.promise);
+      this.#node.abandon();
+    }
+    this.#throwOut(escaping);
+  }
+
+  /** The body, or a block that it never awaited, has ended after the nursery was left. */
+  #endLate(result: PromiseSettledResult<unknown>): void {
+    if (!this.#bodyEnded || this.#node.open > 0) return;
+    this.#node.close();
+    this.#lateBody?.resolve(result);
+  }
+
+  #giveUp(name: string, ageMs: number, settled: Promise<PromiseSettledResult<unknown>>): void {
+    this.#errors ??= [];
+    this.#errors.push(new AbandonedTaskError(name, ageMs, settled));
+    try {
+      this.#opts.onAbandoned?.({ name, ageMs, settled });
+    } catch (error) {
+      this.#errors.push(error);
+    }
+  }
+}

@@ -1,0 +1,115 @@
+// One task: a function running in a scope of its own, from its start in a nursery until everything in it has ended.
+// Promises that it begins only after startSoon has returned, and that its end is reported exactly once: to the nursery
+// or, once abandoned, to whoever holds its `settled`. What an end means is for the nursery to judge.
+
+import { type CancelScope, scopeOf } from "./cancel-scope.ts";
+import { isThenable } from "./functions.ts";
+import { ScopeNode, type ScopeOwner, type TreeEntry } from "./scope-node.ts";
+
+/** What a task's function is given. */
+export interface Task {
+  /** From the option, else the name of the function. */
+  readonly name: string;
+  /** The task's own scope: cancelling it ends this task alone. */
+  readonly scope: CancelScope;
+  /** The signal of that scope. */
+  readonly signal: AbortSignal;
+}
+
+/** Whoever a task reports its end to. Called before the task's scope closes. */
+export interface TaskHome {
+  taskEnded(task: TaskRun, result: PromiseSettledResult<unknown>): void;
+}
+
+export class TaskRun implements Task, ScopeOwner, TreeEntry {
+  readonly node: ScopeNode;
+  readonly startedAt: number;
+  /** Changes when a child that was started with `start` moves into its nursery. */
+  home: TaskHome;
+  readonly #fn: (task: Task) => unknown;
+  readonly #name: string | undefined;
+  #result: PromiseSettledResult<unknown> | undefined;
+  #settled: PromiseWithResolvers<PromiseSettledResult<unknown>> | undefined;
+
+  constructor(parent: ScopeNode, home: TaskHome, fn: (task: Task) => unknown, name: string | undefined) {
+    this.node = ScopeNode.below(parent, false, this);
+    this.startedAt = parent.clock.now();
+    this.home = home;
+    this.#fn = fn;
+    this.#name = name;
+    queueMicrotask(() => this.#begin());
+  }
+
+  get kind(): "task" {
+    return "task";
+  }
+
+  get entry(): TreeEntry {
+    return this;
+  }
+
+  get name(): string {
+    return this.#name ?? (this.#fn.name || "task");
+  }
+
+  get scope(): CancelScope {
+    return scopeOf(this.node);
+  }
+
+  get signal(): AbortSignal {
+    return this.node.signal;
+  }
+
+  get abandoned(): boolean {
+    return this.#settled !== undefined;
+  }
+
+  /** Takes the task out of its nursery, which no longer hears of it. @returns how it ends after all. */
+  abandon(): Promise<PromiseSettledResult<unknown>> {
+    this.#settled = Promise.withResolvers();
+    this.node.abandon();
+    return this.#settled.promise;
+  }
+
+  /** Blocks that the function left running inside have ended. */
+  onEmpty(): void {
+    if (this.#result !== undefined) this.#report(this.#result);
+  }
+
+  #begin(): void {
+    let result: unknown;
+    try {
+      result = this.#fn(this);
+    } catch (error) {
+      this.#end({ status: "rejected", reason: error });
+      return;
+    }
+    if (!isThenable(result)) {
+      this.#end({ status: "fulfilled", value: result });
+      return;
+    }
+    // Only a real promise is known to call back later, once, and never to throw here.
+    const promise = result instanceof Promise ? result : Promise.resolve(result);
+    promise.then(
+      (value: unknown) => this.#end({ status: "fulfilled", value }),
+      (reason: unknown) => this.#end({ status: "rejected", reason }),
+    );
+  }
+
+  #end(result: PromiseSettledResult<unknown>): void {
+    if (this.node.open === 0) {
+      this.#report(result);
+      return;
+    }
+    this.#result = result;
+    if (result.status === "rejected") {
+      this.node.cancelInner({ source: "explicit", reason: "the task around it has failed", task: this.name });
+    }
+  }
+
+  #report(result: PromiseSettledResult<unknown>): void {
+    if (this.#settled !== undefined) this.#settled.resolve(result);
+    else this.home.taskEnded(this, result);
+    this.node.close();
+  }
+}

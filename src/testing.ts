@@ -1,0 +1,3 @@
+// What tests of programs built on this package need: virtual time.
+
+export { MockClock } from "./concurrency/mock-clock.ts";
