@@ -42,6 +42,8 @@ export interface Delivery {
   readonly deliveries: number;
   /** When the entry was queued, Unix ms on the broker's clock; null when unknown. */
   readonly queuedAt: number | null;
+  /** True where waiting tasks have been cancelled and may still come: ask `cancelled` before this one is run. */
+  readonly mayBeCancelled: boolean;
 }
 
 interface OutcomeBase {
@@ -53,8 +55,12 @@ interface OutcomeBase {
   readonly attempt: number;
   /** When the attempt began, Unix ms on the broker's clock; null when the handler never ran. */
   readonly startedAt: number | null;
-  /** How long the record is to be kept, in ms; 0: keep none, and remove one that is there. */
+  /** How long the record is to be kept, in ms; 0: keep none. */
   readonly retentionMs: number;
+  /** Whether a record may be there already (from the enqueue or from progress), to be removed with retention 0. */
+  readonly recorded: boolean;
+  /** The last value of progress and the whole log of messages; null when the handler told nothing. */
+  readonly told: { readonly progress: number; readonly log: string } | null;
 }
 
 /** How an attempt ended. */

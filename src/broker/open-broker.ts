@@ -1,10 +1,8 @@
 /** From a broker address to the broker that serves it. Reading the address is here; the rest is theirs. */
 import type { Broker, BrokerOptions } from "./broker.ts";
+import { BrokerUrlError } from "./broker-url-error.ts";
 
-/** The address is not one that taskexe understands. */
-export class BrokerUrlError extends Error {
-  override readonly name = "BrokerUrlError";
-}
+export { BrokerUrlError };
 
 /**
  * Makes the broker of an address: `redis://`, `rediss://`, `redis+unix:///path.sock?db=1`, `unix:///path.sock`,

@@ -1,0 +1,76 @@
+/**
+ * Reads a Redis address: redis://, rediss:// (TLS), redis+unix:// and unix:// (socket), user, password, db number.
+ * Gives ioredis' options and the address without secrets, which is all that logs and /status may show.
+ */
+import { readFileSync } from "node:fs";
+import type { RedisOptions } from "ioredis";
+import { BrokerUrlError } from "../broker-url-error.ts";
+
+/** The db that RagFlow's streams live in. */
+export const DEFAULT_DB = 1;
+
+export interface RedisAddress {
+  readonly options: RedisOptions;
+  /** The address without user and password. */
+  readonly display: string;
+}
+
+/**
+ * Reads an address.
+ *
+ * @throws BrokerUrlError when it is not a Redis address; the message shows no password.
+ */
+export function parseRedisAddress(address: string): RedisAddress {
+  let url: URL;
+  try {
+    url = new URL(address);
+  } catch {
+    throw new BrokerUrlError("the Redis address cannot be read; expected redis://[user:password@]host[:port][/db]");
+  }
+  const credentials = {
+    ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
+    ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
+  };
+  if (url.protocol === "unix:" || url.protocol === "redis+unix:") {
+    const path = decodeURIComponent(url.pathname);
+    if (path === "" || path === "/") {
+      throw new BrokerUrlError("the unix socket address has no path; expected unix:///path/to/redis.sock[?db=1]");
+    }
+    const db = readDb(url.searchParams.get("db") ?? "");
+    return { options: { path, db, ...credentials }, display: `unix://${path}?db=${db}` };
+  }
+  const host = url.hostname === "" ? "127.0.0.1" : url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const port = url.port === "" ? 6379 : Number(url.port);
+  const db = readDb(url.pathname.replace(/^\//, ""));
+  const tls = url.protocol === "rediss:" ? { tls: tlsOptions(url, host) } : {};
+  return {
+    options: { host, port, db, ...credentials, ...tls },
+    display: `${url.protocol}//${url.hostname === "" ? host : url.hostname}:${port}/${db}`,
+  };
+}
+
+/** `?ca=FILE` names the authority to trust, `?insecure=1` trusts any certificate (a choice that the user must make). */
+function tlsOptions(url: URL, host: string): NonNullable<RedisOptions["tls"]> {
+  const ca = url.searchParams.get("ca");
+  return {
+    ...(/^[\d.:]+$/.test(host) ? {} : { servername: host }),
+    ...(ca === null ? {} : { ca: readCa(ca) }),
+    ...(url.searchParams.get("insecure") === "1" ? { rejectUnauthorized: false } : {}),
+  };
+}
+
+function readCa(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new BrokerUrlError(
+      `the file that ca= names cannot be read: ${error instanceof Error ? error.message : path}`,
+    );
+  }
+}
+
+function readDb(text: string): number {
+  if (text === "") return DEFAULT_DB;
+  if (/^\d{1,5}$/.test(text)) return Number(text);
+  throw new BrokerUrlError(`the Redis db must be a number from 0, got "${text}"`);
+}

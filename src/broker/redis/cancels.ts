@@ -1,0 +1,87 @@
+/**
+ * Cancels on Redis: the flag key as RagFlow sets it, the mark for tasks that still wait in a stream, and the push to
+ * all executors. Undelivered entries are never deleted; a marked one is taken out by the executor that claims it.
+ */
+import { TASK_STATES } from "../../task/state.ts";
+import type { CancelReceipt } from "../broker.ts";
+import type { RedisConnections } from "./connections.ts";
+import { CANCEL_CHANNEL, CANCELLED_KEY, cancelFlagKey, endedKey, GROUP, RECORD_PREFIX, scheduledKey } from "./keys.ts";
+import { callScript } from "./scripts.ts";
+
+/** How many flags one MGET asks for. */
+const CHUNK = 500;
+
+export class RedisCancels {
+  readonly #connections: RedisConnections;
+  readonly #listeners = new Set<(ids: readonly string[]) => void>();
+  readonly #now: () => number;
+
+  constructor(connections: RedisConnections, now: () => number) {
+    this.#connections = connections;
+    this.#now = now;
+  }
+
+  /** Subscribes to the push; ioredis subscribes again after each reconnect. */
+  async subscribe(): Promise<void> {
+    this.#connections.subscriber.on("message", (_channel: string, text: string) => {
+      const ids = readIds(text);
+      if (ids.length > 0) for (const listener of this.#listeners) listener(ids);
+    });
+    await this.#connections.subscriber.subscribe(CANCEL_CHANNEL);
+  }
+
+  onCancel(listener: (ids: readonly string[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async cancel(ids: readonly string[], reason: string): Promise<CancelReceipt[]> {
+    const receipts: CancelReceipt[] = [];
+    for (const id of ids) {
+      const reply = await this.#connections.run((redis) =>
+        callScript(
+          redis,
+          "taskexeCancel",
+          GROUP,
+          RECORD_PREFIX,
+          CANCELLED_KEY,
+          id,
+          scheduledKey(""),
+          endedKey(""),
+          cancelFlagKey(id),
+          reason,
+        ),
+      );
+      receipts.push({ id, state: TASK_STATES.find((state) => state === reply) ?? null });
+    }
+    const running = receipts.filter(({ state }) => state === null || state === "running").map(({ id }) => id);
+    if (running.length > 0) {
+      await this.#connections.run((redis) => redis.publish(CANCEL_CHANNEL, JSON.stringify(running)));
+    }
+    return receipts;
+  }
+
+  async flagged(ids: readonly string[]): Promise<string[]> {
+    const found: string[] = [];
+    for (let at = 0; at < ids.length; at += CHUNK) {
+      const chunk = ids.slice(at, at + CHUNK);
+      const flags = await this.#connections.run((redis) => redis.mget(chunk.map(cancelFlagKey)));
+      for (const [index, id] of chunk.entries()) if (flags[index]) found.push(id);
+    }
+    return found;
+  }
+
+  /** Forgets marks whose time is over. */
+  async forgetOld(): Promise<void> {
+    await this.#connections.run((redis) => redis.zremrangebyscore(CANCELLED_KEY, "-inf", Math.floor(this.#now())));
+  }
+}
+
+function readIds(text: string): string[] {
+  try {
+    const ids: unknown = JSON.parse(text);
+    return Array.isArray(ids) ? ids.filter((id) => typeof id === "string") : [];
+  } catch {
+    return [];
+  }
+}

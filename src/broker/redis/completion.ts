@@ -1,0 +1,120 @@
+/**
+ * Ends attempts. The fast way: one transaction for the whole batch, XACK and XDEL with many ids, no question asked,
+ * while every lease is surely fresh (nobody can have taken one that the owner renewed in time). The fenced way: after
+ * a stall, a lost reply or for a dead task, one script an outcome, which Redis carries out only for the owner.
+ */
+import type { ChainableCommander } from "ioredis";
+import type { CompletionResult, Outcome } from "../broker.ts";
+import type { RedisConnections } from "./connections.ts";
+import { type LeaseStamp, RedisDelivery, stampAge, stampLease } from "./delivery.ts";
+import { GROUP, recordKey } from "./keys.ts";
+import { outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
+import { callScript } from "./scripts.ts";
+
+/** Up to this part of the lease a completion takes the fast way. */
+const FRESH_PART = 0.6;
+
+interface Entry {
+  readonly outcome: Outcome;
+  readonly delivery: RedisDelivery;
+}
+
+export class RedisCompletion {
+  readonly #connections: RedisConnections;
+  readonly #executor: string;
+  readonly #freshMs: number;
+  readonly #now: () => number;
+  /** Entries whose completion was sent, but whose reply never came: the next call must ask. */
+  readonly #doubtful = new WeakSet<RedisDelivery>();
+
+  constructor(connections: RedisConnections, executor: string, leaseMs: number, now: () => number) {
+    this.#connections = connections;
+    this.#executor = executor;
+    this.#freshMs = leaseMs * FRESH_PART;
+    this.#now = now;
+  }
+
+  async complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
+    const entries = outcomes.map((outcome) => ({ outcome, delivery: own(outcome) }));
+    const stamp = stampLease();
+    const slow = entries.filter((entry) => this.#needsFence(entry, stamp));
+    if (slow.length === 0) {
+      await this.#fast(entries);
+      return entries.map(() => "recorded");
+    }
+    const fast = entries.filter((entry) => !slow.includes(entry));
+    if (fast.length > 0) await this.#fast(fast);
+    const lost = new Set<Entry>();
+    for (const entry of slow) if (!(await this.#fenced(entry))) lost.add(entry);
+    return entries.map((entry) => (lost.has(entry) ? "lost" : "recorded"));
+  }
+
+  #needsFence({ outcome, delivery }: Entry, now: LeaseStamp): boolean {
+    return outcome.kind === "dead" || stampAge(delivery.lease, now) > this.#freshMs || this.#doubtful.has(delivery);
+  }
+
+  async #fast(entries: readonly Entry[]): Promise<void> {
+    const now = this.#now();
+    const byStream = new Map<string, string[]>();
+    const multi = this.#connections.commands.multi();
+    for (const { outcome, delivery } of entries) {
+      const ids = byStream.get(delivery.stream);
+      if (ids) ids.push(delivery.entry);
+      else byStream.set(delivery.stream, [delivery.entry]);
+      for (const command of outcomeCommands(outcome, delivery, this.#executor, now)) queue(multi, command);
+    }
+    for (const [stream, ids] of byStream) {
+      multi.xack(stream, GROUP, ...ids);
+      multi.xdel(stream, ...ids);
+    }
+    try {
+      const replies = await this.#connections.run(() => multi.exec());
+      const failed = replies?.find(([error]) => error !== null);
+      if (failed?.[0]) throw this.#connections.translate(failed[0]);
+    } catch (error) {
+      // The transaction may have been carried out: asked again, only an entry that is still ours may be ended.
+      for (const { delivery } of entries) this.#doubtful.add(delivery);
+      throw error;
+    }
+  }
+
+  async #fenced({ outcome, delivery }: Entry): Promise<boolean> {
+    const commands = outcomeCommands(outcome, delivery, this.#executor, this.#now());
+    const wasDoubtful = this.#doubtful.has(delivery);
+    this.#doubtful.add(delivery);
+    const reply = await this.#connections.run((redis) =>
+      callScript(
+        redis,
+        "taskexeFenced",
+        delivery.stream,
+        GROUP,
+        this.#executor,
+        delivery.entry,
+        JSON.stringify(commands.map((command) => command.map(String))),
+        outcome.kind === "dead" ? recordKey(outcome.id) : "",
+      ),
+    );
+    if (reply === 1) return true;
+    return wasDoubtful && (await this.#wasEndedByUs({ outcome, delivery }));
+  }
+
+  /** After a lost reply: the entry is gone. It was us, unless a record names another executor or another end. */
+  async #wasEndedByUs({ outcome, delivery }: Entry): Promise<boolean> {
+    return this.#connections.run(async (redis) => {
+      const pending = await redis.xpending(delivery.stream, GROUP, delivery.entry, delivery.entry, 1);
+      if (pending.length > 0) return false;
+      const [executor, attempt] = await redis.hmget(recordKey(outcome.id), "executor", "attempt");
+      return executor === null || (executor === this.#executor && Number(attempt) === outcome.attempt);
+    });
+  }
+}
+
+function queue(multi: ChainableCommander, command: RedisCommand): void {
+  const [name, ...args] = command;
+  multi.call(name, ...args);
+}
+
+function own(outcome: Outcome): RedisDelivery {
+  if (outcome.delivery instanceof RedisDelivery) return outcome.delivery;
+  throw new TypeError("the delivery was not claimed from this broker");
+}

@@ -1,0 +1,132 @@
+/**
+ * The connections of one broker object: commands, the blocking reads, and the subscription to cancels.
+ * They reconnect by themselves for ever. Nothing is resent behind our back (a repeated XADD would be a second task)
+ * and nothing waits in a hidden queue while Redis is away: a command then fails at once as BrokerUnavailableError.
+ * A hung server (it accepts, but does not answer) counts as away after `SOCKET_TIMEOUT_MS`.
+ */
+import { Redis, type RedisOptions } from "ioredis";
+import { abortable } from "../../concurrency/index.ts";
+import { BrokerUnavailableError, type ConnectionState } from "../broker.ts";
+
+/** How long a connection with a command under way may stay silent, in ms. */
+const SOCKET_TIMEOUT_MS = 3_000;
+/** How long a blocking read waits in Redis, in ms. */
+export const BLOCK_MS = 2_000;
+/** The longest pause between two attempts to connect, in ms. */
+const MAX_RETRY_MS = 1_000;
+
+/** Answers of Redis that mean "not now": loading, a full disk, no memory, a replica, a failover. */
+const NOT_NOW = /^(LOADING|MISCONF|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNKILLABLE)\b/;
+
+export class RedisConnections {
+  readonly commands: Redis;
+  readonly reader: Redis;
+  readonly subscriber: Redis;
+  #lastError: string | null = null;
+  #closed = false;
+  #connected = false;
+  readonly #listeners = new Set<(state: ConnectionState) => void>();
+
+  constructor(options: RedisOptions, name: string) {
+    const common: RedisOptions = {
+      ...options,
+      lazyConnect: true,
+      connectionName: name.replace(/[^\x21-\x7e]/g, "_"),
+      maxRetriesPerRequest: null,
+      autoResendUnfulfilledCommands: false,
+      enableOfflineQueue: false,
+      connectTimeout: 5_000,
+      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), MAX_RETRY_MS),
+    };
+    this.commands = new Redis({ ...common, socketTimeout: SOCKET_TIMEOUT_MS });
+    this.reader = new Redis({ ...common, socketTimeout: SOCKET_TIMEOUT_MS + BLOCK_MS });
+    this.subscriber = new Redis(common);
+    for (const redis of [this.commands, this.reader, this.subscriber]) {
+      redis.on("error", (error: unknown) => this.#failed(error));
+    }
+    this.commands.on("ready", () => this.#changed());
+    this.commands.on("close", () => this.#changed());
+  }
+
+  state(): ConnectionState {
+    return { connected: this.#connected, lastError: this.#lastError };
+  }
+
+  onChange(listener: (state: ConnectionState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Connects what is asked for and waits until the commands go through; the signal ends the wait. */
+  async open(parts: { readonly reader: boolean; readonly subscriber: boolean }, signal: AbortSignal): Promise<void> {
+    const wanted = [this.commands];
+    if (parts.reader) wanted.push(this.reader);
+    if (parts.subscriber) wanted.push(this.subscriber);
+    await Promise.all(wanted.map((redis) => abortable(ready(redis), signal)));
+  }
+
+  /** Waits until the connection is ready again. */
+  async ready(redis: Redis, signal: AbortSignal): Promise<void> {
+    await abortable(ready(redis), signal);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const redis of [this.commands, this.reader, this.subscriber]) redis.disconnect();
+    this.#listeners.clear();
+  }
+
+  /** Runs a command; every failure that is a matter of the connection comes out as BrokerUnavailableError. */
+  async run<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
+    try {
+      return await command(this.commands);
+    } catch (error) {
+      throw this.translate(error);
+    }
+  }
+
+  /** The error to throw in place of what ioredis gave; answers of Redis that are our own fault stay as they are. */
+  translate(error: unknown): unknown {
+    if (!(error instanceof Error)) return error;
+    if (error.name === "ReplyError" && !NOT_NOW.test(error.message)) return error;
+    if (error instanceof BrokerUnavailableError) return error;
+    this.#lastError ??= error.message;
+    return new BrokerUnavailableError(`Redis is not available: ${this.#lastError}`, { cause: error });
+  }
+
+  #failed(error: unknown): void {
+    this.#lastError = error instanceof Error ? describe(error) : String(error);
+    if (!this.#connected) this.#tell();
+  }
+
+  #changed(): void {
+    const connected = this.commands.status === "ready";
+    if (connected === this.#connected || this.#closed) return;
+    this.#connected = connected;
+    if (!connected) this.#lastError ??= "the connection was closed";
+    if (connected) this.#lastError = null;
+    this.#tell();
+  }
+
+  #tell(): void {
+    const state = this.state();
+    for (const listener of this.#listeners) listener(state);
+  }
+}
+
+/** Resolves when the connection is ready; ioredis goes on trying by itself after a failed attempt. */
+function ready(redis: Redis): Promise<void> {
+  if (redis.status === "ready") return Promise.resolve();
+  return new Promise((resolve) => {
+    redis.once("ready", () => resolve());
+    if (redis.status === "wait") redis.connect().then(undefined, () => undefined);
+  });
+}
+
+/** An AggregateError of a refused connection has no message of its own. */
+function describe(error: Error): string {
+  if (error instanceof AggregateError && error.message === "") {
+    return error.errors.map((part) => (part instanceof Error ? part.message : String(part))).join("; ");
+  }
+  return error.message;
+}

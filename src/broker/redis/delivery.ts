@@ -1,0 +1,75 @@
+/**
+ * A claimed stream entry, and the lease it is held under. A lease is counted from before the command was sent, on two
+ * clocks: the monotonic one (it stands still while a machine sleeps) and the wall clock (it can jump). It is fresh
+ * only while both say so; everything else goes the slow way, where Redis itself is asked who owns the entry.
+ */
+import type { Delivery } from "../broker.ts";
+import { GROUP, MESSAGE_FIELD } from "./keys.ts";
+
+/** When a lease was last known to be ours. Shared by all entries of one claim or renewal. */
+export interface LeaseStamp {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+export function stampLease(): LeaseStamp {
+  return { monotonicMs: performance.now(), wallMs: Date.now() };
+}
+
+/** How old a stamp is in ms, by whichever clock says more. */
+export function stampAge(stamp: LeaseStamp, now: LeaseStamp): number {
+  return Math.max(now.monotonicMs - stamp.monotonicMs, now.wallMs - stamp.wallMs);
+}
+
+export class RedisDelivery implements Delivery {
+  readonly queue: string;
+  readonly priority: number;
+  readonly stream: string;
+  readonly entry: string;
+  readonly raw: string | null;
+  readonly problem: string | null;
+  readonly deliveries: number;
+  readonly mayBeCancelled: boolean;
+  lease: LeaseStamp;
+
+  constructor(from: {
+    readonly queue: string;
+    readonly priority: number;
+    readonly stream: string;
+    readonly entry: string;
+    readonly fields: unknown;
+    readonly deliveries: number;
+    readonly mayBeCancelled: boolean;
+    readonly lease: LeaseStamp;
+  }) {
+    this.queue = from.queue;
+    this.priority = from.priority;
+    this.stream = from.stream;
+    this.entry = from.entry;
+    this.deliveries = from.deliveries;
+    this.mayBeCancelled = from.mayBeCancelled;
+    this.lease = from.lease;
+    const { fields } = from;
+    if (Array.isArray(fields) && fields.length === 2 && fields[0] === MESSAGE_FIELD && typeof fields[1] === "string") {
+      this.raw = fields[1];
+      this.problem = null;
+    } else {
+      this.raw = null;
+      this.problem = problemOf(fields);
+    }
+  }
+
+  get handle(): string {
+    return `${this.stream}|${this.entry}`;
+  }
+
+  get queuedAt(): number {
+    return Number(this.entry.slice(0, this.entry.indexOf("-")));
+  }
+}
+
+function problemOf(fields: unknown): string {
+  if (!Array.isArray(fields)) return "the stream entry has no fields";
+  const names = fields.filter((_, index) => index % 2 === 0).map((name) => `"${String(name).slice(0, 40)}"`);
+  return `the stream entry has ${names.length} field(s), ${names.slice(0, 5).join(", ")}; expected exactly one, "${MESSAGE_FIELD}" (group ${GROUP})`;
+}

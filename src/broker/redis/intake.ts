@@ -1,0 +1,170 @@
+/**
+ * Takes new entries from the streams: one blocking read over all priorities, urgent first. The read's COUNT holds for
+ * each stream, so a reply can bring more than was asked for: the surplus is given out first by the next claim, and
+ * handed back if none comes within `SURPLUS_MS`. Two claims may be under way at once: Redis then serves the second
+ * while we work on the first.
+ */
+import { abortable, checkpoint, sleep } from "../../concurrency/index.ts";
+import type { Delivery } from "../broker.ts";
+import { BLOCK_MS, type RedisConnections } from "./connections.ts";
+import { type LeaseStamp, RedisDelivery, stampLease } from "./delivery.ts";
+import { CANCELLED_KEY, GROUP, streamKey } from "./keys.ts";
+import { readStreams } from "./replies.ts";
+
+/** How long a surplus waits for the next claim, in ms. */
+const SURPLUS_MS = 1_000;
+/** The pause between two attempts to wake a blocked read, in ms. */
+const UNBLOCK_PAUSE_MS = 10;
+/** A signal that never aborts, for the little that must be finished after an abort. */
+const NEVER = new AbortController().signal;
+
+export interface StreamName {
+  readonly key: string;
+  readonly queue: string;
+  readonly priority: number;
+}
+
+/** The streams of some queues, urgent first; queues in the given order within a priority. */
+export function streamsOf(queues: readonly string[], priorities: number): StreamName[] {
+  const streams: StreamName[] = [];
+  for (let priority = priorities - 1; priority >= 0; priority--) {
+    for (const queue of queues) streams.push({ key: streamKey(queue, priority), queue, priority });
+  }
+  return streams;
+}
+
+/** What holds for all entries of one reply. */
+export interface DeliveryFacts {
+  readonly lease: LeaseStamp;
+  readonly mayBeCancelled: boolean;
+  deliveriesOf(entry: string): number;
+}
+
+export class RedisIntake {
+  readonly #connections: RedisConnections;
+  readonly #executor: string;
+  readonly #streams: readonly StreamName[];
+  readonly #byKey: ReadonlyMap<string, StreamName>;
+  readonly #readTail: readonly string[];
+  #surplus: RedisDelivery[] = [];
+  #surplusSince = 0;
+  #clientId: number | null = null;
+
+  constructor(connections: RedisConnections, executor: string, streams: readonly StreamName[]) {
+    this.#connections = connections;
+    this.#executor = executor;
+    this.#streams = streams;
+    this.#byKey = new Map(streams.map((stream) => [stream.key, stream]));
+    this.#readTail = ["STREAMS", ...streams.map(({ key }) => key), ...streams.map(() => ">")];
+    connections.reader.on("close", () => {
+      this.#clientId = null;
+    });
+  }
+
+  /** Creates the groups that do not exist yet, from the first entry on. */
+  async createGroups(): Promise<void> {
+    await this.#connections.run(async (redis) => {
+      for (const { key } of this.#streams) {
+        try {
+          await redis.xgroup("CREATE", key, GROUP, "0", "MKSTREAM");
+        } catch (error) {
+          if (!(error instanceof Error && error.message.startsWith("BUSYGROUP"))) throw error;
+        }
+      }
+    });
+  }
+
+  async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
+    await checkpoint(signal);
+    if (this.#surplus.length > 0) return this.#surplus.splice(0, max);
+    const taken = await this.#read(max, signal);
+    if (taken.length <= max) return taken;
+    this.#surplusSince = performance.now();
+    this.#surplus.push(...taken.splice(max));
+    return taken;
+  }
+
+  /** The surplus that no claim came for in time, or all of it: to be handed back by the caller. */
+  takeSurplus(all: boolean): RedisDelivery[] {
+    if (this.#surplus.length === 0 || (!all && performance.now() - this.#surplusSince < SURPLUS_MS)) return [];
+    return this.#surplus.splice(0);
+  }
+
+  /** Makes delivery objects of claimed entries; entries that were deleted meanwhile are acknowledged and left out. */
+  deliver(stream: StreamName, entries: readonly (readonly [string, unknown])[], facts: DeliveryFacts): RedisDelivery[] {
+    const deliveries: RedisDelivery[] = [];
+    for (const [entry, fields] of entries) {
+      if (fields === null) continue;
+      deliveries.push(
+        new RedisDelivery({
+          queue: stream.queue,
+          priority: stream.priority,
+          stream: stream.key,
+          entry,
+          fields,
+          deliveries: facts.deliveriesOf(entry),
+          mayBeCancelled: facts.mayBeCancelled,
+          lease: facts.lease,
+        }),
+      );
+    }
+    return deliveries;
+  }
+
+  async #read(max: number, signal: AbortSignal): Promise<RedisDelivery[]> {
+    const { reader } = this.#connections;
+    if (reader.status !== "ready") await this.#connections.ready(reader, signal);
+    this.#clientId ??= await reader.client("ID");
+    const reading = this.#send(max);
+    try {
+      return await abortable(reading, signal);
+    } catch (error) {
+      if (signal.aborted) await this.#endRead(reading);
+      throw this.#connections.translate(error);
+    }
+  }
+
+  async #send(max: number): Promise<RedisDelivery[]> {
+    const lease = stampLease();
+    const pipeline = this.#connections.reader.pipeline();
+    pipeline.call("XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, "BLOCK", BLOCK_MS, ...this.#readTail);
+    // Asked behind the read, so that a cancel which came before these entries were taken is surely seen.
+    pipeline.zcard(CANCELLED_KEY);
+    const replies = await pipeline.exec();
+    const [error, reply] = replies?.[0] ?? [null, null];
+    if (error !== null) {
+      if (!error.message.startsWith("NOGROUP")) throw error;
+      await this.createGroups();
+      return [];
+    }
+    const facts = { lease, mayBeCancelled: Number(replies?.[1]?.[1] ?? 0) > 0, deliveriesOf: () => 1 };
+    const taken: RedisDelivery[] = [];
+    for (const [key, entries] of readStreams(reply)) {
+      const stream = this.#byKey.get(key);
+      if (stream) taken.push(...this.deliver(stream, entries, facts));
+    }
+    return taken;
+  }
+
+  /**
+   * After an abort: wakes the blocked read and waits for what it brings. Entries that were on their way are ours by
+   * then; they go into the surplus, which the caller hands back.
+   */
+  async #endRead(reading: Promise<RedisDelivery[]>): Promise<void> {
+    let ended = false;
+    const late = Promise.allSettled([reading]).then((results) => {
+      ended = true;
+      return results;
+    });
+    while (!ended) {
+      try {
+        await this.#connections.commands.client("UNBLOCK", this.#clientId ?? 0, "TIMEOUT");
+      } catch {
+        // Redis is away: the read fails by itself once its socket is closed.
+        this.#connections.reader.disconnect(true);
+      }
+      if (!ended) await sleep(UNBLOCK_PAUSE_MS, NEVER);
+    }
+    for (const result of await late) if (result.status === "fulfilled") this.#surplus.push(...result.value);
+  }
+}

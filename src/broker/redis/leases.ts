@@ -1,0 +1,170 @@
+/**
+ * Leases on stream entries. A lease is the entry's idle time in Redis: the owner renews by claiming its own entries
+ * again, and whoever finds one idle past the lease may take it over. Before an entry is taken it must have been seen
+ * expired under the same owner in two looks, `SECOND_LOOK_MS` apart: commands that a stalled Redis or a slow network
+ * still holds reach their end first. An owner that is not one of ours (it cannot renew) must also have stopped beating.
+ */
+import type { Delivery } from "../broker.ts";
+import type { RedisConnections } from "./connections.ts";
+import { RedisDelivery, stampLease } from "./delivery.ts";
+import type { RedisFleet } from "./fleet.ts";
+import type { RedisIntake, StreamName } from "./intake.ts";
+import { GROUP, recordKey } from "./keys.ts";
+import { type PendingEntry, readEntries, readPending } from "./replies.ts";
+import { callScript } from "./scripts.ts";
+
+/** How far apart the two looks are at least, in ms. */
+const SECOND_LOOK_MS = 750;
+/** How many entries one script call may touch. */
+const CHUNK = 200;
+/** How many pending entries are looked at in one go. */
+const PAGE = 500;
+
+export class RedisLeases {
+  readonly #connections: RedisConnections;
+  readonly #executor: string;
+  readonly #leaseMs: number;
+  readonly #streams: readonly StreamName[];
+  readonly #intake: RedisIntake;
+  readonly #fleet: RedisFleet;
+  /** Expired entries of the last look: stream and entry -> owner and when first seen. Made anew at each look. */
+  #suspects = new Map<string, { readonly owner: string; readonly since: number }>();
+
+  constructor(parts: {
+    readonly connections: RedisConnections;
+    readonly executor: string;
+    readonly leaseMs: number;
+    readonly streams: readonly StreamName[];
+    readonly intake: RedisIntake;
+    readonly fleet: RedisFleet;
+  }) {
+    this.#connections = parts.connections;
+    this.#executor = parts.executor;
+    this.#leaseMs = parts.leaseMs;
+    this.#streams = parts.streams;
+    this.#intake = parts.intake;
+    this.#fleet = parts.fleet;
+  }
+
+  async renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
+    const lost: Delivery[] = [];
+    for (const [stream, all] of byStream(deliveries)) {
+      for (let at = 0; at < all.length; at += CHUNK) {
+        const chunk = all.slice(at, at + CHUNK);
+        const stamp = stampLease();
+        const ids = chunk.map(({ entry }) => entry);
+        const reply = await this.#connections.run((redis) =>
+          callScript(redis, "taskexeRenew", stream, GROUP, this.#executor, ...ids),
+        );
+        const gone = new Set(Array.isArray(reply) ? reply.map(String) : []);
+        for (const delivery of chunk) {
+          if (gone.has(delivery.entry)) lost.push(delivery);
+          else delivery.lease = stamp;
+        }
+      }
+    }
+    return lost;
+  }
+
+  async release(deliveries: readonly Delivery[]): Promise<void> {
+    for (const [stream, all] of byStream(deliveries)) {
+      for (let at = 0; at < all.length; at += CHUNK) {
+        const pairs = all.slice(at, at + CHUNK).flatMap((delivery) => [delivery.entry, recordKeyOf(delivery)]);
+        await this.#connections.run((redis) =>
+          callScript(redis, "taskexeRelease", stream, GROUP, this.#executor, ...pairs),
+        );
+      }
+    }
+  }
+
+  async recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
+    const found: Delivery[] = [];
+    for (const stream of this.#streams) {
+      let from = "-";
+      while (found.length < max) {
+        const page = await this.#pending(stream.key, ["-", from, PAGE, this.#executor]);
+        const strays = page.filter(({ entry }) => !known.has(`${stream.key}|${entry}`)).slice(0, max - found.length);
+        found.push(...(await this.#take(stream, strays, 0)));
+        const last = page.at(-1);
+        if (page.length < PAGE || last === undefined) break;
+        from = `(${last.entry}`;
+      }
+    }
+    return found;
+  }
+
+  async reclaim(max: number): Promise<Delivery[]> {
+    const now = performance.now();
+    const suspects = new Map<string, { readonly owner: string; readonly since: number }>();
+    const found: Delivery[] = [];
+    for (const stream of this.#streams) {
+      const expired = await this.#pending(stream.key, ["IDLE", "-", PAGE]);
+      const ripe: PendingEntry[] = [];
+      for (const pending of expired) {
+        if (!(await this.#mayTake(pending))) continue;
+        const name = `${stream.key}|${pending.entry}`;
+        const before = this.#suspects.get(name);
+        const since = before?.owner === pending.consumer ? before.since : now;
+        if (now - since >= SECOND_LOOK_MS && found.length + ripe.length < max) ripe.push(pending);
+        else suspects.set(name, { owner: pending.consumer, since });
+      }
+      found.push(...(await this.#take(stream, ripe, this.#leaseMs)));
+    }
+    this.#suspects = suspects;
+    return found;
+  }
+
+  async #mayTake(pending: PendingEntry): Promise<boolean> {
+    const owner = await this.#fleet.ownerOf(pending.consumer);
+    if (owner.leaseMs !== null) return pending.idleMs > Math.max(owner.leaseMs, this.#leaseMs);
+    return pending.idleMs > this.#leaseMs && owner.lapsed;
+  }
+
+  /** XCLAIM is atomic by its least idle time: of two executors that try, one gets the entry. */
+  async #take(stream: StreamName, entries: readonly PendingEntry[], minIdleMs: number): Promise<RedisDelivery[]> {
+    if (entries.length === 0) return [];
+    const lease = stampLease();
+    const before = new Map(entries.map(({ entry, deliveries }) => [entry, deliveries]));
+    const ids = entries.map(({ entry }) => entry);
+    const reply = await this.#connections.run((redis) =>
+      redis.call("XCLAIM", stream.key, GROUP, this.#executor, minIdleMs, ...ids),
+    );
+    const deliveriesOf = (entry: string) => (before.get(entry) ?? 0) + 1;
+    return this.#intake.deliver(stream, readEntries(reply), { lease, mayBeCancelled: true, deliveriesOf });
+  }
+
+  async #pending(
+    stream: string,
+    query: readonly ["IDLE", string, number] | readonly ["-", string, number, string],
+  ): Promise<PendingEntry[]> {
+    const [kind, from, count, consumer] = query;
+    const args =
+      kind === "IDLE" ? ["IDLE", this.#leaseMs, from, "+", count] : [from, "+", count, consumer ?? this.#executor];
+    return this.#connections.run(async (redis) => readPending(await redis.call("XPENDING", stream, GROUP, ...args)));
+  }
+}
+
+function byStream(deliveries: readonly Delivery[]): Map<string, RedisDelivery[]> {
+  const streams = new Map<string, RedisDelivery[]>();
+  for (const delivery of deliveries) {
+    if (!(delivery instanceof RedisDelivery)) throw new TypeError("the delivery was not claimed from this broker");
+    const list = streams.get(delivery.stream);
+    if (list) list.push(delivery);
+    else streams.set(delivery.stream, [delivery]);
+  }
+  return streams;
+}
+
+/** The record that must learn the entry's new id; an unreadable message has none. */
+function recordKeyOf(delivery: RedisDelivery): string {
+  if (delivery.raw === null) return "";
+  try {
+    const fields: unknown = JSON.parse(delivery.raw);
+    if (typeof fields === "object" && fields !== null && "id" in fields && typeof fields.id === "string") {
+      return recordKey(fields.id);
+    }
+  } catch {
+    // Not JSON: such a message never had a record.
+  }
+  return "";
+}

@@ -1,0 +1,69 @@
+/**
+ * What an outcome writes beside the acknowledgement: the commands, the same for the fast and for the fenced way.
+ * A task with nothing to tell (done, no record) writes nothing at all.
+ */
+import type { Outcome } from "../broker.ts";
+import type { RedisDelivery } from "./delivery.ts";
+import { CANCELLED_KEY, cancelFlagKey, deadKey, endedKey, recordKey, scheduledKey } from "./keys.ts";
+
+/** One Redis command: its name, then its arguments. */
+export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
+
+/** A kept record is not purged before this, in ms: whoever waits for a result must be able to read it. */
+const SHORTEST_RETENTION_MS = 60_000;
+
+/** The commands of one outcome. `executor` and `now` (Unix ms, the broker's clock) go into the record. */
+export function outcomeCommands(
+  outcome: Outcome,
+  delivery: RedisDelivery,
+  executor: string,
+  now: number,
+): RedisCommand[] {
+  const key = recordKey(outcome.id);
+  const { queue } = delivery;
+  const head = headOf(outcome, delivery, executor);
+  const keepUntil = Math.round(now + Math.max(outcome.retentionMs, SHORTEST_RETENTION_MS));
+  switch (outcome.kind) {
+    case "done":
+      if (outcome.retentionMs === 0) return outcome.recorded ? [["DEL", key]] : [];
+      return [
+        ["HSET", key, ...head, "state", "done", "finished_at", now, "progress", 1, "result", outcome.result ?? ""],
+        ["HINCRBY", key, "completions", 1],
+        ["ZADD", endedKey(queue), keepUntil, outcome.id],
+      ];
+    case "cancelled":
+      return [
+        ["HSET", key, ...head, "state", "cancelled", "finished_at", now, "reason", outcome.reason],
+        ["ZADD", endedKey(queue), keepUntil, outcome.id],
+        ["ZREM", CANCELLED_KEY, outcome.id],
+        ["DEL", cancelFlagKey(outcome.id)],
+      ];
+    case "dead":
+      return [
+        ["HSET", key, ...head, "state", "dead", "finished_at", now, "progress", -1, "reason", outcome.reason],
+        ["HSET", key, "error", outcome.error === null ? "" : JSON.stringify(outcome.error)],
+        ["ZADD", deadKey(queue), now, outcome.id],
+      ];
+    case "retry": {
+      const due = Math.round(now + outcome.delayMs);
+      return [
+        ["HSET", key, ...head, "state", "retrying", "due_at", due, "message", outcome.message, "entry", ""],
+        ["HSET", key, "error", JSON.stringify(outcome.error), "retention", outcome.retentionMs],
+        ["ZADD", scheduledKey(queue), due, outcome.id],
+      ];
+    }
+  }
+}
+
+function headOf(outcome: Outcome, delivery: RedisDelivery, executor: string): (string | number)[] {
+  const head: (string | number)[] = ["attempt", outcome.attempt, "executor", executor];
+  if (outcome.startedAt !== null) head.push("started_at", Math.round(outcome.startedAt));
+  if (outcome.told !== null) head.push("progress", outcome.told.progress, "progress_msg", outcome.told.log);
+  if (delivery.deliveries > 1) head.push("crashes", delivery.deliveries - 1);
+  // A record that the enqueue wrote has these; that of a foreign or unreadable message begins here.
+  if (!outcome.recorded || outcome.kind !== "done") {
+    head.push("id", outcome.id, "type", outcome.type, "queue", delivery.queue, "priority", delivery.priority);
+    head.push("stream", delivery.stream, "enqueued_at", delivery.queuedAt);
+  }
+  return head;
+}

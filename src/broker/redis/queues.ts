@@ -1,0 +1,130 @@
+/** What stands in the queues: enqueues, promotions, counts. Each batch is one call to Redis. */
+
+import { TASK_STATES } from "../../task/state.ts";
+import {
+  type Backlog,
+  type EnqueueReceipt,
+  type EnqueueRequest,
+  MAX_ENQUEUE_BATCH,
+  type QueueCounts,
+} from "../broker.ts";
+import type { RedisConnections } from "./connections.ts";
+import { deadKey, GROUP, MESSAGE_FIELD, RECORD_PREFIX, scheduledKey, streamKey } from "./keys.ts";
+import { readGroup } from "./replies.ts";
+import { callScript } from "./scripts.ts";
+
+export class RedisQueues {
+  readonly #connections: RedisConnections;
+  readonly #queues: readonly string[];
+  readonly #priorities: number;
+
+  constructor(connections: RedisConnections, queues: readonly string[], priorities: number) {
+    this.#connections = connections;
+    this.#queues = queues;
+    this.#priorities = priorities;
+  }
+
+  async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
+    this.#check(requests);
+    if (requests.length === 0) return [];
+    const recordless = requests.every(({ retentionMs, delayMs }) => retentionMs === 0 && !delayMs);
+    return recordless ? this.#append(requests) : this.#enqueueWithRecords(requests);
+  }
+
+  async promote(max: number): Promise<{ promoted: number; nextInMs: number | null }> {
+    let promoted = 0;
+    let nextInMs: number | null = null;
+    for (const queue of this.#queues) {
+      const reply = await this.#connections.run((redis) =>
+        callScript(redis, "taskexePromote", scheduledKey(queue), RECORD_PREFIX, max),
+      );
+      const [count, next] = Array.isArray(reply) ? reply.map(Number) : [];
+      promoted += count ?? 0;
+      if (next !== undefined && next >= 0) nextInMs = Math.min(nextInMs ?? next, next);
+    }
+    return { promoted, nextInMs };
+  }
+
+  async counts(): Promise<QueueCounts[]> {
+    return Promise.all(this.#queues.map((queue) => this.#count(queue)));
+  }
+
+  async backlog(): Promise<Backlog> {
+    const counts = await this.counts();
+    return {
+      pending: counts.reduce((sum, { running }) => sum + running, 0),
+      lag: counts.reduce((sum, { queued }) => sum + queued, 0),
+    };
+  }
+
+  /** Tasks that keep nothing: entries and no more, in one transaction. */
+  async #append(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
+    await this.#connections.run(async (redis) => {
+      const multi = redis.multi();
+      for (const { queue, priority, message } of requests) {
+        multi.xadd(streamKey(queue, priority), "*", MESSAGE_FIELD, message);
+      }
+      const failed = (await multi.exec())?.find(([error]) => error !== null);
+      if (failed?.[0]) throw failed[0];
+    });
+    return requests.map(({ id }) => ({ id, created: true, state: "queued" }));
+  }
+
+  async #enqueueWithRecords(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
+    const args = requests.flatMap((request) => [
+      request.id,
+      request.type,
+      request.queue,
+      request.priority,
+      request.message,
+      Math.round(request.retentionMs),
+      Math.round(request.delayMs ?? 0),
+      streamKey(request.queue, request.priority),
+      scheduledKey(request.queue),
+    ]);
+    const reply = await this.#connections.run((redis) => callScript(redis, "taskexeEnqueue", RECORD_PREFIX, ...args));
+    if (!Array.isArray(reply)) throw new TypeError("the enqueue script gave no list");
+    return requests.map(({ id }, index) => {
+      const state = TASK_STATES.find((name) => name === String(reply[2 * index + 1]));
+      return { id, created: Number(reply[2 * index]) === 1, state: state ?? "queued" };
+    });
+  }
+
+  #check(requests: readonly EnqueueRequest[]): void {
+    if (requests.length > MAX_ENQUEUE_BATCH) {
+      throw new RangeError(`an enqueue takes at most ${MAX_ENQUEUE_BATCH} tasks at once, got ${requests.length}`);
+    }
+    for (const { id, priority } of requests) {
+      if (!Number.isInteger(priority) || priority < 0 || priority >= this.#priorities) {
+        throw new RangeError(
+          `task ${id}: the priority must be a whole number from 0 to ${this.#priorities - 1}, got ${priority}`,
+        );
+      }
+    }
+  }
+
+  async #count(queue: string): Promise<QueueCounts> {
+    return this.#connections.run(async (redis) => {
+      const pipeline = redis.pipeline();
+      for (let priority = 0; priority < this.#priorities; priority++) {
+        pipeline.xlen(streamKey(queue, priority));
+        pipeline.xinfo("GROUPS", streamKey(queue, priority));
+      }
+      pipeline.zcard(scheduledKey(queue));
+      pipeline.zcard(deadKey(queue));
+      const replies = (await pipeline.exec()) ?? [];
+      let queued = 0;
+      let running = 0;
+      for (let priority = 0; priority < this.#priorities; priority++) {
+        const length = Number(replies[2 * priority]?.[1] ?? 0);
+        const group = readGroup(replies[2 * priority + 1]?.[1], GROUP);
+        running += group?.pending ?? 0;
+        // A null lag (an undelivered entry was deleted by somebody): what is there and not pending.
+        queued += group?.lag ?? Math.max(0, length - (group?.pending ?? 0));
+      }
+      const scheduled = Number(replies.at(-2)?.[1] ?? 0);
+      const dead = Number(replies.at(-1)?.[1] ?? 0);
+      return { name: queue, queued, running, scheduled, dead };
+    });
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * The records of tasks: one hash each. Which state a queued task is really in is not written but asked: it is running
+ * while its entry is pending, so that a claim costs no write.
+ */
+import * as v from "valibot";
+import { ErrorRecordSchema, type TaskRecord } from "../../task/record.ts";
+import { TASK_STATES, type TaskState } from "../../task/state.ts";
+import type { ProgressWrite } from "../broker.ts";
+import type { RedisConnections } from "./connections.ts";
+import { RedisDelivery } from "./delivery.ts";
+import { deadKey, endedKey, GROUP, RECORD_PREFIX, recordKey } from "./keys.ts";
+import { readPending } from "./replies.ts";
+import { callScript } from "./scripts.ts";
+
+/** How many records one purge call removes at the most. */
+const PURGE_CHUNK = 500;
+/** How many purge calls one clean-up makes at the most for one index. */
+const PURGE_CALLS = 20;
+
+const StoredSchema = v.object({
+  id: v.string(),
+  type: v.string(),
+  queue: v.string(),
+  priority: v.optional(v.string(), "0"),
+  state: v.picklist(TASK_STATES),
+});
+
+export class RedisRecords {
+  readonly #connections: RedisConnections;
+  readonly #now: () => number;
+
+  constructor(connections: RedisConnections, now: () => number) {
+    this.#connections = connections;
+    this.#now = now;
+  }
+
+  async get(id: string): Promise<TaskRecord | null> {
+    const fields = await this.#connections.run((redis) => redis.hgetall(recordKey(id)));
+    const stored = v.safeParse(StoredSchema, fields);
+    if (!stored.success) return null;
+    const holder = await this.#holder(fields);
+    const state: TaskState = stored.output.state === "queued" && holder !== null ? "running" : stored.output.state;
+    return {
+      id: stored.output.id,
+      type: stored.output.type,
+      queue: stored.output.queue,
+      priority: Number(stored.output.priority),
+      state,
+      attempt: number(fields.attempt) ?? (state === "running" ? 1 : 0),
+      crashes: Math.max(number(fields.crashes) ?? 0, (holder?.deliveries ?? 1) - 1),
+      completions: number(fields.completions) ?? 0,
+      progress: number(fields.progress) ?? 0,
+      progress_msg: fields.progress_msg ?? "",
+      result: parse(fields.result),
+      reason: fields.reason ?? null,
+      error: errorOf(parse(fields.error)),
+      executor: holder?.consumer ?? fields.executor ?? null,
+      message: fields.message ?? "",
+      enqueued_at: number(fields.enqueued_at),
+      started_at: number(fields.started_at),
+      finished_at: number(fields.finished_at),
+      due_at: number(fields.due_at),
+    };
+  }
+
+  async writeProgress(writes: readonly ProgressWrite[], executor: string): Promise<void> {
+    if (writes.length === 0) return;
+    await this.#connections.run(async (redis) => {
+      const pipeline = redis.pipeline();
+      for (const write of writes) {
+        const { delivery } = write;
+        if (!(delivery instanceof RedisDelivery)) throw new TypeError("the delivery was not claimed from this broker");
+        const key = recordKey(write.id);
+        pipeline.hset(key, {
+          id: write.id,
+          type: write.type,
+          queue: delivery.queue,
+          priority: delivery.priority,
+          stream: delivery.stream,
+          entry: delivery.entry,
+          attempt: write.attempt,
+          executor,
+          started_at: Math.round(write.startedAt),
+          progress: write.progress,
+          progress_msg: write.progressMsg,
+          enqueued_at: delivery.queuedAt,
+        });
+        // A foreign task gets its record here: it is queued as far as the record goes, and running by its entry.
+        pipeline.hsetnx(key, "state", "queued");
+        if (delivery.raw !== null) pipeline.hsetnx(key, "message", delivery.raw);
+      }
+      const failed = (await pipeline.exec())?.find(([error]) => error !== null);
+      if (failed?.[0]) throw failed[0];
+    });
+  }
+
+  /** Removes what is over in these queues; bounded. Tells how many records went. */
+  async purge(queues: readonly string[], deadLimit: number, deadRetentionMs: number): Promise<number> {
+    const now = Math.floor(this.#now());
+    let purged = 0;
+    for (const queue of queues) {
+      purged += await this.#purgeIndex(endedKey(queue), now, Number.MAX_SAFE_INTEGER);
+      purged += await this.#purgeIndex(deadKey(queue), now - deadRetentionMs, deadLimit);
+    }
+    return purged;
+  }
+
+  async #purgeIndex(index: string, latest: number, keep: number): Promise<number> {
+    let purged = 0;
+    for (let call = 0; call < PURGE_CALLS; call++) {
+      const reply = await this.#connections.run((redis) =>
+        callScript(redis, "taskexePurge", index, RECORD_PREFIX, latest, PURGE_CHUNK, keep),
+      );
+      const removed = Number(reply);
+      purged += removed;
+      if (removed === 0) break;
+    }
+    return purged;
+  }
+
+  /** Who holds the entry of a queued record; null when nobody has claimed it. */
+  async #holder(fields: Record<string, string>): Promise<{ consumer: string; deliveries: number } | null> {
+    const { stream, entry } = fields;
+    if (fields.state !== "queued" || !stream || !entry) return null;
+    return this.#connections.run(async (redis) => {
+      try {
+        return readPending(await redis.call("XPENDING", stream, GROUP, entry, entry, 1))[0] ?? null;
+      } catch (error) {
+        if (error instanceof Error && error.message.startsWith("NOGROUP")) return null;
+        throw error;
+      }
+    });
+  }
+}
+
+function number(text: string | undefined): number | null {
+  if (text === undefined || text === "") return null;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : null;
+}
+
+function parse(text: string | undefined): unknown {
+  if (text === undefined || text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function errorOf(value: unknown): TaskRecord["error"] {
+  const checked = v.safeParse(ErrorRecordSchema, value);
+  return checked.success ? checked.output : null;
+}

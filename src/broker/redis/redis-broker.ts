@@ -1,0 +1,227 @@
+/**
+ * The Redis broker: streams and one consumer group, with the names that RagFlow's producers and admin pages know.
+ * This file puts the parts together; each part is a file of its own beside it.
+ */
+import type { TaskRecord } from "../../task/record.ts";
+import type {
+  Backlog,
+  Broker,
+  BrokerOptions,
+  CancelReceipt,
+  CleanReport,
+  CompletionResult,
+  ConnectionState,
+  Delivery,
+  EnqueueReceipt,
+  EnqueueRequest,
+  FleetMember,
+  Outcome,
+  ProgressWrite,
+  QueueCounts,
+} from "../broker.ts";
+import { parseRedisAddress } from "./address.ts";
+import { RedisCancels } from "./cancels.ts";
+import { RedisCompletion } from "./completion.ts";
+import { RedisConnections } from "./connections.ts";
+import { RedisFleet } from "./fleet.ts";
+import { RedisIntake, streamsOf } from "./intake.ts";
+import { RedisLeases } from "./leases.ts";
+import { RedisQueues } from "./queues.ts";
+import { RedisRecords } from "./records.ts";
+import { scriptOptions } from "./scripts.ts";
+
+const DEFAULT_PRIORITIES = 2;
+const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
+const DEFAULT_DEAD_LIMIT = 10_000;
+const DEFAULT_DEAD_RETENTION_MS = 30 * 24 * 3_600_000;
+/** The name that clients, who claim nothing, appear under. */
+const CLIENT_NAME = "taskexe-client";
+
+export class RedisBroker implements Broker {
+  readonly kind = "redis";
+  readonly url: string;
+  readonly #options: BrokerOptions;
+  readonly #connections: RedisConnections;
+  readonly #intake: RedisIntake;
+  readonly #completion: RedisCompletion;
+  readonly #leases: RedisLeases;
+  readonly #fleet: RedisFleet;
+  readonly #queues: RedisQueues;
+  readonly #records: RedisRecords;
+  readonly #cancels: RedisCancels;
+  readonly #name: string;
+  /** Redis' clock less ours, in ms. */
+  #clockOffset = 0;
+
+  /** @throws BrokerUrlError when the address cannot be read. */
+  constructor(url: string, options: BrokerOptions) {
+    const address = parseRedisAddress(url);
+    this.url = address.display;
+    this.#options = options;
+    this.#name = options.executor ?? CLIENT_NAME;
+    const priorities = options.priorities ?? DEFAULT_PRIORITIES;
+    const streams = streamsOf(options.queues, priorities);
+    const now = (): number => this.now();
+    const heartbeatTimeoutMs = options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS;
+    this.#connections = new RedisConnections({ ...address.options, ...scriptOptions }, this.#name);
+    this.#intake = new RedisIntake(this.#connections, this.#name, streams);
+    this.#completion = new RedisCompletion(this.#connections, this.#name, options.leaseMs, now);
+    this.#fleet = new RedisFleet(this.#connections, this.#name, heartbeatTimeoutMs, now);
+    this.#leases = new RedisLeases({
+      connections: this.#connections,
+      executor: this.#name,
+      leaseMs: options.leaseMs,
+      streams,
+      intake: this.#intake,
+      fleet: this.#fleet,
+    });
+    this.#queues = new RedisQueues(this.#connections, options.queues, priorities);
+    this.#records = new RedisRecords(this.#connections, now);
+    this.#cancels = new RedisCancels(this.#connections, now);
+  }
+
+  connection(): ConnectionState {
+    return this.#connections.state();
+  }
+
+  onConnectionChange(listener: (state: ConnectionState) => void): () => void {
+    return this.#connections.onChange(listener);
+  }
+
+  now(): number {
+    return Date.now() + this.#clockOffset;
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    const claims = this.#options.executor !== null;
+    await this.#connections.open({ reader: claims, subscriber: claims }, signal);
+    await this.#readClock();
+    if (!claims) return;
+    await this.#intake.createGroups();
+    await this.#cancels.subscribe();
+  }
+
+  async close(): Promise<void> {
+    this.#connections.close();
+  }
+
+  enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
+    return this.#queues.enqueue(requests);
+  }
+
+  async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
+    this.#mustBeExecutor();
+    try {
+      return await this.#intake.claim(max, signal);
+    } catch (error) {
+      await this.#handBackSurplus(true);
+      throw error;
+    }
+  }
+
+  recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
+    this.#mustBeExecutor();
+    return this.#leases.recover(known, max);
+  }
+
+  renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
+    return this.#leases.renew(deliveries);
+  }
+
+  complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
+    return this.#completion.complete(outcomes);
+  }
+
+  release(deliveries: readonly Delivery[]): Promise<void> {
+    return this.#leases.release(deliveries);
+  }
+
+  async reclaim(max: number): Promise<Delivery[]> {
+    this.#mustBeExecutor();
+    await this.#handBackSurplus(false);
+    return this.#leases.reclaim(max);
+  }
+
+  promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
+    return this.#queues.promote(max);
+  }
+
+  cancel(ids: readonly string[]): Promise<CancelReceipt[]> {
+    return this.#cancels.cancel(ids, "cancelled by a client");
+  }
+
+  cancelled(ids: readonly string[]): Promise<string[]> {
+    return this.#cancels.flagged(ids);
+  }
+
+  onCancel(listener: (ids: readonly string[]) => void): () => void {
+    return this.#cancels.onCancel(listener);
+  }
+
+  writeProgress(writes: readonly ProgressWrite[]): Promise<void> {
+    return this.#records.writeProgress(writes, this.#name);
+  }
+
+  record(id: string): Promise<TaskRecord | null> {
+    return this.#records.get(id);
+  }
+
+  counts(): Promise<QueueCounts[]> {
+    return this.#queues.counts();
+  }
+
+  backlog(): Promise<Backlog> {
+    return this.#queues.backlog();
+  }
+
+  async beat(json: string): Promise<void> {
+    await this.#readClock();
+    await this.#fleet.beat(json);
+  }
+
+  leave(json: string): Promise<void> {
+    return this.#fleet.leave(json);
+  }
+
+  fleet(): Promise<FleetMember[]> {
+    return this.#fleet.members();
+  }
+
+  lock(): Promise<boolean> {
+    return this.#fleet.lock();
+  }
+
+  unlock(): Promise<void> {
+    return this.#fleet.unlock();
+  }
+
+  async clean(): Promise<CleanReport> {
+    const removed = await this.#fleet.expel();
+    await this.#cancels.forgetOld();
+    const { queues, deadLimit, deadRetentionMs } = this.#options;
+    const purged = await this.#records.purge(
+      queues,
+      deadLimit ?? DEFAULT_DEAD_LIMIT,
+      deadRetentionMs ?? DEFAULT_DEAD_RETENTION_MS,
+    );
+    return { removed, purged };
+  }
+
+  /** Redis' TIME is the fleet's clock; half of the round trip is taken off. */
+  async #readClock(): Promise<void> {
+    const before = Date.now();
+    const [seconds, micros] = await this.#connections.run((redis) => redis.time());
+    const after = Date.now();
+    this.#clockOffset = Number(seconds) * 1000 + Number(micros) / 1000 - (before + after) / 2;
+  }
+
+  async #handBackSurplus(all: boolean): Promise<void> {
+    const surplus = this.#intake.takeSurplus(all);
+    // Away just now: the lease of what could not be handed back runs out by itself.
+    if (surplus.length > 0 && this.connection().connected) await this.#leases.release(surplus);
+  }
+
+  #mustBeExecutor(): void {
+    if (this.#options.executor === null) throw new TypeError("this broker was opened for a client: it cannot claim");
+  }
+}

@@ -1,0 +1,63 @@
+/** Reads the replies of the stream commands: the border where Redis' untyped arrays become our types. */
+
+/** One stream entry: its id and its flat field list; null for one that was deleted while it was pending. */
+export type RawEntry = readonly [id: string, fields: unknown];
+
+/** The reply of XREADGROUP: entries by stream, in the order of the streams asked for. */
+export function readStreams(reply: unknown): readonly (readonly [stream: string, entries: readonly RawEntry[]])[] {
+  if (!Array.isArray(reply)) return [];
+  const first: unknown = reply[0];
+  if (Array.isArray(first)) return reply;
+  // A map of RESP3 in flat form: stream, entries, stream, entries...
+  const streams: [string, RawEntry[]][] = [];
+  for (let i = 0; i + 1 < reply.length; i += 2) streams.push([reply[i], reply[i + 1]]);
+  return streams;
+}
+
+/** The reply of XCLAIM and XRANGE. */
+export function readEntries(reply: unknown): readonly RawEntry[] {
+  return Array.isArray(reply) ? reply.filter((entry) => Array.isArray(entry)) : [];
+}
+
+export interface PendingEntry {
+  readonly entry: string;
+  readonly consumer: string;
+  readonly idleMs: number;
+  readonly deliveries: number;
+}
+
+/** The reply of the extended XPENDING. */
+export function readPending(reply: unknown): PendingEntry[] {
+  if (!Array.isArray(reply)) return [];
+  return reply
+    .filter((row) => Array.isArray(row))
+    .map(([entry, consumer, idleMs, deliveries]) => ({
+      entry: String(entry),
+      consumer: String(consumer),
+      idleMs: Number(idleMs),
+      deliveries: Number(deliveries),
+    }));
+}
+
+/** One group's figures out of XINFO GROUPS; null where the group does not exist. A null lag stays null. */
+export function readGroup(reply: unknown, group: string): { pending: number; lag: number | null } | null {
+  if (!Array.isArray(reply)) return null;
+  for (const row of reply) {
+    const fields = readPairs(row);
+    if (fields.get("name") !== group) continue;
+    const lag = fields.get("lag");
+    return { pending: Number(fields.get("pending") ?? 0), lag: typeof lag === "number" ? lag : null };
+  }
+  return null;
+}
+
+/** A flat list of names and values, or an object, as a map. */
+export function readPairs(reply: unknown): Map<string, unknown> {
+  const pairs = new Map<string, unknown>();
+  if (Array.isArray(reply)) {
+    for (let i = 0; i + 1 < reply.length; i += 2) pairs.set(String(reply[i]), reply[i + 1]);
+  } else if (typeof reply === "object" && reply !== null) {
+    for (const [name, value] of Object.entries(reply)) pairs.set(name, value);
+  }
+  return pairs;
+}
