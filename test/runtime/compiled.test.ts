@@ -1,3 +1,7 @@
+/**
+ * The shim inside an executable made by `bun build --compile`, where paths and built-in modules differ.
+ */
+
 import assert from "node:assert/strict";
 import { realpath, stat } from "node:fs/promises";
 import { join } from "node:path";

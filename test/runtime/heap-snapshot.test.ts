@@ -1,3 +1,7 @@
+/**
+ * Heap snapshots: their form, who may read them and when, and what a failure leaves behind.
+ */
+
 import assert from "node:assert/strict";
 import { existsSync, statSync, watch } from "node:fs";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";

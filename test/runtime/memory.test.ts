@@ -1,3 +1,7 @@
+/**
+ * Memory figures against the kernel's own, and what allocation tracking tells of objects made on purpose.
+ */
+
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";

@@ -1,3 +1,7 @@
+/**
+ * What the runtime tells of itself, of this program and of this machine.
+ */
+
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";

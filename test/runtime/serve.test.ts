@@ -1,3 +1,7 @@
+/**
+ * The HTTP server, over real connections: its answers, its failures, its end, and the errors of a bad address.
+ */
+
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";

@@ -1,3 +1,7 @@
+/**
+ * Signals and uncaught errors, with real signals sent to real programs: what ends a process cannot be tried here.
+ */
+
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,7 @@
+/**
+ * Sleeping: its length, its end by a signal, and that it leaves no timer and no listener behind.
+ */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runtime } from "../../src/runtime/index.ts";

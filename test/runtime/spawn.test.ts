@@ -1,3 +1,8 @@
+/**
+ * Child processes: what goes in, what comes out, how the whole group is ended, and what cannot be started.
+ * The children are the usual tools of a Unix system.
+ */
+
 import assert from "node:assert/strict";
 import { chmod, readFile, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";

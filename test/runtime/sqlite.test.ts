@@ -1,3 +1,7 @@
+/**
+ * SQLite: the values it keeps, two connections to one file, and the errors a user may see.
+ */
+
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
