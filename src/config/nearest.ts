@@ -1,10 +1,12 @@
 /** The known name that a mistyped one most likely meant. Used for keys of the file, environment and commands. */
 
 /**
- * The nearest of `known` to `name` by edit distance; null when nothing is near enough to be a likely slip
- * (more than a third of the letters, at least two, would have to change).
+ * The nearest of `known` to `name`: the one that it begins, else the one at the least edit distance; null when nothing
+ * is near enough to be a likely slip (more than a third of the letters, at least two, would have to change).
  */
 export function nearest(name: string, known: readonly string[]): string | null {
+  const begun = name.length < 2 ? undefined : known.find((candidate) => candidate.startsWith(name));
+  if (begun !== undefined) return begun;
   let best: string | null = null;
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of known) {

@@ -56,4 +56,4 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
 export const SETTING_KEYS = Object.keys(SETTING_NAMES) as SettingKey[];
 
 /** Environment variables of ours that are no settings. */
-export const OTHER_ENVIRONMENT = ["TASKEXE_CONFIG"];
+export const OTHER_ENVIRONMENT = ["TASKEXE_CONFIG", "TASKEXE_DEBUG"];

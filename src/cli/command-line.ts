@@ -1,0 +1,101 @@
+/**
+ * From the arguments to one command: its help, its flags, its exit code. What a command does is in the file of its
+ * name, imported only when it is the one; what a setting may be is the configuration's.
+ */
+import { Command, CommanderError } from "commander";
+import { didYouMean } from "../config/nearest.ts";
+import { VERSION } from "../version.ts";
+import { exitWhenWritten, usageError } from "./exit.ts";
+import { type Options, withBrokerFlags, withExecutorFlags } from "./flags.ts";
+import { ENVIRONMENT_HELP } from "./help.ts";
+import { reportFailure } from "./report-failure.ts";
+
+/**
+ * Runs the command that `argv` (without the program's own name) asks for, then ends the process: 0 fine, 1 failed,
+ * 2 called wrongly. Never rejects.
+ */
+export async function runCommandLine(argv: readonly string[]): Promise<never> {
+  return exitWhenWritten(await exitCodeOf(argv));
+}
+
+async function exitCodeOf(argv: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = commands((exitCode) => {
+    code = exitCode;
+  });
+  try {
+    refuseUnknownCommand(program, argv[0]);
+    await program.parseAsync(argv, { from: "user" });
+    return code;
+  } catch (error) {
+    // Help that was asked for arrives as an error too; Commander has written its own messages already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return reportFailure(error);
+  }
+}
+
+type SetExitCode = (code: number) => void;
+
+function commands(exit: SetExitCode): Command {
+  const program = new Command("taskexe")
+    .description("Runs background tasks: nothing lost, nothing leaked, a cancel means cancel.")
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError("See taskexe --help, or taskexe COMMAND --help")
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "taskexe: ")) })
+    .addHelpText("after", ENVIRONMENT_HELP);
+
+  withExecutorFlags(
+    program.command("run", { isDefault: true }).description("run tasks until told to stop (the default command)"),
+  ).action(async (options: Options) => exit(await (await import("./run.ts")).run(options)));
+
+  withBrokerFlags(program.command("enqueue"))
+    .description("enqueue a task and print its id, or many from a file of JSON lines")
+    .usage("[options] TYPE [JSON | @FILE | -]\n       taskexe enqueue [options] --jsonl FILE|-")
+    .argument("[type]", "the type of the task")
+    .argument("[payload]", "the payload as JSON, as @FILE to read it from, or - for standard input")
+    .option("--id <id>", "the id; enqueueing the same id again changes nothing (default: a new one)")
+    .option("--queue <name>", "the queue", "common")
+    .option("--priority <number>", "0 is ordinary, 1 is urgent", "0")
+    .option("--wait", "wait for the end and print the result")
+    .option("--jsonl <file>", 'a task a line: {"type","payload","id"?,"queue"?,"priority"?}; - for standard input')
+    .option("--json", "print JSON")
+    .action(async (type: string | undefined, payload: string | undefined, options: Options) =>
+      exit(await (await import("./enqueue.ts")).enqueue(type, payload, options)),
+    );
+
+  withBrokerFlags(program.command("task"))
+    .description("show the record of a task")
+    .argument("<id>", "the task's id")
+    .option("--json", "print JSON")
+    .action(async (id: string, options: Options) => exit(await (await import("./task.ts")).task(id, options)));
+
+  withBrokerFlags(program.command("cancel"))
+    .description("cancel tasks: waiting ones at once, running ones within a second")
+    .argument("<id...>", "ids of tasks")
+    .option("--json", "print JSON")
+    .action(async (ids: string[], options: Options) => exit(await (await import("./cancel.ts")).cancel(ids, options)));
+
+  withBrokerFlags(program.command("status"))
+    .description("show what the executor of this machine does, else what the broker knows")
+    .option("--listen <host:port>", "where the executor listens")
+    .option("--url <url>", "the address of an executor's HTTP, on any machine")
+    .option("--queues <names>", "the queues to count, with commas between them")
+    .option("--json", "print JSON")
+    .action(async (options: Options) => exit(await (await import("./status.ts")).status(options)));
+
+  program
+    .command("version")
+    .description("print the version")
+    .option("--json", "print JSON")
+    .action(async (options: Options) => (await import("./version.ts")).version(options));
+
+  return program;
+}
+
+// `run` is the default, so Commander would take a mistyped command for an argument of it.
+function refuseUnknownCommand(program: Command, name: string | undefined): void {
+  if (name === undefined || name.startsWith("-")) return;
+  const known = [...program.commands.map((command) => command.name()), "help"];
+  if (!known.includes(name)) throw usageError(`unknown command ${name}${didYouMean(name, known)}`);
+}

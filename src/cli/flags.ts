@@ -1,0 +1,62 @@
+/**
+ * The flags that are settings: how the command line describes them, and from what was typed to the configuration.
+ * Values are taken as they were typed; the configuration's schema says whether they are right.
+ */
+import { type Command, InvalidArgumentError } from "commander";
+import type { SettingKey } from "../config/schema.ts";
+import { type FlagValues, readSettings, type Settings } from "../config/settings.ts";
+import { SETTING_KEYS, SETTING_NAMES } from "../config/sources.ts";
+
+/** What the command line library hands to a command: option names without dashes, and what was typed. */
+export type Options = Readonly<Record<string, unknown>>;
+
+/** The flags of every command that talks to the broker. */
+export function withBrokerFlags(command: Command): Command {
+  return command
+    .option(
+      "--broker <url>",
+      "redis://HOST:PORT/DB, rediss://..., unix:///PATH.sock or sqlite:FILE (default: embedded)",
+    )
+    .option("--config <file>", "a TOML file with settings");
+}
+
+/** The flags of an executor. */
+export function withExecutorFlags(command: Command): Command {
+  return withBrokerFlags(command)
+    .option("--queues <names>", "queues to work on, with commas between them (default: common)", joined)
+    .option("--tasks <path>", "a file or folder with handlers; can be given more than once", gathered)
+    .option("--concurrency <number>", "how many tasks run at once (default: 5)")
+    .option("--name <name>", "the executor's name, one of its own in the fleet (default: worked out)")
+    .option("--listen <host:port>", "where HTTP answers, or off (default: 127.0.0.1:8080)")
+    .option("--lease <duration>", "how long a task stays ours without a renewal (default: 30s)")
+    .option("--grace <duration>", "how long tasks may go on after a stop or a cancel (default: 30s)")
+    .option("--log <format>", "pretty or json (default: pretty)");
+}
+
+/**
+ * The configuration with these options as its flags.
+ *
+ * @throws ConfigError as readSettings does.
+ */
+export function settingsOf(options: Options, environment = process.env): Settings {
+  const flags: Partial<Record<SettingKey, string | readonly string[]>> = {};
+  for (const key of SETTING_KEYS) {
+    const given = options[SETTING_NAMES[key].flag?.slice(2) ?? ""];
+    if (typeof given === "string" || Array.isArray(given)) flags[key] = given;
+  }
+  return readSettings(flags satisfies FlagValues, environment, { configFile: text(options.config) });
+}
+
+/** An option's value where it is text. */
+export function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function joined(value: string, before: string | undefined): string {
+  return before === undefined ? value : `${before},${value}`;
+}
+
+function gathered(value: string, before: readonly string[] | undefined): readonly string[] {
+  if (value === "") throw new InvalidArgumentError("A path is expected.");
+  return [...(before ?? []), value];
+}

@@ -1,0 +1,38 @@
+/**
+ * Sets up the log of the process: to standard error, pretty or as JSON lines, colours only on a terminal.
+ * A reader that stops reading cannot fill the memory: past a bound lines are dropped, and their number is told.
+ */
+import { configure, type LogRecord, type Sink, type TextFormatter } from "@logtape/logtape";
+import { jsonFormat, prettyFormat } from "./log-format.ts";
+
+/** How many bytes may wait for the reader of standard error before lines are dropped. */
+const MOST_WAITING_BYTES = 1024 * 1024;
+
+/** Configures the log once for this process. `TASKEXE_DEBUG=1` shows debug lines and stacks. */
+export async function setUpLogging(format: "pretty" | "json", environment = process.env): Promise<void> {
+  const debug = environment.TASKEXE_DEBUG === "1";
+  const colours = process.stderr.isTTY === true && !environment.NO_COLOR;
+  const formatter = format === "json" ? jsonFormat({ stacks: debug }) : prettyFormat({ colours, stacks: debug });
+  await configure({
+    sinks: { stderr: boundedSink(process.stderr, formatter) },
+    loggers: [
+      { category: ["taskexe"], lowestLevel: debug ? "debug" : "info", sinks: ["stderr"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stderr"] },
+    ],
+  });
+}
+
+function boundedSink(stream: NodeJS.WriteStream, formatter: TextFormatter): Sink {
+  let dropped = 0;
+  return (record: LogRecord) => {
+    if (stream.writableLength > MOST_WAITING_BYTES) {
+      dropped++;
+      return;
+    }
+    if (dropped > 0) {
+      stream.write(`taskexe: ${dropped} log lines were dropped, since nobody read them\n`);
+      dropped = 0;
+    }
+    stream.write(formatter(record));
+  };
+}

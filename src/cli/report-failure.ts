@@ -1,0 +1,54 @@
+/**
+ * Tells the user why a command failed, and with which exit code it ends. Mistakes of theirs are sentences; of a group
+ * of errors each part is told with its way through the tree. Stacks are shown only with TASKEXE_DEBUG=1.
+ */
+import { flattenErrors } from "../concurrency/index.ts";
+import { ConfigError } from "../config/config-error.ts";
+import { redact } from "../config/redact.ts";
+import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
+
+/** Writes what is wrong to standard error. Returns the exit code. */
+export function reportFailure(error: unknown, environment = process.env): number {
+  const leaves = flattenErrors(error);
+  for (const line of leaves.flatMap(describe)) process.stderr.write(`taskexe: ${redact(line)}\n`);
+  if (environment.TASKEXE_DEBUG === "1") process.stderr.write(`${redact(inspected(error))}\n`);
+  return exitCodeOf(leaves);
+}
+
+/** What one error says, in lines, its causes last; no stack. */
+export function describe(error: unknown): string[] {
+  if (error instanceof ConfigError) return [...error.problems];
+  if (error instanceof CommandFailure) return error.message === "" ? [] : error.message.split("\n");
+  if (!(error instanceof Error)) return [`something that is no error was thrown: ${String(error)}`];
+  return chain(error).slice(0, 5);
+}
+
+function chain(error: Error): string[] {
+  const lines: string[] = [];
+  for (let at: unknown = error; at instanceof Error && lines.length < 10; at = at.cause) {
+    const own = /^(Error|.*UrlError|Handler.*Error|Broker.*Error)$/.test(at.name)
+      ? at.message
+      : `${at.name}: ${at.message}`;
+    // Many errors quote their cause already.
+    if (!lines.some((line) => line.includes(at instanceof Error ? at.message : ""))) {
+      lines.push(lines.length === 0 ? own : `  because: ${own}`);
+    }
+  }
+  return lines;
+}
+
+function exitCodeOf(leaves: readonly unknown[]): number {
+  const codes = leaves.map((leaf) => {
+    if (leaf instanceof ConfigError) return EXIT_USAGE;
+    if (leaf instanceof CommandFailure) return leaf.exitCode;
+    if (leaf instanceof Error && ["BrokerUrlError", "HandlerLoadError", "DuplicateHandlerError"].includes(leaf.name)) {
+      return EXIT_USAGE;
+    }
+    return EXIT_FAILED;
+  });
+  return codes.length > 0 && codes.every((code) => code === codes[0]) ? (codes[0] ?? EXIT_FAILED) : EXIT_FAILED;
+}
+
+function inspected(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? String(error)) : String(error);
+}

@@ -1,0 +1,136 @@
+/**
+ * `taskexe run`: puts an executor together and keeps it until it has drained: settings, log, signals, handlers,
+ * broker, executor, HTTP. All of it lives in one nursery, so a failure of one part takes the others down in order.
+ * HTTP answers before the broker is reached: the state is "starting" until then.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Broker } from "../broker/broker.ts";
+import { createBroker } from "../broker/open-broker.ts";
+import { type CancelScope, type Nursery, openRoot, withNursery } from "../concurrency/index.ts";
+import { takeExecutorName } from "../config/executor-name.ts";
+import type { Settings } from "../config/settings.ts";
+import { Executor } from "../executor/executor.ts";
+import { loadHandlers } from "../handlers/load-handlers.ts";
+import type { HandlerRegistry } from "../handlers/registry.ts";
+import { type HttpAddress, serveHttp } from "../http/serve-http.ts";
+import { runtime } from "../runtime/index.ts";
+import { VERSION } from "../version.ts";
+import { createStateDirectory } from "./client.ts";
+import { EXIT_FAILED } from "./exit.ts";
+import { type Options, settingsOf } from "./flags.ts";
+import { setUpLogging } from "./logging.ts";
+import { reportFailure } from "./report-failure.ts";
+import { handleSignals } from "./signals.ts";
+
+const log = getLogger(["taskexe"]);
+
+/** Runs the command until the executor has drained. Returns the exit code. */
+export async function run(options: Options): Promise<number> {
+  const settings = settingsOf(options);
+  await setUpLogging(settings.log);
+  for (const warning of settings.warnings) log.warn(warning);
+  const held = settings.name === null ? takeExecutorName(settings.stateDirectory.path) : null;
+  try {
+    return await new Run(settings, settings.name ?? held?.name ?? "").toTheEnd();
+  } finally {
+    held?.release();
+  }
+}
+
+class Run {
+  readonly #settings: Settings;
+  readonly #name: string;
+  #stop: (reason: string) => void = () => {};
+  #failed = false;
+
+  constructor(settings: Settings, name: string) {
+    this.#settings = settings;
+    this.#name = name;
+  }
+
+  async toTheEnd(): Promise<number> {
+    const root = openRoot();
+    this.#stop = (reason) => root.cancel(reason);
+    const undoFatal = runtime.onFatal((error) => this.#fail(error));
+    try {
+      await withNursery(root, (nursery) => this.#live(nursery, root), { name: "taskexe" });
+    } catch (error) {
+      // Told to stop before there was an executor that could drain: nothing was claimed, nothing is lost.
+      if (root.cancelCalled) return 0;
+      return reportFailure(error);
+    } finally {
+      undoFatal();
+    }
+    log.info("drained; {name} leaves", { name: this.#name });
+    return this.#failed ? EXIT_FAILED : 0;
+  }
+
+  async #live(nursery: Nursery, root: CancelScope): Promise<void> {
+    const undoSignals = handleSignals(nursery, (reason) => this.#stop(reason));
+    try {
+      if (this.#settings.trackAllocations) await runtime.allocations.start();
+      const handlers = await loadHandlers(this.#settings.tasks);
+      const broker = await this.#createBroker();
+      const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
+      this.#stop = (reason) => executor.drain(reason);
+      if (root.cancelCalled) return;
+      const address = await this.#listen(nursery, executor);
+      this.#sayHello(broker, handlers, address);
+      await executor.run(nursery.scope);
+    } finally {
+      undoSignals();
+    }
+    nursery.scope.cancel("the executor has drained");
+  }
+
+  async #createBroker(): Promise<Broker> {
+    createStateDirectory(this.#settings);
+    const { broker, queues, leaseMs, heartbeatTimeoutMs } = this.#settings;
+    return createBroker(broker, { executor: this.#name, queues, leaseMs, heartbeatTimeoutMs });
+  }
+
+  #executorOptions() {
+    const { queues, concurrency, leaseMs, graceMs, attempts, retentionMs, abandonedLimit } = this.#settings;
+    const limits = { concurrency, leaseMs, graceMs, attempts, retentionMs, abandonedLimit };
+    return { name: this.#name, version: VERSION, queues, ...limits };
+  }
+
+  async #listen(nursery: Nursery, source: Executor): Promise<HttpAddress | null> {
+    const { listen } = this.#settings;
+    if (listen === null) return null;
+    return nursery.start<HttpAddress>(
+      nursery.scope,
+      (task, started) => serveHttp(task, started, { ...listen, source }),
+      { name: "http" },
+    );
+  }
+
+  #sayHello(broker: Broker, handlers: HandlerRegistry, address: HttpAddress | null): void {
+    const { brokerSource, queues, concurrency } = this.#settings;
+    log.info(
+      "taskexe {version} as {name}: broker {broker} ({source}), queues {queues}, {concurrency} at once, handlers {handlers}, {listen}",
+      {
+        version: VERSION,
+        name: this.#name,
+        broker: broker.url,
+        source: brokerSource,
+        queues: queues.join(","),
+        concurrency,
+        handlers: handlers.types().join(","),
+        listen: address === null ? "no HTTP" : `HTTP on http://${hostOf(address)}:${address.port}`,
+      },
+    );
+  }
+
+  // An exception that nobody caught leaves the program in a state that nobody knows: finish what runs, then leave.
+  #fail(error: unknown): void {
+    log.fatal("an error outside of every task: {error}; draining", { error });
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#stop("an error outside of every task");
+  }
+}
+
+function hostOf({ hostname }: HttpAddress): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}

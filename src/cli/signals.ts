@@ -1,0 +1,88 @@
+/**
+ * What the signals do in an executor:
+ * - SIGTERM, SIGINT: drain and leave; a second one ends the process at once with 143 or 130.
+ * - SIGUSR1: start allocation tracking, write a heap snapshot under logs/, log the memory figures.
+ * - SIGUSR2: stop tracking and log what grew.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Nursery } from "../concurrency/index.ts";
+import { runtime, type SignalName } from "../runtime/index.ts";
+import { EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
+
+const log = getLogger(["taskexe", "signals"]);
+
+/**
+ * Takes the signals over; returns what gives them back.
+ *
+ * @param nursery Where a snapshot or a report is made; a failure there is logged and ends nothing.
+ * @param stop Called at the first signal to stop.
+ */
+export function handleSignals(nursery: Nursery, stop: (reason: string) => void): () => void {
+  let stopping = false;
+  const onStop = (signal: SignalName, exitCode: number) => () => {
+    if (stopping) process.exit(exitCode);
+    stopping = true;
+    log.info("{signal}: draining; a second signal ends the process at once", { signal });
+    stop(signal);
+  };
+  const inNursery = (name: string, duty: () => Promise<void>) => () => {
+    nursery.startSoon(() => duty().catch((error: unknown) => log.error("{name} failed: {error}", { name, error })), {
+      name,
+    });
+  };
+  const undo = [
+    runtime.onSignal("SIGTERM", onStop("SIGTERM", EXIT_SIGTERM)),
+    runtime.onSignal("SIGINT", onStop("SIGINT", EXIT_SIGINT)),
+    runtime.onSignal("SIGUSR1", inNursery("heap snapshot", takeSnapshot)),
+    runtime.onSignal("SIGUSR2", inNursery("allocation report", reportAllocations)),
+  ];
+  return () => {
+    for (const one of undo) one();
+  };
+}
+
+/** Starts allocation tracking, writes `logs/{pid}_snapshot_{YYYYmmdd_HHMMSS}.heapsnapshot` and logs the figures. */
+export async function takeSnapshot(): Promise<void> {
+  await runtime.allocations.start();
+  const path = `logs/${process.pid}_snapshot_${stamp(new Date())}.heapsnapshot`;
+  await runtime.writeHeapSnapshot(path);
+  logMemory(`heap snapshot in ${path}`);
+}
+
+/** Stops allocation tracking and logs what grew while it ran. */
+export async function reportAllocations(): Promise<void> {
+  const report = await runtime.allocations.stop();
+  if (report === null) {
+    log.info("allocation tracking was not active; SIGUSR1 or TRACE_MALLOC_ENABLED=1 starts it");
+    return;
+  }
+  log.info("allocation tracking stopped: current {current_mb} MB, peak {peak_mb} MB", {
+    current_mb: megabytes(report.currentBytes),
+    peak_mb: megabytes(report.peakBytes),
+  });
+  for (const { label, count, bytes } of report.grown) {
+    const more = [count === undefined ? null : `${count} more`, bytes === undefined ? null : `${megabytes(bytes)} MB`];
+    log.info("grown: {label}: {growth}", { label, growth: more.filter((part) => part !== null).join(", ") });
+  }
+}
+
+function logMemory(what: string): void {
+  const { currentBytes, peakBytes } = runtime.allocations.figures();
+  log.info("{what}; max RSS {max_rss_mb} MB, current {current_mb} MB, peak {peak_mb} MB", {
+    what,
+    max_rss_mb: megabytes(runtime.memory().maxRssBytes),
+    current_mb: megabytes(currentBytes),
+    peak_mb: megabytes(peakBytes),
+  });
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1024 / 1024).toFixed(1);
+}
+
+// The local time of day, as people read it off their clocks.
+function stamp(at: Date): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${at.getFullYear()}${two(at.getMonth() + 1)}${two(at.getDate())}`;
+  return `${day}_${two(at.getHours())}${two(at.getMinutes())}${two(at.getSeconds())}`;
+}

@@ -1,0 +1,45 @@
+/** The part of `GET /status` that the command line shows. An executor of another version may say more or less. */
+import * as v from "valibot";
+
+const Count = v.optional(v.number(), 0);
+
+export const ExecutorAnswerSchema = v.object({
+  name: v.string(),
+  pid: v.number(),
+  version: v.string(),
+  state: v.string(),
+  uptime_s: Count,
+  concurrency: Count,
+  current: v.optional(
+    v.record(
+      v.string(),
+      v.object({
+        type: v.optional(v.string(), ""),
+        attempt: Count,
+        progress: Count,
+        message: v.optional(v.string(), ""),
+        started_at: v.optional(v.string(), ""),
+      }),
+    ),
+    {},
+  ),
+  done: Count,
+  failed: Count,
+  cancelled: Count,
+  retried: Count,
+  lost: Count,
+  abandoned: Count,
+  memory: v.optional(v.object({ rss_bytes: Count, max_rss_bytes: Count })),
+  broker: v.object({
+    kind: v.string(),
+    url: v.string(),
+    connected: v.boolean(),
+    last_error: v.optional(v.nullable(v.string()), null),
+  }),
+  queues: v.optional(
+    v.array(v.object({ name: v.string(), queued: Count, running: Count, scheduled: Count, dead: Count })),
+    [],
+  ),
+});
+
+export type ExecutorAnswer = v.InferOutput<typeof ExecutorAnswerSchema>;

@@ -1,0 +1,72 @@
+/**
+ * `taskexe status`: what the executor at --listen (or --url) says of itself; where none answers, or a broker was asked
+ * for by name, what the broker knows: its queues and who beats.
+ */
+import * as v from "valibot";
+import type { Broker } from "../broker/broker.ts";
+import type { Settings } from "../config/settings.ts";
+import { withBroker } from "./client.ts";
+import { CommandFailure, usageError } from "./exit.ts";
+import { type Options, settingsOf, text } from "./flags.ts";
+import { note, printJson } from "./output.ts";
+import { showExecutor, showFleet } from "./show-status.ts";
+import { ExecutorAnswerSchema } from "./status-answer.ts";
+
+const ANSWER_LIMIT_MS = 2_000;
+
+/** Runs the command. Returns the exit code. */
+export async function status(options: Options): Promise<number> {
+  const settings = settingsOf(options);
+  const url = addressOf(settings, options);
+  if (url !== null) {
+    const answer = await ask(url);
+    if (typeof answer !== "string") {
+      if (options.json) printJson(answer.whole);
+      else showExecutor(answer.checked);
+      return 0;
+    }
+    if (options.url) throw new CommandFailure(`no executor answers at ${url.href}: ${answer}`);
+    note(`taskexe: no executor answers at ${url.host} (${answer}); this is what the broker knows`);
+  }
+  return withBroker(settings, (broker) => tellBroker(broker, options));
+}
+
+// A broker that was named on the command line is meant: the executor of this machine may work on another one.
+function addressOf(settings: Settings, options: Options): URL | null {
+  const given = text(options.url);
+  if (given !== undefined) {
+    if (!URL.canParse(given) || !/^https?:$/.test(new URL(given).protocol)) {
+      throw usageError(`flag --url: expected http://HOST:PORT, got ${JSON.stringify(given)}`, "status");
+    }
+    const url = new URL(given);
+    return url.pathname === "/" ? new URL("/status", url) : url;
+  }
+  if (settings.listen === null || (options.broker && !options.listen)) return null;
+  const { hostname, port } = settings.listen;
+  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
+  return new URL(`http://${host.includes(":") ? `[${host}]` : host}:${port}/status`);
+}
+
+async function ask(
+  url: URL,
+): Promise<{ whole: unknown; checked: v.InferOutput<typeof ExecutorAnswerSchema> } | string> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS), redirect: "manual" });
+    if (!response.ok) return `it answered ${response.status}`;
+    const whole: unknown = await response.json();
+    const checked = v.safeParse(ExecutorAnswerSchema, whole);
+    return checked.success ? { whole, checked: checked.output } : "something else than an executor answered";
+  } catch (error) {
+    if (error instanceof Error && error.name === "TimeoutError") return `no answer within ${ANSWER_LIMIT_MS / 1000} s`;
+    if (error instanceof SyntaxError) return "something else than an executor answered";
+    return "the connection is refused";
+  }
+}
+
+async function tellBroker(broker: Broker, options: Options): Promise<number> {
+  const [queues, backlog, fleet] = [await broker.counts(), await broker.backlog(), await broker.fleet()];
+  const answer = { broker: { kind: broker.kind, url: broker.url }, queues, ...backlog, fleet };
+  if (options.json) printJson(answer);
+  else showFleet(answer);
+  return 0;
+}

@@ -1,0 +1,21 @@
+/** `taskexe version`: the version, with `--json` also what it runs on. The plain form is answered by main.ts already. */
+import { runtime } from "../runtime/index.ts";
+import { VERSION } from "../version.ts";
+import type { Options } from "./flags.ts";
+import { printJson, printLine } from "./output.ts";
+
+export function version(options: Options): void {
+  if (!options.json) {
+    printLine(VERSION);
+    return;
+  }
+  const { name, version: runtimeVersion, compiled } = runtime;
+  printJson({
+    version: VERSION,
+    runtime: name,
+    runtime_version: runtimeVersion,
+    compiled,
+    platform: process.platform,
+    arch: process.arch,
+  });
+}

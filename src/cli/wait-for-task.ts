@@ -1,0 +1,52 @@
+/**
+ * Waits until a task has ended and tells how: its result on standard output, why it failed on standard error.
+ * Asks the broker for the record again and again, more seldom the longer it takes.
+ */
+import type { Broker } from "../broker/broker.ts";
+import { type CancelScope, sleep } from "../concurrency/index.ts";
+import type { TaskRecord } from "../task/record.ts";
+import { hasEnded } from "../task/state.ts";
+import { CommandFailure } from "./exit.ts";
+import { note, printJson, printLine } from "./output.ts";
+
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 500;
+
+/**
+ * Waits for the end. A cancel of `scope` leaves at once and says that the task goes on.
+ *
+ * @returns the exit code: 0 when it is done, 1 when it is dead or cancelled.
+ */
+export async function waitForTask(
+  broker: Broker,
+  scope: CancelScope,
+  id: string,
+  options: { readonly json: boolean },
+): Promise<number> {
+  try {
+    const record = await ended(broker, scope, id);
+    return tell(record, options);
+  } finally {
+    if (scope.cancelCalled) note(`taskexe: ${id} goes on without us; see: taskexe task ${id}`);
+  }
+}
+
+async function ended(broker: Broker, scope: CancelScope, id: string): Promise<TaskRecord> {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
+    const record = await broker.record(id);
+    if (record === null) {
+      throw new CommandFailure(`the task ${id} has ended and its record was not kept, so how it ended is not known`);
+    }
+    if (hasEnded(record.state)) return record;
+    await sleep(pause, scope.signal);
+  }
+}
+
+function tell(record: TaskRecord, options: { readonly json: boolean }): number {
+  if (options.json) printJson(record);
+  else if (record.state === "done") printLine(JSON.stringify(record.result ?? null, null, 2));
+  if (record.state === "done") return 0;
+  const why = record.reason ?? record.error?.message ?? "no reason is recorded";
+  note(`taskexe: ${record.id} is ${record.state} after ${record.attempt} attempts: ${why}`);
+  return 1;
+}
