@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { CancelScope, Nursery } from "../concurrency/index.ts";
-import type { Backoff } from "../task/message.ts";
+import { type Backoff, BackoffSchema, MAX_TYPE_LENGTH } from "../task/message.ts";
 
 /** The task that an attempt runs, as handlers see it. */
 export interface TaskInfo {
@@ -66,30 +66,61 @@ export interface TaskDefinition<Schema extends PayloadSchema | undefined = Paylo
 
 const DEFINED = Symbol.for("taskexe.definition");
 
-const DefinitionSchema = v.looseObject({
-  type: v.pipe(v.string("must be a string"), v.nonEmpty("must not be empty"), v.maxLength(128)),
-  payload: v.optional(v.looseObject({ kind: v.literal("schema") }, "must be a valibot schema")),
-  attempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
-  timeoutMs: v.optional(v.pipe(v.number(), v.minValue(0))),
-  retentionMs: v.optional(v.pipe(v.number(), v.minValue(0))),
+/** Whichever copy of valibot made it. */
+function isSchema(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "schema";
+}
+
+const Milliseconds = v.pipe(
+  v.number("must be a number of ms"),
+  v.finite("must be finite"),
+  v.minValue(0, "must be 0 or more"),
+);
+
+// Strict, since handler files run without a type check: a misspelt key must not be a setting that silently is not set.
+const DefinitionSchema = v.strictObject({
+  type: v.pipe(
+    v.string("must be a string"),
+    v.nonEmpty("must not be empty"),
+    v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
+  ),
+  payload: v.optional(v.custom<PayloadSchema>(isSchema, "must be a valibot schema")),
+  attempts: v.optional(
+    v.pipe(v.number("must be a number"), v.integer("must be an integer"), v.minValue(1, "must be 1 or more")),
+  ),
+  backoff: v.optional(BackoffSchema),
+  timeoutMs: v.optional(Milliseconds),
+  retentionMs: v.optional(Milliseconds),
   run: v.function("must be a function"),
 });
 
 /**
- * Defines a task type.
+ * Defines a task type. The definition is frozen and given back.
  *
- * @throws TypeError when the definition is not one (no type, no run, a payload that is no valibot schema).
+ * @throws TypeError when the definition is not one (no type, no run, an unknown key, a payload that is no valibot
+ *   schema); it names the type, the key and what is expected there.
  */
 export function defineTask<const Schema extends PayloadSchema | undefined = undefined>(
   definition: TaskDefinition<Schema>,
 ): TaskDefinition<Schema> {
   const checked = v.safeParse(DefinitionSchema, definition);
-  if (!checked.success) {
-    const issue = checked.issues[0];
-    throw new TypeError(`defineTask: ${v.getDotPath(issue) ?? "definition"}: ${issue.message}`);
-  }
+  if (!checked.success) throw new TypeError(refusal(definition, checked.issues[0]));
   return Object.freeze(Object.assign(definition, { [DEFINED]: true }));
 }
+
+function refusal(definition: unknown, issue: v.BaseIssue<unknown>): string {
+  if (typeof definition !== "object" || definition === null) {
+    return `defineTask takes an object { type, run, ... }, got ${issue.received}`;
+  }
+  const type = "type" in definition && typeof definition.type === "string" ? ` of "${definition.type}"` : "";
+  const key = v.getDotPath(issue) ?? "definition";
+  const top = issue.path?.[0]?.key;
+  if (issue.expected === "never") return `defineTask${type}: unknown key "${key}"; known are ${KEYS.join(", ")}`;
+  if (typeof top === "string" && !(top in definition)) return `defineTask${type}: "${top}" is missing`;
+  return `defineTask${type}: "${key}" ${issue.message}, got ${issue.received}`;
+}
+
+const KEYS = Object.keys(DefinitionSchema.entries);
 
 /** Tells whether a value came out of defineTask, whichever copy of this package made it. */
 export function isTaskDefinition(value: unknown): value is TaskDefinition {

@@ -1,0 +1,139 @@
+/**
+ * What an error of `import()` means for the one who wrote the file. Bun, Node and Deno tell the same mistakes in
+ * different shapes; here they become one line with the position, and what to do. No stack traces.
+ */
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { HandlerProblem } from "./handler-load-error.ts";
+import { PROVIDED } from "./provide/names.ts";
+
+/** How much of one message is shown, in characters. */
+const SHOWN = 500;
+
+interface Told {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+}
+
+/** Puts the error of importing `file` into words. */
+export function importProblem(file: string, error: unknown): HandlerProblem {
+  const told = tell(error);
+  const missing = missingModule(told.message);
+  if (missing !== null) {
+    const { name, importer } = missing;
+    const who = importer === "" || importer === file ? "it" : importer;
+    return { file, what: `${who} imports "${name}", which is not found`, advice: adviceOnMissing(name) };
+  }
+  if (/does not provide an export named|Export named .* not found/.test(told.message)) {
+    const at = nodePosition(told.stack) || urlPosition(told.message);
+    const message = withoutPlace(told.message);
+    return {
+      file,
+      what: `a name it imports is not there${behind(at)}: ${message}`,
+      advice: "check the import's names",
+    };
+  }
+  const syntax = syntaxErrors(error, told, file);
+  if (syntax !== null) return { file, what: syntax, advice: "fix the file; nothing of it was loaded" };
+  const at = positionIn(told.stack, file);
+  const what = `it failed while it was imported${behind(at)}: ${label(told)}`;
+  return { file, what, advice: "make its top-level code succeed, or move that work into run" };
+}
+
+function tell(error: unknown): Told {
+  const text = (key: string) => {
+    const value: unknown = typeof error === "object" && error !== null ? Reflect.get(error, key) : undefined;
+    return typeof value === "string" ? value : "";
+  };
+  const message =
+    text("message") || (typeof error === "object" ? text("name") || "an error without a message" : String(error));
+  return { name: text("name"), message, stack: text("stack") };
+}
+
+function label({ name, message }: Told): string {
+  const [line = ""] = message.split("\n");
+  const said = name === "" || name === "Error" ? line : `${name}: ${line}`;
+  return said.length > SHOWN ? `${said.slice(0, SHOWN)}...` : said;
+}
+
+/** The module that was not found: Bun and Node say "Cannot find", Deno "not a dependency" or "Loading unprepared". */
+function missingModule(message: string): { readonly name: string; readonly importer: string } | null {
+  const match =
+    /Cannot find (?:package|module) ['"]([^'"]+)['"]/.exec(message) ??
+    /Import "([^"]+)" not a dependency/.exec(message) ??
+    /Loading unprepared module: (\S+?),/.exec(message) ??
+    /Module not found "([^"]+)"/.exec(message);
+  const name = match?.[1];
+  if (name === undefined) return null;
+  const importer = /imported from:? ['"]?([^'"\n]+)/.exec(message)?.[1] ?? "";
+  return { name: plainPath(name), importer: plainPath(importer) };
+}
+
+function plainPath(place: string): string {
+  return place.startsWith("file://") ? fileURLToPath(place) : place;
+}
+
+function behind(at: string): string {
+  return at === "" ? "" : ` at ${at}`;
+}
+
+/** The first line, without the place that Deno puts at its end. */
+function withoutPlace(message: string): string {
+  return (message.split("\n")[0] ?? "").replace(/ at file:\/\/\S+$/, "");
+}
+
+function adviceOnMissing(name: string): string {
+  const offered = `${PROVIDED.join(", ")} and the runtime's own node:* modules need nothing`;
+  if (/^[./]/.test(name)) return `check the path, with its extension; of packages, ${offered}`;
+  return `install it beside the file (npm install ${name}); ${offered}`;
+}
+
+/** Syntax errors with their positions, or null when it is none. */
+function syntaxErrors(error: unknown, told: Told, file: string): string | null {
+  const build = buildMessages(error);
+  if (build.length > 0) return build.map(({ at, message }) => `syntax error at ${at}: ${message}`).join("; ");
+  // Deno wraps them: a TypeError whose message begins with "SyntaxError:" or says that the module does not parse.
+  const wrapped = /^(?:Uncaught )?SyntaxError: ([^\n]+)/.exec(told.message);
+  if (told.name !== "SyntaxError" && wrapped === null) return null;
+  const message = withoutPlace(wrapped?.[1] ?? told.message);
+  const at = urlPosition(told.message) || nodePosition(told.stack) || positionIn(told.stack, file);
+  return `syntax error${behind(at)}: ${message}`;
+}
+
+/** Bun's BuildMessage, alone or many in an AggregateError: each has a message and a position. */
+function buildMessages(error: unknown): { readonly at: string; readonly message: string }[] {
+  if (typeof error !== "object" || error === null) return [];
+  if ("errors" in error && Array.isArray(error.errors)) return error.errors.slice(0, 5).flatMap(buildMessages);
+  if (!("position" in error) || typeof error.position !== "object" || error.position === null) return [];
+  const place = error.position;
+  if (!("file" in place) || !("line" in place) || !("column" in place)) return [];
+  const message = "message" in error ? String(error.message) : "does not parse";
+  return [{ at: `${place.file}:${place.line}:${place.column}`, message }];
+}
+
+/** Node writes `file:line` on the first line of the stack, and a caret below the column. */
+function nodePosition(stack: string): string {
+  const lines = stack.split("\n");
+  const place = /^(\S.*):(\d+)$/.exec(lines[0] ?? "");
+  if (place === null) return "";
+  const [, path = "", line = ""] = place;
+  const caret = lines.slice(1, 5).find((text) => /^\s*\^+\s*$/.test(text));
+  const plain = plainPath(path);
+  return caret === undefined ? `${plain}:${line}` : `${plain}:${line}:${caret.indexOf("^") + 1}`;
+}
+
+/** The first `file:line:column` of that file in a text, which may write it as a path or as a URL. */
+function positionIn(text: string, file: string): string {
+  for (const written of [file, pathToFileURL(file).href]) {
+    const at = text.indexOf(`${written}:`);
+    const place = at < 0 ? null : /^:\d+:\d+/.exec(text.slice(at + written.length));
+    if (place) return `${file}${place[0]}`;
+  }
+  return "";
+}
+
+/** The first `file URL:line:column` of a text, whichever file it is; Deno ends its messages so. */
+function urlPosition(text: string): string {
+  const [, url = "", place = ""] = /(file:\/\/\S+?)(:\d+:\d+)/.exec(text) ?? [];
+  return url === "" ? "" : plainPath(url) + place;
+}

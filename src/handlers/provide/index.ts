@@ -1,0 +1,27 @@
+/**
+ * Lets handler files that lie anywhere, with no node_modules beside them, import what this program is made of:
+ * "taskexe" with its subpaths, and "valibot". They get the modules that run here, not copies, so a signal, a class
+ * or a registered definition is the same on both sides. One file per runtime knows how.
+ */
+import { runtime } from "../../runtime/index.ts";
+
+export { PROVIDED } from "./names.ts";
+
+let provided: Promise<void> | null = null;
+
+/** Makes the names importable from now on, in this thread. Calling it again does nothing. */
+export function provideModules(): Promise<void> {
+  provided ??= provide();
+  return provided;
+}
+
+async function provide(): Promise<void> {
+  switch (runtime.name) {
+    case "bun":
+      return (await import("./bun.ts")).provideOnBun();
+    case "node":
+      return (await import("./node.ts")).provideOnNode();
+    case "deno":
+      return (await import("./deno.ts")).provideOnDeno();
+  }
+}

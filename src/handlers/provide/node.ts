@@ -1,0 +1,28 @@
+/**
+ * Node: a resolve hook sends the provided names to this program's own files, so they are the same module instances.
+ * The synchronous hooks came with 22.15; before it the hook runs on Node's loader thread, from a data: URL.
+ */
+import * as module from "node:module";
+import { ownUrls } from "./own-urls.ts";
+
+const ASYNC_HOOK = `
+let urls = new Map();
+export function initialize(entries) { urls = new Map(entries); }
+export function resolve(specifier, context, next) {
+  const url = urls.get(specifier);
+  return url === undefined ? next(specifier, context) : { url, shortCircuit: true };
+}`;
+
+export function provideOnNode(): void {
+  const urls = ownUrls();
+  if (typeof module.registerHooks === "function") {
+    module.registerHooks({
+      resolve(specifier, context, next) {
+        const url = urls.get(specifier);
+        return url === undefined ? next(specifier, context) : { url, shortCircuit: true };
+      },
+    });
+    return;
+  }
+  module.register(`data:text/javascript,${encodeURIComponent(ASYNC_HOOK)}`, { data: [...urls] });
+}

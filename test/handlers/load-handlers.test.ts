@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { HandlerLoadError, loadHandlers } from "../../src/handlers/load-handlers.ts";
+
+let root = "";
+let number = 0;
+
+/** Writes files into a folder of their own, outside the project, and gives its path. */
+async function folderWith(files: Readonly<Record<string, string>>): Promise<string> {
+  const folder = join(root, `case ${++number}`);
+  await mkdir(folder, { recursive: true });
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+  return folder;
+}
+
+const task = (type: string) =>
+  `import { defineTask } from "taskexe";\nexport default defineTask({ type: ${JSON.stringify(type)}, run: () => 1 });\n`;
+
+async function problemsOf(...paths: string[]): Promise<{ file: string; what: string; advice: string }[]> {
+  try {
+    await loadHandlers(paths);
+  } catch (error) {
+    assert.ok(error instanceof HandlerLoadError, String(error));
+    for (const { file, what, advice } of error.problems) {
+      assert.ok(error.message.includes(file) && error.message.includes(what) && error.message.includes(advice));
+    }
+    assert.doesNotMatch(error.message, /^\s+at /m, "a stack trace is shown");
+    return [...error.problems];
+  }
+  assert.fail("the handlers loaded");
+}
+
+before(async () => {
+  root = await realpath(await mkdtemp(join(tmpdir(), "taskexe-handlers-")));
+});
+after(() => rm(root, { recursive: true, force: true }));
+
+describe("loadHandlers", () => {
+  test("gives the built-in handlers when no path is given", async () => {
+    const registry = await loadHandlers([]);
+    assert.deepEqual(registry.types(), ["echo", "fail", "noop", "sleep"]);
+    assert.equal(registry.sourceOf("echo"), "built-in");
+  });
+
+  test("takes every definition that a file exports, whatever its name", async () => {
+    const folder = await folderWith({
+      "both.ts": `import { defineTask } from "taskexe";
+        export default defineTask({ type: "one", run: () => 1 });
+        export const two = defineTask({ type: "two", run: (): number => 2 });
+        export const helper = (n: number) => n;`,
+    });
+    const registry = await loadHandlers([join(folder, "both.ts")]);
+    assert.equal(await registry.get("one")?.run({} as never), 1);
+    assert.equal(await registry.get("two")?.run({} as never), 2);
+    assert.equal(registry.sourceOf("two"), join(folder, "both.ts"));
+  });
+
+  test("takes the handler files of a folder and of those below it, and leaves out what is none", async () => {
+    const folder = await folderWith({
+      "a.ts": task("a"),
+      "b.mts": task("b"),
+      "c.js": task("c"),
+      "deep/er/d.mjs": task("d"),
+      "types.d.ts": "throw new Error()",
+      "a.test.ts": "throw new Error()",
+      "_shared.ts": "throw new Error()",
+      ".hidden.ts": "throw new Error()",
+      "_lib/x.ts": "throw new Error()",
+      "node_modules/p/index.js": "throw new Error()",
+      "notes.md": "#",
+    });
+    const registry = await loadHandlers([folder]);
+    assert.deepEqual(registry.types(), ["a", "b", "c", "d", "echo", "fail", "noop", "sleep"]);
+  });
+
+  test("puts a user's handler in the place of a built-in one", async () => {
+    const folder = await folderWith({ "echo.ts": task("echo") });
+    const registry = await loadHandlers([folder]);
+    assert.equal(registry.sourceOf("echo"), join(folder, "echo.ts"));
+  });
+
+  test("loads a file once that two paths or a link name, and a definition that another file exports again", async () => {
+    const folder = await folderWith({ "a.ts": task("a"), "again.ts": `export { default } from "./a.ts";` });
+    await symlink(folder, join(folder, "round"));
+    const registry = await loadHandlers([folder, join(folder, "a.ts"), join(folder, "round")]);
+    assert.ok(registry.get("a"));
+  });
+
+  test("reports all problems of all files at once", async () => {
+    const folder = await folderWith({ "good.ts": task("g"), "none.ts": "export const x = 1;", "bad.ts": "const = ;" });
+    const problems = await problemsOf(join(folder, "missing.ts"), folder);
+    assert.deepEqual(
+      problems.map(({ file }) => file),
+      ["missing.ts", "bad.ts", "none.ts"].map((name) => join(folder, name)),
+    );
+  });
+
+  test("names the position of a syntax error", async () => {
+    const folder = await folderWith({ "bad.ts": "export default 1;\nconst a: number = ;\n" });
+    const [problem] = await problemsOf(folder);
+    assert.equal(problem?.file, join(folder, "bad.ts"));
+    assert.match(problem?.what ?? "", /^syntax error at .*bad\.ts:2:\d+: /);
+  });
+
+  test("names the file that has the syntax error when the handler file imports it", async () => {
+    const folder = await folderWith({ "a.ts": `import "./_b.ts";`, "_b.ts": "let let let" });
+    const [problem] = await problemsOf(folder);
+    assert.match(problem?.what ?? "", /^syntax error at .*_b\.ts:1:\d+/);
+  });
+
+  test("says which import is not found, and where it was looked for", async () => {
+    const folder = await folderWith({
+      "a.ts": `import "not-there-at-all";`,
+      "b.ts": `import "./gone.ts";`,
+      "c.ts": `import "./_c.ts";`,
+      "_c.ts": `import "not-there-either";`,
+    });
+    const [a, b, c] = await problemsOf(folder);
+    assert.match(a?.what ?? "", /^it imports "not-there-at-all", which is not found$/);
+    assert.match(a?.advice ?? "", /npm install not-there-at-all.*taskexe.*valibot/);
+    assert.match(b?.what ?? "", /gone\.ts", which is not found/);
+    assert.match(b?.advice ?? "", /check the path/);
+    assert.match(c?.what ?? "", /_c\.ts imports "not-there-either"/);
+  });
+
+  test("says which imported name is not there", async () => {
+    const folder = await folderWith({ "a.ts": `import { nothing } from "taskexe";\nexport default nothing;` });
+    const [problem] = await problemsOf(folder);
+    assert.match(problem?.what ?? "", /^a name it imports is not there.*nothing/);
+  });
+
+  test("says what a file threw and where", async () => {
+    const folder = await folderWith({
+      "a.ts": `const deep = () => {\n  throw new RangeError("boom");\n};\ndeep();`,
+      "b.ts": `throw "only a string";`,
+      "c.ts": `throw undefined;`,
+    });
+    const [a, b, c] = await problemsOf(folder);
+    assert.match(a?.what ?? "", /^it failed while it was imported at .*a\.ts:2:\d+: RangeError: boom$/);
+    assert.match(b?.what ?? "", /only a string/);
+    assert.match(c?.what ?? "", /undefined/);
+  });
+
+  test("passes on what defineTask refuses", async () => {
+    const folder = await folderWith({
+      "a.js": `import { defineTask } from "taskexe";\nexport default defineTask({ type: "a", timeout: 1, run() {} });`,
+    });
+    const [problem] = await problemsOf(folder);
+    assert.match(problem?.what ?? "", /a\.js:2:\d+: TypeError: defineTask of "a": unknown key "timeout"/);
+  });
+
+  test("says which two files define one type", async () => {
+    const folder = await folderWith({ "a.ts": task("same"), "b.ts": task("same") });
+    const [problem, more] = await problemsOf(folder);
+    assert.equal(problem?.file, join(folder, "b.ts"));
+    assert.equal(problem?.what, `the type "same" is defined here and in ${join(folder, "a.ts")}`);
+    assert.equal(more, undefined);
+  });
+
+  test("says what to do with a definition that did not go through defineTask", async () => {
+    const folder = await folderWith({ "a.ts": `export default { type: "a", run() {} };` });
+    const [problem] = await problemsOf(folder);
+    assert.match(problem?.what ?? "", /"default" has a run function but does not come from defineTask/);
+    assert.match(problem?.advice ?? "", /defineTask\(/);
+  });
+
+  test("refuses a folder without handler files, and a file that is none", async () => {
+    const folder = await folderWith({ "notes.md": "#", "data.json": "{}" });
+    const [empty, json] = await problemsOf(folder, join(folder, "data.json"));
+    assert.match(empty?.what ?? "", /holds no handler file/);
+    assert.match(json?.what ?? "", /must end in \.ts/);
+  });
+
+  test("refuses a folder that cannot be a task folder for its size", async () => {
+    const folder = await folderWith(Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`f${i}.ts`, ""])));
+    const [problem, more] = await problemsOf(folder);
+    assert.match(problem?.what ?? "", /more than 1000 handler files/);
+    assert.equal(more, undefined);
+  });
+});
