@@ -4,17 +4,26 @@ import type { TreeNode } from "../concurrency/index.ts";
 /** Beyond this depth lines are not moved further in, else the text of a deep tree grows with its square. */
 const MAX_INDENT = 64;
 
-/** Ends with a newline. A line is `name  age  state`; ages are in ms below 10 s, then s, min, h. */
+/**
+ * Ends with a newline. A line is `name  age  state`, the state with how long ago the cancel was called where one is
+ * visible; ages are in ms below 10 s, then s, min, h.
+ */
 export function treeText(root: TreeNode): string {
   const lines: string[] = [];
   // A stack, not recursion: the tree can be thousands of nurseries deep.
   const open: { node: TreeNode; depth: number }[] = [{ node: root, depth: 0 }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { node, depth } = next;
-    lines.push(`${"  ".repeat(Math.min(depth, MAX_INDENT))}${oneLine(node.name)}  ${age(node.ageMs)}  ${node.state}\n`);
+    lines.push(
+      `${"  ".repeat(Math.min(depth, MAX_INDENT))}${oneLine(node.name)}  ${age(node.ageMs)}  ${stateOf(node)}\n`,
+    );
     for (const child of node.children.toReversed()) open.push({ node: child, depth: depth + 1 });
   }
   return lines.join("");
+}
+
+function stateOf({ state, cancellingMs }: TreeNode): string {
+  return cancellingMs === undefined ? state : `${state} (${age(cancellingMs)})`;
 }
 
 /** Names can hold what producers wrote (task ids): no line breaks and no terminal escapes. */

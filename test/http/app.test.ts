@@ -54,9 +54,9 @@ test("/status/tree?format=text shows name, age and state, indented, without cont
   assert.equal(
     await response.text(),
     [
-      "executor  5000 ms  running\n",
+      "root  5000 ms  running\n",
       "  intake  4999 ms  running\n",
-      "  attempt ?[31m0a1b  61 s  cancelling\n",
+      "  attempt ?[31m0a1b  61 s  cancelling (2000 ms)\n",
       "    download  900 ms  running\n",
     ].join(""),
   );

@@ -35,8 +35,8 @@ export const STATUS: ExecutorStatus = {
 };
 
 export const TREE: ReturnType<StatusSource["tree"]> = {
-  name: "executor",
-  kind: "nursery",
+  name: "root",
+  kind: "root",
   state: "running",
   ageMs: 5_000,
   children: [
@@ -46,6 +46,7 @@ export const TREE: ReturnType<StatusSource["tree"]> = {
       kind: "task",
       state: "cancelling",
       ageMs: 61_000,
+      cancellingMs: 2_000,
       children: [{ name: "download", kind: "task", state: "running", ageMs: 900, children: [] }],
     },
   ],

@@ -69,13 +69,16 @@ test("a cancel of its scope closes the server, ends open connections and frees t
   let idle: Promise<void> | undefined;
   await withServer(async (address) => {
     left = address;
-    // A connection that says nothing must not hold the stop.
-    const socket = connect(address.port, "127.0.0.1");
+    // A client that never ends its request must not hold the stop.
+    const socket = connect(address.port, "127.0.0.1", () => socket.write("GET /status HTTP/1.1\r\nHost: "));
     idle = new Promise((resolve) => {
       socket.once("close", () => resolve());
       socket.on("error", () => {});
+      // Unread, the end of the connection would not be seen.
+      socket.resume();
     });
     await new Promise((resolve) => socket.once("connect", resolve));
+    // Answered after the other's bytes were sent: the server has both connections by then.
     await (await fetch(`http://127.0.0.1:${address.port}/healthz`)).text();
   });
   assert.ok(left);
