@@ -62,7 +62,8 @@ function missingModule(message: string): { readonly name: string; readonly impor
     /Cannot find (?:package|module) ['"]([^'"]+)['"]/.exec(message) ??
     /Import "([^"]+)" not a dependency/.exec(message) ??
     /Loading unprepared module: (\S+?),/.exec(message) ??
-    /Module not found "([^"]+)"/.exec(message);
+    /Module not found "([^"]+)"/.exec(message) ??
+    /Unable to load (\S+) imported from/.exec(message);
   const name = match?.[1];
   if (name === undefined) return null;
   const importer = /imported from:? ['"]?([^'"\n]+)/.exec(message)?.[1] ?? "";

@@ -10,8 +10,22 @@ export function provideOnDeno(): void {
   module.registerHooks({
     resolve(specifier, context, next) {
       const url = urls.get(specifier);
-      return url === undefined ? next(specifier, context) : { url, shortCircuit: true };
+      if (url !== undefined) return { url, shortCircuit: true };
+      const found = next(specifier, context);
+      // Under hooks, Deno takes a package that it does not find for a file beside the importer: say what is missing.
+      if (context.parentURL !== undefined && isBare(specifier) && found.url === beside(specifier, context.parentURL)) {
+        throw new Error(`Cannot find package '${specifier}' imported from ${context.parentURL}`);
+      }
+      return found;
     },
     load: (url, context, next) => next(url, context),
   });
+}
+
+function isBare(specifier: string): boolean {
+  return !/^[./]|^[a-z][a-z0-9+.-]*:/i.test(specifier);
+}
+
+function beside(specifier: string, parentUrl: string): string | null {
+  return URL.canParse(specifier, parentUrl) ? new URL(specifier, parentUrl).href : null;
 }
