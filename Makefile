@@ -1,0 +1,43 @@
+# taskexe: what can be made. `make help` lists it. Everything needs Node.js with npm; the rest comes with `npm ci`.
+BUN := node_modules/.bin/bun
+BIN := node_modules/.bin
+INSTALLED := node_modules/.package-lock.json
+SOURCES := $(shell find src -name '*.ts' 2>/dev/null) scripts/build.ts package.json package-lock.json
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build check format bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: dist/taskexe ## build, start an executor with the examples, feed it, stay until ctrl-C
+	@exec $(BUN) scripts/run-demo.ts
+
+test: dist/taskexe ## run all tests (ARGS="test/cli" for a part); installs redis-server where it can
+	@sh scripts/need-redis.sh
+	@exec $(BUN) scripts/test.ts $(ARGS)
+
+build: dist/taskexe ## dist/taskexe: one executable for this machine
+
+dist/taskexe: $(INSTALLED) $(SOURCES)
+	@$(BUN) scripts/build.ts $@
+
+check: $(INSTALLED) ## format, lint, structure, floating promises, types
+	@$(BIN)/biome check --error-on-warnings .
+	@$(BIN)/oxlint --type-aware --deny-warnings
+	@$(BIN)/tsc -p tsconfig.json
+
+format: $(INSTALLED) ## mend what the formatter and the linter can mend
+	@$(BIN)/biome check --write .
+
+bench: dist/taskexe ## measure against the rivals; they run in the same run
+	@sh scripts/need-redis.sh
+	@exec $(BUN) scripts/bench/bench.ts $(ARGS)
+
+clean: ## remove what was built and the demo's state
+	rm -rf dist .state logs
+
+# npm writes this file last, so it is newer than the lock exactly when the last install was complete.
+$(INSTALLED): package-lock.json package.json
+	npm ci
+	@touch $@

@@ -1,0 +1,50 @@
+/**
+ * Builds the executable for this machine: `bun scripts/build.ts [OUTFILE]`, by default dist/taskexe.
+ * The version comes in with package.json. Identifiers are never minified: class names stand in logs and records.
+ * The file is put in place whole, by a rename, so an executable that runs meanwhile is not disturbed.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+
+const root = resolve(import.meta.dirname, "..");
+const outfile = resolve(process.argv[2] ?? join(root, "dist/taskexe"));
+
+mkdirSync(dirname(outfile), { recursive: true });
+// Source maps are embedded; the copies that the compiler also writes beside its output go with this folder.
+const aside = mkdtempSync(join(dirname(outfile), ".build-"));
+try {
+  const built = spawnSync(
+    process.execPath,
+    [
+      "build",
+      "--compile",
+      "--minify-syntax",
+      "--minify-whitespace",
+      "--sourcemap",
+      // Parsed at build time: the version is answered in milliseconds. Modules, since CommonJS has no top-level await.
+      "--bytecode",
+      "--format=esm",
+      "--splitting",
+      // The executable must not run or read what lies in the folder it is started in.
+      "--no-compile-autoload-dotenv",
+      "--no-compile-autoload-bunfig",
+      // Without this the value at build time would be baked in.
+      "--define",
+      "process.env.NODE_ENV=process.env.NODE_ENV",
+      join(root, "src/main.ts"),
+      "--outfile",
+      join(aside, "taskexe"),
+    ],
+    { cwd: root, encoding: "utf8" },
+  );
+  if (built.status !== 0) {
+    process.stderr.write(`${built.stdout}${built.stderr}\nbuild: the executable could not be made\n`);
+    process.exitCode = 1;
+  } else {
+    renameSync(join(aside, "taskexe"), outfile);
+    process.stdout.write(`${outfile} (${(statSync(outfile).size / 1024 / 1024).toFixed(0)} MB)\n`);
+  }
+} finally {
+  rmSync(aside, { recursive: true, force: true });
+}
