@@ -10,6 +10,7 @@ import { type CancelScope, type Nursery, openRoot, withNursery } from "../concur
 import { takeExecutorName } from "../config/executor-name.ts";
 import type { Settings } from "../config/settings.ts";
 import { Executor } from "../executor/executor.ts";
+import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../executor/options.ts";
 import { loadHandlers } from "../handlers/load-handlers.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
 import { type HttpAddress, serveHttp } from "../http/serve-http.ts";
@@ -89,10 +90,12 @@ class Run {
     return createBroker(broker, { executor: this.#name, queues, leaseMs, heartbeatTimeoutMs });
   }
 
-  #executorOptions() {
-    const { queues, concurrency, leaseMs, graceMs, attempts, retentionMs, abandonedLimit } = this.#settings;
+  #executorOptions(): ExecutorOptions {
+    const { concurrency, leaseMs, graceMs, attempts, retentionMs, abandonedLimit } = this.#settings;
     const limits = { concurrency, leaseMs, graceMs, attempts, retentionMs, abandonedLimit };
-    return { name: this.#name, version: VERSION, queues, ...limits };
+    // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
+    const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, this.#settings.heartbeatTimeoutMs / 4);
+    return { name: this.#name, version: VERSION, heartbeatMs, ...limits };
   }
 
   async #listen(nursery: Nursery, source: Executor): Promise<HttpAddress | null> {

@@ -22,7 +22,6 @@ export function handleSignals(nursery: Nursery, stop: (reason: string) => void):
   const onStop = (signal: SignalName, exitCode: number) => () => {
     if (stopping) process.exit(exitCode);
     stopping = true;
-    log.info("{signal}: draining; a second signal ends the process at once", { signal });
     stop(signal);
   };
   const inNursery = (name: string, duty: () => Promise<void>) => () => {
