@@ -24,3 +24,11 @@ export function appendLog(log: string, line: string): string {
   const whole = log === "" ? line : `${log}\n${line}`;
   return whole.length > PROGRESS_LOG_LENGTH ? whole.slice(-PROGRESS_LOG_LENGTH) : whole;
 }
+
+/** `Page(a~b): ` where the message names pages, else nothing. Pages count from 1 in messages, from 0 in tasks. */
+export function pagePrefix(fields: Readonly<Record<string, unknown>> | undefined): string {
+  const from = fields?.from_page;
+  const to = fields?.to_page;
+  if (typeof from !== "number" || typeof to !== "number" || to <= 0 || from >= to) return "";
+  return `Page(${from + 1}~${to + 1}): `;
+}

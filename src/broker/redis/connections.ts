@@ -28,8 +28,9 @@ export class RedisConnections {
   readonly #listeners = new Set<(state: ConnectionState) => void>();
 
   constructor(options: RedisOptions, name: string) {
-    const common: RedisOptions = {
+    const common: RedisOptions & { readonly replyMapping: "legacy" } = {
       ...options,
+      replyMapping: "legacy",
       lazyConnect: true,
       connectionName: name.replace(/[^\x21-\x7e]/g, "_"),
       maxRetriesPerRequest: null,

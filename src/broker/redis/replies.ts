@@ -16,7 +16,8 @@ export function readStreams(reply: unknown): readonly (readonly [stream: string,
 
 /** The reply of XCLAIM and XRANGE. */
 export function readEntries(reply: unknown): readonly RawEntry[] {
-  return Array.isArray(reply) ? reply.filter((entry) => Array.isArray(entry)) : [];
+  if (!Array.isArray(reply)) return [];
+  return reply.filter((entry) => Array.isArray(entry)).map(([id, fields]) => [String(id), fields] as const);
 }
 
 export interface PendingEntry {

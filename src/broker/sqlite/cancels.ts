@@ -1,0 +1,96 @@
+/**
+ * Cancels: a waiting task ends at once; a running one, or one that is not known, gets a flag, which is also the news
+ * that other processes read. A flag lasts an hour, and as long as a living task has its id.
+ */
+import { mayMove } from "../../task/state.ts";
+import type { CancelReceipt } from "../broker.ts";
+import { numberOf, textOf } from "./rows.ts";
+import { STATE, stateName } from "./schema.ts";
+import type { Store } from "./store.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** How many ids one transaction takes. */
+const CHUNK = 1000;
+const FLAG_MS = 3_600_000;
+
+/** A task that has not ended has this id. */
+const ALIVE = `EXISTS (SELECT 1 FROM ids JOIN tasks ON tasks.seq = ids.seq
+  WHERE ids.id = cancels.id AND tasks.state < ${STATE.done})`;
+const FIND = `SELECT tasks.seq, state, queue, retention_ms FROM ids JOIN tasks ON tasks.seq = ids.seq WHERE ids.id = ?`;
+const REMOVE = "DELETE FROM tasks WHERE seq = ?";
+const END = `UPDATE tasks SET state = ${STATE.cancelled}, due_at = NULL, finished_at = ?, expires_at = ?, reason = ?
+  WHERE seq = ?`;
+const FLAG = "INSERT OR REPLACE INTO cancels(id, at) VALUES(?, ?)";
+const FLAGGED = `SELECT id FROM cancels WHERE id IN (SELECT value FROM json_each(?)) AND (at > ? OR ${ALIVE})`;
+const ANY_OLD_FLAG = "SELECT 1 FROM cancels WHERE at <= ? LIMIT 1";
+const DROP_OLD_FLAGS = `DELETE FROM cancels WHERE at <= ? AND NOT ${ALIVE}`;
+const ANY_FLAG = "SELECT 1 FROM cancels LIMIT 1";
+const DROP_FLAG = "DELETE FROM cancels WHERE id = ?";
+const LAST_NEWS = "SELECT max(seq) AS seq FROM cancels";
+const NEWS = `SELECT seq, id FROM cancels WHERE seq > ? ORDER BY seq LIMIT ${CHUNK}`;
+
+/** Answers with the state that each was in. Chunks are ended one after the other. */
+export async function cancel(store: Store, ids: readonly string[], reason: string): Promise<CancelReceipt[]> {
+  const receipts: CancelReceipt[] = [];
+  for (let at = 0; at < ids.length; at += CHUNK) {
+    const chunk = ids.slice(at, at + CHUNK);
+    receipts.push(...(await store.write(chunk.length, (tx) => chunk.map((id) => cancelOne(tx, id, reason)))));
+  }
+  return receipts;
+}
+
+function cancelOne(tx: Transaction, id: string, reason: string): CancelReceipt {
+  const row = tx.sql(FIND).get(id);
+  const state = row === undefined ? null : stateName(numberOf(row, "state"));
+  if (row === undefined || state === null || state === "running") {
+    tx.sql(FLAG).run(id, tx.now);
+    return { id, state };
+  }
+  if (!mayMove(state, "cancelled")) return { id, state };
+  const seq = numberOf(row, "seq");
+  const retentionMs = numberOf(row, "retention_ms");
+  if (retentionMs > 0) tx.sql(END).run(tx.now, tx.now + retentionMs, reason, seq);
+  else tx.sql(REMOVE).run(seq);
+  tx.moved(textOf(row, "queue"), state, retentionMs > 0 ? "cancelled" : null);
+  dropFlag(tx, id);
+  return { id, state };
+}
+
+/** Which of the ids have a flag. */
+export function flagged(store: Store, ids: readonly string[]): Promise<string[]> {
+  return store.read((sql) => {
+    if (ids.length === 0 || sql(ANY_FLAG).get() === undefined) return [];
+    return sql(FLAGGED)
+      .all(JSON.stringify(ids), Date.now() - FLAG_MS)
+      .map((row) => textOf(row, "id"));
+  });
+}
+
+/** The task has ended, so its flag has done its duty. */
+export function dropFlag(tx: Transaction, id: string): void {
+  tx.sql(DROP_FLAG).run(id);
+}
+
+/** Whether any task at all has a flag; mostly none has. */
+export function anyFlag(tx: Transaction): boolean {
+  return tx.sql(ANY_FLAG).get() !== undefined;
+}
+
+/** Forgets flags that are an hour old and whose task is not there; before a new task could come under such an id. */
+export function dropOldFlags(tx: Transaction): void {
+  const limit = tx.now - FLAG_MS;
+  if (tx.sql(ANY_OLD_FLAG).get(limit) !== undefined) tx.sql(DROP_OLD_FLAGS).run(limit);
+}
+
+/** Up to where the news of cancels have come. */
+export function lastNews(store: Store): number {
+  const seq = store.sql(LAST_NEWS).get()?.seq;
+  return typeof seq === "number" ? seq : 0;
+}
+
+/** The cancels after a place in the news, at most 1 000 at a time. */
+export function newsAfter(store: Store, last: number): { readonly ids: string[]; readonly last: number } {
+  const rows = store.sql(NEWS).all(last);
+  const end = rows.at(-1);
+  return { ids: rows.map((row) => textOf(row, "id")), last: end === undefined ? last : numberOf(end, "seq") };
+}

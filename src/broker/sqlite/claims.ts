@@ -1,0 +1,129 @@
+/**
+ * Taking, keeping and giving back ownership. Each change of owner draws a new token and sets a new lease; whoever
+ * still shows the old token changes nothing. One host, one clock: a lease is over when its time has passed.
+ */
+import type { Delivery } from "../broker.ts";
+import { anyFlag } from "./cancels.ts";
+import { STATE } from "./schema.ts";
+import { DELIVERY_COLUMNS, inOrder, newToken, SqliteDelivery } from "./sqlite-delivery.ts";
+import type { Store } from "./store.ts";
+import type { Transaction } from "./transaction.ts";
+
+const { queued, running } = STATE;
+
+const RENEW = `UPDATE tasks SET lease_until = ? WHERE seq = ? AND token = ? AND state = ${running}`;
+// The place stays: whatever is queued behind it now was behind it before.
+const RELEASE = `UPDATE tasks SET state = ${queued}, token = 0, lease_until = NULL, owner = NULL, started_at = NULL,
+  deliveries = deliveries - 1, attempt = attempt - 1 WHERE seq = ? AND token = ? AND state = ${running}`;
+const OWN = `SELECT seq, token FROM tasks WHERE state = ${running} AND owner = ? ORDER BY place`;
+/** Whoever held it before died or stalled over it. The attempt did not end, so it goes on under its number. */
+const TAKE_OVER = `UPDATE tasks SET token = ?1, lease_until = ?2, owner = ?3, started_at = ?4,
+  deliveries = deliveries + 1, crashes = crashes + 1 WHERE seq = ?5 AND token = ?6 RETURNING ${DELIVERY_COLUMNS}`;
+
+/** The seqs of the first tasks in line over all queues; `?1` is how many, then come the queues. */
+function firstInLine(queues: readonly string[]): string {
+  const line = (parameter: number): string =>
+    `SELECT seq, priority, place FROM tasks WHERE state = ${queued} AND queue = ?${parameter}`;
+  return `SELECT seq FROM (${queues.map((_, index) => line(index + 2)).join(" UNION ALL ")}
+    ORDER BY priority DESC, place LIMIT ?1)`;
+}
+
+export class SqliteClaims {
+  readonly #store: Store;
+  readonly #executor: string;
+  readonly #leaseMs: number;
+  readonly #queues: readonly string[];
+  readonly #claim: string;
+  readonly #anyQueued: string;
+  readonly #expired: string;
+
+  constructor(store: Store, executor: string, leaseMs: number, queues: readonly string[]) {
+    this.#store = store;
+    this.#executor = executor;
+    this.#leaseMs = leaseMs;
+    this.#queues = queues;
+    const n = queues.length;
+    this.#claim = `UPDATE tasks SET state = ${running}, token = ?${n + 2}, lease_until = ?${n + 3}, owner = ?${n + 4},
+      started_at = ?${n + 5}, deliveries = deliveries + 1, attempt = attempt + 1
+      WHERE seq IN (${firstInLine(queues)}) RETURNING ${DELIVERY_COLUMNS}`;
+    this.#anyQueued = queues
+      .map((_, index) => `SELECT 1 FROM tasks WHERE state = ${queued} AND queue = ?${index + 1}`)
+      .join(" UNION ALL ")
+      .concat(" LIMIT 1");
+    const own = queues.map((_, index) => `?${index + 4}`).join(", ");
+    this.#expired = `SELECT seq, token FROM tasks WHERE state = ${running} AND lease_until <= ?1 AND owner <> ?2
+      AND queue IN (${own}) ORDER BY lease_until LIMIT ?3`;
+  }
+
+  /** Takes what is there, without waiting for more. A look comes first, so that an idle executor writes nothing. */
+  async take(max: number, signal: AbortSignal): Promise<Delivery[]> {
+    const any = await this.#store.read((sql) => sql(this.#anyQueued).get(...this.#queues));
+    if (any === undefined) return [];
+    return this.#store.write(
+      max,
+      (tx) => {
+        const { now } = tx;
+        const lease = [newToken(), now + this.#leaseMs, this.#executor, now];
+        const flags = anyFlag(tx);
+        const rows = tx.sql(this.#claim).all(max, ...this.#queues, ...lease);
+        const deliveries = rows.map((row) => new SqliteDelivery(row, flags));
+        for (const { queue } of deliveries) tx.moved(queue, "queued", "running");
+        return inOrder(deliveries);
+      },
+      signal,
+    );
+  }
+
+  recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
+    return this.#store.write(max, (tx) => {
+      const own = tx.sql(OWN).all(this.#executor);
+      const strays = own.filter((row) => !known.has(`${row.seq}-${row.token}`));
+      return this.#takeOver(tx, strays.slice(0, max));
+    });
+  }
+
+  async reclaim(max: number): Promise<Delivery[]> {
+    const values = [this.#executor, max, ...this.#queues];
+    const any = await this.#store.read((sql) => sql(this.#expired).get(Date.now(), ...values));
+    if (any === undefined) return [];
+    return this.#store.write(max, (tx) => this.#takeOver(tx, tx.sql(this.#expired).all(tx.now, ...values)));
+  }
+
+  #takeOver(tx: Transaction, rows: readonly Record<string, unknown>[]): Delivery[] {
+    const token = newToken();
+    const flags = anyFlag(tx);
+    const taken: SqliteDelivery[] = [];
+    for (const { seq, token: old } of rows) {
+      if (typeof seq !== "number" || typeof old !== "number") continue;
+      const row = tx.sql(TAKE_OVER).get(token, tx.now + this.#leaseMs, this.#executor, tx.now, seq, old);
+      if (row !== undefined) taken.push(new SqliteDelivery(row, flags));
+    }
+    return inOrder(taken);
+  }
+
+  /** Gives those that are lost. */
+  renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
+    return this.#store.write(deliveries.length, (tx) => {
+      const statement = tx.sql(RENEW);
+      const until = tx.now + this.#leaseMs;
+      return deliveries.filter((delivery) => {
+        const { seq, token } = SqliteDelivery.of(delivery);
+        return statement.run(until, seq, token).changes !== 1;
+      });
+    });
+  }
+
+  /** Tells whether anything was handed back. */
+  release(deliveries: readonly Delivery[]): Promise<boolean> {
+    return this.#store.write(deliveries.length, (tx) => {
+      let any = false;
+      for (const delivery of deliveries) {
+        const { seq, token, queue } = SqliteDelivery.of(delivery);
+        if (tx.sql(RELEASE).run(seq, token).changes !== 1) continue;
+        tx.moved(queue, "running", "queued");
+        any = true;
+      }
+      return any;
+    });
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The ends of attempts, and progress on the way. Every statement carries the fence; where it changes nothing, the
+ * lease was lost and nothing is written. A task that keeps no record is removed by one DELETE.
+ */
+import type { CompletionResult, Outcome, ProgressWrite } from "../broker.ts";
+import { anyFlag, dropFlag } from "./cancels.ts";
+import { STATE } from "./schema.ts";
+import { SqliteDelivery } from "./sqlite-delivery.ts";
+import type { Store } from "./store.ts";
+import type { Transaction } from "./transaction.ts";
+
+const HELD = `WHERE seq = ?1 AND token = ?2 AND state = ${STATE.running}`;
+const REMOVE = `DELETE FROM tasks ${HELD}`;
+const END = `UPDATE tasks SET state = ?3, token = 0, lease_until = NULL, completions = 1, attempt = ?4, started_at = ?5,
+  finished_at = ?6, expires_at = ?7, result = ?8, reason = ?9, error = ?10,
+  progress = coalesce(?11, progress), progress_msg = coalesce(?12, progress_msg) ${HELD}`;
+const RETRY = `UPDATE tasks SET state = ${STATE.retrying}, token = 0, lease_until = NULL, deliveries = 0, attempt = ?3,
+  started_at = ?4, due_at = ?5, error = ?6, message = ?7, progress = coalesce(?8, progress),
+  progress_msg = coalesce(?9, progress_msg) ${HELD}`;
+const PROGRESS = `UPDATE tasks SET attempt = ?3, started_at = ?4, progress = ?5, progress_msg = ?6 ${HELD}`;
+
+/** Ends attempts, in order. Dead tasks are kept whatever their retention: somebody must be able to look at them. */
+export function complete(
+  store: Store,
+  outcomes: readonly Outcome[],
+  deadRetentionMs: number,
+): Promise<CompletionResult[]> {
+  return store.write(outcomes.length, (tx) => {
+    // Asked once: mostly there is no flag at all, and a question a task would be felt.
+    const flags = anyFlag(tx);
+    return outcomes.map((outcome) => {
+      const delivery = SqliteDelivery.of(outcome.delivery);
+      const keptMs = outcome.kind === "dead" ? deadRetentionMs : outcome.retentionMs;
+      if (!completeOne(tx, delivery, outcome, keptMs)) return "lost";
+      if (flags && outcome.kind !== "retry") dropFlag(tx, delivery.id);
+      return "recorded";
+    });
+  });
+}
+
+function completeOne(tx: Transaction, delivery: SqliteDelivery, outcome: Outcome, keptMs: number): boolean {
+  const { seq, token, queue } = delivery;
+  if (outcome.kind === "retry") return retry(tx, delivery, outcome);
+  const kept = keptMs > 0;
+  const { changes } = kept
+    ? tx
+        .sql(END)
+        .run(seq, token, STATE[outcome.kind], outcome.attempt, outcome.startedAt, ...ending(tx, outcome, keptMs))
+    : tx.sql(REMOVE).run(seq, token);
+  if (changes !== 1) return false;
+  tx.moved(queue, "running", kept ? outcome.kind : null);
+  return true;
+}
+
+/** From finished_at on: what the record tells of the end. */
+function ending(tx: Transaction, outcome: Exclude<Outcome, { kind: "retry" }>, keptMs: number) {
+  const result = outcome.kind === "done" ? outcome.result : null;
+  const reason = outcome.kind === "done" ? null : outcome.reason;
+  const error = outcome.kind === "dead" && outcome.error !== null ? JSON.stringify(outcome.error) : null;
+  return [tx.now, tx.now + Math.ceil(keptMs), result, reason, error, ...toldBy(outcome)];
+}
+
+function retry(tx: Transaction, delivery: SqliteDelivery, outcome: Extract<Outcome, { kind: "retry" }>): boolean {
+  const { seq, token, queue } = delivery;
+  const { attempt, startedAt, delayMs, error, message } = outcome;
+  const dueAt = Math.ceil(tx.now + delayMs);
+  const { changes } = tx
+    .sql(RETRY)
+    .run(seq, token, attempt, startedAt, dueAt, JSON.stringify(error), message, ...toldBy(outcome));
+  if (changes !== 1) return false;
+  tx.moved(queue, "running", "retrying");
+  return true;
+}
+
+/** The last progress and log; nulls leave what is there. */
+function toldBy({ told }: Outcome): readonly [number | null, string | null] {
+  return [told?.progress ?? null, told?.log ?? null];
+}
+
+/** Writes progress where the lease still holds. */
+export function writeProgress(store: Store, writes: readonly ProgressWrite[]): Promise<void> {
+  return store.write(writes.length, (tx) => {
+    for (const { delivery, attempt, startedAt, progress, progressMsg } of writes) {
+      const { seq, token } = SqliteDelivery.of(delivery);
+      tx.sql(PROGRESS).run(seq, token, attempt, startedAt, progress, progressMsg);
+    }
+  });
+}

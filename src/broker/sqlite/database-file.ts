@@ -1,0 +1,168 @@
+/**
+ * One open SQLite file: creates it (folder 0700, file 0600), refuses what is not ours, sets it up for many processes,
+ * and keeps its prepared statements. Synchronous throughout and never waiting: a lock that is held shows as busy.
+ */
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { runtime, type SqlDatabase, type SqlStatement } from "../../runtime/index.ts";
+import { BrokerUnavailableError } from "../broker.ts";
+import { BrokerUrlError } from "../broker-url-error.ts";
+import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
+import { messageOf, SqliteFileError, sqliteCode } from "./sqlite-errors.ts";
+
+/** After how many pages of 4 KiB the log is written back: four times SQLite's default, worth a tenth of the speed. */
+const CHECKPOINT_PAGES = 4000;
+const NOT_A_DATABASE = 26;
+const CORRUPT = 11;
+
+/** What no waiting heals when the file is created or opened. */
+const MISTAKES: Readonly<Record<string, string>> = {
+  EACCES: "this user may not write there",
+  EPERM: "this user may not write there",
+  EROFS: "the file system is read-only",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is not a folder",
+  EEXIST: "a part of the path is not a folder",
+  ENAMETOOLONG: "the path is too long",
+};
+
+/**
+ * The file of an address `sqlite:PATH`, absolute.
+ *
+ * @throws BrokerUrlError where there is no path, or it is ":memory:".
+ */
+export function pathOf(url: string): string {
+  const path = url.slice(url.indexOf(":") + 1);
+  if (path === "") throw new BrokerUrlError(`the address "${url}" has no path; write sqlite:/var/lib/taskexe/tasks.db`);
+  if (path.startsWith(":")) {
+    throw new BrokerUrlError(`the address "${url}" must name a file: a database in memory would lose its tasks`);
+  }
+  if (/^\/\/[^/]/.test(path)) {
+    throw new BrokerUrlError(`the address "${url}" must be sqlite:PATH or sqlite:///PATH, without a host`);
+  }
+  return resolve(path);
+}
+
+export class DatabaseFile {
+  readonly path: string;
+  #db: SqlDatabase | null = null;
+  #statements = new Map<string, SqlStatement>();
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get isOpen(): boolean {
+    return this.#db !== null;
+  }
+
+  /**
+   * Opens the file, creating it when missing; does nothing when it is open.
+   *
+   * @throws SqliteFileError for what the user must mend; SQLite's own errors for what may pass.
+   */
+  open(): void {
+    if (this.#db !== null) return;
+    this.#createFile();
+    const db = runtime.openDatabase(this.path);
+    try {
+      prepareFile(db, this.path);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+    this.#db = db;
+  }
+
+  /** The prepared statement of a text. @throws BrokerUnavailableError when the file is closed. */
+  sql(text: string): SqlStatement {
+    let statement = this.#statements.get(text);
+    if (statement === undefined) {
+      if (this.#db === null) throw new BrokerUnavailableError(`the database ${this.path} is closed`);
+      statement = this.#db.prepare(text);
+      this.#statements.set(text, statement);
+    }
+    return statement;
+  }
+
+  /** Closes the file; open() opens it anew. Never throws. */
+  close(): void {
+    const db = this.#db;
+    this.#db = null;
+    this.#statements = new Map();
+    try {
+      db?.close();
+    } catch {
+      // What was committed is on the disk; there is nothing else to save.
+    }
+  }
+
+  /** SQLite would create it with the umask's mode; its log and index files take the mode of the file. */
+  #createFile(): void {
+    try {
+      mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
+      closeSync(openSync(this.path, "a", 0o600));
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      const mistake = MISTAKES[code];
+      if (mistake === undefined) throw new BrokerUnavailableError(messageOf(error), { cause: error });
+      throw new SqliteFileError(`the database ${this.path} cannot be opened: ${mistake}`, { cause: error });
+    }
+  }
+}
+
+function prepareFile(db: SqlDatabase, path: string): void {
+  db.prepare("PRAGMA busy_timeout = 0").all();
+  const fresh = check(db, path);
+  // Only an empty file takes this; it must come before the first page is written.
+  if (fresh) db.prepare("PRAGMA auto_vacuum = INCREMENTAL").all();
+  const mode = db.prepare("PRAGMA journal_mode = WAL").get()?.journal_mode;
+  if (mode !== "wal") {
+    throw new SqliteFileError(
+      `the database ${path} cannot be shared between processes: its file system does not allow SQLite's WAL mode. ` +
+        "Put it on a local disk",
+    );
+  }
+  db.prepare("PRAGMA synchronous = FULL").all();
+  db.prepare(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`).all();
+  db.prepare(`PRAGMA journal_size_limit = ${CHECKPOINT_PAGES * 4096}`).all();
+  db.prepare("PRAGMA cache_size = -16000").all();
+  db.prepare("PRAGMA temp_store = MEMORY").all();
+  if (fresh) create(db, path);
+}
+
+/** Tells whether the file is empty. @throws SqliteFileError where it is somebody else's, newer than we are, or broken. */
+function check(db: SqlDatabase, path: string): boolean {
+  try {
+    const application = db.prepare("PRAGMA application_id").get()?.application_id;
+    const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
+    if (application === APPLICATION_ID) {
+      if (version <= SCHEMA_VERSION) return false;
+      throw new SqliteFileError(
+        `the database ${path} was written by a newer taskexe (format ${version}; this one knows up to ` +
+          `${SCHEMA_VERSION}). Update this taskexe, or give it another file`,
+      );
+    }
+    const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.n;
+    if (application === 0 && version === 0 && tables === 0) return true;
+    throw new SqliteFileError(`${path} is the SQLite database of another program. Give taskexe a file of its own`);
+  } catch (error) {
+    const code = sqliteCode(error);
+    if (code === NOT_A_DATABASE) {
+      throw new SqliteFileError(`${path} is not a SQLite database. Give taskexe a file of its own`, { cause: error });
+    }
+    if (code === CORRUPT) {
+      throw new SqliteFileError(`the database ${path} is damaged. Restore it, or move it away to begin anew`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/** Another process may be creating the same file: who gets the lock first does it. A failure is undone by close(). */
+function create(db: SqlDatabase, path: string): void {
+  db.prepare("BEGIN IMMEDIATE").run();
+  if (check(db, path)) db.exec(SCHEMA);
+  db.prepare("COMMIT").run();
+}

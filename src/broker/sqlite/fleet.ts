@@ -1,0 +1,88 @@
+/**
+ * The executors of this file: who is registered, their beats, and the clean-up lock.
+ */
+import type { FleetMember } from "../broker.ts";
+import { numberOf, textOf } from "./rows.ts";
+import type { Store } from "./store.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Older beats are removed, in ms. */
+const BEAT_MS = 1_800_000;
+const LOCK_MS = 60_000;
+const LOCK_NAME = "clean";
+
+const REGISTER = "INSERT OR IGNORE INTO executors(name) VALUES(?)";
+const DEREGISTER = "DELETE FROM executors WHERE name = ?";
+const BEAT = "INSERT INTO beats(name, at, json) VALUES(?, ?, ?)";
+const TRIM = "DELETE FROM beats WHERE at <= ?";
+const FORGET = "DELETE FROM beats WHERE name = ?";
+const MEMBERS = "SELECT name FROM executors ORDER BY name";
+const LAST_BEAT = "SELECT at, json FROM beats WHERE name = ? ORDER BY at DESC, rowid DESC LIMIT 1";
+const STALE = `SELECT name FROM executors WHERE name <> ?1
+  AND NOT EXISTS (SELECT 1 FROM beats WHERE beats.name = executors.name AND beats.at > ?2)`;
+const LOCK = `INSERT INTO locks(name, owner, until) VALUES(?1, ?2, ?3)
+  ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, until = excluded.until WHERE until <= ?4 OR owner = ?2`;
+const UNLOCK = "DELETE FROM locks WHERE name = ? AND owner = ?";
+
+/** Registers the executor (again) and stores its beat. */
+export function beat(store: Store, name: string, json: string): Promise<void> {
+  return store.write(1, (tx) => {
+    tx.sql(REGISTER).run(name);
+    tx.sql(BEAT).run(name, tx.now, json);
+  });
+}
+
+/** Stores the last beat and takes the executor out of the fleet. */
+export function leave(store: Store, name: string, json: string): Promise<void> {
+  return store.write(1, (tx) => {
+    tx.sql(BEAT).run(name, tx.now, json);
+    tx.sql(DEREGISTER).run(name);
+  });
+}
+
+export function members(store: Store): Promise<FleetMember[]> {
+  return store.read((sql) =>
+    sql(MEMBERS)
+      .all()
+      .map((row) => {
+        const name = textOf(row, "name");
+        const last = sql(LAST_BEAT).get(name);
+        if (last === undefined) return { name, at: null, beat: null };
+        return { name, at: numberOf(last, "at"), beat: objectOf(textOf(last, "json")) };
+      }),
+  );
+}
+
+function objectOf(json: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Takes the lock for 60 s; false where another has it. */
+export function lock(store: Store, owner: string): Promise<boolean> {
+  return store.write(1, (tx) => tx.sql(LOCK).run(LOCK_NAME, owner, tx.now + LOCK_MS, tx.now).changes === 1);
+}
+
+export function unlock(store: Store, owner: string): Promise<void> {
+  return store.write(1, (tx) => {
+    tx.sql(UNLOCK).run(LOCK_NAME, owner);
+  });
+}
+
+/** Trims beats, and removes executors other than `self` without a beat within the timeout. Gives their names. */
+export function expel(tx: Transaction, self: string, timeoutMs: number): string[] {
+  tx.sql(TRIM).run(tx.now - BEAT_MS);
+  const names = tx
+    .sql(STALE)
+    .all(self, tx.now - timeoutMs)
+    .map((row) => textOf(row, "name"));
+  for (const name of names) {
+    tx.sql(DEREGISTER).run(name);
+    tx.sql(FORGET).run(name);
+  }
+  return names;
+}

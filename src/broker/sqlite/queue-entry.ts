@@ -1,0 +1,86 @@
+/**
+ * Into the line: new tasks, and those whose time has come.
+ */
+import { type EnqueueReceipt, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../broker.ts";
+import { dropOldFlags } from "./cancels.ts";
+import { TAKE_ID } from "./ids.ts";
+import { numberOf, textOf } from "./rows.ts";
+import { STATE, stateName } from "./schema.ts";
+import type { Store } from "./store.ts";
+import type { Transaction } from "./transaction.ts";
+
+const INSERT = `INSERT INTO tasks(seq, state, queue, priority, place, enqueued_at, queued_at, due_at, retention_ms, id,
+  type, message) VALUES(?1, ?2, ?3, ?4, ?1, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`;
+const STATE_OF = "SELECT state FROM tasks WHERE seq = (SELECT seq FROM ids WHERE id = ?)";
+const DUE = "SELECT seq, queue, state FROM tasks WHERE due_at <= ? ORDER BY due_at, place LIMIT ?";
+const NEXT_DUE = "SELECT due_at FROM tasks WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1";
+const PROMOTE = `UPDATE tasks SET state = ${STATE.queued}, place = ?, queued_at = ?, due_at = NULL WHERE seq = ?`;
+
+/** @throws RangeError for a batch or a request that no broker takes; nothing is enqueued then. */
+export function checkRequests(requests: readonly EnqueueRequest[], priorities: number): void {
+  if (requests.length > MAX_ENQUEUE_BATCH) {
+    throw new RangeError(`enqueue takes at most ${MAX_ENQUEUE_BATCH} tasks a call, got ${requests.length}`);
+  }
+  for (const { id, priority, retentionMs, delayMs = 0 } of requests) {
+    if (!Number.isInteger(priority) || priority < 0 || priority >= priorities) {
+      throw new RangeError(
+        `the priority of task "${id}" must be an integer from 0 to ${priorities - 1}, got ${priority}`,
+      );
+    }
+    if (!(retentionMs >= 0) || !(delayMs >= 0)) {
+      throw new RangeError(
+        `retention and delay of task "${id}" must be 0 or more ms, got ${retentionMs} and ${delayMs}`,
+      );
+    }
+  }
+}
+
+/** All or nothing. A task whose id is there already is left as it is. */
+export function enqueue(store: Store, requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
+  return store.write(requests.length, (tx) => {
+    dropOldFlags(tx);
+    return requests.map((request) => enqueueOne(tx, request));
+  });
+}
+
+function enqueueOne(tx: Transaction, request: EnqueueRequest): EnqueueReceipt {
+  const { id, queue, delayMs = 0 } = request;
+  const { now } = tx;
+  const seq = tx.nextNumber();
+  if (tx.sql(TAKE_ID).run(id, seq).changes === 0) {
+    const row = tx.sql(STATE_OF).get(id);
+    return { id, created: false, state: row === undefined ? "queued" : stateName(numberOf(row, "state")) };
+  }
+  const state = delayMs > 0 ? "scheduled" : "queued";
+  const [queuedAt, dueAt] = delayMs > 0 ? [null, Math.ceil(now + delayMs)] : [now, null];
+  const { priority, type, message } = request;
+  const retentionMs = Math.ceil(request.retentionMs);
+  tx.sql(INSERT).run(seq, STATE[state], queue, priority, now, queuedAt, dueAt, retentionMs, id, type, message);
+  tx.moved(queue, null, state);
+  return { id, created: true, state };
+}
+
+/** Queues what is due, at the end of the line. */
+export async function promote(
+  store: Store,
+  max: number,
+): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
+  const promoted = (await nextInMs(store)) === 0 ? await store.write(max, (tx) => promoteDue(tx, max)) : 0;
+  return { promoted, nextInMs: await nextInMs(store) };
+}
+
+function promoteDue(tx: Transaction, max: number): number {
+  const due = tx.sql(DUE).all(tx.now, max);
+  for (const row of due) {
+    tx.sql(PROMOTE).run(tx.nextNumber(), tx.now, numberOf(row, "seq"));
+    tx.moved(textOf(row, "queue"), stateName(numberOf(row, "state")), "queued");
+  }
+  return due.length;
+}
+
+function nextInMs(store: Store): Promise<number | null> {
+  return store.read((sql) => {
+    const row = sql(NEXT_DUE).get();
+    return row === undefined ? null : Math.max(0, numberOf(row, "due_at") - Date.now());
+  });
+}

@@ -1,0 +1,246 @@
+/**
+ * The embedded broker: one SQLite file, shared by the processes of one host, with every promise of the contract.
+ * This file puts the parts together; each part is a file of its own beside it.
+ */
+import { type Nursery, openRoot, sleep, withNursery } from "../../concurrency/index.ts";
+import type { TaskRecord } from "../../task/record.ts";
+import {
+  type Backlog,
+  type Broker,
+  type BrokerOptions,
+  BrokerUnavailableError,
+  type CancelReceipt,
+  type CleanReport,
+  type CompletionResult,
+  type ConnectionState,
+  type Delivery,
+  type EnqueueReceipt,
+  type EnqueueRequest,
+  type FleetMember,
+  MAX_ENQUEUE_BATCH,
+  type Outcome,
+  type ProgressWrite,
+  type QueueCounts,
+} from "../broker.ts";
+import { Bell } from "./bell.ts";
+import { cancel, flagged } from "./cancels.ts";
+import { SqliteClaims } from "./claims.ts";
+import { clean } from "./cleaning.ts";
+import { complete, writeProgress } from "./completions.ts";
+import { ConnectionMonitor } from "./connection-monitor.ts";
+import { backlog, counts } from "./counting.ts";
+import { DatabaseFile, pathOf } from "./database-file.ts";
+import { beat, leave, lock, members, unlock } from "./fleet.ts";
+import { checkRequests, enqueue, promote } from "./queue-entry.ts";
+import { recordOf } from "./rows.ts";
+import { isUnavailable, messageOf } from "./sqlite-errors.ts";
+import { Store } from "./store.ts";
+import { Watcher } from "./watcher.ts";
+
+const DEFAULT_PRIORITIES = 2;
+const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
+const DEFAULT_DEAD_LIMIT = 10_000;
+const DEFAULT_DEAD_RETENTION_MS = 30 * 24 * 3_600_000;
+/** How long a claim waits for something to come, in ms. */
+const CLAIM_WAITS_MS = 5000;
+/** How long open() waits before it tries again, in ms. */
+const OPEN_PAUSE_MS = 200;
+
+const RECORD = "SELECT * FROM tasks WHERE seq = (SELECT seq FROM ids WHERE id = ?)";
+
+export class SqliteBroker implements Broker {
+  readonly kind = "sqlite";
+  readonly url: string;
+  readonly #options: BrokerOptions;
+  readonly #file: DatabaseFile;
+  readonly #monitor = new ConnectionMonitor();
+  readonly #bell = new Bell();
+  readonly #store: Store;
+  readonly #watcher: Watcher;
+  readonly #claims: SqliteClaims | null;
+  #nursery: Nursery | null = null;
+  #running: Promise<void> = Promise.resolve();
+
+  /** @throws BrokerUrlError where the address names no file. */
+  constructor(url: string, options: BrokerOptions) {
+    const { executor, leaseMs, queues } = options;
+    this.url = url;
+    this.#options = options;
+    this.#file = new DatabaseFile(pathOf(url));
+    this.#store = new Store(this.#file, this.#monitor, url);
+    this.#watcher = new Watcher(this.#store, this.#monitor, this.#bell, executor !== null);
+    this.#claims = executor === null ? null : new SqliteClaims(this.#store, executor, leaseMs, queues);
+  }
+
+  connection(): ConnectionState {
+    return this.#monitor.state;
+  }
+
+  onConnectionChange(listener: (state: ConnectionState) => void): () => void {
+    return this.#monitor.onChange(listener);
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  /** @throws (rejects) SqliteFileError where the file is not ours, or cannot be used by this user. */
+  async open(signal: AbortSignal): Promise<void> {
+    if (this.#nursery !== null) throw new Error(`the broker ${this.url} is open already`);
+    while (!this.#tryOpen()) await sleep(OPEN_PAUSE_MS, signal);
+    this.#store.start();
+    this.#watcher.start();
+    this.#monitor.up();
+    this.#running = withNursery(
+      openRoot(),
+      (nursery) => {
+        this.#nursery = nursery;
+        nursery.startSoon((task) => this.#store.run(task.signal), { name: "sqlite writer" });
+        nursery.startSoon((task) => this.#watcher.run(task.signal), { name: "sqlite watcher" });
+      },
+      { name: "sqlite broker" },
+    );
+  }
+
+  #tryOpen(): boolean {
+    try {
+      this.#file.open();
+      return true;
+    } catch (error) {
+      if (!isUnavailable(error) && !(error instanceof BrokerUnavailableError)) throw error;
+      this.#monitor.down(messageOf(error));
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#nursery?.scope.cancel("the broker is closed");
+    try {
+      await this.#running;
+    } catch (error) {
+      // A fault of ours that ended the loops; the runtime has reported it as unhandled by now.
+      this.#monitor.down(messageOf(error));
+    }
+    this.#bell.ring();
+    this.#file.close();
+    this.#monitor.down(null);
+  }
+
+  async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
+    checkRequests(requests, this.#options.priorities ?? DEFAULT_PRIORITIES);
+    const receipts = await enqueue(this.#store, requests);
+    this.#bell.ring();
+    return receipts;
+  }
+
+  async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
+    const claims = this.#mustClaim();
+    const until = performance.now() + CLAIM_WAITS_MS;
+    while (true) {
+      signal.throwIfAborted();
+      // Before the look, so that no ring between look and wait is missed.
+      const rung = this.#bell.next();
+      const taken = await claims.take(Math.min(max, MAX_ENQUEUE_BATCH), signal);
+      if (taken.length > 0 || performance.now() >= until) return taken;
+      await rung.wait(signal);
+    }
+  }
+
+  recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
+    return this.#mustClaim().recover(known, max);
+  }
+
+  renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
+    return this.#mustClaim().renew(deliveries);
+  }
+
+  complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
+    return complete(this.#store, outcomes, this.#options.deadRetentionMs ?? DEFAULT_DEAD_RETENTION_MS);
+  }
+
+  async release(deliveries: readonly Delivery[]): Promise<void> {
+    if (await this.#mustClaim().release(deliveries)) this.#bell.ring();
+  }
+
+  reclaim(max: number): Promise<Delivery[]> {
+    return this.#mustClaim().reclaim(max);
+  }
+
+  async promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
+    const answer = await promote(this.#store, max);
+    if (answer.promoted > 0) this.#bell.ring();
+    return answer;
+  }
+
+  async cancel(ids: readonly string[]): Promise<CancelReceipt[]> {
+    const receipts = await cancel(this.#store, ids, "cancelled by a client");
+    this.#watcher.passOn();
+    return receipts;
+  }
+
+  cancelled(ids: readonly string[]): Promise<string[]> {
+    return flagged(this.#store, ids);
+  }
+
+  onCancel(listener: (ids: readonly string[]) => void): () => void {
+    return this.#watcher.onCancel(listener);
+  }
+
+  writeProgress(writes: readonly ProgressWrite[]): Promise<void> {
+    return writeProgress(this.#store, writes);
+  }
+
+  record(id: string): Promise<TaskRecord | null> {
+    return this.#store.read((sql) => {
+      const row = sql(RECORD).get(id);
+      return row === undefined ? null : recordOf(row);
+    });
+  }
+
+  counts(): Promise<QueueCounts[]> {
+    return counts(this.#store, this.#options.queues);
+  }
+
+  backlog(): Promise<Backlog> {
+    return backlog(this.#store, this.#options.queues);
+  }
+
+  beat(json: string): Promise<void> {
+    return beat(this.#store, this.#mustHaveName(), json);
+  }
+
+  leave(json: string): Promise<void> {
+    return leave(this.#store, this.#mustHaveName(), json);
+  }
+
+  fleet(): Promise<FleetMember[]> {
+    return members(this.#store);
+  }
+
+  lock(): Promise<boolean> {
+    return lock(this.#store, this.#mustHaveName());
+  }
+
+  unlock(): Promise<void> {
+    return unlock(this.#store, this.#mustHaveName());
+  }
+
+  clean(): Promise<CleanReport> {
+    return clean(this.#store, {
+      executor: this.#mustHaveName(),
+      heartbeatTimeoutMs: this.#options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
+      deadLimit: this.#options.deadLimit ?? DEFAULT_DEAD_LIMIT,
+    });
+  }
+
+  #mustClaim(): SqliteClaims {
+    if (this.#claims === null) throw new TypeError("this broker was opened for a client: it cannot claim");
+    return this.#claims;
+  }
+
+  #mustHaveName(): string {
+    const { executor } = this.#options;
+    if (executor === null) throw new TypeError("this broker was opened for a client: it is no executor");
+    return executor;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What other processes did, noticed within milliseconds: `PRAGMA data_version` changes with every commit that is not
+ * ours. Rings for waiting claims, and passes on the ids that were cancelled. It also tries the database again while it
+ * does not work, so that it is found to be well without anybody having to ask.
+ */
+import { sleep } from "../../concurrency/index.ts";
+import type { Bell } from "./bell.ts";
+import { lastNews, newsAfter } from "./cancels.ts";
+import type { ConnectionMonitor } from "./connection-monitor.ts";
+import { isBusy } from "./sqlite-errors.ts";
+import type { Store } from "./store.ts";
+
+const DATA_VERSION = "PRAGMA data_version";
+const PROBE = "UPDATE ledger SET probe = probe + 1";
+/** How often an executor and a client look, in ms. */
+const EXECUTOR_LOOKS_MS = 10;
+const CLIENT_LOOKS_MS = 50;
+/** How often the bell rings at least, in ms: waiting claims then look at their watch. */
+const RING_MS = 500;
+/** How long the database is left alone after it failed, in ms. */
+const PROBE_MS = 250;
+
+export class Watcher {
+  readonly #store: Store;
+  readonly #monitor: ConnectionMonitor;
+  readonly #bell: Bell;
+  readonly #looksMs: number;
+  readonly #listeners = new Set<(ids: readonly string[]) => void>();
+  #version: unknown;
+  #last = 0;
+
+  constructor(store: Store, monitor: ConnectionMonitor, bell: Bell, executor: boolean) {
+    this.#store = store;
+    this.#monitor = monitor;
+    this.#bell = bell;
+    this.#looksMs = executor ? EXECUTOR_LOOKS_MS : CLIENT_LOOKS_MS;
+  }
+
+  onCancel(listener: (ids: readonly string[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** From here on cancels are news. */
+  start(): void {
+    this.#last = lastNews(this.#store);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    let rungAt = 0;
+    while (true) {
+      await sleep(this.#looksMs, signal);
+      if (!this.#monitor.state.connected) await this.#probe(signal);
+      const now = performance.now();
+      if (this.#changed() || now - rungAt >= RING_MS) {
+        rungAt = now;
+        this.#bell.ring();
+      }
+    }
+  }
+
+  /** Passes on cancels that have not been passed on yet. To be called after our own, which data_version does not show. */
+  passOn(): void {
+    const { ids, last } = newsAfter(this.#store, this.#last);
+    if (ids.length === 0) return;
+    this.#last = last;
+    for (const listener of [...this.#listeners]) listener(ids);
+  }
+
+  /** A failure shows in the probe, or with the next call; here it only means that there is nothing to tell. */
+  #changed(): boolean {
+    try {
+      const version = this.#store.sql(DATA_VERSION).get()?.data_version;
+      if (version === this.#version) return false;
+      this.passOn();
+      this.#version = version;
+      return true;
+    } catch (error) {
+      return !isBusy(error);
+    }
+  }
+
+  async #probe(signal: AbortSignal): Promise<void> {
+    await sleep(PROBE_MS, signal);
+    try {
+      await this.#store.write(1, (tx) => tx.sql(PROBE).run(), signal);
+    } catch {
+      // The store has noted why; the next round tries again.
+      signal.throwIfAborted();
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/** What a handler is given. Everything is made only when it is asked for: most tasks ask for little. */
+import { getLogger } from "@logtape/logtape";
+import type { Broker } from "../broker/broker.ts";
+import { type CancelScope, checkpoint, type Nursery } from "../concurrency/index.ts";
+import type { TaskContext, TaskInfo, TaskLog } from "../handlers/define-task.ts";
+import type { TaskMessage } from "../task/message.ts";
+import { tell } from "./progress-writer.ts";
+import type { RunningTask } from "./running.ts";
+
+const taskLogger = getLogger(["taskexe", "task"]);
+
+export class AttemptContext implements TaskContext {
+  readonly payload: unknown;
+  readonly nursery: Nursery;
+  readonly #running: RunningTask;
+  readonly #message: TaskMessage;
+  readonly #broker: Broker;
+
+  constructor(running: RunningTask, message: TaskMessage, payload: unknown, nursery: Nursery, broker: Broker) {
+    this.#running = running;
+    this.#message = message;
+    this.payload = payload;
+    this.nursery = nursery;
+    this.#broker = broker;
+  }
+
+  get task(): TaskInfo {
+    const { delivery } = this.#running;
+    return {
+      id: this.#message.id,
+      type: this.#message.type,
+      queue: delivery.queue,
+      priority: delivery.priority,
+      queuedAt: delivery.queuedAt,
+      message: this.#message.fields,
+    };
+  }
+
+  get attempt(): number {
+    return this.#running.attempt;
+  }
+
+  get scope(): CancelScope {
+    return this.nursery.scope;
+  }
+
+  get signal(): AbortSignal {
+    return this.nursery.scope.signal;
+  }
+
+  get log(): TaskLog {
+    return taskLogger.with({ id: this.#message.id, type: this.#message.type });
+  }
+
+  /** A function of its own, so that `run({ progress })` can take it apart. */
+  get progress(): TaskContext["progress"] {
+    return async (value, message) => {
+      if (typeof value !== "number" || Number.isNaN(value)) {
+        throw new TypeError(`progress takes a number from 0 to 1, or -1 for failed; got ${String(value)}`);
+      }
+      await checkpoint(this.signal);
+      tell(this.#running, value, message, this.#broker.now());
+    };
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * One attempt, as its list of steps: read the message, refuse what is cancelled or quarantined, find the handler, check
+ * the payload, run, conclude. Every way out is one Outcome, or a hand-back, or nothing where the lease is lost.
+ * Nothing that a message holds or a handler throws leaves this file as an error.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Broker, Delivery, Outcome } from "../broker/broker.ts";
+import { failAfter, type Task, TooSlowError, withNursery } from "../concurrency/index.ts";
+import type { TaskDefinition } from "../handlers/define-task.ts";
+import { groupMessage, toErrorRecord } from "../handlers/error-record.ts";
+import type { HandlerRegistry } from "../handlers/registry.ts";
+import { parseMessage, type TaskMessage } from "../task/message.ts";
+import { appendLog, progressLine } from "../task/progress.ts";
+import { AttemptContext } from "./attempt-context.ts";
+import type { CancelWatch } from "./cancel-watch.ts";
+import { conclude, type Ending } from "./conclude.ts";
+import { unwrapFailure } from "./failure.ts";
+import type { AttemptPolicy } from "./policy.ts";
+import { readPayload } from "./read-payload.ts";
+import { readResult } from "./read-result.ts";
+import { RunningTask, type RunningTasks } from "./running.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
+
+export interface AttemptParts {
+  readonly broker: Broker;
+  readonly handlers: HandlerRegistry;
+  readonly running: RunningTasks;
+  readonly cancels: CancelWatch;
+  readonly policy: AttemptPolicy;
+  readonly graceMs: number;
+  /** Takes the outcome of an attempt that ended here. */
+  readonly ended: (outcome: Outcome) => void;
+  /** Takes a delivery that goes back unrun. */
+  readonly handBack: (delivery: Delivery) => void;
+  /** A slot may be free again. */
+  readonly slotFreed: () => void;
+  /** An attempt ignores its cancel and was left behind. */
+  readonly abandoned: (task: RunningTask) => void;
+}
+
+/** Runs one attempt in the scope of `task`. Never rejects, but for an error of our own. */
+export async function runAttempt(delivery: Delivery, task: Task, parts: AttemptParts): Promise<void> {
+  const running = new RunningTask(delivery, task.scope, parts.broker.now());
+  parts.running.add(running);
+  let ending: Ending;
+  try {
+    ending = await takeSteps(running, parts);
+  } catch (error) {
+    // A schema's own check that throws, for one: whatever a message leads to is that task's failure.
+    ending = running.scope.signal.aborted ? { kind: "stopped" } : { kind: "failed", error, retry: true };
+  } finally {
+    parts.running.remove(running);
+  }
+  settle(running, ending, parts);
+  parts.slotFreed();
+}
+
+async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<Ending> {
+  const { delivery } = running;
+  const read = readMessage(delivery);
+  if (!read.ok) return { kind: "dead", reason: read.reason, error: null, id: read.id };
+  const { message } = read;
+  running.message = message;
+  if ((message.foreign || delivery.mayBeCancelled) && (await parts.cancels.isCancelled(message.id))) {
+    return { kind: "cancelled", reason: "cancelled before it began" };
+  }
+  const crashes = delivery.deliveries - 1;
+  if (crashes > parts.policy.crashBudget) {
+    const reason = `quarantined: ${crashes} executors died or stalled while they ran it (budget ${parts.policy.crashBudget})`;
+    return { kind: "dead", reason, error: null };
+  }
+  const definition = parts.handlers.get(message.type);
+  if (definition === undefined) return { kind: "failed", error: unknownType(message, parts), retry: true };
+  const payload = await readPayload(definition, message.payload);
+  if (!payload.ok) return { kind: "failed", error: payload.error, retry: false };
+  return runHandler(running, message, definition, payload.value, parts);
+}
+
+function readMessage(delivery: Delivery): ReturnType<typeof parseMessage> {
+  if (delivery.raw !== null) return parseMessage(delivery.raw);
+  return { ok: false, reason: delivery.problem ?? "the entry has no message", id: null };
+}
+
+function unknownType(message: TaskMessage, parts: AttemptParts): Error {
+  const known = parts.handlers.types();
+  const error = new Error(
+    `no handler for the type "${message.type}"; this executor knows ${known.slice(0, 20).join(", ")}`,
+  );
+  error.name = "UnknownTypeError";
+  delete error.stack;
+  return error;
+}
+
+async function runHandler(
+  running: RunningTask,
+  message: TaskMessage,
+  definition: TaskDefinition,
+  payload: unknown,
+  parts: AttemptParts,
+): Promise<Ending> {
+  let value: unknown;
+  const inNursery = (scope = running.scope): Promise<void> =>
+    withNursery(
+      scope,
+      async (nursery) => {
+        value = await definition.run(new AttemptContext(running, message, payload, nursery, parts.broker));
+      },
+      {
+        name: message.type,
+        graceMs: parts.graceMs,
+        onAbandoned: ({ name, ageMs, settled }) => {
+          logger.error("{name} of task {id} ignores its cancel: left behind after {ageMs} ms; it keeps its slot", {
+            name,
+            id: message.id,
+            ageMs: Math.round(ageMs),
+          });
+          parts.running.abandon(running);
+          parts.abandoned(running);
+          settled.then(
+            () => freeAbandoned(running, parts),
+            () => freeAbandoned(running, parts),
+          );
+        },
+      },
+    );
+  const timeoutMs = parts.policy.timeoutOf(message, definition, parts.broker.now());
+  try {
+    if (timeoutMs === null) await inNursery();
+    else await failAfter(running.scope, timeoutMs, inNursery);
+  } catch (error) {
+    if (running.stop !== null || running.scope.signal.aborted) return { kind: "stopped" };
+    return { kind: "failed", error: timedOut(error, timeoutMs) ?? unwrapFailure(error), retry: true };
+  }
+  if (running.stop === "cancel" || running.stop === "lost") return { kind: "stopped" };
+  const result = readResult(value);
+  if (!result.ok) return { kind: "failed", error: result.error, retry: false };
+  return { kind: "done", result: result.json };
+}
+
+function timedOut(error: unknown, timeoutMs: number | null): Error | null {
+  if (!(error instanceof TooSlowError)) return null;
+  const timeout = new Error(`the attempt took longer than its ${timeoutMs} ms and was stopped`);
+  timeout.name = "TimeoutError";
+  delete timeout.stack;
+  return timeout;
+}
+
+function freeAbandoned(running: RunningTask, parts: AttemptParts): void {
+  parts.running.free(running);
+  logger.info("The abandoned task {id} has ended; its slot is free again", { id: running.message?.id });
+  parts.slotFreed();
+}
+
+/** Hands the ending on: an outcome, a hand-back, or nothing. */
+function settle(running: RunningTask, ending: Ending, parts: AttemptParts): void {
+  if (ending.kind === "stopped") {
+    if (running.stop === "lost") return;
+    if (running.stop !== "cancel") {
+      parts.handBack(running.delivery);
+      return;
+    }
+    ending = { kind: "cancelled", reason: running.stopReason };
+  }
+  note(running, ending, parts.broker.now());
+  parts.ended(conclude(running, ending, parts.policy, parts.handlers, parts.broker.now()));
+}
+
+/** The last line of the log, as readers of the wire contract know it. */
+function note(running: RunningTask, ending: Ending, now: number): void {
+  if (ending.kind === "failed") {
+    const line = progressLine(now, groupMessage(ending.error), { failed: true });
+    running.log = appendLog(running.log ?? "", line);
+    logger.warn("Attempt {attempt} of {id} ({type}) failed: {error}", {
+      attempt: running.attempt,
+      id: running.message?.id,
+      type: running.message?.type,
+      error: groupMessage(toErrorRecord(ending.error)),
+    });
+  } else if (ending.kind === "cancelled") {
+    running.log = `${appendLog(running.log ?? "", progressLine(now, running.lastMessage || "stopped"))} [Canceled]`;
+  } else if (ending.kind === "dead") {
+    logger.warn("Dead: {id}: {reason}", { id: running.message?.id ?? running.delivery.handle, reason: ending.reason });
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Sees cancels within a second from any process: pushed ones at once, flags by asking. A task that has just begun is
+ * asked about after `FRESH_MS`, then with all the others every `ROUND_MS`, so that short tasks cost nothing.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Broker } from "../broker/broker.ts";
+import { Latch, sleep } from "../concurrency/index.ts";
+import { ifAvailable } from "./patience.ts";
+import type { RunningTask, RunningTasks } from "./running.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
+
+/** How old an attempt is when its flag is first asked for, in ms. */
+const FRESH_MS = 20;
+/** Between two rounds over everything that runs, in ms. */
+const ROUND_MS = 400;
+
+export class CancelWatch {
+  readonly #broker: Broker;
+  readonly #running: RunningTasks;
+  #waiting: { id: string; resolve: (cancelled: boolean) => void }[] = [];
+  #wake = new Latch();
+
+  constructor(broker: Broker, running: RunningTasks) {
+    this.#broker = broker;
+    this.#running = running;
+  }
+
+  /** Asks for one id before it is run; all that ask in one turn share a round trip. */
+  isCancelled(id: string): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ id, resolve });
+      this.#wake.set();
+    });
+  }
+
+  /** Answers isCancelled until the signal aborts; those who still wait then hear "no". */
+  async answer(signal: AbortSignal): Promise<never> {
+    try {
+      for (;;) {
+        if (this.#waiting.length === 0) {
+          this.#wake = new Latch();
+          await this.#wake.wait(signal);
+        }
+        const asked = this.#waiting.splice(0);
+        let flagged = new Set<string>();
+        try {
+          await ifAvailable(async () => {
+            flagged = new Set(await this.#broker.cancelled(asked.map(({ id }) => id)));
+          });
+        } finally {
+          // While the broker is away the task may begin: the rounds below ask again.
+          for (const { id, resolve } of asked) resolve(flagged.has(id));
+        }
+      }
+    } finally {
+      for (const { resolve } of this.#waiting.splice(0)) resolve(false);
+    }
+  }
+
+  /** Cancels what is flagged or pushed, until the signal aborts. */
+  async watch(signal: AbortSignal): Promise<never> {
+    const stop = this.#broker.onCancel((ids) => {
+      for (const id of ids) for (const task of this.#running.withId(id)) cancel(task);
+    });
+    try {
+      let nextRound = performance.now() + ROUND_MS;
+      let asked = new WeakSet<RunningTask>();
+      for (;;) {
+        await sleep(FRESH_MS, signal);
+        const isRound = performance.now() >= nextRound;
+        if (isRound) {
+          nextRound = performance.now() + ROUND_MS;
+          asked = new WeakSet();
+        }
+        const due = [...this.#running].filter(
+          (task) => task.stop === null && task.message !== null && !asked.has(task),
+        );
+        if (due.length > 0) await ifAvailable(() => this.#ask(due, asked));
+      }
+    } finally {
+      stop();
+    }
+  }
+
+  async #ask(due: readonly RunningTask[], asked: WeakSet<RunningTask>): Promise<void> {
+    const flagged = new Set(await this.#broker.cancelled(due.map((task) => task.message?.id ?? "")));
+    for (const task of due) {
+      asked.add(task);
+      if (task.message !== null && flagged.has(task.message.id)) cancel(task);
+    }
+  }
+}
+
+function cancel(task: RunningTask): void {
+  if (task.stop !== null) return;
+  logger.info("Cancelling {id}", { id: task.message?.id });
+  task.end("cancel", "cancelled");
+}

@@ -1,0 +1,109 @@
+/** From how an attempt ended to the outcome that the broker records: done, retry, dead or cancelled. */
+import type { Outcome } from "../broker/broker.ts";
+import type { TaskDefinition } from "../handlers/define-task.ts";
+import { toErrorRecord } from "../handlers/error-record.ts";
+import type { HandlerRegistry } from "../handlers/registry.ts";
+import { type TaskMessage, withOptions } from "../task/message.ts";
+import type { ErrorRecord } from "../task/record.ts";
+import { backoffDelay, DoNotRetryError, RetryLaterError } from "../task/retry.ts";
+import type { AttemptPolicy } from "./policy.ts";
+import type { RunningTask } from "./running.ts";
+
+/** How an attempt ended, before anybody thinks of retries and records. */
+export type Ending =
+  | { readonly kind: "done"; readonly result: string | null }
+  | { readonly kind: "failed"; readonly error: unknown; readonly retry: boolean }
+  | { readonly kind: "dead"; readonly reason: string; readonly error: ErrorRecord | null; readonly id?: string | null }
+  | { readonly kind: "cancelled"; readonly reason: string }
+  /** Stopped from outside; the running task says why. */
+  | { readonly kind: "stopped" };
+
+type Concluded = Exclude<Ending, { kind: "stopped" }>;
+
+export function conclude(
+  running: RunningTask,
+  ending: Concluded,
+  policy: AttemptPolicy,
+  handlers: HandlerRegistry,
+  now: number,
+): Outcome {
+  const { delivery, message } = running;
+  if (message === null) return unreadable(running, ending, policy);
+  const definition = handlers.get(message.type);
+  const retentionMs = policy.retentionOf(message, definition);
+  const base = {
+    delivery,
+    id: message.id,
+    type: message.type,
+    attempt: running.attempt,
+    startedAt: running.startedAt,
+    retentionMs,
+    recorded: mayHaveRecord(running, message),
+    told: running.log === null ? null : { progress: running.progress, log: running.log },
+  };
+  switch (ending.kind) {
+    case "done": {
+      // A foreign task with nothing to tell leaves nothing behind.
+      const quiet = message.foreign && ending.result === null && !base.recorded;
+      return { ...base, kind: "done", result: ending.result, retentionMs: quiet ? 0 : retentionMs };
+    }
+    case "cancelled":
+      return { ...base, kind: "cancelled", reason: ending.reason };
+    case "dead":
+      return { ...base, kind: "dead", reason: ending.reason, error: ending.error, retentionMs: policy.deadRetentionMs };
+    case "failed": {
+      const error = toErrorRecord(ending.error);
+      const delayMs = ending.retry ? nextDelay(ending.error, message, definition, policy, now) : null;
+      if (delayMs === null) {
+        return { ...base, kind: "dead", reason: reasonOf(error), error, retentionMs: policy.deadRetentionMs };
+      }
+      const next = withOptions(message.fields, { ...message.options, attempt: running.attempt + 1 });
+      return { ...base, kind: "retry", error, delayMs, message: next };
+    }
+  }
+}
+
+/** Whether the enqueue, an earlier attempt or progress may have written a record. */
+function mayHaveRecord(running: RunningTask, message: TaskMessage): boolean {
+  const atEnqueue = !message.foreign && message.options.retention_ms !== 0;
+  return atEnqueue || running.attempt > 1 || running.log !== null;
+}
+
+/** In how many ms the next attempt is due; null: there is none. */
+function nextDelay(
+  error: unknown,
+  message: TaskMessage,
+  definition: TaskDefinition | undefined,
+  policy: AttemptPolicy,
+  now: number,
+): number | null {
+  const attempt = message.options.attempt ?? 1;
+  if (error instanceof DoNotRetryError || attempt >= policy.attemptsOf(message, definition)) return null;
+  const delayMs =
+    error instanceof RetryLaterError ? error.delayMs : backoffDelay(policy.backoffOf(message, definition), attempt);
+  const { deadline_at: deadline } = message.options;
+  return deadline !== undefined && now + delayMs >= deadline ? null : delayMs;
+}
+
+function reasonOf(error: ErrorRecord): string {
+  return error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
+}
+
+/** An entry that is no task: dead under its own id, or under one made of where it stood. */
+function unreadable(running: RunningTask, ending: Concluded, policy: AttemptPolicy): Outcome {
+  const { delivery } = running;
+  const dead = ending.kind === "dead" ? ending : { reason: "the message cannot be read", error: null, id: null };
+  return {
+    kind: "dead",
+    delivery,
+    id: dead.id ?? `unreadable-${delivery.handle.replace("|", "-")}`,
+    type: "unreadable",
+    attempt: 1,
+    startedAt: null,
+    retentionMs: policy.deadRetentionMs,
+    recorded: false,
+    told: null,
+    reason: dead.reason,
+    error: dead.error,
+  };
+}

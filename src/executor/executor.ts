@@ -1,0 +1,297 @@
+/**
+ * One executor: its parts in one tree of nurseries. The services (heartbeat, leases, completion, cancels, progress,
+ * sweeper) live in the outer nursery and end last; the attempts live in the inner one; the claims in a scope of their
+ * own, which a drain closes first. An error of any part cancels the rest and leaves as one NurseryError.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Broker, Delivery } from "../broker/broker.ts";
+import {
+  type CancelScope,
+  Latch,
+  moveOnAfter,
+  type Nursery,
+  snapshotTree,
+  type Task,
+  type TreeNode,
+  withNursery,
+  withScope,
+} from "../concurrency/index.ts";
+import type { HandlerRegistry } from "../handlers/registry.ts";
+import { runAttempt } from "./attempt.ts";
+import { CancelWatch } from "./cancel-watch.ts";
+import { Completion } from "./completion.ts";
+import { Drain, finishOrHandBack } from "./drain.ts";
+import { beat, type HeartbeatParts, heartbeatJson, keepBeating } from "./heartbeat.ts";
+import { Intake } from "./intake.ts";
+import { outsideAddress } from "./ip-address.ts";
+import { keepLeases } from "./leases.ts";
+import { DEFAULT_ABANDONED_LIMIT, DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "./options.ts";
+import { ifAvailable, untilAvailable } from "./patience.ts";
+import { AttemptPolicy } from "./policy.ts";
+import { writeProgress } from "./progress-writer.ts";
+import { RunningTasks } from "./running.ts";
+import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./status.ts";
+import { StatusView } from "./status-view.ts";
+import { cleanUp, promoteDue, reclaimExpired } from "./sweeper.ts";
+import { Tally } from "./tally.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
+
+/** How many outcomes may wait for the broker before no more is claimed: this often the concurrency, at least 1 000. */
+const OUTCOMES_PER_SLOT = 4;
+const LEAST_OUTCOMES = 1_000;
+/** How long the last outcomes and the last heartbeat are waited for, in ms. */
+const LAST_WORDS_MS = 5_000;
+
+/** Too many tasks ignored their cancel: the executor has left so that a fresh process can take its place. */
+export class TooManyAbandonedError extends Error {
+  override readonly name = "TooManyAbandonedError";
+}
+
+export class Executor implements StatusSource {
+  readonly #broker: Broker;
+  readonly #handlers: HandlerRegistry;
+  readonly #options: ExecutorOptions;
+  readonly #running = new RunningTasks();
+  readonly #tally = new Tally();
+  readonly #drain = new Drain();
+  readonly #completion: Completion;
+  readonly #cancels: CancelWatch;
+  readonly #view: StatusView;
+  readonly #bootAt = Date.now();
+  #intake: Intake | null = null;
+  #root: CancelScope | null = null;
+  #open = false;
+  /** Set whenever an attempt ends, for the drain. */
+  #ended = new Latch();
+  #handedBack: Delivery[] = [];
+  #fatal: TooManyAbandonedError | null = null;
+
+  constructor(parts: {
+    readonly broker: Broker;
+    readonly handlers: HandlerRegistry;
+    readonly options: ExecutorOptions;
+  }) {
+    this.#broker = parts.broker;
+    this.#handlers = parts.handlers;
+    this.#options = parts.options;
+    const limit = Math.max(LEAST_OUTCOMES, parts.options.concurrency * OUTCOMES_PER_SLOT);
+    this.#completion = new Completion(this.#broker, this.#running, this.#tally, limit);
+    this.#cancels = new CancelWatch(this.#broker, this.#running);
+    this.#view = new StatusView({
+      broker: this.#broker,
+      running: this.#running,
+      tally: this.#tally,
+      options: this.#options,
+      bootAt: this.#bootAt,
+    });
+  }
+
+  /** Asks the executor to leave; `run` returns once it has. Asking again changes nothing. */
+  drain(reason: string): void {
+    if (!this.#drain.isRequested) logger.info("Draining: {reason}", { reason });
+    this.#drain.request(reason);
+  }
+
+  /**
+   * Runs until it is drained.
+   *
+   * @throws NurseryError when a part of it fails; TooManyAbandonedError after the drain that too many tasks caused.
+   */
+  async run(parent: CancelScope): Promise<void> {
+    this.#root = parent;
+    try {
+      await withNursery(parent, (services) => this.#serve(services), { name: "executor" });
+    } finally {
+      await this.#broker.close();
+    }
+    if (this.#fatal !== null) throw this.#fatal;
+  }
+
+  status(): ExecutorStatus {
+    return this.#view.status(this.#state());
+  }
+
+  readiness(): Readiness {
+    return this.#view.readiness(this.#state(), this.#intake?.idleMs() ?? 0);
+  }
+
+  tree(): TreeNode {
+    if (this.#root === null) throw new Error("the executor has not been started");
+    return snapshotTree(this.#root);
+  }
+
+  #state(): ExecutorState {
+    if (this.#drain.isRequested) return "draining";
+    if (!this.#open) return "starting";
+    return this.#broker.connection().connected ? "running" : "disconnected";
+  }
+
+  async #serve(services: Nursery): Promise<void> {
+    if (!(await this.#connect(services.scope))) return;
+    const heartbeat = this.#heartbeatParts();
+    this.#startServices(services, heartbeat);
+    await this.#work(services);
+    await moveOnAfter(services.scope, LAST_WORDS_MS, (scope) => this.#completion.drained(scope.signal));
+    if (this.#completion.waiting > 0) {
+      logger.error("{count} outcome(s) could not be recorded: those tasks will run again elsewhere", {
+        count: this.#completion.waiting,
+      });
+    }
+    await moveOnAfter(services.scope, LAST_WORDS_MS, () => ifAvailable(() => this.#lastBeat(heartbeat)));
+    services.scope.cancel("drained");
+  }
+
+  /** Connects and beats for the first time. False: a drain was asked for before that. */
+  async #connect(scope: CancelScope): Promise<boolean> {
+    await withScope(scope, {}, async (connecting) => {
+      await withNursery(connecting, async (nursery) => {
+        nursery.startSoon(
+          async (task) => {
+            await this.#drain.wait(task.signal);
+            connecting.cancel("drain");
+          },
+          { name: "drain watch" },
+        );
+        const { signal } = nursery.scope;
+        await untilAvailable(() => this.#broker.open(signal), signal);
+        await untilAvailable(() => beat(this.#heartbeatParts()), signal);
+        this.#open = true;
+        nursery.scope.cancel("connected");
+      });
+    });
+    return this.#open;
+  }
+
+  #startServices(services: Nursery, heartbeat: HeartbeatParts): void {
+    const everyMs = this.#options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
+    const { leaseMs } = this.#options;
+    const broker = this.#broker;
+    const start = (name: string, run: (signal: AbortSignal) => Promise<unknown>): void =>
+      services.startSoon((task: Task) => run(task.signal), { name });
+    start("heartbeat", (signal) => keepBeating(heartbeat, everyMs, signal));
+    start("leases", (signal) => keepLeases(broker, this.#running, () => this.#held(), leaseMs, signal));
+    start("completion", (signal) => this.#completion.run(signal));
+    start("progress", (signal) => writeProgress(broker, this.#running, signal));
+    start("cancel answers", (signal) => this.#cancels.answer(signal));
+    start("cancel watch", (signal) => this.#cancels.watch(signal));
+    start("promote", (signal) => promoteDue(broker, signal));
+    start("clean-up", (signal) => cleanUp(broker, signal));
+    start("status", (signal) => this.#view.refresh(signal));
+  }
+
+  /** Claims and runs until the drain is over. */
+  async #work(services: Nursery): Promise<void> {
+    await withNursery(
+      services.scope,
+      async (attempts) => {
+        const intake = this.#makeIntake(attempts);
+        this.#intake = intake;
+        await withScope(attempts.scope, { name: "claims" }, (claims) =>
+          withNursery(
+            claims,
+            async (loops) => {
+              intake.run(loops);
+              loops.startSoon(
+                (task) =>
+                  reclaimExpired(
+                    this.#broker,
+                    () => intake.room(),
+                    (deliveries) => intake.take(deliveries),
+                    task.signal,
+                  ),
+                { name: "reclaim" },
+              );
+              await this.#drain.wait(loops.scope.signal);
+              claims.cancel("drain");
+            },
+            { name: "claims" },
+          ),
+        );
+        this.#handedBack.push(...intake.takeReady());
+        await this.#handBack(attempts.scope);
+        await finishOrHandBack(attempts.scope, this.#running, (signal) => this.#quiet(signal), this.#options.graceMs);
+        await this.#handBack(attempts.scope);
+      },
+      { name: "attempts", graceMs: this.#options.graceMs },
+    );
+  }
+
+  #makeIntake(attempts: Nursery): Intake {
+    const policy = new AttemptPolicy(this.#options);
+    const parts = {
+      broker: this.#broker,
+      handlers: this.#handlers,
+      running: this.#running,
+      cancels: this.#cancels,
+      policy,
+      graceMs: this.#options.graceMs,
+      ended: (outcome: Parameters<Completion["add"]>[0]) => this.#completion.add(outcome),
+      handBack: (delivery: Delivery) => this.#handedBack.push(delivery),
+      slotFreed: () => {
+        this.#ended.set();
+        this.#intake?.slotFreed();
+      },
+      abandoned: () => this.#countAbandoned(),
+    };
+    const start = (delivery: Delivery): void =>
+      attempts.startSoon((task: Task) => runAttempt(delivery, task, parts), { name: "attempt" });
+    return new Intake(this.#broker, this.#running, this.#completion, this.#options.concurrency, start);
+  }
+
+  #countAbandoned(): void {
+    const limit = this.#options.abandonedLimit ?? DEFAULT_ABANDONED_LIMIT;
+    const count = this.#running.abandonedCount;
+    if (count <= limit || this.#fatal !== null) return;
+    this.#fatal = new TooManyAbandonedError(
+      `${count} tasks ignore their cancel (limit ${limit}): the executor leaves so that a fresh one can start`,
+    );
+    this.drain(this.#fatal.message);
+  }
+
+  /** Waits until no attempt runs. */
+  async #quiet(signal: AbortSignal): Promise<void> {
+    while (this.#running.size > 0) {
+      if (this.#ended.isSet) this.#ended = new Latch();
+      await this.#ended.wait(signal);
+    }
+  }
+
+  async #handBack(scope: CancelScope): Promise<void> {
+    const deliveries = this.#handedBack.splice(0);
+    if (deliveries.length === 0) return;
+    const handed = await moveOnAfter(scope, LAST_WORDS_MS, (inner) =>
+      untilAvailable(() => this.#broker.release(deliveries), inner.signal),
+    );
+    if (handed.cancelled) {
+      logger.warn("{count} task(s) could not be handed back: others take them when the lease is over", {
+        count: deliveries.length,
+      });
+      return;
+    }
+    logger.info("Handed {count} task(s) back", { count: deliveries.length });
+  }
+
+  async #lastBeat(heartbeat: HeartbeatParts): Promise<void> {
+    await this.#broker.leave(await heartbeatJson(heartbeat));
+  }
+
+  #held(): readonly Delivery[] {
+    return [...(this.#intake?.ready() ?? []), ...this.#handedBack];
+  }
+
+  #heartbeatParts(): HeartbeatParts {
+    const { name, version, concurrency, leaseMs, ipAddress } = this.#options;
+    return {
+      broker: this.#broker,
+      running: this.#running,
+      tally: this.#tally,
+      name,
+      version,
+      concurrency,
+      leaseMs,
+      bootAt: this.#bootAt,
+      ipAddress: ipAddress ?? outsideAddress(),
+    };
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * The heartbeats: the first at once, then one every 30 s whatever the tasks do, the last on leaving. Each registers
+ * the executor again. The JSON holds every key that readers of the wire contract expect.
+ */
+
+import type { Broker } from "../broker/broker.ts";
+import { sleep } from "../concurrency/index.ts";
+import { isoWithOffset } from "./iso-time.ts";
+import { untilAvailable } from "./patience.ts";
+import type { RunningTasks } from "./running.ts";
+import type { Tally } from "./tally.ts";
+
+export interface HeartbeatParts {
+  readonly broker: Broker;
+  readonly running: RunningTasks;
+  readonly tally: Tally;
+  readonly name: string;
+  readonly version: string;
+  readonly concurrency: number;
+  readonly leaseMs: number;
+  readonly bootAt: number;
+  readonly ipAddress: string;
+}
+
+/** The JSON of one beat. */
+export async function heartbeatJson(parts: HeartbeatParts): Promise<string> {
+  const { pending, lag } = await parts.broker.backlog();
+  const current: Record<string, unknown> = {};
+  for (const task of parts.running) if (task.message !== null) current[task.message.id] = task.message.fields;
+  return JSON.stringify({
+    ip_address: parts.ipAddress,
+    pid: process.pid,
+    name: parts.name,
+    now: isoWithOffset(parts.broker.now()),
+    boot_at: isoWithOffset(parts.bootAt),
+    pending,
+    lag,
+    done: parts.tally.done,
+    failed: parts.tally.failed,
+    current,
+    version: parts.version,
+    concurrency: parts.concurrency,
+    lease_ms: parts.leaseMs,
+  });
+}
+
+/** Beats once. */
+export async function beat(parts: HeartbeatParts): Promise<void> {
+  await parts.broker.beat(await heartbeatJson(parts));
+}
+
+/** Beats until the signal aborts; one that fails is tried again until the broker is back. */
+export async function keepBeating(parts: HeartbeatParts, everyMs: number, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    await sleep(everyMs, signal);
+    await untilAvailable(() => beat(parts), signal);
+  }
+}

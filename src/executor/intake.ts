@@ -1,0 +1,177 @@
+/**
+ * Fills the free slots: claims in batches of at most half of them, so that one claim is on its way while the tasks of
+ * the other run. What was claimed, recovered or taken over waits in `ready` for its slot, rarely and briefly.
+ * After a start, and after a claim whose reply was lost, what is pending under our own name is taken up first.
+ */
+import { getLogger } from "@logtape/logtape";
+import { type Broker, BrokerUnavailableError, type Delivery } from "../broker/broker.ts";
+import { checkpoint, Latch, type Nursery, sleep, type Task } from "../concurrency/index.ts";
+import type { Completion } from "./completion.ts";
+import type { RunningTasks } from "./running.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
+
+/** Between two tries while the broker is away, in ms. */
+const RETRY_MS = 100;
+/** How much of what is pending under our own name is taken up in one go. */
+const RECOVER_MAX = 10_000;
+
+export class Intake {
+  readonly #broker: Broker;
+  readonly #running: RunningTasks;
+  readonly #completion: Completion;
+  readonly #limit: number;
+  readonly #start: (delivery: Delivery) => void;
+  #ready: Delivery[] = [];
+  /** Slots kept free for claims that are under way. */
+  #reserved = 0;
+  #claiming = 0;
+  #recoverDue = true;
+  #freed = new Latch();
+  #lastTurn = performance.now();
+
+  /** @param start - starts the attempt of one delivery; the slot counts from then on. */
+  constructor(
+    broker: Broker,
+    running: RunningTasks,
+    completion: Completion,
+    limit: number,
+    start: (delivery: Delivery) => void,
+  ) {
+    this.#broker = broker;
+    this.#running = running;
+    this.#completion = completion;
+    this.#limit = limit;
+    this.#start = start;
+  }
+
+  /** Claims until the signal aborts. */
+  run(work: Nursery): void {
+    const workers = this.#limit === 1 ? 1 : 2;
+    const batch = Math.ceil(this.#limit / workers);
+    for (let i = 0; i < workers; i++) {
+      work.startSoon((task: Task) => this.#claimLoop(batch, task.signal), { name: `claim ${i + 1}` });
+    }
+  }
+
+  /** Puts deliveries in line that came another way than by a claim. One that is held already is left alone. */
+  take(deliveries: readonly Delivery[]): void {
+    const held = this.handles();
+    this.#ready.push(...deliveries.filter(({ handle }) => !held.has(handle)));
+    this.#pump();
+  }
+
+  /** How many tasks could be started now. */
+  room(): number {
+    return this.#limit - this.#running.slots - this.#ready.length;
+  }
+
+  slotFreed(): void {
+    if (this.#ready.length > 0) this.#pump();
+    this.#freed.set();
+  }
+
+  /** What is claimed and has no slot yet. */
+  ready(): readonly Delivery[] {
+    return this.#ready;
+  }
+
+  /** Takes everything out that has no slot yet. */
+  takeReady(): Delivery[] {
+    return this.#ready.splice(0);
+  }
+
+  /** How long ago the claim loop last made progress, in ms; 0 while every slot is busy. */
+  idleMs(): number {
+    return this.room() <= 0 ? 0 : performance.now() - this.#lastTurn;
+  }
+
+  handles(): Set<string> {
+    const handles = new Set<string>();
+    for (const { handle } of this.#running.leased()) handles.add(handle);
+    for (const { handle } of this.#ready) handles.add(handle);
+    return handles;
+  }
+
+  async #claimLoop(batch: number, signal: AbortSignal): Promise<never> {
+    for (;;) {
+      const size = await this.#reserve(batch, signal);
+      try {
+        await this.#completion.room(signal);
+        if (await this.#recover(signal)) this.#arrived(await this.#claim(size, signal), size);
+      } catch (error) {
+        if (!(error instanceof BrokerUnavailableError)) throw error;
+        // The reply of a claim may be lost, and with it entries that are ours by now.
+        this.#recoverDue = true;
+        await sleep(RETRY_MS, signal);
+      } finally {
+        this.#reserved -= size;
+      }
+      this.#pump();
+    }
+  }
+
+  async #claim(size: number, signal: AbortSignal): Promise<Delivery[]> {
+    this.#claiming++;
+    try {
+      return await this.#broker.claim(size, signal);
+    } finally {
+      this.#claiming--;
+    }
+  }
+
+  #arrived(deliveries: readonly Delivery[], _size: number): void {
+    this.#lastTurn = performance.now();
+    this.#ready.push(...deliveries);
+  }
+
+  /** Waits for free slots and keeps up to `batch` of them for a claim. */
+  async #reserve(batch: number, signal: AbortSignal): Promise<number> {
+    let waited = false;
+    for (;;) {
+      const free = this.room() - this.#reserved;
+      if (free >= 1 && (waited || free >= batch)) {
+        const size = Math.min(free, batch);
+        this.#reserved += size;
+        return size;
+      }
+      // One turn of the loop, so that slots which are freed together are claimed for together.
+      if (free >= 1) {
+        await checkpoint(signal);
+        waited = true;
+        continue;
+      }
+      if (this.#freed.isSet) this.#freed = new Latch();
+      await this.#freed.wait(signal);
+    }
+  }
+
+  /** Takes up what is pending under our name. False: another claim is under way, whose entries must not be mistaken. */
+  async #recover(signal: AbortSignal): Promise<boolean> {
+    if (!this.#recoverDue) return true;
+    if (this.#claiming > 0) {
+      await sleep(RETRY_MS / 2, signal);
+      return false;
+    }
+    this.#claiming++;
+    try {
+      this.#recoverDue = false;
+      const found = await this.#broker.recover(this.handles(), RECOVER_MAX);
+      if (found.length > 0) logger.info("Took up {count} task(s) pending under our own name", { count: found.length });
+      this.take(found);
+      this.#lastTurn = performance.now();
+      return true;
+    } catch (error) {
+      this.#recoverDue = true;
+      throw error;
+    } finally {
+      this.#claiming--;
+    }
+  }
+
+  #pump(): void {
+    const most = this.#limit - this.#running.slots;
+    if (most <= 0 || this.#ready.length === 0) return;
+    for (const delivery of this.#ready.splice(0, most)) this.#start(delivery);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Keeps the leases of everything that is claimed: each is renewed before half of it is over. A task whose lease is
+ * lost to another executor is stopped here, and its outcome is dropped.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Broker, Delivery } from "../broker/broker.ts";
+import { sleep } from "../concurrency/index.ts";
+import { ifAvailable } from "./patience.ts";
+import type { RunningTasks } from "./running.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
+
+/** After a renewal that failed, in ms. */
+const RETRY_MS = 250;
+
+/**
+ * Renews every third of the lease, until the signal aborts.
+ *
+ * @param held - what is claimed and not running yet.
+ */
+export async function keepLeases(
+  broker: Broker,
+  running: RunningTasks,
+  held: () => Iterable<Delivery>,
+  leaseMs: number,
+  signal: AbortSignal,
+): Promise<never> {
+  for (;;) {
+    // Only what is there when the round begins has lived through this pause: short tasks never come here.
+    const renewed = await ifAvailable(async () => {
+      const lost = await broker.renew([...running.leased(), ...held()]);
+      for (const delivery of lost) drop(delivery, running);
+    });
+    await sleep(renewed ? leaseMs / 3 : Math.min(RETRY_MS, leaseMs / 3), signal);
+  }
+}
+
+function drop(delivery: Delivery, running: RunningTasks): void {
+  const task = running.withHandle(delivery.handle);
+  if (task === undefined || task.stop !== null) return;
+  logger.warn("The lease of {id} was lost to another executor; this attempt is stopped", { id: task.message?.id });
+  task.end("lost", "the lease was lost");
+}

@@ -1,0 +1,38 @@
+/** What an executor needs to know. The command line fills it from the configuration; tests fill it by hand. */
+import type { Backoff } from "../task/message.ts";
+
+export interface ExecutorOptions {
+  /** Unique in the fleet; the owner of what it claims. */
+  readonly name: string;
+  readonly version: string;
+  /** How many tasks run at once. */
+  readonly concurrency: number;
+  /** How long a claim is held without a renewal, in ms. Renewals come at a third of it. */
+  readonly leaseMs: number;
+  /** How long a drain waits for running tasks, and how long a cancelled task may take to end, in ms. */
+  readonly graceMs: number;
+  /** Between two heartbeats, in ms; default 30 000. */
+  readonly heartbeatMs?: number;
+  /** Attempts of a task whose message and handler say nothing. Default 3. */
+  readonly attempts?: number;
+  /** Backoff of such a task. Default: exponential from 1 s, at most 10 min. */
+  readonly backoff?: Backoff;
+  /** How often an executor may die over a task before it is quarantined. Default 3. */
+  readonly crashBudget?: number;
+  /** How long a record is kept, in ms. Default one day. */
+  readonly retentionMs?: number;
+  /** How long the record of a dead task is kept, in ms. Default 30 days. */
+  readonly deadRetentionMs?: number;
+  /** How many tasks may ignore their cancel before the executor drains and fails. Default 10. */
+  readonly abandonedLimit?: number;
+  /** The address that heartbeats carry; default: this machine's first outside IPv4 address. */
+  readonly ipAddress?: string;
+}
+
+export const DEFAULT_BACKOFF: Backoff = { kind: "exponential", delay_ms: 1_000, max_ms: 600_000 };
+export const DEFAULT_ATTEMPTS = 3;
+export const DEFAULT_CRASH_BUDGET = 3;
+export const DEFAULT_RETENTION_MS = 24 * 3_600_000;
+export const DEFAULT_DEAD_RETENTION_MS = 30 * 24 * 3_600_000;
+export const DEFAULT_ABANDONED_LIMIT = 10;
+export const DEFAULT_HEARTBEAT_MS = 30_000;

@@ -1,0 +1,29 @@
+/** Checks a payload against its handler's schema. A payload that is refused is a failure with every path and reason. */
+import * as v from "valibot";
+import type { TaskDefinition } from "../handlers/define-task.ts";
+
+export type PayloadReading =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: Error };
+
+const MOST_ISSUES = 10;
+
+/** The payload was refused by its handler's schema: trying again cannot help. */
+export class PayloadError extends Error {
+  override readonly name = "PayloadError";
+}
+
+export async function readPayload(definition: TaskDefinition, payload: unknown): Promise<PayloadReading> {
+  if (definition.payload === undefined) return { ok: true, value: payload };
+  const checked = await v.safeParseAsync(definition.payload, payload);
+  if (checked.success) return { ok: true, value: checked.output };
+  const reasons = checked.issues.slice(0, MOST_ISSUES).map((issue) => {
+    const path = v.getDotPath(issue);
+    return path === null ? issue.message : `${path}: ${issue.message}`;
+  });
+  const error = new PayloadError(
+    `the payload was refused by the schema of "${definition.type}": ${reasons.join("; ")}`,
+  );
+  delete error.stack;
+  return { ok: false, error };
+}

@@ -1,0 +1,117 @@
+/**
+ * The attempts in flight: one entry each, from the start of the attempt until its outcome is recorded or given up.
+ * Says how many slots are taken: an attempt that was abandoned keeps its slot until its handler really ends.
+ */
+
+import type { Delivery } from "../broker/broker.ts";
+import type { CancelScope } from "../concurrency/index.ts";
+import type { TaskMessage } from "../task/message.ts";
+
+/** Why an attempt was stopped from outside. */
+export type StopCause = "cancel" | "lost" | "hand-back";
+
+export class RunningTask {
+  readonly delivery: Delivery;
+  readonly scope: CancelScope;
+  /** Unix ms on the broker's clock. */
+  readonly startedAt: number;
+  message: TaskMessage | null = null;
+  progress = 0;
+  /** The log of progress messages; null until the handler tells something. */
+  log: string | null = null;
+  lastMessage = "";
+  /** True while something told has not been written. */
+  untold = false;
+  stop: StopCause | null = null;
+  stopReason = "";
+  ignoresCancel = false;
+
+  constructor(delivery: Delivery, scope: CancelScope, startedAt: number) {
+    this.delivery = delivery;
+    this.scope = scope;
+    this.startedAt = startedAt;
+  }
+
+  get attempt(): number {
+    return this.message?.options.attempt ?? 1;
+  }
+
+  /** Cancels the attempt; the first cause wins. */
+  end(cause: StopCause, reason: string): void {
+    if (this.stop !== null) return;
+    this.stop = cause;
+    this.stopReason = reason;
+    this.scope.cancel(reason);
+  }
+}
+
+export class RunningTasks {
+  readonly #tasks = new Set<RunningTask>();
+  /** Deliveries whose attempt has ended, until the broker has taken the outcome. */
+  readonly #ending = new Set<Delivery>();
+  readonly #abandoned = new Set<RunningTask>();
+
+  add(task: RunningTask): void {
+    this.#tasks.add(task);
+  }
+
+  remove(task: RunningTask): void {
+    this.#tasks.delete(task);
+  }
+
+  /** The attempt was left behind: it keeps its slot until `free`. */
+  abandon(task: RunningTask): void {
+    task.ignoresCancel = true;
+    this.#abandoned.add(task);
+  }
+
+  free(task: RunningTask): void {
+    this.#abandoned.delete(task);
+  }
+
+  /** The attempt has ended; its lease is kept until the outcome is recorded. */
+  holdEnding(delivery: Delivery): void {
+    this.#ending.add(delivery);
+  }
+
+  dropEnding(delivery: Delivery): void {
+    this.#ending.delete(delivery);
+  }
+
+  /** How many slots are taken. */
+  get slots(): number {
+    return this.#tasks.size + this.#abandoned.size;
+  }
+
+  get size(): number {
+    return this.#tasks.size;
+  }
+
+  get abandonedCount(): number {
+    return this.#abandoned.size;
+  }
+
+  [Symbol.iterator](): Iterator<RunningTask> {
+    return this.#tasks.values();
+  }
+
+  abandonedTasks(): Iterable<RunningTask> {
+    return this.#abandoned.values();
+  }
+
+  /** Every delivery whose lease must be kept. */
+  *leased(): Iterable<Delivery> {
+    for (const task of this.#tasks) yield task.delivery;
+    yield* this.#ending;
+  }
+
+  /** The attempts of one task id: more than one only where a producer sent the id twice. */
+  withId(id: string): RunningTask[] {
+    return [...this.#tasks].filter((task) => task.message?.id === id);
+  }
+
+  withHandle(handle: string): RunningTask | undefined {
+    for (const task of this.#tasks) if (task.delivery.handle === handle) return task;
+    return undefined;
+  }
+}

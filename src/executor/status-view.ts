@@ -1,0 +1,119 @@
+/**
+ * What /status shows. Figures of our own come from memory as they are; those of the broker are read once a second and
+ * shown as last read, so that an answer never waits for a broker that is away.
+ */
+
+import type { Broker, FleetMember, QueueCounts } from "../broker/broker.ts";
+import { sleep } from "../concurrency/index.ts";
+import { runtime } from "../runtime/index.ts";
+import { isoWithOffset } from "./iso-time.ts";
+import type { ExecutorOptions } from "./options.ts";
+import { ifAvailable } from "./patience.ts";
+import type { RunningTask, RunningTasks } from "./running.ts";
+import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness } from "./status.ts";
+import type { Tally } from "./tally.ts";
+
+/** Between two reads of the broker's figures, in ms. */
+const REFRESH_MS = 1_000;
+/** A claim loop that made no progress for this long is stuck, in ms; a claim that finds nothing waits 5 s at most. */
+const STUCK_MS = 15_000;
+
+export interface StatusParts {
+  readonly broker: Broker;
+  readonly running: RunningTasks;
+  readonly tally: Tally;
+  readonly options: ExecutorOptions;
+  /** Unix ms. */
+  readonly bootAt: number;
+}
+
+export class StatusView {
+  readonly #parts: StatusParts;
+  readonly #bootMonotonic = performance.now();
+  #queues: readonly QueueCounts[] = [];
+  #fleet: readonly FleetMember[] = [];
+
+  constructor(parts: StatusParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads the broker's figures until the signal aborts. */
+  async refresh(signal: AbortSignal): Promise<never> {
+    const { broker } = this.#parts;
+    for (;;) {
+      await ifAvailable(async () => {
+        this.#queues = await broker.counts();
+        this.#fleet = await broker.fleet();
+      });
+      await sleep(REFRESH_MS, signal);
+    }
+  }
+
+  status(state: ExecutorState): ExecutorStatus {
+    const { broker, running, tally, options, bootAt } = this.#parts;
+    const { rssBytes, heapBytes, maxRssBytes } = runtime.memory();
+    const { connected, lastError } = broker.connection();
+    return {
+      name: options.name,
+      pid: process.pid,
+      version: options.version,
+      state,
+      boot_at: isoWithOffset(bootAt),
+      now: isoWithOffset(broker.now()),
+      uptime_s: Math.round(performance.now() - this.#bootMonotonic) / 1000,
+      concurrency: options.concurrency,
+      current: this.#current(),
+      done: tally.done,
+      failed: tally.failed,
+      cancelled: tally.cancelled,
+      retried: tally.retried,
+      lost: tally.lost,
+      abandoned: running.abandonedCount,
+      pending: this.#queues.reduce((sum, queue) => sum + queue.running, 0),
+      lag: this.#queues.reduce((sum, queue) => sum + queue.queued, 0),
+      memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
+      broker: { kind: broker.kind, url: broker.url, connected, last_error: lastError },
+      queues: this.#queues,
+      fleet: this.#fleet.filter(({ name }) => name !== options.name).map(({ name, beat }) => beat ?? { name }),
+    };
+  }
+
+  readiness(state: ExecutorState, claimIdleMs: number): Readiness {
+    switch (state) {
+      case "starting":
+        return { ready: false, reason: "starting: the broker has not answered yet" };
+      case "draining":
+        return { ready: false, reason: "draining: nothing is claimed any more" };
+      case "disconnected": {
+        const { lastError } = this.#parts.broker.connection();
+        return { ready: false, reason: `disconnected from the broker: ${lastError ?? "no answer"}` };
+      }
+      case "running": {
+        if (claimIdleMs <= STUCK_MS) return { ready: true };
+        const reason = `the claim loop has made no progress for ${Math.round(claimIdleMs / 1000)} s`;
+        return { ready: false, reason };
+      }
+    }
+  }
+
+  #current(): Record<string, CurrentTask> {
+    const current: Record<string, CurrentTask> = {};
+    const { running } = this.#parts;
+    for (const task of [...running, ...running.abandonedTasks()]) {
+      if (task.message !== null) current[task.message.id] = currentTask(task);
+    }
+    return current;
+  }
+}
+
+function currentTask(task: RunningTask): CurrentTask {
+  return {
+    type: task.message?.type ?? "",
+    attempt: task.attempt,
+    progress: task.progress,
+    message: task.lastMessage,
+    started_at: isoWithOffset(task.startedAt),
+    queue: task.delivery.queue,
+    ...(task.ignoresCancel ? { ignoring_cancel: true } : {}),
+  };
+}

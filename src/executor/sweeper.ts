@@ -1,0 +1,82 @@
+/**
+ * The fleet's housekeeping, done by every executor: takes over expired leases, queues what is due, and under the
+ * clean-up lock (one cleaner at a time) expels dead executors and purges what is over. Taking over needs no lock, since
+ * it is atomic in the broker: a cleaner that dies with the lock in hand must not hold the tasks up.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Broker, CleanReport, Delivery } from "../broker/broker.ts";
+import { sleep } from "../concurrency/index.ts";
+import { ifAvailable, repeat } from "./patience.ts";
+
+const logger = getLogger(["taskexe", "sweeper"]);
+
+/** Between two looks for expired leases, in ms, with up to as much again at random, so that a fleet spreads out. */
+const RECLAIM_MS = 800;
+const RECLAIM_JITTER_MS = 400;
+/** Between two clean-ups, in ms. */
+const CLEAN_MS = 10_000;
+/** The longest pause before due tasks are looked for, in ms; another executor may have scheduled one meanwhile. */
+const PROMOTE_MS = 500;
+const PROMOTE_BATCH = 100;
+const SHORTEST_PAUSE_MS = 5;
+
+/**
+ * Takes over expired leases as far as there is room.
+ *
+ * @param room - how many tasks could be started now.
+ * @param take - is handed what was taken over.
+ */
+export function reclaimExpired(
+  broker: Broker,
+  room: () => number,
+  take: (deliveries: readonly Delivery[]) => void,
+  signal: AbortSignal,
+): Promise<never> {
+  return repeat(
+    async () => {
+      const most = room();
+      if (most <= 0) return;
+      const deliveries = await broker.reclaim(most);
+      if (deliveries.length === 0) return;
+      logger.info("Took over {count} task(s) whose lease had expired", { count: deliveries.length });
+      take(deliveries);
+    },
+    () => RECLAIM_MS + Math.random() * RECLAIM_JITTER_MS,
+    signal,
+  );
+}
+
+/** Queues scheduled and retrying tasks as they become due. */
+export async function promoteDue(broker: Broker, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    let pauseMs = PROMOTE_MS;
+    await ifAvailable(async () => {
+      const { promoted, nextInMs } = await broker.promote(PROMOTE_BATCH);
+      if (promoted === PROMOTE_BATCH) pauseMs = 0;
+      else if (nextInMs !== null) pauseMs = Math.min(Math.max(nextInMs, SHORTEST_PAUSE_MS), PROMOTE_MS);
+    });
+    await sleep(pauseMs, signal);
+  }
+}
+
+/** Cleans up under the lock, if it can be had. */
+export function cleanUp(broker: Broker, signal: AbortSignal): Promise<never> {
+  return repeat(
+    async () => {
+      if (!(await broker.lock())) return;
+      const { removed, purged } = await cleanAndUnlock(broker);
+      if (removed.length > 0) logger.warn("Expelled {removed}: no heartbeat in time", { removed });
+      if (purged > 0) logger.debug("Purged {purged} record(s)", { purged });
+    },
+    () => CLEAN_MS,
+    signal,
+  );
+}
+
+async function cleanAndUnlock(broker: Broker): Promise<CleanReport> {
+  try {
+    return await broker.clean();
+  } finally {
+    await ifAvailable(() => broker.unlock());
+  }
+}

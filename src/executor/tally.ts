@@ -1,0 +1,34 @@
+/** What an executor has done since it booted. Each figure is counted where the broker has confirmed it, once. */
+import type { CompletionResult, Outcome } from "../broker/broker.ts";
+
+export class Tally {
+  done = 0;
+  /** Dead and cancelled: everything that ended without being done, as the wire contract counts it. */
+  failed = 0;
+  cancelled = 0;
+  retried = 0;
+  /** Completions that were refused since the lease was gone. */
+  lost = 0;
+
+  count(outcome: Outcome, result: CompletionResult): void {
+    if (result === "lost") {
+      this.lost++;
+      return;
+    }
+    switch (outcome.kind) {
+      case "done":
+        this.done++;
+        break;
+      case "dead":
+        this.failed++;
+        break;
+      case "cancelled":
+        this.failed++;
+        this.cancelled++;
+        break;
+      case "retry":
+        this.retried++;
+        break;
+    }
+  }
+}
