@@ -13,7 +13,8 @@ const project = fileURLToPath(new URL("../..", import.meta.url));
 const bin = (name: string) => join(project, "node_modules/.bin", name);
 const main = join(project, "test/handlers/fixtures/load-main.ts");
 
-const PROBE = `import { CapacityLimiter, defineTask, sleep } from "taskexe";
+const PROBE = `import { createRequire } from "node:module";
+import { CapacityLimiter, defineTask, sleep } from "taskexe";
 import { withNursery } from "taskexe/concurrency";
 import { MockClock } from "taskexe/testing";
 import * as v from "valibot";
@@ -27,6 +28,7 @@ export default defineTask({
     const lazy = await import("taskexe");
     return {
       helper: helper(1),
+      json: createRequire(import.meta.url)("./_data.json").answer,
       defineTask: own.taskexe.defineTask === defineTask && lazy.defineTask === defineTask,
       root: own.taskexe.CapacityLimiter === CapacityLimiter && own.taskexe.sleep === sleep,
       concurrency: own.taskexe.withNursery === withNursery,
@@ -40,7 +42,7 @@ export default defineTask({
 /** Other processes start, on a machine that may be busy. */
 const SLOW = { timeout: 60_000 };
 
-const SHARED = { helper: 2, defineTask: true, root: true, concurrency: true, testing: true, valibot: true };
+const SHARED = { helper: 2, json: 42, defineTask: true, root: true, concurrency: true, testing: true, valibot: true };
 
 let root = "";
 let tasks = "";
@@ -60,6 +62,7 @@ before(async () => {
   await writeFile(join(other, "package.json"), JSON.stringify({ name: "taskexe", type: "module", main: "index.js" }));
   await writeFile(join(other, "index.js"), "throw new Error('the wrong taskexe');");
   await writeFile(join(tasks, "probe.ts"), PROBE);
+  await writeFile(join(tasks, "_data.json"), '{ "answer": 42 }');
   await writeFile(join(tasks, "_helper.ts"), "export const helper = (n: number): number => n + 1;\n");
 });
 after(() => rm(root, { recursive: true, force: true }));

@@ -1,6 +1,7 @@
 /**
  * Deno: the same resolve hook as on Node, and a load hook that only passes on. Without the load hook Deno resolves
  * the whole graph of an imported file before any hook is asked, and refuses bare names as "not a dependency".
+ * Both stay: what handlers import later, while they run, goes the same way.
  */
 import * as module from "node:module";
 import { ownUrls } from "./own-urls.ts";
@@ -18,7 +19,12 @@ export function provideOnDeno(): void {
       }
       return found;
     },
-    load: (url, context, next) => next(url, context),
+    load(url, context, next) {
+      const loaded = next(url, context);
+      // Deno leaves the format of JSON open here, and then runs what `require` reads as JavaScript.
+      const required = url.endsWith(".json") && context.conditions.includes("require");
+      return required ? { ...loaded, format: "json", shortCircuit: true } : loaded;
+    },
   });
 }
 
