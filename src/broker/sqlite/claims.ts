@@ -4,7 +4,7 @@
  */
 import type { Delivery } from "../broker.ts";
 import { anyFlag } from "./cancels.ts";
-import { STATE } from "./schema.ts";
+import { NO_TOKEN, STATE } from "./schema.ts";
 import { DELIVERY_COLUMNS, inOrder, newToken, SqliteDelivery } from "./sqlite-delivery.ts";
 import type { Store } from "./store.ts";
 import type { Transaction } from "./transaction.ts";
@@ -13,8 +13,7 @@ const { queued, running } = STATE;
 
 const RENEW = `UPDATE tasks SET lease_until = ? WHERE seq = ? AND token = ? AND state = ${running}`;
 // The place stays: whatever is queued behind it now was behind it before.
-const RELEASE = `UPDATE tasks SET state = ${queued}, token = 0, lease_until = NULL, owner = NULL, started_at = NULL,
-  deliveries = deliveries - 1, attempt = attempt - 1 WHERE seq = ? AND token = ? AND state = ${running}`;
+const RELEASE = `UPDATE tasks SET state = ${queued}, token = ${NO_TOKEN}, owner = NULL, deliveries = deliveries - 1, attempt = attempt - 1 WHERE seq = ? AND token = ? AND state = ${running}`;
 const OWN = `SELECT seq, token FROM tasks WHERE state = ${running} AND owner = ? ORDER BY place`;
 /** Whoever held it before died or stalled over it. The attempt did not end, so it goes on under its number. */
 const TAKE_OVER = `UPDATE tasks SET token = ?1, lease_until = ?2, owner = ?3, started_at = ?4,

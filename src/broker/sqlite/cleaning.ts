@@ -65,5 +65,5 @@ function remove(tx: Transaction, sql: string, ...values: (string | number)[]): n
 async function shrink(store: Store): Promise<void> {
   const free = await store.read((sql) => Number(sql(FREE_PAGES).get()?.n));
   const surplus = Math.min(free - SPARE_PAGES, VACUUM_PAGES);
-  if (surplus > 0) await store.write(VACUUM_PAGES, (tx) => void tx.sql(`PRAGMA incremental_vacuum(${surplus})`).all());
+  if (surplus > 0) await store.write(VACUUM_PAGES, (tx) => tx.sql(`PRAGMA incremental_vacuum(${surplus})`).all());
 }

@@ -4,17 +4,17 @@
  */
 import type { CompletionResult, Outcome, ProgressWrite } from "../broker.ts";
 import { anyFlag, dropFlag } from "./cancels.ts";
-import { STATE } from "./schema.ts";
+import { NO_TOKEN, STATE } from "./schema.ts";
 import { SqliteDelivery } from "./sqlite-delivery.ts";
 import type { Store } from "./store.ts";
 import type { Transaction } from "./transaction.ts";
 
 const HELD = `WHERE seq = ?1 AND token = ?2 AND state = ${STATE.running}`;
 const REMOVE = `DELETE FROM tasks ${HELD}`;
-const END = `UPDATE tasks SET state = ?3, token = 0, lease_until = NULL, completions = 1, attempt = ?4, started_at = ?5,
+const END = `UPDATE tasks SET state = ?3, token = ${NO_TOKEN}, completions = 1, attempt = ?4, started_at = ?5,
   finished_at = ?6, expires_at = ?7, result = ?8, reason = ?9, error = ?10,
   progress = coalesce(?11, progress), progress_msg = coalesce(?12, progress_msg) ${HELD}`;
-const RETRY = `UPDATE tasks SET state = ${STATE.retrying}, token = 0, lease_until = NULL, deliveries = 0, attempt = ?3,
+const RETRY = `UPDATE tasks SET state = ${STATE.retrying}, token = ${NO_TOKEN}, deliveries = 0, attempt = ?3,
   started_at = ?4, due_at = ?5, error = ?6, message = ?7, progress = coalesce(?8, progress),
   progress_msg = coalesce(?9, progress_msg) ${HELD}`;
 const PROGRESS = `UPDATE tasks SET attempt = ?3, started_at = ?4, progress = ?5, progress_msg = ?6 ${HELD}`;

@@ -5,12 +5,13 @@ import { type EnqueueReceipt, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../
 import { dropOldFlags } from "./cancels.ts";
 import { TAKE_ID } from "./ids.ts";
 import { numberOf, textOf } from "./rows.ts";
-import { STATE, stateName } from "./schema.ts";
+import { NO_TOKEN, STATE, stateName } from "./schema.ts";
 import type { Store } from "./store.ts";
 import type { Transaction } from "./transaction.ts";
 
-const INSERT = `INSERT INTO tasks(seq, state, queue, priority, place, enqueued_at, queued_at, due_at, retention_ms, id,
-  type, message) VALUES(?1, ?2, ?3, ?4, ?1, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`;
+const INSERT = `INSERT INTO tasks(seq, state, queue, priority, place, token, lease_until, started_at, enqueued_at,
+  queued_at, due_at, retention_ms, id, type, message)
+  VALUES(?1, ?2, ?3, ?4, ?1, ${NO_TOKEN}, ?5, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`;
 const STATE_OF = "SELECT state FROM tasks WHERE seq = (SELECT seq FROM ids WHERE id = ?)";
 const DUE = "SELECT seq, queue, state FROM tasks WHERE due_at <= ? ORDER BY due_at, place LIMIT ?";
 const NEXT_DUE = "SELECT due_at FROM tasks WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1";

@@ -34,6 +34,7 @@ export function recordOf(row: Row): TaskRecord {
     ...row,
     state: stateName(numberOf(row, "state")),
     executor: row.owner,
+    started_at: row.attempt === 0 ? null : row.started_at,
     result: jsonOf(row, "result"),
     error: jsonOf(row, "error"),
   });

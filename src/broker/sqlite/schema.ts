@@ -5,7 +5,9 @@
  * released one keeps its own (and is first again), a retried one takes a new one. `token` is the fence: drawn anew at
  * every claim, so that who lost the lease no longer matches. `ids` finds a task by id. Its entries outlive their tasks
  * and are swept in bulk: ids are random, so removing each at once would dirty a page a task (a third of the speed).
- * `counts` is kept in the same transactions as the tasks, so that counting a million rows costs nothing.
+ * `token`, `lease_until` and `started_at` are filled from the start with values as long as the later ones: a claim then
+ * overwrites the row in place, instead of splitting pages. They mean something while the task runs, `started_at` from
+ * the first attempt on. `counts` is kept in the same transactions as the tasks, so that counting a million rows costs nothing.
  */
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 
@@ -34,6 +36,9 @@ export function stateName(code: number): TaskState {
   return name;
 }
 
+/** The token of a task that nobody holds; as long in the file as any other. */
+export const NO_TOKEN = 2 ** 46;
+
 export const SCHEMA = `
 CREATE TABLE tasks(
   seq INTEGER PRIMARY KEY,
@@ -41,8 +46,9 @@ CREATE TABLE tasks(
   queue TEXT NOT NULL,
   priority INTEGER NOT NULL,
   place INTEGER NOT NULL,
-  token INTEGER NOT NULL DEFAULT 0,
-  lease_until INTEGER,
+  token INTEGER NOT NULL,
+  lease_until INTEGER NOT NULL,
+  started_at INTEGER,
   owner TEXT,
   deliveries INTEGER NOT NULL DEFAULT 0,
   attempt INTEGER NOT NULL DEFAULT 0,
@@ -51,7 +57,6 @@ CREATE TABLE tasks(
   enqueued_at INTEGER NOT NULL,
   queued_at INTEGER,
   due_at INTEGER,
-  started_at INTEGER,
   finished_at INTEGER,
   expires_at INTEGER,
   retention_ms INTEGER NOT NULL,
