@@ -1,6 +1,7 @@
 /**
  * What the signals do in an executor:
- * - SIGTERM, SIGINT: drain and leave; a second one ends the process at once with 143 or 130.
+ * - SIGTERM, SIGINT: drain and leave; a second one ends the process at once with 143 or 130. Two within 50 ms count as
+ *   one: a ctrl-C reaches the whole process group, and parents like make and npm hand it on once more.
  * - SIGUSR1: start allocation tracking, write a heap snapshot under logs/, log the memory figures.
  * - SIGUSR2: stop tracking and log what grew.
  */
@@ -11,6 +12,8 @@ import { EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
 
 const log = getLogger(["taskexe", "signals"]);
 
+const SAME_REQUEST_MS = 50;
+
 /**
  * Takes the signals over; returns what gives them back.
  *
@@ -18,10 +21,11 @@ const log = getLogger(["taskexe", "signals"]);
  * @param stop Called at the first signal to stop.
  */
 export function handleSignals(nursery: Nursery, stop: (reason: string) => void): () => void {
-  let stopping = false;
+  let stoppedAt: number | null = null;
   const onStop = (signal: SignalName, exitCode: number) => () => {
-    if (stopping) process.exit(exitCode);
-    stopping = true;
+    if (stoppedAt !== null && performance.now() - stoppedAt > SAME_REQUEST_MS) process.exit(exitCode);
+    if (stoppedAt !== null) return;
+    stoppedAt = performance.now();
     stop(signal);
   };
   const inNursery = (name: string, duty: () => Promise<void>) => () => {
