@@ -29,8 +29,8 @@ export interface ChannelStatistics {
  * const received: number[] = [];
  * await withNursery(openRoot(), async (nursery) => {
  *   nursery.startSoon(async (task) => {
- *     using _closedAtTheEnd = sender;
  *     for (const value of [1, 2, 3]) await sender.send(value, task.signal);
+ *     sender.close();
  *   });
  *   for await (const value of receiver.values(nursery.scope.signal)) received.push(value);
  * });

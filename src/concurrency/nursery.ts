@@ -7,7 +7,7 @@ import { type CancelScope, nodeOf, scopeOf } from "./cancel-scope.ts";
 import { type Cancelled, originOf } from "./cancelled.ts";
 import { checkDuration } from "./durations.ts";
 import { AbandonedTaskError, ClosedResourceError, NurseryError } from "./errors.ts";
-import { checkFunction } from "./functions.ts";
+import { checkFunction, runToEnd } from "./functions.ts";
 import { ScopeNode, type ScopeOwner, type TreeEntry } from "./scope-node.ts";
 import { StartingTask } from "./starting-task.ts";
 import { type Task, type TaskHome, TaskRun } from "./task.ts";
@@ -106,7 +106,7 @@ export async function withNursery(
 ): Promise<void> {
   checkFunction(body, "withNursery");
   if (opts.graceMs !== undefined) checkDuration(opts.graceMs, "graceMs");
-  await new NurseryRun(nodeOf(parent), opts).run(body);
+  return new NurseryRun(nodeOf(parent), opts).run(body);
 }
 
 class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
@@ -114,7 +114,7 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
   readonly #node: ScopeNode;
   readonly #opts: NurseryOptions;
   readonly #left = Promise.withResolvers<void>();
-  #bodyEnded = false;
+  #bodyResult: PromiseSettledResult<unknown> | undefined;
   #closed = false;
   /** Children that have not called started() yet: they belong to their callers, but keep the nursery open. */
   #starting: Set<StartingTask> | undefined;
@@ -195,22 +195,15 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
 
   // ---- its life
 
-  async run(body: (nursery: Nursery) => unknown): Promise<void> {
-    this.#follow(body).then(
-      (value) => this.#endBody({ status: "fulfilled", value }),
-      (reason: unknown) => this.#endBody({ status: "rejected", reason }),
-    );
-    await this.#left.promise;
-  }
-
-  async #follow(body: (nursery: Nursery) => unknown): Promise<unknown> {
-    return body(this);
+  run(body: (nursery: Nursery) => unknown): Promise<void> {
+    runToEnd<Nursery>(body, this, (result) => this.#endBody(result));
+    return this.#left.promise;
   }
 
   #endBody(result: PromiseSettledResult<unknown>): void {
-    this.#bodyEnded = true;
+    this.#bodyResult = result;
     if (this.#lateBody !== undefined) {
-      this.#endLate(result);
+      this.#endLate();
       return;
     }
     if (result.status === "rejected") this.#judge(result.reason, this.#node, undefined);
@@ -221,9 +214,13 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
     if (result.status === "rejected") this.#judge(result.reason, task.node, task.name);
   }
 
+  abandonTask(task: TaskRun): Promise<PromiseSettledResult<unknown>> {
+    return task.abandon();
+  }
+
   onEmpty(): void {
     if (!this.#closed) this.#leaveIfEnded();
-    else if (this.#lateBody !== undefined) this.#endLate({ status: "fulfilled", value: undefined });
+    else this.#endLate();
   }
 
   /** Sorts the error that ended the body or a child, and cancels the rest for a real one. */
@@ -247,7 +244,8 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
   }
 
   #leaveIfEnded(): void {
-    if (!this.#closed && this.#bodyEnded && this.#node.open === 0 && !this.#starting?.size) this.#leave();
+    if (!this.#closed && this.#bodyResult !== undefined && this.#node.open === 0 && !this.#starting?.size)
+      this.#leave();
   }
 
   #leave(): void {
@@ -291,13 +289,13 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
     this.#closed = true;
     const escaping = this.#escaping();
     const now = this.#node.clock.now();
-    const running = [...this.#node.children()].map((child) => child.owner).filter((owner) => owner instanceof TaskRun);
-    const starting = [...(this.#starting ?? [])];
-    for (const start of starting) this.#giveUp(start.task.name, now - start.task.startedAt, start.abandon());
-    for (const task of running) {
-      if (!task.abandoned) this.#giveUp(task.name, now - task.startedAt, task.abandon());
+    const inside = [...this.#node.children()].map((child) => child.owner).filter((owner) => owner instanceof TaskRun);
+    // A child that is still starting stands below its caller, which may be elsewhere; or here, for another nursery.
+    const starting = [...(this.#starting ?? [])].map((start) => start.task);
+    for (const task of new Set([...inside, ...starting])) {
+      this.#giveUp(task.name, now - task.startedAt, task.home.abandonTask(task));
     }
-    if (this.#bodyEnded && this.#node.open === 0) {
+    if (this.#bodyResult !== undefined && this.#node.open === 0) {
       this.#node.close();
     } else {
       this.#lateBody = Promise.withResolvers();
@@ -308,10 +306,10 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
   }
 
   /** The body, or a block that it never awaited, has ended after the nursery was left. */
-  #endLate(result: PromiseSettledResult<unknown>): void {
-    if (!this.#bodyEnded || this.#node.open > 0) return;
+  #endLate(): void {
+    if (this.#bodyResult === undefined || this.#node.open > 0) return;
     this.#node.close();
-    this.#lateBody?.resolve(result);
+    this.#lateBody?.resolve(this.#bodyResult);
   }
 
   #giveUp(name: string, ageMs: number, settled: Promise<PromiseSettledResult<unknown>>): void {

@@ -61,9 +61,11 @@ export class StartingTask<T = never> implements TaskHome {
     );
   }
 
-  /** Leaves the child behind; whoever waits for its start is told. */
-  abandon(): Promise<PromiseSettledResult<unknown>> {
-    this.#fail(new Error(`Task "${this.task.name}" was abandoned before it called started()`));
-    return this.task.abandon();
+  /** Whoever waits for the start is told. */
+  abandonTask(task: TaskRun): Promise<PromiseSettledResult<unknown>> {
+    this.#fail(new Error(`Task "${task.name}" was abandoned before it called started()`));
+    const settled = task.abandon();
+    this.#gone();
+    return settled;
   }
 }

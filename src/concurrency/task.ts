@@ -3,7 +3,7 @@
 // or, once abandoned, to whoever holds its `settled`. What an end means is for the nursery to judge.
 
 import { type CancelScope, scopeOf } from "./cancel-scope.ts";
-import { isThenable } from "./functions.ts";
+import { runToEnd } from "./functions.ts";
 import { ScopeNode, type ScopeOwner, type TreeEntry } from "./scope-node.ts";
 
 /** What a task's function is given. */
@@ -16,9 +16,12 @@ export interface Task {
   readonly signal: AbortSignal;
 }
 
-/** Whoever a task reports its end to. Called before the task's scope closes. */
+/** Whoever a task belongs to. */
 export interface TaskHome {
+  /** The task has ended; its scope closes after this call. */
   taskEnded(task: TaskRun, result: PromiseSettledResult<unknown>): void;
+  /** Lets the task go before it has ended. @returns how it ends after all. */
+  abandonTask(task: TaskRun): Promise<PromiseSettledResult<unknown>>;
 }
 
 export class TaskRun implements Task, ScopeOwner, TreeEntry {
@@ -37,7 +40,7 @@ export class TaskRun implements Task, ScopeOwner, TreeEntry {
     this.home = home;
     this.#fn = fn;
     this.#name = name;
-    queueMicrotask(() => this.#begin());
+    queueMicrotask(() => runToEnd<Task>(fn, this, (result) => this.#end(result)));
   }
 
   get kind(): "task" {
@@ -74,26 +77,6 @@ export class TaskRun implements Task, ScopeOwner, TreeEntry {
   /** Blocks that the function left running inside have ended. */
   onEmpty(): void {
     if (this.#result !== undefined) this.#report(this.#result);
-  }
-
-  #begin(): void {
-    let result: unknown;
-    try {
-      result = this.#fn(this);
-    } catch (error) {
-      this.#end({ status: "rejected", reason: error });
-      return;
-    }
-    if (!isThenable(result)) {
-      this.#end({ status: "fulfilled", value: result });
-      return;
-    }
-    // Only a real promise is known to call back later, once, and never to throw here.
-    const promise = result instanceof Promise ? result : Promise.resolve(result);
-    promise.then(
-      (value: unknown) => this.#end({ status: "fulfilled", value }),
-      (reason: unknown) => this.#end({ status: "rejected", reason }),
-    );
   }
 
   #end(result: PromiseSettledResult<unknown>): void {
