@@ -32,7 +32,10 @@ export function takeExecutorName(stateDirectory: string): HeldName {
   const folder = join(stateDirectory, "executors");
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const id = createHash("sha256").update(`${runtime.hostId()} ${directoryId(folder)}`).digest("hex").slice(0, 8);
+    const id = createHash("sha256")
+      .update(`${runtime.hostId()} ${directoryId(folder)}`)
+      .digest("hex")
+      .slice(0, 8);
     const host = hostname()
       .replace(/[^\w.-]/g, "-")
       .slice(0, 100);

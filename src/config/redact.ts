@@ -1,6 +1,7 @@
 /** Takes passwords out of addresses before anybody sees them. Used for errors and for every log line. */
 
-const CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/@:]*:[^\s@]*|[^\s/@]+)@/gi;
+// A password may hold "@" and "/" as it was typed, so everything up to the last "@" of the word goes.
+const CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/@:]*:[^\s"']*|[^\s/@]+)@/gi;
 const QUERY_SECRET = /([?&](?:password|pass|token|secret|auth)=)[^&\s]+/gi;
 
 /** The same text with `user:password@` of every address in it, and secrets in a query, replaced by `***`. */

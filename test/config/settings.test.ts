@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { ConfigError } from "../../src/config/config-error.ts";
+import type { SettingKey } from "../../src/config/schema.ts";
+import { type FlagValues, readSettings } from "../../src/config/settings.ts";
+import { SETTING_KEYS, SETTING_NAMES } from "../../src/config/sources.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "taskexe-config-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+let files = 0;
+function file(text: string): string {
+  const path = join(folder, `${files++}.toml`);
+  writeFileSync(path, text);
+  return path;
+}
+
+function problems(run: () => unknown): readonly string[] {
+  try {
+    run();
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.problems;
+  }
+  return assert.fail("no ConfigError came");
+}
+
+test("without anything the defaults hold, and every value says so", () => {
+  const settings = readSettings({}, { HOME: "/home/u" });
+  assert.equal(settings.broker, "sqlite:/home/u/.local/state/taskexe/queue.db");
+  assert.match(settings.brokerSource, /no broker was given/);
+  assert.deepEqual(settings.queues, ["common"]);
+  assert.deepEqual(settings.tasks, []);
+  assert.equal(settings.concurrency, 5);
+  assert.equal(settings.name, null);
+  assert.deepEqual(settings.listen, { hostname: "127.0.0.1", port: 8080 });
+  assert.equal(settings.leaseMs, 30_000);
+  assert.equal(settings.graceMs, 30_000);
+  assert.equal(settings.log, "pretty");
+  assert.equal(settings.heartbeatTimeoutMs, 120_000);
+  assert.equal(settings.retentionMs, 86_400_000);
+  assert.equal(settings.attempts, 3);
+  assert.equal(settings.abandonedLimit, 10);
+  assert.equal(settings.trackAllocations, false);
+  for (const key of SETTING_KEYS) assert.equal(settings.origins[key], "default");
+});
+
+test("the embedded queue lies in STATE_DIRECTORY, else XDG_STATE_HOME, else the home directory", () => {
+  const all = { STATE_DIRECTORY: "/var/lib/taskexe:/other", XDG_STATE_HOME: "/x", HOME: "/h" };
+  assert.equal(readSettings({}, all).broker, "sqlite:/var/lib/taskexe/queue.db");
+  assert.equal(readSettings({}, { ...all, STATE_DIRECTORY: "" }).broker, "sqlite:/x/taskexe/queue.db");
+  assert.equal(readSettings({}, { HOME: "/h" }).broker, "sqlite:/h/.local/state/taskexe/queue.db");
+});
+
+/** For each setting four different values: by flag, by our variable, by the original's, by the file. */
+const FOUR: Readonly<
+  Record<SettingKey, readonly [flag: string, ours: string, file: string, read: readonly unknown[]]>
+> = {
+  broker: ["redis://a", "redis://b", '"redis://c"', ["redis://a", "redis://b", "redis://c"]],
+  queues: ["a", "b,c", '["d"]', [["a"], ["b", "c"], ["d"]]],
+  tasks: ["/a", "/b,/c", '["/d"]', [["/a"], ["/b", "/c"], ["/d"]]],
+  concurrency: ["1", "2", "3", [1, 2, 3]],
+  name: ["a", "b", '"c"', ["a", "b", "c"]],
+  listen: ["off", "[::1]:0", '"h:1"', [null, { hostname: "::1", port: 0 }, { hostname: "h", port: 1 }]],
+  leaseMs: ["1s", "2", '"3m"', [1_000, 2_000, 180_000]],
+  graceMs: ["0", "2s", "3", [0, 2_000, 3_000]],
+  log: ["json", "pretty", '"json"', ["json", "pretty", "json"]],
+  heartbeatTimeoutMs: ["", "2s", "60", [undefined, 2_000, 60_000]],
+  retentionMs: ["", "0", '"1h"', [undefined, 0, 3_600_000]],
+  attempts: ["", "2", "3", [undefined, 2, 3]],
+  abandonedLimit: ["", "2", "3", [undefined, 2, 3]],
+  trackAllocations: ["", "0", "true", [undefined, false, true]],
+};
+
+for (const key of SETTING_KEYS) {
+  const { flag, environment, file: fileKey } = SETTING_NAMES[key];
+  const [byFlag, byVariable, byFile, read] = FOUR[key];
+
+  test(`${fileKey}: flag before environment before file, and the origin is known`, () => {
+    const path = file(`${fileKey} = ${byFile}\n`);
+    const variables = { HOME: "/h", [environment[0] ?? ""]: byVariable };
+    if (flag !== null) {
+      const settings = readSettings({ [key]: byFlag }, variables, { configFile: path });
+      assert.deepEqual(settings[key], read[0]);
+      assert.equal(settings.origins[key], `flag ${flag}`);
+    }
+    const fromVariable = readSettings({}, variables, { configFile: path });
+    assert.deepEqual(fromVariable[key], read[1]);
+    assert.equal(fromVariable.origins[key], `environment ${environment[0]}`);
+    const fromFile = readSettings({}, { HOME: "/h", TASKEXE_CONFIG: path });
+    assert.deepEqual(fromFile[key], read[2]);
+    assert.equal(fromFile.origins[key], `${path}:${fileKey}`);
+  });
+}
+
+test("the original executor's variables count, and ours win over them", () => {
+  const theirs = { HOME: "/h", MAX_CONCURRENT_TASKS: "7", WORKER_HEARTBEAT_TIMEOUT: "90", TRACE_MALLOC_ENABLED: "1" };
+  const settings = readSettings({}, theirs);
+  assert.equal(settings.concurrency, 7);
+  assert.equal(settings.heartbeatTimeoutMs, 90_000);
+  assert.equal(settings.trackAllocations, true);
+  assert.equal(settings.origins.concurrency, "environment MAX_CONCURRENT_TASKS");
+  assert.equal(readSettings({}, { ...theirs, TASKEXE_CONCURRENCY: "8" }).concurrency, 8);
+});
+
+test("a wrong value names itself, where it came from and what is allowed, all of them at once", () => {
+  const path = file('attempts = "many"\n');
+  const flags: FlagValues = { concurrency: "zero" };
+  const found = problems(() => readSettings(flags, { HOME: "/h", TASKEXE_LEASE: "1x" }, { configFile: path }));
+  assert.deepEqual(found, [
+    'flag --concurrency: expected a whole number from 1 to 10000, got "zero"',
+    'environment TASKEXE_LEASE: expected a duration from 500ms to 1h (500ms, 30s, 5m, 1h; a plain number counts seconds), got "1x"',
+    `${path}:attempts: expected a whole number from 1 to 1000, got "many"`,
+  ]);
+});
+
+test("each range is checked at both ends", () => {
+  const wrong: readonly [SettingKey, string][] = [
+    ["concurrency", "0"],
+    ["concurrency", "10001"],
+    ["concurrency", "1.5"],
+    ["leaseMs", "499ms"],
+    ["leaseMs", "61m"],
+    ["graceMs", "25h"],
+    ["graceMs", "-1"],
+    ["listen", "8080"],
+    ["listen", "host:65536"],
+    ["listen", "::1:80"],
+    ["log", "xml"],
+    ["name", ""],
+    ["name", "a b"],
+    ["name", "TASKEXE"],
+    ["name", "x-cancel"],
+    ["queues", "a,,b"],
+    ["queues", "a,a"],
+    ["queues", "a b"],
+    ["broker", "mysql://x"],
+    ["broker", "redis://"],
+    ["broker", ""],
+  ];
+  for (const [key, value] of wrong) {
+    assert.equal(problems(() => readSettings({ [key]: value }, { HOME: "/h" })).length, 1, `${key} ${value}`);
+  }
+  for (const [key, value] of [
+    ["concurrency", "10000"],
+    ["leaseMs", "500ms"],
+    ["leaseMs", "1h"],
+  ] as const) {
+    readSettings({ [key]: value }, { HOME: "/h" });
+  }
+});
+
+test("a password never stands in an error", () => {
+  const found = problems(() => readSettings({ broker: "reds://user:s3cret@host" }, { HOME: "/h" }));
+  assert.doesNotMatch(found.join(), /s3cret/);
+  assert.match(found.join(), /host/);
+});
+
+test("an unknown key of the file is refused with the name that was meant", () => {
+  const path = file("concurency = 3\nwhatever = 1\n");
+  assert.deepEqual(
+    problems(() => readSettings({}, { HOME: "/h" }, { configFile: path })),
+    [`${path}: unknown key concurency; did you mean concurrency?`, `${path}: unknown key whatever`],
+  );
+});
+
+test("a file that is missing or is no TOML is told with its place", () => {
+  const missing = join(folder, "missing.toml");
+  assert.match(problems(() => readSettings({}, {}, { configFile: missing })).join(), /flag --config: .*no such file/);
+  assert.match(problems(() => readSettings({}, { TASKEXE_CONFIG: folder })).join(), /TASKEXE_CONFIG: .*it is a folder/);
+  const broken = file("concurrency = 3\nname = = 1\n");
+  assert.match(problems(() => readSettings({}, {}, { configFile: broken })).join(), /\.toml:2:\d+: not TOML/);
+});
+
+test("relative paths in the file count from its folder", () => {
+  const path = file('tasks = ["handlers"]\nbroker = "sqlite:queue.db"\n');
+  const settings = readSettings({}, { HOME: "/h" }, { configFile: path });
+  assert.deepEqual(settings.tasks, [join(folder, "handlers")]);
+  assert.equal(settings.broker, `sqlite:${join(folder, "queue.db")}`);
+});
+
+test("an empty variable counts as absent", () => {
+  assert.equal(readSettings({}, { HOME: "/h", TASKEXE_CONCURRENCY: "" }).concurrency, 5);
+});
+
+test("a variable of ours that is not known gives a warning and the name that was meant", () => {
+  const { warnings } = readSettings({}, { HOME: "/h", TASKEXE_CONCURENCY: "9" });
+  assert.deepEqual(warnings, [
+    "environment TASKEXE_CONCURENCY is not known and does nothing; did you mean TASKEXE_CONCURRENCY?",
+  ]);
+});
