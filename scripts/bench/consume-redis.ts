@@ -1,0 +1,71 @@
+/**
+ * Who empties a full queue on Redis faster: ours, BullMQ on both runtimes, and Redis itself as the limit.
+ * All share one redis-server and its durability; no side runs while another is measured.
+ */
+import type { Context } from "./bench.ts";
+import { consumeRows } from "./consume.ts";
+import { ourRedisSide } from "./ours/redis-side.ts";
+import { startRedis } from "./redis-server.ts";
+import type { Check, Outcome, Row } from "./results.ts";
+import { bullmqSide, SCRIPT_RUNTIMES } from "./rivals/bullmq.ts";
+import { redisLimitSide } from "./rivals/redis-itself.ts";
+import type { ConsumeSide } from "./sides.ts";
+
+const BENCH = "consume-redis";
+const CONCURRENCIES = [1, 10, 100];
+
+const NOTES = [
+  "consume-redis: no-op tasks in a full queue, from the first claim to the last completion, seen by polling the queue " +
+    "every 5 ms from outside (both polling errors count against the side); starting the process is left out.",
+  "BullMQ: one Worker, removeOnComplete, all else at its defaults; the ratio is to the faster of its two runtimes.",
+  "Redis itself: XREADGROUP COUNT 512 + XACK + XDEL of the same entries as prepared bytes; it has no concurrency.",
+];
+
+export async function consumeRedis(context: Context): Promise<Outcome> {
+  const server = await startRedis(context.redisDurability);
+  const limit = redisLimitSide(server);
+  const ours = ourRedisSide(server);
+  const bullmq = SCRIPT_RUNTIMES.map((on) => bullmqSide(server, on));
+  const sides: ConsumeSide[] = [ours, ...bullmq];
+  try {
+    const cases = CONCURRENCIES.flatMap((concurrency) => sides.map((side) => ({ side, concurrency })));
+    const rows = await consumeRows(
+      BENCH,
+      context,
+      [...cases, { side: limit, concurrency: 512, setting: "COUNT 512" }],
+      {
+        redis: server.pid,
+      },
+    );
+    return { rows, checks: checks(rows, ours.name, limit.name), notes: NOTES };
+  } finally {
+    for (const side of [limit, ...sides]) await side.close();
+    await server.stop();
+  }
+}
+
+function checks(rows: readonly Row[], ours: string, limit: string): Check[] {
+  const best = (chosen: (row: Row) => boolean) => Math.max(...rows.filter(chosen).map(({ value }) => value));
+  const us = best(({ side, setting }) => side === ours && setting === "concurrency 100");
+  const bullmq = best(({ side, setting }) => side.startsWith("BullMQ") && setting === "concurrency 100");
+  const itself = best(({ side }) => side === limit);
+  const at100 = { bench: BENCH, relation: ">=" as const };
+  return [
+    {
+      ...at100,
+      what: "concurrency 100, ours / BullMQ's better runtime",
+      value: us / bullmq,
+      unit: "x",
+      target: 6,
+      aim: 10,
+    },
+    {
+      ...at100,
+      what: "concurrency 100, ours / Redis itself",
+      value: (us / itself) * 100,
+      unit: "%",
+      target: 40,
+      aim: 60,
+    },
+  ];
+}

@@ -1,0 +1,43 @@
+/** What the figures were measured on: without it no figure means anything. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { availableParallelism, cpus, loadavg, release, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
+import { runtime } from "../../src/runtime/index.ts";
+import { program } from "./ours/program.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Names and values, in the order in which they are shown. `load_before` tells of busy neighbours. */
+export function machine(): Record<string, string> {
+  return {
+    date: new Date().toISOString(),
+    cpu: `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown"}`,
+    memory: `${(totalmem() / 2 ** 30).toFixed(1)} GiB`,
+    kernel: `Linux ${release()}`,
+    load_before: loadavg()
+      .map((load) => load.toFixed(2))
+      .join(" "),
+    runtime: `${runtime.name} ${runtime.version}`,
+    redis: told("redis-server", ["--version"]).replace(/^Redis server v=(\S+).*$/s, "$1"),
+    taskexe: `${told("git", ["-C", ROOT, "describe", "--always", "--dirty"])}, ${program().label}`,
+    bullmq: version("bullmq"),
+    bunqueue: version("bunqueue"),
+    ioredis: version("ioredis"),
+  };
+}
+
+function told(command: string, args: readonly string[]): string {
+  try {
+    return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return "unknown";
+  }
+}
+
+function version(name: string): string {
+  const manifest: unknown = JSON.parse(readFileSync(`${ROOT}node_modules/${name}/package.json`, "utf8"));
+  return typeof manifest === "object" && manifest !== null && "version" in manifest
+    ? String(manifest.version)
+    : "unknown";
+}

@@ -1,0 +1,56 @@
+/**
+ * The benchmark suite: ours beside its rivals, in one run on one machine, with what each side promises.
+ * The table goes to standard output, progress to standard error. Exit code 1 when a target was missed.
+ */
+import { writeFileSync } from "node:fs";
+import { runtime } from "../../src/runtime/index.ts";
+import type { Benchmark, Context } from "./bench.ts";
+import { consumeRedis } from "./consume-redis.ts";
+import { machine } from "./machine.ts";
+import { readOptions } from "./options.ts";
+import { endAll } from "./processes.ts";
+import { report } from "./report.ts";
+import { holds, joined, type Outcome } from "./results.ts";
+import { removeFolders } from "./temp-folders.ts";
+
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  "consume-redis": consumeRedis,
+};
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2), Object.keys(BENCHMARKS));
+  if ("usage" in options) {
+    process.stderr.write(options.usage);
+    return 2;
+  }
+  for (const signal of ["SIGINT", "SIGTERM"] as const) runtime.onSignal(signal, leaveAtOnce);
+  const context: Context = { ...options, progress: (line) => process.stderr.write(`${line}\n`) };
+  const facts = machine();
+  const chosen = Object.entries(BENCHMARKS).filter(
+    ([name]) => options.only.length === 0 || options.only.includes(name),
+  );
+  const outcomes: Outcome[] = [];
+  try {
+    for (const [name, benchmark] of chosen) {
+      context.progress(`${name} ...`);
+      outcomes.push(await benchmark(context));
+    }
+  } finally {
+    endAll();
+    removeFolders();
+  }
+  const all = joined(outcomes);
+  const settings = `${options.quick ? "QUICK RUN, not to be quoted; " : ""}rounds ${options.rounds}, interleaved`;
+  process.stdout.write(report(facts, settings, all));
+  if (options.json !== null)
+    writeFileSync(options.json, `${JSON.stringify({ machine: facts, options, ...all }, null, 2)}\n`);
+  return all.checks.every(holds) ? 0 : 1;
+}
+
+function leaveAtOnce(): void {
+  endAll();
+  removeFolders();
+  process.exit(130);
+}

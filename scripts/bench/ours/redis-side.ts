@@ -1,0 +1,51 @@
+/** Ours as a side of consume-redis: an executor process, seen through the stream as Redis's own limit is. */
+import { Redis } from "ioredis";
+import type { RedisServer } from "../redis-server.ts";
+import { freePort } from "../redis-server.ts";
+import { lookAtStream } from "../rivals/redis-itself.ts";
+import type { ConsumeSide } from "../sides.ts";
+import { removeFolders, tempFolder } from "../temp-folders.ts";
+import { fill, openClient, QUEUE } from "./client.ts";
+import { told } from "./http.ts";
+import { program, startExecutor } from "./program.ts";
+
+const DATABASE = 1;
+const STREAM = `te.0.${QUEUE}`;
+const GROUP = "rag_flow_svr_task_broker";
+
+export function ourRedisSide(server: RedisServer): ConsumeSide {
+  const redis = new Redis({ port: server.port, db: DATABASE });
+  const home = tempFolder();
+  let port = 0;
+  return {
+    name: `taskexe (${program().label})`,
+    durability: server.durability,
+    tasks(concurrency, quick) {
+      if (quick) return concurrency === 1 ? 10_000 : 100_000;
+      return concurrency === 1 ? 30_000 : concurrency === 10 ? 200_000 : 400_000;
+    },
+    async fill(count) {
+      await redis.flushall();
+      const client = await openClient(server.url(DATABASE));
+      try {
+        await fill(client, count);
+      } finally {
+        await client.close();
+      }
+    },
+    async consume(concurrency) {
+      port = await freePort();
+      return startExecutor({ broker: server.url(DATABASE), concurrency, home, httpPort: port });
+    },
+    look: (count) => lookAtStream(redis, STREAM, GROUP, count),
+    async verify(count) {
+      const { done, failed } = await told(port);
+      if (done !== count || failed !== 0)
+        throw new Error(`${count} tasks were enqueued, ${done} done, ${failed} failed`);
+    },
+    async close() {
+      await redis.quit();
+      removeFolders([home]);
+    },
+  };
+}

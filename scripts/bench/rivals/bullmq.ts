@@ -1,0 +1,59 @@
+/** BullMQ as a side of consume-redis: one Worker in a process of its own, on Bun or on Node. */
+import { fileURLToPath } from "node:url";
+import { Redis } from "ioredis";
+import { run, start } from "../processes.ts";
+import type { RedisServer } from "../redis-server.ts";
+import type { ConsumeSide } from "../sides.ts";
+
+export interface ScriptRuntime {
+  readonly name: "Bun" | "Node";
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/** The runtimes that BullMQ is tried on. */
+export const SCRIPT_RUNTIMES: readonly ScriptRuntime[] = [
+  { name: "Bun", command: process.execPath, args: [] },
+  {
+    name: "Node",
+    command: fileURLToPath(new URL("../../../node_modules/node/bin/node", import.meta.url)),
+    args: ["--experimental-strip-types", "--no-warnings"],
+  },
+];
+
+/** The path of a script of this folder. */
+export function script(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+export function bullmqSide(server: RedisServer, on: ScriptRuntime): ConsumeSide {
+  const redis = new Redis({ port: server.port });
+  return {
+    name: `BullMQ on ${on.name}`,
+    durability: server.durability,
+    tasks(concurrency, quick) {
+      if (quick) return concurrency === 1 ? 3_000 : 20_000;
+      return concurrency === 1 ? 15_000 : 60_000;
+    },
+    async fill(count) {
+      await redis.flushall();
+      // The same filler for both runtimes: filling is measured elsewhere.
+      await run(process.execPath, [script("bullmq-fill.ts"), String(server.port), String(count)]);
+    },
+    consume(concurrency) {
+      return start(on.command, [...on.args, script("bullmq-consume.ts"), String(server.port), String(concurrency)]);
+    },
+    async look(count) {
+      const [waiting, active] = await Promise.all([redis.llen("bull:noop:wait"), redis.llen("bull:noop:active")]);
+      return { claimed: active > 0 || waiting < count, empty: waiting === 0 && active === 0 };
+    },
+    async verify() {
+      // Completed jobs are removed; a failed one would stay in its list or as a key of its own.
+      const left = [await redis.zcard("bull:noop:failed"), await redis.zcard("bull:noop:completed")];
+      if (left.some((count) => count > 0)) throw new Error(`BullMQ left failed and completed jobs: ${left.join(", ")}`);
+    },
+    async close() {
+      await redis.quit();
+    },
+  };
+}
