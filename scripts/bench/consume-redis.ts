@@ -9,7 +9,8 @@ import { startRedis } from "./redis-server.ts";
 import type { Check, Outcome, Row } from "./results.ts";
 import { bullmqSide, SCRIPT_RUNTIMES } from "./rivals/bullmq.ts";
 import { redisLimitSide } from "./rivals/redis-itself.ts";
-import type { ConsumeSide } from "./sides.ts";
+import type { WatchedSide } from "./sides.ts";
+import { watched } from "./watched.ts";
 
 const BENCH = "consume-redis";
 const CONCURRENCIES = [1, 10, 100];
@@ -23,20 +24,14 @@ const NOTES = [
 
 export async function consumeRedis(context: Context): Promise<Outcome> {
   const server = await startRedis(context.redisDurability);
-  const limit = redisLimitSide(server);
-  const ours = ourRedisSide(server);
-  const bullmq = SCRIPT_RUNTIMES.map((on) => bullmqSide(server, on));
-  const sides: ConsumeSide[] = [ours, ...bullmq];
+  const seen = (side: WatchedSide) => watched(side, { redis: server.pid });
+  const limit = seen(redisLimitSide(server));
+  const ours = seen(ourRedisSide(server));
+  const sides = [ours, ...SCRIPT_RUNTIMES.map((on) => seen(bullmqSide(server, on)))];
   try {
     const cases = CONCURRENCIES.flatMap((concurrency) => sides.map((side) => ({ side, concurrency })));
-    const rows = await consumeRows(
-      BENCH,
-      context,
-      [...cases, { side: limit, concurrency: 512, setting: "COUNT 512" }],
-      {
-        redis: server.pid,
-      },
-    );
+    const limitCase = { side: limit, concurrency: 512, setting: "COUNT 512" };
+    const rows = await consumeRows(BENCH, context, [...cases, limitCase]);
     return { rows, checks: checks(rows, ours.name, limit.name), notes: NOTES };
   } finally {
     for (const side of [limit, ...sides]) await side.close();

@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { runtime } from "../../src/runtime/index.ts";
 import type { Benchmark, Context } from "./bench.ts";
 import { consumeRedis } from "./consume-redis.ts";
+import { consumeSqlite } from "./consume-sqlite.ts";
 import { machine } from "./machine.ts";
 import { readOptions } from "./options.ts";
 import { endAll } from "./processes.ts";
@@ -15,6 +16,7 @@ import { removeFolders } from "./temp-folders.ts";
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   "consume-redis": consumeRedis,
+  "consume-sqlite": consumeSqlite,
 };
 
 process.exitCode = await main();

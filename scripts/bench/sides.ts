@@ -1,9 +1,29 @@
-/** A side of the comparison "who empties a full queue faster": filled, started and watched in the same way. */
-
+/** A side of the comparison "who empties a full queue faster". */
 import type { QueueSight } from "./drain.ts";
 import type { Running } from "./processes.ts";
 
+/** One run of one side. */
+export interface ConsumeSample {
+  readonly tasks: number;
+  readonly seconds: number;
+  /** CPU time of each watched process in that time, in ms, by name; the consumer's is `consumer`. */
+  readonly cpuMs: Readonly<Record<string, number>>;
+  /** Resident memory of the consumer at the end, in bytes; NaN where it had ended. */
+  readonly rssBytes: number;
+}
+
+/** A side, however it is measured. */
 export interface ConsumeSide {
+  readonly name: string;
+  /** What a crash of the process or a power cut would lose. */
+  readonly durability: string;
+  measure(concurrency: number, quick: boolean): Promise<ConsumeSample>;
+  /** Gives back what the side holds in this process. */
+  close(): Promise<void>;
+}
+
+/** A side whose queue others can see: it is filled, started and watched from outside (watched.ts). */
+export interface WatchedSide {
   readonly name: string;
   readonly durability: string;
   /** How many tasks one run takes at this concurrency: enough for seconds where the side is fast. */
@@ -16,6 +36,5 @@ export interface ConsumeSide {
   look(count: number): Promise<QueueSight>;
   /** Throws when not every task was completed, as far as the side can tell; called before the consumer is stopped. */
   verify(count: number): Promise<void>;
-  /** Gives back what the side holds in this process. */
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import type { RedisServer } from "../redis-server.ts";
 import { freePort } from "../redis-server.ts";
 import { lookAtStream } from "../rivals/redis-itself.ts";
-import type { ConsumeSide } from "../sides.ts";
+import type { WatchedSide } from "../sides.ts";
 import { removeFolders, tempFolder } from "../temp-folders.ts";
 import { fill, openClient, QUEUE } from "./client.ts";
 import { told } from "./http.ts";
@@ -13,7 +13,7 @@ const DATABASE = 1;
 const STREAM = `te.0.${QUEUE}`;
 const GROUP = "rag_flow_svr_task_broker";
 
-export function ourRedisSide(server: RedisServer): ConsumeSide {
+export function ourRedisSide(server: RedisServer): WatchedSide {
   const redis = new Redis({ port: server.port, db: DATABASE });
   const home = tempFolder();
   let port = 0;

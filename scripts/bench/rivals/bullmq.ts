@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { run, start } from "../processes.ts";
 import type { RedisServer } from "../redis-server.ts";
-import type { ConsumeSide } from "../sides.ts";
+import type { WatchedSide } from "../sides.ts";
 
 export interface ScriptRuntime {
   readonly name: "Bun" | "Node";
@@ -26,7 +26,7 @@ export function script(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
 
-export function bullmqSide(server: RedisServer, on: ScriptRuntime): ConsumeSide {
+export function bullmqSide(server: RedisServer, on: ScriptRuntime): WatchedSide {
   const redis = new Redis({ port: server.port });
   return {
     name: `BullMQ on ${on.name}`,

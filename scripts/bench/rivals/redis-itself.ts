@@ -4,14 +4,14 @@ import type { QueueSight } from "../drain.ts";
 import { request } from "../ours/client.ts";
 import { start } from "../processes.ts";
 import type { RedisServer } from "../redis-server.ts";
-import type { ConsumeSide } from "../sides.ts";
+import type { WatchedSide } from "../sides.ts";
 import { script } from "./bullmq.ts";
 
 const DATABASE = 1;
 const STREAM = "te.0.common";
 const GROUP = "rag_flow_svr_task_broker";
 
-export function redisLimitSide(server: RedisServer): ConsumeSide {
+export function redisLimitSide(server: RedisServer): WatchedSide {
   const redis = new Redis({ port: server.port, db: DATABASE });
   return {
     name: "Redis itself (prepared pipelines, nothing parsed)",
