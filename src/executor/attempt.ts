@@ -72,7 +72,8 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
   }
   const definition = parts.handlers.get(message.type);
   if (definition === undefined) return { kind: "failed", error: unknownType(message, parts), retry: true };
-  const payload = await readPayload(definition, message.payload);
+  if (definition.payload === undefined) return runHandler(running, message, definition, message.payload, parts);
+  const payload = await readPayload(definition.payload, message);
   if (!payload.ok) return { kind: "failed", error: payload.error, retry: false };
   return runHandler(running, message, definition, payload.value, parts);
 }
@@ -148,6 +149,7 @@ function timedOut(error: unknown, timeoutMs: number | null): Error | null {
 
 function freeAbandoned(running: RunningTask, parts: AttemptParts): void {
   parts.running.free(running);
+  if (running.abandonedParts > 0) return;
   logger.info("The abandoned task {id} has ended; its slot is free again", { id: running.message?.id });
   parts.slotFreed();
 }

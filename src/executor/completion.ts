@@ -3,9 +3,14 @@
  * way. An outcome is kept until the broker has answered; while the broker is away the intake is told to wait.
  */
 import { getLogger } from "@logtape/logtape";
-import { type Broker, BrokerUnavailableError, type CompletionResult, type Outcome } from "../broker/broker.ts";
+import {
+  type Broker,
+  BrokerUnavailableError,
+  type CompletionResult,
+  type Delivery,
+  type Outcome,
+} from "../broker/broker.ts";
 import { checkpoint, Latch, sleep } from "../concurrency/index.ts";
-import type { RunningTasks } from "./running.ts";
 import type { Tally } from "./tally.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
@@ -15,32 +20,37 @@ const BATCH = 500;
 /** Between two tries while the broker is away, in ms. */
 const RETRY_MS = 100;
 
+const NONE: readonly Outcome[] = [];
+
 export class Completion {
   readonly #broker: Broker;
-  readonly #running: RunningTasks;
   readonly #tally: Tally;
   readonly #limit: number;
   #queue: Outcome[] = [];
-  #flushing = 0;
+  #flushing: readonly Outcome[] = NONE;
   #wake = new Latch();
   #room = new Latch();
   #idle = new Latch();
 
   /** @param limit - how many outcomes may wait before the intake is held back. */
-  constructor(broker: Broker, running: RunningTasks, tally: Tally, limit: number) {
+  constructor(broker: Broker, tally: Tally, limit: number) {
     this.#broker = broker;
-    this.#running = running;
     this.#tally = tally;
     this.#limit = limit;
   }
 
   /** How many outcomes are not recorded yet. */
   get waiting(): number {
-    return this.#queue.length + this.#flushing;
+    return this.#queue.length + this.#flushing.length;
+  }
+
+  /** The deliveries whose attempt has ended and whose lease must be kept until the broker has answered. */
+  *deliveries(): Iterable<Delivery> {
+    for (const { delivery } of this.#flushing) yield delivery;
+    for (const { delivery } of this.#queue) yield delivery;
   }
 
   add(outcome: Outcome): void {
-    this.#running.holdEnding(outcome.delivery);
     this.#queue.push(outcome);
     this.#wake.set();
   }
@@ -75,11 +85,11 @@ export class Completion {
   }
 
   async #flush(batch: readonly Outcome[], signal: AbortSignal): Promise<void> {
-    this.#flushing = batch.length;
+    this.#flushing = batch;
     for (;;) {
       try {
         const results = await this.#broker.complete(batch);
-        this.#flushing = 0;
+        this.#flushing = NONE;
         this.#settle(batch, results);
         return;
       } catch (error) {
@@ -92,7 +102,6 @@ export class Completion {
   #settle(batch: readonly Outcome[], results: readonly CompletionResult[]): void {
     for (const [index, outcome] of batch.entries()) {
       const result = results[index] ?? "lost";
-      this.#running.dropEnding(outcome.delivery);
       this.#tally.count(outcome, result);
       if (result === "lost") {
         logger.warn("The completion of {id} was refused: its lease had gone to another executor", { id: outcome.id });

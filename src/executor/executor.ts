@@ -76,7 +76,7 @@ export class Executor implements StatusSource {
     this.#handlers = parts.handlers;
     this.#options = parts.options;
     const limit = Math.max(LEAST_OUTCOMES, parts.options.concurrency * OUTCOMES_PER_SLOT);
-    this.#completion = new Completion(this.#broker, this.#running, this.#tally, limit);
+    this.#completion = new Completion(this.#broker, this.#tally, limit);
     this.#cancels = new CancelWatch(this.#broker, this.#running);
     this.#view = new StatusView({
       broker: this.#broker,
@@ -277,7 +277,7 @@ export class Executor implements StatusSource {
   }
 
   #held(): readonly Delivery[] {
-    return [...(this.#intake?.ready() ?? []), ...this.#handedBack];
+    return [...(this.#intake?.ready() ?? []), ...this.#completion.deliveries(), ...this.#handedBack];
   }
 
   #heartbeatParts(): HeartbeatParts {

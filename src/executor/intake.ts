@@ -88,7 +88,8 @@ export class Intake {
 
   handles(): Set<string> {
     const handles = new Set<string>();
-    for (const { handle } of this.#running.leased()) handles.add(handle);
+    for (const { handle } of this.#running.deliveries()) handles.add(handle);
+    for (const { handle } of this.#completion.deliveries()) handles.add(handle);
     for (const { handle } of this.#ready) handles.add(handle);
     return handles;
   }

@@ -16,7 +16,7 @@ const RETRY_MS = 250;
 /**
  * Renews every third of the lease, until the signal aborts.
  *
- * @param held - what is claimed and not running yet.
+ * @param held - what is claimed and not running: not begun, ended and not recorded, or about to be handed back.
  */
 export async function keepLeases(
   broker: Broker,
@@ -28,7 +28,7 @@ export async function keepLeases(
   for (;;) {
     // Only what is there when the round begins has lived through this pause: short tasks never come here.
     const renewed = await ifAvailable(async () => {
-      const lost = await broker.renew([...running.leased(), ...held()]);
+      const lost = await broker.renew([...running.deliveries(), ...held()]);
       for (const delivery of lost) drop(delivery, running);
     });
     await sleep(renewed ? leaseMs / 3 : Math.min(RETRY_MS, leaseMs / 3), signal);

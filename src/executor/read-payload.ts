@@ -1,6 +1,7 @@
 /** Checks a payload against its handler's schema. A payload that is refused is a failure with every path and reason. */
 import * as v from "valibot";
-import type { TaskDefinition } from "../handlers/define-task.ts";
+import type { PayloadSchema } from "../handlers/define-task.ts";
+import type { TaskMessage } from "../task/message.ts";
 
 export type PayloadReading =
   | { readonly ok: true; readonly value: unknown }
@@ -13,17 +14,14 @@ export class PayloadError extends Error {
   override readonly name = "PayloadError";
 }
 
-export async function readPayload(definition: TaskDefinition, payload: unknown): Promise<PayloadReading> {
-  if (definition.payload === undefined) return { ok: true, value: payload };
-  const checked = await v.safeParseAsync(definition.payload, payload);
+export async function readPayload(schema: PayloadSchema, message: TaskMessage): Promise<PayloadReading> {
+  const checked = await v.safeParseAsync(schema, message.payload);
   if (checked.success) return { ok: true, value: checked.output };
   const reasons = checked.issues.slice(0, MOST_ISSUES).map((issue) => {
     const path = v.getDotPath(issue);
     return path === null ? issue.message : `${path}: ${issue.message}`;
   });
-  const error = new PayloadError(
-    `the payload was refused by the schema of "${definition.type}": ${reasons.join("; ")}`,
-  );
+  const error = new PayloadError(`the payload was refused by the schema of "${message.type}": ${reasons.join("; ")}`);
   delete error.stack;
   return { ok: false, error };
 }

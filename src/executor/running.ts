@@ -24,7 +24,8 @@ export class RunningTask {
   untold = false;
   stop: StopCause | null = null;
   stopReason = "";
-  ignoresCancel = false;
+  /** How many functions of this attempt ignore the cancel and run on: the handler, children of its nursery. */
+  abandonedParts = 0;
 
   constructor(delivery: Delivery, scope: CancelScope, startedAt: number) {
     this.delivery = delivery;
@@ -47,8 +48,6 @@ export class RunningTask {
 
 export class RunningTasks {
   readonly #tasks = new Set<RunningTask>();
-  /** Deliveries whose attempt has ended, until the broker has taken the outcome. */
-  readonly #ending = new Set<Delivery>();
   readonly #abandoned = new Set<RunningTask>();
 
   add(task: RunningTask): void {
@@ -59,23 +58,15 @@ export class RunningTasks {
     this.#tasks.delete(task);
   }
 
-  /** The attempt was left behind: it keeps its slot until `free`. */
+  /** A part of the attempt was left behind: the attempt keeps its slot until every such part is freed. */
   abandon(task: RunningTask): void {
-    task.ignoresCancel = true;
+    task.abandonedParts++;
     this.#abandoned.add(task);
   }
 
   free(task: RunningTask): void {
-    this.#abandoned.delete(task);
-  }
-
-  /** The attempt has ended; its lease is kept until the outcome is recorded. */
-  holdEnding(delivery: Delivery): void {
-    this.#ending.add(delivery);
-  }
-
-  dropEnding(delivery: Delivery): void {
-    this.#ending.delete(delivery);
+    task.abandonedParts--;
+    if (task.abandonedParts === 0) this.#abandoned.delete(task);
   }
 
   /** How many slots are taken. */
@@ -99,10 +90,8 @@ export class RunningTasks {
     return this.#abandoned.values();
   }
 
-  /** Every delivery whose lease must be kept. */
-  *leased(): Iterable<Delivery> {
+  *deliveries(): Iterable<Delivery> {
     for (const task of this.#tasks) yield task.delivery;
-    yield* this.#ending;
   }
 
   /** The attempts of one task id: more than one only where a producer sent the id twice. */

@@ -114,6 +114,6 @@ function currentTask(task: RunningTask): CurrentTask {
     message: task.lastMessage,
     started_at: isoWithOffset(task.startedAt),
     queue: task.delivery.queue,
-    ...(task.ignoresCancel ? { ignoring_cancel: true } : {}),
+    ...(task.abandonedParts > 0 ? { ignoring_cancel: true } : {}),
   };
 }

@@ -56,8 +56,8 @@ const TypeSchema = v.pipe(
   v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
 );
 
-/** What every message must have; all other keys are kept. */
-export const MessageSchema = v.looseObject({
+/** What every message must have; other keys are not looked at, and kept. */
+export const MessageSchema = v.object({
   id: IdSchema,
   task_type: v.optional(v.nullable(TypeSchema)),
   taskexe: v.optional(TaskOptionsSchema),
@@ -95,22 +95,22 @@ export function parseMessage(raw: string): ParsedMessage {
   } catch (error) {
     return { ok: false, reason: `the message is not JSON: ${messageOf(error)}`, id: null };
   }
-  if (typeof fields !== "object" || fields === null || Array.isArray(fields)) {
+  if (!isObject(fields)) {
     return { ok: false, reason: `the message must be a JSON object, got ${describe(fields)}`, id: null };
   }
   const checked = v.safeParse(MessageSchema, fields);
   if (!checked.success) return { ok: false, reason: reasonOf(checked.issues), id: usableId(fields) };
   const { output } = checked;
-  const foreign = !("payload" in output);
+  const foreign = !("payload" in fields);
   return {
     ok: true,
     message: {
       id: output.id,
       type: output.task_type ?? DEFAULT_TYPE,
-      payload: foreign ? withoutOptions(output) : output.payload,
+      payload: foreign ? withoutOptions(fields) : fields.payload,
       options: output.taskexe ?? NO_OPTIONS,
       foreign,
-      fields: output,
+      fields,
     },
   };
 }
@@ -132,7 +132,11 @@ export function withOptions(fields: Readonly<Record<string, unknown>>, options: 
   return JSON.stringify({ ...fields, taskexe: options });
 }
 
-function withoutOptions(fields: Record<string, unknown>): Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function withoutOptions(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   if (!("taskexe" in fields)) return fields;
   const { taskexe: _, ...rest } = fields;
   return rest;

@@ -12,6 +12,8 @@ export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 /** A kept record is not purged before this, in ms: whoever waits for a result must be able to read it. */
 const SHORTEST_RETENTION_MS = 60_000;
 
+const NOTHING: RedisCommand[] = [];
+
 /** The commands of one outcome. `executor` and `now` (Unix ms, the broker's clock) go into the record. */
 export function outcomeCommands(
   outcome: Outcome,
@@ -19,13 +21,15 @@ export function outcomeCommands(
   executor: string,
   now: number,
 ): RedisCommand[] {
+  // The hot path: a task with nothing to tell.
+  if (outcome.kind === "done" && outcome.retentionMs === 0 && !outcome.recorded) return NOTHING;
   const key = recordKey(outcome.id);
   const { queue } = delivery;
   const head = headOf(outcome, delivery, executor);
   const keepUntil = Math.round(now + Math.max(outcome.retentionMs, SHORTEST_RETENTION_MS));
   switch (outcome.kind) {
     case "done":
-      if (outcome.retentionMs === 0) return outcome.recorded ? [["DEL", key]] : [];
+      if (outcome.retentionMs === 0) return [["DEL", key]];
       return [
         ["HSET", key, ...head, "state", "done", "finished_at", now, "progress", 1, "result", outcome.result ?? ""],
         ["HINCRBY", key, "completions", 1],
