@@ -57,7 +57,9 @@ function ending(tx: Transaction, outcome: Exclude<Outcome, { kind: "retry" }>, k
   const result = outcome.kind === "done" ? outcome.result : null;
   const reason = outcome.kind === "done" ? null : outcome.reason;
   const error = outcome.kind === "dead" && outcome.error !== null ? JSON.stringify(outcome.error) : null;
-  return [tx.now, tx.now + Math.ceil(keptMs), result, reason, error, ...toldBy(outcome)];
+  const [progress, log] = toldBy(outcome);
+  const last = { done: 1, dead: -1, cancelled: progress }[outcome.kind];
+  return [tx.now, tx.now + Math.ceil(keptMs), result, reason, error, last, log];
 }
 
 function retry(tx: Transaction, delivery: SqliteDelivery, outcome: Extract<Outcome, { kind: "retry" }>): boolean {

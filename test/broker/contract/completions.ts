@@ -1,0 +1,192 @@
+/** The ends of attempts, progress, and what the record tells of them. */
+import assert from "node:assert/strict";
+import {
+  cancelledBy,
+  claimAll,
+  claimOne,
+  dead,
+  done,
+  eventually,
+  QUEUE,
+  retry,
+  type Sentence,
+  task,
+  tasks,
+} from "./harness.ts";
+
+export function completionSentences(sentence: Sentence): void {
+  sentence("a done task's record tells its result, its times, its log and one completion", async (stage) => {
+    const broker = await stage.open("a");
+    const before = broker.now();
+    await broker.enqueue([task("one", { priority: 1 })]);
+    const delivery = await claimOne(broker, stage.signal);
+    const told = { progress: 0.9, log: "10:00:00 half\n10:00:01 nearly" };
+    const outcome = done(delivery, { result: '{"pages":[1,2]}', startedAt: broker.now(), told });
+    assert.deepEqual(await broker.complete([outcome]), ["recorded"]);
+    const record = await broker.record("one");
+    assert.ok(record);
+    const { enqueued_at, started_at, finished_at, ...rest } = record;
+    assert.deepEqual(rest, {
+      id: "one",
+      type: "noop",
+      queue: QUEUE,
+      priority: 1,
+      state: "done",
+      attempt: 1,
+      crashes: 0,
+      completions: 1,
+      progress: 1,
+      progress_msg: told.log,
+      result: { pages: [1, 2] },
+      reason: null,
+      error: null,
+      executor: "a",
+      message: delivery.raw,
+      due_at: null,
+    });
+    const [enqueued, started, finished] = [enqueued_at, started_at, finished_at].map((at) => at ?? 0);
+    assert.ok(Math.abs((enqueued ?? 0) - before) < 2000);
+    assert.ok((started ?? 0) <= (finished ?? 0) && (finished ?? 0) - before < 5000);
+  });
+
+  sentence("a task with retention 0 leaves nothing, and its id is free again", async (stage) => {
+    const broker = await stage.open("a");
+    const fleeting = task("one", { retentionMs: 0 });
+    await broker.enqueue([fleeting]);
+    for (let round = 0; round < 2; round += 1) {
+      const delivery = await claimOne(broker, stage.signal);
+      assert.deepEqual(await broker.complete([done(delivery, { retentionMs: 0, recorded: false })]), ["recorded"]);
+      assert.equal(await broker.record("one"), null);
+      assert.deepEqual(await broker.counts(), [{ name: QUEUE, queued: 0, running: 0, scheduled: 0, dead: 0 }]);
+      assert.deepEqual(await broker.enqueue([fleeting]), [{ id: "one", created: true, state: "queued" }]);
+    }
+  });
+
+  sentence("retention 0 at the end removes a record that progress had made", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("one", { retentionMs: 0 })]);
+    const delivery = await claimOne(broker, stage.signal);
+    const told = { type: "noop", attempt: 1, startedAt: broker.now(), progress: 0.5, progressMsg: "half" };
+    await broker.writeProgress([{ delivery, id: "one", ...told }]);
+    assert.equal((await broker.record("one"))?.progress, 0.5);
+    await broker.complete([done(delivery, { retentionMs: 0, recorded: true })]);
+    assert.equal(await broker.record("one"), null);
+  });
+
+  sentence("progress shows in the record while the task runs", async (stage) => {
+    const [broker, client] = [await stage.open("a"), await stage.open(null)];
+    await broker.enqueue([task("one")]);
+    const delivery = await claimOne(broker, stage.signal);
+    const startedAt = broker.now();
+    const write = { delivery, id: "one", type: "noop", attempt: 1, startedAt };
+    await broker.writeProgress([{ ...write, progress: 0.25, progressMsg: "a quarter" }]);
+    await broker.writeProgress([{ ...write, progress: 0.5, progressMsg: "a quarter\na half" }]);
+    const record = await client.record("one");
+    assert.equal(record?.state, "running");
+    assert.equal(record?.progress, 0.5);
+    assert.equal(record?.progress_msg, "a quarter\na half");
+    assert.equal(record?.attempt, 1);
+    assert.equal(record?.executor, "a");
+    assert.ok(Math.abs((record?.started_at ?? 0) - startedAt) <= 1);
+  });
+
+  sentence("a retry waits for its time, then comes with the new message as a first delivery", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("one")]);
+    const delivery = await claimOne(broker, stage.signal);
+    const outcome = retry(delivery, { delayMs: 300, error: { name: "TypeError", message: "not yet" } });
+    assert.ok(outcome.kind === "retry");
+    const at = broker.now();
+    assert.deepEqual(await broker.complete([outcome]), ["recorded"]);
+    const record = await broker.record("one");
+    assert.equal(record?.state, "retrying");
+    assert.equal(record?.attempt, 1);
+    assert.deepEqual(record?.error, { name: "TypeError", message: "not yet" });
+    assert.ok(Math.abs((record?.due_at ?? 0) - (at + 300)) < 200, `due at ${record?.due_at}`);
+    assert.deepEqual(await broker.counts(), [{ name: QUEUE, queued: 0, running: 0, scheduled: 1, dead: 0 }]);
+    assert.equal((await broker.promote(10)).promoted, 0);
+    await eventually(5000, async () => (await broker.promote(10)).promoted === 1);
+    const second = await claimOne(broker, stage.signal);
+    assert.equal(second.raw, outcome.message);
+    assert.equal(second.deliveries, 1);
+    assert.deepEqual(await broker.complete([done(second, { attempt: 2 })]), ["recorded"]);
+    const end = await broker.record("one");
+    assert.equal(end?.state, "done");
+    assert.equal(end?.attempt, 2);
+    assert.equal(end?.completions, 1);
+  });
+
+  sentence("a retry without retention keeps its id taken while it waits", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("one", { retentionMs: 0 })]);
+    const delivery = await claimOne(broker, stage.signal);
+    const outcome = retry(delivery, { delayMs: 50, retentionMs: 0, recorded: false });
+    assert.deepEqual(await broker.complete([outcome]), ["recorded"]);
+    assert.deepEqual(await broker.enqueue([task("one", { retentionMs: 0 })]), [
+      { id: "one", created: false, state: "retrying" },
+    ]);
+    await eventually(5000, async () => (await broker.promote(10)).promoted === 1);
+    const second = await claimOne(broker, stage.signal);
+    await broker.complete([done(second, { attempt: 2, retentionMs: 0, recorded: true })]);
+    assert.equal(await broker.record("one"), null);
+    assert.deepEqual(await broker.backlog(), { pending: 0, lag: 0 });
+  });
+
+  sentence("a dead task is kept with its reason and its error, whatever its retention", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("one", { retentionMs: 0 })]);
+    const delivery = await claimOne(broker, stage.signal);
+    const error = { name: "Error", message: "broken", stack: "Error: broken\n at x", parts: [] };
+    const outcome = dead(delivery, { reason: "3 of 3 attempts failed", error, attempt: 3, retentionMs: 0 });
+    assert.deepEqual(await broker.complete([outcome]), ["recorded"]);
+    const record = await broker.record("one");
+    assert.equal(record?.state, "dead");
+    assert.equal(record?.reason, "3 of 3 attempts failed");
+    assert.equal(record?.error?.message, "broken");
+    assert.equal(record?.attempt, 3);
+    assert.equal(record?.progress, -1);
+    assert.equal(record?.message, delivery.raw);
+    assert.deepEqual(await broker.counts(), [{ name: QUEUE, queued: 0, running: 0, scheduled: 0, dead: 1 }]);
+  });
+
+  sentence("a cancelled attempt is recorded as cancelled", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("one")]);
+    const delivery = await claimOne(broker, stage.signal);
+    assert.deepEqual(await broker.complete([cancelledBy(delivery, { reason: "not wanted" })]), ["recorded"]);
+    const record = await broker.record("one");
+    assert.equal(record?.state, "cancelled");
+    assert.equal(record?.reason, "not wanted");
+    assert.deepEqual(await broker.backlog(), { pending: 0, lag: 0 });
+  });
+
+  sentence("one call ends attempts in every way, and answers in their order", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue(tasks(5));
+    const [first, second, third, fourth, fifth] = await claimAll(broker, 5, stage.signal);
+    assert.ok(first && second && third && fourth && fifth);
+    await broker.complete([done(third)]);
+    const outcomes = [done(first), dead(second), done(third), retry(fourth, { delayMs: 60_000 }), cancelledBy(fifth)];
+    const results = await broker.complete(outcomes);
+    assert.deepEqual(results, ["recorded", "recorded", "lost", "recorded", "recorded"]);
+    const states = await Promise.all(tasks(5).map(async ({ id }) => (await broker.record(id))?.state));
+    assert.deepEqual(states, ["done", "dead", "done", "retrying", "cancelled"]);
+  });
+
+  sentence("a completion is recorded once; the same one again is lost and changes nothing", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("one")]);
+    const delivery = await claimOne(broker, stage.signal);
+    assert.deepEqual(await broker.complete([done(delivery, { result: "1" })]), ["recorded"]);
+    assert.deepEqual(await broker.complete([dead(delivery)]), ["lost"]);
+    const record = await broker.record("one");
+    assert.equal(record?.state, "done");
+    assert.equal(record?.result, 1);
+    assert.equal(record?.completions, 1);
+  });
+
+  sentence("no record is kept of an id that never was", async (stage) => {
+    const broker = await stage.open("a");
+    assert.equal(await broker.record("never"), null);
+  });
+}

@@ -1,0 +1,121 @@
+/** Enqueue, delays, and the counts that follow from them. */
+import assert from "node:assert/strict";
+import { claimAll, claimOne, done, eventually, idOf, QUEUE, type Sentence, task, tasks } from "./harness.ts";
+
+export function enqueueSentences(sentence: Sentence): void {
+  sentence("an enqueue answers in the order of the requests, and tells which ids were there already", async (stage) => {
+    const broker = await stage.open("a");
+    assert.deepEqual(await broker.enqueue([task("one"), task("two", { delayMs: 60_000 })]), [
+      { id: "one", created: true, state: "queued" },
+      { id: "two", created: true, state: "scheduled" },
+    ]);
+    assert.deepEqual(await broker.enqueue([task("three"), task("two"), task("one"), task("three")]), [
+      { id: "three", created: true, state: "queued" },
+      { id: "two", created: false, state: "scheduled" },
+      { id: "one", created: false, state: "queued" },
+      { id: "three", created: false, state: "queued" },
+    ]);
+    const claimed = await claimAll(broker, 2, stage.signal);
+    assert.deepEqual(claimed.map(idOf).sort(), ["one", "three"]);
+  });
+
+  sentence("an id that is running, or kept as done, is not enqueued again", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("one")]);
+    const delivery = await claimOne(broker, stage.signal);
+    assert.deepEqual((await broker.enqueue([task("one")]))[0]?.created, false);
+    await broker.complete([done(delivery)]);
+    assert.deepEqual(await broker.enqueue([task("one")]), [{ id: "one", created: false, state: "done" }]);
+    assert.deepEqual(await broker.backlog(), { pending: 0, lag: 0 });
+  });
+
+  sentence("a batch of more than 1 000 is refused whole", async (stage) => {
+    const broker = await stage.open("a");
+    await assert.rejects(broker.enqueue(tasks(1001)), RangeError);
+    assert.deepEqual(await broker.backlog(), { pending: 0, lag: 0 });
+    assert.equal((await broker.enqueue(tasks(1000))).length, 1000);
+    assert.deepEqual(await broker.backlog(), { pending: 0, lag: 1000 });
+  });
+
+  sentence("a priority that does not exist is refused, and the rest of its batch with it", async (stage) => {
+    const broker = await stage.open("a", { priorities: 3 });
+    for (const priority of [-1, 3, 0.5, Number.NaN]) {
+      await assert.rejects(broker.enqueue([task("good"), task("bad", { priority })]), RangeError, String(priority));
+    }
+    assert.deepEqual(await broker.backlog(), { pending: 0, lag: 0 });
+    assert.equal((await broker.enqueue([task("good", { priority: 2 })]))[0]?.created, true);
+  });
+
+  sentence("an empty batch is no work", async (stage) => {
+    const broker = await stage.open("a");
+    assert.deepEqual(await broker.enqueue([]), []);
+    assert.deepEqual(await broker.complete([]), []);
+    assert.deepEqual(await broker.renew([]), []);
+    assert.deepEqual(await broker.cancel([]), []);
+    assert.deepEqual(await broker.cancelled([]), []);
+    await broker.release([]);
+    await broker.writeProgress([]);
+  });
+
+  sentence("a client enqueues and reads, but cannot claim", async (stage) => {
+    const client = await stage.open(null);
+    const executor = await stage.open("a");
+    await client.enqueue([task("one")]);
+    await assert.rejects(async () => client.claim(1, stage.signal), TypeError);
+    assert.equal((await client.record("one"))?.state, "queued");
+    const delivery = await claimOne(executor, stage.signal);
+    await executor.complete([done(delivery, { result: '{"answer":42}' })]);
+    assert.deepEqual((await client.record("one"))?.result, { answer: 42 });
+  });
+
+  sentence("a delayed task is queued by promote once it is due, not before", async (stage) => {
+    const broker = await stage.open("a");
+    const enqueuedAt = broker.now();
+    await broker.enqueue([task("later", { delayMs: 400 }), task("much later", { delayMs: 60_000 })]);
+    const record = await broker.record("later");
+    assert.equal(record?.state, "scheduled");
+    assert.ok(Math.abs((record?.due_at ?? 0) - (enqueuedAt + 400)) < 200, `due at ${record?.due_at}`);
+    const early = await broker.promote(10);
+    assert.equal(early.promoted, 0);
+    assert.ok(early.nextInMs !== null && early.nextInMs > 0 && early.nextInMs <= 400, `next in ${early.nextInMs}`);
+    let promoted = 0;
+    await eventually(5000, async () => {
+      const answer = await broker.promote(10);
+      promoted += answer.promoted;
+      return promoted === 1 && (answer.nextInMs ?? 0) > 10_000;
+    });
+    assert.ok(broker.now() - enqueuedAt >= 390);
+    assert.equal(idOf(await claimOne(broker, stage.signal)), "later");
+    assert.deepEqual(await broker.backlog(), { pending: 1, lag: 0 });
+  });
+
+  sentence("promote queues no more than it was asked for, and without anything waiting says so", async (stage) => {
+    const broker = await stage.open("a");
+    assert.deepEqual(await broker.promote(10), { promoted: 0, nextInMs: null });
+    await broker.enqueue(tasks(5).map((one) => ({ ...one, delayMs: 1 })));
+    await eventually(2000, async () => (await broker.promote(2)).promoted === 2);
+    assert.equal((await broker.promote(2)).promoted, 2);
+    assert.deepEqual(await broker.promote(2), { promoted: 1, nextInMs: null });
+    assert.equal((await broker.backlog()).lag, 5);
+  });
+
+  sentence("counts and backlog agree with what was done", async (stage) => {
+    const broker = await stage.open("a", { queues: [QUEUE, "other"] });
+    const empty = { queued: 0, running: 0, scheduled: 0, dead: 0 };
+    const sorted = async () => (await broker.counts()).toSorted((a, b) => a.name.localeCompare(b.name));
+    assert.deepEqual(await sorted(), [
+      { name: "other", ...empty },
+      { name: QUEUE, ...empty },
+    ]);
+    await broker.enqueue(tasks(2));
+    const claimed = await claimAll(broker, 2, stage.signal);
+    await broker.enqueue([...tasks(3, "more"), task("late", { delayMs: 60_000 }), task("o", { queue: "other" })]);
+    assert.deepEqual(await sorted(), [
+      { ...empty, name: "other", queued: 1 },
+      { name: QUEUE, queued: 3, running: 2, scheduled: 1, dead: 0 },
+    ]);
+    assert.deepEqual(await broker.backlog(), { pending: 2, lag: 4 });
+    await broker.complete(claimed.map((delivery) => done(delivery)));
+    assert.deepEqual(await broker.backlog(), { pending: 0, lag: 4 });
+  });
+}

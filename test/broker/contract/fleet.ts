@@ -1,0 +1,97 @@
+/** The fleet: beats, leaving, the clean-up lock, and what a clean-up removes. */
+import assert from "node:assert/strict";
+import { sleep } from "../../../src/concurrency/index.ts";
+import { claimAll, claimOne, dead, eventually, type Sentence, task, tasks } from "./harness.ts";
+
+export function fleetSentences(sentence: Sentence): void {
+  sentence("a beat registers the executor and shows to others as it was written", async (stage) => {
+    const [a, b] = [await stage.open("a"), await stage.open("b")];
+    assert.deepEqual(await a.fleet(), []);
+    await a.beat('{"name":"a","done":1,"current":{}}');
+    await a.beat('{"name":"a","done":2,"current":{}}');
+    const fleet = await b.fleet();
+    assert.equal(fleet.length, 1);
+    assert.equal(fleet[0]?.name, "a");
+    assert.deepEqual(fleet[0]?.beat, { name: "a", done: 2, current: {} });
+    assert.ok(Math.abs((fleet[0]?.at ?? 0) - b.now()) < 2000, `at ${fleet[0]?.at}`);
+    await b.beat('{"name":"b"}');
+    assert.deepEqual((await a.fleet()).map(({ name }) => name).toSorted(), ["a", "b"]);
+  });
+
+  sentence("a beat that is no JSON object shows as none", async (stage) => {
+    const [a, b] = [await stage.open("a"), await stage.open("b")];
+    await a.beat("[1]");
+    await b.beat("not JSON");
+    const fleet = await a.fleet();
+    assert.equal(fleet.length, 2);
+    assert.deepEqual(
+      fleet.map(({ beat }) => beat),
+      [null, null],
+    );
+  });
+
+  sentence("who leaves is out of the fleet, and a later beat brings it back", async (stage) => {
+    const [a, b] = [await stage.open("a"), await stage.open("b")];
+    await a.beat('{"name":"a"}');
+    await a.leave('{"name":"a","last":true}');
+    assert.deepEqual(await b.fleet(), []);
+    await a.beat('{"name":"a"}');
+    assert.deepEqual((await b.fleet()).length, 1);
+  });
+
+  sentence("one cleaner at a time has the lock, and only its owner gives it back", async (stage) => {
+    const [a, b] = [await stage.open("a"), await stage.open("b")];
+    assert.equal(await a.lock(), true);
+    assert.equal(await b.lock(), false);
+    await b.unlock();
+    assert.equal(await b.lock(), false);
+    await a.unlock();
+    assert.equal(await b.lock(), true);
+    assert.equal(await a.lock(), false);
+  });
+
+  sentence("a clean-up expels executors that stopped beating, never itself, and they can come back", async (stage) => {
+    const a = await stage.open("a");
+    const b = await stage.open("b", { heartbeatTimeoutMs: 1200 });
+    await a.beat('{"name":"a"}');
+    await b.beat('{"name":"b"}');
+    assert.equal(await b.lock(), true);
+    assert.deepEqual((await b.clean()).removed, []);
+    await sleep(1300, stage.signal);
+    assert.deepEqual((await b.clean()).removed, ["a"]);
+    assert.deepEqual(
+      (await b.fleet()).map(({ name }) => name),
+      ["b"],
+    );
+    await a.beat('{"name":"a"}');
+    assert.equal((await b.fleet()).length, 2);
+    assert.deepEqual((await b.clean()).removed, []);
+  });
+
+  sentence("dead tasks are kept up to their number, the newest ones", async (stage) => {
+    const broker = await stage.open("a", { deadLimit: 3 });
+    await broker.enqueue(tasks(6));
+    for (let i = 0; i < 6; i += 1) {
+      await broker.complete([dead(await claimOne(broker, stage.signal))]);
+      await sleep(5, stage.signal);
+    }
+    assert.equal(await broker.lock(), true);
+    await broker.clean();
+    assert.equal((await broker.counts())[0]?.dead, 3);
+    const states = await Promise.all(tasks(6).map(async ({ id }) => (await broker.record(id))?.state ?? null));
+    assert.deepEqual(states, [null, null, null, "dead", "dead", "dead"]);
+  });
+
+  sentence("dead tasks are kept for their time", async (stage) => {
+    const broker = await stage.open("a", { deadRetentionMs: 300 });
+    await broker.enqueue(tasks(2));
+    await broker.complete((await claimAll(broker, 2, stage.signal)).map((delivery) => dead(delivery)));
+    assert.equal((await broker.counts())[0]?.dead, 2);
+    assert.equal(await broker.lock(), true);
+    await eventually(5000, async () => {
+      await broker.clean();
+      return (await broker.counts())[0]?.dead === 0;
+    });
+    assert.equal(await broker.record("t0"), null);
+  });
+}

@@ -1,0 +1,147 @@
+/**
+ * What every sentence of the contract suite stands on: brokers over the same fresh data, tasks, outcomes, and waiting
+ * for something to become true with a bound.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Broker, BrokerOptions, Delivery, EnqueueRequest, Outcome } from "../../../src/broker/broker.ts";
+import { openRoot, sleep } from "../../../src/concurrency/index.ts";
+
+/** Fresh data for one test. */
+export interface Harness {
+  /** Makes another broker, not opened yet, over the same data. */
+  make(options: BrokerOptions): Broker;
+  /** Removes the data. The brokers are closed by then. */
+  end(): Promise<void>;
+}
+
+export type MakeHarness = () => Promise<Harness>;
+
+/** What a sentence gets. */
+export interface Stage {
+  /** Opens another executor (or a client: null) over the same data; it is closed at the end. */
+  open(executor: string | null, options?: Partial<BrokerOptions>): Promise<Broker>;
+  /** Never aborts. */
+  readonly signal: AbortSignal;
+}
+
+export type Sentence = (name: string, body: (stage: Stage) => Promise<void>) => void;
+
+export const QUEUE = "te";
+export const LEASE_MS = 600;
+/** An owner that lost its lease is replaced within this time, in ms: some brokers look twice, a second apart. */
+export const RECLAIM_MS = LEASE_MS + 5000;
+
+/** Registers a test that has its own data and leaves nothing behind. */
+export function sentences(name: string, makeHarness: MakeHarness): Sentence {
+  return (what, body) => {
+    test(`${name}: ${what}`, { timeout: 30_000 }, async () => {
+      const harness = await makeHarness();
+      const opened: Broker[] = [];
+      const { signal } = openRoot();
+      const open: Stage["open"] = async (executor, options = {}) => {
+        const broker = harness.make({ executor, queues: [QUEUE], leaseMs: 30_000, ...options });
+        opened.push(broker);
+        await broker.open(signal);
+        return broker;
+      };
+      try {
+        await body({ open, signal });
+      } finally {
+        for (const broker of opened) await broker.close();
+        await harness.end();
+      }
+    });
+  };
+}
+
+/** A task to enqueue, with whatever differs. */
+export function task(id: string, other: Partial<EnqueueRequest> = {}): EnqueueRequest {
+  const type = "noop";
+  const message = JSON.stringify({ id, task_type: type, payload: { of: id } });
+  return { id, type, queue: QUEUE, priority: 0, retentionMs: 60_000, message, ...other };
+}
+
+export function tasks(count: number, prefix = "t"): EnqueueRequest[] {
+  return Array.from({ length: count }, (_, index) => task(`${prefix}${index}`));
+}
+
+/** The id in the message of a delivery. */
+export function idOf(delivery: Delivery): string {
+  const message: unknown = JSON.parse(delivery.raw ?? "null");
+  assert.ok(typeof message === "object" && message !== null && "id" in message, `no message: ${delivery.raw}`);
+  return String(message.id);
+}
+
+function base(delivery: Delivery) {
+  const id = idOf(delivery);
+  return {
+    delivery,
+    id,
+    type: "noop",
+    attempt: 1,
+    startedAt: Date.now(),
+    retentionMs: 60_000,
+    recorded: true,
+    told: null,
+  };
+}
+
+type Of<Kind> = Partial<Extract<Outcome, { kind: Kind }>>;
+
+export function done(delivery: Delivery, other: Of<"done"> = {}): Outcome {
+  return { ...base(delivery), result: null, ...other, kind: "done" };
+}
+
+export function retry(delivery: Delivery, other: Of<"retry"> = {}): Outcome {
+  const error = { name: "Error", message: "not yet" };
+  const message = JSON.stringify({ ...JSON.parse(delivery.raw ?? "null"), taskexe: { attempt: 2 } });
+  return { ...base(delivery), error, delayMs: 0, message, ...other, kind: "retry" };
+}
+
+export function dead(delivery: Delivery, other: Of<"dead"> = {}): Outcome {
+  return { ...base(delivery), reason: "out of attempts", error: null, ...other, kind: "dead" };
+}
+
+export function cancelledBy(delivery: Delivery, other: Of<"cancelled"> = {}): Outcome {
+  return { ...base(delivery), reason: "cancelled by a client", ...other, kind: "cancelled" };
+}
+
+/** Claims until there are `count` of them; each claim may give fewer than asked for. */
+export async function claimAll(broker: Broker, count: number, signal: AbortSignal): Promise<Delivery[]> {
+  const all: Delivery[] = [];
+  await eventually(10_000, async () => {
+    const some = await broker.claim(count - all.length, signal);
+    assert.ok(some.length <= count - all.length, `asked for ${count - all.length}, got ${some.length}`);
+    all.push(...some);
+    return all.length === count;
+  });
+  return all;
+}
+
+/** Claims exactly one. */
+export async function claimOne(broker: Broker, signal: AbortSignal): Promise<Delivery> {
+  const [one] = await claimAll(broker, 1, signal);
+  assert.ok(one);
+  return one;
+}
+
+/** Asks again and again, until the answer is true; fails after `ms`. */
+export async function eventually(ms: number, ask: () => Promise<boolean> | boolean): Promise<void> {
+  const { signal } = openRoot();
+  const until = performance.now() + ms;
+  while (!(await ask())) {
+    assert.ok(performance.now() < until, `it did not become true within ${ms} ms`);
+    await sleep(20, signal);
+  }
+}
+
+/** Reclaims until there are `count` of them. */
+export async function reclaimAll(broker: Broker, count: number): Promise<Delivery[]> {
+  const all: Delivery[] = [];
+  await eventually(RECLAIM_MS, async () => {
+    all.push(...(await broker.reclaim(count - all.length)));
+    return all.length === count;
+  });
+  return all;
+}

@@ -1,0 +1,141 @@
+/** Ownership: renew, release, reclaim, recover, and that who lost the lease is refused. */
+import assert from "node:assert/strict";
+import { sleep } from "../../../src/concurrency/index.ts";
+import {
+  claimAll,
+  claimOne,
+  dead,
+  done,
+  eventually,
+  idOf,
+  LEASE_MS,
+  reclaimAll,
+  type Sentence,
+  task,
+  tasks,
+} from "./harness.ts";
+
+const SHORT = { leaseMs: LEASE_MS };
+
+export function leaseSentences(sentence: Sentence): void {
+  sentence("an expired lease is taken over, and the former owner's late completion is lost", async (stage) => {
+    const [a, b] = [await stage.open("a", SHORT), await stage.open("b", SHORT)];
+    await a.enqueue([task("one")]);
+    const stalled = await claimOne(a, stage.signal);
+    const [taken] = await reclaimAll(b, 1);
+    assert.ok(taken);
+    assert.equal(taken.raw, stalled.raw);
+    assert.ok(taken.deliveries > 1, `deliveries: ${taken.deliveries}`);
+    assert.deepEqual(await a.renew([stalled]), [stalled]);
+    assert.deepEqual(await a.complete([dead(stalled)]), ["lost"]);
+    assert.deepEqual(await b.complete([done(taken, { result: '"b"' })]), ["recorded"]);
+    assert.deepEqual(await a.complete([done(stalled, { result: '"a"' })]), ["lost"]);
+    const record = await b.record("one");
+    assert.equal(record?.state, "done");
+    assert.equal(record?.result, "b");
+    assert.equal(record?.executor, "b");
+    assert.equal(record?.completions, 1);
+    assert.equal(record?.crashes, 1);
+    assert.deepEqual(await b.backlog(), { pending: 0, lag: 0 });
+  });
+
+  sentence("the former owner cannot release what another has taken over", async (stage) => {
+    const [a, b] = [await stage.open("a", SHORT), await stage.open("b", SHORT)];
+    await a.enqueue([task("one")]);
+    const stalled = await claimOne(a, stage.signal);
+    const [taken] = await reclaimAll(b, 1);
+    assert.ok(taken);
+    await a.release([stalled]);
+    assert.deepEqual(await b.backlog(), { pending: 1, lag: 0 });
+    assert.deepEqual(await b.complete([done(taken)]), ["recorded"]);
+  });
+
+  sentence("who renews keeps the lease", async (stage) => {
+    const [a, b] = [await stage.open("a", SHORT), await stage.open("b", SHORT)];
+    await a.enqueue(tasks(3));
+    const held = await claimAll(a, 3, stage.signal);
+    for (const until = performance.now() + LEASE_MS + 2500; performance.now() < until; ) {
+      assert.deepEqual(await a.renew(held), []);
+      assert.deepEqual(await b.reclaim(10), []);
+      await sleep(LEASE_MS / 4, stage.signal);
+    }
+    assert.deepEqual(await a.complete(held.map((delivery) => done(delivery))), ["recorded", "recorded", "recorded"]);
+  });
+
+  sentence("only what was not renewed is taken over, up to the number asked for", async (stage) => {
+    const [a, b] = [await stage.open("a", SHORT), await stage.open("b", SHORT)];
+    await a.enqueue(tasks(4));
+    const [kept, ...left] = await claimAll(a, 4, stage.signal);
+    assert.ok(kept);
+    const taken: string[] = [];
+    await eventually(LEASE_MS + 5000, async () => {
+      assert.deepEqual(await a.renew([kept]), []);
+      const some = await b.reclaim(2);
+      assert.ok(some.length <= 2, `got ${some.length}`);
+      taken.push(...some.map(idOf));
+      return taken.length === 3;
+    });
+    assert.deepEqual(taken.toSorted(), left.map(idOf).toSorted());
+    assert.deepEqual(await a.complete([done(kept)]), ["recorded"]);
+  });
+
+  sentence("what was taken over and lost again goes to the next", async (stage) => {
+    const [a, b, c] = [await stage.open("a", SHORT), await stage.open("b", SHORT), await stage.open("c", SHORT)];
+    await a.enqueue([task("one")]);
+    const first = await claimOne(a, stage.signal);
+    const [second] = await reclaimAll(b, 1);
+    const [third] = await reclaimAll(c, 1);
+    assert.ok(second && third);
+    assert.ok(third.deliveries > second.deliveries);
+    assert.deepEqual(await a.complete([done(first)]), ["lost"]);
+    assert.deepEqual(await b.complete([done(second)]), ["lost"]);
+    assert.deepEqual(await c.complete([done(third)]), ["recorded"]);
+    assert.equal((await c.record("one"))?.crashes, 2);
+  });
+
+  sentence("a released task is taken by another at once, and nothing stays with the former owner", async (stage) => {
+    const [a, b] = [await stage.open("a"), await stage.open("b")];
+    await a.enqueue([task("one")]);
+    const handed = await claimOne(a, stage.signal);
+    const waiting = b.claim(5, stage.signal);
+    await a.release([handed]);
+    const at = performance.now();
+    const [taken] = await waiting;
+    assert.ok(taken, "the waiting claim woke");
+    assert.ok(performance.now() - at < 500);
+    assert.equal(taken.raw, handed.raw);
+    assert.equal(taken.deliveries, 1);
+    assert.deepEqual(await b.backlog(), { pending: 1, lag: 0 });
+    assert.deepEqual(await a.recover(new Set(), 10), []);
+    assert.deepEqual(await a.complete([done(handed)]), ["lost"]);
+    assert.deepEqual(await b.complete([done(taken)]), ["recorded"]);
+    assert.equal((await b.record("one"))?.crashes, 0);
+  });
+
+  sentence("an executor that starts again under its name takes up what it held", async (stage) => {
+    const before = await stage.open("a");
+    await before.enqueue(tasks(3));
+    const [first, second, third] = await claimAll(before, 3, stage.signal);
+    assert.ok(first && second && third);
+    await before.complete([done(first)]);
+    await before.close();
+    const after = await stage.open("a");
+    const recovered = [...(await after.recover(new Set(), 1)), ...[]];
+    assert.equal(recovered.length, 1);
+    const known = new Set(recovered.map(({ handle }) => handle));
+    recovered.push(...(await after.recover(known, 10)));
+    assert.deepEqual(recovered.map(idOf).toSorted(), [idOf(second), idOf(third)].toSorted());
+    for (const delivery of recovered) assert.ok(delivery.deliveries > 1, `deliveries: ${delivery.deliveries}`);
+    assert.deepEqual(await after.recover(new Set(recovered.map(({ handle }) => handle)), 10), []);
+    assert.deepEqual(await after.complete(recovered.map((delivery) => done(delivery))), ["recorded", "recorded"]);
+    assert.deepEqual(await after.backlog(), { pending: 0, lag: 0 });
+  });
+
+  sentence("nobody recovers what another holds", async (stage) => {
+    const [a, b] = [await stage.open("a"), await stage.open("b")];
+    await a.enqueue(tasks(3));
+    const held = await claimAll(a, 3, stage.signal);
+    assert.deepEqual(await b.recover(new Set(), 10), []);
+    assert.deepEqual(await a.recover(new Set(held.map(({ handle }) => handle)), 10), []);
+  });
+}

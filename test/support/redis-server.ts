@@ -1,0 +1,137 @@
+/**
+ * A real redis-server for tests: its own free port, its own temporary folder, up before it is handed out, ended by pid.
+ * It can be killed, stopped for a while (SIGSTOP) and started again over the same data, as machines do it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openRoot, sleep } from "../../src/concurrency/index.ts";
+
+/** How long a server may take until it answers, in ms. */
+const START_MS = 15_000;
+/** How long a server may take to end after SIGTERM, in ms, before it is killed. */
+const STOP_MS = 5000;
+
+export interface RedisServerOptions {
+  /** Writes every command to the disk before it answers, so that restart() finds it again after any kill. */
+  readonly appendonly?: boolean;
+  /** More arguments, as redis-server takes them: ["--maxmemory", "10mb"]. */
+  readonly args?: readonly string[];
+  /** Listens on a unix socket too, and `url` names that. */
+  readonly unixSocket?: boolean;
+}
+
+export interface RedisServer {
+  /** redis://127.0.0.1:PORT/1, or redis+unix:///PATH?db=1. */
+  readonly url: string;
+  readonly port: number;
+  /** Of the server that runs, or ran last. */
+  readonly pid: number;
+  readonly dir: string;
+  /** Signals the server; after SIGKILL, SIGTERM or SIGINT resolves once it has ended. */
+  kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT" | "SIGSTOP" | "SIGCONT"): Promise<void>;
+  /** Starts it again on the same port over the same folder; kills the one that runs. */
+  restart(): Promise<void>;
+  /** Ends the server and removes its folder. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server and waits until it answers. @throws Error where redis-server is missing, or does not start. */
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const dir = await mkdtemp(join(tmpdir(), "taskexe-redis-"));
+  const port = await freePort();
+  const socket = join(dir, "redis.sock");
+  const args = [
+    ...["--port", String(port), "--bind", "127.0.0.1", "--dir", dir, "--logfile", join(dir, "redis.log")],
+    ...["--daemonize", "no", "--save", "", "--databases", "16"],
+    ...(options.appendonly ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"]),
+    ...(options.unixSocket ? ["--unixsocket", socket, "--unixsocketperm", "700"] : []),
+    ...(options.args ?? []),
+  ];
+  let child: ChildProcess;
+  try {
+    child = await start(args, port, dir);
+  } catch (error) {
+    await rm(dir, { recursive: true, force: true });
+    throw error;
+  }
+  return {
+    url: options.unixSocket ? `redis+unix://${socket}?db=1` : `redis://127.0.0.1:${port}/1`,
+    port,
+    get pid() {
+      return child.pid ?? 0;
+    },
+    dir,
+    kill: (signal) => end(child, signal),
+    async restart() {
+      await end(child, "SIGKILL");
+      child = await start(args, port, dir);
+    },
+    async stop() {
+      await end(child, "SIGTERM");
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function start(args: readonly string[], port: number, dir: string): Promise<ChildProcess> {
+  const child = spawn("redis-server", args, { stdio: "ignore" });
+  // Waits for "spawn"; rejects with "error", which comes where the program is missing.
+  await once(child, "spawn").catch((error: unknown) => {
+    throw new Error(
+      "these tests need a real redis-server (7.0 or later) in the PATH; on Debian: apt-get install redis-server",
+      { cause: error },
+    );
+  });
+  const { signal } = openRoot();
+  const until = performance.now() + START_MS;
+  while (!(await answers(port))) {
+    if (child.exitCode !== null || performance.now() > until) {
+      child.kill("SIGKILL");
+      const log = await readFile(join(dir, "redis.log"), "utf8").catch(() => "no log");
+      throw new Error(`redis-server on port ${port} did not start; its log ends with:\n${log.slice(-2000)}`);
+    }
+    await sleep(10, signal);
+  }
+  return child;
+}
+
+async function end(child: ChildProcess, signal: Parameters<RedisServer["kill"]>[0]): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill(signal);
+  if (signal === "SIGSTOP" || signal === "SIGCONT") return;
+  // A stopped server must go on to be ended.
+  child.kill("SIGCONT");
+  const killer = signal === "SIGKILL" ? undefined : setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+  await exited;
+  clearTimeout(killer);
+}
+
+/** Whether the server answers a PING; one that still loads its data does not. */
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => socket.write("PING\r\n"));
+    socket.once("data", (data) => {
+      resolve(data.toString().startsWith("+PONG"));
+      socket.destroy();
+    });
+    socket.once("error", () => resolve(false));
+    socket.once("close", () => resolve(false));
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no free port was found");
+  return address.port;
+}
