@@ -1,0 +1,110 @@
+/**
+ * The part of the broker contract that people use: lists, retries by hand, purges, pauses, schedules, task logs.
+ * Every answer is bounded; every change is atomic for one task and may be repeated.
+ */
+import type { TaskRecord } from "../task/record.ts";
+import type { TaskState } from "../task/state.ts";
+import type { EnqueueRequest } from "./broker.ts";
+
+/** Which tasks a list gives. Absent filters match everything. */
+export interface ListQuery {
+  readonly state?: TaskState;
+  readonly queue?: string;
+  readonly type?: string;
+  /** 1..1 000. */
+  readonly limit: number;
+  /** Where the page before ended. */
+  readonly cursor?: string;
+}
+
+/** One page: oldest first within a state. `cursor` is null at the end; a page may be short, or empty, before it. */
+export interface ListPage {
+  readonly tasks: readonly TaskRecord[];
+  readonly cursor: string | null;
+}
+
+/** `state` is what it was in, null where it is not known; only dead and cancelled tasks are retried. */
+export interface RetryReceipt {
+  readonly id: string;
+  readonly state: TaskState | null;
+  readonly retried: boolean;
+}
+
+/** Which ended records are to go. */
+export interface PurgeQuery {
+  readonly state: "done" | "dead" | "cancelled";
+  readonly queue?: string;
+  readonly type?: string;
+}
+
+/** What is paused for the whole fleet: nothing of it is started until it is resumed. */
+export interface PauseTarget {
+  readonly kind: "queue" | "type";
+  readonly name: string;
+}
+
+/** A cron schedule. The task is a template: each firing enqueues it under an id of its own. */
+export interface ScheduleDefinition {
+  readonly name: string;
+  readonly cron: string;
+  /** An IANA time zone; null: UTC. */
+  readonly timezone: string | null;
+  readonly type: string;
+  readonly queue: string;
+  readonly priority: number;
+  /** JSON of the payload. */
+  readonly payload: string;
+  readonly retentionMs: number;
+}
+
+export interface Schedule extends ScheduleDefinition {
+  /** When it fires next, Unix ms on the broker's clock; null: never again. */
+  readonly nextAt: number | null;
+  /** When it fired last; null: never yet. */
+  readonly lastAt: number | null;
+}
+
+/** One line of a task's log. */
+export interface LogLine {
+  /** Unix ms on the broker's clock. */
+  readonly at: number;
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly text: string;
+}
+
+/** How many lines of a task's log are kept, the last ones, and how long one may be, in UTF-16 code units. */
+export const MAX_LOG_LINES = 1_000;
+export const MAX_LOG_LINE_LENGTH = 2_000;
+
+/** How many tasks one list, retry or purge call touches. */
+export const MAX_ADMINISTRATION_BATCH = 1_000;
+
+export interface Administration {
+  /** A page of tasks. A filter that no index serves looks through a bounded number a call: follow the cursor. */
+  list(query: ListQuery): Promise<ListPage>;
+  /** Queues dead and cancelled tasks again, from their first attempt. At most 1 000. */
+  retry(ids: readonly string[]): Promise<RetryReceipt[]>;
+  /** Removes ended records, at most `max` (1..1 000); tells how many went. Call again until it gives 0. */
+  purge(query: PurgeQuery, max: number): Promise<number>;
+
+  pause(target: PauseTarget): Promise<void>;
+  resume(target: PauseTarget): Promise<void>;
+  paused(): Promise<PauseTarget[]>;
+  /** Whether tasks of this type are paused, as of the last claim: no round trip. */
+  isTypePaused(type: string): boolean;
+
+  /** Stores a schedule, or replaces the one of that name. */
+  putSchedule(schedule: ScheduleDefinition, nextAt: number | null): Promise<void>;
+  removeSchedule(name: string): Promise<boolean>;
+  /** All schedules, by name. */
+  schedules(): Promise<Schedule[]>;
+  /**
+   * Fires a schedule once for the whole fleet: where it is still due at `dueAt`, sets the next time and enqueues, in
+   * one step. False: somebody else has fired it, or it was changed.
+   */
+  fireSchedule(name: string, dueAt: number, nextAt: number | null, request: EnqueueRequest): Promise<boolean>;
+
+  /** Appends to the logs of tasks; the oldest lines beyond `MAX_LOG_LINES` go. Logs go with their record. */
+  appendLogs(logs: readonly { readonly id: string; readonly lines: readonly LogLine[] }[]): Promise<void>;
+  logs(id: string): Promise<LogLine[]>;
+}
