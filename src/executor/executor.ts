@@ -193,13 +193,7 @@ export class Executor implements StatusSource {
             async (loops) => {
               intake.run(loops);
               loops.startSoon(
-                (task) =>
-                  reclaimExpired(
-                    this.#broker,
-                    () => intake.room(),
-                    (deliveries) => intake.take(deliveries),
-                    task.signal,
-                  ),
+                (task) => reclaimExpired(this.#broker, (look, signal) => intake.takeOrphans(look, signal), task.signal),
                 { name: "reclaim" },
               );
               await this.#drain.wait(loops.scope.signal);

@@ -27,6 +27,8 @@ export class Intake {
   #reserved = 0;
   #claiming = 0;
   #recoverDue = true;
+  /** True while a look for orphans has the first call on what is free. */
+  #looking = false;
   #freed = new Latch();
   #lastTurn = performance.now();
 
@@ -61,9 +63,25 @@ export class Intake {
     this.#pump();
   }
 
-  /** How many tasks could be started now. */
-  room(): number {
-    return this.#limit - this.#running.slots - this.#ready.length;
+  /**
+   * Looks for orphaned tasks and takes them. Without room it waits for the next free slots, which no claim gets
+   * meanwhile: on an executor that is never idle, orphans would else wait behind the whole backlog.
+   *
+   * @param look - is told how many tasks could be started now; at least 1.
+   * @returns whether it found as many as there was room for, so that there may be more.
+   */
+  async takeOrphans(look: (room: number) => Promise<readonly Delivery[]>, signal: AbortSignal): Promise<boolean> {
+    this.#looking = true;
+    try {
+      while (this.#room() <= 0) await this.#slot(signal);
+      const room = this.#room();
+      const found = await look(room);
+      this.take(found);
+      return found.length >= room;
+    } finally {
+      this.#looking = false;
+      this.#freed.set();
+    }
   }
 
   slotFreed(): void {
@@ -83,7 +101,12 @@ export class Intake {
 
   /** How long ago the claim loop last made progress, in ms; 0 while every slot is busy. */
   idleMs(): number {
-    return this.room() <= 0 ? 0 : performance.now() - this.#lastTurn;
+    return this.#room() <= 0 ? 0 : performance.now() - this.#lastTurn;
+  }
+
+  /** How many tasks could be started now. */
+  #room(): number {
+    return this.#limit - this.#running.slots - this.#ready.length;
   }
 
   handles(): Set<string> {
@@ -130,7 +153,7 @@ export class Intake {
   async #reserve(batch: number, signal: AbortSignal): Promise<number> {
     let waited = false;
     for (;;) {
-      const free = this.room() - this.#reserved;
+      const free = this.#looking ? 0 : this.#room() - this.#reserved;
       if (free >= 1 && (waited || free >= batch)) {
         const size = Math.min(free, batch);
         this.#reserved += size;
@@ -142,9 +165,14 @@ export class Intake {
         waited = true;
         continue;
       }
-      if (this.#freed.isSet) this.#freed = new Latch();
-      await this.#freed.wait(signal);
+      await this.#slot(signal);
     }
+  }
+
+  /** Waits until a slot is freed. */
+  async #slot(signal: AbortSignal): Promise<void> {
+    if (this.#freed.isSet) this.#freed = new Latch();
+    await this.#freed.wait(signal);
   }
 
   /** Takes up what is pending under our name. False: another claim is under way, whose entries must not be mistaken. */

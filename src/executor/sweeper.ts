@@ -23,27 +23,28 @@ const SHORTEST_PAUSE_MS = 5;
 /**
  * Takes over expired leases as far as there is room.
  *
- * @param room - how many tasks could be started now.
- * @param take - is handed what was taken over.
+ * @param takeOrphans - makes room, has the look taken, starts what it brings; tells whether there may be more.
  */
-export function reclaimExpired(
+export async function reclaimExpired(
   broker: Broker,
-  room: () => number,
-  take: (deliveries: readonly Delivery[]) => void,
+  takeOrphans: (look: (room: number) => Promise<readonly Delivery[]>, signal: AbortSignal) => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<never> {
-  return repeat(
-    async () => {
-      const most = room();
-      if (most <= 0) return;
-      const deliveries = await broker.reclaim(most);
-      if (deliveries.length === 0) return;
-      logger.info("Took over {count} task(s) whose lease had expired", { count: deliveries.length });
-      take(deliveries);
-    },
-    () => RECLAIM_MS + Math.random() * RECLAIM_JITTER_MS,
-    signal,
-  );
+  for (;;) {
+    let more = false;
+    await ifAvailable(async () => {
+      more = await takeOrphans((room) => reclaim(broker, room), signal);
+    });
+    await sleep(more ? SHORTEST_PAUSE_MS : RECLAIM_MS + Math.random() * RECLAIM_JITTER_MS, signal);
+  }
+}
+
+async function reclaim(broker: Broker, room: number): Promise<readonly Delivery[]> {
+  const deliveries = await broker.reclaim(room);
+  if (deliveries.length > 0) {
+    logger.info("Took over {count} task(s) whose lease had expired", { count: deliveries.length });
+  }
+  return deliveries;
 }
 
 /** Queues scheduled and retrying tasks as they become due. */
