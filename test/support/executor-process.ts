@@ -1,0 +1,175 @@
+/**
+ * Real executor processes for tests: `taskexe run` on a free port, from source or, where TASKEXE_BIN names one, from
+ * the executable. Each has a folder of its own for its state and is killed by its pid when its test is over.
+ */
+
+import { request } from "node:http";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ExecutorStatus } from "../../src/executor/status.ts";
+import { runtime } from "../../src/runtime/index.ts";
+import type { ChildExit, ChildProcessHandle } from "../../src/runtime/runtime.ts";
+import { until } from "./until.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** How long an executor may take until it listens, and until it is ready, on a machine with much else to do. */
+const START_LIMIT_MS = 20_000;
+/** How long an HTTP answer may take. */
+const ANSWER_LIMIT_MS = 5_000;
+
+export interface ExecutorProcessOptions {
+  readonly broker: string;
+  /** Where it keeps its state. */
+  readonly folder: string;
+  readonly tasks?: string;
+  readonly name?: string;
+  readonly concurrency?: number;
+  /** Durations as the flags take them. */
+  readonly lease?: string;
+  readonly grace?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** False: do not wait until it is ready, only until it listens. */
+  readonly ready?: boolean;
+}
+
+/** An HTTP answer. */
+export interface Answer {
+  readonly code: number;
+  readonly body: string;
+  /** How long it took, in ms. */
+  readonly ms: number;
+}
+
+export class ExecutorProcess {
+  readonly #child: ChildProcessHandle;
+  #log = "";
+  #ended = false;
+
+  private constructor(child: ChildProcessHandle) {
+    this.#child = child;
+  }
+
+  static async start(options: ExecutorProcessOptions): Promise<ExecutorProcess> {
+    const [command, ...before] = commandLine();
+    const { STATE_DIRECTORY: _, ...inherited } = process.env;
+    const env = { ...definedOnly(inherited), STATE_DIRECTORY: options.folder, NO_COLOR: "1", ...options.env };
+    const child = await runtime.spawn(command, [...before, "run", ...flagsOf(options)], { cwd: options.folder, env });
+    const started = new ExecutorProcess(child);
+    started.#read(child.stderr);
+    started.#read(child.stdout);
+    const ended = () => {
+      started.#ended = true;
+    };
+    child.exited.then(ended, ended);
+    try {
+      await until("the executor listens", START_LIMIT_MS, () => started.#ended || started.port > 0);
+      if (options.ready !== false) {
+        await until("the executor is ready", START_LIMIT_MS, async () => {
+          return started.#ended || (await started.get("/readyz")).code === 200;
+        });
+      }
+      if (started.#ended) throw new Error("it ended");
+    } catch (error) {
+      await started.end();
+      throw new Error(`the executor did not start:\n${started.log()}`, { cause: error });
+    }
+    return started;
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Resolves when the process has ended. */
+  get exit(): Promise<ChildExit> {
+    return this.#child.exited;
+  }
+
+  get port(): number {
+    return Number(/HTTP on http:\/\/127\.0\.0\.1:(\d+)/.exec(this.#log)?.[1] ?? 0);
+  }
+
+  /** Everything it logged so far. */
+  log(): string {
+    return this.#log;
+  }
+
+  kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT" | "SIGSTOP" | "SIGCONT"): void {
+    process.kill(this.pid, signal);
+  }
+
+  get(path: string): Promise<Answer> {
+    const begun = performance.now();
+    return new Promise((answer, fail) => {
+      const asked = request({ host: "127.0.0.1", port: this.port, path, agent: false, timeout: ANSWER_LIMIT_MS });
+      asked.on("response", (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (part: string) => {
+          body += part;
+        });
+        response.on("error", fail);
+        response.on("end", () => answer({ code: response.statusCode ?? 0, body, ms: performance.now() - begun }));
+      });
+      asked.on("timeout", () => asked.destroy(new Error(`${path} was not answered within ${ANSWER_LIMIT_MS} ms`)));
+      asked.on("error", fail);
+      asked.end();
+    });
+  }
+
+  async status(): Promise<ExecutorStatus> {
+    const { code, body } = await this.get("/status");
+    if (code !== 200) throw new Error(`/status answered ${code}: ${body}`);
+    return JSON.parse(body);
+  }
+
+  /** How many attempts it runs just now. */
+  async busySlots(): Promise<number> {
+    return Object.keys((await this.status()).current).length;
+  }
+
+  /** Kills it, if it still lives, and waits for its end. */
+  async end(): Promise<void> {
+    this.#child.killGroup("SIGKILL");
+    await this.exit;
+  }
+
+  // Ends with the stream, which ends with the process.
+  #read(stream: ReadableStream<Uint8Array>): void {
+    const decoder = new TextDecoder();
+    const write = new WritableStream<Uint8Array>({
+      write: (chunk) => {
+        this.#log += decoder.decode(chunk, { stream: true });
+      },
+    });
+    stream.pipeTo(write).catch((error: unknown) => {
+      this.#log += `\n(the log broke off: ${String(error)})\n`;
+    });
+  }
+}
+
+/** The command that is taskexe. */
+export function commandLine(): [string, ...string[]] {
+  const { TASKEXE_BIN } = process.env;
+  if (TASKEXE_BIN) return [resolve(ROOT, TASKEXE_BIN)];
+  return [resolve(ROOT, "node_modules/.bin/bun"), resolve(ROOT, "src/main.ts")];
+}
+
+function flagsOf(options: ExecutorProcessOptions): string[] {
+  const flags = ["--broker", options.broker, "--listen", "127.0.0.1:0"];
+  const add = (name: string, value: string | number | undefined) => {
+    if (value !== undefined) flags.push(name, String(value));
+  };
+  add("--tasks", options.tasks);
+  add("--name", options.name);
+  add("--concurrency", options.concurrency);
+  add("--lease", options.lease);
+  add("--grace", options.grace);
+  return flags;
+}
+
+function definedOnly(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const defined: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) if (value !== undefined) defined[name] = value;
+  return defined;
+}
