@@ -23,11 +23,19 @@ const environment = { ...process.env, STATE_DIRECTORY: STATE, TASKEXE_LISTEN: `1
 
 const executor = spawn(PROGRAM, ["run", "--tasks", "examples"], { cwd: ROOT, env: environment, stdio: "inherit" });
 const ended = once(executor, "exit");
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => executor.kill(signal));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stopOnce(signal));
 
 if (await isReady()) feed();
 const [exitCode] = await ended;
 process.exitCode = typeof exitCode === "number" ? exitCode : 1;
+
+// A ctrl-C reaches the executor too, since it is of the same process group, and a second signal would end it at once.
+// So it is handed on only where the executor has not heard of it.
+async function stopOnce(signal: NodeJS.Signals): Promise<void> {
+  await pause(300);
+  const response = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
+  if (response?.ok) executor.kill(signal);
+}
 
 function feed(): void {
   say("\nThe executor is up. Some documents of this repository for it:\n");

@@ -5,7 +5,7 @@
 import { Command, CommanderError } from "commander";
 import { didYouMean } from "../config/nearest.ts";
 import { VERSION } from "../version.ts";
-import { exitWhenWritten, usageError } from "./exit.ts";
+import { exitWhenWritten, surviveClosedOutputs, usageError } from "./exit.ts";
 import { type Options, withBrokerFlags, withExecutorFlags } from "./flags.ts";
 import { ENVIRONMENT_HELP } from "./help.ts";
 import { reportFailure } from "./report-failure.ts";
@@ -15,6 +15,7 @@ import { reportFailure } from "./report-failure.ts";
  * 2 called wrongly. Never rejects.
  */
 export async function runCommandLine(argv: readonly string[]): Promise<never> {
+  surviveClosedOutputs();
   return exitWhenWritten(await exitCodeOf(argv));
 }
 

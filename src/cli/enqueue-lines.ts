@@ -111,11 +111,11 @@ function requestOf(line: Line, { defaults, retentionMs }: LinesOptions) {
   const read = readJson(line.text);
   // A line is one line: only the column says something.
   if (!read.ok) return { ok: false as const, reason: read.reason.replace("line 1, ", "") };
-  const checked = v.safeParse(LineSchema, read.value);
+  const checked = v.safeParse(LineSchema, Array.isArray(read.value) ? null : read.value);
   if (!checked.success) {
     const [issue] = checked.issues;
     const path = v.getDotPath(issue);
-    const reason = path === null ? `expected an object like {"type","payload"}` : `${path}: ${wordsOf(issue)}`;
+    const reason = path === null ? 'expected an object like {"type","payload"}' : `${path}: ${wordsOf(issue)}`;
     return { ok: false as const, reason };
   }
   const { type, payload = null, id, queue = defaults.queue, priority = defaults.priority } = checked.output;

@@ -41,7 +41,12 @@ export function jsonFormat(options: { readonly stacks: boolean }): TextFormatter
     };
     const replace = (key: string, value: unknown) => plain(key, value, options.stacks);
     const properties = Object.fromEntries(Object.entries(record.properties).filter(([key]) => !(key in head)));
-    return `${JSON.stringify({ ...head, ...properties }, replace)}\n`;
+    try {
+      return `${JSON.stringify({ ...head, ...properties }, replace)}\n`;
+    } catch {
+      // A cycle somewhere: the line is worth more than its properties.
+      return `${JSON.stringify(head)}\n`;
+    }
   };
 }
 

@@ -12,8 +12,14 @@ export interface ProgressBar {
   end(text: string): void;
 }
 
+/** The part of a stream that a bar needs. */
+interface Screen {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
 /** @param total null where it is not known beforehand: then only the text is shown. */
-export function progressBar(label: string, total: number | null, stream = process.stderr): ProgressBar {
+export function progressBar(label: string, total: number | null, stream: Screen = process.stderr): ProgressBar {
   if (!stream.isTTY) return { update() {}, end() {} };
   let drawnAt = Number.NEGATIVE_INFINITY;
   const draw = (bar: string, text: string) => stream.write(`\r${label} ${bar}${text}\x1b[K`);

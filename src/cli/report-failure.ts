@@ -2,6 +2,7 @@
  * Tells the user why a command failed, and with which exit code it ends. Mistakes of theirs are sentences; of a group
  * of errors each part is told with its way through the tree. Stacks are shown only with TASKEXE_DEBUG=1.
  */
+import { BrokerUrlError } from "../broker/broker-url-error.ts";
 import { flattenErrors } from "../concurrency/index.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { redact } from "../config/redact.ts";
@@ -41,10 +42,7 @@ function exitCodeOf(leaves: readonly unknown[]): number {
   const codes = leaves.map((leaf) => {
     if (leaf instanceof ConfigError) return EXIT_USAGE;
     if (leaf instanceof CommandFailure) return leaf.exitCode;
-    if (leaf instanceof Error && ["BrokerUrlError", "HandlerLoadError", "DuplicateHandlerError"].includes(leaf.name)) {
-      return EXIT_USAGE;
-    }
-    return EXIT_FAILED;
+    return leaf instanceof BrokerUrlError ? EXIT_USAGE : EXIT_FAILED;
   });
   return codes.length > 0 && codes.every((code) => code === codes[0]) ? (codes[0] ?? EXIT_FAILED) : EXIT_FAILED;
 }

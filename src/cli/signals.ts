@@ -1,7 +1,6 @@
 /**
  * What the signals do in an executor:
- * - SIGTERM, SIGINT: drain and leave; a second one ends the process at once with 143 or 130. Two within 50 ms count as
- *   one: a ctrl-C reaches the whole process group, and parents like make and npm hand it on once more.
+ * - SIGTERM, SIGINT: drain and leave; a second one ends the process at once with 143 or 130.
  * - SIGUSR1: start allocation tracking, write a heap snapshot under logs/, log the memory figures.
  * - SIGUSR2: stop tracking and log what grew.
  */
@@ -12,8 +11,6 @@ import { EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
 
 const log = getLogger(["taskexe", "signals"]);
 
-const SAME_REQUEST_MS = 50;
-
 /**
  * Takes the signals over; returns what gives them back.
  *
@@ -21,11 +18,10 @@ const SAME_REQUEST_MS = 50;
  * @param stop Called at the first signal to stop.
  */
 export function handleSignals(nursery: Nursery, stop: (reason: string) => void): () => void {
-  let stoppedAt: number | null = null;
+  let stopping = false;
   const onStop = (signal: SignalName, exitCode: number) => () => {
-    if (stoppedAt !== null && performance.now() - stoppedAt > SAME_REQUEST_MS) process.exit(exitCode);
-    if (stoppedAt !== null) return;
-    stoppedAt = performance.now();
+    if (stopping) process.exit(exitCode);
+    stopping = true;
     stop(signal);
   };
   const inNursery = (name: string, duty: () => Promise<void>) => () => {

@@ -1,0 +1,162 @@
+/** The commands that talk to the broker, over the embedded queue, with and without an executor. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { Bench, until } from "./program.ts";
+
+const bench = new Bench();
+after(() => bench.close());
+
+test("enqueue prints an id of 32 hex digits, and task shows the record", async () => {
+  const enqueued = await bench.run(["enqueue", "idle", '{"a": [1, "\\u00e4"]}', "--queue", "still"]);
+  assert.match(enqueued.stdout, /^[0-9a-f]{32}\n$/);
+  assert.equal(enqueued.code, 0);
+  const id = enqueued.stdout.trim();
+  const shown = await bench.run(["task", id]);
+  assert.match(shown.stdout, /state +queued/);
+  assert.match(shown.stdout, /type +idle/);
+  const record = JSON.parse((await bench.run(["task", id, "--json"])).stdout);
+  assert.equal(record.id, id);
+  assert.deepEqual(JSON.parse(record.message).payload, { a: [1, "ä"] });
+  assert.equal(record.queue, "still");
+});
+
+test("the same id again changes nothing, and says so", async () => {
+  const first = await bench.run(["enqueue", "idle", "1", "--id", "twice", "--queue", "still"]);
+  const second = await bench.run(["enqueue", "idle", "2", "--id", "twice", "--queue", "still"]);
+  assert.deepEqual([first.stdout, second.stdout], ["twice\n", "twice\n"]);
+  assert.match(second.stderr, /is there already: queued/);
+  const record = JSON.parse((await bench.run(["task", "twice", "--json"])).stdout);
+  assert.equal(JSON.parse(record.message).payload, 1);
+});
+
+test("the payload comes from a file, or from standard input", async () => {
+  writeFileSync(join(bench.folder, "payload.json"), '{\n  "from": "file"\n}\n');
+  await bench.run(["enqueue", "idle", "@payload.json", "--id", "from-file", "--queue", "still"]);
+  await bench.run(["enqueue", "idle", "-", "--id", "from-input", "--queue", "still"], { input: '"input"' });
+  const payload = async (id: string) =>
+    JSON.parse(JSON.parse((await bench.run(["task", id, "--json"])).stdout).message).payload;
+  assert.deepEqual(await payload("from-file"), { from: "file" });
+  assert.equal(await payload("from-input"), "input");
+});
+
+test("a file that is no JSON, or missing, is named with the place", async () => {
+  writeFileSync(join(bench.folder, "broken.json"), '{\n  "a": 1,\n}\n');
+  const broken = await bench.run(["enqueue", "idle", "@broken.json"]);
+  assert.match(broken.stderr, /broken\.json: not JSON at line 3, column 1: unexpected "}/);
+  assert.equal(broken.code, 2);
+  const missing = await bench.run(["enqueue", "idle", "@missing.json"]);
+  assert.match(missing.stderr, /missing\.json cannot be read: no such file/);
+  assert.equal(missing.code, 1);
+});
+
+test("task exits with 1 for an id that has no record", async () => {
+  const { stdout, stderr, code } = await bench.run(["task", "nobody"]);
+  assert.deepEqual([stdout, code], ["", 1]);
+  assert.match(stderr, /no record of a task "nobody" on sqlite:/);
+});
+
+test("cancel ends waiting tasks at once and tells what it found", async () => {
+  await bench.run(["enqueue", "idle", "--id", "waiting", "--queue", "still"]);
+  const { stdout, code } = await bench.run(["cancel", "waiting", "never-seen", "waiting", "--json"]);
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(stdout), [
+    { id: "waiting", state: "queued" },
+    { id: "never-seen", state: null },
+  ]);
+  const record = JSON.parse((await bench.run(["task", "waiting", "--json"])).stdout);
+  assert.equal(record.state, "cancelled");
+  assert.match((await bench.run(["cancel", "waiting"])).stdout, /waiting +cancelled +cancelled already/);
+});
+
+test("enqueue --jsonl takes many lines, tells wrong ones by number and exits with 1 for them", async () => {
+  const good = Array.from({ length: 2_500 }, (_, index) => JSON.stringify({ type: "idle", id: `line-${index}` }));
+  const bad = [
+    '{"type": 1}',
+    "{oops}",
+    '{"payload": 1}',
+    "[1]",
+    '{"type":"a","priorty":1}',
+    '{"type":"a","priority":3}',
+  ];
+  const text = [...good.slice(0, 1_500), ...bad, "", ...good.slice(1_500)].join("\n");
+  writeFileSync(join(bench.folder, "tasks.jsonl"), text);
+  const { stdout, stderr, code } = await bench.run(["enqueue", "--jsonl", "tasks.jsonl", "--queue", "bulk"]);
+  assert.equal(stdout, "2500 tasks enqueued, 6 lines were refused\n");
+  assert.equal(code, 1);
+  assert.deepEqual(stderr.trimEnd().split("\n"), [
+    "taskexe: line 1501: type: must be a string",
+    'taskexe: line 1502: not JSON at column 2: unexpected "oops}"',
+    "taskexe: line 1503: type: is missing",
+    'taskexe: line 1504: expected an object like {"type","payload"}',
+    "taskexe: line 1505: priorty: is not known; known are type, payload, id, queue, priority",
+    "taskexe: line 1506: priority: must be 0 or 1",
+  ]);
+});
+
+test("enqueue --jsonl - reads standard input, and prints the ids with --json", async () => {
+  const input = '{"type":"idle","id":"one","payload":{"n":1}}\n{"type":"idle"}\n{"type":"idle","id":"one"}';
+  const { stdout, code } = await bench.run(["enqueue", "--jsonl", "-", "--json", "--queue", "bulk"], { input });
+  const answer = JSON.parse(stdout);
+  assert.equal(code, 0);
+  assert.equal(answer.enqueued, 2);
+  assert.equal(answer.already_there, 1);
+  assert.equal(answer.refused, 0);
+  assert.deepEqual([answer.ids[0], answer.ids.length], ["one", 3]);
+});
+
+test("status without an executor tells what the broker knows", async () => {
+  const { stdout, code } = await bench.run(["status", "--listen", "off", "--queues", "still,bulk", "--json"]);
+  const answer = JSON.parse(stdout);
+  assert.equal(code, 0);
+  const queued = Object.fromEntries(
+    answer.queues.map((queue: { name: string; queued: number }) => [queue.name, queue.queued]),
+  );
+  assert.equal(queued.bulk, 2_502);
+  assert.deepEqual(answer.fleet, []);
+  const shown = await bench.run(["status", "--listen", "127.0.0.1:1", "--queues", "bulk"]);
+  assert.match(shown.stderr, /no executor answers at 127\.0\.0\.1:1 \(the connection is refused\)/);
+  assert.match(shown.stdout, /bulk +2502 +0 +0 +0/);
+  assert.match(shown.stdout, /no executor is registered/);
+});
+
+test("status with --url fails when no executor answers there", async () => {
+  const { stderr, code } = await bench.run(["status", "--url", "http://127.0.0.1:1"]);
+  assert.match(stderr, /no executor answers at http:\/\/127\.0\.0\.1:1\/status/);
+  assert.equal(code, 1);
+});
+
+test("enqueue --wait prints the result, and exits with 1 when the task ends dead or cancelled", async () => {
+  const executor = await bench.executor(["--queues", "work"]);
+  const work = ["--queue", "work", "--wait"];
+
+  const done = await bench.run(["enqueue", "echo", '{"a":1}', ...work]);
+  assert.deepEqual([JSON.parse(done.stdout), done.stderr, done.code], [{ a: 1 }, "", 0]);
+
+  const whole = await bench.run(["enqueue", "echo", "7", "--json", ...work]);
+  assert.equal(JSON.parse(whole.stdout).result, 7);
+
+  const waiting = bench.start(["enqueue", "sleep", '{"ms":600000}', "--id", "nap", ...work]);
+  await until(async () => JSON.stringify(await (await fetch(`${executor.url}/status`)).json()).includes('"nap"'));
+  const status = await bench.run(["status", "--url", executor.url]);
+  assert.match(status.stdout, /slots +1 of 5 taken/);
+  assert.match(status.stdout, /nap +sleep/);
+  assert.match((await bench.run(["cancel", "nap"])).stdout, /nap +running +being cancelled/);
+  const cancelled = await waiting.ended;
+  assert.match(cancelled.stderr, /nap is cancelled/);
+  assert.deepEqual([cancelled.stdout, cancelled.code], ["", 1]);
+
+  executor.process.kill("SIGTERM");
+  assert.equal((await executor.ended).code, 0);
+});
+
+test("ctrl-C while waiting leaves with 130 and leaves the task alone", async () => {
+  const waiting = bench.start(["enqueue", "idle", "--id", "left", "--queue", "still", "--wait"]);
+  await until(async () => (await bench.run(["task", "left"])).code === 0);
+  waiting.process.kill("SIGINT");
+  const { code, stdout, stderr } = await waiting.ended;
+  assert.deepEqual([code, stdout], [130, ""]);
+  assert.match(stderr, /left goes on without us/);
+  assert.match((await bench.run(["task", "left"])).stdout, /state +queued/);
+});

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { VERSION } from "../../src/version.ts";
+import { Bench } from "./program.ts";
+
+const bench = new Bench();
+after(() => bench.close());
+
+for (const given of [["version"], ["--version"], ["-V"]]) {
+  test(`taskexe ${given} prints the version`, async () => {
+    assert.deepEqual(await bench.run(given), { stdout: `${VERSION}\n`, stderr: "", code: 0, signal: null });
+  });
+}
+
+test("version --json tells what it runs on", async () => {
+  const { stdout, code } = await bench.run(["version", "--json"]);
+  const answer = JSON.parse(stdout);
+  assert.equal(code, 0);
+  assert.equal(answer.version, VERSION);
+  assert.equal(answer.runtime, "bun");
+});
+
+for (const given of [["--help"], ["run", "--help"], ["enqueue", "--help"], ["task", "--help"], ["cancel", "--help"]]) {
+  test(`taskexe ${given.join(" ")} prints help to standard output`, async () => {
+    const { stdout, stderr, code } = await bench.run(given);
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+    assert.match(stdout, /Usage: taskexe/);
+  });
+}
+
+test("the help names every setting with its flag, its variables and its default", async () => {
+  const { stdout } = await bench.run(["--help"]);
+  assert.match(stdout, /concurrency +--concurrency +TASKEXE_CONCURRENCY, MAX_CONCURRENT_TASKS \[5\]/);
+  assert.match(stdout, /Exit codes/);
+});
+
+const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] = [
+  [["enq"], /unknown command enq; did you mean enqueue\?/],
+  [["frobnicate"], /unknown command frobnicate/],
+  [["--brokr", "x"], /unknown option '--brokr'[\s\S]*--broker/],
+  [["run", "--concurency=3"], /unknown option '--concurency=3'/],
+  [["run", "extra"], /too many arguments/],
+  [["run", "--concurrency", "0"], /flag --concurrency: expected a whole number from 1 to 10000, got "0"/],
+  [["run", "--listen", "8080"], /flag --listen: expected HOST:PORT/],
+  [["run", "--config", "missing.toml"], /flag --config: the file missing\.toml cannot be read: no such file/],
+  [["enqueue"], /enqueue needs the TYPE/],
+  [["enqueue", "noop", "{x"], /the payload: not JSON at line 1, column 2: unexpected "x"/],
+  [["enqueue", "noop", "--priority", "2"], /flag --priority: expected 0 \(ordinary\) or 1 \(urgent\), got "2"/],
+  [["enqueue", "noop", "--queue", "a b"], /flag --queue/],
+  [["enqueue", "noop", "--jsonl", "x"], /no TYPE beside it/],
+  [["enqueue", "x".repeat(200)], /task_type: must be at most 128/],
+  [["task"], /missing required argument/],
+  [["cancel"], /missing required argument/],
+  [["status", "--url", "ftp://x"], /flag --url: expected http/],
+];
+
+for (const [given, says] of MISTAKES) {
+  const shown = given.join(" ").slice(0, 60);
+  test(`taskexe ${shown} exits with 2 and says what is wrong, without a stack`, async () => {
+    const { stdout, stderr, code } = await bench.run(given);
+    assert.match(stderr, says);
+    assert.doesNotMatch(stderr, /^\s+at /m);
+    assert.equal(stdout, "");
+    assert.equal(code, 2);
+  });
+}
+
+test("a mistake in the environment names the variable", async () => {
+  const { stderr, code } = await bench.run(["run"], { env: { TASKEXE_LEASE: "forever" } });
+  assert.match(stderr, /environment TASKEXE_LEASE: expected a duration from 500ms to 1h .*, got "forever"/);
+  assert.equal(code, 2);
+});
+
+test("a broker address is refused without showing its password", async () => {
+  const { stderr, code } = await bench.run(["task", "x", "--broker", "reds://user:s3cret@host"]);
+  assert.match(stderr, /flag --broker: expected redis:\/\//);
+  assert.doesNotMatch(stderr, /s3cret/);
+  assert.equal(code, 2);
+});
+
+test("a broker that does not answer is told within seconds, without its password", async () => {
+  const { stderr, code } = await bench.run(["task", "x", "--broker", "redis://user:s3cret@127.0.0.1:1/1"]);
+  assert.match(stderr, /the broker redis:\/\/127\.0\.0\.1:1\/1 cannot be reached/);
+  assert.doesNotMatch(stderr, /s3cret/);
+  assert.equal(code, 1);
+});
