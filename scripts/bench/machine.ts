@@ -1,7 +1,7 @@
 /** What the figures were measured on: without it no figure means anything. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { availableParallelism, cpus, loadavg, release, totalmem } from "node:os";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { runtime } from "../../src/runtime/index.ts";
 import { program } from "./ours/program.ts";
@@ -14,17 +14,28 @@ export function machine(): Record<string, string> {
     date: new Date().toISOString(),
     cpu: `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown"}`,
     memory: `${(totalmem() / 2 ** 30).toFixed(1)} GiB`,
+    disk: `${tmpdir()} is ${told("df", ["--output=fstype", tmpdir()]).replace(/^Type\s+/, "")}`,
     kernel: `Linux ${release()}`,
     load_before: loadavg()
       .map((load) => load.toFixed(2))
       .join(" "),
     runtime: `${runtime.name} ${runtime.version}`,
     redis: told("redis-server", ["--version"]).replace(/^Redis server v=(\S+).*$/s, "$1"),
-    taskexe: `${told("git", ["-C", ROOT, "describe", "--always", "--dirty"])}, ${program().label}`,
+    taskexe: `${told("git", ["-C", ROOT, "describe", "--always", "--dirty"])}, ${program().label}${age()}`,
     bullmq: version("bullmq"),
     bunqueue: version("bunqueue"),
     ioredis: version("ioredis"),
   };
+}
+
+/** A build that lacks the newest changes measures something else than one thinks: say so. */
+function age(): string {
+  const { label, command } = program();
+  if (label !== "compiled") return "";
+  const built = statSync(command).mtime;
+  const sources = readdirSync(`${ROOT}src`, { recursive: true, encoding: "utf8" });
+  const newer = sources.some((path) => path.endsWith(".ts") && statSync(`${ROOT}src/${path}`).mtime > built);
+  return ` at ${built.toISOString()}${newer ? ", OLDER THAN THE SOURCE: build it again" : ""}`;
 }
 
 function told(command: string, args: readonly string[]): string {

@@ -7,8 +7,11 @@ import { runtime } from "../../src/runtime/index.ts";
 import type { Benchmark, Context } from "./bench.ts";
 import { consumeRedis } from "./consume-redis.ts";
 import { consumeSqlite } from "./consume-sqlite.ts";
+import { enqueue } from "./enqueue.ts";
+import { footprint } from "./footprint.ts";
 import { machine } from "./machine.ts";
 import { readOptions } from "./options.ts";
+import { pickUp } from "./pick-up.ts";
 import { endAll } from "./processes.ts";
 import { report } from "./report.ts";
 import { holds, joined, type Outcome } from "./results.ts";
@@ -17,6 +20,9 @@ import { removeFolders } from "./temp-folders.ts";
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   "consume-redis": consumeRedis,
   "consume-sqlite": consumeSqlite,
+  "pick-up": pickUp,
+  enqueue,
+  footprint,
 };
 
 process.exitCode = await main();
