@@ -90,7 +90,8 @@ export class RedisCompletion {
         GROUP,
         this.#executor,
         delivery.entry,
-        JSON.stringify(commands.map((command) => command.map(String))),
+        // Half a character (a text cut within a pair) would be refused by the script's JSON decoder.
+        JSON.stringify(commands.map((command) => command.map((part) => String(part).toWellFormed()))),
         outcome.kind === "dead" ? recordKey(outcome.id) : "",
       ),
     );
