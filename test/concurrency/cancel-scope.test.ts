@@ -8,12 +8,14 @@ import {
   Cancelled,
   CancelScope,
   CapacityLimiter,
+  ClosedResourceError,
   checkpoint,
   failAfter,
   findError,
   flattenErrors,
   isCancellation,
   moveOnAfter,
+  type Nursery,
   NurseryError,
   openRoot,
   sleep,
@@ -33,6 +35,13 @@ test("rule 30: cancel is idempotent, and the first reason wins", async () => {
   assert.equal(aborts, 1);
   assert.equal(root.signal.reason.reason, "first");
   assert.equal(root.cancelCalled, true);
+
+  const outcome = await withScope(openRoot(), {}, async (scope) => {
+    scope.cancel("first");
+    scope.cancel("second");
+    await checkpoint(scope.signal);
+  });
+  assert.equal(outcome.cancelled && outcome.reason.reason, "first");
 });
 
 test("rule 31: cancellation is level-triggered: every later signal-aware wait fails again", async () => {
@@ -723,6 +732,14 @@ test("rules 51-53: the grace begins with a cancel from outside and with a failur
   }
   await withNursery(root, async (nursery) => nursery.scope.cancel(), { graceMs: 10 });
   assert.equal(clock.pendingTimers, 0);
+
+  root.cancel();
+  const cancelledFromTheStart = rejection(
+    withNursery(root, async (nursery) => nursery.startSoon(() => stuck.promise), { graceMs: 10 }),
+  );
+  await settle();
+  await clock.advance(10);
+  assert.ok(findError(await cancelledFromTheStart, AbandonedTaskError));
   stuck.resolve();
 });
 
@@ -730,11 +747,13 @@ test("rules 51-53: a body that outlasts the grace is abandoned, too, and its lat
   const { root, clock } = mockRoot();
   const stuck = deaf();
   const late = new Error("late body");
+  let kept: Nursery | undefined;
   const told: AbandonedTask[] = [];
   const block = rejection(
     withNursery(
       root,
       async (nursery) => {
+        kept = nursery;
         nursery.scope.cancel();
         await stuck.promise;
       },
@@ -744,6 +763,10 @@ test("rules 51-53: a body that outlasts the grace is abandoned, too, and its lat
   await settle();
   await clock.advance(10);
   assert.equal(findError(await block, AbandonedTaskError)?.taskName, "ingest (body)");
+  assertInstance(
+    thrown(() => kept?.startSoon(() => assert.fail("must not run"))),
+    ClosedResourceError,
+  );
   stuck.reject(late);
   assert.deepEqual(await told[0]?.settled, { status: "rejected", reason: late });
 });

@@ -259,6 +259,8 @@ test("rule 68: once handed over, the value beats the abort", async () => {
     scope.cancel();
     await send;
   });
+  const { waitingSenders, waitingReceivers } = sender.statistics();
+  assert.deepEqual({ waitingSenders, waitingReceivers }, { waitingSenders: 0, waitingReceivers: 0 });
 });
 
 test("rule 69: many producers and consumers: each item exactly once", async () => {

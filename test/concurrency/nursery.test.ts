@@ -465,6 +465,26 @@ test("rule 19: a block that fails cancels the blocks inside it that nobody await
   assert.deepEqual(inner, [true]);
 });
 
+test("rule 19: a task that fails cancels the blocks inside it that nobody awaited, and waits for them", async () => {
+  const error = new Error("task failed");
+  const inner: unknown[] = [];
+  const group = await rejection(
+    withNursery(openRoot(), async (nursery) => {
+      nursery.startSoon(async (task) => {
+        withScope(task.scope, { shield: true }, (scope) =>
+          sleepForever(scope.signal).finally(() => inner.push(scope.cancelCalled)),
+        ).then(
+          () => {},
+          (reason: unknown) => inner.push(reason),
+        );
+        throw error;
+      });
+    }),
+  );
+  assert.deepEqual(flattenErrors(group), [error]);
+  assert.deepEqual(inner, [true]);
+});
+
 test("rule 19: nothing can be opened in a scope that has been left", async () => {
   const root = openRoot();
   let kept = root;

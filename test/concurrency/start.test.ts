@@ -326,6 +326,28 @@ test("rules 27 and 51-53: a start that hangs in a cancelled nursery is abandoned
   assert.deepEqual(snapshotTree(root).children, []);
 });
 
+test("rules 27 and 51-53: a child that is starting for another nursery and is abandoned lets that nursery go", async () => {
+  const { root, clock } = mockRoot();
+  const stuck = deaf();
+  await withNursery(root, async (other) => {
+    const block = rejection(
+      withNursery(
+        root,
+        async (nursery) => {
+          nursery.startSoon((task) => rejection(other.start(nursery.scope, () => stuck.promise)).then(() => task));
+          await settle();
+          nursery.scope.cancel();
+        },
+        { graceMs: 5 },
+      ),
+    );
+    await settle();
+    await clock.advance(5);
+    assert.ok(findError(await block, AbandonedTaskError));
+  });
+  stuck.resolve();
+});
+
 test("rule 14: start refuses a caller that is no scope", async () => {
   await withNursery(openRoot(), async (nursery) => {
     const error: unknown = await rejection(Reflect.apply(nursery.start, nursery, [undefined, () => {}]));
