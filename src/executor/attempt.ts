@@ -33,6 +33,8 @@ export interface AttemptParts {
   readonly ended: (outcome: Outcome) => void;
   /** Takes a delivery that goes back unrun. */
   readonly handBack: (delivery: Delivery) => void;
+  /** The attempt was stopped since its lease had gone to another executor. */
+  readonly lost: () => void;
   /** A slot may be free again. */
   readonly slotFreed: () => void;
   /** An attempt ignores its cancel and was left behind. */
@@ -157,7 +159,10 @@ function freeAbandoned(running: RunningTask, parts: AttemptParts): void {
 /** Hands the ending on: an outcome, a hand-back, or nothing. */
 function settle(running: RunningTask, ending: Ending, parts: AttemptParts): void {
   if (ending.kind === "stopped") {
-    if (running.stop === "lost") return;
+    if (running.stop === "lost") {
+      parts.lost();
+      return;
+    }
     if (running.stop !== "cancel") {
       parts.handBack(running.delivery);
       return;

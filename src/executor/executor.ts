@@ -222,6 +222,7 @@ export class Executor implements StatusSource {
       graceMs: this.#options.graceMs,
       ended: (outcome: Parameters<Completion["add"]>[0]) => this.#completion.add(outcome),
       handBack: (delivery: Delivery) => this.#handedBack.push(delivery),
+      lost: () => this.#tally.countLost(),
       slotFreed: () => {
         this.#ended.set();
         this.#intake?.slotFreed();

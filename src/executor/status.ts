@@ -37,7 +37,7 @@ export interface ExecutorStatus {
   readonly failed: number;
   readonly cancelled: number;
   readonly retried: number;
-  /** Completions that were refused since the lease was gone. */
+  /** Attempts whose lease had gone to another executor: their completion was refused, or they were stopped before. */
   readonly lost: number;
   /** Tasks that were cancelled, ignored it, and run on without a nursery: each keeps its slot. */
   readonly abandoned: number;

@@ -7,12 +7,16 @@ export class Tally {
   failed = 0;
   cancelled = 0;
   retried = 0;
-  /** Completions that were refused since the lease was gone. */
+  /** Attempts whose lease had gone to another executor: their completion was refused, or they were stopped before. */
   lost = 0;
+
+  countLost(): void {
+    this.lost++;
+  }
 
   count(outcome: Outcome, result: CompletionResult): void {
     if (result === "lost") {
-      this.lost++;
+      this.countLost();
       return;
     }
     switch (outcome.kind) {
