@@ -1,0 +1,87 @@
+/**
+ * An executor that stands still longer than its lease (SIGSTOP) and wakes up again: another one has taken its task over
+ * and finished it, and what the late one says of it is refused and counted as lost.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { enqueueAll, ledgerTasks, notDoneOnce, withFleet } from "../support/fleet.ts";
+import { countById } from "../support/ledger.ts";
+import { QUEUES } from "../support/queues.ts";
+import { until } from "../support/until.ts";
+
+for (const { kind, open } of QUEUES) {
+  test(`over ${kind} a completion that comes after the lease was lost is refused, and the task is done once`, {
+    timeout: 60_000,
+  }, async () => {
+    await withFleet(async (fleet) => {
+      const broker = await open(fleet);
+      const options = { broker, lease: "1s", concurrency: 1 };
+      const gate = fleet.path("gate");
+      const client = await fleet.client(broker);
+      const stalled = await fleet.executor({ ...options, name: "stalled" });
+      const [id = ""] = await enqueueAll(client, ledgerTasks(1, { gate }));
+      await until("it runs the task", 10_000, async () => (await stalled.busySlots()) === 1);
+      stalled.kill("SIGSTOP");
+
+      const other = await fleet.executor({ ...options, name: "other" });
+      await until("the other has taken it over", 10_000, async () => (await other.busySlots()) === 1);
+      await fleet.openGate(gate);
+      await until("the other has finished it", 10_000, async () => (await other.status()).done === 1);
+      stalled.kill("SIGCONT");
+
+      await until("the late one knows that it lost", 10_000, async () => (await stalled.status()).lost === 1);
+      const record = await client.record(id);
+      assert.deepEqual(
+        {
+          state: record?.state,
+          completions: record?.completions,
+          executor: record?.executor,
+          crashes: record?.crashes,
+        },
+        { state: "done", completions: 1, executor: "other", crashes: 1 },
+      );
+      const late = await stalled.status();
+      assert.deepEqual({ done: late.done, failed: late.failed, lost: late.lost }, { done: 0, failed: 0, lost: 1 });
+      assert.equal((await other.status()).done, 1);
+      assert.equal(countById(fleet.ledger(), "start").get(id), 2);
+
+      // It is none the worse for it: the next task is as good as any.
+      other.kill("SIGTERM");
+      await other.exit;
+      const next = await enqueueAll(client, ledgerTasks(1, {}, "next"));
+      await until("it works on", 10_000, async () => (await notDoneOnce(client, next)).length === 0);
+    });
+  });
+}
+
+for (const { kind, open } of QUEUES) {
+  test(`over ${kind} an attempt whose lease was lost is stopped, and counts as lost too`, {
+    timeout: 60_000,
+  }, async () => {
+    await withFleet(async (fleet) => {
+      const broker = await open(fleet);
+      const options = { broker, lease: "1s", concurrency: 1 };
+      const gate = fleet.path("gate");
+      const client = await fleet.client(broker);
+      const stalled = await fleet.executor({ ...options, name: "stalled" });
+      const [id = ""] = await enqueueAll(client, ledgerTasks(1, { gate }));
+      await until("it runs the task", 10_000, async () => (await stalled.busySlots()) === 1);
+      stalled.kill("SIGSTOP");
+      const other = await fleet.executor({ ...options, name: "other" });
+      await until("the other has taken it over", 10_000, async () => (await other.busySlots()) === 1);
+      stalled.kill("SIGCONT");
+
+      await until(
+        "the late one has stopped its attempt",
+        10_000,
+        () => countById(fleet.ledger(), "stopped").get(id) === 1,
+      );
+      await until("the late one knows that it lost", 5_000, async () => (await stalled.status()).lost === 1);
+      await fleet.openGate(gate);
+      await until("the other has finished it", 10_000, async () => (await other.status()).done === 1);
+      assert.deepEqual(await notDoneOnce(client, [id]), []);
+      assert.equal((await stalled.status()).done, 0);
+    });
+  });
+}
