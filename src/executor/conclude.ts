@@ -28,7 +28,7 @@ export function conclude(
   now: number,
 ): Outcome {
   const { delivery, message } = running;
-  if (message === null) return unreadable(running, ending, policy);
+  if (message === null || delivery.raw === null) return unreadable(running, ending, policy);
   const definition = handlers.get(message.type);
   const retentionMs = policy.retentionOf(message, definition);
   const base = {
@@ -57,7 +57,7 @@ export function conclude(
       if (delayMs === null) {
         return { ...base, kind: "dead", reason: reasonOf(error), error, retentionMs: policy.deadRetentionMs };
       }
-      const next = withOptions(message.fields, { ...message.options, attempt: running.attempt + 1 });
+      const next = withOptions(delivery.raw, { ...message.options, attempt: running.attempt + 1 });
       return { ...base, kind: "retry", error, delayMs, message: next };
     }
   }

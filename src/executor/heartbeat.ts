@@ -25,9 +25,7 @@ export interface HeartbeatParts {
 /** The JSON of one beat. */
 export async function heartbeatJson(parts: HeartbeatParts): Promise<string> {
   const { pending, lag } = await parts.broker.backlog();
-  const current: Record<string, unknown> = {};
-  for (const task of parts.running) if (task.message !== null) current[task.message.id] = task.message.fields;
-  return JSON.stringify({
+  const figures = JSON.stringify({
     ip_address: parts.ipAddress,
     pid: process.pid,
     name: parts.name,
@@ -37,11 +35,20 @@ export async function heartbeatJson(parts: HeartbeatParts): Promise<string> {
     lag,
     done: parts.tally.done,
     failed: parts.tally.failed,
-    current,
     version: parts.version,
     concurrency: parts.concurrency,
     lease_ms: parts.leaseMs,
   });
+  return `${figures.slice(0, -1)},"current":${currentJson(parts.running)}}`;
+}
+
+/** From id to the whole task, as it came: the objects made of it are the handler's by now, who may have changed them. */
+function currentJson(running: RunningTasks): string {
+  const tasks = new Map<string, string>();
+  for (const { message, delivery } of running) {
+    if (message !== null && delivery.raw !== null) tasks.set(message.id, delivery.raw);
+  }
+  return `{${[...tasks].map(([id, raw]) => `${JSON.stringify(id)}:${raw}`).join(",")}}`;
 }
 
 /** Beats once. */

@@ -97,12 +97,13 @@ export class StatusView {
   }
 
   #current(): Record<string, CurrentTask> {
-    const current: Record<string, CurrentTask> = {};
     const { running } = this.#parts;
+    // From entries, so that an id like __proto__ is a key as any other.
+    const current: [string, CurrentTask][] = [];
     for (const task of [...running, ...running.abandonedTasks()]) {
-      if (task.message !== null) current[task.message.id] = currentTask(task);
+      if (task.message !== null) current.push([task.message.id, currentTask(task)]);
     }
-    return current;
+    return Object.fromEntries(current);
   }
 }
 

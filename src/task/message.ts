@@ -12,6 +12,12 @@ export const DEFAULT_TYPE = "default";
 /** The longest message that is run, in UTF-16 code units (about bytes for ASCII): 4 MiB. Longer ones end as dead. */
 export const MAX_MESSAGE_LENGTH = 4 * 1024 * 1024;
 
+/**
+ * How deep a message may be nested: 500 levels. Deeper ones end as dead, since whoever reads a heartbeat, a record or
+ * the message itself recurses into it, and some readers give up at 1 000.
+ */
+export const MAX_MESSAGE_DEPTH = 500;
+
 /** The longest id and the longest type name, in UTF-16 code units. */
 export const MAX_ID_LENGTH = 256;
 export const MAX_TYPE_LENGTH = 128;
@@ -81,12 +87,18 @@ export type ParsedMessage =
   /** `id` is there when the message had a usable one. */
   | { readonly ok: false; readonly reason: string; readonly id: string | null };
 
+const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d];
+
 const NO_OPTIONS: TaskOptions = Object.freeze({});
 
 /** Reads the JSON of one stream entry. Never throws: what is wrong comes back as a reason. */
 export function parseMessage(raw: string): ParsedMessage {
   if (raw.length > MAX_MESSAGE_LENGTH) {
     const reason = `the message is ${raw.length} characters long; at most ${MAX_MESSAGE_LENGTH} are run`;
+    return { ok: false, reason, id: null };
+  }
+  if (isTooDeep(raw)) {
+    const reason = `the message is nested deeper than ${MAX_MESSAGE_DEPTH} levels`;
     return { ok: false, reason, id: null };
   }
   let fields: unknown;
@@ -127,9 +139,31 @@ export function formatMessage(task: {
   return JSON.stringify(options && Object.keys(options).length > 0 ? { ...head, taskexe: options } : head);
 }
 
-/** The same message with other options, as a retry writes it. */
-export function withOptions(fields: Readonly<Record<string, unknown>>, options: TaskOptions): string {
-  return JSON.stringify({ ...fields, taskexe: options });
+/**
+ * The same message with other options, as a retry writes it.
+ *
+ * @param raw - the message as it came, since handlers may change the objects that they are given.
+ */
+export function withOptions(raw: string, options: TaskOptions): string {
+  return JSON.stringify({ ...JSON.parse(raw), taskexe: options });
+}
+
+/** Reads the text, not the value: a parser may itself fall over the depth. What is no JSON is left to the parser. */
+function isTooDeep(raw: string): boolean {
+  // Each level is closed by a character of its own, so short messages need no look.
+  if (raw.length <= 2 * MAX_MESSAGE_DEPTH) return false;
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < raw.length; at++) {
+    const code = raw.charCodeAt(at);
+    if (code === QUOTE) quoted = !quoted;
+    else if (quoted) {
+      if (code === BACKSLASH) at++;
+    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+      if (++depth > MAX_MESSAGE_DEPTH) return true;
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--;
+  }
+  return false;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
