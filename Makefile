@@ -32,7 +32,7 @@ format: $(INSTALLED) ## mend what the formatter and the linter can mend
 
 bench: dist/taskexe ## measure against the rivals; they run in the same run
 	@sh scripts/need-redis.sh
-	@exec $(BUN) scripts/bench/bench.ts $(ARGS)
+	@exec $(BUN) scripts/bench/main.ts $(ARGS)
 
 clean: ## remove what was built and the demo's state
 	rm -rf dist .state logs

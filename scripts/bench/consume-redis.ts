@@ -2,13 +2,15 @@
  * Who empties a full queue on Redis faster: ours, BullMQ on both runtimes, and Redis itself as the limit.
  * All share one redis-server and its durability; no side runs while another is measured.
  */
-import type { Context } from "./bench.ts";
+
 import { consumeRows } from "./consume.ts";
 import { ourRedisSide } from "./ours/redis-side.ts";
 import { startRedis } from "./redis-server.ts";
 import type { Check, Outcome, Row } from "./results.ts";
-import { bullmqSide, SCRIPT_RUNTIMES } from "./rivals/bullmq.ts";
+import { bullmqSide } from "./rivals/bullmq.ts";
 import { redisLimitSide } from "./rivals/redis-itself.ts";
+import type { Context } from "./rounds.ts";
+import { SCRIPT_RUNTIMES } from "./scripts.ts";
 import type { WatchedSide } from "./sides.ts";
 import { watched } from "./watched.ts";
 

@@ -2,11 +2,12 @@
  * Who empties a full embedded queue faster: ours on a file, synced at each commit, and bunqueue, on a file that is not,
  * and in memory.
  */
-import type { Context } from "./bench.ts";
+
 import { consumeRows } from "./consume.ts";
 import { ourSqliteSide } from "./ours/sqlite-side.ts";
 import type { Check, Outcome, Row } from "./results.ts";
 import { bunqueueSide } from "./rivals/bunqueue.ts";
+import type { Context } from "./rounds.ts";
 import { watched } from "./watched.ts";
 
 const BENCH = "consume-sqlite";

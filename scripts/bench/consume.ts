@@ -1,7 +1,8 @@
 /** Runs the sides of a comparison over the concurrencies, in interleaved rounds, and makes its rows. */
-import { type Context, interleaved } from "./bench.ts";
+
 import { median } from "./figures.ts";
 import type { Row } from "./results.ts";
+import { type Context, interleaved } from "./rounds.ts";
 import type { ConsumeSample, ConsumeSide } from "./sides.ts";
 
 /** One side at one concurrency. */

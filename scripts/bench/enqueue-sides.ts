@@ -7,7 +7,7 @@ import { openClient } from "./ours/client.ts";
 import { program, runProgram } from "./ours/program.ts";
 import { run } from "./processes.ts";
 import type { RedisServer } from "./redis-server.ts";
-import { type ScriptRuntime, script } from "./rivals/bullmq.ts";
+import { type ScriptRuntime, script } from "./scripts.ts";
 
 export interface EnqueueSide {
   readonly name: string;
@@ -34,11 +34,7 @@ export function ourBatches(place: Place): EnqueueSide {
     setting: "batches of 1,000",
     async enqueue(count, folder) {
       await place.empty();
-      const output = await run(process.execPath, [
-        script("../ours/enqueue-script.ts"),
-        place.url(folder),
-        String(count),
-      ]);
+      const output = await run(process.execPath, [script("ours/enqueue-script.ts"), place.url(folder), String(count)]);
       await verify(place.url(folder), count);
       return v.parse(Told, JSON.parse(output)).seconds;
     },
@@ -72,7 +68,7 @@ export function bullmqAddBulk(server: RedisServer, on: ScriptRuntime): EnqueueSi
       const redis = new Redis({ port: server.port });
       try {
         await redis.flushall();
-        const args = [...on.args, script("bullmq-fill.ts"), String(server.port), String(count)];
+        const args = [...on.args, script("rivals/bullmq-fill.ts"), String(server.port), String(count)];
         const output = await run(on.command, args);
         const waiting = await redis.llen("bull:noop:wait");
         if (waiting !== count) throw new Error(`${count} jobs were added, ${waiting} wait`);

@@ -1,12 +1,12 @@
 /** How fast producers are: ours by the library and by the command line, beside BullMQ's addBulk. */
 import { Redis } from "ioredis";
-import { type Context, interleaved } from "./bench.ts";
 import { bullmqAddBulk, type EnqueueSide, ourBatches, ourJsonLines, type Place } from "./enqueue-sides.ts";
 import { median } from "./figures.ts";
 import { sqliteUrl } from "./pick-up-sides.ts";
 import { type RedisServer, startRedis } from "./redis-server.ts";
 import type { Outcome, Row } from "./results.ts";
-import { SCRIPT_RUNTIMES } from "./rivals/bullmq.ts";
+import { type Context, interleaved } from "./rounds.ts";
+import { SCRIPT_RUNTIMES } from "./scripts.ts";
 import { removeFolders, tempFolder } from "./temp-folders.ts";
 
 const BENCH = "enqueue";

@@ -1,7 +1,6 @@
 /** What an executor costs when it does nothing, and how long its users wait for it: memory, start, version. */
 import { execFileSync } from "node:child_process";
 import { runtime } from "../../src/runtime/index.ts";
-import type { Context } from "./bench.ts";
 import { median, percentile } from "./figures.ts";
 import { fill, openClient } from "./ours/client.ts";
 import { firstAnswer, told } from "./ours/http.ts";
@@ -10,6 +9,7 @@ import { sqliteUrl } from "./pick-up-sides.ts";
 import { cpuMs, memoryOf } from "./proc.ts";
 import { freePort, startRedis } from "./redis-server.ts";
 import type { Check, Outcome, Row } from "./results.ts";
+import type { Context } from "./rounds.ts";
 import { removeFolders, tempFolder } from "./temp-folders.ts";
 
 const BENCH = "footprint";

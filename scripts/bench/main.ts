@@ -4,7 +4,6 @@
  */
 import { writeFileSync } from "node:fs";
 import { runtime } from "../../src/runtime/index.ts";
-import type { Benchmark, Context } from "./bench.ts";
 import { consumeRedis } from "./consume-redis.ts";
 import { consumeSqlite } from "./consume-sqlite.ts";
 import { enqueue } from "./enqueue.ts";
@@ -15,6 +14,7 @@ import { pickUp } from "./pick-up.ts";
 import { endAll } from "./processes.ts";
 import { report } from "./report.ts";
 import { holds, joined, type Outcome } from "./results.ts";
+import type { Benchmark, Context } from "./rounds.ts";
 import { removeFolders } from "./temp-folders.ts";
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {

@@ -8,7 +8,7 @@ import { firstAnswer } from "./ours/http.ts";
 import { program, startExecutor } from "./ours/program.ts";
 import { start } from "./processes.ts";
 import { freePort, type RedisServer } from "./redis-server.ts";
-import { type ScriptRuntime, script } from "./rivals/bullmq.ts";
+import { type ScriptRuntime, script } from "./scripts.ts";
 
 const READY_MS = 20_000;
 /** Tasks at once in the consumer: the default of an executor, for both. */
@@ -40,7 +40,7 @@ export function ourPickUp(where: string, durability: string, url: (folder: strin
         concurrency: CONCURRENCY,
         home: folder,
         httpPort,
-        tasks: script("../ours/pick-up-task.ts"),
+        tasks: script("ours/pick-up-task.ts"),
         extraEnvironment: { BENCH_TIMES: times },
       });
       try {
@@ -74,7 +74,7 @@ export function bullmqPickUp(server: RedisServer, on: ScriptRuntime): PickUpSide
     name: `BullMQ on ${on.name}`,
     durability: server.durability,
     async begin(_folder, times) {
-      const args = [script("bullmq-consume.ts"), String(server.port), String(CONCURRENCY), times];
+      const args = [script("rivals/bullmq-consume.ts"), String(server.port), String(CONCURRENCY), times];
       const worker = await start(on.command, [...on.args, ...args]);
       const deadline = performance.now() + READY_MS;
       while (!worker.stderr().includes("ready")) {

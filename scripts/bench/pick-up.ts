@@ -5,12 +5,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runtime } from "../../src/runtime/index.ts";
-import { type Context, interleaved } from "./bench.ts";
 import { median, percentile } from "./figures.ts";
 import { bullmqPickUp, ourPickUp, type PickUpSide, sqliteUrl } from "./pick-up-sides.ts";
 import { startRedis } from "./redis-server.ts";
 import type { Check, Outcome, Row } from "./results.ts";
-import { SCRIPT_RUNTIMES } from "./rivals/bullmq.ts";
+import { type Context, interleaved } from "./rounds.ts";
+import { SCRIPT_RUNTIMES } from "./scripts.ts";
 import { removeFolders, tempFolder } from "./temp-folders.ts";
 
 const BENCH = "pick-up";

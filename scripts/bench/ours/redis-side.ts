@@ -2,16 +2,12 @@
 import { Redis } from "ioredis";
 import type { RedisServer } from "../redis-server.ts";
 import { freePort } from "../redis-server.ts";
-import { lookAtStream } from "../rivals/redis-itself.ts";
 import type { WatchedSide } from "../sides.ts";
+import { DATABASE, lookAtStream } from "../stream.ts";
 import { removeFolders, tempFolder } from "../temp-folders.ts";
-import { fill, openClient, QUEUE } from "./client.ts";
+import { fill, openClient } from "./client.ts";
 import { told } from "./http.ts";
 import { program, startExecutor } from "./program.ts";
-
-const DATABASE = 1;
-const STREAM = `te.0.${QUEUE}`;
-const GROUP = "rag_flow_svr_task_broker";
 
 export function ourRedisSide(server: RedisServer): WatchedSide {
   const redis = new Redis({ port: server.port, db: DATABASE });
@@ -37,7 +33,7 @@ export function ourRedisSide(server: RedisServer): WatchedSide {
       port = await freePort();
       return startExecutor({ broker: server.url(DATABASE), concurrency, home, httpPort: port });
     },
-    look: (count) => lookAtStream(redis, STREAM, GROUP, count),
+    look: (count) => lookAtStream(redis, count),
     async verify(count) {
       const { done, failed } = await told(port);
       if (done !== count || failed !== 0)

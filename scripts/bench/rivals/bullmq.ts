@@ -1,30 +1,9 @@
 /** BullMQ as a side of consume-redis: one Worker in a process of its own, on Bun or on Node. */
-import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { run, start } from "../processes.ts";
 import type { RedisServer } from "../redis-server.ts";
+import { type ScriptRuntime, script } from "../scripts.ts";
 import type { WatchedSide } from "../sides.ts";
-
-export interface ScriptRuntime {
-  readonly name: "Bun" | "Node";
-  readonly command: string;
-  readonly args: readonly string[];
-}
-
-/** The runtimes that BullMQ is tried on. */
-export const SCRIPT_RUNTIMES: readonly ScriptRuntime[] = [
-  { name: "Bun", command: process.execPath, args: [] },
-  {
-    name: "Node",
-    command: fileURLToPath(new URL("../../../node_modules/node/bin/node", import.meta.url)),
-    args: ["--experimental-strip-types", "--no-warnings"],
-  },
-];
-
-/** The path of a script of this folder. */
-export function script(name: string): string {
-  return fileURLToPath(new URL(name, import.meta.url));
-}
 
 export function bullmqSide(server: RedisServer, on: ScriptRuntime): WatchedSide {
   const redis = new Redis({ port: server.port });
@@ -38,10 +17,15 @@ export function bullmqSide(server: RedisServer, on: ScriptRuntime): WatchedSide 
     async fill(count) {
       await redis.flushall();
       // The same filler for both runtimes: filling is measured elsewhere.
-      await run(process.execPath, [script("bullmq-fill.ts"), String(server.port), String(count)]);
+      await run(process.execPath, [script("rivals/bullmq-fill.ts"), String(server.port), String(count)]);
     },
     consume(concurrency) {
-      return start(on.command, [...on.args, script("bullmq-consume.ts"), String(server.port), String(concurrency)]);
+      return start(on.command, [
+        ...on.args,
+        script("rivals/bullmq-consume.ts"),
+        String(server.port),
+        String(concurrency),
+      ]);
     },
     async look(count) {
       const [waiting, active] = await Promise.all([redis.llen("bull:noop:wait"), redis.llen("bull:noop:active")]);

@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { run } from "../processes.ts";
+import { script } from "../scripts.ts";
 import type { ConsumeSide } from "../sides.ts";
 import { removeFolders, tempFolder } from "../temp-folders.ts";
-import { script } from "./bullmq.ts";
 
 const Told = v.object({ seconds: v.number(), cpuMs: v.number(), rssBytes: v.number() });
 
@@ -20,7 +20,7 @@ export function bunqueueSide(where: "disk" | "memory"): ConsumeSide {
       const tasks = quick ? TASKS[where].quick : TASKS[where].full;
       const folder = tempFolder();
       try {
-        const args = [script("bunqueue-consume.ts"), String(concurrency), String(tasks)];
+        const args = [script("rivals/bunqueue-consume.ts"), String(concurrency), String(tasks)];
         if (where === "disk") args.push(join(folder, "bunqueue.db"));
         const output = await run(process.execPath, args, { cwd: folder });
         const { seconds, cpuMs, rssBytes } = v.parse(Told, JSON.parse(output.trim().split("\n").at(-1) ?? ""));
