@@ -23,9 +23,11 @@ dist/taskexe: $(INSTALLED) $(SOURCES)
 	@$(BUN) scripts/build.ts $@
 
 check: $(INSTALLED) ## format, lint, structure, floating promises, types
-	@$(BIN)/biome check --error-on-warnings .
-	@$(BIN)/oxlint --type-aware --deny-warnings
-	@$(BIN)/tsc -p tsconfig.json
+	@status=0; \
+	$(BIN)/biome check --error-on-warnings . || status=1; \
+	$(BIN)/oxlint --type-aware --deny-warnings || status=1; \
+	$(BIN)/tsc -p tsconfig.json || status=1; \
+	exit $$status
 
 format: $(INSTALLED) ## mend what the formatter and the linter can mend
 	@$(BIN)/biome check --write .
