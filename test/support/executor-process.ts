@@ -27,7 +27,13 @@ export interface ExecutorProcessOptions {
   /** Durations as the flags take them. */
   readonly lease?: string;
   readonly grace?: string;
+  /** More flags. */
+  readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The command that is taskexe, with its first arguments; default: as commandLine() says. */
+  readonly program?: readonly [string, ...string[]];
+  /** Where it is started; default: its folder. */
+  readonly cwd?: string;
   /** False: do not wait until it is ready, only until it listens. */
   readonly ready?: boolean;
 }
@@ -50,10 +56,11 @@ export class ExecutorProcess {
   }
 
   static async start(options: ExecutorProcessOptions): Promise<ExecutorProcess> {
-    const [command, ...before] = commandLine();
+    const [command, ...before] = options.program ?? commandLine();
     const { STATE_DIRECTORY: _, ...inherited } = process.env;
     const env = { ...definedOnly(inherited), STATE_DIRECTORY: options.folder, NO_COLOR: "1", ...options.env };
-    const child = await runtime.spawn(command, [...before, "run", ...flagsOf(options)], { cwd: options.folder, env });
+    const cwd = options.cwd ?? options.folder;
+    const child = await runtime.spawn(command, [...before, "run", ...flagsOf(options)], { cwd, env });
     const started = new ExecutorProcess(child);
     started.#read(child.stderr);
     started.#read(child.stdout);
@@ -85,6 +92,10 @@ export class ExecutorProcess {
     return this.#child.exited;
   }
 
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   get port(): number {
     return Number(/HTTP on http:\/\/127\.0\.0\.1:(\d+)/.exec(this.#log)?.[1] ?? 0);
   }
@@ -94,7 +105,7 @@ export class ExecutorProcess {
     return this.#log;
   }
 
-  kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT" | "SIGSTOP" | "SIGCONT"): void {
+  kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT" | "SIGSTOP" | "SIGCONT" | "SIGUSR1" | "SIGUSR2"): void {
     process.kill(this.pid, signal);
   }
 
@@ -165,7 +176,7 @@ function flagsOf(options: ExecutorProcessOptions): string[] {
   add("--concurrency", options.concurrency);
   add("--lease", options.lease);
   add("--grace", options.grace);
-  return flags;
+  return [...flags, ...(options.args ?? [])];
 }
 
 function definedOnly(environment: NodeJS.ProcessEnv): Record<string, string> {
