@@ -19,6 +19,8 @@ export function counts(store: Store, queues: readonly string[]): Promise<QueueCo
         running: n("running"),
         scheduled: n("scheduled") + n("retrying"),
         dead: n("dead"),
+        done: n("done"),
+        cancelled: n("cancelled"),
       };
     }),
   );

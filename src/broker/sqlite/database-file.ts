@@ -69,7 +69,7 @@ export class DatabaseFile {
       prepareFile(db, this.path);
     } catch (error) {
       db.close();
-      throw error;
+      throw this.#verdict(error);
     }
     this.#db = db;
   }
@@ -95,6 +95,21 @@ export class DatabaseFile {
     } catch {
       // What was committed is on the disk; there is nothing else to save.
     }
+  }
+
+  #verdict(error: unknown): unknown {
+    const code = sqliteCode(error);
+    if (code === NOT_A_DATABASE) {
+      return new SqliteFileError(`${this.path} is not a SQLite database. Give taskexe a file of its own`, {
+        cause: error,
+      });
+    }
+    if (code === CORRUPT) {
+      return new SqliteFileError(`the database ${this.path} is damaged. Restore it, or move it away to begin anew`, {
+        cause: error,
+      });
+    }
+    return error;
   }
 
   /** SQLite would create it with the umask's mode; its log and index files take the mode of the file. */
@@ -131,33 +146,20 @@ function prepareFile(db: SqlDatabase, path: string): void {
   if (fresh) create(db, path);
 }
 
-/** Tells whether the file is empty. @throws SqliteFileError where it is somebody else's, newer than we are, or broken. */
+/** Tells whether the file is empty. @throws SqliteFileError where it is somebody else's, or newer than we are. */
 function check(db: SqlDatabase, path: string): boolean {
-  try {
-    const application = db.prepare("PRAGMA application_id").get()?.application_id;
-    const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
-    if (application === APPLICATION_ID) {
-      if (version <= SCHEMA_VERSION) return false;
-      throw new SqliteFileError(
-        `the database ${path} was written by a newer taskexe (format ${version}; this one knows up to ` +
-          `${SCHEMA_VERSION}). Update this taskexe, or give it another file`,
-      );
-    }
-    const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.n;
-    if (application === 0 && version === 0 && tables === 0) return true;
+  const application = db.prepare("PRAGMA application_id").get()?.application_id;
+  const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
+  const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.n;
+  if (application === 0 && version === 0 && tables === 0) return true;
+  if (application !== APPLICATION_ID) {
     throw new SqliteFileError(`${path} is the SQLite database of another program. Give taskexe a file of its own`);
-  } catch (error) {
-    const code = sqliteCode(error);
-    if (code === NOT_A_DATABASE) {
-      throw new SqliteFileError(`${path} is not a SQLite database. Give taskexe a file of its own`, { cause: error });
-    }
-    if (code === CORRUPT) {
-      throw new SqliteFileError(`the database ${path} is damaged. Restore it, or move it away to begin anew`, {
-        cause: error,
-      });
-    }
-    throw error;
   }
+  if (version <= SCHEMA_VERSION) return false;
+  throw new SqliteFileError(
+    `the database ${path} was written by a newer taskexe (format ${version}; this one knows up to ` +
+      `${SCHEMA_VERSION}). Update this taskexe, or give it another file`,
+  );
 }
 
 /** Another process may be creating the same file: who gets the lock first does it. A failure is undone by close(). */

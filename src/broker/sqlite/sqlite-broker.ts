@@ -61,12 +61,15 @@ export class SqliteBroker implements Broker {
   #nursery: Nursery | null = null;
   #running: Promise<void> = Promise.resolve();
 
-  /** @throws BrokerUrlError where the address names no file. */
-  constructor(url: string, options: BrokerOptions) {
+  /**
+   * @param file - the file of the address; tests hand in one of their own.
+   * @throws BrokerUrlError where the address names no file.
+   */
+  constructor(url: string, options: BrokerOptions, file: DatabaseFile = new DatabaseFile(pathOf(url))) {
     const { executor, leaseMs, queues } = options;
     this.url = url;
     this.#options = options;
-    this.#file = new DatabaseFile(pathOf(url));
+    this.#file = file;
     this.#store = new Store(this.#file, this.#monitor, url);
     this.#watcher = new Watcher(this.#store, this.#monitor, this.#bell, executor !== null);
     this.#claims = executor === null ? null : new SqliteClaims(this.#store, executor, leaseMs, queues);

@@ -30,9 +30,9 @@ const CODES_BY_TEXT: readonly (readonly [string, number])[] = [
   ["file is not a database", 26],
 ];
 
-/** The primary result code of an error that SQLite threw (or that was wrapped around one); null for any other error. */
+/** The primary result code of an error that SQLite threw, or that was wrapped around one; null for a verdict of ours. */
 export function sqliteCode(error: unknown): number | null {
-  if (!(error instanceof Error)) return null;
+  if (!(error instanceof Error) || error instanceof SqliteFileError) return null;
   if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff;
   const known = CODES_BY_TEXT.find(([text]) => error.message.includes(text));
   if (known !== undefined) return known[1];

@@ -4,6 +4,7 @@ import {
   cancelledBy,
   claimAll,
   claimOne,
+  countsOf,
   done,
   eventually,
   idOf,
@@ -63,7 +64,7 @@ export function cancelSentences(sentence: Sentence): void {
     assert.deepEqual(await broker.cancel(["one"]), [{ id: "one", state: "retrying" }]);
     assert.equal((await broker.record("one"))?.state, "cancelled");
     assert.deepEqual(await broker.promote(10), { promoted: 0, nextInMs: null });
-    assert.deepEqual(await broker.counts(), [{ name: QUEUE, queued: 0, running: 0, scheduled: 0, dead: 0 }]);
+    assert.deepEqual(await countsOf(broker), [{ name: QUEUE, queued: 0, running: 0, scheduled: 0, dead: 0 }]);
   });
 
   sentence("a cancel of a running task is pushed to its executor and flagged until it ends", async (stage) => {

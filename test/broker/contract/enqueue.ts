@@ -1,6 +1,6 @@
 /** Enqueue, delays, and the counts that follow from them. */
 import assert from "node:assert/strict";
-import { claimAll, claimOne, done, eventually, idOf, QUEUE, type Sentence, task, tasks } from "./harness.ts";
+import { claimAll, claimOne, countsOf, done, eventually, idOf, QUEUE, type Sentence, task, tasks } from "./harness.ts";
 
 export function enqueueSentences(sentence: Sentence): void {
   sentence("an enqueue answers in the order of the requests, and tells which ids were there already", async (stage) => {
@@ -102,7 +102,7 @@ export function enqueueSentences(sentence: Sentence): void {
   sentence("counts and backlog agree with what was done", async (stage) => {
     const broker = await stage.open("a", { queues: [QUEUE, "other"] });
     const empty = { queued: 0, running: 0, scheduled: 0, dead: 0 };
-    const sorted = async () => (await broker.counts()).toSorted((a, b) => a.name.localeCompare(b.name));
+    const sorted = async () => (await countsOf(broker)).toSorted((a, b) => a.name.localeCompare(b.name));
     assert.deepEqual(await sorted(), [
       { name: "other", ...empty },
       { name: QUEUE, ...empty },

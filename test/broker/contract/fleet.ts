@@ -1,7 +1,7 @@
 /** The fleet: beats, leaving, the clean-up lock, and what a clean-up removes. */
 import assert from "node:assert/strict";
 import { sleep } from "../../../src/concurrency/index.ts";
-import { claimAll, claimOne, dead, eventually, type Sentence, task, tasks } from "./harness.ts";
+import { claimAll, claimOne, countsOf, dead, eventually, type Sentence, tasks } from "./harness.ts";
 
 export function fleetSentences(sentence: Sentence): void {
   sentence("a beat registers the executor and shows to others as it was written", async (stage) => {
@@ -77,7 +77,7 @@ export function fleetSentences(sentence: Sentence): void {
     }
     assert.equal(await broker.lock(), true);
     await broker.clean();
-    assert.equal((await broker.counts())[0]?.dead, 3);
+    assert.equal((await countsOf(broker))[0]?.dead, 3);
     const states = await Promise.all(tasks(6).map(async ({ id }) => (await broker.record(id))?.state ?? null));
     assert.deepEqual(states, [null, null, null, "dead", "dead", "dead"]);
   });
@@ -86,11 +86,11 @@ export function fleetSentences(sentence: Sentence): void {
     const broker = await stage.open("a", { deadRetentionMs: 300 });
     await broker.enqueue(tasks(2));
     await broker.complete((await claimAll(broker, 2, stage.signal)).map((delivery) => dead(delivery)));
-    assert.equal((await broker.counts())[0]?.dead, 2);
+    assert.equal((await countsOf(broker))[0]?.dead, 2);
     assert.equal(await broker.lock(), true);
     await eventually(5000, async () => {
       await broker.clean();
-      return (await broker.counts())[0]?.dead === 0;
+      return (await countsOf(broker))[0]?.dead === 0;
     });
     assert.equal(await broker.record("t0"), null);
   });

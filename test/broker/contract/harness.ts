@@ -4,7 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Broker, BrokerOptions, Delivery, EnqueueRequest, Outcome } from "../../../src/broker/broker.ts";
+import type {
+  Broker,
+  BrokerOptions,
+  Delivery,
+  EnqueueRequest,
+  Outcome,
+  QueueCounts,
+} from "../../../src/broker/broker.ts";
 import { openRoot, sleep } from "../../../src/concurrency/index.ts";
 
 /** Fresh data for one test. */
@@ -124,6 +131,12 @@ export async function claimOne(broker: Broker, signal: AbortSignal): Promise<Del
   const [one] = await claimAll(broker, 1, signal);
   assert.ok(one);
   return one;
+}
+
+/** The counts of what waits, runs or died, by queue; a broker may count more than these. */
+export async function countsOf(broker: Broker): Promise<Omit<QueueCounts, "done" | "cancelled">[]> {
+  const counts = await broker.counts();
+  return counts.map(({ name, queued, running, scheduled, dead }) => ({ name, queued, running, scheduled, dead }));
 }
 
 /** Asks again and again, until the answer is true; fails after `ms`. */
