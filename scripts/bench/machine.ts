@@ -8,7 +8,7 @@ import { program } from "./ours/program.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Names and values, in the order in which they are shown. `load_before` tells of busy neighbours. */
+/** Names and values, in the order in which they are shown. */
 export function machine(): Record<string, string> {
   return {
     date: new Date().toISOString(),
@@ -16,9 +16,7 @@ export function machine(): Record<string, string> {
     memory: `${(totalmem() / 2 ** 30).toFixed(1)} GiB`,
     disk: `${tmpdir()} is ${told("df", ["--output=fstype", tmpdir()]).replace(/^Type\s+/, "")}`,
     kernel: `Linux ${release()}`,
-    load_before: loadavg()
-      .map((load) => load.toFixed(2))
-      .join(" "),
+    load_before: load(),
     runtime: `${runtime.name} ${runtime.version}`,
     redis: told("redis-server", ["--version"]).replace(/^Redis server v=(\S+).*$/s, "$1"),
     taskexe: `${told("git", ["-C", ROOT, "describe", "--always", "--dirty"])}, ${program().label}${age()}`,
@@ -26,6 +24,13 @@ export function machine(): Record<string, string> {
     bunqueue: version("bunqueue"),
     ioredis: version("ioredis"),
   };
+}
+
+/** What else ran here: neighbours take from all sides, and most from those that need both cores. */
+function load(): string {
+  const averages = loadavg();
+  const busy = (averages[0] ?? 0) > 0.5 ? " (BUSY: run it again when nothing else runs)" : "";
+  return `${averages.map((average) => average.toFixed(2)).join(" ")}${busy}`;
 }
 
 /** A build that lacks the newest changes measures something else than one thinks: say so. */

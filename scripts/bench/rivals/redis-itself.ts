@@ -1,6 +1,6 @@
-/** Redis's own limit as a side of consume-redis: the same entries, taken by prepared pipelines (redis-limit.ts). */
+/** Redis's own limit as a side of consume-redis: the entries that our producer wrote, taken by prepared pipelines (redis-limit.ts). */
 import { Redis } from "ioredis";
-import { request } from "../ours/client.ts";
+import { fill, openClient } from "../ours/client.ts";
 import { start } from "../processes.ts";
 import type { RedisServer } from "../redis-server.ts";
 import { script } from "../scripts.ts";
@@ -15,24 +15,16 @@ export function redisLimitSide(server: RedisServer): WatchedSide {
     tasks: (_concurrency, quick) => (quick ? 100_000 : 400_000),
     async fill(count) {
       await redis.flushall();
-      await redis.xgroup("CREATE", STREAM, GROUP, "0", "MKSTREAM");
-      for (let first = 1; first <= count; first += 1000) {
-        const pipeline = redis.pipeline();
-        for (let n = first; n < Math.min(first + 1000, count + 1); n++) {
-          pipeline.xadd(STREAM, `1-${n}`, "message", request("noop").message);
-        }
-        await pipeline.exec();
+      const client = await openClient(server.url(DATABASE));
+      try {
+        await fill(client, count);
+      } finally {
+        await client.close();
       }
+      await redis.xgroup("CREATE", STREAM, GROUP, "0");
     },
-    consume(_concurrency, count) {
-      const args = [
-        script("rivals/redis-limit.ts"),
-        String(server.port),
-        String(DATABASE),
-        STREAM,
-        GROUP,
-        String(count),
-      ];
+    consume() {
+      const args = [script("rivals/redis-limit.ts"), String(server.port), String(DATABASE), STREAM, GROUP];
       return start(process.execPath, args);
     },
     look: (count) => lookAtStream(redis, count),
