@@ -6,6 +6,7 @@
  */
 import type { ErrorRecord, TaskRecord } from "../task/record.ts";
 import type { TaskState } from "../task/state.ts";
+import type { Administration } from "./administration.ts";
 
 /** A task to enqueue. `message` is the JSON of src/task/message.ts and holds the same id and type. */
 export interface EnqueueRequest {
@@ -19,9 +20,19 @@ export interface EnqueueRequest {
   readonly retentionMs: number;
   /** Wait this long, in ms on the broker's clock, before it is queued (state scheduled); 0 or absent: at once. */
   readonly delayMs?: number;
+  /** While another task holds this key, this one is not enqueued and the receipt names the holder. */
+  readonly unique?: {
+    /** Any text; unique in the queue. */
+    readonly key: string;
+    /** How long the key is held, in ms; null: until the holder has ended. */
+    readonly ttlMs: number | null;
+  };
 }
 
-/** `created` is false where a task of that id was there already; `state` is its state now. */
+/**
+ * `created` is false where a task of that id was there already, or another one holds its unique key: `id` is then the
+ * holder's. `state` is its state now.
+ */
 export interface EnqueueReceipt {
   readonly id: string;
   readonly created: boolean;
@@ -59,6 +70,8 @@ interface OutcomeBase {
   readonly retentionMs: number;
   /** Whether a record may be there already (from the enqueue or from progress), to be removed with retention 0. */
   readonly recorded: boolean;
+  /** The unique key that the task holds until it has ended; null: none. */
+  readonly uniqueKey: string | null;
   /** The last value of progress and the whole log of messages; null when the handler told nothing. */
   readonly told: { readonly progress: number; readonly log: string } | null;
 }
@@ -76,7 +89,9 @@ export type Outcome =
       readonly message: string;
     })
   | (OutcomeBase & { readonly kind: "dead"; readonly reason: string; readonly error: ErrorRecord | null })
-  | (OutcomeBase & { readonly kind: "cancelled"; readonly reason: string });
+  | (OutcomeBase & { readonly kind: "cancelled"; readonly reason: string })
+  /** Its type is paused: it waits aside, queued, until the type is resumed. */
+  | (OutcomeBase & { readonly kind: "parked" });
 
 /** `recorded`: this call ended the attempt. `lost`: the lease was gone; nothing was written. */
 export type CompletionResult = "recorded" | "lost";
@@ -105,6 +120,9 @@ export interface QueueCounts {
   /** Scheduled and retrying: whatever waits for a time. */
   readonly scheduled: number;
   readonly dead: number;
+  /** Records that are kept. */
+  readonly done: number;
+  readonly cancelled: number;
 }
 
 /** Sums over all queues of the executor: claimed and not ended; not yet claimed. */
@@ -149,7 +167,7 @@ export interface BrokerOptions {
   readonly deadRetentionMs?: number;
 }
 
-export interface Broker {
+export interface Broker extends Administration {
   readonly kind: "redis" | "sqlite";
   /** The address without user and password. */
   readonly url: string;

@@ -72,6 +72,7 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
     const reason = `quarantined: ${crashes} executors died or stalled while they ran it (budget ${parts.policy.crashBudget})`;
     return { kind: "dead", reason, error: null };
   }
+  if (parts.broker.isTypePaused(message.type)) return { kind: "parked" };
   const definition = parts.handlers.get(message.type);
   if (definition === undefined) return { kind: "failed", error: unknownType(message, parts), retry: true };
   if (definition.payload === undefined) return runHandler(running, message, definition, message.payload, parts);

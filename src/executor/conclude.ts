@@ -15,6 +15,8 @@ export type Ending =
   | { readonly kind: "failed"; readonly error: unknown; readonly retry: boolean }
   | { readonly kind: "dead"; readonly reason: string; readonly error: ErrorRecord | null; readonly id?: string | null }
   | { readonly kind: "cancelled"; readonly reason: string }
+  /** Its type is paused. */
+  | { readonly kind: "parked" }
   /** Stopped from outside; the running task says why. */
   | { readonly kind: "stopped" };
 
@@ -39,6 +41,7 @@ export function conclude(
     startedAt: running.startedAt,
     retentionMs,
     recorded: mayHaveRecord(running, message),
+    uniqueKey: message.options.unique_key ?? null,
     told: running.log === null ? null : { progress: running.progress, log: running.log },
   };
   switch (ending.kind) {
@@ -47,6 +50,8 @@ export function conclude(
       const quiet = message.foreign && ending.result === null && !base.recorded;
       return { ...base, kind: "done", result: ending.result, retentionMs: quiet ? 0 : retentionMs };
     }
+    case "parked":
+      return { ...base, kind: "parked" };
     case "cancelled":
       return { ...base, kind: "cancelled", reason: ending.reason };
     case "dead":
@@ -66,7 +71,7 @@ export function conclude(
 /** Whether the enqueue, an earlier attempt or progress may have written a record. */
 function mayHaveRecord(running: RunningTask, message: TaskMessage): boolean {
   const atEnqueue = !message.foreign && message.options.retention_ms !== 0;
-  return atEnqueue || running.attempt > 1 || running.log !== null;
+  return atEnqueue || running.attempt > 1 || running.log !== null || message.options.unique_key !== undefined;
 }
 
 /** In how many ms the next attempt is due; null: there is none. */
@@ -102,6 +107,7 @@ function unreadable(running: RunningTask, ending: Concluded, policy: AttemptPoli
     startedAt: null,
     retentionMs: policy.deadRetentionMs,
     recorded: false,
+    uniqueKey: null,
     told: null,
     reason: dead.reason,
     error: dead.error,

@@ -21,6 +21,9 @@ export interface QueueStatus {
   readonly running: number;
   readonly scheduled: number;
   readonly dead: number;
+  /** Records that are kept. */
+  readonly done: number;
+  readonly cancelled: number;
 }
 
 export interface ExecutorStatus {

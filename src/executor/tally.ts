@@ -33,6 +33,8 @@ export class Tally {
       case "retry":
         this.retried++;
         break;
+      case "parked":
+        break;
     }
   }
 }

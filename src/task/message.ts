@@ -21,6 +21,7 @@ export const MAX_MESSAGE_DEPTH = 500;
 /** The longest id and the longest type name, in UTF-16 code units. */
 export const MAX_ID_LENGTH = 256;
 export const MAX_TYPE_LENGTH = 128;
+export const MAX_UNIQUE_KEY_LENGTH = 512;
 
 const Milliseconds = v.pipe(v.number(), v.finite(), v.minValue(0));
 
@@ -46,6 +47,8 @@ export const TaskOptionsSchema = v.looseObject({
   deadline_at: v.optional(Milliseconds),
   /** How long the record of the ended task is kept, in ms; 0 keeps and writes none. */
   retention_ms: v.optional(Milliseconds),
+  /** The key that this task holds until it has ended. */
+  unique_key: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_UNIQUE_KEY_LENGTH))),
 });
 
 export type Backoff = v.InferOutput<typeof BackoffSchema>;

@@ -5,7 +5,17 @@
 import { TASK_STATES } from "../../task/state.ts";
 import type { CancelReceipt } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
-import { CANCEL_CHANNEL, CANCELLED_KEY, cancelFlagKey, endedKey, GROUP, RECORD_PREFIX, scheduledKey } from "./keys.ts";
+import {
+  CANCEL_CHANNEL,
+  CANCELLED_KEY,
+  cancelFlagKey,
+  cancelledKey,
+  GROUP,
+  PARKED_PREFIX,
+  RECORD_PREFIX,
+  scheduledKey,
+  waitingCancelledKey,
+} from "./keys.ts";
 import { callScript } from "./scripts.ts";
 
 /** How many flags one MGET asks for. */
@@ -27,7 +37,7 @@ export class RedisCancels {
       const ids = readIds(text);
       if (ids.length > 0) for (const listener of this.#listeners) listener(ids);
     });
-    await this.#connections.subscriber.subscribe(CANCEL_CHANNEL);
+    await this.#connections.subscribe(CANCEL_CHANNEL);
   }
 
   onCancel(listener: (ids: readonly string[]) => void): () => void {
@@ -47,9 +57,11 @@ export class RedisCancels {
           CANCELLED_KEY,
           id,
           scheduledKey(""),
-          endedKey(""),
+          cancelledKey(""),
           cancelFlagKey(id),
           reason,
+          PARKED_PREFIX,
+          waitingCancelledKey(""),
         ),
       );
       receipts.push({ id, state: TASK_STATES.find((state) => state === reply) ?? null });
@@ -72,8 +84,11 @@ export class RedisCancels {
   }
 
   /** Forgets marks whose time is over. */
-  async forgetOld(): Promise<void> {
-    await this.#connections.run((redis) => redis.zremrangebyscore(CANCELLED_KEY, "-inf", Math.floor(this.#now())));
+  async forgetOld(queues: readonly string[]): Promise<void> {
+    const now = Math.floor(this.#now());
+    for (const key of [CANCELLED_KEY, ...queues.map(waitingCancelledKey)]) {
+      await this.#connections.run((redis) => redis.zremrangebyscore(key, "-inf", now));
+    }
   }
 }
 

@@ -8,11 +8,14 @@ import { abortable, checkpoint, sleep } from "../../concurrency/index.ts";
 import type { Delivery } from "../broker.ts";
 import { BLOCK_MS, type RedisConnections } from "./connections.ts";
 import { type LeaseStamp, RedisDelivery, stampLease } from "./delivery.ts";
-import { CANCELLED_KEY, GROUP, streamKey } from "./keys.ts";
+import { CANCELLED_KEY, GROUP, PAUSED_KEY, streamKey } from "./keys.ts";
+import type { RedisPauses } from "./pauses.ts";
 import { readStreams } from "./replies.ts";
 
 /** How long a surplus waits for the next claim, in ms. */
 const SURPLUS_MS = 1_000;
+/** How long a claim waits before it looks again while every queue is paused, in ms. */
+const ALL_PAUSED_MS = 250;
 /** The pause between two attempts to wake a blocked read, in ms. */
 const UNBLOCK_PAUSE_MS = 10;
 /** A signal that never aborts, for the little that must be finished after an abort. */
@@ -45,17 +48,19 @@ export class RedisIntake {
   readonly #executor: string;
   readonly #streams: readonly StreamName[];
   readonly #byKey: ReadonlyMap<string, StreamName>;
-  readonly #readTail: readonly string[];
+  readonly #pauses: RedisPauses;
+  /** Entries of a queue that was paused while the read was under way: to be handed back. */
+  #unwanted: RedisDelivery[] = [];
   #surplus: RedisDelivery[] = [];
   #surplusSince = 0;
   #clientId: number | null = null;
 
-  constructor(connections: RedisConnections, executor: string, streams: readonly StreamName[]) {
+  constructor(connections: RedisConnections, executor: string, streams: readonly StreamName[], pauses: RedisPauses) {
     this.#connections = connections;
     this.#executor = executor;
     this.#streams = streams;
     this.#byKey = new Map(streams.map((stream) => [stream.key, stream]));
-    this.#readTail = ["STREAMS", ...streams.map(({ key }) => key), ...streams.map(() => ">")];
+    this.#pauses = pauses;
     connections.reader.on("close", () => {
       this.#clientId = null;
     });
@@ -86,11 +91,17 @@ export class RedisIntake {
 
   /** The surplus that no claim came for in time, or all of it: to be handed back by the caller. */
   takeSurplus(all: boolean): RedisDelivery[] {
-    if (this.#surplus.length === 0 || (!all && performance.now() - this.#surplusSince < SURPLUS_MS)) return [];
-    return this.#surplus.splice(0);
+    const unwanted = this.#unwanted.splice(0);
+    if (this.#surplus.length === 0 || (!all && performance.now() - this.#surplusSince < SURPLUS_MS)) return unwanted;
+    return [...unwanted, ...this.#surplus.splice(0)];
   }
 
-  /** Makes delivery objects of claimed entries; entries that were deleted meanwhile are acknowledged and left out. */
+  /** Whether something waits that must be handed back at once. */
+  get hasUnwanted(): boolean {
+    return this.#unwanted.length > 0;
+  }
+
+  /** Makes delivery objects of claimed entries; entries that were deleted meanwhile are left out. */
   deliver(stream: StreamName, entries: readonly (readonly [string, unknown])[], facts: DeliveryFacts): RedisDelivery[] {
     const deliveries: RedisDelivery[] = [];
     for (const [entry, fields] of entries) {
@@ -114,8 +125,14 @@ export class RedisIntake {
   async #read(max: number, signal: AbortSignal): Promise<RedisDelivery[]> {
     const { reader } = this.#connections;
     if (reader.status !== "ready") await this.#connections.ready(reader, signal);
-    this.#clientId ??= await reader.client("ID");
-    const reading = this.#send(max);
+    this.#clientId ??= await this.#readClientId();
+    const keys = this.#streams.filter(({ queue }) => !this.#pauses.isQueuePaused(queue)).map(({ key }) => key);
+    if (keys.length === 0) {
+      await sleep(ALL_PAUSED_MS, signal);
+      await this.#pauses.refresh();
+      return [];
+    }
+    const reading = this.#send(max, keys);
     try {
       return await abortable(reading, signal);
     } catch (error) {
@@ -124,12 +141,22 @@ export class RedisIntake {
     }
   }
 
-  async #send(max: number): Promise<RedisDelivery[]> {
+  async #readClientId(): Promise<number> {
+    try {
+      return await this.#connections.reader.client("ID");
+    } catch (error) {
+      throw this.#connections.translate(error);
+    }
+  }
+
+  async #send(max: number, keys: readonly string[]): Promise<RedisDelivery[]> {
     const lease = stampLease();
     const pipeline = this.#connections.reader.pipeline();
-    pipeline.call("XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, "BLOCK", BLOCK_MS, ...this.#readTail);
-    // Asked behind the read, so that a cancel which came before these entries were taken is surely seen.
+    const streams = ["STREAMS", ...keys, ...keys.map(() => ">")];
+    pipeline.call("XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, "BLOCK", BLOCK_MS, ...streams);
+    // Asked behind the read, so that a cancel or a pause which came before these entries were taken is surely seen.
     pipeline.zcard(CANCELLED_KEY);
+    pipeline.smembers(PAUSED_KEY);
     const replies = await pipeline.exec();
     const [error, reply] = replies?.[0] ?? [null, null];
     if (error !== null) {
@@ -138,10 +165,13 @@ export class RedisIntake {
       return [];
     }
     const facts = { lease, mayBeCancelled: Number(replies?.[1]?.[1] ?? 0) > 0, deliveriesOf: () => 1 };
+    this.#pauses.learn(replies?.[2]?.[1]);
     const taken: RedisDelivery[] = [];
     for (const [key, entries] of readStreams(reply)) {
       const stream = this.#byKey.get(key);
-      if (stream) taken.push(...this.deliver(stream, entries, facts));
+      if (!stream) continue;
+      const into = this.#pauses.isQueuePaused(stream.queue) ? this.#unwanted : taken;
+      into.push(...this.deliver(stream, entries, facts));
     }
     return taken;
   }

@@ -25,7 +25,7 @@ export function cancelFlagKey(id: string): string {
 /** The channel on which ids of cancelled tasks are pushed, as a JSON array. */
 export const CANCEL_CHANNEL = "taskexe:cancel";
 /** Ids cancelled while they waited in a stream; the score is when the mark may be forgotten, Unix ms. */
-export const CANCELLED_KEY = "taskexe:cancelled";
+export const CANCELLED_KEY = "taskexe:marked-cancelled";
 /** The prefix of the hash records. */
 export const RECORD_PREFIX = "taskexe:task:";
 
@@ -33,14 +33,56 @@ export function recordKey(id: string): string {
   return RECORD_PREFIX + id;
 }
 
+/** The lines of a task's log, a list; gone with its record. */
+export const LOG_PREFIX = "taskexe:log:";
+
+export function logKey(id: string): string {
+  return LOG_PREFIX + id;
+}
+
+/** What is paused: `queue:NAME` and `type:NAME`. */
+export const PAUSED_KEY = "taskexe:paused";
+/** Which queues and types have tasks parked: the ends of the keys below. */
+export const PARKED_TYPES_KEY = "taskexe:parked-types";
+export const PARKED_PREFIX = "taskexe:parked:";
+
+/** How a queue and a type stand in PARKED_TYPES_KEY. */
+export function parkedName(queue: string, type: string): string {
+  return `${queue}:${type}`;
+}
+
+/** Ids of tasks that wait until their type is resumed; the score is when they were parked, Unix ms. */
+export function parkedKey(queue: string, type: string): string {
+  return PARKED_PREFIX + parkedName(queue, type);
+}
+
+/** Of CANCELLED_KEY those whose entry still stands in a stream of this queue: they are queued no more. */
+export function waitingCancelledKey(queue: string): string {
+  return `taskexe:waiting-cancelled:${queue}`;
+}
+
+/** The id of the task that holds a unique key. */
+export function uniqueKey(queue: string, key: string): string {
+  return `taskexe:unique:${queue}:${key}`;
+}
+
+/** The definitions of schedules by name, and when each fires next, Unix ms. */
+export const SCHEDULES_KEY = "taskexe:schedules";
+export const SCHEDULE_TIMES_KEY = "taskexe:schedule-times";
+
 /** Ids of scheduled and retrying tasks; the score is when they are due, Unix ms. */
 export function scheduledKey(queue: string): string {
   return `taskexe:scheduled:${queue}`;
 }
 
-/** Ids of done and cancelled tasks; the score is when their record may go, Unix ms. */
-export function endedKey(queue: string): string {
-  return `taskexe:ended:${queue}`;
+/** Ids of done tasks; the score is when their record may go, Unix ms. */
+export function doneKey(queue: string): string {
+  return `taskexe:done:${queue}`;
+}
+
+/** Ids of cancelled tasks; the score is when their record may go, Unix ms. */
+export function cancelledKey(queue: string): string {
+  return `taskexe:cancelled:${queue}`;
 }
 
 /** Ids of dead tasks; the score is when they died, Unix ms. */

@@ -4,7 +4,21 @@
  */
 import type { Outcome } from "../broker.ts";
 import type { RedisDelivery } from "./delivery.ts";
-import { CANCELLED_KEY, cancelFlagKey, deadKey, endedKey, recordKey, scheduledKey } from "./keys.ts";
+import {
+  CANCELLED_KEY,
+  cancelFlagKey,
+  cancelledKey,
+  deadKey,
+  doneKey,
+  logKey,
+  PARKED_TYPES_KEY,
+  parkedKey,
+  parkedName,
+  recordKey,
+  scheduledKey,
+  uniqueKey,
+  waitingCancelledKey,
+} from "./keys.ts";
 
 /** One Redis command: its name, then its arguments. */
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
@@ -26,27 +40,39 @@ export function outcomeCommands(
   const key = recordKey(outcome.id);
   const { queue } = delivery;
   const head = headOf(outcome, delivery, executor);
+  const freed: RedisCommand[] = outcome.uniqueKey === null ? [] : [["DEL", uniqueKey(queue, outcome.uniqueKey)]];
   const keepUntil = Math.round(now + Math.max(outcome.retentionMs, SHORTEST_RETENTION_MS));
   switch (outcome.kind) {
     case "done":
-      if (outcome.retentionMs === 0) return [["DEL", key]];
+      if (outcome.retentionMs === 0) return [["DEL", key, logKey(outcome.id)], ...freed];
       return [
         ["HSET", key, ...head, "state", "done", "finished_at", now, "progress", 1, "result", outcome.result ?? ""],
         ["HINCRBY", key, "completions", 1],
-        ["ZADD", endedKey(queue), keepUntil, outcome.id],
+        ["ZADD", doneKey(queue), keepUntil, outcome.id],
+        ...freed,
       ];
     case "cancelled":
       return [
         ["HSET", key, ...head, "state", "cancelled", "finished_at", now, "reason", outcome.reason],
-        ["ZADD", endedKey(queue), keepUntil, outcome.id],
+        ["ZADD", cancelledKey(queue), keepUntil, outcome.id],
+        ...freed,
         ["ZREM", CANCELLED_KEY, outcome.id],
+        ["ZREM", waitingCancelledKey(queue), outcome.id],
         ["DEL", cancelFlagKey(outcome.id)],
       ];
     case "dead":
       return [
         ["HSET", key, ...head, "state", "dead", "finished_at", now, "progress", -1, "reason", outcome.reason],
         ["HSET", key, "error", outcome.error === null ? "" : JSON.stringify(outcome.error)],
-        ["ZADD", deadKey(queue), now, outcome.id],
+        ["ZADD", deadKey(queue), Math.floor(now), outcome.id],
+        ...freed,
+      ];
+    case "parked":
+      return [
+        ["HSET", key, ...head, "state", "queued", "entry", "", "message", delivery.raw ?? ""],
+        ["HSETNX", key, "retention", outcome.retentionMs],
+        ["ZADD", parkedKey(queue, outcome.type), Math.floor(now), outcome.id],
+        ["SADD", PARKED_TYPES_KEY, parkedName(queue, outcome.type)],
       ];
     case "retry": {
       const due = Math.round(now + outcome.delayMs);

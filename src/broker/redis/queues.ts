@@ -9,7 +9,21 @@ import {
   type QueueCounts,
 } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
-import { deadKey, GROUP, MESSAGE_FIELD, RECORD_PREFIX, scheduledKey, streamKey } from "./keys.ts";
+import {
+  cancelledKey,
+  deadKey,
+  doneKey,
+  GROUP,
+  MESSAGE_FIELD,
+  PARKED_PREFIX,
+  PARKED_TYPES_KEY,
+  parkedName,
+  RECORD_PREFIX,
+  scheduledKey,
+  streamKey,
+  uniqueKey,
+  waitingCancelledKey,
+} from "./keys.ts";
 import { readGroup } from "./replies.ts";
 import { callScript } from "./scripts.ts";
 
@@ -27,7 +41,7 @@ export class RedisQueues {
   async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
     this.#check(requests);
     if (requests.length === 0) return [];
-    const recordless = requests.every(({ retentionMs, delayMs }) => retentionMs === 0 && !delayMs);
+    const recordless = requests.every(({ retentionMs, delayMs, unique }) => retentionMs === 0 && !delayMs && !unique);
     return recordless ? this.#append(requests) : this.#enqueueWithRecords(requests);
   }
 
@@ -71,22 +85,13 @@ export class RedisQueues {
   }
 
   async #enqueueWithRecords(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
-    const args = requests.flatMap((request) => [
-      request.id,
-      request.type,
-      request.queue,
-      request.priority,
-      request.message,
-      Math.round(request.retentionMs),
-      Math.round(request.delayMs ?? 0),
-      streamKey(request.queue, request.priority),
-      scheduledKey(request.queue),
-    ]);
+    const args = requests.flatMap(enqueueArguments);
     const reply = await this.#connections.run((redis) => callScript(redis, "taskexeEnqueue", RECORD_PREFIX, ...args));
     if (!Array.isArray(reply)) throw new TypeError("the enqueue script gave no list");
-    return requests.map(({ id }, index) => {
-      const state = TASK_STATES.find((name) => name === String(reply[2 * index + 1]));
-      return { id, created: Number(reply[2 * index]) === 1, state: state ?? "queued" };
+    return requests.map((_, index) => {
+      const state = TASK_STATES.find((name) => name === String(reply[3 * index + 1]));
+      const created = Number(reply[3 * index]) === 1;
+      return { id: String(reply[3 * index + 2]), created, state: state ?? "queued" };
     });
   }
 
@@ -105,13 +110,16 @@ export class RedisQueues {
 
   async #count(queue: string): Promise<QueueCounts> {
     return this.#connections.run(async (redis) => {
+      const parked = (await redis.smembers(PARKED_TYPES_KEY)).filter((name) => name.startsWith(parkedName(queue, "")));
       const pipeline = redis.pipeline();
       for (let priority = 0; priority < this.#priorities; priority++) {
         pipeline.xlen(streamKey(queue, priority));
         pipeline.xinfo("GROUPS", streamKey(queue, priority));
       }
+      for (const name of parked) pipeline.zcard(PARKED_PREFIX + name);
+      pipeline.zcard(waitingCancelledKey(queue));
       pipeline.zcard(scheduledKey(queue));
-      pipeline.zcard(deadKey(queue));
+      for (const index of [deadKey(queue), doneKey(queue), cancelledKey(queue)]) pipeline.zcard(index);
       const replies = (await pipeline.exec()) ?? [];
       let queued = 0;
       let running = 0;
@@ -122,9 +130,27 @@ export class RedisQueues {
         // A null lag (an undelivered entry was deleted by somebody): what is there and not pending.
         queued += group?.lag ?? Math.max(0, length - (group?.pending ?? 0));
       }
-      const scheduled = Number(replies.at(-2)?.[1] ?? 0);
-      const dead = Number(replies.at(-1)?.[1] ?? 0);
-      return { name: queue, queued, running, scheduled, dead };
+      const sizes = replies.slice(2 * this.#priorities).map(([, count]) => Number(count ?? 0));
+      const [gone = 0, scheduled = 0, dead = 0, done = 0, cancelled = 0] = sizes.slice(-5);
+      queued = Math.max(0, queued - gone) + sizes.slice(0, -5).reduce((sum, count) => sum + count, 0);
+      return { name: queue, queued, running, scheduled, dead, done, cancelled };
     });
   }
+}
+
+/** The 11 arguments of one task, in the order that the scripts read them. */
+export function enqueueArguments(request: EnqueueRequest): (string | number)[] {
+  return [
+    request.id,
+    request.type,
+    request.queue,
+    request.priority,
+    request.message,
+    Math.round(request.retentionMs),
+    Math.round(request.delayMs ?? 0),
+    streamKey(request.queue, request.priority),
+    scheduledKey(request.queue),
+    request.unique ? uniqueKey(request.queue, request.unique.key) : "",
+    Math.round(request.unique?.ttlMs ?? 0),
+  ];
 }

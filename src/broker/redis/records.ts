@@ -8,7 +8,7 @@ import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import type { ProgressWrite } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
 import { RedisDelivery } from "./delivery.ts";
-import { deadKey, endedKey, GROUP, RECORD_PREFIX, recordKey } from "./keys.ts";
+import { cancelledKey, deadKey, doneKey, GROUP, LOG_PREFIX, RECORD_PREFIX, recordKey } from "./keys.ts";
 import { readPending } from "./replies.ts";
 import { callScript } from "./scripts.ts";
 
@@ -35,7 +35,26 @@ export class RedisRecords {
   }
 
   async get(id: string): Promise<TaskRecord | null> {
-    const fields = await this.#connections.run((redis) => redis.hgetall(recordKey(id)));
+    return this.read(await this.#connections.run((redis) => redis.hgetall(recordKey(id))));
+  }
+
+  /** Many records at once, in order. */
+  async getMany(ids: readonly string[]): Promise<(TaskRecord | null)[]> {
+    if (ids.length === 0) return [];
+    const replies = await this.#connections.run(async (redis) => {
+      const pipeline = redis.pipeline();
+      for (const id of ids) pipeline.hgetall(recordKey(id));
+      return (await pipeline.exec()) ?? [];
+    });
+    const records: (TaskRecord | null)[] = [];
+    for (const [, fields] of replies) {
+      records.push(typeof fields === "object" && fields !== null ? await this.read({ ...fields }) : null);
+    }
+    return records;
+  }
+
+  /** From a hash to the record; asks who holds the entry where the hash says queued. */
+  async read(fields: Record<string, string>): Promise<TaskRecord | null> {
     const stored = v.safeParse(StoredSchema, fields);
     if (!stored.success) return null;
     const holder = await this.#holder(fields);
@@ -99,7 +118,8 @@ export class RedisRecords {
     const now = Math.floor(this.#now());
     let purged = 0;
     for (const queue of queues) {
-      purged += await this.#purgeIndex(endedKey(queue), now, Number.MAX_SAFE_INTEGER);
+      purged += await this.#purgeIndex(doneKey(queue), now, Number.MAX_SAFE_INTEGER);
+      purged += await this.#purgeIndex(cancelledKey(queue), now, Number.MAX_SAFE_INTEGER);
       purged += await this.#purgeIndex(deadKey(queue), now - deadRetentionMs, deadLimit);
     }
     return purged;
@@ -109,7 +129,7 @@ export class RedisRecords {
     let purged = 0;
     for (let call = 0; call < PURGE_CALLS; call++) {
       const reply = await this.#connections.run((redis) =>
-        callScript(redis, "taskexePurge", index, RECORD_PREFIX, latest, PURGE_CHUNK, keep),
+        callScript(redis, "taskexePurge", index, RECORD_PREFIX, LOG_PREFIX, latest, PURGE_CHUNK, keep),
       );
       const removed = Number(reply);
       purged += removed;

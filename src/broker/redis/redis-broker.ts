@@ -4,6 +4,16 @@
  */
 import type { TaskRecord } from "../../task/record.ts";
 import type {
+  ListPage,
+  ListQuery,
+  LogLine,
+  PauseTarget,
+  PurgeQuery,
+  RetryReceipt,
+  Schedule,
+  ScheduleDefinition,
+} from "../administration.ts";
+import type {
   Backlog,
   Broker,
   BrokerOptions,
@@ -20,15 +30,20 @@ import type {
   QueueCounts,
 } from "../broker.ts";
 import { parseRedisAddress } from "./address.ts";
+import { RedisByHand } from "./by-hand.ts";
 import { RedisCancels } from "./cancels.ts";
 import { RedisCompletion } from "./completion.ts";
 import { RedisConnections } from "./connections.ts";
 import { RedisFleet } from "./fleet.ts";
 import { RedisIntake, streamsOf } from "./intake.ts";
 import { RedisLeases } from "./leases.ts";
+import { RedisListing } from "./listing.ts";
+import { RedisPauses } from "./pauses.ts";
 import { RedisQueues } from "./queues.ts";
 import { RedisRecords } from "./records.ts";
+import { RedisSchedules } from "./schedules.ts";
 import { scriptOptions } from "./scripts.ts";
+import { appendLogs, readLogs } from "./task-logs.ts";
 
 const DEFAULT_PRIORITIES = 2;
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
@@ -49,6 +64,10 @@ export class RedisBroker implements Broker {
   readonly #queues: RedisQueues;
   readonly #records: RedisRecords;
   readonly #cancels: RedisCancels;
+  readonly #pauses: RedisPauses;
+  readonly #listing: RedisListing;
+  readonly #byHand: RedisByHand;
+  readonly #schedules: RedisSchedules;
   readonly #name: string;
   /** Redis' clock less ours, in ms. */
   #clockOffset = 0;
@@ -64,7 +83,8 @@ export class RedisBroker implements Broker {
     const now = (): number => this.now();
     const heartbeatTimeoutMs = options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS;
     this.#connections = new RedisConnections({ ...address.options, ...scriptOptions }, this.#name);
-    this.#intake = new RedisIntake(this.#connections, this.#name, streams);
+    this.#pauses = new RedisPauses(this.#connections);
+    this.#intake = new RedisIntake(this.#connections, this.#name, streams, this.#pauses);
     this.#completion = new RedisCompletion(this.#connections, this.#name, options.leaseMs, now);
     this.#fleet = new RedisFleet(this.#connections, this.#name, heartbeatTimeoutMs, now);
     this.#leases = new RedisLeases({
@@ -78,6 +98,9 @@ export class RedisBroker implements Broker {
     this.#queues = new RedisQueues(this.#connections, options.queues, priorities);
     this.#records = new RedisRecords(this.#connections, now);
     this.#cancels = new RedisCancels(this.#connections, now);
+    this.#listing = new RedisListing(this.#connections, this.#records, streams, options.queues);
+    this.#byHand = new RedisByHand(this.#connections, options.queues);
+    this.#schedules = new RedisSchedules(this.#connections);
   }
 
   connection(): ConnectionState {
@@ -112,7 +135,9 @@ export class RedisBroker implements Broker {
   async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
     this.#mustBeExecutor();
     try {
-      return await this.#intake.claim(max, signal);
+      const taken = await this.#intake.claim(max, signal);
+      if (this.#intake.hasUnwanted) await this.#handBackSurplus(false);
+      return taken;
     } catch (error) {
       await this.#handBackSurplus(true);
       throw error;
@@ -142,7 +167,8 @@ export class RedisBroker implements Broker {
     return this.#leases.reclaim(max);
   }
 
-  promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
+  async promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
+    await this.#pauses.unparkResumed();
     return this.#queues.promote(max);
   }
 
@@ -174,6 +200,58 @@ export class RedisBroker implements Broker {
     return this.#queues.backlog();
   }
 
+  list(query: ListQuery): Promise<ListPage> {
+    return this.#listing.list(query);
+  }
+
+  retry(ids: readonly string[]): Promise<RetryReceipt[]> {
+    return this.#byHand.retry(ids);
+  }
+
+  purge(query: PurgeQuery, max: number): Promise<number> {
+    return this.#byHand.purge(query, max);
+  }
+
+  pause(target: PauseTarget): Promise<void> {
+    return this.#pauses.pause(target);
+  }
+
+  resume(target: PauseTarget): Promise<void> {
+    return this.#pauses.resume(target);
+  }
+
+  paused(): Promise<PauseTarget[]> {
+    return this.#pauses.list();
+  }
+
+  isTypePaused(type: string): boolean {
+    return this.#pauses.isTypePaused(type);
+  }
+
+  putSchedule(schedule: ScheduleDefinition, nextAt: number | null): Promise<void> {
+    return this.#schedules.put(schedule, nextAt);
+  }
+
+  removeSchedule(name: string): Promise<boolean> {
+    return this.#schedules.remove(name);
+  }
+
+  schedules(): Promise<Schedule[]> {
+    return this.#schedules.list();
+  }
+
+  fireSchedule(name: string, dueAt: number, nextAt: number | null, request: EnqueueRequest): Promise<boolean> {
+    return this.#schedules.fire(name, dueAt, nextAt, request);
+  }
+
+  appendLogs(logs: readonly { readonly id: string; readonly lines: readonly LogLine[] }[]): Promise<void> {
+    return appendLogs(this.#connections, logs);
+  }
+
+  logs(id: string): Promise<LogLine[]> {
+    return readLogs(this.#connections, id);
+  }
+
   async beat(json: string): Promise<void> {
     await this.#readClock();
     await this.#fleet.beat(json);
@@ -197,8 +275,8 @@ export class RedisBroker implements Broker {
 
   async clean(): Promise<CleanReport> {
     const removed = await this.#fleet.expel();
-    await this.#cancels.forgetOld();
     const { queues, deadLimit, deadRetentionMs } = this.#options;
+    await this.#cancels.forgetOld(queues);
     const purged = await this.#records.purge(
       queues,
       deadLimit ?? DEFAULT_DEAD_LIMIT,

@@ -59,42 +59,68 @@ for i = 3, #ARGV, 2 do
 end
 return n`;
 
-/**
- * KEYS none but those named in ARGV; ARGV record prefix, then 9 of each task: id, type, queue, priority, message,
- * retention, delay, stream, scheduled key -> 2 of each task: 1 when created, its state.
- */
-const ENQUEUE = `
+/** Broker time in ms, whole numbers as text, and the enqueue of one task: what several scripts share. */
+const SHARED = `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local out = {}
-for i = 2, #ARGV, 9 do
-  local id, stream = ARGV[i], ARGV[i + 7]
-  local key = ARGV[1] .. id
+local function int(n) return string.format('%.0f', n) end
+local function enqueue(prefix, r)
+  local key = prefix .. r.id
   local state = redis.call('HGET', key, 'state')
-  if state then
-    out[#out + 1] = 0
-    out[#out + 1] = state
-  else
-    local delay, retention = tonumber(ARGV[i + 6]), tonumber(ARGV[i + 5])
-    local entry, due = '', ''
-    if delay > 0 then
-      state = 'scheduled'
-      due = string.format('%.0f', now + delay)
-      redis.call('ZADD', ARGV[i + 8], due, id)
-    else
-      state = 'queued'
-      entry = redis.call('XADD', stream, '*', 'message', ARGV[i + 4])
+  if state then return 0, state, r.id end
+  if r.unique ~= '' then
+    local holder = redis.call('GET', r.unique)
+    if holder then
+      local held = redis.call('HGET', prefix .. holder, 'state')
+      local ended = not held or held == 'done' or held == 'dead' or held == 'cancelled'
+      if tonumber(r.ttl) > 0 or not ended then return 0, held or 'done', holder end
     end
-    if retention > 0 or delay > 0 then
-      redis.call('HSET', key, 'id', id, 'type', ARGV[i + 1], 'queue', ARGV[i + 2], 'priority', ARGV[i + 3],
-        'message', ARGV[i + 4], 'retention', ARGV[i + 5], 'state', state, 'entry', entry, 'stream', stream,
-        'due_at', due, 'enqueued_at', string.format('%.0f', now))
-    end
-    out[#out + 1] = 1
-    out[#out + 1] = state
+    if tonumber(r.ttl) > 0 then redis.call('SET', r.unique, r.id, 'PX', r.ttl) else redis.call('SET', r.unique, r.id) end
   end
+  local delay = tonumber(r.delay)
+  local entry, due = '', ''
+  if delay > 0 then
+    state = 'scheduled'
+    due = int(now + delay)
+    redis.call('ZADD', r.scheduled, due, r.id)
+  else
+    state = 'queued'
+    entry = redis.call('XADD', r.stream, '*', 'message', r.message)
+  end
+  if tonumber(r.retention) > 0 or delay > 0 or r.unique ~= '' then
+    redis.call('HSET', key, 'id', r.id, 'type', r.type, 'queue', r.queue, 'priority', r.priority,
+      'message', r.message, 'retention', r.retention, 'state', state, 'entry', entry, 'stream', r.stream,
+      'due_at', due, 'enqueued_at', int(now))
+    if r.unique ~= '' and tonumber(r.ttl) == 0 then redis.call('HSET', key, 'unique', r.unique) end
+  end
+  return 1, state, r.id
+end
+local function read(i)
+  return { id = ARGV[i], type = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3], message = ARGV[i + 4],
+    retention = ARGV[i + 5], delay = ARGV[i + 6], stream = ARGV[i + 7], scheduled = ARGV[i + 8],
+    unique = ARGV[i + 9], ttl = ARGV[i + 10] }
+end
+`;
+
+/** ARGV record prefix, then 11 of each task (see `read`) -> 3 of each task: 1 when created, its state, whose it is. */
+const ENQUEUE = `${SHARED}
+local out = {}
+for i = 2, #ARGV, 11 do
+  local created, state, id = enqueue(ARGV[1], read(i))
+  out[#out + 1] = created
+  out[#out + 1] = state
+  out[#out + 1] = id
 end
 return out`;
+
+/** KEYS schedule times, schedules; ARGV record prefix, name, due, next ("" for none), the definition, then 11 of the task. */
+const FIRE = `${SHARED}
+local due = redis.call('ZSCORE', KEYS[1], ARGV[2])
+if not due or tonumber(due) ~= tonumber(ARGV[3]) then return 0 end
+if ARGV[4] == '' then redis.call('ZREM', KEYS[1], ARGV[2]) else redis.call('ZADD', KEYS[1], ARGV[4], ARGV[2]) end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
+enqueue(ARGV[1], read(6))
+return 1`;
 
 /** KEYS scheduled; ARGV record prefix, max -> promoted, ms until the next is due (-1: nothing waits). */
 const PROMOTE = `
@@ -104,10 +130,10 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2
 local n = 0
 for _, id in ipairs(due) do
   local key = ARGV[1] .. id
-  local r = redis.call('HMGET', key, 'stream', 'message', 'state', 'retention')
+  local r = redis.call('HMGET', key, 'stream', 'message', 'state', 'retention', 'unique')
   if r[1] and r[2] and (r[3] == 'scheduled' or r[3] == 'retrying') then
     local entry = redis.call('XADD', r[1], '*', 'message', r[2])
-    if r[4] == '0' and r[3] == 'scheduled' then
+    if r[4] == '0' and r[3] == 'scheduled' and not r[5] then
       redis.call('DEL', key)
     else
       redis.call('HSET', key, 'state', 'queued', 'entry', entry, 'due_at', '')
@@ -121,15 +147,13 @@ if #first == 0 then return { n, -1 } end
 return { n, math.max(0, math.ceil(tonumber(first[2]) - now)) }`;
 
 /**
- * ARGV group, record prefix, cancelled key, id, scheduled prefix, ended prefix, flag key, reason -> the state it was
- * in, or nothing where no record is kept.
+ * ARGV group, record prefix, marks key, id, scheduled key less the queue, cancelled index less the queue, flag key,
+ * reason, parked key less queue and type, waiting marks less the queue -> the state it was in, or nothing where no
+ * record is kept.
  */
-const CANCEL = `
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local function int(n) return string.format('%.0f', n) end
+const CANCEL = `${SHARED}
 local key, id = ARGV[2] .. ARGV[4], ARGV[4]
-local r = redis.call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'retention')
+local r = redis.call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'retention', 'unique', 'type')
 local state = r[1]
 local function mark(ms)
   redis.call('SET', ARGV[7], 'x', 'PX', int(ms))
@@ -142,6 +166,7 @@ end
 local function finish()
   redis.call('HSET', key, 'state', 'cancelled', 'finished_at', int(now), 'reason', ARGV[8], 'due_at', '')
   redis.call('ZADD', ARGV[6] .. r[4], int(now + math.max(tonumber(r[5]) or 0, 60000)), id)
+  if r[6] then redis.call('DEL', r[6]) end
 end
 if state == 'scheduled' or state == 'retrying' then
   redis.call('ZREM', ARGV[5] .. r[4], id)
@@ -149,24 +174,84 @@ if state == 'scheduled' or state == 'retrying' then
   return state
 end
 if state ~= 'queued' then return state end
-local p = redis.call('XPENDING', r[2], ARGV[1], r[3], r[3], 1)
+if r[7] and redis.call('ZREM', ARGV[9] .. r[4] .. ':' .. r[7], id) == 1 then
+  finish()
+  return 'queued'
+end
+local p = {}
+if r[3] and r[3] ~= '' then p = redis.call('XPENDING', r[2], ARGV[1], r[3], r[3], 1) end
 if #p == 1 then
   redis.call('SET', ARGV[7], 'x', 'PX', '3600000')
   return 'running'
 end
 finish()
 mark(2592000000)
+redis.call('ZADD', ARGV[10] .. r[4], int(now + 2592000000), id)
 return 'queued'`;
 
-/** KEYS index; ARGV record prefix, latest score, max, keep -> how many records were removed. */
-const PURGE = `
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])
-local over = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[4])
-if #ids == 0 and over > 0 then
-  ids = redis.call('ZRANGE', KEYS[1], 0, math.min(over, tonumber(ARGV[3])) - 1)
+/**
+ * ARGV record prefix, log prefix, group, marks key, flag key, id, the message of the first attempt, dead index less the
+ * queue, cancelled index less the queue, waiting marks less the queue -> the state it was in and 1 when it is queued
+ * again.
+ */
+const RETRY = `
+local key, id = ARGV[1] .. ARGV[6], ARGV[6]
+local r = redis.call('HMGET', key, 'state', 'stream', 'queue')
+local state = r[1]
+if not state then return { '', 0 } end
+if state ~= 'dead' and state ~= 'cancelled' then return { state, 0 } end
+local entry
+redis.call('ZREM', ARGV[4], id)
+if redis.call('ZREM', ARGV[10] .. r[3], id) == 1 then
+  entry = redis.call('HGET', key, 'entry')
+else
+  entry = redis.call('XADD', r[2], '*', 'message', ARGV[7])
 end
-for _, id in ipairs(ids) do redis.call('DEL', ARGV[1] .. id) end
+redis.call('DEL', ARGV[5])
+redis.call('ZREM', ARGV[8] .. r[3], id)
+redis.call('ZREM', ARGV[9] .. r[3], id)
+redis.call('HSET', key, 'state', 'queued', 'entry', entry, 'message', ARGV[7], 'attempt', 0, 'progress', 0,
+  'progress_msg', '', 'crashes', 0)
+redis.call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result')
+return { state, 1 }`;
+
+/** KEYS index; ARGV record prefix, log prefix, latest score, max, keep -> how many records were removed. */
+const PURGE = `
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', 0, ARGV[4])
+local over = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[5])
+if #ids == 0 and over > 0 then
+  ids = redis.call('ZRANGE', KEYS[1], 0, math.min(over, tonumber(ARGV[4])) - 1)
+end
+for _, id in ipairs(ids) do redis.call('DEL', ARGV[1] .. id, ARGV[2] .. id) end
 if #ids > 0 then redis.call('ZREM', KEYS[1], unpack(ids)) end
+return #ids`;
+
+/** KEYS index; ARGV record prefix, log prefix, state, ids... -> how many records of that state were removed. */
+const REMOVE = `
+local n = 0
+for i = 4, #ARGV do
+  local state = redis.call('HGET', ARGV[1] .. ARGV[i], 'state')
+  if not state or state == ARGV[3] then
+    redis.call('DEL', ARGV[1] .. ARGV[i], ARGV[2] .. ARGV[i])
+    n = n + redis.call('ZREM', KEYS[1], ARGV[i])
+  end
+end
+return n`;
+
+/** KEYS parked, paused, parked types; ARGV record prefix, type, max, its name -> how many were queued again. */
+const UNPARK = `
+if redis.call('SISMEMBER', KEYS[2], 'type:' .. ARGV[2]) == 1 then return 0 end
+local ids = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[3]) - 1)
+for _, id in ipairs(ids) do
+  local key = ARGV[1] .. id
+  local r = redis.call('HMGET', key, 'stream', 'message', 'state', 'retention', 'unique')
+  if r[1] and r[2] and r[3] == 'queued' then
+    local entry = redis.call('XADD', r[1], '*', 'message', r[2])
+    if r[4] == '0' and not r[5] then redis.call('DEL', key) else redis.call('HSET', key, 'entry', entry) end
+  end
+end
+if #ids > 0 then redis.call('ZREM', KEYS[1], unpack(ids)) end
+if redis.call('ZCARD', KEYS[1]) == 0 then redis.call('SREM', KEYS[3], ARGV[4]) end
 return #ids`;
 
 /** KEYS lock; ARGV owner. */
@@ -182,6 +267,10 @@ const SCRIPTS = {
   taskexePromote: { lua: PROMOTE, numberOfKeys: 1 },
   taskexeCancel: { lua: CANCEL, numberOfKeys: 0 },
   taskexePurge: { lua: PURGE, numberOfKeys: 1 },
+  taskexeRetry: { lua: RETRY, numberOfKeys: 0 },
+  taskexeRemove: { lua: REMOVE, numberOfKeys: 1 },
+  taskexeUnpark: { lua: UNPARK, numberOfKeys: 3 },
+  taskexeFire: { lua: FIRE, numberOfKeys: 2 },
   taskexeUnlock: { lua: UNLOCK, numberOfKeys: 1 },
 } as const;
 

@@ -1,0 +1,108 @@
+/** Retries and purges by hand. */
+import { parseMessage, withOptions } from "../../task/message.ts";
+import { TASK_STATES } from "../../task/state.ts";
+import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../administration.ts";
+import type { RedisConnections } from "./connections.ts";
+import {
+  CANCELLED_KEY,
+  cancelFlagKey,
+  cancelledKey,
+  deadKey,
+  doneKey,
+  GROUP,
+  LOG_PREFIX,
+  RECORD_PREFIX,
+  recordKey,
+  waitingCancelledKey,
+} from "./keys.ts";
+import { callScript } from "./scripts.ts";
+
+/** How many tasks of an index are looked at in one go. */
+const PAGE = 500;
+
+const INDEX_OF = { done: doneKey, dead: deadKey, cancelled: cancelledKey };
+
+export class RedisByHand {
+  readonly #connections: RedisConnections;
+  readonly #queues: readonly string[];
+
+  constructor(connections: RedisConnections, queues: readonly string[]) {
+    this.#connections = connections;
+    this.#queues = queues;
+  }
+
+  async retry(ids: readonly string[]): Promise<RetryReceipt[]> {
+    if (ids.length > MAX_ADMINISTRATION_BATCH) {
+      throw new RangeError(`a retry takes at most ${MAX_ADMINISTRATION_BATCH} ids at once, got ${ids.length}`);
+    }
+    const receipts: RetryReceipt[] = [];
+    for (const id of ids) receipts.push(await this.#retryOne(id));
+    return receipts;
+  }
+
+  async purge({ state, queue, type }: PurgeQuery, max: number): Promise<number> {
+    let purged = 0;
+    for (const name of queue === undefined ? this.#queues : [queue]) {
+      const index = INDEX_OF[state](name);
+      let offset = 0;
+      while (purged < max) {
+        const ids = await this.#connections.run((redis) =>
+          redis.zrange(index, String(offset), String(offset + PAGE - 1)),
+        );
+        if (ids.length === 0) break;
+        const chosen = (await this.#ofType(ids, type)).slice(0, max - purged);
+        const removed = chosen.length === 0 ? 0 : await this.#remove(index, state, chosen);
+        purged += removed;
+        offset += ids.length - removed;
+      }
+    }
+    return purged;
+  }
+
+  async #retryOne(id: string): Promise<RetryReceipt> {
+    const message = await this.#connections.run((redis) => redis.hget(recordKey(id), "message"));
+    const reply = await this.#connections.run((redis) =>
+      callScript(
+        redis,
+        "taskexeRetry",
+        RECORD_PREFIX,
+        LOG_PREFIX,
+        GROUP,
+        CANCELLED_KEY,
+        cancelFlagKey(id),
+        id,
+        firstAttempt(message ?? ""),
+        deadKey(""),
+        cancelledKey(""),
+        waitingCancelledKey(""),
+      ),
+    );
+    const [state, retried] = Array.isArray(reply) ? reply : [];
+    return { id, state: TASK_STATES.find((name) => name === state) ?? null, retried: retried === 1 };
+  }
+
+  async #ofType(ids: readonly string[], type: string | undefined): Promise<readonly string[]> {
+    if (type === undefined) return ids;
+    const replies = await this.#connections.run(async (redis) => {
+      const pipeline = redis.pipeline();
+      for (const id of ids) pipeline.hget(recordKey(id), "type");
+      return (await pipeline.exec()) ?? [];
+    });
+    return ids.filter((_, index) => replies[index]?.[1] === type);
+  }
+
+  async #remove(index: string, state: string, ids: readonly string[]): Promise<number> {
+    const reply = await this.#connections.run((redis) =>
+      callScript(redis, "taskexeRemove", index, RECORD_PREFIX, LOG_PREFIX, state, ...ids),
+    );
+    return Number(reply);
+  }
+}
+
+/** The message with its attempts counted from the first again; what cannot be read goes back as it is. */
+function firstAttempt(message: string): string {
+  const parsed = parseMessage(message);
+  if (!parsed.ok || parsed.message.options.attempt === undefined) return message;
+  const { attempt: _, ...options } = parsed.message.options;
+  return withOptions(message, options);
+}

@@ -1,0 +1,230 @@
+/**
+ * Pages of tasks, from where each state has its tasks: streams for queued and running ones, sorted sets for the rest.
+ * A cursor names the source and the place in it. A call looks at `MOST_LOOKED_AT` tasks at the most.
+ */
+import { parseMessage } from "../../task/message.ts";
+import type { TaskRecord } from "../../task/record.ts";
+import type { TaskState } from "../../task/state.ts";
+import type { ListPage, ListQuery } from "../administration.ts";
+import type { RedisConnections } from "./connections.ts";
+import type { StreamName } from "./intake.ts";
+import {
+  cancelledKey,
+  deadKey,
+  doneKey,
+  GROUP,
+  MESSAGE_FIELD,
+  PARKED_PREFIX,
+  PARKED_TYPES_KEY,
+  parkedName,
+  scheduledKey,
+} from "./keys.ts";
+import type { RedisRecords } from "./records.ts";
+import { readEntries, readPairs, readPending } from "./replies.ts";
+
+const MOST_LOOKED_AT = 5_000;
+const PAGE = 500;
+
+/** Where tasks of a state are found. */
+type Source =
+  | { readonly kind: "waiting" | "pending"; readonly stream: StreamName }
+  | { readonly kind: "index"; readonly key: string };
+
+interface Slice {
+  readonly tasks: readonly TaskRecord[];
+  /** Where this source goes on; null at its end. */
+  readonly next: string | null;
+}
+
+export class RedisListing {
+  readonly #connections: RedisConnections;
+  readonly #records: RedisRecords;
+  readonly #streams: readonly StreamName[];
+  readonly #queues: readonly string[];
+
+  constructor(
+    connections: RedisConnections,
+    records: RedisRecords,
+    streams: readonly StreamName[],
+    queues: readonly string[],
+  ) {
+    this.#connections = connections;
+    this.#records = records;
+    this.#streams = streams;
+    this.#queues = queues;
+  }
+
+  async list(query: ListQuery): Promise<ListPage> {
+    const sources = await this.#sources(query);
+    let { index, place } = readCursor(query.cursor);
+    const tasks: TaskRecord[] = [];
+    let looked = 0;
+    while (index < sources.length && tasks.length < query.limit && looked < MOST_LOOKED_AT) {
+      const source = sources[index];
+      if (source === undefined) break;
+      const slice = await this.#slice(source, place, Math.min(PAGE, query.limit - tasks.length));
+      looked += PAGE;
+      tasks.push(...slice.tasks.filter((task) => matches(task, query)));
+      if (slice.next === null) {
+        index++;
+        place = "";
+      } else {
+        place = slice.next;
+      }
+    }
+    return { tasks, cursor: index < sources.length ? `${index}:${place}` : null };
+  }
+
+  async #sources({ state, queue, type }: ListQuery): Promise<Source[]> {
+    const queues = queue === undefined ? this.#queues : [queue];
+    const streams = this.#streams.filter((stream) => queues.includes(stream.queue));
+    const wants = (...states: TaskState[]): boolean => state === undefined || states.includes(state);
+    const sources: Source[] = [];
+    if (wants("running")) for (const stream of streams) sources.push({ kind: "pending", stream });
+    if (wants("queued")) {
+      for (const stream of streams) sources.push({ kind: "waiting", stream });
+      const parked = await this.#connections.run((redis) => redis.smembers(PARKED_TYPES_KEY));
+      for (const name of parked.sort()) {
+        const fits = queues.some((each) => name.startsWith(parkedName(each, type ?? "")));
+        if (fits) sources.push({ kind: "index", key: PARKED_PREFIX + name });
+      }
+    }
+    const indexes: [(queue: string) => string, TaskState[]][] = [
+      [scheduledKey, ["scheduled", "retrying"]],
+      [deadKey, ["dead"]],
+      [cancelledKey, ["cancelled"]],
+      [doneKey, ["done"]],
+    ];
+    for (const [keyOf, states] of indexes) {
+      if (wants(...states)) for (const name of queues) sources.push({ kind: "index", key: keyOf(name) });
+    }
+    return sources;
+  }
+
+  #slice(source: Source, place: string, count: number): Promise<Slice> {
+    switch (source.kind) {
+      case "index":
+        return this.#fromIndex(source.key, Number(place || "0"), count);
+      case "pending":
+        return this.#fromPending(source.stream, place, count);
+      case "waiting":
+        return this.#fromStream(source.stream, place, count);
+    }
+  }
+
+  async #fromIndex(key: string, offset: number, count: number): Promise<Slice> {
+    const ids = await this.#connections.run((redis) => redis.zrange(key, String(offset), String(offset + count - 1)));
+    const records = await this.#records.getMany(ids);
+    const next = ids.length < count ? null : String(offset + ids.length);
+    return { tasks: records.filter((record) => record !== null), next };
+  }
+
+  async #fromPending(stream: StreamName, after: string, count: number): Promise<Slice> {
+    const from = after === "" ? "-" : `(${after}`;
+    const pending = await this.#connections.run(async (redis) => {
+      try {
+        return readPending(await redis.call("XPENDING", stream.key, GROUP, from, "+", count));
+      } catch (error) {
+        if (error instanceof Error && error.message.startsWith("NOGROUP")) return [];
+        throw error;
+      }
+    });
+    const entries = await this.#connections.run(async (redis) => {
+      const pipeline = redis.pipeline();
+      for (const { entry } of pending) pipeline.xrange(stream.key, entry, entry);
+      return ((await pipeline.exec()) ?? []).flatMap(([, reply]) => readEntries(reply));
+    });
+    const holders = new Map(pending.map(({ entry, consumer }) => [entry, consumer]));
+    const tasks = await this.#tasksOf(stream, entries, (entry) => holders.get(entry) ?? null);
+    return { tasks, next: pending.length < count ? null : (pending.at(-1)?.entry ?? null) };
+  }
+
+  async #fromStream(stream: StreamName, after: string, count: number): Promise<Slice> {
+    const from = after === "" ? await this.#lastDelivered(stream.key) : after;
+    const entries = await this.#connections.run(async (redis) =>
+      readEntries(await redis.xrange(stream.key, `(${from}`, "+", "COUNT", count)),
+    );
+    const tasks = await this.#tasksOf(stream, entries, () => null);
+    return { tasks, next: entries.length < count ? null : (entries.at(-1)?.[0] ?? null) };
+  }
+
+  async #lastDelivered(stream: string): Promise<string> {
+    return this.#connections.run(async (redis) => {
+      try {
+        const groups: unknown = await redis.xinfo("GROUPS", stream);
+        if (!Array.isArray(groups)) return "0-0";
+        const ours = groups.map(readPairs).find((group) => group.get("name") === GROUP);
+        return String(ours?.get("last-delivered-id") ?? "0-0");
+      } catch (error) {
+        if (error instanceof Error && error.message.includes("no such key")) return "0-0";
+        throw error;
+      }
+    });
+  }
+
+  /** The records of stream entries; where none is kept, what the message itself says. */
+  async #tasksOf(
+    stream: StreamName,
+    entries: readonly (readonly [string, unknown])[],
+    holderOf: (entry: string) => string | null,
+  ): Promise<TaskRecord[]> {
+    const messages = entries.map(([, fields]) => messageOf(fields));
+    const parsed = messages.map((message) => (message === null ? null : parseMessage(message)));
+    const ids = parsed.map((message) => (message?.ok ? message.message.id : ""));
+    const records = await this.#records.getMany(ids);
+    const tasks: TaskRecord[] = [];
+    for (const [index, [entry]] of entries.entries()) {
+      const known = records[index];
+      const message = parsed[index];
+      if (known) {
+        // Cancelled while it waited: its entry still stands here, the task is listed among the cancelled.
+        if (known.state === "queued" || known.state === "running") tasks.push(known);
+      } else if (message?.ok) {
+        const holder = holderOf(entry);
+        tasks.push({
+          ...BARE,
+          id: message.message.id,
+          type: message.message.type,
+          queue: stream.queue,
+          priority: stream.priority,
+          state: holder === null ? "queued" : "running",
+          attempt: holder === null ? 0 : (message.message.options.attempt ?? 1),
+          executor: holder,
+          message: messages[index] ?? "",
+          enqueued_at: Number(entry.slice(0, entry.indexOf("-"))),
+        });
+      }
+    }
+    return tasks;
+  }
+}
+
+const BARE = {
+  crashes: 0,
+  completions: 0,
+  progress: 0,
+  progress_msg: "",
+  result: null,
+  reason: null,
+  error: null,
+  started_at: null,
+  finished_at: null,
+  due_at: null,
+};
+
+function messageOf(fields: unknown): string | null {
+  if (!Array.isArray(fields) || fields.length !== 2 || fields[0] !== MESSAGE_FIELD) return null;
+  return String(fields[1]);
+}
+
+function matches(task: TaskRecord, { state, queue, type }: ListQuery): boolean {
+  if (state !== undefined && task.state !== state) return false;
+  if (queue !== undefined && task.queue !== queue) return false;
+  return type === undefined || task.type === type;
+}
+
+function readCursor(cursor: string | undefined): { index: number; place: string } {
+  const match = /^(\d{1,6}):([\d-]*)$/.exec(cursor ?? "0:");
+  if (match === null) throw new RangeError(`the cursor "${cursor}" is not one that a list has given`);
+  return { index: Number(match[1]), place: match[2] ?? "" };
+}

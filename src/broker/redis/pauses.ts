@@ -1,0 +1,95 @@
+/**
+ * Pauses, for the whole fleet and over restarts: a set that every claim reads behind its entries. A paused queue's
+ * streams are not read; a task of a paused type is parked by the executor that claimed it, until the type is resumed.
+ */
+import type { PauseTarget } from "../administration.ts";
+import type { RedisConnections } from "./connections.ts";
+import { PARKED_PREFIX, PARKED_TYPES_KEY, PAUSED_KEY, RECORD_PREFIX } from "./keys.ts";
+import { callScript } from "./scripts.ts";
+
+/** How many parked tasks one call queues again. */
+const UNPARK_CHUNK = 200;
+/** How many such calls one round makes for a type. */
+const UNPARK_CALLS = 10;
+
+export class RedisPauses {
+  readonly #connections: RedisConnections;
+  #queues: ReadonlySet<string> = new Set();
+  #types: ReadonlySet<string> = new Set();
+
+  constructor(connections: RedisConnections) {
+    this.#connections = connections;
+  }
+
+  isQueuePaused(queue: string): boolean {
+    return this.#queues.has(queue);
+  }
+
+  isTypePaused(type: string): boolean {
+    return this.#types.has(type);
+  }
+
+  /** Takes in what a claim has read. */
+  learn(members: unknown): void {
+    if (!Array.isArray(members)) return;
+    if (members.length === 0 && this.#queues.size + this.#types.size === 0) return;
+    const targets = members.map((member) => readTarget(String(member)));
+    this.#queues = namesOf(targets, "queue");
+    this.#types = namesOf(targets, "type");
+  }
+
+  async refresh(): Promise<void> {
+    this.learn(await this.#connections.run((redis) => redis.smembers(PAUSED_KEY)));
+  }
+
+  async pause({ kind, name }: PauseTarget): Promise<void> {
+    await this.#connections.run((redis) => redis.sadd(PAUSED_KEY, `${kind}:${name}`));
+    await this.refresh();
+  }
+
+  async resume({ kind, name }: PauseTarget): Promise<void> {
+    await this.#connections.run((redis) => redis.srem(PAUSED_KEY, `${kind}:${name}`));
+    await this.refresh();
+    if (kind === "type") await this.unparkResumed();
+  }
+
+  async list(): Promise<PauseTarget[]> {
+    const members = await this.#connections.run((redis) => redis.smembers(PAUSED_KEY));
+    return members.sort().map(readTarget);
+  }
+
+  /** Queues parked tasks whose type is not paused any more. */
+  async unparkResumed(): Promise<void> {
+    const types = await this.#connections.run((redis) => redis.smembers(PARKED_TYPES_KEY));
+    for (const name of types) await this.#unpark(name);
+  }
+
+  async #unpark(name: string): Promise<void> {
+    const type = name.slice(name.indexOf(":") + 1);
+    for (let call = 0; call < UNPARK_CALLS; call++) {
+      const moved = await this.#connections.run((redis) =>
+        callScript(
+          redis,
+          "taskexeUnpark",
+          PARKED_PREFIX + name,
+          PAUSED_KEY,
+          PARKED_TYPES_KEY,
+          RECORD_PREFIX,
+          type,
+          UNPARK_CHUNK,
+          name,
+        ),
+      );
+      if (Number(moved) < UNPARK_CHUNK) return;
+    }
+  }
+}
+
+function readTarget(member: string): PauseTarget {
+  const kind = member.startsWith("type:") ? "type" : "queue";
+  return { kind, name: member.slice(member.indexOf(":") + 1) };
+}
+
+function namesOf(targets: readonly PauseTarget[], kind: PauseTarget["kind"]): ReadonlySet<string> {
+  return new Set(targets.filter((target) => target.kind === kind).map(({ name }) => name));
+}
