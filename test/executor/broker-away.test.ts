@@ -1,0 +1,178 @@
+/**
+ * Redis that is not there: not yet, killed and started again, or hung. The executor waits, says so over HTTP all the
+ * while, and goes on by itself; nothing that was enqueued is missing afterwards.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { Redis } from "ioredis";
+import type { ExecutorProcess } from "../support/executor-process.ts";
+import { enqueueAll, ledgerTasks, notDoneOnce, withFleet } from "../support/fleet.ts";
+import { countById } from "../support/ledger.ts";
+import { redisFor } from "../support/queues.ts";
+import { until } from "../support/until.ts";
+
+const RESUMES_WITHIN_MS = 5_000;
+const ANSWERS_WITHIN_MS = 200;
+const HANGS_MS = 20_000;
+/** A server that hangs is noticed after 3 s of silence. */
+const NOTICED_WITHIN_MS = 6_000;
+
+test("after a kill -9 of Redis under load, work goes on within 5 s of its restart and every task is done", {
+  timeout: 90_000,
+}, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet, { appendonly: true });
+    const executor = await fleet.executor({ broker: redis.url, concurrency: 20 });
+    const client = await fleet.client(redis.url);
+    // Small batches, so that the kill comes into the middle of one, whose reply is then lost.
+    const tasks = ledgerTasks(4_000, { ms: 2 });
+    const enqueued = (async () => {
+      for (let at = 0; at < tasks.length; at += 20) await enqueueAll(client, tasks.slice(at, at + 20));
+    })();
+    await until("it is well under way", 20_000, async () => (await executor.status()).done > 300);
+    await redis.kill("SIGKILL");
+    await until("the executor says that Redis is away", 5_000, async () => {
+      const { state, broker } = await executor.status();
+      return state === "disconnected" && !broker.connected && broker.last_error !== null;
+    });
+    assert.equal((await executor.get("/readyz")).code, 503);
+    await redis.restart();
+    const restartedAt = Date.now();
+
+    await enqueued;
+    const ids = tasks.map(({ id }) => id);
+    await until("all are done", 40_000, async () => {
+      const { pending, lag } = await client.backlog();
+      return pending === 0 && lag === 0 && (await notDoneOnce(client, ids)).length === 0;
+    });
+    const ledger = fleet.ledger();
+    const resumedMs = Math.min(...ledger.filter(({ at }) => at > restartedAt).map(({ at }) => at)) - restartedAt;
+    assert.ok(resumedMs < RESUMES_WITHIN_MS, `work went on only ${resumedMs} ms after the restart`);
+    assert.equal((await executor.get("/readyz")).code, 200);
+    const twice = [...countById(ledger, "end").values()].filter((times) => times > 1).length;
+    process.stderr.write(
+      `      went on ${resumedMs} ms after the restart; ${twice} of ${ids.length} tasks ran twice\n`,
+    );
+  });
+});
+
+test("while Redis hangs for 20 s /status answers at once and says so; afterwards work goes on and nothing is lost", {
+  timeout: 120_000,
+}, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet);
+    // With a lease far shorter than the hang: every lease is over when Redis goes on.
+    const options = { broker: redis.url, concurrency: 5, lease: "3s" };
+    const executors = [await fleet.executor(options), await fleet.executor(options)];
+    const client = await fleet.client(redis.url);
+    const ids = await enqueueAll(client, ledgerTasks(1_000, { ms: 30 }));
+    await until("both work", 20_000, async () => {
+      const statuses = await Promise.all(executors.map((executor) => executor.status()));
+      return statuses.every(({ done }) => done > 50);
+    });
+
+    await redis.kill("SIGSTOP");
+    const slowest = await watch(executors, HANGS_MS);
+    await redis.kill("SIGCONT");
+    assert.ok(slowest < ANSWERS_WITHIN_MS, `an answer took ${slowest.toFixed(0)} ms`);
+
+    await until("both run again", 10_000, async () => {
+      const statuses = await Promise.all(executors.map((executor) => executor.status()));
+      return statuses.every(({ state }) => state === "running");
+    });
+    await until("all are done", 30_000, async () => (await notDoneOnce(client, ids)).length === 0);
+    const statuses = await Promise.all(executors.map((executor) => executor.status()));
+    assert.equal(sum(statuses.map(({ done }) => done)), ids.length);
+    const ended = [...countById(fleet.ledger(), "end").values()];
+    assert.equal(ended.length, ids.length);
+    const twice = ended.filter((times) => times > 1).length;
+    assert.ok(twice <= sum(statuses.map(({ concurrency }) => concurrency)), `${twice} tasks ran more than once`);
+    process.stderr.write(`      slowest answer ${slowest.toFixed(0)} ms; ${twice} of ${ids.length} tasks ran twice\n`);
+  });
+});
+
+test("an executor that is started before Redis says that it is starting, and is ready once Redis is there", {
+  timeout: 60_000,
+}, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet);
+    await redis.kill("SIGKILL");
+    const executor = await fleet.executor({ broker: redis.url, ready: false });
+    const { state, broker } = await until("it has tried to connect", 10_000, async () => {
+      const status = await executor.status();
+      return status.broker.last_error !== null && status;
+    });
+    assert.equal(state, "starting");
+    assert.equal(broker.connected, false);
+    assert.match(broker.last_error ?? "", /ECONNREFUSED|refused|closed/);
+    assert.equal((await executor.get("/healthz")).code, 200);
+    const ready = await executor.get("/readyz");
+    assert.equal(ready.code, 503);
+    assert.match(ready.body, /starting: the broker has not answered yet/);
+
+    await redis.restart();
+    await until("it is ready", 10_000, async () => (await executor.get("/readyz")).code === 200);
+    assert.equal((await executor.status()).state, "running");
+    const client = await fleet.client(redis.url);
+    const ids = await enqueueAll(client, ledgerTasks(1, {}));
+    await until("it works", 10_000, async () => (await notDoneOnce(client, ids)).length === 0);
+  });
+});
+
+test("an executor that is told to stop before Redis is there leaves at once with 0", { timeout: 60_000 }, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet);
+    await redis.kill("SIGKILL");
+    const executor = await fleet.executor({ broker: redis.url, ready: false });
+    executor.kill("SIGTERM");
+    assert.deepEqual(await executor.exit, { code: 0, signal: null });
+  });
+});
+
+test("a wrong password is told in /status without the password, and heals once it is the right one", {
+  timeout: 60_000,
+}, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet);
+    const admin = new Redis(redis.url, { lazyConnect: true });
+    fleet.atEnd(async () => admin.disconnect());
+    await admin.connect();
+    await admin.call("ACL", "SETUSER", "worker", "on", ">the-right-one", "~*", "&*", "+@all");
+    const broker = redis.url.replace("redis://", "redis://worker:s3cr3t-pw@");
+    const executor = await fleet.executor({ broker, ready: false });
+
+    const status = await until("it was refused", 10_000, async () => {
+      const { body } = await executor.get("/status");
+      return body.includes("WRONGPASS") && body;
+    });
+    const ready = await executor.get("/readyz");
+    assert.equal(ready.code, 503);
+    for (const told of [status, ready.body, executor.log()]) assert.doesNotMatch(told, /s3cr3t-pw/);
+
+    await admin.call("ACL", "SETUSER", "worker", "resetpass", ">s3cr3t-pw");
+    await until("it is ready", 10_000, async () => (await executor.get("/readyz")).code === 200);
+  });
+});
+
+/** Asks all of them for their status every 100 ms for so long; gives how long the slowest answer took, in ms. */
+async function watch(executors: readonly ExecutorProcess[], forMs: number): Promise<number> {
+  const begun = performance.now();
+  let slowest = 0;
+  while (performance.now() - begun < forMs) {
+    for (const executor of executors) {
+      const mustBeNoticed = performance.now() - begun > NOTICED_WITHIN_MS;
+      const { code, body, ms } = await executor.get("/status");
+      slowest = Math.max(slowest, ms);
+      assert.equal(code, 200);
+      if (mustBeNoticed) assert.equal(JSON.parse(body).state, "disconnected");
+    }
+    await pause(100);
+  }
+  return slowest;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}
