@@ -1,10 +1,11 @@
 /**
  * The connections of one broker object: commands, the blocking reads, and the subscription to cancels.
  * They reconnect by themselves for ever. Nothing is resent behind our back (a repeated XADD would be a second task)
- * and nothing waits in a hidden queue while Redis is away: a command then fails at once as BrokerUnavailableError.
+ * and nothing waits in a hidden queue while Redis is away: a command then fails at once as BrokerUnavailableError,
+ * and so does every command whose reply was still to come when its connection was lost.
  * A hung server (it accepts, but does not answer) counts as away after `SOCKET_TIMEOUT_MS`.
  */
-import { Redis, type RedisOptions } from "ioredis";
+import { type ChainableCommander, Redis, type RedisOptions } from "ioredis";
 import { abortable } from "../../concurrency/index.ts";
 import { BrokerUnavailableError, type ConnectionState } from "../broker.ts";
 
@@ -14,6 +15,9 @@ const SOCKET_TIMEOUT_MS = 3_000;
 export const BLOCK_MS = 2_000;
 /** The longest pause between two attempts to connect, in ms. */
 const MAX_RETRY_MS = 1_000;
+
+/** What is told where a connection ended without saying why. */
+const LOST = "the connection was lost";
 
 /** Answers of Redis that mean "not now": loading, a full disk, no memory, a replica, a failover. */
 const NOT_NOW = /^(LOADING|MISCONF|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNKILLABLE)\b/;
@@ -26,6 +30,7 @@ export class RedisConnections {
   #closed = false;
   #connected = false;
   readonly #listeners = new Set<(state: ConnectionState) => void>();
+  readonly #channels = new Set<string>();
 
   constructor(options: RedisOptions, name: string) {
     const common: RedisOptions & { readonly replyMapping: "legacy" } = {
@@ -33,7 +38,9 @@ export class RedisConnections {
       replyMapping: "legacy",
       lazyConnect: true,
       connectionName: name.replace(/[^\x21-\x7e]/g, "_"),
-      maxRetriesPerRequest: null,
+      // Every loss of the connection fails what is under way. With null and no resending it would be dropped instead:
+      // never answered and never failed, so that whoever waits for it waits for ever.
+      maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
       enableOfflineQueue: false,
       connectTimeout: 5_000,
@@ -41,7 +48,9 @@ export class RedisConnections {
     };
     this.commands = new Redis({ ...common, socketTimeout: SOCKET_TIMEOUT_MS });
     this.reader = new Redis({ ...common, socketTimeout: SOCKET_TIMEOUT_MS + BLOCK_MS });
-    this.subscriber = new Redis(common);
+    // ioredis does not await its own subscribing again: where that fails, nobody would catch it.
+    this.subscriber = new Redis({ ...common, autoResubscribe: false });
+    this.subscriber.on("ready", () => this.#subscribeAgain());
     for (const redis of [this.commands, this.reader, this.subscriber]) {
       redis.on("error", (error: unknown) => this.#failed(error));
     }
@@ -71,6 +80,16 @@ export class RedisConnections {
     await abortable(ready(redis), signal);
   }
 
+  /** Subscribes, and again after each reconnect. */
+  async subscribe(channel: string): Promise<void> {
+    this.#channels.add(channel);
+    try {
+      await this.subscriber.subscribe(channel);
+    } catch (error) {
+      throw this.translate(error);
+    }
+  }
+
   close(): void {
     this.#closed = true;
     for (const redis of [this.commands, this.reader, this.subscriber]) redis.disconnect();
@@ -91,8 +110,14 @@ export class RedisConnections {
     if (!(error instanceof Error)) return error;
     if (error.name === "ReplyError" && !NOT_NOW.test(error.message)) return error;
     if (error instanceof BrokerUnavailableError) return error;
-    this.#lastError ??= error.message;
+    this.#lastError ??= error.name === "MaxRetriesPerRequestError" ? LOST : error.message;
     return new BrokerUnavailableError(`Redis is not available: ${this.#lastError}`, { cause: error });
+  }
+
+  #subscribeAgain(): void {
+    const channels = [...this.#channels];
+    if (channels.length === 0) return;
+    this.subscriber.subscribe(...channels).then(undefined, (error: unknown) => this.#failed(error));
   }
 
   #failed(error: unknown): void {
@@ -104,7 +129,7 @@ export class RedisConnections {
     const connected = this.commands.status === "ready";
     if (connected === this.#connected || this.#closed) return;
     this.#connected = connected;
-    if (!connected) this.#lastError ??= "the connection was closed";
+    if (!connected) this.#lastError ??= LOST;
     if (connected) this.#lastError = null;
     this.#tell();
   }
@@ -113,6 +138,19 @@ export class RedisConnections {
     const state = this.state();
     for (const listener of this.#listeners) listener(state);
   }
+}
+
+/**
+ * Runs a pipeline and gives its replies. One that could not be sent or answered whole rejects: each reply stands for
+ * itself else, and a lost connection would look like a key that is not there.
+ */
+export async function execute(pipeline: ChainableCommander): Promise<[error: Error | null, reply: unknown][]> {
+  const replies = (await pipeline.exec()) ?? [];
+  const broken = replies.find(
+    ([error]) => error !== null && (error.name !== "ReplyError" || NOT_NOW.test(error.message)),
+  );
+  if (broken?.[0]) throw broken[0];
+  return replies;
 }
 
 /** Resolves when the connection is ready; ioredis goes on trying by itself after a failed attempt. */

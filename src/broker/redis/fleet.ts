@@ -3,7 +3,7 @@
  * clean-up lock. Every beat registers again, so that an executor expelled by somebody else comes back by itself.
  */
 import type { FleetMember } from "../broker.ts";
-import type { RedisConnections } from "./connections.ts";
+import { execute, type RedisConnections } from "./connections.ts";
 import { EXECUTORS_KEY, LOCK_KEY } from "./keys.ts";
 import { callScript } from "./scripts.ts";
 
@@ -66,7 +66,7 @@ export class RedisFleet {
       const names = (await redis.smembers(EXECUTORS_KEY)).sort();
       const pipeline = redis.pipeline();
       for (const name of names) pipeline.zrevrange(name, 0, 0, "WITHSCORES");
-      const replies = (await pipeline.exec()) ?? [];
+      const replies = await execute(pipeline);
       return names.map((name, index) => memberOf(name, replies[index]?.[1]));
     });
   }
@@ -81,8 +81,8 @@ export class RedisFleet {
     const known = this.#owners.get(name);
     if (known) return known;
     const member = await this.#connections.run(async (redis) => {
-      const replies = await redis.pipeline().zrevrange(name, 0, 0, "WITHSCORES").exec();
-      return memberOf(name, replies?.[0]?.[1]);
+      const [reply] = await execute(redis.pipeline().zrevrange(name, 0, 0, "WITHSCORES"));
+      return memberOf(name, reply?.[1]);
     });
     const leaseMs = member.beat?.lease_ms;
     const lapsed = member.at === null || this.#now() - member.at > this.#timeoutMs;
