@@ -1,13 +1,12 @@
 /** What a handler is given. Everything is made only when it is asked for: most tasks ask for little. */
-import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../broker/broker.ts";
 import { type CancelScope, checkpoint, type Nursery } from "../concurrency/index.ts";
 import type { TaskContext, TaskInfo, TaskLog } from "../handlers/define-task.ts";
 import type { TaskMessage } from "../task/message.ts";
+import { attemptLog } from "./attempt-log.ts";
 import { tell } from "./progress-writer.ts";
 import type { RunningTask } from "./running.ts";
-
-const taskLogger = getLogger(["taskexe", "task"]);
+import type { TaskLogs } from "./task-logs.ts";
 
 export class AttemptContext implements TaskContext {
   readonly payload: unknown;
@@ -15,13 +14,23 @@ export class AttemptContext implements TaskContext {
   readonly #running: RunningTask;
   readonly #message: TaskMessage;
   readonly #broker: Broker;
+  readonly #logs: TaskLogs | null;
 
-  constructor(running: RunningTask, message: TaskMessage, payload: unknown, nursery: Nursery, broker: Broker) {
+  /** @param logs - where the task's own log is kept; null: nowhere. */
+  constructor(
+    running: RunningTask,
+    message: TaskMessage,
+    payload: unknown,
+    nursery: Nursery,
+    broker: Broker,
+    logs: TaskLogs | null,
+  ) {
     this.#running = running;
     this.#message = message;
     this.payload = payload;
     this.nursery = nursery;
     this.#broker = broker;
+    this.#logs = logs;
   }
 
   get task(): TaskInfo {
@@ -49,7 +58,7 @@ export class AttemptContext implements TaskContext {
   }
 
   get log(): TaskLog {
-    return taskLogger.with({ id: this.#message.id, type: this.#message.type });
+    return attemptLog(this.#message, this.#logs);
   }
 
   /** A function of its own, so that `run({ progress })` can take it apart. */

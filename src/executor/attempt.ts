@@ -19,6 +19,8 @@ import type { AttemptPolicy } from "./policy.ts";
 import { readPayload } from "./read-payload.ts";
 import { readResult } from "./read-result.ts";
 import { RunningTask, type RunningTasks } from "./running.ts";
+import type { TaskLogs } from "./task-logs.ts";
+import { UnknownTypeError } from "./unknown-type.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
@@ -28,6 +30,7 @@ export interface AttemptParts {
   readonly running: RunningTasks;
   readonly cancels: CancelWatch;
   readonly policy: AttemptPolicy;
+  readonly logs: TaskLogs;
   readonly graceMs: number;
   /** Takes the outcome of an attempt that ended here. */
   readonly ended: (outcome: Outcome) => void;
@@ -67,13 +70,14 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
   if ((message.foreign || delivery.mayBeCancelled) && (await parts.cancels.isCancelled(message.id))) {
     return { kind: "cancelled", reason: "cancelled before it began" };
   }
+  const definition = parts.handlers.get(message.type);
   const crashes = delivery.deliveries - 1;
-  if (crashes > parts.policy.crashBudget) {
-    const reason = `quarantined: ${crashes} executors died or stalled while they ran it (budget ${parts.policy.crashBudget})`;
+  const budget = parts.policy.crashBudgetOf(message, definition);
+  if (crashes > budget) {
+    const reason = `quarantined: ${crashes} executors died or stalled while they ran it (budget ${budget})`;
     return { kind: "dead", reason, error: null };
   }
   if (parts.broker.isTypePaused(message.type)) return { kind: "parked" };
-  const definition = parts.handlers.get(message.type);
   if (definition === undefined) return { kind: "failed", error: unknownType(message, parts), retry: true };
   if (definition.payload === undefined) return runHandler(running, message, definition, message.payload, parts);
   const payload = await readPayload(definition.payload, message);
@@ -87,13 +91,8 @@ function readMessage(delivery: Delivery): ReturnType<typeof parseMessage> {
 }
 
 function unknownType(message: TaskMessage, parts: AttemptParts): Error {
-  const known = parts.handlers.types();
-  const error = new Error(
-    `no handler for the type "${message.type}"; this executor knows ${known.slice(0, 20).join(", ")}`,
-  );
-  error.name = "UnknownTypeError";
-  delete error.stack;
-  return error;
+  const known = parts.handlers.types().slice(0, 20).join(", ");
+  return new UnknownTypeError(`no handler for the type "${message.type}"; this executor knows ${known}`);
 }
 
 async function runHandler(
@@ -104,11 +103,12 @@ async function runHandler(
   parts: AttemptParts,
 ): Promise<Ending> {
   let value: unknown;
+  const logs = parts.policy.retentionOf(message, definition) === 0 ? null : parts.logs;
   const inNursery = (scope = running.scope): Promise<void> =>
     withNursery(
       scope,
       async (nursery) => {
-        value = await definition.run(new AttemptContext(running, message, payload, nursery, parts.broker));
+        value = await definition.run(new AttemptContext(running, message, payload, nursery, parts.broker, logs));
       },
       {
         name: message.type,

@@ -5,9 +5,10 @@ import { toErrorRecord } from "../handlers/error-record.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
 import { type TaskMessage, withOptions } from "../task/message.ts";
 import type { ErrorRecord } from "../task/record.ts";
-import { backoffDelay, DoNotRetryError, RetryLaterError } from "../task/retry.ts";
+import { DoNotRetryError, RetryLaterError } from "../task/retry.ts";
 import type { AttemptPolicy } from "./policy.ts";
 import type { RunningTask } from "./running.ts";
+import { UnknownTypeError, unknownTypeDelay } from "./unknown-type.ts";
 
 /** How an attempt ended, before anybody thinks of retries and records. */
 export type Ending =
@@ -83,9 +84,10 @@ function nextDelay(
   now: number,
 ): number | null {
   const attempt = message.options.attempt ?? 1;
+  if (error instanceof UnknownTypeError) return unknownTypeDelay(attempt);
   if (error instanceof DoNotRetryError || attempt >= policy.attemptsOf(message, definition)) return null;
   const delayMs =
-    error instanceof RetryLaterError ? error.delayMs : backoffDelay(policy.backoffOf(message, definition), attempt);
+    error instanceof RetryLaterError ? error.delayMs : policy.delayAfter(attempt, error, message, definition);
   const { deadline_at: deadline } = message.options;
   return deadline !== undefined && now + delayMs >= deadline ? null : delayMs;
 }

@@ -34,6 +34,7 @@ import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./s
 import { StatusView } from "./status-view.ts";
 import { cleanUp, promoteDue, reclaimExpired } from "./sweeper.ts";
 import { Tally } from "./tally.ts";
+import { TaskLogs } from "./task-logs.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
@@ -57,6 +58,7 @@ export class Executor implements StatusSource {
   readonly #drain = new Drain();
   readonly #completion: Completion;
   readonly #cancels: CancelWatch;
+  readonly #logs: TaskLogs;
   readonly #view: StatusView;
   readonly #bootAt = Date.now();
   #intake: Intake | null = null;
@@ -78,6 +80,7 @@ export class Executor implements StatusSource {
     const limit = Math.max(LEAST_OUTCOMES, parts.options.concurrency * OUTCOMES_PER_SLOT);
     this.#completion = new Completion(this.#broker, this.#tally, limit);
     this.#cancels = new CancelWatch(this.#broker, this.#running);
+    this.#logs = new TaskLogs(this.#broker);
     this.#view = new StatusView({
       broker: this.#broker,
       running: this.#running,
@@ -138,6 +141,7 @@ export class Executor implements StatusSource {
         count: this.#completion.waiting,
       });
     }
+    await moveOnAfter(services.scope, LAST_WORDS_MS, () => this.#logs.flush());
     await moveOnAfter(services.scope, LAST_WORDS_MS, () => ifAvailable(() => this.#lastBeat(heartbeat)));
     services.scope.cancel("drained");
   }
@@ -173,6 +177,7 @@ export class Executor implements StatusSource {
     start("leases", (signal) => keepLeases(broker, this.#running, () => this.#held(), leaseMs, signal));
     start("completion", (signal) => this.#completion.run(signal));
     start("progress", (signal) => writeProgress(broker, this.#running, signal));
+    start("task logs", (signal) => this.#logs.run(signal));
     start("cancel answers", (signal) => this.#cancels.answer(signal));
     start("cancel watch", (signal) => this.#cancels.watch(signal));
     start("promote", (signal) => promoteDue(broker, signal));
@@ -219,6 +224,7 @@ export class Executor implements StatusSource {
       running: this.#running,
       cancels: this.#cancels,
       policy,
+      logs: this.#logs,
       graceMs: this.#options.graceMs,
       ended: (outcome: Parameters<Completion["add"]>[0]) => this.#completion.add(outcome),
       handBack: (delivery: Delivery) => this.#handedBack.push(delivery),

@@ -1,6 +1,9 @@
 /** What holds for a task where several may say it: its message, then its handler, then the configuration. */
+
+import { getLogger } from "@logtape/logtape";
 import type { TaskDefinition } from "../handlers/define-task.ts";
 import type { Backoff, TaskMessage } from "../task/message.ts";
+import { backoffDelay } from "../task/retry.ts";
 import {
   DEFAULT_ATTEMPTS,
   DEFAULT_BACKOFF,
@@ -10,15 +13,17 @@ import {
   type ExecutorOptions,
 } from "./options.ts";
 
+const logger = getLogger(["taskexe", "executor"]);
+
 export class AttemptPolicy {
-  readonly crashBudget: number;
   readonly deadRetentionMs: number;
+  readonly #crashBudget: number;
   readonly #attempts: number;
   readonly #backoff: Backoff;
   readonly #retentionMs: number;
 
   constructor(options: ExecutorOptions) {
-    this.crashBudget = options.crashBudget ?? DEFAULT_CRASH_BUDGET;
+    this.#crashBudget = options.crashBudget ?? DEFAULT_CRASH_BUDGET;
     this.deadRetentionMs = options.deadRetentionMs ?? DEFAULT_DEAD_RETENTION_MS;
     this.#attempts = options.attempts ?? DEFAULT_ATTEMPTS;
     this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
@@ -29,8 +34,22 @@ export class AttemptPolicy {
     return message.options.attempts ?? definition?.attempts ?? this.#attempts;
   }
 
-  backoffOf(message: TaskMessage, definition: TaskDefinition | undefined): Backoff {
-    return message.options.backoff ?? definition?.backoff ?? this.#backoff;
+  crashBudgetOf(message: TaskMessage, definition: TaskDefinition | undefined): number {
+    return message.options.crash_budget ?? definition?.crashBudget ?? this.#crashBudget;
+  }
+
+  /** How long to wait after a failed attempt, in ms. A handler's own function that gives nonsense is not followed. */
+  delayAfter(attempt: number, error: unknown, message: TaskMessage, definition: TaskDefinition | undefined): number {
+    const backoff = message.options.backoff ?? definition?.backoff ?? this.#backoff;
+    if (typeof backoff !== "function") return backoffDelay(backoff, attempt);
+    try {
+      const delayMs = backoff(attempt, error);
+      if (Number.isFinite(delayMs) && delayMs >= 0) return delayMs;
+      logger.warn("The backoff of {type} gave {delayMs}: a delay is 0 ms or more", { type: message.type, delayMs });
+    } catch (thrown) {
+      logger.warn("The backoff of {type} threw: {thrown}", { type: message.type, thrown: String(thrown) });
+    }
+    return backoffDelay(this.#backoff, attempt);
   }
 
   retentionOf(message: TaskMessage, definition: TaskDefinition | undefined): number {

@@ -55,7 +55,10 @@ export interface TaskDefinition<Schema extends PayloadSchema | undefined = Paylo
   readonly payload?: Schema;
   /** How many attempts there may be; default from the configuration (3). */
   readonly attempts?: number;
-  readonly backoff?: Backoff;
+  /** A backoff, or a function of the failed attempt (from 1) and its error that gives the delay in ms. */
+  readonly backoff?: Backoff | ((attempt: number, error: unknown) => number);
+  /** How often an executor may die over the task before it is quarantined; default from the configuration (3). */
+  readonly crashBudget?: number;
   /** How long one attempt may take, in ms; default: no limit. */
   readonly timeoutMs?: number;
   /** How long the record is kept after the end, in ms; 0: no record is written. Default from the configuration. */
@@ -88,7 +91,10 @@ const DefinitionSchema = v.strictObject({
   attempts: v.optional(
     v.pipe(v.number("must be a number"), v.integer("must be an integer"), v.minValue(1, "must be 1 or more")),
   ),
-  backoff: v.optional(BackoffSchema),
+  backoff: v.optional(v.union([BackoffSchema, v.function()], "must be a backoff or a function")),
+  crashBudget: v.optional(
+    v.pipe(v.number("must be a number"), v.integer("must be an integer"), v.minValue(0, "must be 0 or more")),
+  ),
   timeoutMs: v.optional(Milliseconds),
   retentionMs: v.optional(Milliseconds),
   run: v.function("must be a function"),

@@ -41,6 +41,8 @@ export const TaskOptionsSchema = v.looseObject({
   /** How many attempts there may be in all. */
   attempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   backoff: v.optional(BackoffSchema),
+  /** How often an executor may die over the task before it is quarantined. */
+  crash_budget: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
   /** How long one attempt may take, in ms. */
   timeout_ms: v.optional(Milliseconds),
   /** When the task must have ended, Unix ms on the broker's clock. */
