@@ -154,7 +154,7 @@ export function withOptions(raw: string, options: TaskOptions): string {
 }
 
 /** Reads the text, not the value: a parser may itself fall over the depth. What is no JSON is left to the parser. */
-function isTooDeep(raw: string): boolean {
+export function isTooDeep(raw: string): boolean {
   // Each level is closed by a character of its own, so short messages need no look.
   if (raw.length <= 2 * MAX_MESSAGE_DEPTH) return false;
   let depth = 0;

@@ -1,0 +1,91 @@
+/**
+ * Changes to whatever matches a filter: cancel, retry, purge, in batches that the broker takes. The client, the command
+ * line and HTTP stand on these. Each is a generator that tells after every batch how many it has changed, so that a
+ * caller can show it, stop, or go on later; nothing is kept between two batches.
+ */
+import type { TaskRecord } from "../../task/record.ts";
+import type { TaskState } from "../../task/state.ts";
+import { type Administration, MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../administration.ts";
+import type { Broker } from "../broker.ts";
+
+/** Which tasks: of a type, of a queue, or of both. */
+export interface TaskFilter {
+  readonly type?: string | undefined;
+  readonly queue?: string | undefined;
+}
+
+export type RetriedState = "dead" | "cancelled";
+
+/** How many ids one call hands to the broker. */
+const BATCH = MAX_ADMINISTRATION_BATCH;
+
+/**
+ * How often the list of one state is gone through. Pages may count from the start of a list, and tasks that leave it
+ * move the rest up past a page, so one walk can miss some; each further walk halves what is left.
+ */
+const MOST_WALKS = 40;
+
+// In the order in which tasks move, so that one which moves meanwhile is met again.
+const LIVING: readonly TaskState[] = ["scheduled", "retrying", "queued", "running"];
+
+/** Cancels every living task that matches. Yields how many more were cancelled, running ones included. */
+export async function* cancelMatching(broker: Broker, filter: TaskFilter): AsyncGenerator<number> {
+  for (const state of LIVING) {
+    // A running one stays in the list until it has ended: each is asked once.
+    const asked = new Set<string>();
+    yield* walk(broker, { ...filter, state }, async (tasks) => {
+      const fresh = tasks.map(({ id }) => id).filter((id) => !asked.has(id));
+      if (fresh.length === 0) return 0;
+      if (state === "running") for (const id of fresh) asked.add(id);
+      const receipts = await broker.cancel(fresh);
+      return receipts.filter((receipt) => receipt.state !== null && LIVING.includes(receipt.state)).length;
+    });
+  }
+}
+
+/** Queues every dead (or cancelled) task that matches once more. Yields how many more were queued. */
+export function retryMatching(
+  broker: Administration,
+  { state, ...filter }: TaskFilter & { readonly state: RetriedState },
+): AsyncGenerator<number> {
+  return walk(broker, { ...filter, state }, async (tasks) => {
+    const receipts = await broker.retry(tasks.map(({ id }) => id));
+    return receipts.filter(({ retried }) => retried).length;
+  });
+}
+
+/** Removes every ended record that matches. Yields how many more are gone. */
+export async function* purgeMatching(broker: Administration, query: PurgeQuery): AsyncGenerator<number> {
+  for (;;) {
+    const purged = await broker.purge(query, BATCH);
+    if (purged === 0) return;
+    yield purged;
+  }
+}
+
+async function* walk(
+  broker: Administration,
+  { state, queue, type }: TaskFilter & { readonly state: TaskState },
+  change: (tasks: readonly TaskRecord[]) => Promise<number>,
+): AsyncGenerator<number> {
+  const filter = {
+    state,
+    limit: BATCH,
+    ...(queue === undefined ? {} : { queue }),
+    ...(type === undefined ? {} : { type }),
+  };
+  for (let walks = 0; walks < MOST_WALKS; walks++) {
+    let changed = 0;
+    let cursor: string | null = null;
+    do {
+      const page = await broker.list(cursor === null ? filter : { ...filter, cursor });
+      if (page.tasks.length > 0) {
+        const more = await change(page.tasks);
+        changed += more;
+        yield more;
+      }
+      cursor = page.cursor;
+    } while (cursor !== null);
+    if (changed === 0) return;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Follows one task: what changes in its record and its log, as events, until it has ended. Asks the broker again and
+ * again and tells only what is new; holds one record and where its log stood, nothing else.
+ */
+import { sleep } from "../../concurrency/index.ts";
+import type { TaskRecord } from "../../task/record.ts";
+import { hasEnded, type TaskState } from "../../task/state.ts";
+import type { LogLine } from "../administration.ts";
+import { type Broker, BrokerUnavailableError } from "../broker.ts";
+
+/** Between two looks, in ms. */
+const LOOK_MS = 200;
+/** How long a broker may be away before the watch fails, in ms. */
+const PATIENCE_MS = 30_000;
+
+/** What was seen. Each is told once, in this order: state, log, progress; `end` is the last. */
+export type WatchEvent =
+  | { readonly kind: "state"; readonly state: TaskState; readonly attempt: number; readonly task: TaskRecord }
+  | { readonly kind: "log"; readonly line: LogLine }
+  /** `message` is what was added to the messages since the last event: a line or more, or nothing. */
+  | { readonly kind: "progress"; readonly progress: number; readonly message: string }
+  /** The whole record; null where the task has ended and none was kept, so that how it ended is not known. */
+  | { readonly kind: "end"; readonly task: TaskRecord | null };
+
+/** No record of a task is kept under that id. */
+export class UnknownTaskError extends Error {
+  override readonly name = "UnknownTaskError";
+}
+
+/**
+ * Watches a task until it has ended; the first events tell how it stands.
+ *
+ * @throws UnknownTaskError when there is no record of it; BrokerUnavailableError when the broker is away for 30 s; the
+ *   signal's reason once it aborts.
+ */
+export async function* watchTask(broker: Broker, id: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+  let seen: TaskRecord | null = null;
+  let log: readonly LogLine[] = [];
+  for (;;) {
+    signal.throwIfAborted();
+    const { record, lines } = await patiently(() => look(broker, id), signal);
+    if (record === null) {
+      if (seen === null) throw new UnknownTaskError(`no record of a task ${JSON.stringify(id)} is kept`);
+      yield { kind: "end", task: null };
+      return;
+    }
+    if (seen?.state !== record.state || seen.attempt !== record.attempt) {
+      yield { kind: "state", state: record.state, attempt: record.attempt, task: record };
+    }
+    for (const line of linesAfter(log, lines)) yield { kind: "log", line };
+    log = lines;
+    if (seen?.progress !== record.progress || seen.progress_msg !== record.progress_msg) {
+      const message = textAfter(seen?.progress_msg ?? "", record.progress_msg);
+      if (seen !== null || record.progress !== 0 || message !== "") {
+        yield { kind: "progress", progress: record.progress, message };
+      }
+    }
+    seen = record;
+    if (hasEnded(record.state)) {
+      yield { kind: "end", task: record };
+      return;
+    }
+    await sleep(LOOK_MS, signal);
+  }
+}
+
+/** The record first: the log of a task that had ended then is complete. */
+async function look(broker: Broker, id: string): Promise<{ record: TaskRecord | null; lines: readonly LogLine[] }> {
+  const record = await broker.record(id);
+  if (record === null) return { record, lines: [] };
+  return { record, lines: await broker.logs(id) };
+}
+
+async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof BrokerUnavailableError) || performance.now() > until) throw error;
+    }
+    await sleep(LOOK_MS, signal);
+  }
+}
+
+/** What `now` has behind `before`: both are the end of the same log, whose beginning may have gone. */
+export function linesAfter(before: readonly LogLine[], now: readonly LogLine[]): readonly LogLine[] {
+  for (let known = Math.min(before.length, now.length); known > 0; known--) {
+    // Most often nothing has gone: then all of `before` stands at the start.
+    if (before.slice(-known).every((line, index) => sameLine(line, now[index]))) return now.slice(known);
+  }
+  return now;
+}
+
+function sameLine(a: LogLine, b: LogLine | undefined): boolean {
+  return b !== undefined && a.at === b.at && a.level === b.level && a.text === b.text;
+}
+
+/** The same for a text that grows by lines and loses its beginning. */
+export function textAfter(before: string, now: string): string {
+  if (now.startsWith(before)) return now.slice(before.length).replace(/^\n/, "");
+  for (let from = before.indexOf("\n"); from !== -1; from = before.indexOf("\n", from + 1)) {
+    const kept = before.slice(from + 1);
+    if (kept !== "" && now.includes(kept)) return now.slice(now.indexOf(kept) + kept.length).replace(/^\n/, "");
+  }
+  return now;
+}

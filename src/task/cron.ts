@@ -1,0 +1,47 @@
+/**
+ * Cron patterns: when one comes due next, and what is wrong with one that cannot be read. Five fields, six with seconds
+ * in front, or a nickname (@daily). The calendar itself, with its summer times, is croner's.
+ */
+import { Cron } from "croner";
+
+/** A pattern or a time zone that cannot be read; the message says which, and what is expected. */
+export class CronError extends Error {
+  override readonly name = "CronError";
+}
+
+/**
+ * The first time after `after` at which the pattern comes due.
+ *
+ * @param timezone - an IANA name; null: UTC.
+ * @param after - Unix ms.
+ * @returns Unix ms; null where it never comes due again, as on the 31st of February.
+ * @throws CronError when the pattern or the time zone cannot be read.
+ */
+export function nextRun(cron: string, timezone: string | null, after: number): number | null {
+  checkTimezone(timezone);
+  const pattern = cron.trim();
+  // croner reads these as one point in time: a task with a time of its own needs no schedule.
+  if (/^\d{4}-/.test(pattern)) throw wrong(cron, "a date is no pattern");
+  try {
+    return new Cron(pattern, { paused: true, timezone: timezone ?? "UTC" }).nextRun(new Date(after))?.getTime() ?? null;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw wrong(cron, reason.replace(/^Cron\w*: /, "").replace(/ \('.*'\)/, ""));
+  }
+}
+
+function checkTimezone(timezone: string | null): void {
+  if (timezone === null) return;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: timezone });
+  } catch {
+    throw new CronError(
+      `${JSON.stringify(timezone)} is no time zone: expected an IANA name like Europe/Berlin, or none for UTC`,
+    );
+  }
+}
+
+function wrong(cron: string, reason: string): CronError {
+  const expected = "expected five fields (minute hour day month weekday), six with seconds in front, or @daily";
+  return new CronError(`the cron pattern ${JSON.stringify(cron)} cannot be read: ${reason}; ${expected}`);
+}

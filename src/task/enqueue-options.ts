@@ -1,0 +1,106 @@
+/**
+ * What may be said of a task when it is enqueued, beside its type and payload: the one schema behind the client, the
+ * command line and HTTP. Turning it into a request is new-task.ts.
+ */
+import * as v from "valibot";
+import { BackoffSchema, MAX_UNIQUE_KEY_LENGTH, MessageSchema } from "./message.ts";
+
+/** The queue of tasks that name none. */
+export const DEFAULT_QUEUE = "common";
+
+const UNTIL_DONE = "until-done";
+const HOLD = `must be a number of ms, at least 1, or "${UNTIL_DONE}"`;
+
+/** Names of queues: they stand in keys, paths and flags. */
+export const QueueNameSchema = v.pipe(
+  v.string("must be a string"),
+  v.regex(/^[\w.-]{1,128}$/, "must be letters, digits, dot, dash and underscore, at most 128 of them"),
+);
+
+/** 0 is ordinary, 1 is urgent. */
+export const PrioritySchema = v.picklist([0, 1], "must be 0 (ordinary) or 1 (urgent)");
+
+const Milliseconds = v.pipe(
+  v.number("must be a number of ms"),
+  v.finite("must be finite"),
+  v.minValue(0, "must be 0 or more"),
+);
+
+const Time = v.union(
+  [
+    v.pipe(
+      v.date(),
+      v.check((date) => Number.isFinite(date.getTime())),
+    ),
+    Milliseconds,
+  ],
+  "must be a Date, or Unix ms",
+);
+
+export const EnqueueOptionsSchema = v.pipe(
+  v.strictObject({
+    id: v.optional(MessageSchema.entries.id),
+    queue: v.optional(QueueNameSchema),
+    priority: v.optional(PrioritySchema),
+    attempts: v.optional(
+      v.pipe(
+        v.number("must be a number"),
+        v.integer("must be a whole number"),
+        v.minValue(1, "must be 1 or more"),
+        v.maxValue(1_000, "must be at most 1000"),
+      ),
+    ),
+    backoff: v.optional(BackoffSchema),
+    timeoutMs: v.optional(Milliseconds),
+    deadlineAt: v.optional(Time),
+    delayMs: v.optional(Milliseconds),
+    at: v.optional(Time),
+    retentionMs: v.optional(Milliseconds),
+    unique: v.optional(
+      v.strictObject({
+        key: v.optional(
+          v.pipe(
+            v.string("must be a string"),
+            v.nonEmpty("must not be empty"),
+            v.maxLength(MAX_UNIQUE_KEY_LENGTH, `must be at most ${MAX_UNIQUE_KEY_LENGTH} characters long`),
+          ),
+        ),
+        forMs: v.optional(v.union([v.literal(UNTIL_DONE), v.pipe(v.number(), v.finite(), v.minValue(1, HOLD))], HOLD)),
+      }),
+    ),
+  }),
+  v.check(({ delayMs, at }) => delayMs === undefined || at === undefined, "delayMs and at exclude each other"),
+);
+
+/** How a task is to be enqueued; whatever is absent has its default. Times are Unix ms on the broker's clock. */
+export interface EnqueueOptions {
+  /** Enqueueing the same id again changes nothing. Default: a new one. */
+  readonly id?: string | undefined;
+  /** Default `common`. */
+  readonly queue?: string | undefined;
+  /** 0 is ordinary (the default), 1 is urgent. */
+  readonly priority?: 0 | 1 | undefined;
+  /** How many attempts there may be, 1 to 1 000. Default: the handler's, then the executor's. */
+  readonly attempts?: number | undefined;
+  /** How long to wait between attempts. Default: the handler's. */
+  readonly backoff?: v.InferInput<typeof BackoffSchema> | undefined;
+  /** How long one attempt may take, in ms. Default: the handler's. */
+  readonly timeoutMs?: number | undefined;
+  /** When the task must have ended. Default: never. */
+  readonly deadlineAt?: Date | number | undefined;
+  /** Wait this long before it is queued, in ms. */
+  readonly delayMs?: number | undefined;
+  /** Queue it then; a time that has passed is now. */
+  readonly at?: Date | number | undefined;
+  /** How long the record is kept after the end, in ms; 0 keeps none. Default: the handler's, then the client's. */
+  readonly retentionMs?: number | undefined;
+  /** Enqueue it only where no other task holds the key: the receipt then names the holder. */
+  readonly unique?:
+    | {
+        /** Default: made of the type and the payload. Unique in the queue. */
+        readonly key?: string | undefined;
+        /** How long the key is held, in ms, or until the task has ended (the default). */
+        readonly forMs?: number | "until-done" | undefined;
+      }
+    | undefined;
+}

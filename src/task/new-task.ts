@@ -1,0 +1,141 @@
+/**
+ * From what somebody gave (a type, a payload, options) to a request that a broker takes, with every check that an
+ * executor would make: what could not be run is refused before it is sent. Sending is the broker's and the client's.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import * as v from "valibot";
+import { DEFAULT_QUEUE, type EnqueueOptions, EnqueueOptionsSchema } from "./enqueue-options.ts";
+import { formatMessage, MAX_MESSAGE_DEPTH, parseMessage, type TaskOptions, withOptions } from "./message.ts";
+
+/** A task was refused before it was sent. The message names each place that is wrong, and what is expected there. */
+export class InvalidTaskError extends Error {
+  override readonly name = "InvalidTaskError";
+}
+
+/** A request as brokers take it, but for the delay: that is counted when it is sent. */
+export interface PreparedTask {
+  readonly id: string;
+  readonly type: string;
+  readonly queue: string;
+  readonly priority: number;
+  readonly message: string;
+  readonly retentionMs: number;
+  readonly unique?: { readonly key: string; readonly ttlMs: number | null };
+  /** When it is to be queued, Unix ms on the broker's clock; null: at once. */
+  readonly dueAt: number | null;
+}
+
+/** What the task's surroundings say. */
+export interface Surroundings {
+  /** The broker's clock, Unix ms. */
+  readonly now: number;
+  /** How long the record is kept where the options do not say, in ms. */
+  readonly retentionMs: number;
+}
+
+/**
+ * Prepares one task. The payload is checked as the executor will see it: as JSON.
+ *
+ * @throws InvalidTaskError when the options are wrong, or the task could not be run.
+ */
+export function prepareTask(
+  type: string,
+  payload: unknown,
+  options: EnqueueOptions,
+  { now, retentionMs }: Surroundings,
+): PreparedTask {
+  const checked = v.safeParse(EnqueueOptionsSchema, options);
+  if (!checked.success) throw new InvalidTaskError(told(checked.issues));
+  const { id = newId(), queue = DEFAULT_QUEUE, priority = 0 } = options;
+  if (isDeeper(payload, MAX_MESSAGE_DEPTH))
+    throw new InvalidTaskError(`the payload is nested deeper than ${MAX_MESSAGE_DEPTH} levels`);
+  const plain = written({ id, type, payload, options: optionsOf(options) });
+  const parsed = parseMessage(plain);
+  if (!parsed.ok) throw new InvalidTaskError(parsed.reason);
+  const unique = uniqueOf(type, parsed.message.payload, options);
+  // Who ends the task frees the key, so the message must say it.
+  const message =
+    unique?.ttlMs === null ? withOptions(plain, { ...optionsOf(options), unique_key: unique.key }) : plain;
+  const task = { id, type, queue, priority, message, retentionMs: options.retentionMs ?? retentionMs };
+  return { ...task, dueAt: dueAtOf(options, now), ...(unique === null ? {} : { unique }) };
+}
+
+/** The request for a broker: what was prepared, with the delay that is left now. */
+export function requestOf(
+  { dueAt, ...task }: PreparedTask,
+  now: number,
+): Omit<PreparedTask, "dueAt"> & { delayMs?: number } {
+  return dueAt === null || dueAt <= now ? task : { ...task, delayMs: dueAt - now };
+}
+
+/** An id that nobody else has: 32 hex digits. */
+export function newId(): string {
+  return randomUUID().replaceAll("-", "");
+}
+
+/** What valibot found, as text: each place and what is wrong there. */
+export function told(issues: readonly v.BaseIssue<unknown>[], prefix = ""): string {
+  return issues
+    .slice(0, 10)
+    .map((issue) => {
+      const path = [prefix, v.getDotPath(issue)].filter(Boolean).join(".");
+      return path === "" ? issue.message : `${path}: ${wordsOf(issue)}`;
+    })
+    .join("; ");
+}
+
+function wordsOf(issue: v.BaseIssue<unknown>): string {
+  if (issue.expected === "never") return "is not known";
+  return issue.input === undefined && issue.kind === "schema" ? "is missing" : issue.message;
+}
+
+function written(task: Parameters<typeof formatMessage>[0]): string {
+  try {
+    return formatMessage(task);
+  } catch (error) {
+    throw new InvalidTaskError(`the payload cannot be written as JSON: ${String(error)}`);
+  }
+}
+
+/** Looked at before it is written: writing what is very deep takes a time that grows with the square of the depth. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  for (const part of Object.values(value)) if (isDeeper(part, levels - 1)) return true;
+  return false;
+}
+
+function optionsOf({ attempts, backoff, timeoutMs, deadlineAt, retentionMs }: EnqueueOptions): TaskOptions {
+  return {
+    ...(attempts === undefined ? {} : { attempts }),
+    ...(backoff === undefined ? {} : { backoff }),
+    ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }),
+    ...(deadlineAt === undefined ? {} : { deadline_at: Number(deadlineAt) }),
+    ...(retentionMs === undefined ? {} : { retention_ms: retentionMs }),
+  };
+}
+
+function dueAtOf({ delayMs, at }: EnqueueOptions, now: number): number | null {
+  if (at !== undefined) return Number(at);
+  return delayMs === undefined || delayMs === 0 ? null : now + delayMs;
+}
+
+function uniqueOf(
+  type: string,
+  payload: unknown,
+  { unique }: EnqueueOptions,
+): NonNullable<PreparedTask["unique"]> | null {
+  if (unique === undefined) return null;
+  const { key = `${type}:${digest(payload)}`, forMs = "until-done" } = unique;
+  return { key, ttlMs: forMs === "until-done" ? null : forMs };
+}
+
+/** The same for payloads that are equal as JSON, in whatever order their keys were written. */
+function digest(payload: unknown): string {
+  return createHash("sha256").update(JSON.stringify(payload, inOrder)).digest("hex");
+}
+
+function inOrder(_key: string, part: unknown): unknown {
+  if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
+  return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

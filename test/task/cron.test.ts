@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CronError, nextRun } from "../../src/task/cron.ts";
+
+const at = (iso: string) => Date.parse(iso);
+const next = (cron: string, timezone: string | null, after: string) => {
+  const time = nextRun(cron, timezone, at(after));
+  return time === null ? null : new Date(time).toISOString();
+};
+
+test("a pattern of five fields comes due at the next minute that fits, in UTC where no zone is named", () => {
+  assert.equal(next("30 4 * * *", null, "2026-01-01T04:29:59.999Z"), "2026-01-01T04:30:00.000Z");
+  assert.equal(next("*/15 * * * *", null, "2026-01-01T04:30:00.000Z"), "2026-01-01T04:45:00.000Z");
+});
+
+test("six fields begin with seconds, and nicknames are known", () => {
+  assert.equal(next("*/10 * * * * *", null, "2026-01-01T00:00:01Z"), "2026-01-01T00:00:10.000Z");
+  assert.equal(next("@hourly", null, "2026-01-01T00:00:00Z"), "2026-01-01T01:00:00.000Z");
+});
+
+test("a zone shifts the time, and a time that summer time leaves out comes when it is over", () => {
+  assert.equal(next("0 9 * * *", "Asia/Tokyo", "2026-01-01T01:00:00Z"), "2026-01-02T00:00:00.000Z");
+  assert.equal(next("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z"), "2026-03-29T01:00:00.000Z");
+  assert.equal(next("30 2 * * *", "Europe/Berlin", "2026-03-29T12:00:00Z"), "2026-03-30T00:30:00.000Z");
+});
+
+test("a date that does not exist never comes", () => {
+  assert.equal(nextRun("0 0 31 2 *", null, Date.now()), null);
+});
+
+test("a wrong pattern is refused with what is wrong and what is expected", () => {
+  for (const [cron, what] of [
+    ["61 * * * *", /"61 \* \* \* \*" cannot be read: Invalid value for minute: 61; expected five fields/],
+    ["* * *", /exactly five, six, or seven/],
+    ["", /"" cannot be read/],
+    ["@reboot", /@reboot is not supported/],
+    ["2026-01-01T00:00:00", /a date is no pattern/],
+  ] as const) {
+    assert.throws(
+      () => nextRun(cron, null, 0),
+      (error) => error instanceof CronError && what.test(error.message),
+    );
+  }
+});
+
+test("a zone that does not exist is refused by name", () => {
+  assert.throws(() => nextRun("@daily", "Mars/Phobos", 0), /"Mars\/Phobos" is no time zone: expected an IANA name/);
+});

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EnqueueOptions } from "../../src/task/enqueue-options.ts";
+import { InvalidTaskError, prepareTask, requestOf } from "../../src/task/new-task.ts";
+
+const NOW = 1_000_000;
+const surroundings = { now: NOW, retentionMs: 5_000 };
+const prepare = (payload: unknown, options: EnqueueOptions = {}) =>
+  prepareTask("greet", payload, options, surroundings);
+const refusal = (payload: unknown, options: unknown): string => {
+  try {
+    prepare(payload, options as EnqueueOptions);
+  } catch (error) {
+    assert.ok(error instanceof InvalidTaskError, String(error));
+    return error.message;
+  }
+  throw new Error("it was not refused");
+};
+
+test("a task has a new id of 32 hex digits, the common queue and the ordinary priority", () => {
+  const { id, message, ...rest } = prepare({ a: 1 });
+  assert.match(id, /^[0-9a-f]{32}$/);
+  assert.deepEqual(JSON.parse(message), { id, task_type: "greet", payload: { a: 1 } });
+  assert.deepEqual(rest, { type: "greet", queue: "common", priority: 0, retentionMs: 5_000, dueAt: null });
+});
+
+test("options of the run travel in the message", () => {
+  const backoff = { kind: "fixed", delay_ms: 10 } as const;
+  const options = { attempts: 2, backoff, timeoutMs: 30, deadlineAt: new Date(77), retentionMs: 0 };
+  const { message, retentionMs } = prepare(null, options);
+  assert.deepEqual(JSON.parse(message).taskexe, {
+    attempts: 2,
+    backoff,
+    timeout_ms: 30,
+    deadline_at: 77,
+    retention_ms: 0,
+  });
+  assert.equal(retentionMs, 0);
+});
+
+test("the delay is what is left when it is sent, and a time that has passed is now", () => {
+  assert.equal(requestOf(prepare(1, { delayMs: 500 }), NOW + 200).delayMs, 300);
+  assert.equal(requestOf(prepare(1, { at: new Date(NOW + 900) }), NOW).delayMs, 900);
+  assert.equal("delayMs" in requestOf(prepare(1, { at: NOW - 1 }), NOW), false);
+  assert.equal("delayMs" in requestOf(prepare(1, { delayMs: 500 }), NOW + 600), false);
+});
+
+test("the unique key is made of type and payload, whatever the order of keys, and held until the task is done", () => {
+  const first = prepare({ a: 1, b: { c: [1, 2], d: null } }, { unique: {} });
+  const second = prepare({ b: { d: null, c: [1, 2] }, a: 1 }, { unique: {} });
+  const other = prepare({ a: 1, b: { c: [2, 1], d: null } }, { unique: {} });
+  assert.deepEqual(first.unique, second.unique);
+  assert.notEqual(first.unique?.key, other.unique?.key);
+  assert.equal(first.unique?.ttlMs, null);
+  assert.equal(JSON.parse(first.message).taskexe.unique_key, first.unique?.key);
+});
+
+test("a unique key that is held for a time is not freed by the task", () => {
+  const { unique, message } = prepare(1, { unique: { key: "k", forMs: 60_000 } });
+  assert.deepEqual(unique, { key: "k", ttlMs: 60_000 });
+  assert.equal(JSON.parse(message).taskexe, undefined);
+});
+
+test("what is wrong is refused with its place and what is expected there", () => {
+  assert.match(refusal(1, { priority: 2 }), /^priority: must be 0 \(ordinary\) or 1 \(urgent\)$/);
+  assert.match(refusal(1, { prority: 1 }), /^prority: is not known$/);
+  assert.match(refusal(1, { queue: "a b" }), /^queue: must be letters, digits/);
+  assert.match(refusal(1, { delayMs: -1 }), /^delayMs: must be 0 or more$/);
+  assert.match(refusal(1, { delayMs: 1, at: 1 }), /exclude each other/);
+  assert.match(refusal(1, { at: new Date("no") }), /^at: must be a Date, or Unix ms$/);
+  assert.match(
+    refusal(1, { unique: { forMs: 0 } }),
+    /^unique.forMs: must be a number of ms, at least 1, or "until-done"$/,
+  );
+  assert.match(refusal(1, { id: "" }), /^id: must not be empty$/);
+  assert.match(refusal(1n, {}), /the payload cannot be written as JSON: .*BigInt/);
+  assert.match(refusal("x".repeat(5_000_000), {}), /characters long; at most 4194304/);
+});
+
+test("a payload that is nested too deeply is refused, however deep", () => {
+  for (const depth of [600, 200_000]) {
+    let deep: unknown = 1;
+    for (let level = 0; level < depth; level++) deep = [deep];
+    assert.match(refusal(deep, {}), /nested/);
+    assert.match(refusal(deep, { unique: {} }), /nested/);
+  }
+});
