@@ -155,8 +155,7 @@ export class RedisIntake {
     const streams = ["STREAMS", ...keys, ...keys.map(() => ">")];
     pipeline.call("XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, "BLOCK", BLOCK_MS, ...streams);
     // Asked behind the read, so that a cancel or a pause which came before these entries were taken is surely seen.
-    pipeline.zcard(CANCELLED_KEY);
-    pipeline.smembers(PAUSED_KEY);
+    pipeline.exists(CANCELLED_KEY, PAUSED_KEY);
     const replies = await pipeline.exec();
     const [error, reply] = replies?.[0] ?? [null, null];
     if (error !== null) {
@@ -164,8 +163,9 @@ export class RedisIntake {
       await this.createGroups();
       return [];
     }
-    const facts = { lease, mayBeCancelled: Number(replies?.[1]?.[1] ?? 0) > 0, deliveriesOf: () => 1 };
-    this.#pauses.learn(replies?.[2]?.[1]);
+    const somethingIs = Number(replies?.[1]?.[1] ?? 0) > 0;
+    if (somethingIs || this.#pauses.some) await this.#pauses.refresh();
+    const facts = { lease, mayBeCancelled: somethingIs, deliveriesOf: () => 1 };
     const taken: RedisDelivery[] = [];
     for (const [key, entries] of readStreams(reply)) {
       const stream = this.#byKey.get(key);

@@ -1,5 +1,5 @@
 /**
- * Pauses, for the whole fleet and over restarts: a set that every claim reads behind its entries. A paused queue's
+ * Pauses, for the whole fleet and over restarts: a set that every claim asks for behind its entries. A paused queue's
  * streams are not read; a task of a paused type is parked by the executor that claimed it, until the type is resumed.
  */
 import type { PauseTarget } from "../administration.ts";
@@ -25,21 +25,20 @@ export class RedisPauses {
     return this.#queues.has(queue);
   }
 
+  /** Whether anything was paused when last looked. */
+  get some(): boolean {
+    return this.#queues.size + this.#types.size > 0;
+  }
+
   isTypePaused(type: string): boolean {
     return this.#types.has(type);
   }
 
-  /** Takes in what a claim has read. */
-  learn(members: unknown): void {
-    if (!Array.isArray(members)) return;
-    if (members.length === 0 && this.#queues.size + this.#types.size === 0) return;
-    const targets = members.map((member) => readTarget(String(member)));
+  /** Reads what is paused. Every claim does while there is anything of the kind. */
+  async refresh(): Promise<void> {
+    const targets = await this.list();
     this.#queues = namesOf(targets, "queue");
     this.#types = namesOf(targets, "type");
-  }
-
-  async refresh(): Promise<void> {
-    this.learn(await this.#connections.run((redis) => redis.smembers(PAUSED_KEY)));
   }
 
   async pause({ kind, name }: PauseTarget): Promise<void> {
