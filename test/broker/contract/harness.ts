@@ -90,6 +90,7 @@ function base(delivery: Delivery) {
     startedAt: Date.now(),
     retentionMs: 60_000,
     recorded: true,
+    uniqueKey: null,
     told: null,
   };
 }
