@@ -1,6 +1,6 @@
 /**
  * Tells the user why a command failed, and with which exit code it ends. Mistakes of theirs are sentences; of a group
- * of errors each part is told with its way through the tree. Stacks are shown only with TASKEXE_DEBUG=1.
+ * of errors each part is told with its causes. Stacks are shown only with TASKEXE_DEBUG=1.
  */
 import { BrokerUrlError } from "../broker/broker-url-error.ts";
 import { flattenErrors } from "../concurrency/index.ts";
@@ -8,12 +8,20 @@ import { ConfigError } from "../config/config-error.ts";
 import { redact } from "../config/redact.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 
-/** Writes what is wrong to standard error. Returns the exit code. */
-export function reportFailure(error: unknown, environment = process.env): number {
+/**
+ * Tells what is wrong, on standard error unless `tell` takes it elsewhere, and returns the exit code.
+ *
+ * @param tell Called once for each line, without passwords.
+ */
+export function reportFailure(error: unknown, tell: (line: string) => void = toStandardError): number {
   const leaves = flattenErrors(error);
-  for (const line of leaves.flatMap(describe)) process.stderr.write(`taskexe: ${redact(line)}\n`);
-  if (environment.TASKEXE_DEBUG === "1") process.stderr.write(`${redact(inspected(error))}\n`);
+  for (const line of leaves.flatMap(describe)) tell(redact(line));
+  if (process.env.TASKEXE_DEBUG === "1") tell(redact(inspected(error)));
   return exitCodeOf(leaves);
+}
+
+function toStandardError(line: string): void {
+  process.stderr.write(`taskexe: ${line}\n`);
 }
 
 /** What one error says, in lines, its causes last; no stack. */

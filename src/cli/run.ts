@@ -58,7 +58,8 @@ class Run {
     } catch (error) {
       // Told to stop before there was an executor that could drain: nothing was claimed, nothing is lost.
       if (root.cancelCalled) return 0;
-      return reportFailure(error);
+      if (this.#settings.log === "pretty") return reportFailure(error);
+      return reportFailure(error, (line) => log.fatal("{line}", { line }));
     } finally {
       undoFatal();
     }

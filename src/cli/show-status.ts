@@ -57,7 +57,9 @@ export function showFleet(
   );
 }
 
-function showQueues(queues: readonly QueueCounts[]): void {
+type QueueRow = Pick<QueueCounts, "name" | "queued" | "running" | "scheduled" | "dead">;
+
+function showQueues(queues: readonly QueueRow[]): void {
   if (queues.length === 0) return;
   printLine("");
   printTable(

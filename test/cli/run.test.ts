@@ -70,8 +70,12 @@ test("a port in use is a clear error", async () => {
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const { code, stderr } = await bench.run(["run", "--listen", `127.0.0.1:${port}`]);
+  const json = await bench.run(["run", "--listen", `127.0.0.1:${port}`, "--log", "json"]);
   server.close();
   assert.equal(code, 1);
+  const last = JSON.parse(json.stderr.trimEnd().split("\n").at(-1) ?? "");
+  assert.deepEqual([json.code, last.level], [1, "fatal"]);
+  assert.match(last.message, new RegExp(String(port)));
   assert.match(stderr, new RegExp(`127\\.0\\.0\\.1:${port}|port ${port}`));
   assert.doesNotMatch(stderr, /^\s+at /m);
 });
