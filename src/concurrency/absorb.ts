@@ -52,6 +52,18 @@ export interface Residue {
 
 /** Sorts an error that has reached the edge of a scope. Changes nothing. */
 export function sift(error: unknown, node: ScopeNode): Residue {
+  return isGroup(error) ? siftGroup(error, node) : siftLeaf(error, node);
+}
+
+/** What a cancel brings to each of the tasks it reaches, so it does without the lists of a group. */
+function siftLeaf(error: unknown, node: ScopeNode): Residue {
+  if (!isCancellationLeaf(error, node)) return { absorbed: false, escaping: undefined, errors: [error] };
+  if (node.outer !== undefined) return { absorbed: false, escaping: node.outer, errors: [] };
+  if (isForeign(error, node)) return { absorbed: false, escaping: error, errors: [] };
+  return { absorbed: true, escaping: undefined, errors: [] };
+}
+
+function siftGroup(error: AggregateError, node: ScopeNode): Residue {
   const leaves = flattenErrors(error);
   const cancellations = leaves.filter((leaf) => isCancellationLeaf(leaf, node));
   if (cancellations.length === 0) return { absorbed: false, escaping: undefined, errors: [error] };

@@ -24,7 +24,6 @@ export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   checkDuration(ms, "sleep");
   if (ms === 0) return checkpoint(signal);
   if (ms === Infinity) return sleepForever(signal);
-  signal.throwIfAborted();
   const clock = clockOf(signal);
   return untilAbort<void>(signal, (resolve) => clock.schedule(clock.now() + ms, resolve));
 }
@@ -41,8 +40,7 @@ export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
  * console.log(outcome.cancelled); // true
  * ```
  */
-export async function sleepForever(signal: AbortSignal): Promise<never> {
-  signal.throwIfAborted();
+export function sleepForever(signal: AbortSignal): Promise<never> {
   return untilAbort<never>(signal, () => () => {});
 }
 
@@ -87,7 +85,6 @@ export async function checkpoint(signal: AbortSignal): Promise<void> {
  */
 export async function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
   const watch = watchOf(promise);
-  signal.throwIfAborted();
   return untilAbort<T>(signal, (resolve, reject) => {
     const onSettled = () => {
       promise.then(resolve, reject);
@@ -102,13 +99,14 @@ export async function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal)
 }
 
 /**
- * A promise that fails when the signal aborts, unless it was settled before. Settling it, either way, takes the
- * listener away; `begin` must not settle it before it has returned what takes away the rest.
+ * A promise that fails when the signal aborts, or has already, unless it was settled before. Settling it, either way,
+ * takes the listener away; `begin` must not settle it before it has returned what takes away the rest.
  */
 function untilAbort<T>(
   signal: AbortSignal,
   begin: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => unknown,
 ): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason);
   return new Promise<T>((resolve, reject) => {
     const onAbort = () => {
       cleanUp();
