@@ -90,8 +90,9 @@ function headOf(outcome: Outcome, delivery: RedisDelivery, executor: string): (s
   if (outcome.startedAt !== null) head.push("started_at", Math.round(outcome.startedAt));
   if (outcome.told !== null) head.push("progress", outcome.told.progress, "progress_msg", outcome.told.log);
   if (delivery.deliveries > 1) head.push("crashes", delivery.deliveries - 1);
-  // A record that the enqueue wrote has these; that of a foreign or unreadable message begins here.
-  if (!outcome.recorded || outcome.kind !== "done") {
+  // A record that the enqueue wrote has these; that of a foreign or unreadable message begins here, also where the
+  // attempt told something and ended before that was written.
+  if (!outcome.recorded || outcome.told !== null || outcome.kind !== "done") {
     head.push("id", outcome.id, "type", outcome.type, "queue", delivery.queue, "priority", delivery.priority);
     head.push("stream", delivery.stream, "enqueued_at", delivery.queuedAt);
   }
