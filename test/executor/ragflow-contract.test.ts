@@ -1,0 +1,427 @@
+/**
+ * An executor in the place of RagFlow's own, seen with RagFlow's eyes: producers and readers here are the real
+ * redis-cli, and keys, shapes and rules are those that RagFlow's own processes rely on.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { Broker } from "../../src/broker/broker.ts";
+import type { ExecutorProcess } from "../support/executor-process.ts";
+import { until } from "../support/until.ts";
+import { drained, PATIENCE_MS, Place, type RedisServer, recordOnce, SLOW, said, untilBy } from "./place.ts";
+
+const STREAM = "te.0.common";
+const URGENT = "te.1.common";
+const GROUP = "rag_flow_svr_task_broker";
+const OURS = "task_executor_common_tests_0";
+
+const TASKS = {
+  "tasks/kinds.ts": `import { defineTask } from "taskexe";
+    const kind = (type: string) => defineTask({ type, run: ({ payload, task }) => ({ handler: type, payload, message: task.message }) });
+    export const whatever = kind("default");
+    export const dataflow = kind("dataflow");
+    export const graphrag = kind("graphrag");
+    export const raptor = kind("raptor");
+    export const memory = kind("memory");`,
+  "tasks/wait.ts": `import { defineTask, sleep } from "taskexe";
+    export default defineTask({ type: "wait", run: async ({ payload, signal }) => { await sleep(payload.ms, signal); return "waited"; } });`,
+  "tasks/tells.ts": `import { defineTask, sleep } from "taskexe";
+    export const tells = defineTask({ type: "tells", async run({ payload, progress }) {
+      for (const [value, message] of payload.tells) await progress(value, message);
+      return "told";
+    } });
+    export const group = defineTask({ type: "group", attempts: 1, run() {
+      throw new AggregateError([new Error("no chunks"), new Error("no model", { cause: new Error("no route") })], "both failed");
+    } });
+    export const begins = defineTask({ type: "begins", async run({ progress, signal }) {
+      await progress(0.25, "begun");
+      await sleep(60_000, signal);
+    } });`,
+};
+
+/** What RagFlow's producers write beside each message's own keys. */
+const STAMPS = {
+  create_time: 1_767_225_600_000,
+  create_date: "2026-01-01 00:00:00",
+  update_time: 1_767_225_600_000,
+  update_date: "2026-01-01 00:00:00",
+};
+
+const KINDS: readonly { readonly what: string; readonly handler: string; readonly message: Record<string, unknown> }[] =
+  [
+    {
+      what: "a document to parse, which names no type",
+      handler: "default",
+      message: {
+        id: "c0ffee00000000000000000000000001",
+        doc_id: "d0c00000000000000000000000000001",
+        progress: 0.0,
+        from_page: 0,
+        to_page: 12,
+        begin_at: "2026-01-01 00:00:00",
+        digest: "9b74c9897bac770f",
+        priority: 0,
+        ...STAMPS,
+      },
+    },
+    {
+      what: "a data flow",
+      handler: "dataflow",
+      message: {
+        id: "c0ffee00000000000000000000000002",
+        doc_id: "d0c00000000000000000000000000001",
+        from_page: 0,
+        to_page: 100_000_000,
+        task_type: "dataflow",
+        priority: 0,
+        begin_at: "2026-01-01 00:00:00",
+        kb_id: "kb1",
+        tenant_id: "t1",
+        dataflow_id: "f1",
+        file: { name: "ä.pdf", size: 17 },
+        ...STAMPS,
+      },
+    },
+    ...["graphrag", "raptor"].map((task_type, index) => ({
+      what: `a ${task_type} over a whole dataset`,
+      handler: task_type,
+      message: {
+        id: `c0ffee0000000000000000000000000${3 + index}`,
+        doc_id: "graph_raptor_x",
+        from_page: 100_000_000,
+        to_page: 100_000_000,
+        task_type,
+        progress_msg: "created task",
+        begin_at: "2026-01-01 00:00:00",
+        digest: "1",
+        doc_ids: ["d1", "d2"],
+        ...STAMPS,
+      },
+    })),
+    {
+      what: "a memory, which has no document",
+      handler: "memory",
+      message: {
+        id: "c0ffee00000000000000000000000005",
+        task_id: "c0ffee00000000000000000000000005",
+        task_type: "memory",
+        memory_id: "m1",
+        tenant_id: "t1",
+        source_id: 17,
+        message_dict: { user_id: "u", agent_response: "…" },
+      },
+    },
+  ];
+
+/** `2025-04-24T15:22:31.508+08:00` */
+const ISO_WITH_OFFSET = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/;
+
+interface World {
+  readonly place: Place;
+  readonly redis: RedisServer;
+  readonly tasks: string;
+  readonly broker: Broker;
+}
+
+async function withWorld(use: (world: World) => Promise<void>): Promise<void> {
+  await Place.with(async (place) => {
+    const redis = await place.redis();
+    await use({ place, redis, tasks: await place.write(TASKS), broker: await place.client(redis.url) });
+  });
+}
+
+const add = (redis: RedisServer, message: unknown, stream = STREAM): Promise<string> =>
+  redis.cli(["XADD", stream, "*", "message"], JSON.stringify(message));
+
+const membersOf = async (redis: RedisServer): Promise<string[]> =>
+  (await redis.cli(["SMEMBERS", "TASKEXE"])).split("\n").filter((name) => name !== "");
+
+/** Another executor, as RagFlow's own is seen in Redis: a name, and one beat of this age. */
+async function foreign(redis: RedisServer, name: string, ageS: number): Promise<void> {
+  const at = Date.now() / 1000 - ageS;
+  await redis.cli(["SADD", "TASKEXE", name]);
+  await redis.cli(["ZADD", name, at.toFixed(3), JSON.stringify({ name, now: new Date(at * 1000).toISOString() })]);
+}
+
+async function lastBeat(redis: RedisServer, name = OURS): Promise<Record<string, unknown>> {
+  return JSON.parse(await redis.cli(["ZREVRANGE", name, "0", "0"]));
+}
+
+describe("RagFlow's producers and readers", () => {
+  let place: Place;
+  let redis: RedisServer;
+  let executor: ExecutorProcess;
+  let broker: Broker;
+
+  before(async () => {
+    place = await Place.make();
+    redis = await place.redis();
+    const tasks = await place.write(TASKS);
+    // A beat every 500 ms.
+    const env = { WORKER_HEARTBEAT_TIMEOUT: "2" };
+    executor = await place.executor(redis.url, { tasks, name: OURS, env });
+    broker = await place.client(redis.url);
+  }, SLOW);
+  after(() => place.end());
+
+  for (const { what, handler, message } of KINDS) {
+    test(`${what} is run by the handler "${handler}", which gets the whole message`, SLOW, async () => {
+      await add(redis, message);
+      const { result } = await recordOnce("done", executor, broker, String(message.id));
+      assert.deepEqual(result, { handler, payload: message, message });
+    });
+  }
+
+  test("both streams are read through RagFlow's group, and what is done is gone from them", SLOW, async () => {
+    await add(redis, { id: "urgent", doc_id: "d" }, URGENT);
+    await recordOnce("done", executor, broker, "urgent");
+    for (const stream of [STREAM, URGENT]) {
+      assert.match(
+        await redis.cli(["XINFO", "GROUPS", stream]),
+        new RegExp(`^name\n${GROUP}\nconsumers\n1\npending\n0`),
+      );
+      assert.match(await redis.cli(["XINFO", "CONSUMERS", stream, GROUP]), new RegExp(`^name\n${OURS}\n`));
+      assert.equal(await redis.cli(["XLEN", stream]), "0");
+    }
+  });
+
+  test("every beat is JSON with every key that RagFlow's readers need, scored by Unix seconds", SLOW, async () => {
+    const task = { id: "shown", task_type: "wait", ms: 1_500, doc_id: "d", unknown: [null, { deep: true }] };
+    await add(redis, task);
+    const current = await untilBy(executor, "a beat shows the task", async () => {
+      const beat = await lastBeat(redis);
+      return Object.keys(beat.current ?? {}).length > 0 && beat.current;
+    });
+    assert.deepEqual(current, { shown: task });
+    await recordOnce("done", executor, broker, "shown");
+    const lines = (await redis.cli(["ZRANGE", OURS, "0", "-1", "WITHSCORES"])).split("\n");
+    assert.ok(lines.length >= 4);
+    for (let at = 0; at < lines.length; at += 2) {
+      const beat = JSON.parse(lines[at] ?? "");
+      assert.equal(beat.name, OURS);
+      assert.equal(beat.pid, executor.pid);
+      assert.match(beat.ip_address, /^\d+\.\d+\.\d+\.\d+$/);
+      assert.match(beat.now, ISO_WITH_OFFSET);
+      assert.match(beat.boot_at, ISO_WITH_OFFSET);
+      for (const key of ["pending", "lag", "done", "failed"])
+        assert.ok(Number.isInteger(beat[key]), `${key}: ${beat[key]}`);
+      assert.equal(typeof beat.current, "object");
+      assert.ok(Math.abs(Number(lines[at + 1]) - Date.parse(beat.now) / 1000) < 1);
+    }
+    assert.ok(Math.abs(Number(lines.at(-1)) - Date.now() / 1000) < 5);
+  });
+
+  test("an executor that was expelled by somebody else is back with its next beat", SLOW, async () => {
+    await redis.cli(["SREM", "TASKEXE", OURS]);
+    await redis.cli(["DEL", OURS]);
+    await untilBy(executor, "it is back", async () => (await membersOf(redis)).includes(OURS));
+    assert.equal((await lastBeat(redis)).name, OURS);
+  });
+
+  test("a cancelled id is acknowledged and counted as failed, and not run", SLOW, async () => {
+    const { failed, done } = await executor.status();
+    await redis.cli(["SET", "flagged-cancel", "x", "EX", "3600"]);
+    await add(redis, { id: "flagged", doc_id: "d" });
+    const record = await recordOnce("cancelled", executor, broker, "flagged");
+    assert.equal(record.result, null);
+    const status = await executor.status();
+    assert.deepEqual([status.failed, status.done], [failed + 1, done]);
+    assert.equal(await redis.cli(["XLEN", STREAM]), "0");
+    await untilBy(executor, "a beat counts it", async () => (await lastBeat(redis)).failed === failed + 1);
+  });
+
+  test("cancelled ids are drained at the speed of the queue", SLOW, async () => {
+    const { failed } = await executor.status();
+    const ids = Array.from({ length: 200 }, (_, index) => `flood-${index}`);
+    await redis.cli(["MSET", ...ids.flatMap((id) => [`${id}-cancel`, "x"])]);
+    const lines = ids.map((id) => `XADD ${STREAM} * message '{"id":"${id}"}'`);
+    const begun = performance.now();
+    await redis.cli(["EVAL", lines.map((line) => `redis.call(${quoted(line)})`).join("\n"), "0"]);
+    await untilBy(executor, "all are counted", async () => (await executor.status()).failed === failed + 200);
+    assert.ok(performance.now() - begun < 10_000);
+  });
+
+  test(
+    "progress follows RagFlow's rules: nothing after -1 but 1 or more, and lines with clock and pages",
+    SLOW,
+    async () => {
+      const tells = [
+        [0.5, "half"],
+        [0.25, "less again"],
+        [-1, "no model"],
+        [0.75, "after the failure"],
+        [-2, "below everything"],
+        [1.5, "all the same"],
+      ];
+      await add(redis, { id: "pages", task_type: "tells", from_page: 0, to_page: 12, tells });
+      await add(redis, {
+        id: "no-pages",
+        task_type: "tells",
+        from_page: 100_000_000,
+        to_page: 100_000_000,
+        tells: [[0.5, "half"]],
+      });
+      const pages = await recordOnce("done", executor, broker, "pages");
+      const lines = pages.progress_msg.split("\n");
+      assert.deepEqual(
+        lines.map((line) => line.replace(/^\d\d:\d\d:\d\d /, "HH:MM:SS ")),
+        [
+          "HH:MM:SS Page(1~13): half",
+          "HH:MM:SS Page(1~13): less again",
+          "HH:MM:SS [ERROR]Page(1~13): no model",
+          "HH:MM:SS Page(1~13): all the same",
+        ],
+      );
+      assert.equal(pages.progress, 1);
+      const { progress_msg } = await recordOnce("done", executor, broker, "no-pages");
+      assert.match(progress_msg, /^\d\d:\d\d:\d\d half$/);
+    },
+  );
+
+  test("a log of messages keeps its last 3 000 characters", SLOW, async () => {
+    const tells = Array.from({ length: 400 }, (_, index) => [0.5, `step ${index} of many`]);
+    await add(redis, { id: "long-log", task_type: "tells", tells });
+    const { progress_msg } = await recordOnce("done", executor, broker, "long-log");
+    assert.equal(progress_msg.length, 3_000);
+    assert.match(progress_msg, /step 399 of many$/);
+  });
+
+  test("a group of errors is told as its messages with -- between them", SLOW, async () => {
+    await add(redis, { id: "grouped", task_type: "group" });
+    const { progress_msg, progress } = await recordOnce("dead", executor, broker, "grouped");
+    assert.match(progress_msg, /^\d\d:\d\d:\d\d \[ERROR\]both failed -- no chunks -- no model -- no route$/);
+    assert.equal(progress, -1);
+  });
+
+  test("a task that RagFlow cancels while it runs ends within a second, its log with [Canceled]", SLOW, async () => {
+    await add(redis, { id: "stop-me", task_type: "begins" });
+    await untilBy(executor, "it runs", async () => (await executor.status()).current["stop-me"]?.progress === 0.25);
+    const begun = performance.now();
+    await redis.cli(["SET", "stop-me-cancel", "x", "EX", "3600"]);
+    const { progress_msg } = await recordOnce("cancelled", executor, broker, "stop-me");
+    assert.ok(performance.now() - begun < 1_500, `it took ${performance.now() - begun} ms`);
+    assert.match(progress_msg, /begun\n\d\d:\d\d:\d\d .* \[Canceled\]$/);
+  });
+
+  test("TASKEXE holds names of executors and nothing else, and none that has left", SLOW, async () => {
+    assert.deepEqual(await membersOf(redis), [OURS]);
+    assert.equal(await drained(executor), 0);
+    assert.deepEqual(await membersOf(redis), []);
+  });
+});
+
+/** `A 'b c' D` as the arguments of a Lua call. */
+function quoted(command: string): string {
+  return [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, text, word]) => `[==[${text ?? word}]==]`).join(",");
+}
+
+test(
+  "a dead executor's tasks are taken over; those of a living one never, however long they are idle",
+  SLOW,
+  async () => {
+    await withWorld(async ({ place, redis, tasks, broker }) => {
+      await redis.cli(["XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM"]);
+      const beats = { dead: 61, alive: 0, silent: null };
+      for (const [name, ageS] of Object.entries(beats)) {
+        if (ageS !== null) await foreign(redis, `task_executor_${name}`, ageS);
+        await add(redis, { id: `of-${name}`, doc_id: "d" });
+        await redis.cli(["XREADGROUP", "GROUP", GROUP, `task_executor_${name}`, "COUNT", "1", "STREAMS", STREAM, ">"]);
+      }
+      const env = { WORKER_HEARTBEAT_TIMEOUT: "60" };
+      const executor = await place.executor(redis.url, { tasks, name: OURS, lease: "1s", env });
+      const { crashes } = await recordOnce("done", executor, broker, "of-dead");
+      assert.equal(crashes, 1);
+      await recordOnce("done", executor, broker, "of-silent");
+      const pending = await redis.cli(["XPENDING", STREAM, GROUP, "-", "+", "10"]);
+      const [, consumer, idleMs, deliveries] = pending.split("\n");
+      assert.deepEqual([consumer, deliveries], ["task_executor_alive", "1"]);
+      assert.ok(Number(idleMs) > 1_000, `idle for ${idleMs} ms`);
+      // It falls silent: from now on its last beat is too old.
+      await redis.cli([
+        "ZADD",
+        "task_executor_alive",
+        "XX",
+        String(Date.now() / 1000 - 61),
+        await redis.cli(["ZREVRANGE", "task_executor_alive", "0", "0"]),
+      ]);
+      await recordOnce("done", executor, broker, "of-alive");
+    });
+  },
+);
+
+test("a dead executor's name goes with its key, by one cleaner at a time; a living one stays", SLOW, async () => {
+  await withWorld(async ({ place, redis }) => {
+    await foreign(redis, "task_executor_dead", 61);
+    await foreign(redis, "task_executor_alive", 20);
+    await redis.cli(["SET", "clean_task_executor", "task_executor_alive", "EX", "60"]);
+    const env = { WORKER_HEARTBEAT_TIMEOUT: "60" };
+    const executor = await place.executor(redis.url, { name: OURS, env });
+    // The first clean-up comes with the start; a task that was enqueued and done afterwards tells that it is over.
+    const enqueued = await place.run(["enqueue", "echo", "1", "--wait", "--broker", redis.url]);
+    assert.equal(enqueued.code, 0, enqueued.stderr);
+    assert.deepEqual((await membersOf(redis)).sort(), [OURS, "task_executor_alive", "task_executor_dead"].sort());
+    assert.equal(await redis.cli(["GET", "clean_task_executor"]), "task_executor_alive");
+
+    await redis.cli(["DEL", "clean_task_executor"]);
+    await said(executor, /Expelled .*task_executor_dead/);
+    assert.deepEqual((await membersOf(redis)).sort(), [OURS, "task_executor_alive"].sort());
+    assert.equal(await redis.cli(["EXISTS", "task_executor_dead"]), "0");
+    assert.equal(await redis.cli(["EXISTS", "task_executor_alive"]), "1");
+    await until("the lock is given back", PATIENCE_MS, async () => {
+      return (await redis.cli(["EXISTS", "clean_task_executor"])) === "0";
+    });
+  });
+});
+
+test("the clean-up lock lives 60 s at most and is deleted by its owner only", SLOW, async () => {
+  await Place.with(async (place) => {
+    const redis = await place.redis();
+    const [one, other] = [await place.client(redis.url, "one"), await place.client(redis.url, "other")];
+    assert.equal(await one.lock(), true);
+    assert.equal(await other.lock(), false);
+    assert.equal(await redis.cli(["GET", "clean_task_executor"]), "one");
+    const ttl = Number(await redis.cli(["TTL", "clean_task_executor"]));
+    assert.ok(ttl > 50 && ttl <= 60, `it lives ${ttl} s`);
+    await other.unlock();
+    assert.equal(await redis.cli(["GET", "clean_task_executor"]), "one");
+    // It ran out meanwhile, and somebody else has it by now.
+    await redis.cli(["SET", "clean_task_executor", "task_executor_foreign"]);
+    await one.unlock();
+    assert.equal(await redis.cli(["GET", "clean_task_executor"]), "task_executor_foreign");
+  });
+});
+
+test("a lag that Redis cannot tell stops neither the heartbeats nor the work", SLOW, async () => {
+  await withWorld(async ({ place, redis, tasks, broker }) => {
+    const env = { WORKER_HEARTBEAT_TIMEOUT: "1" };
+    const executor = await place.executor(redis.url, { tasks, name: OURS, concurrency: 1, env });
+    await add(redis, { id: "slow", task_type: "wait", ms: 2_000 });
+    await untilBy(executor, "it runs", async () => (await executor.status()).current.slow !== undefined);
+    const entries = [];
+    for (const id of ["first", "deleted", "last"]) entries.push(await add(redis, { id, doc_id: "d" }));
+    await redis.cli(["XDEL", STREAM, entries[1] ?? ""]);
+    // Redis tells a null by an empty line.
+    assert.match(await redis.cli(["XINFO", "GROUPS", STREAM]), /\nlag\n$/);
+    const now = Date.now();
+    const beat = await untilBy(executor, "a beat after that", async () => {
+      const last = await lastBeat(redis);
+      return Date.parse(String(last.now)) > now && last;
+    });
+    assert.equal(typeof beat.lag, "number");
+    for (const id of ["slow", "first", "last"]) await recordOnce("done", executor, broker, id);
+    assert.equal(await broker.record("deleted"), null);
+  });
+});
+
+test("what is pending under an executor's own name is taken up first when it starts", SLOW, async () => {
+  await withWorld(async ({ place, redis, tasks, broker }) => {
+    await redis.cli(["XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM"]);
+    await add(redis, { id: "held", task_type: "wait", ms: 0 });
+    await redis.cli(["XREADGROUP", "GROUP", GROUP, OURS, "COUNT", "1", "STREAMS", STREAM, ">"]);
+    await add(redis, { id: "new", task_type: "wait", ms: 0 });
+    const executor = await place.executor(redis.url, { tasks, name: OURS, concurrency: 1 });
+    const held = await recordOnce("done", executor, broker, "held");
+    const fresh = await recordOnce("done", executor, broker, "new");
+    assert.ok(Number(held.started_at) <= Number(fresh.started_at));
+    await said(executor, /Took up 1 task/);
+  });
+});
