@@ -1,7 +1,7 @@
 /** Retries and purges by hand. */
-import { parseMessage, withOptions } from "../../task/message.ts";
 import { TASK_STATES } from "../../task/state.ts";
 import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../administration.ts";
+import { firstAttempt } from "../first-attempt.ts";
 import type { RedisConnections } from "./connections.ts";
 import {
   CANCELLED_KEY,
@@ -97,12 +97,4 @@ export class RedisByHand {
     );
     return Number(reply);
   }
-}
-
-/** The message with its attempts counted from the first again; what cannot be read goes back as it is. */
-function firstAttempt(message: string): string {
-  const parsed = parseMessage(message);
-  if (!parsed.ok || parsed.message.options.attempt === undefined) return message;
-  const { attempt: _, ...options } = parsed.message.options;
-  return withOptions(message, options);
 }

@@ -212,7 +212,7 @@ redis.call('ZREM', ARGV[8] .. r[3], id)
 redis.call('ZREM', ARGV[9] .. r[3], id)
 redis.call('HSET', key, 'state', 'queued', 'entry', entry, 'message', ARGV[7], 'attempt', 0, 'progress', 0,
   'progress_msg', '', 'crashes', 0)
-redis.call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result')
+redis.call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'unique')
 return { state, 1 }`;
 
 /** KEYS index; ARGV record prefix, log prefix, latest score, max, keep -> how many records were removed. */

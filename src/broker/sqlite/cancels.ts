@@ -5,17 +5,20 @@
 import { mayMove } from "../../task/state.ts";
 import type { CancelReceipt } from "../broker.ts";
 import { numberOf, textOf } from "./rows.ts";
-import { STATE, stateName } from "./schema.ts";
+import { PARKED, STATE, stateName } from "./schema.ts";
 import type { Store } from "./store.ts";
+import { dropLogs } from "./task-logs.ts";
 import type { Transaction } from "./transaction.ts";
+import { freeKey } from "./unique-keys.ts";
 
 /** How many ids one transaction takes. */
 const CHUNK = 1000;
 const FLAG_MS = 3_600_000;
 
+const WAITING_OR_RUNNING = [STATE.queued, STATE.running, STATE.scheduled, STATE.retrying, PARKED];
 /** A task that has not ended has this id. */
 const ALIVE = `EXISTS (SELECT 1 FROM ids JOIN tasks ON tasks.seq = ids.seq
-  WHERE ids.id = cancels.id AND tasks.state < ${STATE.done})`;
+  WHERE ids.id = cancels.id AND tasks.state IN (${WAITING_OR_RUNNING.join()}))`;
 const FIND = `SELECT tasks.seq, state, queue, retention_ms FROM ids JOIN tasks ON tasks.seq = ids.seq WHERE ids.id = ?`;
 const REMOVE = "DELETE FROM tasks WHERE seq = ?";
 const END = `UPDATE tasks SET state = ${STATE.cancelled}, due_at = NULL, finished_at = ?, expires_at = ?, reason = ?
@@ -50,7 +53,11 @@ function cancelOne(tx: Transaction, id: string, reason: string): CancelReceipt {
   const seq = numberOf(row, "seq");
   const retentionMs = numberOf(row, "retention_ms");
   if (retentionMs > 0) tx.sql(END).run(tx.now, tx.now + retentionMs, reason, seq);
-  else tx.sql(REMOVE).run(seq);
+  else {
+    tx.sql(REMOVE).run(seq);
+    dropLogs(tx, [seq]);
+  }
+  freeKey(tx, seq);
   tx.moved(textOf(row, "queue"), state, retentionMs > 0 ? "cancelled" : null);
   dropFlag(tx, id);
   return { id, state };

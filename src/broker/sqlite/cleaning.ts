@@ -8,11 +8,15 @@ import { expel } from "./fleet.ts";
 import { numberOf, textOf } from "./rows.ts";
 import { STATE, stateName } from "./schema.ts";
 import type { Store } from "./store.ts";
+import { dropLogs } from "./task-logs.ts";
 import type { Transaction } from "./transaction.ts";
+import { dropOldKeys } from "./unique-keys.ts";
 
 /** How many tasks one transaction removes, and how many such transactions one call makes. */
 const CHUNK = 500;
 const ROUNDS = 40;
+/** How many unique keys whose time is over one call forgets. */
+const MOST_KEYS = 10_000;
 /** How many pages of 4 KiB one call gives back, and how many stay free for the next tasks. */
 const VACUUM_PAGES = 2000;
 const SPARE_PAGES = 2000;
@@ -34,6 +38,7 @@ export interface CleaningRules {
 export async function clean(store: Store, rules: CleaningRules): Promise<CleanReport> {
   const removed = await store.write(CHUNK, (tx) => {
     dropOldFlags(tx);
+    dropOldKeys(tx, MOST_KEYS);
     tx.sql(EMPTY_COUNTS).run();
     return expel(tx, rules.executor, rules.heartbeatTimeoutMs);
   });
@@ -48,17 +53,21 @@ export async function clean(store: Store, rules: CleaningRules): Promise<CleanRe
 }
 
 function purge(tx: Transaction, deadLimit: number): number {
-  const expired = remove(tx, `${EXPIRED} RETURNING queue, state`, tx.now, CHUNK);
+  const expired = remove(tx, `${EXPIRED} RETURNING seq, queue, state`, tx.now, CHUNK);
   if (expired > 0) return expired;
   const crowded = tx.sql(CROWDED).get(deadLimit);
   if (crowded === undefined) return 0;
   const surplus = Math.min(numberOf(crowded, "n") - deadLimit, CHUNK);
-  return remove(tx, `${OLDEST_DEAD} RETURNING queue, state`, textOf(crowded, "queue"), surplus);
+  return remove(tx, `${OLDEST_DEAD} RETURNING seq, queue, state`, textOf(crowded, "queue"), surplus);
 }
 
 function remove(tx: Transaction, sql: string, ...values: (string | number)[]): number {
   const rows = tx.sql(sql).all(...values);
   for (const row of rows) tx.moved(textOf(row, "queue"), stateName(numberOf(row, "state")), null);
+  dropLogs(
+    tx,
+    rows.map((row) => numberOf(row, "seq")),
+  );
   return rows.length;
 }
 

@@ -4,10 +4,13 @@
  */
 import type { CompletionResult, Outcome, ProgressWrite } from "../broker.ts";
 import { anyFlag, dropFlag } from "./cancels.ts";
+import { releaseOne } from "./claims.ts";
 import { NO_TOKEN, STATE } from "./schema.ts";
 import { SqliteDelivery } from "./sqlite-delivery.ts";
 import type { Store } from "./store.ts";
+import { anyLog, dropLogs } from "./task-logs.ts";
 import type { Transaction } from "./transaction.ts";
+import { freeKey } from "./unique-keys.ts";
 
 const HELD = `WHERE seq = ?1 AND token = ?2 AND state = ${STATE.running}`;
 const REMOVE = `DELETE FROM tasks ${HELD}`;
@@ -19,6 +22,9 @@ const RETRY = `UPDATE tasks SET state = ${STATE.retrying}, token = ${NO_TOKEN}, 
   progress_msg = coalesce(?9, progress_msg) ${HELD}`;
 const PROGRESS = `UPDATE tasks SET attempt = ?3, started_at = ?4, progress = ?5, progress_msg = ?6 ${HELD}`;
 
+/** An outcome that changes the task; a parked one goes back as it came. */
+type Ending = Exclude<Outcome, { kind: "parked" }>;
+
 /** Ends attempts, in order. Dead tasks are kept whatever their retention: somebody must be able to look at them. */
 export function complete(
   store: Store,
@@ -28,17 +34,23 @@ export function complete(
   return store.write(outcomes.length, (tx) => {
     // Asked once: mostly there is no flag at all, and a question a task would be felt.
     const flags = anyFlag(tx);
+    const logs = anyLog(tx);
     return outcomes.map((outcome) => {
       const delivery = SqliteDelivery.of(outcome.delivery);
+      // It waits in its place; the next claim sees that its type is paused.
+      if (outcome.kind === "parked") return releaseOne(tx, delivery) ? "recorded" : "lost";
       const keptMs = outcome.kind === "dead" ? deadRetentionMs : outcome.retentionMs;
       if (!completeOne(tx, delivery, outcome, keptMs)) return "lost";
-      if (flags && outcome.kind !== "retry") dropFlag(tx, delivery.id);
+      if (outcome.kind === "retry") return "recorded";
+      if (flags) dropFlag(tx, delivery.id);
+      if (logs && keptMs <= 0) dropLogs(tx, [delivery.seq]);
+      if (outcome.uniqueKey !== null) freeKey(tx, delivery.seq);
       return "recorded";
     });
   });
 }
 
-function completeOne(tx: Transaction, delivery: SqliteDelivery, outcome: Outcome, keptMs: number): boolean {
+function completeOne(tx: Transaction, delivery: SqliteDelivery, outcome: Ending, keptMs: number): boolean {
   const { seq, token, queue } = delivery;
   if (outcome.kind === "retry") return retry(tx, delivery, outcome);
   const kept = keptMs > 0;
@@ -53,7 +65,7 @@ function completeOne(tx: Transaction, delivery: SqliteDelivery, outcome: Outcome
 }
 
 /** From finished_at on: what the record tells of the end. */
-function ending(tx: Transaction, outcome: Exclude<Outcome, { kind: "retry" }>, keptMs: number) {
+function ending(tx: Transaction, outcome: Exclude<Ending, { kind: "retry" }>, keptMs: number) {
   const result = outcome.kind === "done" ? outcome.result : null;
   const reason = outcome.kind === "done" ? null : outcome.reason;
   const error = outcome.kind === "dead" && outcome.error !== null ? JSON.stringify(outcome.error) : null;

@@ -7,7 +7,7 @@ import { dirname, resolve } from "node:path";
 import { runtime, type SqlDatabase, type SqlStatement } from "../../runtime/index.ts";
 import { BrokerUnavailableError } from "../broker.ts";
 import { BrokerUrlError } from "../broker-url-error.ts";
-import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
+import { APPLICATION_ID, SCHEMA_VERSION, stepsFrom } from "./schema.ts";
 import { messageOf, SqliteFileError, sqliteCode } from "./sqlite-errors.ts";
 
 /** After how many pages of 4 KiB the log is written back: four times SQLite's default, worth a tenth of the speed. */
@@ -128,9 +128,9 @@ export class DatabaseFile {
 
 function prepareFile(db: SqlDatabase, path: string): void {
   db.prepare("PRAGMA busy_timeout = 0").all();
-  const fresh = check(db, path);
+  const version = versionOf(db, path);
   // Only an empty file takes this; it must come before the first page is written.
-  if (fresh) db.prepare("PRAGMA auto_vacuum = INCREMENTAL").all();
+  if (version === 0) db.prepare("PRAGMA auto_vacuum = INCREMENTAL").all();
   const mode = db.prepare("PRAGMA journal_mode = WAL").get()?.journal_mode;
   if (mode !== "wal") {
     throw new SqliteFileError(
@@ -143,28 +143,29 @@ function prepareFile(db: SqlDatabase, path: string): void {
   db.prepare(`PRAGMA journal_size_limit = ${CHECKPOINT_PAGES * 4096}`).all();
   db.prepare("PRAGMA cache_size = -16000").all();
   db.prepare("PRAGMA temp_store = MEMORY").all();
-  if (fresh) create(db, path);
+  if (version < SCHEMA_VERSION) upgrade(db, path);
 }
 
-/** Tells whether the file is empty. @throws SqliteFileError where it is somebody else's, or newer than we are. */
-function check(db: SqlDatabase, path: string): boolean {
+/** The format of the file, 0 where it is empty. @throws SqliteFileError where it is somebody else's, or newer than we. */
+function versionOf(db: SqlDatabase, path: string): number {
   const application = db.prepare("PRAGMA application_id").get()?.application_id;
   const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
   const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.n;
-  if (application === 0 && version === 0 && tables === 0) return true;
+  if (application === 0 && version === 0 && tables === 0) return 0;
   if (application !== APPLICATION_ID) {
     throw new SqliteFileError(`${path} is the SQLite database of another program. Give taskexe a file of its own`);
   }
-  if (version <= SCHEMA_VERSION) return false;
+  if (version <= SCHEMA_VERSION) return version;
   throw new SqliteFileError(
     `the database ${path} was written by a newer taskexe (format ${version}; this one knows up to ` +
       `${SCHEMA_VERSION}). Update this taskexe, or give it another file`,
   );
 }
 
-/** Another process may be creating the same file: who gets the lock first does it. A failure is undone by close(). */
-function create(db: SqlDatabase, path: string): void {
+/** Another process may be about the same: who gets the lock first does it. A failure is undone by close(). */
+function upgrade(db: SqlDatabase, path: string): void {
   db.prepare("BEGIN IMMEDIATE").run();
-  if (check(db, path)) db.exec(SCHEMA);
+  const version = versionOf(db, path);
+  if (version < SCHEMA_VERSION) db.exec(stepsFrom(version));
   db.prepare("COMMIT").run();
 }

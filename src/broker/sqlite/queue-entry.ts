@@ -8,6 +8,7 @@ import { numberOf, textOf } from "./rows.ts";
 import { NO_TOKEN, STATE, stateName } from "./schema.ts";
 import type { Store } from "./store.ts";
 import type { Transaction } from "./transaction.ts";
+import { heldBy, hold } from "./unique-keys.ts";
 
 const INSERT = `INSERT INTO tasks(seq, state, queue, priority, place, token, lease_until, started_at, enqueued_at,
   queued_at, due_at, retention_ms, id, type, message)
@@ -22,7 +23,7 @@ export function checkRequests(requests: readonly EnqueueRequest[], priorities: n
   if (requests.length > MAX_ENQUEUE_BATCH) {
     throw new RangeError(`enqueue takes at most ${MAX_ENQUEUE_BATCH} tasks a call, got ${requests.length}`);
   }
-  for (const { id, priority, retentionMs, delayMs = 0 } of requests) {
+  for (const { id, priority, retentionMs, delayMs = 0, unique } of requests) {
     if (!Number.isInteger(priority) || priority < 0 || priority >= priorities) {
       throw new RangeError(
         `the priority of task "${id}" must be an integer from 0 to ${priorities - 1}, got ${priority}`,
@@ -33,32 +34,48 @@ export function checkRequests(requests: readonly EnqueueRequest[], priorities: n
         `retention and delay of task "${id}" must be 0 or more ms, got ${retentionMs} and ${delayMs}`,
       );
     }
+    if (unique !== undefined && unique.ttlMs !== null && !(unique.ttlMs > 0)) {
+      throw new RangeError(`the unique key of task "${id}" must be held for more than 0 ms, got ${unique.ttlMs}`);
+    }
   }
 }
 
 /** All or nothing. A task whose id is there already is left as it is. */
 export function enqueue(store: Store, requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
-  return store.write(requests.length, (tx) => {
-    dropOldFlags(tx);
-    return requests.map((request) => enqueueOne(tx, request));
-  });
+  return store.write(requests.length, (tx) => enqueueAll(tx, requests));
+}
+
+/** The same, as a part of a larger transaction. */
+export function enqueueAll(tx: Transaction, requests: readonly EnqueueRequest[]): EnqueueReceipt[] {
+  dropOldFlags(tx);
+  return requests.map((request) => enqueueOne(tx, request));
 }
 
 function enqueueOne(tx: Transaction, request: EnqueueRequest): EnqueueReceipt {
   const { id, queue, delayMs = 0 } = request;
   const { now } = tx;
+  if (request.unique !== undefined) {
+    const there = receiptOf(tx, id) ?? heldBy(tx, request);
+    if (there !== null) return there;
+  }
   const seq = tx.nextNumber();
   if (tx.sql(TAKE_ID).run(id, seq).changes === 0) {
-    const row = tx.sql(STATE_OF).get(id);
-    return { id, created: false, state: row === undefined ? "queued" : stateName(numberOf(row, "state")) };
+    return receiptOf(tx, id) ?? { id, created: false, state: "queued" };
   }
   const state = delayMs > 0 ? "scheduled" : "queued";
   const [queuedAt, dueAt] = delayMs > 0 ? [null, Math.ceil(now + delayMs)] : [now, null];
   const { priority, type, message } = request;
   const retentionMs = Math.ceil(request.retentionMs);
   tx.sql(INSERT).run(seq, STATE[state], queue, priority, now, queuedAt, dueAt, retentionMs, id, type, message);
+  hold(tx, seq, request);
   tx.moved(queue, null, state);
   return { id, created: true, state };
+}
+
+/** What the enqueue answers where a task of that id is there; null where none is. */
+function receiptOf(tx: Transaction, id: string): EnqueueReceipt | null {
+  const row = tx.sql(STATE_OF).get(id);
+  return row === undefined ? null : { id, created: false, state: stateName(numberOf(row, "state")) };
 }
 
 /** Queues what is due, at the end of the line. */

@@ -13,9 +13,6 @@ import { TASK_STATES, type TaskState } from "../../task/state.ts";
 
 /** PRAGMA application_id: "tskx". */
 export const APPLICATION_ID = 0x74_73_6b_78;
-/** PRAGMA user_version: raised with each change of the tables. */
-export const SCHEMA_VERSION = 1;
-
 /** How a state is stored. Never renumber: the numbers are in people's files, and in the indexes below. */
 export const STATE = {
   queued: 0,
@@ -27,7 +24,13 @@ export const STATE = {
   cancelled: 6,
 } as const satisfies Record<TaskState, number>;
 
+/**
+ * Queued, but its type is paused: aside from the line, so that no claim walks past it again and again. Its place stays.
+ */
+export const PARKED = 7;
+
 const STATE_NAMES = new Map<number, TaskState>(TASK_STATES.map((name) => [STATE[name], name]));
+STATE_NAMES.set(PARKED, "queued");
 
 /** @throws RangeError for a number that stands for no state: the file was changed by somebody else. */
 export function stateName(code: number): TaskState {
@@ -39,7 +42,7 @@ export function stateName(code: number): TaskState {
 /** The token of a task that nobody holds; as long in the file as any other. */
 export const NO_TOKEN = 2 ** 46;
 
-export const SCHEMA = `
+const FIRST = `
 CREATE TABLE tasks(
   seq INTEGER PRIMARY KEY,
   state INTEGER NOT NULL,
@@ -92,5 +95,56 @@ CREATE INDEX beats_of ON beats(name, at);
 CREATE INDEX beats_at ON beats(at);
 CREATE TABLE locks(name TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 PRAGMA application_id = ${APPLICATION_ID};
-PRAGMA user_version = ${SCHEMA_VERSION};
 `;
+
+/**
+ * What people ask for by hand. `tasks_listed` leaves out queued and running tasks, so that a task which keeps no record
+ * pays nothing for it; `type` is in it to be filtered by without a look at the rows. A query must say `state > 1` too.
+ * `paused.resuming`: resumed, but tasks of that type may still be parked. `uniques.until`: null, until its task has ended.
+ */
+const ADMINISTRATION = `
+CREATE INDEX tasks_listed ON tasks(state, queue, seq, type) WHERE state > 1;
+CREATE INDEX tasks_parked ON tasks(type, seq) WHERE state = ${PARKED};
+CREATE TABLE paused(kind TEXT, name TEXT, resuming INTEGER NOT NULL, PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE schedules(
+  name TEXT PRIMARY KEY,
+  cron TEXT NOT NULL,
+  timezone TEXT,
+  type TEXT NOT NULL,
+  queue TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  payload TEXT NOT NULL,
+  retention_ms INTEGER NOT NULL,
+  next_at INTEGER,
+  last_at INTEGER
+) STRICT;
+CREATE TABLE logs(
+  task INTEGER,
+  line INTEGER,
+  at INTEGER NOT NULL,
+  level TEXT NOT NULL,
+  text TEXT NOT NULL,
+  PRIMARY KEY(task, line)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE uniques(
+  queue TEXT,
+  key TEXT,
+  task INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  until INTEGER,
+  PRIMARY KEY(queue, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX uniques_of ON uniques(task);
+CREATE INDEX uniques_until ON uniques(until) WHERE until IS NOT NULL;
+`;
+
+/** The step at n leads from format n to n + 1: a new file takes all of them, an old one those that it lacks. */
+const STEPS: readonly string[] = [FIRST, ADMINISTRATION];
+
+/** PRAGMA user_version: how many steps a file has taken. */
+export const SCHEMA_VERSION = STEPS.length;
+
+/** The statements that lead from a format to the present one; to be run in one transaction. */
+export function stepsFrom(version: number): string {
+  return `${STEPS.slice(version).join("")}PRAGMA user_version = ${SCHEMA_VERSION};`;
+}

@@ -4,6 +4,16 @@
  */
 import { type Nursery, openRoot, sleep, withNursery } from "../../concurrency/index.ts";
 import type { TaskRecord } from "../../task/record.ts";
+import type {
+  ListPage,
+  ListQuery,
+  LogLine,
+  PauseTarget,
+  PurgeQuery,
+  RetryReceipt,
+  Schedule,
+  ScheduleDefinition,
+} from "../administration.ts";
 import {
   type Backlog,
   type Broker,
@@ -23,6 +33,7 @@ import {
   type QueueCounts,
 } from "../broker.ts";
 import { Bell } from "./bell.ts";
+import { purge, retry } from "./by-hand.ts";
 import { cancel, flagged } from "./cancels.ts";
 import { SqliteClaims } from "./claims.ts";
 import { clean } from "./cleaning.ts";
@@ -31,10 +42,14 @@ import { ConnectionMonitor } from "./connection-monitor.ts";
 import { backlog, counts } from "./counting.ts";
 import { DatabaseFile, pathOf } from "./database-file.ts";
 import { beat, leave, lock, members, unlock } from "./fleet.ts";
+import { list } from "./listing.ts";
+import { SqlitePauses } from "./pauses.ts";
 import { checkRequests, enqueue, promote } from "./queue-entry.ts";
 import { recordOf } from "./rows.ts";
+import { fireSchedule, putSchedule, removeSchedule, schedules } from "./schedules.ts";
 import { isUnavailable, messageOf } from "./sqlite-errors.ts";
 import { Store } from "./store.ts";
+import { appendLogs, readLogs } from "./task-logs.ts";
 import { Watcher } from "./watcher.ts";
 
 const DEFAULT_PRIORITIES = 2;
@@ -57,6 +72,7 @@ export class SqliteBroker implements Broker {
   readonly #bell = new Bell();
   readonly #store: Store;
   readonly #watcher: Watcher;
+  readonly #pauses: SqlitePauses;
   readonly #claims: SqliteClaims | null;
   #nursery: Nursery | null = null;
   #running: Promise<void> = Promise.resolve();
@@ -72,7 +88,8 @@ export class SqliteBroker implements Broker {
     this.#file = file;
     this.#store = new Store(this.#file, this.#monitor, url);
     this.#watcher = new Watcher(this.#store, this.#monitor, this.#bell, executor !== null);
-    this.#claims = executor === null ? null : new SqliteClaims(this.#store, executor, leaseMs, queues);
+    this.#pauses = new SqlitePauses(this.#store);
+    this.#claims = executor === null ? null : new SqliteClaims(this.#store, executor, leaseMs, queues, this.#pauses);
   }
 
   connection(): ConnectionState {
@@ -130,7 +147,7 @@ export class SqliteBroker implements Broker {
   }
 
   async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
-    checkRequests(requests, this.#options.priorities ?? DEFAULT_PRIORITIES);
+    checkRequests(requests, this.#priorities);
     const receipts = await enqueue(this.#store, requests);
     this.#bell.ring();
     return receipts;
@@ -170,8 +187,9 @@ export class SqliteBroker implements Broker {
   }
 
   async promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
+    const unparked = await this.#pauses.goOnResuming();
     const answer = await promote(this.#store, max);
-    if (answer.promoted > 0) this.#bell.ring();
+    if (answer.promoted + unparked > 0) this.#bell.ring();
     return answer;
   }
 
@@ -208,6 +226,64 @@ export class SqliteBroker implements Broker {
     return backlog(this.#store, this.#options.queues);
   }
 
+  list(query: ListQuery): Promise<ListPage> {
+    return list(this.#store, query, this.#options.queues, this.#priorities);
+  }
+
+  async retry(ids: readonly string[]): Promise<RetryReceipt[]> {
+    const receipts = await retry(this.#store, ids);
+    this.#bell.ring();
+    return receipts;
+  }
+
+  purge(query: PurgeQuery, max: number): Promise<number> {
+    return purge(this.#store, query, max, this.#options.queues);
+  }
+
+  pause(target: PauseTarget): Promise<void> {
+    return this.#pauses.pause(target);
+  }
+
+  async resume(target: PauseTarget): Promise<void> {
+    await this.#pauses.resume(target);
+    this.#bell.ring();
+  }
+
+  paused(): Promise<PauseTarget[]> {
+    return this.#pauses.list();
+  }
+
+  isTypePaused(type: string): boolean {
+    return this.#pauses.isTypePaused(type);
+  }
+
+  putSchedule(schedule: ScheduleDefinition, nextAt: number | null): Promise<void> {
+    return putSchedule(this.#store, schedule, nextAt);
+  }
+
+  removeSchedule(name: string): Promise<boolean> {
+    return removeSchedule(this.#store, name);
+  }
+
+  schedules(): Promise<Schedule[]> {
+    return schedules(this.#store);
+  }
+
+  async fireSchedule(name: string, dueAt: number, nextAt: number | null, request: EnqueueRequest): Promise<boolean> {
+    checkRequests([request], this.#priorities);
+    const fired = await fireSchedule(this.#store, name, dueAt, nextAt, request);
+    this.#bell.ring();
+    return fired;
+  }
+
+  appendLogs(logs: readonly { readonly id: string; readonly lines: readonly LogLine[] }[]): Promise<void> {
+    return appendLogs(this.#store, logs);
+  }
+
+  logs(id: string): Promise<LogLine[]> {
+    return readLogs(this.#store, id);
+  }
+
   beat(json: string): Promise<void> {
     return beat(this.#store, this.#mustHaveName(), json);
   }
@@ -234,6 +310,10 @@ export class SqliteBroker implements Broker {
       heartbeatTimeoutMs: this.#options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
       deadLimit: this.#options.deadLimit ?? DEFAULT_DEAD_LIMIT,
     });
+  }
+
+  get #priorities(): number {
+    return this.#options.priorities ?? DEFAULT_PRIORITIES;
   }
 
   #mustClaim(): SqliteClaims {

@@ -1,0 +1,74 @@
+/** Retries and purges by hand. */
+import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../administration.ts";
+import { firstAttempt } from "../first-attempt.ts";
+import { dropFlag } from "./cancels.ts";
+import { numberOf, textOf } from "./rows.ts";
+import { STATE, stateName } from "./schema.ts";
+import type { Store } from "./store.ts";
+import { dropLogs } from "./task-logs.ts";
+import type { Transaction } from "./transaction.ts";
+
+const FIND = "SELECT tasks.seq, state, queue, message FROM ids JOIN tasks ON tasks.seq = ids.seq WHERE ids.id = ?";
+/** As a new task: at the end of the line, nothing told yet. */
+const RETRY = `UPDATE tasks SET state = ${STATE.queued}, place = ?, queued_at = ?, message = ?, owner = NULL,
+  deliveries = 0, attempt = 0, crashes = 0, completions = 0, progress = 0, progress_msg = '', result = NULL,
+  reason = NULL, error = NULL, due_at = NULL, finished_at = NULL, expires_at = NULL WHERE seq = ?`;
+
+/** @throws (rejects) RangeError for more than 1 000 ids. */
+export async function retry(store: Store, ids: readonly string[]): Promise<RetryReceipt[]> {
+  if (ids.length > MAX_ADMINISTRATION_BATCH) {
+    throw new RangeError(`a retry takes at most ${MAX_ADMINISTRATION_BATCH} ids at once, got ${ids.length}`);
+  }
+  return store.write(ids.length, (tx) => ids.map((id) => retryOne(tx, id)));
+}
+
+function retryOne(tx: Transaction, id: string): RetryReceipt {
+  const row = tx.sql(FIND).get(id);
+  if (row === undefined) return { id, state: null, retried: false };
+  const state = stateName(numberOf(row, "state"));
+  if (state !== "dead" && state !== "cancelled") return { id, state, retried: false };
+  tx.sql(RETRY).run(tx.nextNumber(), tx.now, firstAttempt(textOf(row, "message")), numberOf(row, "seq"));
+  tx.moved(textOf(row, "queue"), state, "queued");
+  // The cancel that ended it must not end it again.
+  dropFlag(tx, id);
+  return { id, state, retried: true };
+}
+
+/** @throws (rejects) RangeError for a `max` that is not 1..1 000. */
+export async function purge(
+  store: Store,
+  { state, queue, type }: PurgeQuery,
+  max: number,
+  queues: readonly string[],
+): Promise<number> {
+  if (!Number.isInteger(max) || max < 1 || max > MAX_ADMINISTRATION_BATCH) {
+    throw new RangeError(`a purge removes 1 to ${MAX_ADMINISTRATION_BATCH} records at once, got ${max}`);
+  }
+  let purged = 0;
+  for (const name of queue === undefined ? queues : [queue]) {
+    if (purged < max) purged += await store.write(max - purged, (tx) => purgeSome(tx, name, state, type, max - purged));
+  }
+  return purged;
+}
+
+function purgeSome(
+  tx: Transaction,
+  queue: string,
+  state: PurgeQuery["state"],
+  type: string | undefined,
+  max: number,
+): number {
+  const ofType = type === undefined ? "" : "AND type = ?";
+  const rows = tx
+    .sql(
+      `DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE state > 1 AND state = ${STATE[state]} AND queue = ?
+        ${ofType} ORDER BY seq LIMIT ?) RETURNING seq`,
+    )
+    .all(queue, ...(type === undefined ? [] : [type]), max);
+  if (rows.length > 0) tx.moved(queue, state, null, rows.length);
+  dropLogs(
+    tx,
+    rows.map((row) => numberOf(row, "seq")),
+  );
+  return rows.length;
+}
