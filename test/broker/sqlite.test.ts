@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { STATE } from "../../src/broker/sqlite/schema.ts";
 import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
+import { sleep } from "../../src/concurrency/index.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { TASK_STATES } from "../../src/task/state.ts";
 import {
@@ -134,6 +135,26 @@ sentence("a flag for an unknown id is forgotten after an hour, but not while suc
     ask("SELECT id FROM cancels").map(({ id }) => id),
     ["waits"],
   );
+});
+
+sentence("a task that was flagged before it came leaves no flag once it is cancelled in the queue", async (stage) => {
+  const broker = await stage.open("a");
+  await broker.cancel(["one"]);
+  await broker.enqueue([task("one", { retentionMs: 0 })]);
+  assert.deepEqual(await broker.cancel(["one"]), [{ id: "one", state: "queued" }]);
+  assert.deepEqual(await broker.cancelled(["one"]), []);
+  assert.equal((await broker.enqueue([task("one")]))[0]?.created, true);
+  assert.equal((await claimOne(broker, stage.signal)).mayBeCancelled, false);
+});
+
+sentence("an executor that stalled keeps its expired lease as long as nobody else has taken it", async (stage) => {
+  const broker = await stage.open("a", { leaseMs: 30 });
+  await broker.enqueue([task("one")]);
+  const delivery = await claimOne(broker, stage.signal);
+  await sleep(60, stage.signal);
+  assert.deepEqual(await broker.reclaim(10), [], "it would run its own task a second time");
+  assert.deepEqual(await broker.renew([delivery]), []);
+  assert.deepEqual(await broker.complete([done(delivery)]), ["recorded"]);
 });
 
 sentence("beats older than half an hour are trimmed, and a lock older than a minute is free", async (stage) => {
