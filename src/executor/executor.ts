@@ -235,8 +235,10 @@ export class Executor implements StatusSource {
       },
       abandoned: () => this.#countAbandoned(),
     };
-    const start = (delivery: Delivery): void =>
+    const start = (delivery: Delivery): void => {
+      this.#running.expect();
       attempts.startSoon((task: Task) => runAttempt(delivery, task, parts), { name: "attempt" });
+    };
     return new Intake(this.#broker, this.#running, this.#completion, this.#options.concurrency, start);
   }
 

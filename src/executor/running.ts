@@ -47,10 +47,21 @@ export class RunningTask {
 }
 
 export class RunningTasks {
+  #expected = 0;
   readonly #tasks = new Set<RunningTask>();
   readonly #abandoned = new Set<RunningTask>();
 
+  /**
+   * An attempt is about to begin: its slot is taken from now on. A task starts with the next microtask, and whoever
+   * counted slots before that would claim for one that is gone.
+   */
+  expect(): void {
+    this.#expected++;
+  }
+
+  /** An expected attempt has begun. */
   add(task: RunningTask): void {
+    this.#expected--;
     this.#tasks.add(task);
   }
 
@@ -71,11 +82,12 @@ export class RunningTasks {
 
   /** How many slots are taken. */
   get slots(): number {
-    return this.#tasks.size + this.#abandoned.size;
+    return this.size + this.#abandoned.size;
   }
 
+  /** How many attempts run or are about to. */
   get size(): number {
-    return this.#tasks.size;
+    return this.#expected + this.#tasks.size;
   }
 
   get abandonedCount(): number {
