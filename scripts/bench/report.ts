@@ -2,12 +2,17 @@
 import { spread } from "./figures.ts";
 import { type Check, holds, type Outcome, type Row } from "./results.ts";
 
-export function report(machine: Readonly<Record<string, string>>, settings: string, outcome: Outcome): string {
+export function report(
+  machine: Readonly<Record<string, string>>,
+  settings: string,
+  outcome: Required<Outcome>,
+): string {
   const names = [...new Set(outcome.rows.map(({ bench }) => bench))];
   const facts = Object.entries(machine).map(([name, value]) => [name, value]);
   return [
     `${table(facts)}\n${settings}\n`,
     ...names.map((name) => `${name}\n${table(rowsOf(outcome.rows.filter(({ bench }) => bench === name)))}`),
+    ...outcome.failures.map((failure) => `FAILED ${failure}\n`),
     `targets\n${table(outcome.checks.map(checkCells))}`,
     `what is counted\n${outcome.notes.map((note) => `  ${note}\n`).join("")}`,
   ].join("\n");

@@ -39,6 +39,8 @@ export interface Outcome {
   readonly checks: readonly Check[];
   /** What is counted and what is not, in sentences for the reader of the table. */
   readonly notes: readonly string[];
+  /** Why a benchmark gave nothing. */
+  readonly failures?: readonly string[];
 }
 
 /** Tells whether a check holds; a figure that is not a number never does. */
@@ -47,10 +49,11 @@ export function holds(check: Check): boolean {
 }
 
 /** Adds up what several benchmarks gave. */
-export function joined(outcomes: readonly Outcome[]): Outcome {
+export function joined(outcomes: readonly Outcome[]): Required<Outcome> {
   return {
     rows: outcomes.flatMap(({ rows }) => rows),
     checks: outcomes.flatMap(({ checks }) => checks),
     notes: outcomes.flatMap(({ notes }) => notes),
+    failures: outcomes.flatMap(({ failures = [] }) => failures),
   };
 }
