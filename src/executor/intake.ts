@@ -122,7 +122,7 @@ export class Intake {
       const size = await this.#reserve(batch, signal);
       try {
         await this.#completion.room(signal);
-        if (await this.#recover(signal)) this.#arrived(await this.#claim(size, signal), size);
+        if (await this.#recover(signal)) await this.#arrived(await this.#claim(size, signal));
       } catch (error) {
         if (!(error instanceof BrokerUnavailableError)) throw error;
         // The reply of a claim may be lost, and with it entries that are ours by now.
@@ -144,9 +144,16 @@ export class Intake {
     }
   }
 
-  #arrived(deliveries: readonly Delivery[], _size: number): void {
+  async #arrived(deliveries: readonly Delivery[]): Promise<void> {
     this.#lastTurn = performance.now();
-    this.#ready.push(...deliveries);
+    const room = Math.max(0, this.#room());
+    if (deliveries.length <= room) {
+      this.#ready.push(...deliveries);
+      return;
+    }
+    // Orphans have taken slots that were kept for this claim while it waited: what has none goes back, for others.
+    this.#ready.push(...deliveries.slice(0, room));
+    await this.#broker.release(deliveries.slice(room));
   }
 
   /** Waits for free slots and keeps up to `batch` of them for a claim. */
@@ -175,7 +182,10 @@ export class Intake {
     await this.#freed.wait(signal);
   }
 
-  /** Takes up what is pending under our name. False: another claim is under way, whose entries must not be mistaken. */
+  /**
+   * Takes up what is pending under our name. False: no claim may follow at once, since another one is under way, whose
+   * entries must not be mistaken for strays, or since the slots kept for it went to what was found.
+   */
   async #recover(signal: AbortSignal): Promise<boolean> {
     if (!this.#recoverDue) return true;
     if (this.#claiming > 0) {
@@ -184,15 +194,13 @@ export class Intake {
     }
     this.#claiming++;
     try {
-      this.#recoverDue = false;
       const found = await this.#broker.recover(this.handles(), RECOVER_MAX);
+      // Only now: until then no claim may pass by what was ours before.
+      this.#recoverDue = false;
       if (found.length > 0) logger.info("Took up {count} task(s) pending under our own name", { count: found.length });
       this.take(found);
       this.#lastTurn = performance.now();
-      return true;
-    } catch (error) {
-      this.#recoverDue = true;
-      throw error;
+      return found.length === 0;
     } finally {
       this.#claiming--;
     }
