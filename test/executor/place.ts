@@ -126,8 +126,13 @@ export async function untilBy<T>(
   what: string,
   ask: () => T | Promise<T>,
 ): Promise<Exclude<T, false | null | undefined>> {
-  const answer = await until(what, PATIENCE_MS, async () => (executor.hasEnded ? ENDED : await ask()));
-  if (answer === ENDED) throw new Error(`the executor ended before ${what}:\n${executor.log().slice(-4_000)}`);
+  const tail = () => executor.log().slice(-4_000);
+  const answer = await until(what, PATIENCE_MS, async () => (executor.hasEnded ? ENDED : await ask())).catch(
+    (error) => {
+      throw new Error(`the executor's log ends with:\n${tail()}`, { cause: error });
+    },
+  );
+  if (answer === ENDED) throw new Error(`the executor ended before ${what}:\n${tail()}`);
   return answer as Exclude<T, false | null | undefined>;
 }
 
