@@ -2,6 +2,12 @@
  * The package root: everything that programs and handler files may import from "taskexe".
  * Importing it is cheap: it starts nothing, opens nothing and reads nothing.
  */
+export type { ListPage, LogLine, PauseTarget, PurgeQuery, RetryReceipt, Schedule } from "./broker/administration.ts";
+export { BrokerUnavailableError, type CancelReceipt, type EnqueueReceipt, type QueueCounts } from "./broker/broker.ts";
+export { UnknownTaskError, type WatchEvent } from "./broker/operations/watch.ts";
+export type { Client, Item, MixedItem } from "./client/client.ts";
+export { type ConnectOptions, connect } from "./client/connect.ts";
+export { ClientClosedError, ClientOverloadedError, PartlyEnqueuedError } from "./client/errors.ts";
 export * from "./concurrency/index.ts";
 export {
   defineTask,
@@ -12,4 +18,9 @@ export {
   type TaskInfo,
   type TaskLog,
 } from "./handlers/define-task.ts";
+export { CronError } from "./task/cron.ts";
+export type { EnqueueOptions } from "./task/enqueue-options.ts";
 export type { Backoff } from "./task/message.ts";
+export { InvalidTaskError } from "./task/new-task.ts";
+export type { TaskRecord } from "./task/record.ts";
+export type { TaskState } from "./task/state.ts";

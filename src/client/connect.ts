@@ -1,0 +1,68 @@
+/** Connects a program to the tasks of a broker: from an address to a client that is ready. */
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
+import { createBroker } from "../broker/open-broker.ts";
+import { moveOnAfter, openRoot } from "../concurrency/index.ts";
+import { stateDirectory } from "../config/state-directory.ts";
+import { Client } from "./client.ts";
+
+const DAY_MS = 24 * 3_600_000;
+
+/** All of it optional. */
+export interface ConnectOptions {
+  /** The queues that `counts` counts and `list` looks through; default `["common"]`. Enqueues may name any queue. */
+  readonly queues?: readonly string[];
+  /** How long records are kept where neither a task nor its definition says, in ms. Default a day. */
+  readonly retentionMs?: number;
+  /** How long to wait for a broker that is away: to connect, and for each enqueue, in ms. Default 30 000. */
+  readonly waitMs?: number;
+  /** How many tasks may wait to be sent. Default 10 000. */
+  readonly maxWaiting?: number;
+  /** Gives up connecting when it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Connects. Close the client when done, or say `await using client = await connect()`.
+ *
+ * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one, that of
+ *   `TASKEXE_BROKER`, else the embedded queue of this machine: what an executor without settings works on.
+ * @throws BrokerUrlError where the address cannot be read; BrokerUnavailableError where nobody answers in time; the
+ *   signal's reason once it aborts.
+ */
+export async function connect(url?: string, options: ConnectOptions = {}): Promise<Client> {
+  const { queues = ["common"], retentionMs = DAY_MS, waitMs = 30_000, maxWaiting = 10_000, signal } = options;
+  const address = url ?? (process.env.TASKEXE_BROKER || embeddedQueue());
+  const broker = await createBroker(address, { executor: null, queues, leaseMs: 30_000 });
+  try {
+    await open(broker, waitMs, signal);
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+  return new Client({ broker, retentionMs, waitMs, maxWaiting });
+}
+
+async function open(broker: Broker, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const root = openRoot({ signal });
+  try {
+    const opened = await moveOnAfter(root, waitMs, (scope) => broker.open(scope.signal));
+    if (!opened.cancelled) return;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    // Takes the listener off the caller's signal.
+    root.cancel("connected, or given up");
+  }
+  const reason = broker.connection().lastError ?? `no answer within ${waitMs} ms`;
+  throw new BrokerUnavailableError(`the broker ${broker.url} cannot be reached: ${reason}`);
+}
+
+/** The same file as an executor's that was given no broker; its folder is made for this user alone. */
+function embeddedQueue(): string {
+  const file = join(stateDirectory(process.env).path, "queue.db");
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  return `sqlite:${file}`;
+}

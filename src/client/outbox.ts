@@ -1,0 +1,143 @@
+/**
+ * The tasks on their way to the broker. Enqueues of the same moment travel together; while the broker is away they wait
+ * and are sent again under the same ids, so that a lost answer never makes two tasks of one. Both have a bound: how many
+ * wait, and how long.
+ */
+import { type Broker, BrokerUnavailableError, type EnqueueReceipt, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
+import { openRoot, sleep } from "../concurrency/index.ts";
+import { type PreparedTask, requestOf } from "../task/new-task.ts";
+import { ClientClosedError, ClientOverloadedError } from "./errors.ts";
+
+/** Between two tries while the broker is away, in ms: the first, and the longest. */
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 500;
+
+/** Tasks that are enqueued all or not at all. */
+interface Parcel {
+  readonly tasks: readonly PreparedTask[];
+  /** When the wait is over, on the clock of `performance.now`. */
+  readonly until: number;
+  readonly resolve: (receipts: EnqueueReceipt[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface OutboxLimits {
+  /** How many tasks may be on their way at once. */
+  readonly maxWaiting: number;
+  /** How long one may be on its way while the broker is away, in ms. */
+  readonly waitMs: number;
+}
+
+export class Outbox {
+  readonly #broker: Broker;
+  readonly #limits: OutboxLimits;
+  readonly #root = openRoot();
+  #parcels: Parcel[] = [];
+  #held = 0;
+  #sending: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(broker: Broker, limits: OutboxLimits) {
+    this.#broker = broker;
+    this.#limits = limits;
+  }
+
+  /**
+   * Sends up to `MAX_ENQUEUE_BATCH` tasks, all or none of them.
+   *
+   * @throws (rejects) ClientOverloadedError, ClientClosedError, both at once and with nothing sent;
+   *   BrokerUnavailableError when the wait is over: the tasks may have been enqueued or not, and can be sent again under
+   *   the same ids.
+   */
+  send(tasks: readonly PreparedTask[]): Promise<EnqueueReceipt[]> {
+    if (this.#closed) return Promise.reject(new ClientClosedError());
+    const { maxWaiting, waitMs } = this.#limits;
+    if (this.#held + tasks.length > maxWaiting) {
+      const more = tasks.length === 1 ? "one more does" : `${tasks.length} more do`;
+      const message = `${this.#held} tasks wait to be enqueued and ${more} not fit (limit ${maxWaiting})`;
+      return Promise.reject(new ClientOverloadedError(message));
+    }
+    this.#held += tasks.length;
+    const { promise, resolve, reject } = Promise.withResolvers<EnqueueReceipt[]>();
+    this.#parcels.push({ tasks, until: performance.now() + waitMs, resolve, reject });
+    this.#sending ??= this.#sendAll();
+    return promise;
+  }
+
+  /** Takes no more, and waits until what is on its way has arrived or failed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#sending;
+  }
+
+  /** Never rejects: every failure is its parcel's. */
+  async #sendAll(): Promise<void> {
+    // What is enqueued in this turn of the loop comes along.
+    await Promise.resolve();
+    while (this.#parcels.length > 0) await this.#deliver(this.#take());
+    this.#sending = null;
+  }
+
+  #take(): Parcel[] {
+    let count = 0;
+    const fitting = this.#parcels.findIndex(({ tasks }) => {
+      count += tasks.length;
+      return count > MAX_ENQUEUE_BATCH;
+    });
+    return this.#parcels.splice(0, fitting === -1 ? this.#parcels.length : Math.max(1, fitting));
+  }
+
+  async #deliver(taken: readonly Parcel[]): Promise<void> {
+    let parcels = taken;
+    for (let pause = FIRST_PAUSE_MS; parcels.length > 0; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      try {
+        this.#arrived(parcels, await this.#enqueue(parcels));
+        return;
+      } catch (error) {
+        if (!(error instanceof BrokerUnavailableError)) return this.#refused(parcels, error);
+        parcels = this.#stillWaiting(parcels, error);
+        this.#parcels = this.#stillWaiting(this.#parcels, error);
+      }
+      if (parcels.length > 0) await sleep(pause, this.#root.signal);
+    }
+  }
+
+  #enqueue(parcels: readonly Parcel[]): Promise<EnqueueReceipt[]> {
+    const now = this.#broker.now();
+    return this.#broker.enqueue(parcels.flatMap(({ tasks }) => tasks.map((task) => requestOf(task, now))));
+  }
+
+  #arrived(parcels: readonly Parcel[], receipts: readonly EnqueueReceipt[]): void {
+    let from = 0;
+    for (const { tasks, resolve } of parcels) {
+      this.#held -= tasks.length;
+      resolve(receipts.slice(from, from + tasks.length));
+      from += tasks.length;
+    }
+  }
+
+  /** One that the broker refuses must not fail those that happened to travel with it. */
+  async #refused(parcels: readonly Parcel[], error: unknown): Promise<void> {
+    const [first] = parcels;
+    if (parcels.length === 1 && first !== undefined) {
+      this.#fail(first, error);
+      return;
+    }
+    for (const parcel of parcels) await this.#deliver([parcel]);
+  }
+
+  #stillWaiting(parcels: readonly Parcel[], error: BrokerUnavailableError): Parcel[] {
+    const now = performance.now();
+    return parcels.filter((parcel) => {
+      if (now < parcel.until) return true;
+      const message = `not enqueued within ${this.#limits.waitMs} ms: ${error.message}`;
+      this.#fail(parcel, new BrokerUnavailableError(message, { cause: error }));
+      return false;
+    });
+  }
+
+  #fail({ tasks, reject }: Parcel, error: unknown): void {
+    this.#held -= tasks.length;
+    reject(error);
+  }
+}

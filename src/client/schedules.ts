@@ -1,0 +1,57 @@
+/** The cron schedules of a client: put, remove, list. When they come due next is worked out here; executors fire them. */
+import type * as v from "valibot";
+import type { Schedule } from "../broker/administration.ts";
+import type { Broker } from "../broker/broker.ts";
+import { type NewSchedule, putSchedule } from "../broker/operations/put-schedule.ts";
+import { formatMessage } from "../task/message.ts";
+import {
+  type AnyTask,
+  checkPayload,
+  type PayloadSchema,
+  type TypedTask,
+  typeOf,
+  type UntypedTask,
+} from "./task-type.ts";
+
+/** When and where; the task and its payload stand beside it. */
+export type Timetable = Omit<NewSchedule, "name" | "type" | "payload">;
+
+export class ClientSchedules {
+  readonly #broker: Broker;
+  readonly #retentionMs: number;
+
+  constructor(broker: Broker, retentionMs: number) {
+    this.#broker = broker;
+    this.#retentionMs = retentionMs;
+  }
+
+  /**
+   * Stores a schedule, or replaces the one of that name. Each firing enqueues a task with the id `cron-{name}-{time}`,
+   * once for the whole fleet; runs that were missed while no executor was up are caught up once.
+   *
+   * @throws CronError or InvalidTaskError where something is wrong with it, before anything is stored.
+   */
+  put<Schema extends PayloadSchema>(
+    name: string,
+    timetable: Timetable,
+    task: TypedTask<Schema>,
+    payload: v.InferInput<Schema>,
+  ): Promise<Schedule>;
+  put(name: string, timetable: Timetable, task: string | UntypedTask, payload?: unknown): Promise<Schedule>;
+  async put(name: string, timetable: Timetable, task: AnyTask, payload: unknown = null): Promise<Schedule> {
+    const type = typeOf(task);
+    const retentionMs = (typeof task === "string" ? undefined : task.retentionMs) ?? this.#retentionMs;
+    await checkPayload(task, formatMessage({ id: name, type, payload }));
+    return putSchedule(this.#broker, { ...timetable, name, type, payload }, retentionMs);
+  }
+
+  /** Tells whether there was one. */
+  remove(name: string): Promise<boolean> {
+    return this.#broker.removeSchedule(name);
+  }
+
+  /** All of them, by name. */
+  list(): Promise<Schedule[]> {
+    return this.#broker.schedules();
+  }
+}

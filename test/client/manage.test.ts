@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { ClientClosedError } from "../../src/client/errors.ts";
+import { UnknownTaskError, type WatchEvent } from "../../src/index.ts";
+import { until } from "../support/until.ts";
+import { claim, end, onBothBrokers } from "./stage.ts";
+
+function shortly(event: WatchEvent): string {
+  switch (event.kind) {
+    case "state":
+      return event.state;
+    case "log":
+      return `log ${event.line.text}`;
+    case "progress":
+      return `${event.progress} ${event.message}`;
+    case "end":
+      return `end ${event.task?.state ?? "unknown"}`;
+  }
+}
+
+const short = (events: readonly WatchEvent[]): string[] => events.map(shortly);
+
+onBothBrokers("watch tells states, log lines and progress as they come, and ends with the task", async (stage) => {
+  const client = await stage.connect();
+  const executor = await stage.executor();
+  await client.enqueue("work", 1, { id: "w" });
+  const events: WatchEvent[] = [];
+  const watching = (async () => {
+    for await (const event of client.watch("w")) events.push(event);
+  })();
+  const seen = (what: string) => until(what, 10_000, () => short(events).includes(what));
+  await seen("queued");
+  const [delivery] = await claim(executor, 1);
+  assert.ok(delivery);
+  await seen("running");
+  const write = { delivery, id: "w", type: "work", attempt: 1, startedAt: Date.now() };
+  await executor.writeProgress([{ ...write, progress: 0.25, progressMsg: "10:00:00 begun" }]);
+  await executor.appendLogs([{ id: "w", lines: [{ at: 1, level: "info", text: "one" }] }]);
+  await seen("0.25 10:00:00 begun");
+  await executor.appendLogs([{ id: "w", lines: [{ at: 2, level: "info", text: "two" }] }]);
+  await executor.writeProgress([{ ...write, progress: 0.5, progressMsg: "10:00:00 begun\n10:00:01 half" }]);
+  await seen("0.5 10:00:01 half");
+  await end(executor, [delivery], { kind: "done", result: { answer: 42 } });
+  await watching;
+  const told = short(events);
+  assert.deepEqual(
+    told.filter((event) => event.startsWith("log")),
+    ["log one", "log two"],
+  );
+  assert.equal(told.at(-1), "end done");
+  const last = events.at(-1);
+  assert.deepEqual(last?.kind === "end" && last.task?.result, { answer: 42 });
+  assert.deepEqual(await client.logs("w"), [
+    { at: 1, level: "info", text: "one" },
+    { at: 2, level: "info", text: "two" },
+  ]);
+});
+
+onBothBrokers("watch of a task that has ended tells how, of one that is not known fails", async (stage) => {
+  const client = await stage.connect();
+  await client.enqueue("work", 1, { id: "gone" });
+  await client.cancel("gone");
+  const events: WatchEvent[] = [];
+  for await (const event of client.watch("gone")) events.push(event);
+  assert.deepEqual(short(events).slice(-1), ["end cancelled"]);
+  await assert.rejects(client.watch("nobody").next(), UnknownTaskError);
+});
+
+onBothBrokers("watch ends with the signal's reason, by a break, and with the client", async ({ connect }) => {
+  const client = await connect();
+  await client.enqueue("work", 1, { id: "still" });
+  const controller = new AbortController();
+  const aborted = client.watch("still", { signal: controller.signal });
+  assert.equal((await aborted.next()).value?.kind, "state");
+  const next = aborted.next();
+  controller.abort(new Error("seen enough"));
+  await assert.rejects(next, /seen enough/);
+  for await (const event of client.watch("still")) {
+    assert.equal(event.kind, "state");
+    break;
+  }
+  const closed = client.watch("still");
+  await closed.next();
+  const ended = assert.rejects(closed.next(), ClientClosedError);
+  await client.close();
+  await ended;
+});
+
+onBothBrokers("cancel by id tells what was found, by type or queue how many", async (stage) => {
+  const client = await stage.connect();
+  await client.enqueueMany("a", [{ id: "a1" }, { id: "a2" }, { id: "a3", delayMs: 60_000 }]);
+  await client.enqueueMany("b", [{ id: "b1" }, { id: "b2", queue: "other" }]);
+  assert.deepEqual(await client.cancel(["b1", "never"]), [
+    { id: "b1", state: "queued" },
+    { id: "never", state: null },
+  ]);
+  assert.equal(await client.cancel({ type: "a" }), 3);
+  assert.equal((await client.task("a3"))?.state, "cancelled");
+  assert.equal((await client.task("b2"))?.state, "queued");
+  assert.equal(await client.cancel({ queue: "other" }), 1);
+  assert.equal(await client.cancel({ queue: "other" }), 0);
+  assert.throws(() => client.cancel({}), /takes ids, or a filter with a type or a queue/);
+});
+
+onBothBrokers("cancel by type reaches all of many, running ones once", async (stage) => {
+  const client = await stage.connect();
+  const executor = await stage.executor();
+  await client.enqueueMany(
+    "mixed",
+    Array.from({ length: 2_600 }, (_, index) => ({ id: `m${index}` })),
+  );
+  const running = await claim(executor, 3);
+  assert.equal(await client.cancel({ type: "mixed" }), 2_600);
+  const ids = running.map(({ raw }) => String(JSON.parse(raw ?? "").id));
+  assert.deepEqual((await executor.cancelled(ids)).sort(), ids.sort());
+  const left = await client.list({ state: "queued" });
+  assert.equal(left.tasks.length, 0);
+});
+
+onBothBrokers("retry queues dead tasks again: by id, or all that match however many there are", async (stage) => {
+  const client = await stage.connect();
+  const executor = await stage.executor();
+  await client.enqueueMany(
+    "frail",
+    Array.from({ length: 1_800 }, (_, index) => ({ id: `f${index}` })),
+  );
+  await client.enqueue("other", 1, { id: "o" });
+  await end(executor, await claim(executor, 1_801), { kind: "dead", reason: "no luck" });
+  assert.deepEqual(await client.retry(["f0", "nobody"]), [
+    { id: "f0", state: "dead", retried: true },
+    { id: "nobody", state: null, retried: false },
+  ]);
+  assert.equal(await client.retry({ type: "frail" }), 1_799);
+  assert.equal(await client.retry({ type: "frail" }), 0);
+  assert.equal((await client.task("o"))?.state, "dead");
+  assert.equal(await client.retry({}), 1);
+  const counts = (await client.counts()).find(({ name }) => name === "common");
+  assert.deepEqual([counts?.queued, counts?.dead], [1_801, 0]);
+});
+
+onBothBrokers("purge removes what has ended and matches, and tells how many", async (stage) => {
+  const client = await stage.connect();
+  const executor = await stage.executor();
+  await client.enqueueMany(
+    "work",
+    Array.from({ length: 1_200 }, (_, index) => ({ id: `p${index}` })),
+  );
+  await end(executor, await claim(executor, 1_200), { kind: "done", result: null });
+  await client.enqueue("work", 1, { id: "stays" });
+  assert.equal(await client.purge({ state: "done", type: "nothing" }), 0);
+  assert.equal(await client.purge({ state: "done" }), 1_200);
+  assert.equal(await client.task("p0"), null);
+  assert.equal((await client.task("stays"))?.state, "queued");
+});
+
+onBothBrokers("lists page through what matches", async ({ connect }) => {
+  const client = await connect();
+  await client.enqueueMany(
+    "listed",
+    Array.from({ length: 25 }, (_, index) => ({ id: `l${index}`, payload: index })),
+  );
+  const ids: string[] = [];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const page = await client.list({ state: "queued", limit: 10, ...(cursor === undefined ? {} : { cursor }) });
+    ids.push(...page.tasks.map(({ id }) => id));
+    cursor = page.cursor;
+  }
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 25 }, (_, index) => `l${index}`),
+  );
+});
+
+onBothBrokers("what is paused does not start until it is resumed", async (stage) => {
+  const client = await stage.connect();
+  const executor = await stage.executor();
+  await client.pause({ queue: "common" });
+  await client.pause({ type: "slow" });
+  const paused = await client.paused();
+  assert.deepEqual(paused.map(({ kind, name }) => `${kind} ${name}`).sort(), ["queue common", "type slow"]);
+  await client.enqueue("work", 1, { id: "held" });
+  await client.enqueue("work", 1, { id: "free", queue: "other" });
+  const [first] = await claim(executor, 1);
+  assert.equal(first?.queue, "other");
+  await client.resume({ queue: "common" });
+  const [second] = await claim(executor, 1);
+  assert.equal(second?.queue, "common");
+  await client.resume({ type: "slow" });
+  assert.deepEqual(await client.paused(), []);
+});
+
+onBothBrokers("schedules are put with their next time, replaced, listed and removed", async ({ connect }) => {
+  const client = await connect();
+  const before = Date.now();
+  const put = await client.schedules.put("nightly", { cron: "0 3 * * *", timezone: "Asia/Tokyo" }, "report", { of: 1 });
+  assert.equal(new Date(put.nextAt ?? 0).toISOString().slice(11), "18:00:00.000Z");
+  assert.ok((put.nextAt ?? 0) > before);
+  await client.schedules.put("nightly", { cron: "@hourly", queue: "other", priority: 1 }, "report");
+  const [listed, ...more] = await client.schedules.list();
+  assert.equal(more.length, 0);
+  assert.deepEqual(
+    [listed?.cron, listed?.timezone, listed?.queue, listed?.priority, listed?.payload, listed?.lastAt],
+    ["@hourly", null, "other", 1, "null", null],
+  );
+  await assert.rejects(client.schedules.put("x", { cron: "61 * * * *" }, "report"), /Invalid value for minute: 61/);
+  await assert.rejects(client.schedules.put("x", { cron: "0 0 31 2 *" }, "report"), /never comes due/);
+  await assert.rejects(client.schedules.put("a b", { cron: "@daily" }, "report"), /^InvalidTaskError: name: must be/);
+  assert.equal(await client.schedules.remove("nightly"), true);
+  assert.equal(await client.schedules.remove("nightly"), false);
+});
