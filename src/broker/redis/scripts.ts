@@ -179,7 +179,8 @@ if r[7] and redis.call('ZREM', ARGV[9] .. r[4] .. ':' .. r[7], id) == 1 then
   return 'queued'
 end
 local p = {}
-if r[3] and r[3] ~= '' then p = redis.call('XPENDING', r[2], ARGV[1], r[3], r[3], 1) end
+-- Where no executor has ever been up there is no group, and the answer is an error.
+if r[3] and r[3] ~= '' then p = redis.pcall('XPENDING', r[2], ARGV[1], r[3], r[3], 1) end
 if #p == 1 then
   redis.call('SET', ARGV[7], 'x', 'PX', '3600000')
   return 'running'
