@@ -15,6 +15,8 @@ import { until } from "../support/until.ts";
 
 const RESUMES_WITHIN_MS = 5_000;
 const ANSWERS_WITHIN_MS = 200;
+/** The grace of 1 s, and 5 s each for the last outcomes, the hand-back and the last heartbeat; and some for a busy machine. */
+const LEAVES_WITHIN_MS = 22_000;
 const HANGS_MS = 20_000;
 /** A server that hangs is noticed after 3 s of silence. */
 const NOTICED_WITHIN_MS = 6_000;
@@ -26,10 +28,12 @@ test("after a kill -9 of Redis under load, work goes on within 5 s of its restar
     const redis = await redisFor(fleet, { appendonly: true });
     const executor = await fleet.executor({ broker: redis.url, concurrency: 20 });
     const client = await fleet.client(redis.url);
+    const ids: string[] = [];
+    let enough = Number.POSITIVE_INFINITY;
     // Small batches, so that the kill comes into the middle of one, whose reply is then lost.
-    const tasks = ledgerTasks(4_000, { ms: 2 });
     const enqueued = (async () => {
-      for (let at = 0; at < tasks.length; at += 20) await enqueueAll(client, tasks.slice(at, at + 20));
+      while (ids.length < enough)
+        ids.push(...(await enqueueAll(client, ledgerTasks(20, { ms: 2 }, `at-${ids.length}`))));
     })();
     await until("it is well under way", 20_000, async () => (await executor.status()).done > 300);
     await redis.kill("SIGKILL");
@@ -41,8 +45,8 @@ test("after a kill -9 of Redis under load, work goes on within 5 s of its restar
     await redis.restart();
     const restartedAt = Date.now();
 
+    enough = ids.length + 500;
     await enqueued;
-    const ids = tasks.map(({ id }) => id);
     await until("all are done", 40_000, async () => {
       const { pending, lag } = await client.backlog();
       return pending === 0 && lag === 0 && (await notDoneOnce(client, ids)).length === 0;
@@ -92,6 +96,35 @@ test("while Redis hangs for 20 s /status answers at once and says so; afterwards
     process.stderr.write(`      slowest answer ${slowest.toFixed(0)} ms; ${twice} of ${ids.length} tasks ran twice\n`);
   });
 });
+
+for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
+  test(`an executor leaves in bounded time though Redis is away (${signal}), and its tasks run elsewhere later`, {
+    timeout: 90_000,
+  }, async () => {
+    await withFleet(async (fleet) => {
+      const redis = await redisFor(fleet, { appendonly: true });
+      const options = { broker: redis.url, concurrency: 4, lease: "1s" };
+      const client = await fleet.client(redis.url);
+      const gate = fleet.path("gate");
+      const leaving = await fleet.executor({ ...options, grace: "1s" });
+      const ids = await enqueueAll(client, ledgerTasks(2, { gate }));
+      await until("it runs them", 10_000, async () => (await leaving.busySlots()) === 2);
+      await redis.kill(signal);
+      leaving.kill("SIGTERM");
+      const begun = performance.now();
+      assert.deepEqual(await leaving.exit, { code: 0, signal: null });
+      const tookMs = performance.now() - begun;
+      assert.ok(tookMs < LEAVES_WITHIN_MS, `it left only after ${tookMs.toFixed(0)} ms`);
+      process.stderr.write(`      left ${tookMs.toFixed(0)} ms after SIGTERM\n`);
+
+      if (signal === "SIGKILL") await redis.restart();
+      else await redis.kill("SIGCONT");
+      await fleet.openGate(gate);
+      await fleet.executor(options);
+      await until("they are done elsewhere", 20_000, async () => (await notDoneOnce(client, ids)).length === 0);
+    });
+  });
+}
 
 test("an executor that is started before Redis says that it is starting, and is ready once Redis is there", {
   timeout: 60_000,
