@@ -11,7 +11,7 @@ import { runtime } from "../runtime/index.ts";
 import { CommandFailure, EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
 
 /** How long a command waits for the broker to answer at all, in ms. */
-const CONNECT_LIMIT_MS = 5_000;
+const CONNECT_LIMIT_MS = 3_000;
 
 /**
  * Opens the broker, gives it to `body` and closes it however `body` ends.
