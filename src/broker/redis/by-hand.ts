@@ -41,6 +41,9 @@ export class RedisByHand {
   }
 
   async purge({ state, queue, type }: PurgeQuery, max: number): Promise<number> {
+    if (!Number.isInteger(max) || max < 1 || max > MAX_ADMINISTRATION_BATCH) {
+      throw new RangeError(`a purge removes 1 to ${MAX_ADMINISTRATION_BATCH} records at once, got ${max}`);
+    }
     let purged = 0;
     for (const name of queue === undefined ? this.#queues : [queue]) {
       const index = INDEX_OF[state](name);

@@ -6,7 +6,7 @@
 import type { ChainableCommander } from "ioredis";
 import type { CompletionResult, Outcome } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
-import { type LeaseStamp, RedisDelivery, stampAge, stampLease } from "./delivery.ts";
+import { GIVEN_UP, type LeaseStamp, RedisDelivery, stampAge, stampLease } from "./delivery.ts";
 import { GROUP, recordKey } from "./keys.ts";
 import { outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
 import { callScript } from "./scripts.ts";
@@ -71,6 +71,7 @@ export class RedisCompletion {
       const replies = await this.#connections.run(() => multi.exec());
       const failed = replies?.find(([error]) => error !== null);
       if (failed?.[0]) throw this.#connections.translate(failed[0]);
+      for (const { delivery } of entries) delivery.lease = GIVEN_UP;
     } catch (error) {
       // The transaction may have been carried out: asked again, only an entry that is still ours may be ended.
       for (const { delivery } of entries) this.#doubtful.add(delivery);

@@ -16,6 +16,9 @@ export function stampLease(): LeaseStamp {
   return { monotonicMs: performance.now(), wallMs: Date.now() };
 }
 
+/** The lease of what was ended or handed back: never fresh, so that Redis is asked should it be ended once more. */
+export const GIVEN_UP: LeaseStamp = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
+
 /** How old a stamp is in ms, by whichever clock says more. */
 export function stampAge(stamp: LeaseStamp, now: LeaseStamp): number {
   return Math.max(now.monotonicMs - stamp.monotonicMs, now.wallMs - stamp.wallMs);

@@ -136,8 +136,9 @@ export class RedisIntake {
     try {
       return await abortable(reading, signal);
     } catch (error) {
-      if (signal.aborted) await this.#endRead(reading);
-      throw this.#connections.translate(error);
+      if (!signal.aborted) throw this.#connections.translate(error);
+      await this.#endRead(reading);
+      throw signal.reason;
     }
   }
 

@@ -6,7 +6,7 @@
  */
 import type { Delivery } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
-import { RedisDelivery, stampLease } from "./delivery.ts";
+import { GIVEN_UP, RedisDelivery, stampLease } from "./delivery.ts";
 import type { RedisFleet } from "./fleet.ts";
 import type { RedisIntake, StreamName } from "./intake.ts";
 import { GROUP, recordKey } from "./keys.ts";
@@ -69,7 +69,9 @@ export class RedisLeases {
   async release(deliveries: readonly Delivery[]): Promise<void> {
     for (const [stream, all] of byStream(deliveries)) {
       for (let at = 0; at < all.length; at += CHUNK) {
-        const pairs = all.slice(at, at + CHUNK).flatMap((delivery) => [delivery.entry, recordKeyOf(delivery)]);
+        const chunk = all.slice(at, at + CHUNK);
+        const pairs = chunk.flatMap((delivery) => [delivery.entry, recordKeyOf(delivery)]);
+        for (const delivery of chunk) delivery.lease = GIVEN_UP;
         await this.#connections.run((redis) =>
           callScript(redis, "taskexeRelease", stream, GROUP, this.#executor, ...pairs),
         );

@@ -5,7 +5,7 @@
 import { parseMessage } from "../../task/message.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import type { TaskState } from "../../task/state.ts";
-import type { ListPage, ListQuery } from "../administration.ts";
+import { type ListPage, type ListQuery, MAX_ADMINISTRATION_BATCH } from "../administration.ts";
 import type { RedisConnections } from "./connections.ts";
 import type { StreamName } from "./intake.ts";
 import {
@@ -55,6 +55,10 @@ export class RedisListing {
   }
 
   async list(query: ListQuery): Promise<ListPage> {
+    const { limit } = query;
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_ADMINISTRATION_BATCH) {
+      throw new RangeError(`the limit of a list must be 1 to ${MAX_ADMINISTRATION_BATCH}, got ${limit}`);
+    }
     const sources = await this.#sources(query);
     let { index, place } = readCursor(query.cursor);
     const tasks: TaskRecord[] = [];

@@ -46,14 +46,26 @@ export function outcomeCommands(
     case "done":
       if (outcome.retentionMs === 0) return [["DEL", key, logKey(outcome.id)], ...freed];
       return [
-        ["HSET", key, ...head, "state", "done", "finished_at", now, "progress", 1, "result", outcome.result ?? ""],
+        [
+          "HSET",
+          key,
+          ...head,
+          "state",
+          "done",
+          "finished_at",
+          Math.round(now),
+          "progress",
+          1,
+          "result",
+          outcome.result ?? "",
+        ],
         ["HINCRBY", key, "completions", 1],
         ["ZADD", doneKey(queue), keepUntil, outcome.id],
         ...freed,
       ];
     case "cancelled":
       return [
-        ["HSET", key, ...head, "state", "cancelled", "finished_at", now, "reason", outcome.reason],
+        ["HSET", key, ...head, "state", "cancelled", "finished_at", Math.round(now), "reason", outcome.reason],
         ["ZADD", cancelledKey(queue), keepUntil, outcome.id],
         ...freed,
         ["ZREM", CANCELLED_KEY, outcome.id],
@@ -62,7 +74,19 @@ export function outcomeCommands(
       ];
     case "dead":
       return [
-        ["HSET", key, ...head, "state", "dead", "finished_at", now, "progress", -1, "reason", outcome.reason],
+        [
+          "HSET",
+          key,
+          ...head,
+          "state",
+          "dead",
+          "finished_at",
+          Math.round(now),
+          "progress",
+          -1,
+          "reason",
+          outcome.reason,
+        ],
         ["HSET", key, "error", outcome.error === null ? "" : JSON.stringify(outcome.error)],
         ["ZADD", deadKey(queue), Math.floor(now), outcome.id],
         ...freed,
