@@ -9,6 +9,13 @@ import { enqueueSentences } from "./contract/enqueue.ts";
 import { fleetSentences } from "./contract/fleet.ts";
 import { type MakeHarness, sentences } from "./contract/harness.ts";
 import { leaseSentences } from "./contract/leases.ts";
+import { listSentences } from "./contract/lists.ts";
+import { logSentences } from "./contract/logs.ts";
+import { pauseSentences } from "./contract/pauses.ts";
+import { purgeSentences } from "./contract/purges.ts";
+import { retrySentences } from "./contract/retries.ts";
+import { scheduleSentences } from "./contract/schedules.ts";
+import { uniqueSentences } from "./contract/unique.ts";
 
 /** Registers the whole suite. `makeHarness` gives fresh data for each test. */
 export function brokerContract(name: string, makeHarness: MakeHarness): void {
@@ -19,4 +26,11 @@ export function brokerContract(name: string, makeHarness: MakeHarness): void {
   leaseSentences(sentence);
   cancelSentences(sentence);
   fleetSentences(sentence);
+  listSentences(sentence);
+  logSentences(sentence);
+  pauseSentences(sentence);
+  purgeSentences(sentence);
+  retrySentences(sentence);
+  scheduleSentences(sentence);
+  uniqueSentences(sentence);
 }

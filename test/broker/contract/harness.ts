@@ -39,6 +39,9 @@ export const LEASE_MS = 600;
 /** An owner that lost its lease is replaced within this time, in ms: some brokers look twice, a second apart. */
 export const RECLAIM_MS = LEASE_MS + 5000;
 
+/** The counts of a queue in which there is nothing. */
+export const NOTHING = { queued: 0, running: 0, scheduled: 0, dead: 0, done: 0, cancelled: 0 };
+
 /** Registers a test that has its own data and leaves nothing behind. */
 export function sentences(name: string, makeHarness: MakeHarness): Sentence {
   return (what, body) => {
@@ -64,7 +67,7 @@ export function sentences(name: string, makeHarness: MakeHarness): Sentence {
 
 /** A task to enqueue, with whatever differs. */
 export function task(id: string, other: Partial<EnqueueRequest> = {}): EnqueueRequest {
-  const type = "noop";
+  const { type = "noop" } = other;
   const message = JSON.stringify({ id, task_type: type, payload: { of: id } });
   return { id, type, queue: QUEUE, priority: 0, retentionMs: 60_000, message, ...other };
 }
@@ -80,12 +83,19 @@ export function idOf(delivery: Delivery): string {
   return String(message.id);
 }
 
+/** The type in the message of a delivery; "noop" where it names none. */
+export function typeOf(delivery: Delivery): string {
+  const message: unknown = JSON.parse(delivery.raw ?? "null");
+  const named = typeof message === "object" && message !== null && "task_type" in message;
+  return named ? String(message.task_type) : "noop";
+}
+
 function base(delivery: Delivery) {
   const id = idOf(delivery);
   return {
     delivery,
     id,
-    type: "noop",
+    type: typeOf(delivery),
     attempt: 1,
     startedAt: Date.now(),
     retentionMs: 60_000,
@@ -115,6 +125,11 @@ export function cancelledBy(delivery: Delivery, other: Of<"cancelled"> = {}): Ou
   return { ...base(delivery), reason: "cancelled by a client", ...other, kind: "cancelled" };
 }
 
+/** As an executor ends a task whose type is paused: it has not run. */
+export function parked(delivery: Delivery, other: Of<"parked"> = {}): Outcome {
+  return { ...base(delivery), type: typeOf(delivery), startedAt: null, ...other, kind: "parked" };
+}
+
 /** Claims until there are `count` of them; each claim may give fewer than asked for. */
 export async function claimAll(broker: Broker, count: number, signal: AbortSignal): Promise<Delivery[]> {
   const all: Delivery[] = [];
@@ -138,6 +153,15 @@ export async function claimOne(broker: Broker, signal: AbortSignal): Promise<Del
 export async function countsOf(broker: Broker): Promise<Omit<QueueCounts, "done" | "cancelled">[]> {
   const counts = await broker.counts();
   return counts.map(({ name, queued, running, scheduled, dead }) => ({ name, queued, running, scheduled, dead }));
+}
+
+/** All counts of one queue. */
+export async function countOf(broker: Broker, queue = QUEUE): Promise<Omit<QueueCounts, "name">> {
+  const { name: _, ...counts } = (await broker.counts()).find(({ name }) => name === queue) ?? {
+    name: queue,
+    ...NOTHING,
+  };
+  return counts;
 }
 
 /** Asks again and again, until the answer is true; fails after `ms`. */

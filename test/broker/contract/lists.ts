@@ -1,0 +1,118 @@
+/** Lists of tasks: by state, queue and type, page by page. */
+import assert from "node:assert/strict";
+import type { ListQuery } from "../../../src/broker/administration.ts";
+import type { Broker } from "../../../src/broker/broker.ts";
+import type { TaskRecord } from "../../../src/task/record.ts";
+import { TASK_STATES } from "../../../src/task/state.ts";
+import {
+  cancelledBy,
+  claimAll,
+  claimOne,
+  dead,
+  done,
+  QUEUE,
+  retry,
+  type Sentence,
+  type Stage,
+  task,
+  tasks,
+} from "./harness.ts";
+
+/** Follows the cursor to the end. */
+async function listAll(broker: Broker, query: Omit<ListQuery, "limit">, limit = 100): Promise<TaskRecord[]> {
+  const all: TaskRecord[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < 200; page += 1) {
+    const { tasks: some, cursor: next } = await broker.list({ ...query, limit, ...(cursor && { cursor }) });
+    assert.ok(some.length <= limit, `asked for ${limit}, got ${some.length}`);
+    all.push(...some);
+    if (next === null) return all;
+    cursor = next;
+  }
+  assert.fail("the list never ends");
+}
+
+const idsOf = (records: readonly TaskRecord[]): string[] => records.map(({ id }) => id);
+
+/** One task in each state, with the state as its id. */
+async function oneOfEach(stage: Stage, broker: Broker): Promise<void> {
+  const next = async (id: string) => {
+    await broker.enqueue([task(id)]);
+    return claimOne(broker, stage.signal);
+  };
+  await broker.complete([done(await next("done"))]);
+  await broker.complete([dead(await next("dead"))]);
+  await broker.complete([cancelledBy(await next("cancelled"))]);
+  await broker.complete([retry(await next("retrying"), { delayMs: 60_000 })]);
+  await next("running");
+  await broker.enqueue([task("queued"), task("scheduled", { delayMs: 60_000 })]);
+}
+
+export function listSentences(sentence: Sentence): void {
+  sentence("a list by state gives the tasks of that state, as their records tell them", async (stage) => {
+    const broker = await stage.open("a");
+    await oneOfEach(stage, broker);
+    for (const state of TASK_STATES) {
+      const listed = await listAll(broker, { state });
+      assert.deepEqual(idsOf(listed), [state]);
+      assert.deepEqual(listed[0], await broker.record(state));
+    }
+    assert.deepEqual(idsOf(await listAll(broker, {})).sort(), [...TASK_STATES].sort());
+  });
+
+  sentence("a list by page gives each task once, oldest first within its state", async (stage) => {
+    const [broker, client] = [await stage.open("a"), await stage.open(null)];
+    const ids = tasks(25).map(({ id }) => id);
+    await broker.enqueue(tasks(25));
+    for (const limit of [1, 7, 25, 1000]) {
+      assert.deepEqual(idsOf(await listAll(client, { state: "queued" }, limit)), ids, `pages of ${limit}`);
+    }
+    const claimed = await claimAll(broker, 25, stage.signal);
+    for (const limit of [7, 25]) {
+      assert.deepEqual(idsOf(await listAll(client, { state: "running" }, limit)), ids, `pages of ${limit}`);
+    }
+    await broker.complete(claimed.slice(0, 20).map((delivery) => dead(delivery)));
+    assert.deepEqual(idsOf(await listAll(client, { state: "dead" }, 7)).sort(), ids.slice(0, 20).sort());
+    assert.deepEqual(idsOf(await listAll(client, {}, 7)).sort(), [...ids].sort());
+  });
+
+  sentence("a list is of one queue, of one type, or of both", async (stage) => {
+    const broker = await stage.open("a", { queues: [QUEUE, "other"] });
+    const requests = ["x", "y"].flatMap((type) =>
+      [QUEUE, "other"].map((queue) => task(`${type} in ${queue}`, { type, queue })),
+    );
+    await broker.enqueue(requests);
+    const late = requests.map(({ id, type, queue }) => task(`${id}, late`, { type, queue, delayMs: 60_000 }));
+    await broker.enqueue(late);
+    for (const state of ["queued", "scheduled"] as const) {
+      const end = state === "queued" ? "" : ", late";
+      const ids = async (query: Omit<ListQuery, "limit">) =>
+        idsOf(await listAll(broker, { ...query, state }, 1)).sort();
+      assert.deepEqual(await ids({ queue: "other" }), [`x in other${end}`, `y in other${end}`]);
+      assert.deepEqual(await ids({ type: "x" }), [`x in other${end}`, `x in te${end}`]);
+      assert.deepEqual(await ids({ type: "y", queue: QUEUE }), [`y in te${end}`]);
+      assert.deepEqual(await ids({ type: "z" }), []);
+    }
+    assert.equal((await listAll(broker, { type: "x" })).length, 4);
+  });
+
+  sentence("a task that is cancelled while it waits is listed once, as cancelled", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("one"), task("two", { delayMs: 60_000 })]);
+    await broker.cancel(["one", "two"]);
+    assert.deepEqual(idsOf(await listAll(broker, {})).sort(), ["one", "two"]);
+    assert.deepEqual(idsOf(await listAll(broker, { state: "cancelled" })).sort(), ["one", "two"]);
+    assert.deepEqual(await listAll(broker, { state: "queued" }), []);
+  });
+
+  sentence("a list refuses a limit out of its range, and a cursor that no list gave", async (stage) => {
+    const broker = await stage.open("a");
+    for (const limit of [0, 1001, 1.5, Number.NaN]) {
+      await assert.rejects(async () => broker.list({ limit }), RangeError, String(limit));
+    }
+    for (const cursor of ["", "nonsense", "0:DROP TABLE", "1"]) {
+      await assert.rejects(async () => broker.list({ limit: 10, cursor }), RangeError, cursor);
+    }
+    assert.deepEqual(await broker.list({ limit: 10 }), { tasks: [], cursor: null });
+  });
+}

@@ -1,0 +1,122 @@
+/** Unique keys: while one task holds a key of a queue, no other with that key is enqueued. */
+import assert from "node:assert/strict";
+import type { Broker, Delivery, Outcome } from "../../../src/broker/broker.ts";
+import {
+  cancelledBy,
+  claimOne,
+  countOf,
+  dead,
+  done,
+  eventually,
+  NOTHING,
+  QUEUE,
+  retry,
+  type Sentence,
+  task,
+} from "./harness.ts";
+
+const KEY = "report of May";
+const UNTIL_ENDED = { key: KEY, ttlMs: null };
+
+async function enqueueOne(broker: Broker, id: string, other: Parameters<typeof task>[1] = { unique: UNTIL_ENDED }) {
+  const [receipt] = await broker.enqueue([task(id, other)]);
+  assert.ok(receipt);
+  return receipt;
+}
+
+export function uniqueSentences(sentence: Sentence): void {
+  sentence("while a task holds its key another is not enqueued, and the receipt names the holder", async (stage) => {
+    const broker = await stage.open("a");
+    assert.deepEqual(await enqueueOne(broker, "one"), { id: "one", created: true, state: "queued" });
+    assert.deepEqual(await enqueueOne(broker, "two"), { id: "one", created: false, state: "queued" });
+    assert.equal(await broker.record("two"), null);
+    assert.deepEqual(await countOf(broker), { ...NOTHING, queued: 1 });
+    const delivery = await claimOne(broker, stage.signal);
+    assert.equal((await enqueueOne(broker, "two")).created, false);
+    await broker.complete([retry(delivery, { uniqueKey: KEY, delayMs: 60_000 })]);
+    assert.deepEqual(await enqueueOne(broker, "two"), { id: "one", created: false, state: "retrying" });
+    assert.deepEqual(await countOf(broker), { ...NOTHING, scheduled: 1 });
+  });
+
+  const ends: [string, (delivery: Delivery) => Outcome][] = [
+    ["done", (delivery) => done(delivery, { uniqueKey: KEY })],
+    ["done without a record", (delivery) => done(delivery, { uniqueKey: KEY, retentionMs: 0 })],
+    ["dead", (delivery) => dead(delivery, { uniqueKey: KEY })],
+    ["cancelled", (delivery) => cancelledBy(delivery, { uniqueKey: KEY })],
+  ];
+  for (const [how, end] of ends) {
+    sentence(`a key is free as soon as its task is ${how}`, async (stage) => {
+      const broker = await stage.open("a");
+      const retentionMs = how.endsWith("record") ? 0 : 60_000;
+      await enqueueOne(broker, "one", { unique: UNTIL_ENDED, retentionMs });
+      await broker.complete([end(await claimOne(broker, stage.signal))]);
+      assert.deepEqual(await enqueueOne(broker, "two"), { id: "two", created: true, state: "queued" });
+      assert.equal((await enqueueOne(broker, "three")).id, "two");
+    });
+  }
+
+  sentence("a key is free as soon as its waiting task is cancelled", async (stage) => {
+    const broker = await stage.open("a");
+    await enqueueOne(broker, "one", { unique: UNTIL_ENDED, delayMs: 60_000 });
+    assert.equal((await enqueueOne(broker, "two")).state, "scheduled");
+    await broker.cancel(["one"]);
+    assert.equal((await enqueueOne(broker, "two")).created, true);
+    await broker.cancel(["two"]);
+    assert.equal((await enqueueOne(broker, "three")).created, true);
+  });
+
+  sentence("a key that is held for a time outlives its task, and ends by itself", async (stage) => {
+    const broker = await stage.open("a");
+    const unique = { key: KEY, ttlMs: 700 };
+    const from = performance.now();
+    await enqueueOne(broker, "one", { unique });
+    await broker.complete([done(await claimOne(broker, stage.signal))]);
+    assert.deepEqual(await enqueueOne(broker, "two", { unique }), { id: "one", created: false, state: "done" });
+    await eventually(5000, async () => (await enqueueOne(broker, "two", { unique })).created);
+    assert.ok(performance.now() - from >= 650, "it was free too early");
+  });
+
+  sentence("keys are told apart by their text and by their queue", async (stage) => {
+    const broker = await stage.open("a", { queues: [QUEUE, "other"] });
+    const receipts = await broker.enqueue([
+      task("one", { unique: UNTIL_ENDED }),
+      task("two", { unique: { ...UNTIL_ENDED, key: `${KEY}!` } }),
+      task("three", { unique: UNTIL_ENDED, queue: "other" }),
+      task("four"),
+      task("five", { unique: UNTIL_ENDED }),
+    ]);
+    assert.deepEqual(
+      receipts.map(({ id, created }) => [id, created]),
+      [
+        ["one", true],
+        ["two", true],
+        ["three", true],
+        ["four", true],
+        ["one", false],
+      ],
+    );
+  });
+
+  sentence("of five who enqueue under one key at once, one succeeds and all name the same task", async (stage) => {
+    const brokers = await Promise.all(["a", "b", "c", "d", "e"].map((name) => stage.open(name)));
+    const receipts = await Promise.all(brokers.map((broker, index) => enqueueOne(broker, `t${index}`)));
+    assert.equal(receipts.filter(({ created }) => created).length, 1);
+    assert.equal(new Set(receipts.map(({ id }) => id)).size, 1);
+  });
+
+  sentence(
+    "a task that is retried by hand has lost its key, and does not free that of the next holder",
+    async (stage) => {
+      const broker = await stage.open("a");
+      const message = JSON.stringify({ id: "one", task_type: "noop", payload: 1, taskexe: { unique_key: KEY } });
+      await enqueueOne(broker, "one", { unique: UNTIL_ENDED, message });
+      await broker.complete([dead(await claimOne(broker, stage.signal), { uniqueKey: KEY })]);
+      await enqueueOne(broker, "two", { unique: UNTIL_ENDED, delayMs: 60_000 });
+      await broker.retry(["one"]);
+      const again = await claimOne(broker, stage.signal);
+      assert.doesNotMatch(again.raw ?? "", /unique_key/);
+      await broker.complete([done(again, { uniqueKey: null })]);
+      assert.equal((await enqueueOne(broker, "three")).id, "two");
+    },
+  );
+}
