@@ -26,7 +26,7 @@ for (const { kind, open } of QUEUES) {
       const first = await fleet.executor({ ...options, name: "first" });
       const second = await fleet.executor({ ...options, name: "second" });
       const client = await fleet.client(broker);
-      const ids = await enqueueAll(client, ledgerTasks(MANY, { ms: 20 }));
+      const ids = await enqueueAll(client, ledgerTasks(MANY, { ms: 40 }));
 
       await until("both work and the first has its slots full", 20_000, async () => {
         const [one, other] = [await first.status(), await second.status()];
