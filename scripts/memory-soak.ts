@@ -1,0 +1,174 @@
+/**
+ * Whether memory stays flat: a million tasks through one executor on Redis, its resident memory seen from outside.
+ * `bun scripts/memory-soak.ts [TASKS]` prints a table and exits with 1 where the end is more than 20 % above what the
+ * executor took after the first tenth. TASKEXE_BIN names an executable to soak in place of the source.
+ */
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../src/broker/broker.ts";
+import { createBroker } from "../src/broker/open-broker.ts";
+import { progressBar } from "../src/cli/progress-bar.ts";
+import { formatMessage } from "../src/task/message.ts";
+import { ExecutorProcess } from "../test/support/executor-process.ts";
+import { startRedis } from "../test/support/redis-server.ts";
+
+/** How far the end may be above the first sample. */
+export const MOST_GROWTH = 0.2;
+
+/** How many tasks may be enqueued and not done: the queue stays short, so that Redis stays small too. */
+const MOST_WAITING = 10_000;
+/** How long the executor may make no progress, in ms. */
+const STUCK_MS = 30_000;
+const LOOK_MS = 20;
+
+export interface Sample {
+  /** How many tasks had been done. */
+  readonly done: number;
+  /**
+   * The median of what was read under load, while the later half of this tenth was done. At rest it would be chance
+   * what is read: how much the collector's last run had left.
+   */
+  readonly rssBytes: number;
+  /** Tasks a second since the sample before. */
+  readonly rate: number;
+}
+
+/**
+ * Runs `tasks` tasks of the type `noop` and takes a sample each time a tenth of them is done.
+ *
+ * @param progress - is told how many are done.
+ * @throws Error when the executor makes no progress, or leaves with another code than 0.
+ */
+export async function soak(tasks: number, progress: (done: number) => void = () => {}): Promise<Sample[]> {
+  const folder = await mkdtemp(join(tmpdir(), "taskexe-soak-"));
+  const redis = await startRedis();
+  try {
+    const executor = await ExecutorProcess.start({ broker: redis.url, folder, concurrency: 100 });
+    try {
+      const samples = await feed(executor, redis.url, tasks, progress);
+      executor.kill("SIGTERM");
+      const { code } = await executor.exit;
+      if (code !== 0) throw new Error(`the executor left with ${code}:\n${executor.log().slice(-2_000)}`);
+      return samples;
+    } finally {
+      await executor.end();
+    }
+  } finally {
+    await redis.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** How much more the end is than the first sample: 0.1 is 10 %. The end is the median of the last three samples. */
+export function growthOf(samples: readonly Sample[]): number {
+  const first = samples[0]?.rssBytes ?? Number.NaN;
+  return median(samples.slice(-3).map(({ rssBytes }) => rssBytes)) / first - 1;
+}
+
+async function feed(
+  executor: ExecutorProcess,
+  url: string,
+  tasks: number,
+  progress: (done: number) => void,
+): Promise<Sample[]> {
+  const broker = await createBroker(url, { executor: null, queues: ["common"], leaseMs: 30_000 });
+  try {
+    await broker.open(AbortSignal.timeout(STUCK_MS));
+    const samples: Sample[] = [];
+    let enqueued = 0;
+    for (let tenth = 1; tenth <= 10; tenth++) {
+      const [from, goal] = [enqueued, Math.round((tasks * tenth) / 10)];
+      const begun = performance.now();
+      const readings: number[] = [];
+      const look = (done: number): void => {
+        progress(done);
+        if (done >= (from + goal) / 2) readings.push(rssOf(executor.pid));
+      };
+      while (enqueued < goal) {
+        const count = Math.min(MAX_ENQUEUE_BATCH, goal - enqueued);
+        await broker.enqueue(requests(enqueued, count));
+        enqueued += count;
+        await doneAtLeast(executor, enqueued - MOST_WAITING, look);
+      }
+      await doneAtLeast(executor, goal, look);
+      const rate = (goal - from) / ((performance.now() - begun) / 1_000);
+      samples.push({ done: goal, rssBytes: median(readings), rate });
+    }
+    await nothingLeft(broker);
+    return samples;
+  } finally {
+    await broker.close();
+  }
+}
+
+function requests(from: number, count: number): EnqueueRequest[] {
+  return Array.from({ length: count }, (_, index) => {
+    const id = `soak-${from + index}`;
+    const message = formatMessage({ id, type: "noop", payload: null, options: { retention_ms: 0 } });
+    return { id, type: "noop", queue: "common", priority: 0, message, retentionMs: 0 };
+  });
+}
+
+/** Waits until so many are done; tells at each look how many are. */
+async function doneAtLeast(executor: ExecutorProcess, goal: number, look: (done: number) => void): Promise<void> {
+  let last = -1;
+  let movedAt = performance.now();
+  while (true) {
+    const { done } = await executor.status();
+    look(done);
+    if (done >= goal) return;
+    if (done !== last) {
+      last = done;
+      movedAt = performance.now();
+    } else if (performance.now() - movedAt > STUCK_MS) {
+      throw new Error(`no task was done for ${STUCK_MS} ms; ${done} of ${goal} are`);
+    }
+    await pause(LOOK_MS);
+  }
+}
+
+async function nothingLeft(broker: Broker): Promise<void> {
+  const { pending, lag } = await broker.backlog();
+  if (pending + lag > 0) throw new Error(`${pending} tasks are pending and ${lag} wait after all were counted as done`);
+}
+
+/** The resident memory of a process as the kernel counts it, in bytes. */
+function rssOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+}
+
+function median(readings: readonly number[]): number {
+  return readings.toSorted((a, b) => a - b)[Math.floor(readings.length / 2)] ?? Number.NaN;
+}
+
+function table(samples: readonly Sample[]): string {
+  const rows = samples.map(({ done, rssBytes, rate }) => [
+    done.toLocaleString("en"),
+    `${(rssBytes / 1024 / 1024).toFixed(1)} MB`,
+    Math.round(rate).toLocaleString("en"),
+  ]);
+  const all = [["tasks done", "RSS", "tasks/s"], ...rows];
+  return all.map((row) => row.map((cell) => cell.padStart(12)).join("")).join("\n");
+}
+
+if (import.meta.main) {
+  const tasks = Number(process.argv[2] ?? 1_000_000);
+  if (!Number.isInteger(tasks) || tasks < 1_000) {
+    process.stderr.write(`memory-soak: expected a number of tasks from 1000, got ${process.argv[2]}\n`);
+    process.exit(2);
+  }
+  const bar = progressBar("soaking", tasks);
+  const samples = await soak(tasks, (done) => bar.update(done, `${done} tasks`));
+  bar.end(`${tasks} tasks`);
+  const growth = growthOf(samples);
+  const verdict = growth <= MOST_GROWTH ? "flat" : "not flat";
+  const most = `${MOST_GROWTH * 100} %`;
+  process.stdout.write(
+    `${table(samples)}\n\n${verdict}: ${(growth * 100).toFixed(1)} % from first to last, at most ${most}\n`,
+  );
+  process.exitCode = growth <= MOST_GROWTH ? 0 : 1;
+}
