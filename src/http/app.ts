@@ -1,12 +1,15 @@
 /**
  * What an executor tells over HTTP: its status, its health and its live tree, all read from memory, so that it answers
- * at once while the broker is away. Reading only: GET and HEAD. Every mistake is answered in JSON that says what is
- * there instead, and no answer shows a stack. Listening and stopping are serve-http.ts.
+ * at once while the broker is away: GET and HEAD alone. What may be asked of the tasks is api/. Every mistake is
+ * answered in JSON that says what is there instead, and no answer shows a stack. Listening is serve-http.ts.
  */
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { StatusSource } from "../executor/status.ts";
+import { API_ROOT, createApi } from "./api/api.ts";
+import type { PeerBindings } from "./api/guard.ts";
+import type { ApiParts } from "./api/parts.ts";
 import { hostCheck } from "./host-check.ts";
 import { securityHeaders } from "./security-headers.ts";
 import { treeText } from "./tree-text.ts";
@@ -19,20 +22,29 @@ const PATHS = {
   "/readyz": "200 while tasks are claimed, else 503 and the reason",
 } as const;
 
+const WITH_API = {
+  ...PATHS,
+  [`${API_ROOT}/openapi.json`]: "the API: enqueue, list, watch, cancel, retry, purge, pause, schedules",
+};
+
 export interface AppOptions {
   /** The hostname that is listened on; decides which Host headers are answered. Default 127.0.0.1. */
   readonly hostname?: string;
+  /** What the API stands on; without it there is none. */
+  readonly api?: ApiParts;
 }
 
 /** The application; give its `fetch` to a server, or ask it with `request` in a test. */
-export function createApp(source: StatusSource, options: AppOptions = {}): Hono {
-  const app = new Hono();
+export function createApp(source: StatusSource, options: AppOptions = {}): Hono<{ Bindings: PeerBindings }> {
+  const app = new Hono<{ Bindings: PeerBindings }>();
+  const hostname = options.hostname ?? "127.0.0.1";
+  const paths = options.api ? WITH_API : PATHS;
 
   app.use(securityHeaders);
-  app.use(hostCheck(options.hostname ?? "127.0.0.1"));
+  app.use(hostCheck(hostname));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }));
 
-  app.get("/", (context) => text(context, index()));
+  app.get("/", (context) => text(context, index(paths)));
   app.get("/status", (context) => json(context, source.status()));
   app.get("/status/tree", (context) => showTree(context, source));
   app.get("/healthz", (context) => context.json({ ok: true }));
@@ -41,8 +53,12 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono 
     return context.json(readiness, readiness.ready ? 200 : 503);
   });
 
+  if (options.api) app.route(API_ROOT, createApi(options.api, hostname));
+
   app.notFound((context) => {
-    return context.json({ error: `there is no ${context.req.path.slice(0, 200)}`, paths: Object.keys(PATHS) }, 404);
+    const message = `there is no ${context.req.path.slice(0, 200)}`;
+    if (isApi(context)) return context.json({ error: { code: "not_found", message } }, 404);
+    return context.json({ error: message, paths: Object.keys(paths) }, 404);
   });
   app.onError((error, context) => {
     // The client learns that it failed; why is for whoever reads the log.
@@ -70,8 +86,13 @@ function showTree(context: Context, source: StatusSource): Response {
 
 function refuseMethod(context: Context, allowed: string[]): Response {
   const allow = allowed.join(", ");
-  const error = `${context.req.path} takes ${allow}, not ${context.req.method}`;
+  const message = `${context.req.path} takes ${allow}, not ${context.req.method}`;
+  const error = isApi(context) ? { code: "method_not_allowed", message } : message;
   return context.json({ error }, 405, { Allow: allow });
+}
+
+function isApi(context: Context): boolean {
+  return context.req.path.startsWith(`${API_ROOT}/`);
 }
 
 /** Indented for people with curl, but for the tree: deep as it may be, indenting would make it grow with its square. */
@@ -84,7 +105,7 @@ function text(context: Context, body: string): Response {
   return context.body(body, 200, { "Content-Type": "text/plain; charset=UTF-8" });
 }
 
-function index(): string {
-  const lines = Object.entries(PATHS).map(([path, what]) => `${path.padEnd(14)}${what}\n`);
+function index(paths: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(paths).map(([path, what]) => `${path.padEnd(22)}${what}\n`);
   return `taskexe\n\n${lines.join("")}`;
 }

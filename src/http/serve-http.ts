@@ -5,6 +5,7 @@
 import { sleepForever, type Task } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status.ts";
 import { runtime } from "../runtime/index.ts";
+import type { ApiParts } from "./api/parts.ts";
 import { createApp } from "./app.ts";
 
 export interface HttpAddress {
@@ -14,6 +15,8 @@ export interface HttpAddress {
 
 export interface ServeHttpOptions extends HttpAddress {
   readonly source: StatusSource;
+  /** What the API stands on; without it there is none. */
+  readonly api?: Omit<ApiParts, "signal">;
 }
 
 /**
@@ -24,10 +27,14 @@ export interface ServeHttpOptions extends HttpAddress {
 export async function serveHttp(
   task: Task,
   started: (address: HttpAddress) => void,
-  { hostname, port, source }: ServeHttpOptions,
+  { hostname, port, source, api }: ServeHttpOptions,
 ): Promise<void> {
-  const app = createApp(source, { hostname });
-  const server = await runtime.serve({ hostname, port, fetch: (request) => app.fetch(request) });
+  const app = createApp(source, { hostname, ...(api && { api: { ...api, signal: task.signal } }) });
+  const server = await runtime.serve({
+    hostname,
+    port,
+    fetch: (request, { address }) => app.fetch(request, { peer: address }),
+  });
   try {
     started({ hostname: server.hostname, port: server.port });
     await sleepForever(task.signal);

@@ -1,0 +1,57 @@
+/**
+ * What an API call answers when it cannot be done: `{"error": {"code", "message"}}` with the status that fits. Codes are
+ * for programs and stay; messages are for people and say what was expected.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { BrokerUnavailableError } from "../../broker/broker.ts";
+import { UnknownTaskError } from "../../broker/operations/watch.ts";
+import { CronError } from "../../task/cron.ts";
+import { InvalidTaskError } from "../../task/new-task.ts";
+
+const logger = getLogger(["taskexe", "http"]);
+
+/** How long a client had better wait before it asks a broker again that is away, in seconds. */
+const RETRY_AFTER_S = 1;
+
+/** Thrown by a handler, answered as it says. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly status: ContentfulStatusCode;
+  readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    status: ContentfulStatusCode,
+    code: string,
+    message: string,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+/** The answer to a call that failed. What nobody expected goes to the log, and not to the client. */
+export function answerError(error: unknown, context: Context): Response {
+  const { status, code, message, headers } = apiErrorOf(error, context);
+  return context.json({ error: { code, message } }, status, { ...headers });
+}
+
+function apiErrorOf(error: unknown, context: Context): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof InvalidTaskError || error instanceof CronError)
+    return new ApiError(400, "invalid", error.message);
+  if (error instanceof UnknownTaskError) return new ApiError(404, "not_found", error.message);
+  if (error instanceof BrokerUnavailableError) {
+    const message = "the broker does not answer just now; what was asked may have happened or not, and can be repeated";
+    return new ApiError(503, "broker_unavailable", message, { "Retry-After": String(RETRY_AFTER_S) });
+  }
+  if (error instanceof HTTPException) return new ApiError(400, "invalid", "the request could not be read");
+  logger.error("{method} {path} failed: {error}", { method: context.req.method, path: context.req.path, error });
+  return new ApiError(500, "internal", "internal error; the log of this executor has the details");
+}

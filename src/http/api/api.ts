@@ -1,0 +1,59 @@
+/**
+ * The API: everything that people and programs may ask of the tasks, over HTTP. This file puts the guard, the limits and
+ * the routes together; each group of routes is a file beside it.
+ */
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { VERSION } from "../../version.ts";
+import { ApiError, answerError } from "./api-error.ts";
+import { bulkRoutes } from "./bulk-routes.ts";
+import { enqueueRoutes } from "./enqueue-routes.ts";
+import { guard, type PeerBindings } from "./guard.ts";
+import { openApiOf } from "./openapi.ts";
+import type { ApiParts } from "./parts.ts";
+import { queueRoutes } from "./queue-routes.ts";
+import { type Route, route } from "./route.ts";
+import { scheduleRoutes } from "./schedule-routes.ts";
+import { taskRoutes } from "./task-routes.ts";
+
+/** Where the API stands. */
+export const API_ROOT = "/api/v1";
+
+/**
+ * The API as an application of its own, to be mounted at `API_ROOT`.
+ *
+ * @param hostname - what is listened on.
+ */
+export function createApi(parts: ApiParts, hostname: string): Hono<{ Bindings: PeerBindings }> {
+  const api = new Hono<{ Bindings: PeerBindings }>();
+  api.onError(answerError);
+  api.use("*", guard({ token: parts.token, hostname }));
+  for (const { method, path, bodyLimit: maxSize, run } of apiRoutes(parts)) {
+    api.on(method, path, bodyLimit({ maxSize, onError: () => tooLong(maxSize) }), run);
+  }
+  return api;
+}
+
+/** All routes, the description of them included. */
+export function apiRoutes(parts: ApiParts): Route[] {
+  const routes: Route[] = [
+    ...enqueueRoutes(parts),
+    ...taskRoutes(parts),
+    ...bulkRoutes(parts),
+    ...queueRoutes(parts),
+    ...scheduleRoutes(parts),
+    route({
+      method: "GET",
+      path: "/openapi.json",
+      summary: "This description",
+      answers: { 200: { description: "OpenAPI 3.1" } },
+      handle: ({ context }) => context.json(document),
+    }),
+  ];
+  const document = openApiOf(routes, { root: API_ROOT, version: VERSION });
+  return routes;
+}
+
+function tooLong(maxSize: number): never {
+  throw new ApiError(413, "too_long", `the body is longer than ${maxSize} bytes`);
+}

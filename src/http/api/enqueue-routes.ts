@@ -1,0 +1,77 @@
+/** Enqueueing over HTTP: one task, or up to 1 000 that are enqueued all or not at all. */
+import * as v from "valibot";
+import type { EnqueueReceipt } from "../../broker/broker.ts";
+import type { EnqueueOptions } from "../../task/enqueue-options.ts";
+import { InvalidTaskError, type PreparedTask, prepareTask, requestOf } from "../../task/new-task.ts";
+import type { ApiParts } from "./parts.ts";
+import { type Route, route } from "./route.ts";
+import { type NewTask, NewTaskSchema, NewTasksSchema, ReceiptView } from "./schemas.ts";
+
+/** In bytes. */
+const ENQUEUE_BODY_LIMIT = 8 * 1024 * 1024;
+
+// Told apart by the key, so that what is wrong with a task is told of the task and not of two alternatives.
+const Body = v.lazy((body) =>
+  typeof body === "object" && body !== null && "tasks" in body ? NewTasksSchema : NewTaskSchema,
+);
+
+const ManyView = v.object({ tasks: v.array(ReceiptView), created: v.number() });
+
+export function enqueueRoutes({ broker, retentionMs }: ApiParts): Route[] {
+  const prepare = (task: NewTask): PreparedTask =>
+    prepareTask(task.type, task.payload, optionsOf(task), { now: broker.now(), retentionMs });
+  const send = (tasks: readonly PreparedTask[]): Promise<EnqueueReceipt[]> =>
+    broker.enqueue(tasks.map((task) => requestOf(task, broker.now())));
+
+  return [
+    route({
+      method: "POST",
+      path: "/tasks",
+      summary: "Enqueue a task, or up to 1 000 of them all or not at all",
+      body: Body,
+      described: v.union([NewTaskSchema, NewTasksSchema]),
+      bodyLimit: ENQUEUE_BODY_LIMIT,
+      answers: {
+        200: {
+          description: "many: one receipt each, in order; one: it was there already, or another holds its unique key",
+          schema: v.union([ReceiptView, ManyView]),
+        },
+        201: { description: "one: it is enqueued", schema: ReceiptView },
+      },
+      async handle({ context, body }) {
+        if ("tasks" in body) {
+          const receipts = await send(body.tasks.map((task, index) => named(index, () => prepare(task))));
+          return context.json({ tasks: receipts, created: receipts.filter(({ created }) => created).length });
+        }
+        const [receipt] = await send([prepare(body)]);
+        if (receipt === undefined) throw new Error("the broker gave no receipt");
+        return context.json(receipt, receipt.created ? 201 : 200);
+      },
+    }),
+  ];
+}
+
+function named(index: number, prepare: () => PreparedTask): PreparedTask {
+  try {
+    return prepare();
+  } catch (error) {
+    if (error instanceof InvalidTaskError) throw new InvalidTaskError(`tasks.${index}: ${error.message}`);
+    throw error;
+  }
+}
+
+function optionsOf(task: NewTask): EnqueueOptions {
+  return {
+    id: task.id,
+    queue: task.queue,
+    priority: task.priority,
+    attempts: task.attempts,
+    backoff: task.backoff,
+    timeoutMs: task.timeout_ms,
+    deadlineAt: task.deadline_at,
+    delayMs: task.delay_ms,
+    at: task.at,
+    retentionMs: task.retention_ms,
+    unique: task.unique && { key: task.unique.key, forMs: task.unique.for_ms },
+  };
+}

@@ -1,0 +1,71 @@
+/** Queues and types over HTTP: what is in them, and pausing them for the whole fleet. */
+import * as v from "valibot";
+import type { PauseTarget } from "../../broker/administration.ts";
+import type { ApiParts } from "./parts.ts";
+import { type Route, route } from "./route.ts";
+import { PauseView, QueueParams, QueueView, TypeParams } from "./schemas.ts";
+
+export function queueRoutes({ broker }: ApiParts): Route[] {
+  const pause = (target: PauseTarget) => broker.pause(target).then(() => ({ ...target, paused: true }));
+  const resume = (target: PauseTarget) => broker.resume(target).then(() => ({ ...target, paused: false }));
+  const paused = { 200: { description: "it is paused", schema: PauseView } };
+  const resumed = { 200: { description: "it is not paused any more", schema: PauseView } };
+  return [
+    route({
+      method: "GET",
+      path: "/queues",
+      summary: "The queues of this executor with their counts, and all that is paused",
+      answers: {
+        200: {
+          description: "counts by state",
+          schema: v.object({
+            queues: v.array(QueueView),
+            paused: v.object({ queues: v.array(v.string()), types: v.array(v.string()) }),
+          }),
+        },
+      },
+      async handle({ context }) {
+        const [counts, targets] = [await broker.counts(), await broker.paused()];
+        const names = (kind: PauseTarget["kind"]) =>
+          targets.filter((target) => target.kind === kind).map(({ name }) => name);
+        const queues = names("queue");
+        return context.json({
+          queues: counts.map((count) => ({ ...count, paused: queues.includes(count.name) })),
+          paused: { queues, types: names("type") },
+        });
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/queues/:name/pause",
+      summary: "Let nothing of a queue start, in the whole fleet",
+      params: QueueParams,
+      answers: paused,
+      handle: async ({ context, params: { name } }) => context.json(await pause({ kind: "queue", name })),
+    }),
+    route({
+      method: "POST",
+      path: "/queues/:name/resume",
+      summary: "Let a queue go on",
+      params: QueueParams,
+      answers: resumed,
+      handle: async ({ context, params: { name } }) => context.json(await resume({ kind: "queue", name })),
+    }),
+    route({
+      method: "POST",
+      path: "/types/:name/pause",
+      summary: "Let nothing of a type start, in the whole fleet",
+      params: TypeParams,
+      answers: paused,
+      handle: async ({ context, params: { name } }) => context.json(await pause({ kind: "type", name })),
+    }),
+    route({
+      method: "POST",
+      path: "/types/:name/resume",
+      summary: "Let a type go on",
+      params: TypeParams,
+      answers: resumed,
+      handle: async ({ context, params: { name } }) => context.json(await resume({ kind: "type", name })),
+    }),
+  ];
+}

@@ -1,0 +1,119 @@
+/**
+ * One route of the API: what it takes, each part with its schema, and what it answers. The same object is served and
+ * described (openapi.ts). A handler sees only what its schemas have let through.
+ */
+import type { Context } from "hono";
+import * as v from "valibot";
+import { isTooDeep, MAX_MESSAGE_DEPTH } from "../../task/message.ts";
+import { told } from "../../task/new-task.ts";
+import { ApiError } from "./api-error.ts";
+
+export type Fields = v.StrictObjectSchema<v.ObjectEntries, undefined>;
+
+export type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+/** An answer: its description, and the schema of its JSON where there is one. */
+export interface Answer {
+  readonly description: string;
+  readonly schema?: v.GenericSchema;
+  /** Where it is no JSON. */
+  readonly type?: string;
+}
+
+export interface Route {
+  readonly method: Method;
+  /** Below the root of the API, as Hono writes it: `/tasks/:id`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly params: Fields | undefined;
+  readonly query: Fields | undefined;
+  readonly body: v.GenericSchema | undefined;
+  /** The body as it is described, where its schema cannot be. */
+  readonly described: v.GenericSchema | undefined;
+  /** The longest body, in bytes. */
+  readonly bodyLimit: number;
+  readonly answers: Readonly<Record<number, Answer>>;
+  readonly run: (context: Context) => Promise<Response>;
+}
+
+/** What a handler is given. */
+export interface Call<Params, Query, Body> {
+  readonly context: Context;
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+}
+
+interface Definition<Params extends Fields, Query extends Fields, Body extends v.GenericSchema> {
+  readonly method: Method;
+  readonly path: string;
+  readonly summary: string;
+  readonly params?: Params;
+  readonly query?: Query;
+  readonly body?: Body;
+  readonly described?: v.GenericSchema;
+  readonly bodyLimit?: number;
+  readonly answers: Readonly<Record<number, Answer>>;
+  readonly handle: (
+    call: Call<v.InferOutput<Params>, v.InferOutput<Query>, v.InferOutput<Body>>,
+  ) => Promise<Response> | Response;
+}
+
+/** Lists of ids fit into this, and nothing else is as long. In bytes. */
+const USUAL_BODY_LIMIT = 512 * 1024;
+
+const None = v.strictObject({});
+
+/** Puts a route together. */
+export function route<Params extends Fields, Query extends Fields, Body extends v.GenericSchema>(
+  definition: Definition<Params, Query, Body>,
+): Route {
+  const { params, query, body, described, bodyLimit = USUAL_BODY_LIMIT, handle, ...rest } = definition;
+  return {
+    ...rest,
+    ...{ params, query, body, described, bodyLimit },
+    async run(context) {
+      const read = {
+        params: check<v.GenericSchema>(params ?? None, context.req.param(), "path"),
+        query: check<v.GenericSchema>(query ?? None, queryOf(context), "query"),
+        body: body === undefined ? undefined : check<v.GenericSchema>(body, await jsonOf(context), "body"),
+      };
+      // Each part has just passed the schema that its type was made of.
+      return handle({ context, ...read } as Parameters<typeof handle>[0]);
+    },
+  };
+}
+
+function check<Schema extends v.GenericSchema>(schema: Schema, value: unknown, where: string): v.InferOutput<Schema> {
+  const checked = v.safeParse(schema, value);
+  if (checked.success) return checked.output;
+  throw new ApiError(400, "invalid", `${where}: ${told(checked.issues)}`);
+}
+
+function queryOf(context: Context): Record<string, string> {
+  const given = Object.entries(context.req.queries());
+  const twice = given.find(([, values]) => values.length > 1);
+  if (twice !== undefined) throw new ApiError(400, "invalid", `query: ${twice[0].slice(0, 100)}: was given twice`);
+  return Object.fromEntries(given.map(([name, [value = ""]]) => [name, value]));
+}
+
+async function jsonOf(context: Context): Promise<unknown> {
+  const text = await textOf(context);
+  // Before it is parsed: what is very deep costs whoever reads or writes it a time that nobody asked for.
+  if (isTooDeep(text)) throw new ApiError(400, "invalid", `body: nested deeper than ${MAX_MESSAGE_DEPTH} levels`);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ApiError(400, "invalid", `body: not JSON: ${text === "" ? "it is empty" : reason.slice(0, 200)}`);
+  }
+}
+
+async function textOf(context: Context): Promise<string> {
+  const bytes = await context.req.arrayBuffer();
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new ApiError(400, "invalid", "body: not UTF-8");
+  }
+}

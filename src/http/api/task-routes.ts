@@ -1,0 +1,135 @@
+/** Single tasks over HTTP: lists, records, logs, a watch, a cancel, a retry. */
+import * as v from "valibot";
+import type { ListPage, ListQuery } from "../../broker/administration.ts";
+import type { TaskRecord } from "../../task/record.ts";
+import { hasEnded } from "../../task/state.ts";
+import { ApiError } from "./api-error.ts";
+import type { ApiParts } from "./parts.ts";
+import { type Route, route } from "./route.ts";
+import { CancelView, IdParams, ListQuerySchema, LogView, RetryView, TaskView } from "./schemas.ts";
+import { TaskWatches } from "./task-watches.ts";
+
+/** How much of each message a list shows, in UTF-16 code units; the record of one task has all that is kept. */
+const LISTED_MESSAGE_LENGTH = 1_000;
+
+export function taskRoutes({ broker, signal }: ApiParts): Route[] {
+  const watches = new TaskWatches(broker, signal);
+  return [
+    route({
+      method: "GET",
+      path: "/tasks",
+      summary: "A page of tasks; follow the cursor until it is null (a page before that may be empty)",
+      query: ListQuerySchema,
+      answers: {
+        200: {
+          description: "the page; of each message the first 1 000 characters, and no results",
+          schema: v.object({ tasks: v.array(TaskView), cursor: v.nullable(v.string()) }),
+        },
+      },
+      async handle({ context, query }) {
+        const { tasks, cursor } = await listed((page) => broker.list(page), query);
+        return context.json({ tasks: tasks.map(shortened), cursor });
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/tasks/:id",
+      summary: "The record of a task",
+      params: IdParams,
+      answers: { 200: { description: "everything that is kept about it", schema: TaskView } },
+      async handle({ context, params }) {
+        const record = await broker.record(params.id);
+        if (record === null) throw unknown(params.id);
+        return context.json(record);
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/tasks/:id/logs",
+      summary: "The last lines of a task's log",
+      params: IdParams,
+      answers: { 200: { description: "oldest first", schema: v.object({ lines: v.array(LogView) }) } },
+      async handle({ context, params }) {
+        const lines = await broker.logs(params.id);
+        if (lines.length === 0 && (await broker.record(params.id)) === null) throw unknown(params.id);
+        return context.json({ lines });
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/tasks/:id/watch",
+      summary: "Follow a task: server-sent events state, log and progress as they come, then end",
+      params: IdParams,
+      answers: { 200: { description: "ends with the task", type: "text/event-stream" } },
+      handle: ({ context, params }) => watches.answer(context, params.id),
+    }),
+    route({
+      method: "POST",
+      path: "/tasks/:id/cancel",
+      summary: "Cancel a task wherever it is",
+      params: IdParams,
+      answers: { 200: { description: "the state it was in", schema: CancelView } },
+      async handle({ context, params: { id } }) {
+        const [receipt] = await broker.cancel([id]);
+        const state = receipt?.state ?? null;
+        if (state === null) {
+          throw new ApiError(
+            404,
+            "not_found",
+            `no record of a task ${JSON.stringify(id)}; it is cancelled if it comes`,
+          );
+        }
+        if (hasEnded(state)) throw conflict(`the task ${JSON.stringify(id)} has ended already: it is ${state}`);
+        return context.json({ id, state });
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/tasks/:id/retry",
+      summary: "Queue a dead or cancelled task again, from its first attempt",
+      params: IdParams,
+      answers: { 200: { description: "it is queued; the state it was in", schema: RetryView } },
+      async handle({ context, params: { id } }) {
+        const [receipt] = await broker.retry([id]);
+        if (receipt === undefined || receipt.state === null) throw unknown(id);
+        if (!receipt.retried) {
+          throw conflict(
+            `the task ${JSON.stringify(id)} is ${receipt.state}: only dead and cancelled ones are retried`,
+          );
+        }
+        return context.json(receipt);
+      },
+    }),
+  ];
+}
+
+async function listed(
+  list: (query: ListQuery) => Promise<ListPage>,
+  { state, type, queue, limit, cursor }: v.InferOutput<typeof ListQuerySchema>,
+): Promise<ListPage> {
+  try {
+    return await list({
+      limit,
+      ...(state === undefined ? {} : { state }),
+      ...(type === undefined ? {} : { type }),
+      ...(queue === undefined ? {} : { queue }),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+  } catch (error) {
+    // The limit was checked before, so it is the cursor.
+    if (error instanceof RangeError) throw new ApiError(400, "invalid", `query: cursor: ${error.message}`);
+    throw error;
+  }
+}
+
+function shortened(task: TaskRecord): TaskRecord {
+  return { ...task, message: task.message.slice(0, LISTED_MESSAGE_LENGTH), result: null };
+}
+
+function unknown(id: string): ApiError {
+  return new ApiError(404, "not_found", `no record of a task ${JSON.stringify(id)} is kept`);
+}
+
+function conflict(message: string): ApiError {
+  return new ApiError(409, "conflict", message);
+}

@@ -1,0 +1,170 @@
+/**
+ * Watches over HTTP: the events of a task as a stream of server-sent events. Nothing runs between two reads of the
+ * client, so one that does not read costs nothing but its place, and there is a bound on places. A comment each 15 s
+ * keeps the connection, and lets a client that is gone be noticed.
+ */
+import type { Context } from "hono";
+import type { Broker } from "../../broker/broker.ts";
+import { UnknownTaskError, type WatchEvent, watchTask } from "../../broker/operations/watch.ts";
+import {
+  abortable,
+  type CancelScope,
+  CapacityLimiter,
+  moveOnAfter,
+  openRoot,
+  type Permit,
+  WouldBlockError,
+} from "../../concurrency/index.ts";
+import { ApiError } from "./api-error.ts";
+
+const MOST_WATCHES = 100;
+const HEARTBEAT_MS = 15_000;
+
+const HEADERS = { "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" };
+
+export interface WatchLimits {
+  readonly most?: number;
+  readonly heartbeatMs?: number;
+}
+
+export class TaskWatches {
+  readonly #broker: Broker;
+  readonly #signal: AbortSignal;
+  readonly #places: CapacityLimiter;
+  readonly #heartbeatMs: number;
+
+  /** @param signal - ends all watches when it aborts. */
+  constructor(
+    broker: Broker,
+    signal: AbortSignal,
+    { most = MOST_WATCHES, heartbeatMs = HEARTBEAT_MS }: WatchLimits = {},
+  ) {
+    this.#broker = broker;
+    this.#signal = signal;
+    this.#places = new CapacityLimiter(most);
+    this.#heartbeatMs = heartbeatMs;
+  }
+
+  /**
+   * The answer to a request to watch.
+   *
+   * @throws (rejects) ApiError when too many watch already; UnknownTaskError.
+   */
+  async answer(context: Context, id: string): Promise<Response> {
+    const place = this.#take();
+    const scope = openRoot({ signal: this.#signal });
+    const events = watchTask(this.#broker, id, scope.signal);
+    const stream = new EventStream(events, scope, place, this.#heartbeatMs);
+    try {
+      await stream.begin();
+    } catch (error) {
+      await stream.end();
+      throw error;
+    }
+    // HEAD is answered as GET, but nobody would read the body to its end.
+    if (context.req.method === "HEAD") {
+      await stream.end();
+      return context.body(null, 200, HEADERS);
+    }
+    return context.body(stream.readable(), 200, HEADERS);
+  }
+
+  #take(): Permit {
+    try {
+      return this.#places.acquireNowait();
+    } catch (error) {
+      if (!(error instanceof WouldBlockError)) throw error;
+      const message = `${this.#places.totalTokens} watches are open, which is the most there can be`;
+      throw new ApiError(503, "too_many_watches", message, { "Retry-After": "5" });
+    }
+  }
+}
+
+type Step = IteratorResult<WatchEvent, unknown>;
+
+class EventStream {
+  readonly #events: AsyncGenerator<WatchEvent>;
+  readonly #scope: CancelScope;
+  readonly #place: Permit;
+  readonly #heartbeatMs: number;
+  readonly #encoder = new TextEncoder();
+  #next: Promise<Step> | null = null;
+  #ended = false;
+
+  constructor(events: AsyncGenerator<WatchEvent>, scope: CancelScope, place: Permit, heartbeatMs: number) {
+    this.#events = events;
+    this.#scope = scope;
+    this.#place = place;
+    this.#heartbeatMs = heartbeatMs;
+  }
+
+  /** Waits for the first event: from then on the answer is a stream, and no error can be one. */
+  async begin(): Promise<void> {
+    const first = await this.#events.next();
+    this.#next = Promise.resolve(first);
+  }
+
+  readable(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const text = await this.#text();
+          if (text === null) controller.close();
+          else controller.enqueue(this.#encoder.encode(text));
+        },
+        cancel: () => this.end(),
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  /** Gives everything back. */
+  async end(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#scope.cancel("nobody watches any more");
+    // The look that was under way ends with the scope, in whatever way.
+    await this.#next?.then(nothing, nothing);
+    await this.#events.return(undefined).then(nothing, nothing);
+    this.#place.release();
+  }
+
+  /** What comes next: an event, or a comment where none comes in time; null at the end. */
+  async #text(): Promise<string | null> {
+    try {
+      this.#next ??= this.#events.next();
+      const next = this.#next;
+      const step = await moveOnAfter(this.#scope, this.#heartbeatMs, ({ signal }) => abortable(next, signal));
+      if (step.cancelled) return ": still there\n\n";
+      this.#next = null;
+      if (!step.value.done) return textOf(step.value.value);
+    } catch (error) {
+      // The status is out; the stream ends without its `end`, and the client knows that it has not seen all.
+      if (!(error instanceof UnknownTaskError) && !this.#scope.signal.aborted) {
+        await this.end();
+        throw error;
+      }
+    }
+    await this.end();
+    return null;
+  }
+}
+
+function textOf(event: WatchEvent): string {
+  switch (event.kind) {
+    case "state":
+      return sent("state", { state: event.state, attempt: event.attempt, task: event.task });
+    case "log":
+      return sent("log", event.line);
+    case "progress":
+      return sent("progress", { progress: event.progress, message: event.message });
+    case "end":
+      return sent("end", { task: event.task });
+  }
+}
+
+function sent(name: string, data: unknown): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+function nothing(): void {}

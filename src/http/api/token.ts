@@ -1,0 +1,62 @@
+/**
+ * The token that guards the API: where it comes from, and the comparison. It is read once at the start; it is never
+ * logged, shown or compared in a time that tells anything about it.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+const SHORTEST = 16;
+const LONGEST = 1_024;
+
+/** The token cannot be used; the message never shows it. */
+export class TokenError extends Error {
+  override readonly name = "TokenError";
+}
+
+/** Where a token may come from. */
+export interface TokenSource {
+  /** The token itself, as `TASKEXE_TOKEN` gives it; empty counts as absent. */
+  readonly token?: string | undefined;
+  /** A file that holds it; white space around it does not count. */
+  readonly file?: string | null | undefined;
+}
+
+/**
+ * The token; null where none was given.
+ *
+ * @throws TokenError where there are two, the file cannot be read, or it is too short to be a secret.
+ */
+export function readToken({ token, file }: TokenSource): string | null {
+  if (token && file) throw new TokenError("TASKEXE_TOKEN and a token file were both given: keep one of them");
+  if (token) return checked(token.trim(), "TASKEXE_TOKEN");
+  return file ? checked(contentOf(file).trim(), `the token file ${file}`) : null;
+}
+
+/** Makes the comparison with a token: digests of one length, in a time that does not depend on where they differ. */
+export function tokenComparison(token: string): (given: string) => boolean {
+  const expected = digest(token);
+  return (given) => timingSafeEqual(digest(given), expected);
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+function contentOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    const reason = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "it is a folder" : code;
+    throw new TokenError(`the token file ${file} cannot be read: ${reason}`);
+  }
+}
+
+// What may stand behind "Bearer " in a header.
+function checked(token: string, source: string): string {
+  if (token.length < SHORTEST || token.length > LONGEST || !/^[A-Za-z0-9._~+/=-]+$/.test(token)) {
+    const expected = `${SHORTEST} to ${LONGEST} letters, digits or ._~+/=-`;
+    throw new TokenError(`${source}: expected ${expected}, like the output of: openssl rand -hex 32`);
+  }
+  return token;
+}

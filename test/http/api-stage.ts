@@ -1,0 +1,87 @@
+/** What the tests of the API stand on: a queue in a file, an executor that the test plays, and the application over it. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Broker } from "../../src/broker/broker.ts";
+import { createBroker } from "../../src/broker/open-broker.ts";
+import { openRoot } from "../../src/concurrency/index.ts";
+import type { ApiParts } from "../../src/http/api/parts.ts";
+import { createApp } from "../../src/http/app.ts";
+import { fakeSource } from "./fake-source.ts";
+
+const DAY_MS = 24 * 3_600_000;
+
+export const TOKEN = "0123456789abcdef0123456789abcdef";
+
+export const JSON_TYPE = { "content-type": "application/json" };
+
+/** What a request may differ in. */
+export interface Ask {
+  readonly headers?: Record<string, string>;
+  readonly body?: unknown;
+  /** The client's address; null: not known. */
+  readonly peer?: string | null;
+}
+
+export interface Reply {
+  readonly status: number;
+  /** Looked into at will. */
+  readonly body: ReturnType<typeof JSON.parse>;
+  readonly headers: Headers;
+}
+
+export class ApiStage {
+  readonly folder: string;
+  readonly broker: Broker;
+  readonly root = openRoot();
+
+  private constructor(broker: Broker, folder: string) {
+    this.broker = broker;
+    this.folder = folder;
+  }
+
+  static async open(): Promise<ApiStage> {
+    const folder = mkdtempSync(join(tmpdir(), "taskexe-api-"));
+    const queues = ["common", "other"];
+    const broker = await createBroker(`sqlite:${join(folder, "queue.db")}`, { executor: "x", queues, leaseMs: 30_000 });
+    await broker.open(openRoot().signal);
+    return new ApiStage(broker, folder);
+  }
+
+  async close(): Promise<void> {
+    this.root.cancel("the test is over");
+    await this.broker.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  app(options: { readonly token?: string; readonly hostname?: string; readonly broker?: Broker } = {}) {
+    const { token = null, hostname = "127.0.0.1", broker = this.broker } = options;
+    const api: ApiParts = { broker, token, retentionMs: DAY_MS, signal: this.root.signal };
+    const app = createApp(fakeSource(), { hostname, api });
+    return async (method: string, path: string, ask: Ask = {}): Promise<Reply> => {
+      const { body, peer = "127.0.0.1", headers } = ask;
+      const sent = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) };
+      const all = { ...(method === "POST" || method === "PUT" ? JSON_TYPE : {}), ...headers };
+      const host = hostname === "127.0.0.1" ? "127.0.0.1:8080" : hostname;
+      const url = `http://${host}${path.startsWith("/") ? path : `/api/v1/${path}`}`;
+      const response = await app.request(url, { method, headers: all, ...sent }, peer === null ? {} : { peer });
+      const text = await response.text();
+      const isJson = response.headers.get("content-type")?.startsWith("application/json");
+      return {
+        status: response.status,
+        body: isJson && text !== "" ? JSON.parse(text) : text,
+        headers: response.headers,
+      };
+    };
+  }
+}
+
+/** Checks that an answer is an error of this kind, in the shape of all errors. */
+export function refused(reply: Reply, status: number, code: string, message: RegExp): void {
+  assert.equal(reply.status, status, JSON.stringify(reply.body));
+  assert.deepEqual(Object.keys(reply.body), ["error"]);
+  assert.deepEqual(Object.keys(reply.body.error), ["code", "message"]);
+  assert.equal(reply.body.error.code, code);
+  assert.match(reply.body.error.message, message);
+}
