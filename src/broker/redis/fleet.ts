@@ -12,6 +12,8 @@ const BEATS_KEPT_S = 1_800;
 const LOCK_S = 60;
 /** How long what is known of an owner is believed, in ms. */
 const OWNER_CACHE_MS = 1_000;
+/** How far two estimates of the clock may be apart; what is more is a clock that was set. */
+const CLOCK_TREMBLES_MS = 100;
 
 /** What matters of the owner of a pending entry. */
 export interface Owner {
@@ -28,6 +30,7 @@ export class RedisFleet {
   readonly #now: () => number;
   #owners = new Map<string, Owner>();
   #ownersSince = 0;
+  #lastBeat = 0;
 
   constructor(connections: RedisConnections, executor: string, timeoutMs: number, now: () => number) {
     this.#connections = connections;
@@ -37,7 +40,7 @@ export class RedisFleet {
   }
 
   async beat(json: string): Promise<void> {
-    const now = this.#now() / 1000;
+    const now = this.#timeOfBeat() / 1000;
     await this.#connections.run((redis) =>
       redis
         .multi()
@@ -50,7 +53,7 @@ export class RedisFleet {
   }
 
   async leave(json: string): Promise<void> {
-    const now = this.#now() / 1000;
+    const now = this.#timeOfBeat() / 1000;
     await this.#connections.run((redis) =>
       redis
         .multi()
@@ -59,6 +62,14 @@ export class RedisFleet {
         .srem(EXECUTORS_KEY, this.#executor)
         .exec(),
     );
+  }
+
+  /** A later beat must sort behind an earlier one, though the estimate of the clock trembles by a millisecond. */
+  #timeOfBeat(): number {
+    const now = this.#now();
+    const trembles = Math.abs(now - this.#lastBeat) < CLOCK_TREMBLES_MS && now < this.#lastBeat + 1;
+    this.#lastBeat = trembles ? this.#lastBeat + 1 : now;
+    return this.#lastBeat;
   }
 
   async members(): Promise<FleetMember[]> {
