@@ -144,9 +144,9 @@ export class RedisBroker implements Broker {
     }
   }
 
-  recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
+  async recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
     this.#mustBeExecutor();
-    return this.#leases.recover(known, max);
+    return this.#withoutPaused(await this.#leases.recover(known, max));
   }
 
   renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
@@ -164,7 +164,7 @@ export class RedisBroker implements Broker {
   async reclaim(max: number): Promise<Delivery[]> {
     this.#mustBeExecutor();
     await this.#handBackSurplus(false);
-    return this.#leases.reclaim(max);
+    return this.#withoutPaused(await this.#leases.reclaim(max));
   }
 
   async promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
@@ -297,6 +297,15 @@ export class RedisBroker implements Broker {
     const surplus = this.#intake.takeSurplus(all);
     // Away just now: the lease of what could not be handed back runs out by itself.
     if (surplus.length > 0 && this.connection().connected) await this.#leases.release(surplus);
+  }
+
+  /** What came back by itself to a queue that is paused goes behind what waits there. */
+  async #withoutPaused(deliveries: readonly Delivery[]): Promise<Delivery[]> {
+    const [paused, free] = [true, false].map((which) =>
+      deliveries.filter(({ queue }) => this.#pauses.isQueuePaused(queue) === which),
+    );
+    if (paused && paused.length > 0) await this.#leases.release(paused);
+    return free ?? [];
   }
 
   #mustBeExecutor(): void {

@@ -8,9 +8,11 @@ import {
   done,
   eventually,
   idOf,
+  LEASE_MS,
   NOTHING,
   parked,
   QUEUE,
+  RECLAIM_MS,
   retry,
   type Sentence,
   task,
@@ -113,6 +115,26 @@ export function pauseSentences(sentence: Sentence): void {
     await broker.resume({ kind: "type", name: "slow" });
     assert.equal(idOf(await claimOne(broker, stage.signal)), "one");
   });
+
+  sentence(
+    "what an executor leaves behind in a paused queue is not started by whoever takes it over",
+    async (stage) => {
+      const [dying, heir] = [
+        await stage.open("a", { ...BOTH, leaseMs: LEASE_MS }),
+        await stage.open("b", { ...BOTH, leaseMs: LEASE_MS }),
+      ];
+      await dying.enqueue([task("one")]);
+      await claimOne(dying, stage.signal);
+      await heir.pause({ kind: "queue", name: QUEUE });
+      await eventually(RECLAIM_MS, async () => {
+        assert.deepEqual(await heir.reclaim(10), []);
+        return (await countOf(heir)).queued === 1;
+      });
+      assert.deepEqual(await heir.recover(new Set(), 10), []);
+      await heir.resume({ kind: "queue", name: QUEUE });
+      assert.equal(idOf(await claimOne(heir, stage.signal)), "one");
+    },
+  );
 
   sentence("pauses outlive whoever asked for them", async (stage) => {
     const first = await stage.open("a", BOTH);
