@@ -24,8 +24,8 @@ const TAKE_OVER = `UPDATE tasks SET token = ?1, lease_until = ?2, owner = ?3, st
   deliveries = deliveries + 1, crashes = crashes + 1 WHERE seq = ?5 AND token = ?6 RETURNING ${DELIVERY_COLUMNS}`;
 
 /** How many of the first in line are looked at for paused types in one go, and how often in one transaction. */
-const PARKED_AT_ONCE = 1000;
-const PARKING_ROUNDS = 3;
+const PARKED_AT_ONCE = 500;
+const PARKING_ROUNDS = 2;
 
 /** The seqs of the first tasks in line over all queues that are not paused; `?1` is how many, then come the queues. */
 function firstInLine(queues: readonly string[]): string {

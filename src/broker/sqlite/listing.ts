@@ -103,7 +103,7 @@ interface Bounds {
 function sliceOf(sql: Sql, source: Source, after: number, type: string | undefined, bounds: Bounds): Slice {
   const limit = Math.min(bounds.limit, bounds.looks);
   // With a filter, a page ends where enough has been looked at: most of what is there may be of other types.
-  const end = type === undefined ? null : keyAt(sql, source, after, bounds.looks - 1);
+  const { end, looked } = type === undefined ? { end: null, looked: 0 } : look(sql, source, after, bounds.looks);
   const until = end ?? Number.MAX_SAFE_INTEGER;
   const { index, where, values, key } = source;
   const ofType = type === undefined ? "" : "AND type = ?";
@@ -113,15 +113,17 @@ function sliceOf(sql: Sql, source: Source, after: number, type: string | undefin
   ).all(...values, after, until, ...(type === undefined ? [] : [type]), limit);
   const last = rows.at(-1);
   const next = rows.length === limit && last !== undefined ? numberOf(last, "k") : end;
-  return { tasks: rows.map(recordOf), looked: type === undefined ? rows.length : bounds.looks, next };
+  return { tasks: rows.map(recordOf), looked: Math.max(looked, rows.length), next };
 }
 
-/** The key of the task that comes so many behind the next one; null where there are not as many. */
-function keyAt(sql: Sql, { index, where, values, key }: Source, after: number, offset: number): number | null {
+/** How many come next, `most` of them at the most, and the key of the last; null where they end before that. */
+function look(sql: Sql, { index, where, values, key }: Source, after: number, most: number) {
   const row = sql(
-    `SELECT ${key} AS k FROM tasks INDEXED BY ${index} WHERE ${where} AND ${key} > ? ORDER BY ${key} LIMIT 1 OFFSET ?`,
-  ).get(...values, after, offset);
-  return row === undefined ? null : numberOf(row, "k");
+    `SELECT count(*) AS n, max(k) AS k FROM (SELECT ${key} AS k FROM tasks INDEXED BY ${index}
+      WHERE ${where} AND ${key} > ? ORDER BY ${key} LIMIT ?)`,
+  ).get(...values, after, most);
+  const looked = row === undefined ? 0 : numberOf(row, "n");
+  return { looked, end: row !== undefined && looked === most ? numberOf(row, "k") : null };
 }
 
 function readCursor(cursor: string | undefined): { readonly index: number; readonly place: number } {

@@ -8,6 +8,7 @@ import {
   cancelledBy,
   claimAll,
   claimOne,
+  countOf,
   dead,
   done,
   QUEUE,
@@ -94,6 +95,19 @@ export function listSentences(sentence: Sentence): void {
       assert.deepEqual(await ids({ type: "z" }), []);
     }
     assert.equal((await listAll(broker, { type: "x" })).length, 4);
+  });
+
+  sentence("one of a rare type is found behind thousands of another, and is purged there", async (stage) => {
+    const broker = await stage.open("a", { deadRetentionMs: 60_000 });
+    for (let batch = 0; batch < 6; batch += 1) await broker.enqueue(tasks(1000, `${batch}-`));
+    await broker.enqueue([task("rare", { type: "rare" })]);
+    assert.deepEqual(idsOf(await listAll(broker, { state: "queued", type: "rare" }, 1000)), ["rare"]);
+    const claimed = await claimAll(broker, 6001, stage.signal);
+    await broker.complete(claimed.map((delivery) => cancelledBy(delivery)));
+    assert.deepEqual(idsOf(await listAll(broker, { state: "cancelled", type: "rare" }, 1000)), ["rare"]);
+    assert.equal(await broker.purge({ state: "cancelled", type: "rare" }, 10), 1);
+    assert.equal(await broker.purge({ state: "cancelled", type: "rare" }, 10), 0);
+    assert.equal((await countOf(broker)).cancelled, 6000);
   });
 
   sentence("a task that is cancelled while it waits is listed once, as cancelled", async (stage) => {
