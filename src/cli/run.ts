@@ -13,11 +13,12 @@ import { Executor } from "../executor/executor.ts";
 import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../executor/options.ts";
 import { loadHandlers } from "../handlers/load-handlers.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
+import { readToken, TokenError } from "../http/api/token.ts";
 import { type HttpAddress, serveHttp } from "../http/serve-http.ts";
 import { runtime } from "../runtime/index.ts";
 import { VERSION } from "../version.ts";
 import { createStateDirectory } from "./client.ts";
-import { EXIT_FAILED } from "./exit.ts";
+import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { type Options, settingsOf } from "./flags.ts";
 import { setUpLogging } from "./logging.ts";
 import { reportFailure } from "./report-failure.ts";
@@ -30,23 +31,38 @@ export async function run(options: Options): Promise<number> {
   const settings = settingsOf(options);
   await setUpLogging(settings.log);
   for (const warning of settings.warnings) log.warn(warning);
+  const token = takeToken(settings);
   const held = settings.name === null ? takeExecutorName(settings.stateDirectory.path) : null;
   try {
-    return await new Run(settings, settings.name ?? held?.name ?? "").toTheEnd();
+    return await new Run(settings, settings.name ?? held?.name ?? "", token).toTheEnd();
   } finally {
     held?.release();
+  }
+}
+
+/** The token of the API. Handlers, and what they start, are not to find it in their environment. */
+function takeToken({ tokenFile }: Settings): string | null {
+  const { TASKEXE_TOKEN: token } = process.env;
+  delete process.env.TASKEXE_TOKEN;
+  try {
+    return readToken({ token, file: tokenFile });
+  } catch (error) {
+    if (error instanceof TokenError) throw new CommandFailure(error.message, EXIT_USAGE);
+    throw error;
   }
 }
 
 class Run {
   readonly #settings: Settings;
   readonly #name: string;
+  readonly #token: string | null;
   #stop: (reason: string) => void = () => {};
   #failed = false;
 
-  constructor(settings: Settings, name: string) {
+  constructor(settings: Settings, name: string, token: string | null) {
     this.#settings = settings;
     this.#name = name;
+    this.#token = token;
   }
 
   async toTheEnd(): Promise<number> {
@@ -76,7 +92,7 @@ class Run {
       const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
       this.#stop = (reason) => executor.drain(reason);
       if (root.cancelCalled) return;
-      const address = await this.#listen(nursery, executor);
+      const address = await this.#listen(nursery, executor, broker);
       this.#sayHello(broker, handlers, address);
       await executor.run(nursery.scope);
     } finally {
@@ -99,12 +115,13 @@ class Run {
     return { name: this.#name, version: VERSION, heartbeatMs, ...limits };
   }
 
-  async #listen(nursery: Nursery, source: Executor): Promise<HttpAddress | null> {
-    const { listen } = this.#settings;
+  async #listen(nursery: Nursery, source: Executor, broker: Broker): Promise<HttpAddress | null> {
+    const { listen, retentionMs } = this.#settings;
     if (listen === null) return null;
+    const api = { broker, token: this.#token, retentionMs };
     return nursery.start<HttpAddress>(
       nursery.scope,
-      (task, started) => serveHttp(task, started, { ...listen, source }),
+      (task, started) => serveHttp(task, started, { ...listen, source, api }),
       { name: "http" },
     );
   }

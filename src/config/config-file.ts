@@ -53,6 +53,7 @@ function fromFolder(key: SettingKey, value: unknown, folder: string): unknown {
     if (!Array.isArray(paths)) return value;
     return paths.map((path) => (typeof path === "string" && path !== "" ? resolve(folder, path) : path));
   }
+  if (key === "tokenFile" && typeof value === "string" && value !== "") return resolve(folder, value);
   if (key === "broker" && typeof value === "string" && /^sqlite:./i.test(value)) {
     const path = value.slice("sqlite:".length);
     return isAbsolute(path) ? value : `sqlite:${resolve(folder, path)}`;

@@ -72,6 +72,7 @@ export const SettingsSchema = v.object({
   concurrency: wholeNumber(1, 10_000),
   name: v.nullable(ExecutorName),
   listen: ListenOn,
+  tokenFile: v.nullable(v.pipe(v.string("a path as text"), v.nonEmpty("a path that is not empty"))),
   leaseMs: duration(500, HOUR),
   graceMs: duration(0, DAY),
   log: v.picklist(["pretty", "json"], "pretty or json"),

@@ -27,6 +27,7 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
   },
   name: { flag: "--name", environment: ["TASKEXE_NAME"], file: "name", fallback: null },
   listen: { flag: "--listen", environment: ["TASKEXE_LISTEN"], file: "listen", fallback: "127.0.0.1:8080" },
+  tokenFile: { flag: null, environment: ["TASKEXE_TOKEN_FILE"], file: "token_file", fallback: null },
   leaseMs: { flag: "--lease", environment: ["TASKEXE_LEASE"], file: "lease", fallback: "30s" },
   graceMs: { flag: "--grace", environment: ["TASKEXE_GRACE"], file: "grace", fallback: "30s" },
   log: { flag: "--log", environment: ["TASKEXE_LOG"], file: "log", fallback: "pretty" },
@@ -56,4 +57,4 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
 export const SETTING_KEYS = Object.keys(SETTING_NAMES) as SettingKey[];
 
 /** Environment variables of ours that are no settings. */
-export const OTHER_ENVIRONMENT = ["TASKEXE_CONFIG", "TASKEXE_DEBUG"];
+export const OTHER_ENVIRONMENT = ["TASKEXE_CONFIG", "TASKEXE_DEBUG", "TASKEXE_TOKEN"];

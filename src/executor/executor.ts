@@ -30,6 +30,7 @@ import { ifAvailable, untilAvailable } from "./patience.ts";
 import { AttemptPolicy } from "./policy.ts";
 import { writeProgress } from "./progress-writer.ts";
 import { RunningTasks } from "./running.ts";
+import { fireSchedules } from "./schedules.ts";
 import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./status.ts";
 import { StatusView } from "./status-view.ts";
 import { cleanUp, promoteDue, reclaimExpired } from "./sweeper.ts";
@@ -182,6 +183,7 @@ export class Executor implements StatusSource {
     start("cancel watch", (signal) => this.#cancels.watch(signal));
     start("promote", (signal) => promoteDue(broker, signal));
     start("clean-up", (signal) => cleanUp(broker, signal));
+    start("schedules", (signal) => fireSchedules(broker, signal));
     start("status", (signal) => this.#view.refresh(signal));
   }
 
