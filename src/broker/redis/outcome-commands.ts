@@ -66,6 +66,8 @@ export function outcomeCommands(
     case "cancelled":
       return [
         ["HSET", key, ...head, "state", "cancelled", "finished_at", Math.round(now), "reason", outcome.reason],
+        // Where the enqueue wrote no record, a retry by hand finds it here.
+        ["HSETNX", key, "message", delivery.raw ?? ""],
         ["ZADD", cancelledKey(queue), keepUntil, outcome.id],
         ...freed,
         ["ZREM", CANCELLED_KEY, outcome.id],

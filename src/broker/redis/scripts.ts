@@ -197,10 +197,10 @@ return 'queued'`;
  */
 const RETRY = `
 local key, id = ARGV[1] .. ARGV[6], ARGV[6]
-local r = redis.call('HMGET', key, 'state', 'stream', 'queue')
+local r = redis.call('HMGET', key, 'state', 'stream', 'queue', 'retention')
 local state = r[1]
 if not state then return { '', 0 } end
-if state ~= 'dead' and state ~= 'cancelled' then return { state, 0 } end
+if state ~= 'dead' and state ~= 'cancelled' or ARGV[7] == '' then return { state, 0 } end
 local entry
 redis.call('ZREM', ARGV[4], id)
 if redis.call('ZREM', ARGV[10] .. r[3], id) == 1 then
@@ -211,6 +211,11 @@ end
 redis.call('DEL', ARGV[5])
 redis.call('ZREM', ARGV[8] .. r[3], id)
 redis.call('ZREM', ARGV[9] .. r[3], id)
+-- As new, a task that keeps no record has none: whoever ends it asks for none to be removed.
+if (tonumber(r[4]) or 0) == 0 then
+  redis.call('DEL', key)
+  return { state, 1 }
+end
 redis.call('HSET', key, 'state', 'queued', 'entry', entry, 'message', ARGV[7], 'attempt', 0, 'progress', 0,
   'progress_msg', '', 'crashes', 0)
 redis.call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'unique')

@@ -96,6 +96,21 @@ export function retrySentences(sentence: Sentence): void {
     assert.deepEqual(await countOf(broker), { ...NOTHING, running: 2 });
   });
 
+  sentence("a task without retention leaves nothing once it is done after its retry", async (stage) => {
+    const broker = await stage.open("a");
+    for (const end of [dead, cancelledBy]) {
+      await broker.enqueue([task("one", { retentionMs: 0 })]);
+      await broker.complete([end(await claimOne(broker, stage.signal), { recorded: false })]);
+      assert.equal((await broker.retry(["one"]))[0]?.retried, true);
+      assert.equal((await broker.retry(["one"]))[0]?.retried, false);
+      const again = await claimOne(broker, stage.signal);
+      assert.equal(idOf(again), "one");
+      await broker.complete([done(again, { retentionMs: 0, recorded: false })]);
+      assert.equal(await broker.record("one"), null);
+      assert.deepEqual(await countOf(broker), NOTHING);
+    }
+  });
+
   sentence("only dead and cancelled tasks are retried, and each once", async (stage) => {
     const broker = await stage.open("a");
     await broker.enqueue([task("done"), task("dead")]);
