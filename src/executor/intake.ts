@@ -1,6 +1,6 @@
 /**
- * Fills the free slots: claims in batches of at most half of them, so that one claim is on its way while the tasks of
- * the other run. What was claimed, recovered or taken over waits in `ready` for its slot, rarely and briefly.
+ * Fills the free slots: one claim at a time, for all of them. (Two claims of half the size overlap with Redis' work, but
+ * what each costs by itself weighs more: 85 000 against 95 000 tasks a second.) What was claimed, recovered or taken over waits in `ready` for its slot, rarely and briefly.
  * After a start, and after a claim whose reply was lost, what is pending under our own name is taken up first.
  */
 import { getLogger } from "@logtape/logtape";
@@ -25,7 +25,6 @@ export class Intake {
   #ready: Delivery[] = [];
   /** Slots kept free for claims that are under way. */
   #reserved = 0;
-  #claiming = 0;
   #recoverDue = true;
   /** True while a look for orphans has the first call on what is free. */
   #looking = false;
@@ -49,11 +48,7 @@ export class Intake {
 
   /** Claims until the signal aborts. */
   run(work: Nursery): void {
-    const workers = this.#limit === 1 ? 1 : 2;
-    const batch = Math.ceil(this.#limit / workers);
-    for (let i = 0; i < workers; i++) {
-      work.startSoon((task: Task) => this.#claimLoop(batch, task.signal), { name: `claim ${i + 1}` });
-    }
+    work.startSoon((task: Task) => this.#claimLoop(task.signal), { name: "claim" });
   }
 
   /** Puts deliveries in line that came another way than by a claim. One that is held already is left alone. */
@@ -117,12 +112,12 @@ export class Intake {
     return handles;
   }
 
-  async #claimLoop(batch: number, signal: AbortSignal): Promise<never> {
+  async #claimLoop(signal: AbortSignal): Promise<never> {
     for (;;) {
-      const size = await this.#reserve(batch, signal);
+      const size = await this.#reserve(signal);
       try {
         await this.#completion.room(signal);
-        if (await this.#recover(signal)) await this.#arrived(await this.#claim(size, signal));
+        if (await this.#recover()) await this.#arrived(await this.#broker.claim(size, signal));
       } catch (error) {
         if (!(error instanceof BrokerUnavailableError)) throw error;
         // The reply of a claim may be lost, and with it entries that are ours by now.
@@ -132,15 +127,6 @@ export class Intake {
         this.#reserved -= size;
       }
       this.#pump();
-    }
-  }
-
-  async #claim(size: number, signal: AbortSignal): Promise<Delivery[]> {
-    this.#claiming++;
-    try {
-      return await this.#broker.claim(size, signal);
-    } finally {
-      this.#claiming--;
     }
   }
 
@@ -156,23 +142,25 @@ export class Intake {
     await this.#broker.release(deliveries.slice(room));
   }
 
-  /** Waits for free slots and keeps up to `batch` of them for a claim. */
-  async #reserve(batch: number, signal: AbortSignal): Promise<number> {
+  /** Waits for free slots and keeps them for a claim. */
+  async #reserve(signal: AbortSignal): Promise<number> {
     let waited = false;
+    let turned = false;
     for (;;) {
       const free = this.#looking ? 0 : this.#room() - this.#reserved;
-      if (free >= 1 && (waited || free >= batch)) {
-        const size = Math.min(free, batch);
-        this.#reserved += size;
-        return size;
+      if (free >= 1 && (turned || !waited)) {
+        this.#reserved += free;
+        return free;
       }
-      // One turn of the loop, so that slots which are freed together are claimed for together.
+      // One turn of the loop, so that slots which are freed together are claimed for together, and the claim travels
+      // with the completions of the tasks that freed them.
       if (free >= 1) {
         await checkpoint(signal);
-        waited = true;
+        turned = true;
         continue;
       }
       await this.#slot(signal);
+      waited = true;
     }
   }
 
@@ -183,27 +171,18 @@ export class Intake {
   }
 
   /**
-   * Takes up what is pending under our name. False: no claim may follow at once, since another one is under way, whose
-   * entries must not be mistaken for strays, or since the slots kept for it went to what was found.
+   * Takes up what is pending under our own name; no claim is under way then, whose entries could be mistaken for
+   * strays. False: no claim may follow at once, since the slots kept for it went to what was found.
    */
-  async #recover(signal: AbortSignal): Promise<boolean> {
+  async #recover(): Promise<boolean> {
     if (!this.#recoverDue) return true;
-    if (this.#claiming > 0) {
-      await sleep(RETRY_MS / 2, signal);
-      return false;
-    }
-    this.#claiming++;
-    try {
-      const found = await this.#broker.recover(this.handles(), RECOVER_MAX);
-      // Only now: until then no claim may pass by what was ours before.
-      this.#recoverDue = false;
-      if (found.length > 0) logger.info("Took up {count} task(s) pending under our own name", { count: found.length });
-      this.take(found);
-      this.#lastTurn = performance.now();
-      return found.length === 0;
-    } finally {
-      this.#claiming--;
-    }
+    const found = await this.#broker.recover(this.handles(), RECOVER_MAX);
+    // Only now: until then no claim may pass by what was ours before.
+    this.#recoverDue = false;
+    if (found.length > 0) logger.info("Took up {count} task(s) pending under our own name", { count: found.length });
+    this.take(found);
+    this.#lastTurn = performance.now();
+    return found.length === 0;
   }
 
   #pump(): void {

@@ -14,9 +14,11 @@ import { onFatal, onSignal } from "./signals.ts";
 import { sleep } from "./sleep.ts";
 import { spawn } from "./spawn.ts";
 import { openDatabase } from "./sqlite.ts";
+import { mendTracingChannel } from "./tracing-channel.ts";
 
 /** The shim on Bun; call it there only. */
 export function bunRuntime(): Runtime {
+  mendTracingChannel();
   const compiled = Bun.isStandaloneExecutable;
   return {
     name: "bun",

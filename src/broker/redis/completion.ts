@@ -10,6 +10,7 @@ import { GIVEN_UP, type LeaseStamp, RedisDelivery, stampAge, stampLease } from "
 import { GROUP, recordKey } from "./keys.ts";
 import { outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
 import { callScript } from "./scripts.ts";
+import type { RedisWire } from "./wire.ts";
 
 /** Up to this part of the lease a completion takes the fast way. */
 const FRESH_PART = 0.6;
@@ -21,14 +22,16 @@ interface Entry {
 
 export class RedisCompletion {
   readonly #connections: RedisConnections;
+  readonly #wire: RedisWire;
   readonly #executor: string;
   readonly #freshMs: number;
   readonly #now: () => number;
   /** Entries whose completion was sent, but whose reply never came: the next call must ask. */
   readonly #doubtful = new WeakSet<RedisDelivery>();
 
-  constructor(connections: RedisConnections, executor: string, leaseMs: number, now: () => number) {
+  constructor(connections: RedisConnections, wire: RedisWire, executor: string, leaseMs: number, now: () => number) {
     this.#connections = connections;
+    this.#wire = wire;
     this.#executor = executor;
     this.#freshMs = leaseMs * FRESH_PART;
     this.#now = now;
@@ -56,27 +59,34 @@ export class RedisCompletion {
   async #fast(entries: readonly Entry[]): Promise<void> {
     const now = this.#now();
     const byStream = new Map<string, string[]>();
-    const multi = this.#connections.commands.multi();
+    const commands: RedisCommand[] = [];
     for (const { outcome, delivery } of entries) {
       const ids = byStream.get(delivery.stream);
       if (ids) ids.push(delivery.entry);
       else byStream.set(delivery.stream, [delivery.entry]);
-      for (const command of outcomeCommands(outcome, delivery, this.#executor, now)) queue(multi, command);
+      const own = outcomeCommands(outcome, delivery, this.#executor, now);
+      if (own.length > 0) commands.push(...own);
     }
-    for (const [stream, ids] of byStream) {
-      multi.xack(stream, GROUP, ...ids);
-      multi.xdel(stream, ...ids);
-    }
+    for (const [stream, ids] of byStream) commands.push(["XACK", stream, GROUP, ...ids], ["XDEL", stream, ...ids]);
     try {
-      const replies = await this.#connections.run(() => multi.exec());
-      const failed = replies?.find(([error]) => error !== null);
-      if (failed?.[0]) throw this.#connections.translate(failed[0]);
+      await this.#transact(commands);
       for (const { delivery } of entries) delivery.lease = GIVEN_UP;
     } catch (error) {
       // The transaction may have been carried out: asked again, only an entry that is still ours may be ended.
       for (const { delivery } of entries) this.#doubtful.add(delivery);
       throw error;
     }
+  }
+
+  async #transact(commands: readonly RedisCommand[]): Promise<void> {
+    const replies = await this.#wire.send((pipeline) => {
+      pipeline.call("MULTI");
+      for (const command of commands) queue(pipeline, command);
+      pipeline.call("EXEC");
+    });
+    const [refused, results] = replies.at(-1) ?? [null, null];
+    const failed = refused ?? (Array.isArray(results) ? results.find((result) => result instanceof Error) : null);
+    if (failed) throw this.#connections.translate(failed);
   }
 
   async #fenced({ outcome, delivery }: Entry): Promise<boolean> {
@@ -111,9 +121,9 @@ export class RedisCompletion {
   }
 }
 
-function queue(multi: ChainableCommander, command: RedisCommand): void {
+function queue(pipeline: ChainableCommander, command: RedisCommand): void {
   const [name, ...args] = command;
-  multi.call(name, ...args);
+  pipeline.call(name, ...args);
 }
 
 function own(outcome: Outcome): RedisDelivery {

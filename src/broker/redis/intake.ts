@@ -1,16 +1,19 @@
 /**
- * Takes new entries from the streams: one blocking read over all priorities, urgent first. The read's COUNT holds for
- * each stream, so a reply can bring more than was asked for: the surplus is given out first by the next claim, and
- * handed back if none comes within `SURPLUS_MS`. Two claims may be under way at once: Redis then serves the second
- * while we work on the first.
+ * Takes new entries from the streams: one read over all priorities, urgent first. While there is work the read does not
+ * block and travels with the completions; once one finds nothing, it blocks on a connection of its own. The read's
+ * COUNT holds for each stream, so a reply can bring more than was asked for: the surplus is given out first by the next
+ * claim, and handed back if none comes within `SURPLUS_MS`. Two claims may be under way at once: Redis then serves the
+ * second while we work on the first.
  */
-import { abortable, checkpoint, sleep } from "../../concurrency/index.ts";
+import type { ChainableCommander } from "ioredis";
+import { abortable, sleep } from "../../concurrency/index.ts";
 import type { Delivery } from "../broker.ts";
 import { BLOCK_MS, type RedisConnections } from "./connections.ts";
 import { type LeaseStamp, RedisDelivery, stampLease } from "./delivery.ts";
 import { CANCELLED_KEY, GROUP, PAUSED_KEY, streamKey } from "./keys.ts";
 import type { RedisPauses } from "./pauses.ts";
 import { readStreams } from "./replies.ts";
+import type { RedisWire, Reply } from "./wire.ts";
 
 /** How long a surplus waits for the next claim, in ms. */
 const SURPLUS_MS = 1_000;
@@ -45,6 +48,7 @@ export interface DeliveryFacts {
 
 export class RedisIntake {
   readonly #connections: RedisConnections;
+  readonly #wire: RedisWire;
   readonly #executor: string;
   readonly #streams: readonly StreamName[];
   readonly #byKey: ReadonlyMap<string, StreamName>;
@@ -54,9 +58,18 @@ export class RedisIntake {
   #surplus: RedisDelivery[] = [];
   #surplusSince = 0;
   #clientId: number | null = null;
+  /** Whether the last read found something. */
+  #busy = true;
 
-  constructor(connections: RedisConnections, executor: string, streams: readonly StreamName[], pauses: RedisPauses) {
+  constructor(
+    connections: RedisConnections,
+    wire: RedisWire,
+    executor: string,
+    streams: readonly StreamName[],
+    pauses: RedisPauses,
+  ) {
     this.#connections = connections;
+    this.#wire = wire;
     this.#executor = executor;
     this.#streams = streams;
     this.#byKey = new Map(streams.map((stream) => [stream.key, stream]));
@@ -80,9 +93,9 @@ export class RedisIntake {
   }
 
   async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
-    await checkpoint(signal);
+    signal.throwIfAborted();
     if (this.#surplus.length > 0) return this.#surplus.splice(0, max);
-    const taken = await this.#read(max, signal);
+    const taken = await this.#take(max, signal);
     if (taken.length <= max) return taken;
     this.#surplusSince = performance.now();
     this.#surplus.push(...taken.splice(max));
@@ -122,7 +135,7 @@ export class RedisIntake {
     return deliveries;
   }
 
-  async #read(max: number, signal: AbortSignal): Promise<RedisDelivery[]> {
+  async #take(max: number, signal: AbortSignal): Promise<RedisDelivery[]> {
     const { reader } = this.#connections;
     if (reader.status !== "ready") await this.#connections.ready(reader, signal);
     this.#clientId ??= await this.#readClientId();
@@ -132,9 +145,20 @@ export class RedisIntake {
       await this.#pauses.refresh();
       return [];
     }
-    const reading = this.#send(max, keys);
+    if (this.#busy) {
+      const taken = await this.#poll(max, keys);
+      if (signal.aborted) {
+        this.#surplus.push(...taken);
+        throw signal.reason;
+      }
+      if (taken.length > 0) return taken;
+      this.#busy = false;
+    }
+    const reading = this.#block(max, keys);
     try {
-      return await abortable(reading, signal);
+      const taken = await abortable(reading, signal);
+      this.#busy = taken.length > 0;
+      return taken;
     } catch (error) {
       if (!signal.aborted) throw this.#connections.translate(error);
       await this.#endRead(reading);
@@ -150,21 +174,34 @@ export class RedisIntake {
     }
   }
 
-  async #send(max: number, keys: readonly string[]): Promise<RedisDelivery[]> {
+  async #poll(max: number, keys: readonly string[]): Promise<RedisDelivery[]> {
+    const lease = stampLease();
+    const replies = await this.#wire.send((pipeline) => this.#ask(pipeline, max, [], keys));
+    return this.#read(replies, lease);
+  }
+
+  async #block(max: number, keys: readonly string[]): Promise<RedisDelivery[]> {
     const lease = stampLease();
     const pipeline = this.#connections.reader.pipeline();
+    this.#ask(pipeline, max, ["BLOCK", BLOCK_MS], keys);
+    return this.#read((await pipeline.exec()) ?? [], lease);
+  }
+
+  #ask(pipeline: ChainableCommander, max: number, block: readonly (string | number)[], keys: readonly string[]): void {
     const streams = ["STREAMS", ...keys, ...keys.map(() => ">")];
-    pipeline.call("XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, "BLOCK", BLOCK_MS, ...streams);
+    pipeline.call("XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, ...block, ...streams);
     // Asked behind the read, so that a cancel or a pause which came before these entries were taken is surely seen.
     pipeline.exists(CANCELLED_KEY, PAUSED_KEY);
-    const replies = await pipeline.exec();
-    const [error, reply] = replies?.[0] ?? [null, null];
+  }
+
+  async #read(replies: readonly Reply[], lease: LeaseStamp): Promise<RedisDelivery[]> {
+    const [error, reply] = replies[0] ?? [null, null];
     if (error !== null) {
       if (!error.message.startsWith("NOGROUP")) throw error;
       await this.createGroups();
       return [];
     }
-    const somethingIs = Number(replies?.[1]?.[1] ?? 0) > 0;
+    const somethingIs = Number(replies[1]?.[1] ?? 0) > 0;
     if (somethingIs || this.#pauses.some) await this.#pauses.refresh();
     const facts = { lease, mayBeCancelled: somethingIs, deliveriesOf: () => 1 };
     const taken: RedisDelivery[] = [];

@@ -44,6 +44,7 @@ import { RedisRecords } from "./records.ts";
 import { RedisSchedules } from "./schedules.ts";
 import { scriptOptions } from "./scripts.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
+import { RedisWire } from "./wire.ts";
 
 const DEFAULT_PRIORITIES = 2;
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
@@ -83,9 +84,10 @@ export class RedisBroker implements Broker {
     const now = (): number => this.now();
     const heartbeatTimeoutMs = options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS;
     this.#connections = new RedisConnections({ ...address.options, ...scriptOptions }, this.#name);
+    const wire = new RedisWire(this.#connections);
     this.#pauses = new RedisPauses(this.#connections);
-    this.#intake = new RedisIntake(this.#connections, this.#name, streams, this.#pauses);
-    this.#completion = new RedisCompletion(this.#connections, this.#name, options.leaseMs, now);
+    this.#intake = new RedisIntake(this.#connections, wire, this.#name, streams, this.#pauses);
+    this.#completion = new RedisCompletion(this.#connections, wire, this.#name, options.leaseMs, now);
     this.#fleet = new RedisFleet(this.#connections, this.#name, heartbeatTimeoutMs, now);
     this.#leases = new RedisLeases({
       connections: this.#connections,
