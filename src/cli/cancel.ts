@@ -1,13 +1,21 @@
-/** `taskexe cancel ID...`: cancels tasks wherever they are and tells in which state each was found. */
+/** `taskexe cancel`: cancels tasks wherever they are: by id, telling how each was found, or all that match. */
 import type { CancelReceipt } from "../broker/broker.ts";
+import { cancelMatching } from "../broker/operations/bulk.ts";
 import { hasEnded } from "../task/state.ts";
 import { withBroker } from "./client.ts";
-import { type Options, settingsOf } from "./flags.ts";
-import { printJson, printTable } from "./output.ts";
+import { usageError } from "./exit.ts";
+import { counted, settingsWithQueue, type TaskFlags, taskFlags } from "./filters.ts";
+import type { Options } from "./flags.ts";
+import { printJson, printLine, printTable } from "./output.ts";
 
 /** Runs the command. Returns the exit code: 0, also for tasks that had ended, since none of them runs any more. */
 export async function cancel(ids: readonly string[], options: Options): Promise<number> {
-  return withBroker(settingsOf(options), async (broker) => {
+  const filter = taskFlags(options, "cancel");
+  const byFilter = Object.keys(filter).length > 0;
+  if (byFilter && ids.length > 0) throw usageError("cancel takes IDs, or --type and --queue, not both", "cancel");
+  if (byFilter) return cancelAll(filter, options);
+  if (ids.length === 0) throw usageError("missing required argument: the IDs of tasks, or --type or --queue", "cancel");
+  return withBroker(settingsWithQueue(options), async (broker) => {
     const receipts = await broker.cancel([...new Set(ids)]);
     if (options.json) printJson(receipts);
     else
@@ -15,6 +23,15 @@ export async function cancel(ids: readonly string[], options: Options): Promise<
         ["id", "was", "now"],
         receipts.map((receipt) => [receipt.id, receipt.state ?? "unknown", now(receipt)]),
       );
+    return 0;
+  });
+}
+
+async function cancelAll(filter: TaskFlags, options: Options): Promise<number> {
+  return withBroker(settingsWithQueue(options), async (broker, scope) => {
+    const cancelled = await counted("cancelling", cancelMatching(broker, filter), scope);
+    if (options.json) printJson({ cancelled });
+    else printLine(`${cancelled} tasks cancelled`);
     return 0;
   });
 }

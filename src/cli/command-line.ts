@@ -9,6 +9,7 @@ import { exitWhenWritten, surviveClosedOutputs, usageError } from "./exit.ts";
 import { type Options, withBrokerFlags, withExecutorFlags } from "./flags.ts";
 import { ENVIRONMENT_HELP } from "./help.ts";
 import { reportFailure } from "./report-failure.ts";
+import { addTaskCommands } from "./task-commands.ts";
 
 /**
  * Runs the command that `argv` (without the program's own name) asks for, then ends the process: 0 fine, 1 failed,
@@ -58,6 +59,12 @@ function commands(exit: SetExitCode): Command {
     .option("--id <id>", "the id; enqueueing the same id again changes nothing (default: a new one)")
     .option("--queue <name>", "the queue", "common")
     .option("--priority <number>", "0 is ordinary, 1 is urgent", "0")
+    .option("--delay <duration>", "queue it only after this time")
+    .option("--at <time>", "queue it then: 2026-01-31T12:00:00Z, or Unix ms")
+    .option("--attempts <number>", "how many attempts there may be")
+    .option("--timeout <duration>", "how long one attempt may take")
+    .option("--retention <duration>", "how long its record is kept after the end")
+    .option("--unique [key]", "only where no other task holds the key (default: made of type and payload)")
     .option("--wait", "wait for the end and print the result")
     .option("--jsonl <file>", 'a task a line: {"type","payload","id"?,"queue"?,"priority"?}; - for standard input')
     .option("--json", "print JSON")
@@ -73,9 +80,13 @@ function commands(exit: SetExitCode): Command {
 
   withBrokerFlags(program.command("cancel"))
     .description("cancel tasks: waiting ones at once, running ones within a second")
-    .argument("<id...>", "ids of tasks")
+    .argument("[id...]", "ids of tasks")
+    .option("--type <type>", "all of this type")
+    .option("--queue <name>", "all in this queue")
     .option("--json", "print JSON")
     .action(async (ids: string[], options: Options) => exit(await (await import("./cancel.ts")).cancel(ids, options)));
+
+  addTaskCommands(program, exit);
 
   withBrokerFlags(program.command("status"))
     .description("show what the executor of this machine does, else what the broker knows")

@@ -26,7 +26,7 @@ const LineSchema = v.strictObject({
 export interface LinesOptions {
   /** A file, or `-`. */
   readonly path: string;
-  readonly defaults: { readonly queue: string; readonly priority: number };
+  readonly defaults: { readonly queue: string; readonly priority: 0 | 1 };
   readonly retentionMs: number;
   /** Print the ids too, as JSON. */
   readonly json: boolean;
@@ -119,7 +119,7 @@ function requestOf(line: Line, { defaults, retentionMs }: LinesOptions) {
     return { ok: false as const, reason };
   }
   const { type, payload = null, id, queue = defaults.queue, priority = defaults.priority } = checked.output;
-  return requestFor({ type, payload, id, queue, priority }, retentionMs);
+  return requestFor({ type, payload, id, queue, priority }, retentionMs, Date.now());
 }
 
 function wordsOf(issue: v.BaseIssue<unknown>): string {

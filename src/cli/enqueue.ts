@@ -2,17 +2,16 @@
  * `taskexe enqueue`: one task from the arguments; prints its id, and with `--wait` its result.
  * Many tasks from a file are in enqueue-lines.ts, the waiting in wait-for-task.ts.
  */
-import type { Broker } from "../broker/broker.ts";
+import type { Broker, EnqueueReceipt } from "../broker/broker.ts";
 import type { CancelScope } from "../concurrency/index.ts";
 import type { Settings } from "../config/settings.ts";
 import { withBroker } from "./client.ts";
 import { enqueueLines } from "./enqueue-lines.ts";
 import { CommandFailure, EXIT_USAGE, usageError } from "./exit.ts";
 import { type Options, settingsOf, text } from "./flags.ts";
-import { readText } from "./input.ts";
-import { readJson } from "./json-text.ts";
 import { type NewTask, requestFor } from "./new-task.ts";
 import { note, printJson, printLine } from "./output.ts";
+import { enqueueOptionsOf, payloadOf, priorityOf, queueOf } from "./task-arguments.ts";
 import { waitForTask } from "./wait-for-task.ts";
 
 /** Runs the command. Returns the exit code. */
@@ -22,11 +21,13 @@ export async function enqueue(
   options: Options,
 ): Promise<number> {
   const lines = text(options.jsonl);
-  const settings = withQueue(settingsOf(options), queueOf(options));
+  const settings = withQueue(settingsOf(options), queueOf(options, "enqueue"));
   if (lines !== undefined) {
     if (type !== undefined) throw usageError("--jsonl takes its tasks from the file: no TYPE beside it", "enqueue");
     if (options.wait || options.id) throw usageError("--jsonl goes with neither --wait nor --id", "enqueue");
-    const defaults = { queue: queueOf(options), priority: priorityOf(options) };
+    const alone = ["delay", "at", "attempts", "timeout", "retention", "unique"].find((name) => options[name]);
+    if (alone !== undefined) throw usageError(`--jsonl does not go with --${alone}`, "enqueue");
+    const defaults = { queue: queueOf(options, "enqueue"), priority: priorityOf(options, "enqueue") };
     return withBroker(settings, (broker, scope) =>
       enqueueLines(broker, scope, { path: lines, defaults, retentionMs: settings.retentionMs, json: !!options.json }),
     );
@@ -36,8 +37,9 @@ export async function enqueue(
     type,
     payload: await payloadOf(payload),
     id: text(options.id),
-    queue: queueOf(options),
-    priority: priorityOf(options),
+    queue: queueOf(options, "enqueue"),
+    priority: priorityOf(options, "enqueue"),
+    options: enqueueOptionsOf(options),
   };
   return withBroker(settings, (broker, scope) => enqueueOne(broker, scope, task, settings, options));
 }
@@ -49,46 +51,20 @@ async function enqueueOne(
   settings: Settings,
   options: Options,
 ): Promise<number> {
-  const made = requestFor(task, settings.retentionMs);
+  const made = requestFor(task, settings.retentionMs, broker.now());
   if (!made.ok) throw new CommandFailure(made.reason, EXIT_USAGE);
   const [receipt] = await broker.enqueue([made.request]);
   if (receipt === undefined) throw new Error("the broker gave no receipt");
-  if (!receipt.created) note(`taskexe: a task with the id ${receipt.id} is there already: ${receipt.state}`);
+  if (!receipt.created) note(`taskexe: ${whyNot(receipt, made.request.id)}`);
   if (options.wait) return waitForTask(broker, scope, receipt.id, { json: !!options.json });
   if (options.json) printJson(receipt);
   else printLine(receipt.id);
   return 0;
 }
 
-async function payloadOf(given: string | undefined): Promise<unknown> {
-  if (given === undefined) return null;
-  const source = given === "-" ? "-" : given.startsWith("@") ? given.slice(1) : null;
-  const read = readJson(source === null ? given : await readText(source));
-  if (read.ok) return read.value;
-  const where = source === null ? "the payload" : source === "-" ? "standard input" : source;
-  throw new CommandFailure(`${where}: ${read.reason}`, EXIT_USAGE);
-}
-
-function queueOf(options: Options): string {
-  const queue = text(options.queue) ?? "common";
-  if (!/^[\w.-]{1,128}$/.test(queue)) {
-    throw usageError(
-      `flag --queue: expected letters, digits, dot, dash and underscore, got ${JSON.stringify(queue)}`,
-      "enqueue",
-    );
-  }
-  return queue;
-}
-
-function priorityOf(options: Options): number {
-  const priority = text(options.priority) ?? "0";
-  if (priority !== "0" && priority !== "1") {
-    throw usageError(
-      `flag --priority: expected 0 (ordinary) or 1 (urgent), got ${JSON.stringify(priority)}`,
-      "enqueue",
-    );
-  }
-  return Number(priority);
+function whyNot({ id, state }: EnqueueReceipt, asked: string): string {
+  if (id === asked) return `a task with the id ${id} is there already: ${state}`;
+  return `the task ${id} holds the unique key: ${state}`;
 }
 
 function withQueue(settings: Settings, queue: string): Settings {

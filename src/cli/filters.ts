@@ -1,0 +1,70 @@
+/**
+ * The flags that say which tasks a command is about, checked; and the count of what was changed, shown as it grows.
+ * A queue that is named on the command line is looked into whether the configuration names it or not.
+ */
+import * as v from "valibot";
+import { type CancelScope, checkpoint } from "../concurrency/index.ts";
+import type { Settings } from "../config/settings.ts";
+import { QueueNameSchema } from "../task/enqueue-options.ts";
+import { usageError } from "./exit.ts";
+import { type Options, settingsOf, text } from "./flags.ts";
+import { progressBar } from "./progress-bar.ts";
+
+export interface TaskFlags {
+  readonly type?: string;
+  readonly queue?: string;
+}
+
+/** `--type` and `--queue`. */
+export function taskFlags(options: Options, command: string): TaskFlags {
+  const type = text(options.type);
+  const queue = text(options.queue);
+  if (type === "") throw usageError("flag --type: expected the name of a type, got nothing", command);
+  if (queue !== undefined) checkQueue(queue, command);
+  return { ...(type === undefined ? {} : { type }), ...(queue === undefined ? {} : { queue }) };
+}
+
+/** @throws CommandFailure when it is no name of a queue. */
+export function checkQueue(queue: string, command: string): void {
+  const checked = v.safeParse(QueueNameSchema, queue);
+  if (checked.success) return;
+  const expected = "expected letters, digits, dot, dash and underscore, at most 128 of them";
+  throw usageError(`flag --queue: ${expected}, got ${JSON.stringify(queue)}`, command);
+}
+
+/** A flag with a fixed set of values; undefined where it was not given. */
+export function choice<const T extends string>(
+  options: Options,
+  name: string,
+  allowed: readonly T[],
+  command: string,
+): T | undefined {
+  const given = text(options[name]);
+  if (given === undefined) return undefined;
+  const found = allowed.find((value) => value === given);
+  if (found !== undefined) return found;
+  throw usageError(`flag --${name}: expected ${allowed.join(", ")}, got ${JSON.stringify(given)}`, command);
+}
+
+/** The configuration, with the queue of `--queue` among its queues. */
+export function settingsWithQueue(options: Options): Settings {
+  const settings = settingsOf(options);
+  const queue = text(options.queue);
+  return queue === undefined ? settings : { ...settings, queues: [...new Set([...settings.queues, queue])] };
+}
+
+/** Goes through the steps of a change and adds them up; a cancel of `scope` stops between two. */
+export async function counted(label: string, steps: AsyncIterable<number>, scope: CancelScope): Promise<number> {
+  const bar = progressBar(label, null);
+  let total = 0;
+  try {
+    for await (const step of steps) {
+      total += step;
+      bar.update(total, String(total));
+      await checkpoint(scope.signal);
+    }
+  } finally {
+    bar.end(String(total));
+  }
+  return total;
+}

@@ -1,0 +1,20 @@
+/** `taskexe purge`: removes the records of ended tasks. Asks nothing; tells how many are gone. */
+import { purgeMatching } from "../broker/operations/bulk.ts";
+import { withBroker } from "./client.ts";
+import { usageError } from "./exit.ts";
+import { choice, counted, settingsWithQueue, taskFlags } from "./filters.ts";
+import type { Options } from "./flags.ts";
+import { printJson, printLine } from "./output.ts";
+
+/** Runs the command. Returns the exit code. */
+export async function purge(options: Options): Promise<number> {
+  const state = choice(options, "state", ["done", "dead", "cancelled"], "purge");
+  if (state === undefined) throw usageError("purge needs --state done, dead or cancelled", "purge");
+  const filter = taskFlags(options, "purge");
+  return withBroker(settingsWithQueue(options), async (broker, scope) => {
+    const purged = await counted("purging", purgeMatching(broker, { ...filter, state }), scope);
+    if (options.json) printJson({ purged });
+    else printLine(`${purged} records removed`);
+    return 0;
+  });
+}

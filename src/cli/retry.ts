@@ -1,0 +1,36 @@
+/** `taskexe retry`: queues dead and cancelled tasks again: by id, telling how each was found, or all that match. */
+import { retryMatching } from "../broker/operations/bulk.ts";
+import { withBroker } from "./client.ts";
+import { EXIT_FAILED, usageError } from "./exit.ts";
+import { choice, counted, settingsWithQueue, taskFlags } from "./filters.ts";
+import type { Options } from "./flags.ts";
+import { printJson, printLine, printTable } from "./output.ts";
+
+/** Runs the command. Returns the exit code: 1 when an id was named whose task is not queued again. */
+export async function retry(ids: readonly string[], options: Options): Promise<number> {
+  const filter = taskFlags(options, "retry");
+  const state = choice(options, "state", ["dead", "cancelled"], "retry");
+  const byFilter = Object.keys(filter).length > 0 || options.all === true;
+  if (byFilter === ids.length > 0) throw usageError("retry takes IDs, or --type, --queue or --all", "retry");
+  if (!byFilter && state !== undefined) throw usageError("--state goes with --type, --queue or --all", "retry");
+  return withBroker(settingsWithQueue(options), async (broker, scope) => {
+    if (byFilter) {
+      const retried = await counted("retrying", retryMatching(broker, { ...filter, state: state ?? "dead" }), scope);
+      if (options.json) printJson({ retried });
+      else printLine(`${retried} tasks queued again`);
+      return 0;
+    }
+    const receipts = await broker.retry([...new Set(ids)]);
+    if (options.json) printJson(receipts);
+    else
+      printTable(
+        ["id", "was", "now"],
+        receipts.map((receipt) => [
+          receipt.id,
+          receipt.state ?? "unknown",
+          receipt.retried ? "queued" : (receipt.state ?? "no record of it is kept"),
+        ]),
+      );
+    return receipts.every(({ retried }) => retried) ? 0 : EXIT_FAILED;
+  });
+}

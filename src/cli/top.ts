@@ -1,0 +1,102 @@
+/**
+ * `taskexe top`: the fleet and its queues, live in the terminal: drawn anew each second until q or ctrl-C. With --once,
+ * or where the output is no terminal, one frame and the end. What a frame shows is top-frame.ts.
+ */
+import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
+import { type CancelScope, sleep, withScope } from "../concurrency/index.ts";
+import { withBroker } from "./client.ts";
+import { type Options, settingsOf } from "./flags.ts";
+import { printJson, printLine } from "./output.ts";
+import { type FleetView, frameOf } from "./top-frame.ts";
+
+const REDRAW_MS = 1_000;
+/** How many running tasks are read for one frame. */
+const MOST_RUNNING = 100;
+
+/** q, Q, ctrl-C, ctrl-D: in raw mode the terminal makes no signals of them. */
+const ENOUGH = ["q", "Q", "\x03", "\x04"];
+
+const ENTER = "\x1b[?1049h\x1b[?25l";
+const LEAVE = "\x1b[?25h\x1b[?1049l";
+
+/** Runs the command. Returns the exit code. */
+export async function top(options: Options): Promise<number> {
+  return withBroker(settingsOf(options), async (broker, scope) => {
+    if (options.json) printJson(await look(broker));
+    else if (options.once || !process.stdout.isTTY) {
+      for (const line of frameOf(await look(broker), { colours: false })) printLine(line);
+    } else await live(broker, scope);
+    return 0;
+  });
+}
+
+/** Reads what one frame shows. */
+async function look(broker: Broker): Promise<FleetView> {
+  const running = await broker.list({ state: "running", limit: MOST_RUNNING });
+  return {
+    url: broker.url,
+    at: broker.now(),
+    queues: await broker.counts(),
+    paused: await broker.paused(),
+    fleet: await broker.fleet(),
+    running: running.tasks.map(({ message: _, result: __, ...task }) => task),
+  };
+}
+
+async function live(broker: Broker, scope: CancelScope): Promise<void> {
+  process.stdout.write(ENTER);
+  try {
+    await withScope(scope, { name: "top" }, async (drawing) => {
+      const undoKeys = onKeys((key) => {
+        if (ENOUGH.includes(key)) drawing.cancel("the user has seen enough");
+      });
+      try {
+        await draw(broker, drawing.signal);
+      } finally {
+        undoKeys();
+      }
+    });
+  } finally {
+    process.stdout.write(LEAVE);
+  }
+}
+
+async function draw(broker: Broker, signal: AbortSignal): Promise<never> {
+  let view: FleetView | null = null;
+  for (;;) {
+    let problem: string | null = null;
+    try {
+      view = await look(broker);
+    } catch (error) {
+      if (!(error instanceof BrokerUnavailableError)) throw error;
+      problem = error.message;
+    }
+    signal.throwIfAborted();
+    if (view !== null) show(view, problem);
+    await sleep(REDRAW_MS, signal);
+  }
+}
+
+/** Over the frame before, line by line: clearing the screen first would flicker. */
+function show(view: FleetView, problem: string | null): void {
+  const { columns, rows } = process.stdout;
+  const lines = frameOf(view, { colours: !process.env.NO_COLOR, columns, rows, problem });
+  process.stdout.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join("\r\n")}\x1b[J`);
+}
+
+/** Tells each key as it is pressed; returns what undoes it. Does nothing where nobody can press any. */
+function onKeys(pressed: (key: string) => void): () => void {
+  const { stdin } = process;
+  if (!stdin.isTTY) return () => {};
+  const listen = (data: Buffer) => {
+    for (const key of data.toString()) pressed(key);
+  };
+  stdin.setRawMode(true);
+  stdin.on("data", listen);
+  stdin.resume();
+  return () => {
+    stdin.off("data", listen);
+    stdin.setRawMode(false);
+    stdin.pause();
+  };
+}

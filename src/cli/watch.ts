@@ -1,0 +1,121 @@
+/**
+ * `taskexe watch ID`: follows a task until it has ended. Its log and its messages are lines of data; on a terminal a bar
+ * below them shows how far it is, elsewhere each change is a line of its own. With --json each event is a line of JSON.
+ */
+import { UnknownTaskError, type WatchEvent, watchTask } from "../broker/operations/watch.ts";
+import type { TaskRecord } from "../task/record.ts";
+import { withBroker } from "./client.ts";
+import { CommandFailure, EXIT_FAILED } from "./exit.ts";
+import { type Options, settingsOf } from "./flags.ts";
+import { note, printable, printLine } from "./output.ts";
+import { type ProgressBar, progressBar } from "./progress-bar.ts";
+
+/** Runs the command. Returns the exit code: 0 when the task is done, 1 when it is dead, cancelled or not known. */
+export async function watch(id: string, options: Options): Promise<number> {
+  return withBroker(settingsOf(options), async (broker, scope) => {
+    const shown = options.json ? new Lines() : process.stderr.isTTY ? new Live(id) : new Plain();
+    try {
+      for await (const event of watchTask(broker, id, scope.signal)) {
+        shown.show(event);
+        if (event.kind === "end") return shown.end(id, event.task);
+      }
+      return EXIT_FAILED;
+    } catch (error) {
+      if (error instanceof UnknownTaskError) throw new CommandFailure(`${error.message} on ${broker.url}`);
+      throw error;
+    } finally {
+      shown.leave();
+    }
+  });
+}
+
+/** One line of JSON for each event. */
+class Lines {
+  show(event: WatchEvent): void {
+    printLine(JSON.stringify(event));
+  }
+
+  end(_id: string, task: TaskRecord | null): number {
+    return task?.state === "done" ? 0 : EXIT_FAILED;
+  }
+
+  leave(): void {}
+}
+
+/** One line of text for each event. */
+class Plain extends Lines {
+  override show(event: WatchEvent): void {
+    const text = textOf(event);
+    if (text !== null) this.line(text);
+  }
+
+  line(text: string): void {
+    for (const line of text.split("\n")) printLine(printable(line));
+  }
+
+  override end(id: string, task: TaskRecord | null): number {
+    this.leave();
+    if (task === null) {
+      note(`taskexe: ${id} has ended and its record was not kept, so how it ended is not known`);
+      return EXIT_FAILED;
+    }
+    if (task.state === "done") {
+      printLine(JSON.stringify(task.result ?? null, null, 2));
+      return 0;
+    }
+    const why = printable(task.reason ?? task.error?.message ?? "no reason is recorded");
+    note(`taskexe: ${id} is ${task.state} after ${task.attempt} attempts: ${why}`);
+    return EXIT_FAILED;
+  }
+}
+
+/** The same lines, above a bar. */
+class Live extends Plain {
+  readonly #bar: ProgressBar;
+  #progress = 0;
+  #state = "";
+  #left = false;
+
+  constructor(id: string) {
+    super();
+    this.#bar = progressBar(printable(id), 1);
+  }
+
+  override show(event: WatchEvent): void {
+    if (event.kind === "state") this.#state = event.state;
+    if (event.kind === "progress") {
+      this.#progress = event.progress;
+      if (event.message !== "") super.line(event.message);
+    } else if (event.kind === "log") super.show(event);
+    this.#bar.update(Math.max(0, this.#progress), this.#state);
+  }
+
+  override line(text: string): void {
+    // The bar is drawn again below the line.
+    process.stderr.write("\r\x1b[K");
+    super.line(text);
+  }
+
+  override leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    process.stderr.write("\r\x1b[K");
+  }
+}
+
+function textOf(event: WatchEvent): string | null {
+  switch (event.kind) {
+    case "state":
+      return event.attempt > 1 ? `${event.state}, attempt ${event.attempt}` : event.state;
+    case "log":
+      return `${event.line.level}: ${event.line.text}`;
+    case "progress":
+      return `${percent(event.progress)} ${event.message}`.trimEnd();
+    case "end":
+      return null;
+  }
+}
+
+function percent(progress: number): string {
+  return progress < 0 ? "failed" : `${Math.round(progress * 100)} %`;
+}

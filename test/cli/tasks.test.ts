@@ -1,0 +1,188 @@
+/** The commands about tasks that are there: list, cancel, retry, purge, pause, cron, and the options of an enqueue. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { Bench, until } from "./program.ts";
+
+const bench = new Bench();
+after(() => bench.close());
+
+const json = async (...given: string[]) => JSON.parse((await bench.run([...given, "--json"])).stdout);
+
+test("list shows tasks by state, type and queue, up to its limit", async () => {
+  const input = Array.from({ length: 30 }, (_, index) => JSON.stringify({ type: "listed", id: `l${index}` })).join(
+    "\n",
+  );
+  await bench.run(["enqueue", "--jsonl", "-", "--queue", "shelf"], { input });
+  await bench.run(["enqueue", "idle", "--id", "other", "--queue", "shelf"]);
+  const first = await bench.run(["list", "--queue", "shelf", "--type", "listed", "--limit", "3"]);
+  assert.deepEqual(
+    first.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(/ +/)[0]),
+    ["id", "l0", "l1", "l2"],
+  );
+  assert.match(first.stderr, /there are more/);
+  const all = await json("list", "--queue", "shelf", "--state", "queued");
+  assert.equal(all.tasks.length, 31);
+  assert.equal(all.more, false);
+  assert.equal((await json("list", "--queue", "shelf", "--state", "dead")).tasks.length, 0);
+});
+
+test("cancel takes a type or a queue too, and tells how many", async () => {
+  await bench.run(["enqueue", "idle", "--id", "c1", "--queue", "cq"]);
+  await bench.run(["enqueue", "idle", "--id", "c2", "--queue", "cq", "--delay", "1h"]);
+  await bench.run(["enqueue", "keep", "--id", "c3", "--queue", "cq"]);
+  const { stdout, code } = await bench.run(["cancel", "--queue", "cq", "--type", "idle"]);
+  assert.deepEqual([stdout, code], ["2 tasks cancelled\n", 0]);
+  assert.equal((await json("task", "c2")).state, "cancelled");
+  assert.equal((await json("task", "c3")).state, "queued");
+  assert.deepEqual(await json("cancel", "--queue", "cq"), { cancelled: 1 });
+});
+
+test("retry queues tasks again, by id or all that match, and exits with 1 where it cannot", async () => {
+  for (const id of ["r1", "r2", "r3"]) await bench.run(["enqueue", "idle", "--id", id, "--queue", "rq"]);
+  await bench.run(["cancel", "r1", "r2", "r3"]);
+  const byId = await bench.run(["retry", "r1", "nobody", "--queue", "rq"]);
+  assert.equal(byId.code, 2);
+  const two = await bench.run(["retry", "r1", "nobody"]);
+  assert.match(two.stdout, /r1 +cancelled +queued/);
+  assert.match(two.stdout, /nobody +unknown +no record/);
+  assert.equal(two.code, 1);
+  assert.deepEqual(await json("retry", "--queue", "rq"), { retried: 0 });
+  const all = await bench.run(["retry", "--queue", "rq", "--all", "--state", "cancelled"]);
+  assert.deepEqual([all.stdout, all.code], ["2 tasks queued again\n", 0]);
+});
+
+test("purge removes ended records without asking and tells how many", async () => {
+  await bench.run(["enqueue", "idle", "--id", "p1", "--queue", "pq"]);
+  await bench.run(["enqueue", "idle", "--id", "p2", "--queue", "pq"]);
+  await bench.run(["cancel", "p1"]);
+  const { stdout, stderr, code } = await bench.run(["purge", "--state", "cancelled", "--queue", "pq"]);
+  assert.deepEqual([stdout, stderr, code], ["1 records removed\n", "", 0]);
+  assert.equal((await bench.run(["task", "p1"])).code, 1);
+  assert.equal((await json("task", "p2")).state, "queued");
+});
+
+test("pause holds a queue and a type, tells what is paused, and resume lets them go on", async () => {
+  assert.equal((await bench.run(["pause"])).stdout, "nothing is paused\n");
+  assert.equal((await bench.run(["pause", "queue", "held"])).stdout, "the queue held is paused\n");
+  assert.deepEqual(await json("pause", "type", "slow"), { kind: "type", name: "slow", paused: true });
+  assert.match((await bench.run(["pause"])).stdout, /queue +held\ntype +slow/);
+  await bench.run(["enqueue", "noop", "--id", "h1", "--queue", "held"]);
+  const executor = await bench.executor(["--queues", "held,free"]);
+  assert.equal((await bench.run(["enqueue", "noop", "--queue", "free", "--wait"])).code, 0);
+  assert.equal((await json("task", "h1")).state, "queued");
+  assert.equal((await bench.run(["resume", "queue", "held"])).stdout, "the queue held goes on\n");
+  await until(async () => (await json("task", "h1")).state === "done");
+  await bench.run(["resume", "type", "slow"]);
+  assert.deepEqual(await json("pause"), []);
+  executor.process.kill("SIGTERM");
+  await executor.ended;
+});
+
+test("cron schedules are added, listed and removed, and wrong ones are refused", async () => {
+  const added = await bench.run([
+    "cron",
+    "add",
+    "nightly",
+    "0 3 * * *",
+    "report",
+    '{"of":1}',
+    "--timezone",
+    "Asia/Tokyo",
+  ]);
+  assert.match(added.stdout, /^nightly fires next at \d{4}-\d\d-\d\dT18:00:00\.000Z\n$/);
+  assert.match(
+    (await bench.run(["cron", "list"])).stdout,
+    /nightly +0 3 \* \* \* +Asia\/Tokyo +report +common +\S+ +never/,
+  );
+  const [listed] = await json("cron", "list");
+  assert.deepEqual(listed.payload, { of: 1 });
+  const wrong = await bench.run(["cron", "add", "x", "61 * * * *", "report"]);
+  assert.match(wrong.stderr, /"61 \* \* \* \*" cannot be read: Invalid value for minute: 61/);
+  assert.equal(wrong.code, 2);
+  assert.equal((await bench.run(["cron", "remove", "nightly"])).stdout, "nightly is removed\n");
+  const again = await bench.run(["cron", "remove", "nightly"]);
+  assert.deepEqual([again.stdout, again.code], ["", 1]);
+  assert.match(again.stderr, /there is no schedule "nightly"/);
+});
+
+test("a cron schedule is fired by an executor", async () => {
+  const executor = await bench.executor(["--queues", "ticks"]);
+  await bench.run(["cron", "add", "tick", "* * * * * *", "echo", '"tock"', "--queue", "ticks"]);
+  await until(async () => (await json("list", "--queue", "ticks", "--state", "done")).tasks.length >= 2);
+  const { tasks } = await json("list", "--queue", "ticks", "--state", "done");
+  assert.match(tasks[0].id, /^cron-tick-\d+$/);
+  assert.equal(tasks[0].result, "tock");
+  await bench.run(["cron", "remove", "tick"]);
+  executor.process.kill("SIGTERM");
+  await executor.ended;
+});
+
+test("enqueue takes a delay, a time, attempts, a timeout, a retention and a unique key", async () => {
+  const place = ["--queue", "later"];
+  const before = Date.now();
+  await bench.run([
+    "enqueue",
+    "idle",
+    "--id",
+    "e1",
+    "--delay",
+    "1h",
+    "--attempts",
+    "7",
+    "--timeout",
+    "5s",
+    "--retention",
+    "2h",
+    ...place,
+  ]);
+  const record = await json("task", "e1");
+  assert.equal(record.state, "scheduled");
+  assert.ok(record.due_at >= before + 3_600_000 && record.due_at < Date.now() + 3_600_000);
+  assert.deepEqual(JSON.parse(record.message).taskexe, { attempts: 7, timeout_ms: 5_000, retention_ms: 7_200_000 });
+  const at = "2099-01-31T12:00:00.000Z";
+  await bench.run(["enqueue", "idle", "--id", "e2", "--at", at, ...place]);
+  assert.equal(new Date((await json("task", "e2")).due_at).toISOString().slice(0, 16), at.slice(0, 16));
+  await bench.run(["enqueue", "sync", '{"a":1,"b":2}', "--id", "e3", "--unique", ...place]);
+  const held = await bench.run(["enqueue", "sync", '{"b":2,"a":1}', "--id", "e4", "--unique", ...place]);
+  assert.equal(held.stdout, "e3\n");
+  assert.match(held.stderr, /the task e3 holds the unique key: queued/);
+  const other = await bench.run(["enqueue", "sync", '{"b":2,"a":1}', "--id", "e5", "--unique=mine", ...place]);
+  assert.equal(other.stdout, "e5\n");
+});
+
+const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] = [
+  [["list", "--state", "ended"], /flag --state: expected scheduled, .*, got "ended"/],
+  [["list", "--limit", "0"], /flag --limit: expected a whole number from 1 to 10000, got "0"/],
+  [["list", "--queue", "a b"], /flag --queue: expected letters/],
+  [["cancel", "x", "--type", "y"], /cancel takes IDs, or --type and --queue, not both/],
+  [["cancel"], /missing required argument: the IDs of tasks/],
+  [["retry"], /retry takes IDs, or --type, --queue or --all/],
+  [["retry", "x", "--state", "dead"], /--state goes with/],
+  [["purge"], /purge needs --state/],
+  [["purge", "--state", "queued"], /flag --state: expected done, dead, cancelled, got "queued"/],
+  [["pause", "thing", "x"], /pause takes queue NAME or type NAME, got "thing"/],
+  [["pause", "queue"], /pause queue needs the NAME/],
+  [["resume", "queue"], /missing required argument 'name'/],
+  [["cron", "lst"], /unknown command 'lst'/],
+  [["cron", "add", "x", "@daily"], /missing required argument 'type'/],
+  [["cron", "add", "a b", "@daily", "t"], /name: must be letters/],
+  [["cron", "add", "x", "@daily", "t", "--timezone", "Mars"], /"Mars" is no time zone/],
+  [["enqueue", "x", "--delay", "soon"], /flag --delay: expected a duration .*, got "soon"/],
+  [["enqueue", "x", "--at", "soon"], /flag --at: expected a time like/],
+  [["enqueue", "x", "--attempts", "0"], /flag --attempts: expected a whole number from 1 to 1000/],
+  [["enqueue", "x", "--delay", "1s", "--at", "2099-01-01T00:00:00Z"], /delayMs and at exclude each other/],
+  [["enqueue", "--jsonl", "-", "--delay", "1s"], /--jsonl does not go with --delay/],
+  [["watch"], /missing required argument 'id'/],
+];
+
+for (const [given, says] of MISTAKES) {
+  test(`taskexe ${given.join(" ")} exits with 2 and says what is wrong`, async () => {
+    const { stdout, stderr, code } = await bench.run(given);
+    assert.match(stderr, says);
+    assert.doesNotMatch(stderr, /^\s+at /m);
+    assert.deepEqual([stdout, code], ["", 2]);
+  });
+}
