@@ -2,7 +2,7 @@
 import { TASK_STATES } from "../../task/state.ts";
 import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../administration.ts";
 import { firstAttempt } from "../first-attempt.ts";
-import type { RedisConnections } from "./connections.ts";
+import { execute, type RedisConnections } from "./connections.ts";
 import {
   CANCELLED_KEY,
   cancelFlagKey,
@@ -89,7 +89,7 @@ export class RedisByHand {
     const replies = await this.#connections.run(async (redis) => {
       const pipeline = redis.pipeline();
       for (const id of ids) pipeline.hget(recordKey(id), "type");
-      return (await pipeline.exec()) ?? [];
+      return execute(pipeline);
     });
     return ids.filter((_, index) => replies[index]?.[1] === type);
   }

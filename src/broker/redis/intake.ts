@@ -8,7 +8,7 @@
 import type { ChainableCommander } from "ioredis";
 import { abortable, sleep } from "../../concurrency/index.ts";
 import type { Delivery } from "../broker.ts";
-import { BLOCK_MS, type RedisConnections } from "./connections.ts";
+import { BLOCK_MS, execute, type RedisConnections } from "./connections.ts";
 import { type LeaseStamp, RedisDelivery, stampLease } from "./delivery.ts";
 import { CANCELLED_KEY, GROUP, PAUSED_KEY, streamKey } from "./keys.ts";
 import type { RedisPauses } from "./pauses.ts";
@@ -184,7 +184,7 @@ export class RedisIntake {
     const lease = stampLease();
     const pipeline = this.#connections.reader.pipeline();
     this.#ask(pipeline, max, ["BLOCK", BLOCK_MS], keys);
-    return this.#read((await pipeline.exec()) ?? [], lease);
+    return this.#read(await execute(pipeline), lease);
   }
 
   #ask(pipeline: ChainableCommander, max: number, block: readonly (string | number)[], keys: readonly string[]): void {

@@ -6,7 +6,7 @@ import { parseMessage } from "../../task/message.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import type { TaskState } from "../../task/state.ts";
 import { type ListPage, type ListQuery, MAX_ADMINISTRATION_BATCH } from "../administration.ts";
-import type { RedisConnections } from "./connections.ts";
+import { execute, type RedisConnections } from "./connections.ts";
 import type { StreamName } from "./intake.ts";
 import {
   cancelledKey,
@@ -136,7 +136,7 @@ export class RedisListing {
     const entries = await this.#connections.run(async (redis) => {
       const pipeline = redis.pipeline();
       for (const { entry } of pending) pipeline.xrange(stream.key, entry, entry);
-      return ((await pipeline.exec()) ?? []).flatMap(([, reply]) => readEntries(reply));
+      return (await execute(pipeline)).flatMap(([, reply]) => readEntries(reply));
     });
     const holders = new Map(pending.map(({ entry, consumer }) => [entry, consumer]));
     const tasks = await this.#tasksOf(stream, entries, (entry) => holders.get(entry) ?? null);

@@ -8,7 +8,7 @@ import {
   MAX_ENQUEUE_BATCH,
   type QueueCounts,
 } from "../broker.ts";
-import type { RedisConnections } from "./connections.ts";
+import { execute, type RedisConnections } from "./connections.ts";
 import {
   cancelledKey,
   deadKey,
@@ -78,7 +78,7 @@ export class RedisQueues {
       for (const { queue, priority, message } of requests) {
         multi.xadd(streamKey(queue, priority), "*", MESSAGE_FIELD, message);
       }
-      const failed = (await multi.exec())?.find(([error]) => error !== null);
+      const failed = (await execute(multi)).find(([error]) => error !== null);
       if (failed?.[0]) throw failed[0];
     });
     return requests.map(({ id }) => ({ id, created: true, state: "queued" }));
@@ -120,7 +120,7 @@ export class RedisQueues {
       pipeline.zcard(waitingCancelledKey(queue));
       pipeline.zcard(scheduledKey(queue));
       for (const index of [deadKey(queue), doneKey(queue), cancelledKey(queue)]) pipeline.zcard(index);
-      const replies = (await pipeline.exec()) ?? [];
+      const replies = await execute(pipeline);
       let queued = 0;
       let running = 0;
       for (let priority = 0; priority < this.#priorities; priority++) {

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { ErrorRecordSchema, type TaskRecord } from "../../task/record.ts";
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import type { ProgressWrite } from "../broker.ts";
-import type { RedisConnections } from "./connections.ts";
+import { execute, type RedisConnections } from "./connections.ts";
 import { RedisDelivery } from "./delivery.ts";
 import { cancelledKey, deadKey, doneKey, GROUP, LOG_PREFIX, RECORD_PREFIX, recordKey } from "./keys.ts";
 import { readPending } from "./replies.ts";
@@ -44,7 +44,7 @@ export class RedisRecords {
     const replies = await this.#connections.run(async (redis) => {
       const pipeline = redis.pipeline();
       for (const id of ids) pipeline.hgetall(recordKey(id));
-      return (await pipeline.exec()) ?? [];
+      return execute(pipeline);
     });
     const records: (TaskRecord | null)[] = [];
     for (const [, fields] of replies) {
@@ -108,7 +108,7 @@ export class RedisRecords {
         pipeline.hsetnx(key, "state", "queued");
         if (delivery.raw !== null) pipeline.hsetnx(key, "message", delivery.raw);
       }
-      const failed = (await pipeline.exec())?.find(([error]) => error !== null);
+      const failed = (await execute(pipeline)).find(([error]) => error !== null);
       if (failed?.[0]) throw failed[0];
     });
   }

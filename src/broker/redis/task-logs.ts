@@ -1,7 +1,7 @@
 /** The logs of tasks: a list each, bounded, with a time to live as a safety net should its record go another way. */
 import * as v from "valibot";
 import { type LogLine, MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from "../administration.ts";
-import type { RedisConnections } from "./connections.ts";
+import { execute, type RedisConnections } from "./connections.ts";
 import { logKey } from "./keys.ts";
 
 /** A little longer than any record is kept by default, in s: 31 days. */
@@ -29,7 +29,7 @@ export async function appendLogs(
       pipeline.ltrim(logKey(id), -MAX_LOG_LINES, -1);
       pipeline.expire(logKey(id), LOG_TTL_S);
     }
-    const failed = (await pipeline.exec())?.find(([error]) => error !== null);
+    const failed = (await execute(pipeline)).find(([error]) => error !== null);
     if (failed?.[0]) throw failed[0];
   });
 }
