@@ -10,7 +10,8 @@ import {
   type Delivery,
   type Outcome,
 } from "../broker/broker.ts";
-import { checkpoint, Latch, sleep } from "../concurrency/index.ts";
+import { Latch, sleep } from "../concurrency/index.ts";
+import type { SharedTurn } from "./shared-turn.ts";
 import type { Tally } from "./tally.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
@@ -26,6 +27,7 @@ export class Completion {
   readonly #broker: Broker;
   readonly #tally: Tally;
   readonly #limit: number;
+  readonly #turn: SharedTurn;
   #queue: Outcome[] = [];
   #flushing: readonly Outcome[] = NONE;
   #wake = new Latch();
@@ -33,10 +35,11 @@ export class Completion {
   #idle = new Latch();
 
   /** @param limit - how many outcomes may wait before the intake is held back. */
-  constructor(broker: Broker, tally: Tally, limit: number) {
+  constructor(broker: Broker, tally: Tally, limit: number, turn: SharedTurn) {
     this.#broker = broker;
     this.#tally = tally;
     this.#limit = limit;
+    this.#turn = turn;
   }
 
   /** How many outcomes are not recorded yet. */
@@ -78,7 +81,7 @@ export class Completion {
         this.#wake = new Latch();
         await this.#wake.wait(signal);
         // One turn of the loop, so that tasks which end together are recorded together.
-        await checkpoint(signal);
+        await this.#turn.wait();
       }
       await this.#flush(this.#queue.splice(0, BATCH), signal);
     }

@@ -31,6 +31,7 @@ import { AttemptPolicy } from "./policy.ts";
 import { writeProgress } from "./progress-writer.ts";
 import { RunningTasks } from "./running.ts";
 import { fireSchedules } from "./schedules.ts";
+import { SharedTurn } from "./shared-turn.ts";
 import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./status.ts";
 import { StatusView } from "./status-view.ts";
 import { cleanUp, promoteDue, reclaimExpired } from "./sweeper.ts";
@@ -57,6 +58,7 @@ export class Executor implements StatusSource {
   readonly #running = new RunningTasks();
   readonly #tally = new Tally();
   readonly #drain = new Drain();
+  readonly #turn = new SharedTurn();
   readonly #completion: Completion;
   readonly #cancels: CancelWatch;
   readonly #logs: TaskLogs;
@@ -79,7 +81,7 @@ export class Executor implements StatusSource {
     this.#handlers = parts.handlers;
     this.#options = parts.options;
     const limit = Math.max(LEAST_OUTCOMES, parts.options.concurrency * OUTCOMES_PER_SLOT);
-    this.#completion = new Completion(this.#broker, this.#tally, limit);
+    this.#completion = new Completion(this.#broker, this.#tally, limit, this.#turn);
     this.#cancels = new CancelWatch(this.#broker, this.#running);
     this.#logs = new TaskLogs(this.#broker);
     this.#view = new StatusView({
@@ -241,7 +243,7 @@ export class Executor implements StatusSource {
       this.#running.expect();
       attempts.startSoon((task: Task) => runAttempt(delivery, task, parts), { name: "attempt" });
     };
-    return new Intake(this.#broker, this.#running, this.#completion, this.#options.concurrency, start);
+    return new Intake(this.#broker, this.#running, this.#completion, this.#options.concurrency, this.#turn, start);
   }
 
   #countAbandoned(): void {

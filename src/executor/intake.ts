@@ -5,9 +5,10 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { type Broker, BrokerUnavailableError, type Delivery } from "../broker/broker.ts";
-import { checkpoint, Latch, type Nursery, sleep, type Task } from "../concurrency/index.ts";
+import { Latch, type Nursery, sleep, type Task } from "../concurrency/index.ts";
 import type { Completion } from "./completion.ts";
 import type { RunningTasks } from "./running.ts";
+import type { SharedTurn } from "./shared-turn.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
@@ -21,6 +22,7 @@ export class Intake {
   readonly #running: RunningTasks;
   readonly #completion: Completion;
   readonly #limit: number;
+  readonly #turn: SharedTurn;
   readonly #start: (delivery: Delivery) => void;
   #ready: Delivery[] = [];
   /** Slots kept free for claims that are under way. */
@@ -37,12 +39,14 @@ export class Intake {
     running: RunningTasks,
     completion: Completion,
     limit: number,
+    turn: SharedTurn,
     start: (delivery: Delivery) => void,
   ) {
     this.#broker = broker;
     this.#running = running;
     this.#completion = completion;
     this.#limit = limit;
+    this.#turn = turn;
     this.#start = start;
   }
 
@@ -155,7 +159,7 @@ export class Intake {
       // One turn of the loop, so that slots which are freed together are claimed for together, and the claim travels
       // with the completions of the tasks that freed them.
       if (free >= 1) {
-        await checkpoint(signal);
+        await this.#turn.wait();
         turned = true;
         continue;
       }
