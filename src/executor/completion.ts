@@ -10,7 +10,7 @@ import {
   type Delivery,
   type Outcome,
 } from "../broker/broker.ts";
-import { Latch, sleep } from "../concurrency/index.ts";
+import { type CancelScope, Latch, sleep, withNursery } from "../concurrency/index.ts";
 import type { SharedTurn } from "./shared-turn.ts";
 import type { Tally } from "./tally.ts";
 
@@ -18,10 +18,10 @@ const logger = getLogger(["taskexe", "executor"]);
 
 /** How many outcomes go in one call. */
 const BATCH = 500;
+/** How many batches may be on their way: while Redis works on one, the next is gathered and sent. */
+const IN_FLIGHT = 4;
 /** Between two tries while the broker is away, in ms. */
 const RETRY_MS = 100;
-
-const NONE: readonly Outcome[] = [];
 
 export class Completion {
   readonly #broker: Broker;
@@ -29,10 +29,11 @@ export class Completion {
   readonly #limit: number;
   readonly #turn: SharedTurn;
   #queue: Outcome[] = [];
-  #flushing: readonly Outcome[] = NONE;
+  readonly #flushing = new Set<readonly Outcome[]>();
   #wake = new Latch();
   #room = new Latch();
   #idle = new Latch();
+  #answered = new Latch();
 
   /** @param limit - how many outcomes may wait before the intake is held back. */
   constructor(broker: Broker, tally: Tally, limit: number, turn: SharedTurn) {
@@ -44,12 +45,14 @@ export class Completion {
 
   /** How many outcomes are not recorded yet. */
   get waiting(): number {
-    return this.#queue.length + this.#flushing.length;
+    let count = this.#queue.length;
+    for (const batch of this.#flushing) count += batch.length;
+    return count;
   }
 
   /** The deliveries whose attempt has ended and whose lease must be kept until the broker has answered. */
   *deliveries(): Iterable<Delivery> {
-    for (const { delivery } of this.#flushing) yield delivery;
+    for (const batch of this.#flushing) for (const { delivery } of batch) yield delivery;
     for (const { delivery } of this.#queue) yield delivery;
   }
 
@@ -74,26 +77,43 @@ export class Completion {
     }
   }
 
-  /** Records until the signal aborts; what is under way then is answered first. */
-  async run(signal: AbortSignal): Promise<never> {
-    for (;;) {
-      if (this.#queue.length === 0) {
-        this.#wake = new Latch();
-        await this.#wake.wait(signal);
-        // One turn of the loop, so that tasks which end together are recorded together.
-        await this.#turn.wait();
-      }
-      await this.#flush(this.#queue.splice(0, BATCH), signal);
+  /** Records in the given scope until it is cancelled. */
+  async run(scope: CancelScope): Promise<void> {
+    await withNursery(
+      scope,
+      async (batches) => {
+        const { signal } = batches.scope;
+        for (;;) {
+          await this.#nextTurn(signal);
+          const batch = this.#queue.splice(0, BATCH);
+          this.#flushing.add(batch);
+          batches.startSoon(() => this.#flush(batch, signal), { name: "record" });
+        }
+      },
+      { name: "completion" },
+    );
+  }
+
+  /** Waits until there is something to record, and for one turn, so that tasks which end together go together. */
+  async #nextTurn(signal: AbortSignal): Promise<void> {
+    if (this.#queue.length === 0) {
+      this.#wake = new Latch();
+      await this.#wake.wait(signal);
+    }
+    await this.#turn.wait();
+    while (this.#flushing.size >= IN_FLIGHT) {
+      if (this.#answered.isSet) this.#answered = new Latch();
+      await this.#answered.wait(signal);
     }
   }
 
   async #flush(batch: readonly Outcome[], signal: AbortSignal): Promise<void> {
-    this.#flushing = batch;
     for (;;) {
       try {
         const results = await this.#broker.complete(batch);
-        this.#flushing = NONE;
+        this.#flushing.delete(batch);
         this.#settle(batch, results);
+        this.#answered.set();
         return;
       } catch (error) {
         if (!(error instanceof BrokerUnavailableError)) throw error;

@@ -178,7 +178,7 @@ export class Executor implements StatusSource {
       services.startSoon((task: Task) => run(task.signal), { name });
     start("heartbeat", (signal) => keepBeating(heartbeat, everyMs, signal));
     start("leases", (signal) => keepLeases(broker, this.#running, () => this.#held(), leaseMs, signal));
-    start("completion", (signal) => this.#completion.run(signal));
+    services.startSoon((task) => this.#completion.run(task.scope), { name: "completion" });
     start("progress", (signal) => writeProgress(broker, this.#running, signal));
     start("task logs", (signal) => this.#logs.run(signal));
     start("cancel answers", (signal) => this.#cancels.answer(signal));
