@@ -5,7 +5,7 @@ INSTALLED := node_modules/.package-lock.json
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null) scripts/build.ts package.json package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build check format bench clean
+.PHONY: help run test build check format bench soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ format: $(INSTALLED) ## mend what the formatter and the linter can mend
 bench: dist/taskexe ## measure against the rivals; they run in the same run
 	@sh scripts/need-redis.sh
 	@exec $(BUN) scripts/bench/main.ts $(ARGS)
+
+soak: dist/taskexe ## ten minutes: executors and brokers are killed at random, every task is accounted for
+	@sh scripts/need-redis.sh
+	$(BUN) scripts/soak/main.ts $(ARGS)
+	MODEL_RUNS=200 $(BUN) test --timeout 1800000 test/model
 
 clean: ## remove what was built and the demo's state
 	rm -rf dist .state logs
