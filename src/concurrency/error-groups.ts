@@ -1,7 +1,7 @@
 // Taking groups of errors apart: NurseryError, and any other AggregateError, at any depth.
 // Promises that an error which needs no change is handed back as the same object, and never overflows the stack.
 
-import { NurseryError } from "./errors.ts";
+import { groupOrigin, NurseryError, withOrigin } from "./errors.ts";
 
 /**
  * The errors in a group, without the groups: depth first, in order. Anything but an AggregateError is its own leaf.
@@ -20,6 +20,66 @@ export function flattenErrors(error: unknown): unknown[] {
   const leaves: unknown[] = [];
   for (const node of walk(error)) if (!isGroup(node)) leaves.push(node);
   return leaves;
+}
+
+/** An error, and where in the tree it happened. */
+export interface LocatedError {
+  readonly error: unknown;
+  /** The names of the nurseries and tasks around it, outermost first; empty for an error that is in no group. */
+  readonly path: readonly string[];
+}
+
+/**
+ * The errors in a group, in the order of {@link flattenErrors}, each with its path through the tree of nurseries and
+ * tasks. A nursery that was given no name, and a group that no nursery made, add nothing to the path.
+ *
+ * @example
+ * ```ts
+ * import { locateErrors, openRoot, withNursery } from "taskexe/concurrency";
+ *
+ * const fail = () => {
+ *   throw new TypeError("no such page");
+ * };
+ * try {
+ *   await withNursery(openRoot(), (nursery) => nursery.startSoon(fail, { name: "fetch" }), { name: "ingest" });
+ * } catch (error) {
+ *   const [first] = locateErrors(error);
+ *   console.log(first?.path.join(" > ")); // "ingest > fetch"
+ * }
+ * ```
+ */
+export function locateErrors(error: unknown): LocatedError[] {
+  const located: LocatedError[] = [];
+  // Paths are linked while they grow: a copy for each level would cost the square of the depth.
+  const waiting: { node: unknown; place: Place | undefined }[] = [{ node: error, place: undefined }];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { node, place } = next;
+    if (!isGroup(node)) {
+      located.push({ error: node, path: namesOf(place) });
+      continue;
+    }
+    const origin = groupOrigin(node);
+    const inside = into(place, origin?.nursery);
+    for (let i = node.errors.length - 1; i >= 0; i--) {
+      waiting.push({ node: node.errors[i], place: into(inside, origin?.tasks[i]) });
+    }
+  }
+  return located;
+}
+
+interface Place {
+  readonly outer: Place | undefined;
+  readonly name: string;
+}
+
+function into(outer: Place | undefined, name: string | undefined): Place | undefined {
+  return name === undefined ? outer : { outer, name };
+}
+
+function namesOf(place: Place | undefined): string[] {
+  const names: string[] = [];
+  for (let at = place; at !== undefined; at = at.outer) names.push(at.name);
+  return names.reverse();
 }
 
 /** What {@link findError} searches for: any class, whether or not its constructor can be called from outside. */
@@ -74,9 +134,13 @@ export function splitErrors(
   ];
 }
 
-/** A group of the same kind, with the same message, around other errors. */
-export function regroup(group: AggregateError, errors: readonly unknown[]): AggregateError {
-  if (group instanceof NurseryError) return new NurseryError(errors);
+/** A group of the same kind, with the same message, around some of its errors; `from` says which each of them was. */
+function regroup(group: AggregateError, errors: readonly unknown[], from: readonly number[]): AggregateError {
+  if (group instanceof NurseryError) {
+    const origin = groupOrigin(group);
+    const tasks = from.map((index) => origin?.tasks[index]);
+    return withOrigin(new NurseryError(errors), origin && { nursery: origin.nursery, tasks });
+  }
   const copy = new AggregateError(errors, group.message);
   if ("cause" in group) copy.cause = group.cause;
   return copy;
@@ -106,12 +170,14 @@ function* walk(error: unknown): Generator<unknown> {
 interface Level {
   readonly group: AggregateError;
   readonly kept: unknown[];
+  /** Where in the group each of the kept stood. */
+  readonly keptFrom: number[];
   next: number;
   changed: boolean;
 }
 
 function openLevel(group: AggregateError): Level {
-  return { group, kept: [], next: 0, changed: false };
+  return { group, kept: [], keptFrom: [], next: 0, changed: false };
 }
 
 /** The group without the leaves that are not wanted. A loop: nurseries may nest deeper than the stack. */
@@ -123,7 +189,7 @@ function filterGroup(group: AggregateError, wanted: (leaf: unknown) => boolean):
     if (level.next < level.group.errors.length) {
       const node: unknown = level.group.errors[level.next++];
       if (isGroup(node)) levels.push(openLevel(node));
-      else if (wanted(node)) level.kept.push(node);
+      else if (wanted(node)) keep(level, node);
       else level.changed = true;
       continue;
     }
@@ -131,12 +197,18 @@ function filterGroup(group: AggregateError, wanted: (leaf: unknown) => boolean):
     const result = closeLevel(level);
     const outer = levels[levels.length - 1];
     if (outer === undefined) return result;
-    if (result !== undefined) outer.kept.push(result);
+    if (result !== undefined) keep(outer, result);
     if (result !== level.group) outer.changed = true;
   }
 }
 
+/** Keeps the error that was looked at last. */
+function keep(level: Level, error: unknown): void {
+  level.kept.push(error);
+  level.keptFrom.push(level.next - 1);
+}
+
 function closeLevel(level: Level): AggregateError | undefined {
   if (!level.changed) return level.group;
-  return level.kept.length === 0 ? undefined : regroup(level.group, level.kept);
+  return level.kept.length === 0 ? undefined : regroup(level.group, level.kept, level.keptFrom);
 }

@@ -1,6 +1,28 @@
 // The errors of the core, one class a situation, so that a catch can say which it means.
 // Cancellations are not failures and stand in cancelled.ts; taking groups apart is error-groups.ts.
 
+/** Where the errors of a group came from; for `locateErrors`. */
+export interface GroupOrigin {
+  /** The name the nursery was given. */
+  readonly nursery: string | undefined;
+  /** The child that each error ended, in the order of the errors; undefined for the body. */
+  readonly tasks: readonly (string | undefined)[];
+}
+
+// Beside the errors and not in them: a program that prints or compares a group sees what it always saw.
+const origins = new WeakMap<AggregateError, GroupOrigin>();
+
+/** Notes where the errors of a group came from. @returns the group. */
+export function withOrigin<E extends AggregateError>(group: E, origin: GroupOrigin | undefined): E {
+  if (origin !== undefined) origins.set(group, origin);
+  return group;
+}
+
+/** Undefined for a group that no nursery made. */
+export function groupOrigin(group: AggregateError): GroupOrigin | undefined {
+  return origins.get(group);
+}
+
 /**
  * What went wrong in a nursery: the errors of its body and of its children, in the order they came. Always a group,
  * even for one error, so that callers handle one shape. Groups nest as the nurseries did.

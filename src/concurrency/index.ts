@@ -7,7 +7,14 @@ export { Cancelled, type CancelSource } from "./cancelled.ts";
 export { CapacityLimiter, type LimiterStatistics, type Permit } from "./capacity-limiter.ts";
 export { type ChannelStatistics, openChannel, type ReceiveChannel, type SendChannel } from "./channel.ts";
 export { type Clock, systemClock } from "./clock.ts";
-export { type ErrorClass, findError, flattenErrors, splitErrors } from "./error-groups.ts";
+export {
+  type ErrorClass,
+  findError,
+  flattenErrors,
+  type LocatedError,
+  locateErrors,
+  splitErrors,
+} from "./error-groups.ts";
 export {
   AbandonedTaskError,
   BrokenResourceError,
@@ -21,5 +28,6 @@ export { Latch } from "./latch.ts";
 export { type AbandonedTask, type Nursery, type NurseryOptions, withNursery } from "./nursery.ts";
 export type { Task } from "./task.ts";
 export { snapshotTree, type TreeNode } from "./tree.ts";
+export { treeText } from "./tree-text.ts";
 export { abortable, checkpoint, sleep, sleepForever } from "./waits.ts";
 export { failAfter, moveOnAfter, type Outcome, type ScopeOptions, withScope } from "./with-scope.ts";

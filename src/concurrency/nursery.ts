@@ -6,7 +6,7 @@ import { sift } from "./absorb.ts";
 import { type CancelScope, nodeOf, scopeOf } from "./cancel-scope.ts";
 import { type Cancelled, originOf } from "./cancelled.ts";
 import { checkDuration } from "./durations.ts";
-import { AbandonedTaskError, ClosedResourceError, NurseryError } from "./errors.ts";
+import { AbandonedTaskError, ClosedResourceError, NurseryError, withOrigin } from "./errors.ts";
 import { checkFunction, runToEnd } from "./functions.ts";
 import { ScopeNode, type ScopeOwner, type TreeEntry } from "./scope-node.ts";
 import { StartingTask } from "./starting-task.ts";
@@ -119,6 +119,8 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
   /** Children that have not called started() yet: they belong to their callers, but keep the nursery open. */
   #starting: Set<StartingTask> | undefined;
   #errors: unknown[] | undefined;
+  /** The child that each of them ended; undefined for the body. */
+  #failed: (string | undefined)[] | undefined;
   /** A cancellation that ended the body or a child; one from further out rather than our own. */
   #seen: Cancelled | undefined;
   #stopGrace: (() => void) | undefined;
@@ -229,14 +231,18 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
     if (node !== this.#node) node.caught = absorbed;
     const cancellation = escaping ?? (node === this.#node && absorbed ? this.#node.own : undefined);
     if (cancellation !== undefined && (this.#seen === undefined || this.#isOwn(this.#seen))) this.#seen = cancellation;
-    if (errors.length > 0) {
-      this.#errors ??= [];
-      this.#errors.push(...errors);
-    }
+    for (const one of errors) this.#collect(one, task);
     if (errors.length > 0 || (cancellation !== undefined && this.#node.visible === undefined)) {
       const what = task === undefined ? "the body" : `task "${task}"`;
       this.#node.cancel({ source: "nursery", reason: `${what} of nursery "${this.name}" failed`, task });
     }
+  }
+
+  #collect(error: unknown, task: string | undefined): void {
+    this.#errors ??= [];
+    this.#errors.push(error);
+    this.#failed ??= [];
+    this.#failed.push(task);
   }
 
   #isOwn(cancelled: Cancelled): boolean {
@@ -271,7 +277,8 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
       if (escaping === undefined) this.#left.resolve();
       else this.#left.reject(escaping);
     } else {
-      this.#left.reject(new NurseryError(escaping === undefined ? errors : [...errors, escaping]));
+      const group = new NurseryError(escaping === undefined ? errors : [...errors, escaping]);
+      this.#left.reject(withOrigin(group, { nursery: this.#opts.name, tasks: this.#failed ?? [] }));
     }
   }
 
@@ -313,12 +320,12 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
   }
 
   #giveUp(name: string, ageMs: number, settled: Promise<PromiseSettledResult<unknown>>): void {
-    this.#errors ??= [];
-    this.#errors.push(new AbandonedTaskError(name, ageMs, settled));
+    // The error itself says who it was.
+    this.#collect(new AbandonedTaskError(name, ageMs, settled), undefined);
     try {
       this.#opts.onAbandoned?.({ name, ageMs, settled });
     } catch (error) {
-      this.#errors.push(error);
+      this.#collect(error, undefined);
     }
   }
 }

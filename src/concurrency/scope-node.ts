@@ -55,6 +55,8 @@ export class ScopeNode {
   private previous: ScopeNode | undefined;
   private next: ScopeNode | undefined;
   private counted = false;
+  /** Where it stood until its nursery left without it. */
+  private leftBehindBy: ScopeNode | undefined;
 
   private dueAt = Infinity;
   private stopTimer: (() => void) | undefined;
@@ -93,6 +95,14 @@ export class ScopeNode {
 
   isBelow(ancestor: object): boolean {
     for (let node: ScopeNode | undefined = this; node !== undefined; node = node.parent) {
+      if (node === ancestor) return true;
+    }
+    return false;
+  }
+
+  /** Whether it stands below `ancestor`, or did until it, or what it stands in, was abandoned. */
+  beganBelow(ancestor: ScopeNode): boolean {
+    for (let node: ScopeNode | undefined = this; node !== undefined; node = node.leftBehindBy ?? node.parent) {
       if (node === ancestor) return true;
     }
     return false;
@@ -232,6 +242,7 @@ export class ScopeNode {
     const root = this.root;
     this.unlink();
     root.append(this);
+    this.leftBehindBy = from;
     if (this.counted) from?.childClosed();
     this.counted = false;
   }

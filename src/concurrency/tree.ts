@@ -19,7 +19,8 @@ export interface TreeNode {
 }
 
 /**
- * Lists every live nursery, task and named scope below a scope. Abandoned tasks are listed directly below the root.
+ * Lists every live nursery, task and named scope below a scope. Abandoned tasks that began below it are listed last,
+ * directly below it.
  *
  * @example
  * ```ts
@@ -47,7 +48,7 @@ export function snapshotTree(root: CancelScope): TreeNode {
   const waiting: { node: ScopeNode; into: TreeNode[] }[] = [{ node: top, into: children }];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const inner: { node: ScopeNode; into: TreeNode[] }[] = [];
-    for (const node of next.node.children()) {
+    for (const node of next.node === top ? atTop(top) : next.node.children()) {
       const listed = list(node, now);
       if (listed !== undefined) next.into.push(listed.entry);
       inner.push({ node, into: listed?.children ?? next.into });
@@ -55,6 +56,14 @@ export function snapshotTree(root: CancelScope): TreeNode {
     waiting.push(...inner.reverse());
   }
   return { kind: "root", name: "root", ageMs: 0, ...stateOf(top, false, now), children };
+}
+
+/** What stands directly below the scope that was asked about, and what began below it and was left behind. */
+function* atTop(top: ScopeNode): Generator<ScopeNode> {
+  yield* top.children();
+  const { root } = top;
+  if (root === top) return;
+  for (const node of root.children()) if (node.owner?.entry?.abandoned && node.beganBelow(top)) yield node;
 }
 
 function list(node: ScopeNode, now: number): { entry: TreeNode; children: TreeNode[] } | undefined {

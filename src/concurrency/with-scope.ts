@@ -6,7 +6,7 @@ import { sift } from "./absorb.ts";
 import { type CancelScope, nodeOf, scopeOf } from "./cancel-scope.ts";
 import type { Cancelled } from "./cancelled.ts";
 import { checkDuration } from "./durations.ts";
-import { NurseryError, TooSlowError } from "./errors.ts";
+import { groupOrigin, NurseryError, TooSlowError, withOrigin } from "./errors.ts";
 import { checkFunction } from "./functions.ts";
 import { ScopeNode } from "./scope-node.ts";
 
@@ -146,7 +146,8 @@ export function joinError(errors: readonly unknown[], escaping: Cancelled | unde
   if (errors.length === 0) return escaping;
   const [error] = errors;
   if (escaping === undefined) return error;
-  return new NurseryError(error instanceof NurseryError ? [...error.errors, escaping] : [error, escaping]);
+  if (!(error instanceof NurseryError)) return new NurseryError([error, escaping]);
+  return withOrigin(new NurseryError([...error.errors, escaping]), groupOrigin(error));
 }
 
 /** A block that nobody awaited is still running inside: the block around it waits for it. */

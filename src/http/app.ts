@@ -6,13 +6,13 @@
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { treeText } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status.ts";
 import { API_ROOT, createApi } from "./api/api.ts";
 import type { PeerBindings } from "./api/guard.ts";
 import type { ApiParts } from "./api/parts.ts";
 import { hostCheck } from "./host-check.ts";
 import { securityHeaders } from "./security-headers.ts";
-import { treeText } from "./tree-text.ts";
 
 const PATHS = {
   "/": "this list",

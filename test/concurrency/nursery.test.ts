@@ -6,12 +6,14 @@ import {
   checkpoint,
   findError,
   flattenErrors,
+  locateErrors,
   type Nursery,
   NurseryError,
   openRoot,
   sleep,
   sleepForever,
   snapshotTree,
+  splitErrors,
   type TreeNode,
   withNursery,
   withScope,
@@ -405,6 +407,74 @@ test("rule 18: even one error is wrapped, and nesting is preserved", async () =>
   assert.equal(inner.errors[0], error);
 });
 
+test("rule 18: each error of a group can be told with the nurseries and tasks it came through", async () => {
+  const deep = new TypeError("deep");
+  const shallow = new RangeError("shallow");
+  const group = await rejection(
+    withNursery(
+      openRoot(),
+      async (outer) => {
+        outer.startSoon(
+          (task) =>
+            withNursery(
+              task.scope,
+              (inner) => {
+                inner.startSoon(
+                  async () => {
+                    throw deep;
+                  },
+                  { name: "child" },
+                );
+              },
+              { name: "inner" },
+            ),
+          { name: "parent" },
+        );
+        await rejection(sleepForever(outer.scope.signal));
+        throw shallow;
+      },
+      { name: "outer" },
+    ),
+  );
+  assert.deepEqual(locateErrors(group), [
+    { error: deep, path: ["outer", "parent", "inner", "child"] },
+    { error: shallow, path: ["outer"] },
+  ]);
+  const [types, ranges] = splitErrors(group, (error) => error === deep);
+  assert.deepEqual(locateErrors(types), [{ error: deep, path: ["outer", "parent", "inner", "child"] }]);
+  assert.deepEqual(locateErrors(ranges), [{ error: shallow, path: ["outer"] }]);
+  assert.deepEqual(locateErrors(deep), [{ error: deep, path: [] }]);
+  assert.deepEqual(locateErrors(new AggregateError([group, 1])), [...locateErrors(group), { error: 1, path: [] }]);
+});
+
+test("rule 18: the paths survive what a scope strips from a group, and groups nested past the stack", async () => {
+  const root = openRoot();
+  const error = new Error("kept");
+  const group = await rejection(
+    withScope(root, {}, (scope) =>
+      withNursery(
+        scope,
+        (nursery) => {
+          nursery.startSoon((task) => sleepForever(task.signal), { name: "sleeper" });
+          nursery.startSoon(
+            async (task) => {
+              await rejection(sleepForever(task.signal));
+              throw error;
+            },
+            { name: "failing" },
+          );
+          scope.cancel();
+        },
+        { name: "work" },
+      ),
+    ),
+  );
+  assert.deepEqual(locateErrors(group), [{ error, path: ["work", "failing"] }]);
+  let nested: unknown = group;
+  for (let i = 0; i < 20_000; i++) nested = new NurseryError([nested]);
+  assert.deepEqual(locateErrors(nested), [{ error, path: ["work", "failing"] }]);
+});
+
 test("rule 19: leaving out of order cannot be written: a block waits for a block inside it that nobody awaited", async () => {
   const { root } = mockRoot();
   const gate = deaf();
@@ -576,6 +646,38 @@ test("rule 20: a scope with a name is listed, one without passes its children up
   stuck.resolve();
   await settle();
   assert.deepEqual(sketch(snapshotTree(root)), ["root running 0"]);
+});
+
+test("rule 20: an abandoned task is listed for every scope that it began below, and for no other", async () => {
+  const { root, clock } = mockRoot();
+  const stuck = deaf();
+  const listings: string[][] = [];
+  await withScope(root, { name: "other" }, async (other) => {
+    await withNursery(
+      root,
+      async (program) => {
+        const left = rejection(
+          withNursery(
+            program.scope,
+            (nursery) => {
+              nursery.startSoon(() => stuck.promise, { name: "stuck" });
+              nursery.scope.cancel();
+            },
+            { graceMs: 10 },
+          ),
+        );
+        await settle();
+        await clock.advance(10);
+        await left;
+        for (const scope of [root, program.scope, other])
+          listings.push(snapshotTree(scope).children.map(({ name }) => name));
+      },
+      { name: "program" },
+    );
+  });
+  assert.deepEqual(listings, [["other", "program", "stuck"], ["stuck"], []]);
+  stuck.resolve();
+  await settle();
 });
 
 test("rule 3: a child that fails before anyone awaits it is never an unhandled rejection", async () => {

@@ -1,12 +1,21 @@
-/** The live tree of nurseries and tasks as text for people: one line a node, two spaces a level. */
-import type { TreeNode } from "../concurrency/index.ts";
+// The live tree of nurseries and tasks as text for people: one line a node, two spaces a level.
+// Promises that its size grows with the number of nodes alone, and that no name can steer a terminal.
+
+import type { TreeNode } from "./tree.ts";
 
 /** Beyond this depth lines are not moved further in, else the text of a deep tree grows with its square. */
 const MAX_INDENT = 64;
 
 /**
- * Ends with a newline. A line is `name  age  state`, the state with how long ago the cancel was called where one is
- * visible; ages are in ms below 10 s, then s, min, h.
+ * What {@link snapshotTree} gave, as text that ends with a newline. A line is `name  age  state`, the state with how
+ * long ago the cancel was called where one is visible; ages are in ms below 10 s, then s, min, h.
+ *
+ * @example
+ * ```ts
+ * import { openRoot, snapshotTree, treeText } from "taskexe/concurrency";
+ *
+ * console.log(treeText(snapshotTree(openRoot()))); // "root  0 ms  running\n"
+ * ```
  */
 export function treeText(root: TreeNode): string {
   const lines: string[] = [];
