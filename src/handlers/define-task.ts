@@ -91,7 +91,7 @@ const DefinitionSchema = v.strictObject({
   attempts: v.optional(
     v.pipe(v.number("must be a number"), v.integer("must be an integer"), v.minValue(1, "must be 1 or more")),
   ),
-  backoff: v.optional(v.union([BackoffSchema, v.function()], "must be a backoff or a function")),
+  backoff: v.optional(v.lazy((given) => (typeof given === "function" ? v.function() : BackoffSchema))),
   crashBudget: v.optional(
     v.pipe(v.number("must be a number"), v.integer("must be an integer"), v.minValue(0, "must be 0 or more")),
   ),
