@@ -20,6 +20,8 @@ export class CancelWatch {
   readonly #running: RunningTasks;
   #waiting: { id: string; resolve: (cancelled: boolean) => void }[] = [];
   #wake = new Latch();
+  /** True once nobody answers any more. */
+  #closed = false;
 
   constructor(broker: Broker, running: RunningTasks) {
     this.#broker = broker;
@@ -28,13 +30,14 @@ export class CancelWatch {
 
   /** Asks for one id before it is run; all that ask in one turn share a round trip. */
   isCancelled(id: string): Promise<boolean> {
+    if (this.#closed) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.#waiting.push({ id, resolve });
       this.#wake.set();
     });
   }
 
-  /** Answers isCancelled until the signal aborts; those who still wait then hear "no". */
+  /** Answers isCancelled until the signal aborts; those who still wait, or ask later, hear "no". */
   async answer(signal: AbortSignal): Promise<never> {
     try {
       for (;;) {
@@ -54,6 +57,7 @@ export class CancelWatch {
         }
       }
     } finally {
+      this.#closed = true;
       for (const { resolve } of this.#waiting.splice(0)) resolve(false);
     }
   }

@@ -1,7 +1,7 @@
 /**
  * One executor: its parts in one tree of nurseries. The services (heartbeat, leases, completion, cancels, progress,
  * sweeper) live in the outer nursery and end last; the attempts live in the inner one; the claims in a scope of their
- * own, which a drain closes first. An error of any part cancels the rest and leaves as one NurseryError.
+ * own, which a drain closes first. A part that fails makes the executor drain; its error leaves as one NurseryError.
  */
 import { getLogger } from "@logtape/logtape";
 import type { Broker, Delivery } from "../broker/broker.ts";
@@ -10,6 +10,7 @@ import {
   Latch,
   moveOnAfter,
   type Nursery,
+  openRoot,
   snapshotTree,
   type Task,
   type TreeNode,
@@ -21,6 +22,7 @@ import { runAttempt } from "./attempt.ts";
 import { CancelWatch } from "./cancel-watch.ts";
 import { Completion } from "./completion.ts";
 import { Drain, finishOrHandBack } from "./drain.ts";
+import { failureOf, oneThenTheOther, serveUntilDrained } from "./failing-part.ts";
 import { beat, type HeartbeatParts, heartbeatJson, keepBeating } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import { outsideAddress } from "./ip-address.ts";
@@ -123,8 +125,7 @@ export class Executor implements StatusSource {
   }
 
   tree(): TreeNode {
-    if (this.#root === null) throw new Error("the executor has not been started");
-    return snapshotTree(this.#root);
+    return snapshotTree(this.#root ?? openRoot());
   }
 
   #state(): ExecutorState {
@@ -137,16 +138,24 @@ export class Executor implements StatusSource {
     if (!(await this.#connect(services.scope))) return;
     const heartbeat = this.#heartbeatParts();
     this.#startServices(services, heartbeat);
-    await this.#work(services);
-    await moveOnAfter(services.scope, LAST_WORDS_MS, (scope) => this.#completion.drained(scope.signal));
+    await oneThenTheOther(
+      () => this.#work(services),
+      () => this.#sayLastWords(services.scope, heartbeat),
+    );
+    services.scope.cancel("drained");
+  }
+
+  async #sayLastWords(scope: CancelScope, heartbeat: HeartbeatParts): Promise<void> {
+    // Where an attempt failed by a mistake of ours, the others were cancelled, and nobody has handed them back.
+    await this.#handBack(scope);
+    await moveOnAfter(scope, LAST_WORDS_MS, ({ signal }) => this.#completion.drained(signal));
     if (this.#completion.waiting > 0) {
       logger.error("{count} outcome(s) could not be recorded: those tasks will run again elsewhere", {
         count: this.#completion.waiting,
       });
     }
-    await moveOnAfter(services.scope, LAST_WORDS_MS, () => this.#logs.flush());
-    await moveOnAfter(services.scope, LAST_WORDS_MS, () => ifAvailable(() => this.#lastBeat(heartbeat)));
-    services.scope.cancel("drained");
+    await moveOnAfter(scope, LAST_WORDS_MS, () => this.#logs.flush());
+    await moveOnAfter(scope, LAST_WORDS_MS, () => ifAvailable(() => this.#lastBeat(heartbeat)));
   }
 
   /** Connects and beats for the first time. False: a drain was asked for before that. */
@@ -174,11 +183,14 @@ export class Executor implements StatusSource {
     const everyMs = this.#options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS;
     const { leaseMs } = this.#options;
     const broker = this.#broker;
+    const drain = (reason: string): void => this.drain(reason);
+    const startIn = (name: string, run: (task: Task) => Promise<unknown>): void =>
+      services.startSoon((task: Task) => serveUntilDrained(run, task, drain), { name });
     const start = (name: string, run: (signal: AbortSignal) => Promise<unknown>): void =>
-      services.startSoon((task: Task) => run(task.signal), { name });
+      startIn(name, (task) => run(task.signal));
     start("heartbeat", (signal) => keepBeating(heartbeat, everyMs, signal));
     start("leases", (signal) => keepLeases(broker, this.#running, () => this.#held(), leaseMs, signal));
-    services.startSoon((task) => this.#completion.run(task.scope), { name: "completion" });
+    startIn("completion", (task) => this.#completion.run(task.scope));
     start("progress", (signal) => writeProgress(broker, this.#running, signal));
     start("task logs", (signal) => this.#logs.run(signal));
     start("cancel answers", (signal) => this.#cancels.answer(signal));
@@ -196,27 +208,34 @@ export class Executor implements StatusSource {
       async (attempts) => {
         const intake = this.#makeIntake(attempts);
         this.#intake = intake;
-        await withScope(attempts.scope, { name: "claims" }, (claims) =>
-          withNursery(
-            claims,
-            async (loops) => {
-              intake.run(loops);
-              loops.startSoon(
-                (task) => reclaimExpired(this.#broker, (look, signal) => intake.takeOrphans(look, signal), task.signal),
-                { name: "reclaim" },
-              );
-              await this.#drain.wait(loops.scope.signal);
-              claims.cancel("drain");
-            },
-            { name: "claims" },
-          ),
-        );
+        const failure = await failureOf(() => this.#claim(intake, attempts.scope), "claims", attempts.scope);
+        if (failure !== null) this.drain("the claims failed");
         this.#handedBack.push(...intake.takeReady());
         await this.#handBack(attempts.scope);
         await finishOrHandBack(attempts.scope, this.#running, (signal) => this.#quiet(signal), this.#options.graceMs);
         await this.#handBack(attempts.scope);
+        if (failure !== null) throw failure.error;
       },
       { name: "attempts", graceMs: this.#options.graceMs },
+    );
+  }
+
+  /** Claims and takes over until a drain is asked for. */
+  async #claim(intake: Intake, scope: CancelScope): Promise<void> {
+    await withScope(scope, {}, (claims) =>
+      withNursery(
+        claims,
+        async (loops) => {
+          intake.run(loops);
+          loops.startSoon(
+            (task) => reclaimExpired(this.#broker, (look, signal) => intake.takeOrphans(look, signal), task.signal),
+            { name: "reclaim" },
+          );
+          await this.#drain.wait(loops.scope.signal);
+          claims.cancel("drain");
+        },
+        { name: "claims" },
+      ),
     );
   }
 
