@@ -126,9 +126,11 @@ export class RedisQueues {
       for (let priority = 0; priority < this.#priorities; priority++) {
         const length = Number(replies[2 * priority]?.[1] ?? 0);
         const group = readGroup(replies[2 * priority + 1]?.[1], GROUP);
-        running += group?.pending ?? 0;
-        // A null lag (an undelivered entry was deleted by somebody): what is there and not pending.
-        queued += group?.lag ?? Math.max(0, length - (group?.pending ?? 0));
+        const pending = group?.pending ?? 0;
+        running += pending;
+        // A null lag: an undelivered entry was deleted by somebody. A lag that is too large: Redis 7.0
+        // does not write down how much a group has read, and goes on from an old number after a restart.
+        queued += Math.min(group?.lag ?? Number.POSITIVE_INFINITY, Math.max(0, length - pending));
       }
       const sizes = replies.slice(2 * this.#priorities).map(([, count]) => Number(count ?? 0));
       const [gone = 0, scheduled = 0, dead = 0, done = 0, cancelled = 0] = sizes.slice(-5);
