@@ -49,12 +49,14 @@ export class RedisByHand {
       const index = INDEX_OF[state](name);
       let offset = 0;
       while (purged < max) {
+        // Without a filter each one fits: no more is read than may go.
+        const count = type === undefined ? Math.min(PAGE, max - purged) : PAGE;
         const ids = await this.#connections.run((redis) =>
-          redis.zrange(index, String(offset), String(offset + PAGE - 1)),
+          redis.zrange(index, String(offset), String(offset + count - 1)),
         );
         if (ids.length === 0) break;
         const chosen = (await this.#ofType(ids, type)).slice(0, max - purged);
-        const removed = chosen.length === 0 ? 0 : await this.#remove(index, state, chosen);
+        const removed = chosen.length === 0 ? 0 : await this.#remove(state, name, chosen);
         purged += removed;
         offset += ids.length - removed;
       }
@@ -94,9 +96,22 @@ export class RedisByHand {
     return ids.filter((_, index) => replies[index]?.[1] === type);
   }
 
-  async #remove(index: string, state: string, ids: readonly string[]): Promise<number> {
+  async #remove(state: PurgeQuery["state"], queue: string, ids: readonly string[]): Promise<number> {
+    const index = INDEX_OF[state](queue);
     const reply = await this.#connections.run((redis) =>
-      callScript(redis, "taskexeRemove", index, RECORD_PREFIX, LOG_PREFIX, state, ...ids),
+      callScript(
+        redis,
+        "taskexeRemove",
+        index,
+        waitingCancelledKey(queue),
+        CANCELLED_KEY,
+        RECORD_PREFIX,
+        LOG_PREFIX,
+        state,
+        GROUP,
+        cancelFlagKey(""),
+        ...ids,
+      ),
     );
     return Number(reply);
   }

@@ -20,6 +20,9 @@ import { callScript } from "./scripts.ts";
 
 /** How many flags one MGET asks for. */
 const CHUNK = 500;
+/** How many marks one call forgets, and how many such calls one clean-up makes for a set. */
+const FORGET_CHUNK = 1_000;
+const FORGET_CALLS = 100;
 
 export class RedisCancels {
   readonly #connections: RedisConnections;
@@ -83,11 +86,16 @@ export class RedisCancels {
     return found;
   }
 
-  /** Forgets marks whose time is over. */
+  /** Forgets marks whose time is over; bounded, and no call holds Redis for long. */
   async forgetOld(queues: readonly string[]): Promise<void> {
     const now = Math.floor(this.#now());
     for (const key of [CANCELLED_KEY, ...queues.map(waitingCancelledKey)]) {
-      await this.#connections.run((redis) => redis.zremrangebyscore(key, "-inf", now));
+      for (let call = 0; call < FORGET_CALLS; call++) {
+        const forgotten = await this.#connections.run((redis) =>
+          callScript(redis, "taskexeForget", key, now, FORGET_CHUNK),
+        );
+        if (Number(forgotten) < FORGET_CHUNK) break;
+      }
     }
   }
 }

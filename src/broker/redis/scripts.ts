@@ -19,7 +19,8 @@ return lost`;
 
 /**
  * KEYS stream; ARGV group, consumer, id, commands as JSON [[name, arg...]...], record key or "" -> 1 when it was ours.
- * With a record key the entry's own bytes are kept in its field `message`, untouched by any decoding.
+ * With a record key the entry's own bytes are kept in its field `message`, untouched by any decoding. A script cannot
+ * call another: the one EVAL among the commands, FREE_KEY, is carried out here.
  */
 const FENCED = `
 local p = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
@@ -33,12 +34,21 @@ if ARGV[5] ~= '' then
     redis.call('HSET', ARGV[5], 'message', raw)
   end
 end
-for _, command in ipairs(cjson.decode(ARGV[4])) do redis.call(unpack(command)) end
+for _, command in ipairs(cjson.decode(ARGV[4])) do
+  if command[1] ~= 'EVAL' then redis.call(unpack(command))
+  elseif redis.call('GET', command[4]) == command[5] then redis.call('DEL', command[4]) end
+end
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
 redis.call('XDEL', KEYS[1], ARGV[3])
 return 1`;
 
-/** KEYS stream; ARGV group, consumer, then pairs of entry id and record key ("" for none) -> how many were handed back. */
+/** KEYS unique key; ARGV the id of the task that has ended: by now another one may hold the key. */
+export const FREE_KEY = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+
+/**
+ * KEYS stream; ARGV group, consumer, then pairs of entry id and record key ("" for none) -> how many were handed back.
+ * One that was cancelled while it waited stays so.
+ */
 const RELEASE = `
 local n = 0
 for i = 3, #ARGV, 2 do
@@ -48,9 +58,9 @@ for i = 3, #ARGV, 2 do
     local e = redis.call('XRANGE', KEYS[1], id, id)
     if #e == 1 then
       local new = redis.call('XADD', KEYS[1], '*', unpack(e[1][2]))
-      if ARGV[i + 1] ~= '' and redis.call('EXISTS', ARGV[i + 1]) == 1 then
-        redis.call('HSET', ARGV[i + 1], 'entry', new, 'state', 'queued')
-      end
+      local state = ARGV[i + 1] ~= '' and redis.call('HGET', ARGV[i + 1], 'state')
+      if state then redis.call('HSET', ARGV[i + 1], 'entry', new) end
+      if state and state ~= 'cancelled' then redis.call('HSET', ARGV[i + 1], 'state', 'queued') end
       n = n + 1
     end
     redis.call('XACK', KEYS[1], ARGV[1], id)
@@ -87,11 +97,13 @@ local function enqueue(prefix, r)
     state = 'queued'
     entry = redis.call('XADD', r.stream, '*', 'message', r.message)
   end
-  if tonumber(r.retention) > 0 or delay > 0 or r.unique ~= '' then
+  -- A key that is held until its task has ended needs the task's state; one that is held for a time ends by itself.
+  local holds = r.unique ~= '' and tonumber(r.ttl) == 0
+  if tonumber(r.retention) > 0 or delay > 0 or holds then
     redis.call('HSET', key, 'id', r.id, 'type', r.type, 'queue', r.queue, 'priority', r.priority,
       'message', r.message, 'retention', r.retention, 'state', state, 'entry', entry, 'stream', r.stream,
       'due_at', due, 'enqueued_at', int(now))
-    if r.unique ~= '' and tonumber(r.ttl) == 0 then redis.call('HSET', key, 'unique', r.unique) end
+    if holds then redis.call('HSET', key, 'unique', r.unique) end
   end
   return 1, state, r.id
 end
@@ -99,6 +111,14 @@ local function read(i)
   return { id = ARGV[i], type = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3], message = ARGV[i + 4],
     retention = ARGV[i + 5], delay = ARGV[i + 6], stream = ARGV[i + 7], scheduled = ARGV[i + 8],
     unique = ARGV[i + 9], ttl = ARGV[i + 10] }
+end
+`;
+
+/** Takes an entry out of its stream, whoever has it. For single ones only: the lag is unknown until it is passed. */
+const DROP_ENTRY = `
+local function dropEntry(group, stream, entry)
+  redis.call('XACK', stream, group, entry)
+  redis.call('XDEL', stream, entry)
 end
 `;
 
@@ -195,7 +215,7 @@ return 'queued'`;
  * queue, cancelled index less the queue, waiting marks less the queue -> the state it was in and 1 when it is queued
  * again.
  */
-const RETRY = `
+const RETRY = `${DROP_ENTRY}
 local key, id = ARGV[1] .. ARGV[6], ARGV[6]
 local r = redis.call('HMGET', key, 'state', 'stream', 'queue', 'retention')
 local state = r[1]
@@ -203,9 +223,12 @@ if not state then return { '', 0 } end
 if state ~= 'dead' and state ~= 'cancelled' or ARGV[7] == '' then return { state, 0 } end
 local entry
 redis.call('ZREM', ARGV[4], id)
-if redis.call('ZREM', ARGV[10] .. r[3], id) == 1 then
+local waits = redis.call('ZREM', ARGV[10] .. r[3], id) == 1
+if waits and redis.call('HGET', key, 'message') == ARGV[7] then
   entry = redis.call('HGET', key, 'entry')
 else
+  -- What still stands there tells of a later attempt, or of a key that another may hold by now.
+  if waits then dropEntry(ARGV[3], r[2], redis.call('HGET', key, 'entry')) end
   entry = redis.call('XADD', r[2], '*', 'message', ARGV[7])
 end
 redis.call('DEL', ARGV[5])
@@ -221,23 +244,49 @@ redis.call('HSET', key, 'state', 'queued', 'entry', entry, 'message', ARGV[7], '
 redis.call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'unique')
 return { state, 1 }`;
 
-/** KEYS index; ARGV record prefix, log prefix, latest score, max, keep -> how many records were removed. */
+/**
+ * KEYS index, waiting marks; ARGV record prefix, log prefix, latest score, max, keep -> how many records were removed.
+ * One whose entry still stands in a stream is kept for another minute: whoever claims that must know what it is.
+ */
 const PURGE = `
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', 0, ARGV[4])
 local over = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[5])
 if #ids == 0 and over > 0 then
   ids = redis.call('ZRANGE', KEYS[1], 0, math.min(over, tonumber(ARGV[4])) - 1)
 end
-for _, id in ipairs(ids) do redis.call('DEL', ARGV[1] .. id, ARGV[2] .. id) end
+local n = 0
+for _, id in ipairs(ids) do
+  if redis.call('ZSCORE', KEYS[2], id) then
+    redis.call('ZADD', KEYS[1], string.format('%.0f', tonumber(ARGV[3]) + 60000), id)
+  else
+    redis.call('DEL', ARGV[1] .. id, ARGV[2] .. id)
+    n = n + redis.call('ZREM', KEYS[1], id)
+  end
+end
+return n`;
+
+/** KEYS sorted set; ARGV latest score, max -> how many members were removed. */
+const FORGET = `
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 if #ids > 0 then redis.call('ZREM', KEYS[1], unpack(ids)) end
 return #ids`;
 
-/** KEYS index; ARGV record prefix, log prefix, state, ids... -> how many records of that state were removed. */
-const REMOVE = `
+/**
+ * KEYS index, waiting marks, marks; ARGV record prefix, log prefix, state, group, end of flag keys, ids... -> how many
+ * records of that state were removed. With one that was cancelled while it waited go its entry, its marks and its flag:
+ * a new task of that id must not meet them.
+ */
+const REMOVE = `${DROP_ENTRY}
 local n = 0
-for i = 4, #ARGV do
+for i = 6, #ARGV do
   local state = redis.call('HGET', ARGV[1] .. ARGV[i], 'state')
   if not state or state == ARGV[3] then
+    if redis.call('ZREM', KEYS[2], ARGV[i]) == 1 then
+      local r = redis.call('HMGET', ARGV[1] .. ARGV[i], 'stream', 'entry')
+      if r[1] and r[2] then dropEntry(ARGV[4], r[1], r[2]) end
+      redis.call('ZREM', KEYS[3], ARGV[i])
+      redis.call('DEL', ARGV[i] .. ARGV[5])
+    end
     redis.call('DEL', ARGV[1] .. ARGV[i], ARGV[2] .. ARGV[i])
     n = n + redis.call('ZREM', KEYS[1], ARGV[i])
   end
@@ -272,9 +321,10 @@ const SCRIPTS = {
   taskexeEnqueue: { lua: ENQUEUE, numberOfKeys: 0 },
   taskexePromote: { lua: PROMOTE, numberOfKeys: 1 },
   taskexeCancel: { lua: CANCEL, numberOfKeys: 0 },
-  taskexePurge: { lua: PURGE, numberOfKeys: 1 },
+  taskexePurge: { lua: PURGE, numberOfKeys: 2 },
+  taskexeForget: { lua: FORGET, numberOfKeys: 1 },
   taskexeRetry: { lua: RETRY, numberOfKeys: 0 },
-  taskexeRemove: { lua: REMOVE, numberOfKeys: 1 },
+  taskexeRemove: { lua: REMOVE, numberOfKeys: 3 },
   taskexeUnpark: { lua: UNPARK, numberOfKeys: 3 },
   taskexeFire: { lua: FIRE, numberOfKeys: 2 },
   taskexeUnlock: { lua: UNLOCK, numberOfKeys: 1 },
