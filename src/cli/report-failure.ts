@@ -1,23 +1,50 @@
 /**
  * Tells the user why a command failed, and with which exit code it ends. Mistakes of theirs are sentences; of a group
- * of errors each part is told with its causes. Stacks are shown only with TASKEXE_DEBUG=1.
+ * of errors each is told with its path through the tree of nurseries and tasks, and with its causes. Stacks are shown
+ * only with TASKEXE_DEBUG=1.
  */
 import { BrokerUrlError } from "../broker/broker-url-error.ts";
-import { flattenErrors } from "../concurrency/index.ts";
+import { type LocatedError, locateErrors } from "../concurrency/index.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { redact } from "../config/redact.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
+import { redisRefusal } from "./redis-refusal.ts";
+
+/** How many errors are told of a group, so that one mistake in a thousand tasks stays readable. */
+const MOST_ERRORS = 20;
+/** The nursery of the whole program: every path begins with it. */
+const PROGRAM = "taskexe";
 
 /**
  * Tells what is wrong, on standard error unless `tell` takes it elsewhere, and returns the exit code.
  *
- * @param tell Called once for each line, without passwords.
+ * @param tell Called once for each line, without passwords, and with where the error happened: the names of the
+ * nurseries and tasks around it, outermost first.
  */
-export function reportFailure(error: unknown, tell: (line: string) => void = toStandardError): number {
-  const leaves = flattenErrors(error);
-  for (const line of leaves.flatMap(describe)) tell(redact(line));
-  if (process.env.TASKEXE_DEBUG === "1") tell(redact(inspected(error)));
-  return exitCodeOf(leaves);
+export function reportFailure(
+  error: unknown,
+  tell: (line: string, path: readonly string[]) => void = toStandardError,
+): number {
+  const located = locateErrors(error);
+  const isDebugging = process.env.TASKEXE_DEBUG === "1";
+  for (const one of located.slice(0, MOST_ERRORS)) {
+    const path = pathOf(one);
+    for (const line of linesOf(one.error, path)) tell(redact(line), path);
+    if (isDebugging && one.error instanceof Error) tell(redact(one.error.stack ?? String(one.error)), path);
+  }
+  if (located.length > MOST_ERRORS) tell(`and ${located.length - MOST_ERRORS} more errors`, []);
+  return exitCodeOf(located.map((one) => one.error));
+}
+
+function pathOf({ path }: LocatedError): readonly string[] {
+  return path[0] === PROGRAM ? path.slice(1) : path;
+}
+
+/** Sentences for users say all there is to say; any other error needs the place where it happened. */
+function linesOf(error: unknown, path: readonly string[]): string[] {
+  const lines = describe(error);
+  if (path.length === 0 || error instanceof ConfigError || error instanceof CommandFailure) return lines;
+  return lines.map((line, index) => (index === 0 ? `${path.join(" > ")}: ${line}` : line));
 }
 
 function toStandardError(line: string): void {
@@ -29,7 +56,7 @@ export function describe(error: unknown): string[] {
   if (error instanceof ConfigError) return [...error.problems];
   if (error instanceof CommandFailure) return error.message === "" ? [] : error.message.split("\n");
   if (!(error instanceof Error)) return [`something that is no error was thrown: ${String(error)}`];
-  return chain(error).slice(0, 5);
+  return redisRefusal(error) ?? chain(error).slice(0, 5);
 }
 
 function chain(error: Error): string[] {
@@ -53,8 +80,4 @@ function exitCodeOf(leaves: readonly unknown[]): number {
     return leaf instanceof BrokerUrlError ? EXIT_USAGE : EXIT_FAILED;
   });
   return codes.length > 0 && codes.every((code) => code === codes[0]) ? (codes[0] ?? EXIT_FAILED) : EXIT_FAILED;
-}
-
-function inspected(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? String(error)) : String(error);
 }

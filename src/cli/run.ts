@@ -75,7 +75,7 @@ class Run {
       // Told to stop before there was an executor that could drain: nothing was claimed, nothing is lost.
       if (root.cancelCalled) return 0;
       if (this.#settings.log === "pretty") return reportFailure(error);
-      return reportFailure(error, (line) => log.fatal("{line}", { line }));
+      return reportFailure(error, (line, path) => log.fatal("{line}", { line, path }));
     } finally {
       undoFatal();
     }

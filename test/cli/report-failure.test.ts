@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommandFailure } from "../../src/cli/exit.ts";
-import { describe } from "../../src/cli/report-failure.ts";
+import { describe, reportFailure } from "../../src/cli/report-failure.ts";
+import { abortable, type Nursery, openRoot, withNursery } from "../../src/concurrency/index.ts";
 import { ConfigError } from "../../src/config/config-error.ts";
 
 test("a mistake of the user is told as it is, line by line", () => {
@@ -19,3 +20,50 @@ test("an error is told with its causes, each once", () => {
 test("what is no error is told too", () => {
   assert.deepEqual(describe("text"), ["something that is no error was thrown: text"]);
 });
+
+test("each error of a group is told with its path, without the program's own name, a mistake of the user without any", async () => {
+  const told: (readonly [string, readonly string[]])[] = [];
+  const code = reportFailure(await failedProgram(), (line, path) => told.push([line, path]));
+  assert.equal(code, 1);
+  assert.deepEqual(told, [
+    ["executor > promote: TypeError: no such thing", ["executor", "promote"]],
+    ["  because: RangeError: too far", ["executor", "promote"]],
+    ["the setting is wrong", ["executor"]],
+  ]);
+});
+
+test("of very many errors the first are told, and how many more there are", () => {
+  const told: string[] = [];
+  reportFailure(new AggregateError(Array.from({ length: 25 }, (_, i) => new Error(`error ${i}`))), (line) =>
+    told.push(line),
+  );
+  assert.deepEqual([told.length, told[0], told[20]], [21, "error 0", "and 5 more errors"]);
+});
+
+test("what Redis refuses is told with the command, the keys and what to do", () => {
+  const refusal = (message: string, name: string, args: unknown[]) =>
+    Object.assign(new Error(message), { name: "ReplyError", command: { name, args } });
+  assert.deepEqual(describe(refusal("WRONGTYPE wrong kind", "xgroup", ["CREATE", "te.0.common", "group", "0"])), [
+    "Redis refused XGROUP on te.0.common: WRONGTYPE wrong kind",
+    "  another program seems to use this db too: see what is there (redis-cli TYPE te.0.common), then rename or delete it, or take another db",
+  ]);
+  assert.deepEqual(describe(refusal("ERR odd", "evalsha", ["abc", 1, "taskexe:scheduled:common", "secret"])), [
+    "Redis refused a script on taskexe:scheduled:common: ERR odd",
+  ]);
+});
+
+/** What a program fails with in which a part of a part failed, and then its body. */
+async function failedProgram(): Promise<unknown> {
+  const failing = async (executor: Nursery) => {
+    executor.startSoon(
+      () => {
+        throw new TypeError("no such thing", { cause: new RangeError("too far") });
+      },
+      { name: "promote" },
+    );
+    await abortable(new Promise(() => {}), executor.scope.signal).catch(() => {});
+    throw new ConfigError(["the setting is wrong"]);
+  };
+  const program = (nursery: Nursery) => withNursery(nursery.scope, failing, { name: "executor" });
+  return withNursery(openRoot(), program, { name: "taskexe" }).catch((error: unknown) => error);
+}

@@ -1,0 +1,50 @@
+/** A broker that refuses what an executor must do: it drains, says where it failed, on which key, and ends with 1. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Place, SLOW, said, untilBy } from "../executor/place.ts";
+
+async function withRedis(use: (place: Place, redis: Awaited<ReturnType<Place["redis"]>>) => Promise<void>) {
+  await Place.with(async (place) => use(place, await place.redis()));
+}
+
+describe("an executor whose Redis refuses a command", () => {
+  test("names the key that is of another type and what to do, and ends with 1", SLOW, async () => {
+    await withRedis(async (place, redis) => {
+      await redis.cli(["set", "te.0.common", "x"]);
+      const { code, stderr } = await place.run(["run", "--broker", redis.url, "--listen", "off"]);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /taskexe: executor: Redis refused \w+ on te\.0\.common: WRONGTYPE/);
+      assert.match(stderr, /redis-cli TYPE te\.0\.common/);
+      assert.doesNotMatch(stderr, /\n\s+at /);
+    });
+  });
+
+  test("finishes what runs, tells the path as text and as JSON, and ends with 1", SLOW, async () => {
+    await withRedis(async (place, redis) => {
+      for (const format of ["pretty", "json"]) {
+        const executor = await place.executor(redis.url, { name: "one", args: ["--log", format] });
+        const client = await place.client(redis.url);
+        const id = `slow-${format}`;
+        const enqueue = ["enqueue", "sleep", '{"ms":1500}', "--id", id, "--broker", redis.url];
+        assert.equal((await place.run(enqueue)).code, 0);
+        await untilBy(executor, "it runs", async () => (await executor.busySlots()) === 1);
+        await redis.cli(["set", "taskexe:scheduled:common", "x"]);
+        await said(executor, /Draining: \w+ failed/);
+        assert.equal((await client.record(id))?.state, "running");
+        await redis.cli(["del", "taskexe:scheduled:common"]);
+        assert.equal((await executor.exit).code, 1);
+        assert.equal((await client.record(id))?.state, "done");
+        // Whoever comes across the key first.
+        const told = /executor > (promote|status): Redis refused (a script|\w+) on taskexe:scheduled:common: WRONGTYPE/;
+        const part = told.exec(executor.log())?.[1];
+        assert.ok(part, executor.log());
+        if (format === "json") {
+          const lines = executor.log().trim().split("\n");
+          const fatal = lines.map((line) => JSON.parse(line)).find(({ level }) => level === "fatal");
+          assert.deepEqual(fatal?.path, ["executor", part]);
+        }
+        assert.doesNotMatch(executor.log(), /\n\s+at /);
+      }
+    });
+  });
+});
