@@ -1,11 +1,12 @@
 /**
  * What the signals do in an executor:
  * - SIGTERM, SIGINT: drain and leave; a second one ends the process at once with 143 or 130.
- * - SIGUSR1: start allocation tracking, write a heap snapshot under logs/, log the memory figures.
+ * - SIGUSR1: with TASKEXE_DEBUG=1 log the tree of nurseries and tasks; start allocation tracking, write a heap snapshot
+ *   under logs/, log the memory figures.
  * - SIGUSR2: stop tracking and log what grew.
  */
 import { getLogger } from "@logtape/logtape";
-import type { Nursery } from "../concurrency/index.ts";
+import { type CancelScope, type Nursery, snapshotTree, treeText } from "../concurrency/index.ts";
 import { runtime, type SignalName } from "../runtime/index.ts";
 import { EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
 
@@ -14,7 +15,8 @@ const log = getLogger(["taskexe", "signals"]);
 /**
  * Takes the signals over; returns what gives them back.
  *
- * @param nursery Where a snapshot or a report is made; a failure there is logged and ends nothing.
+ * @param nursery Where a snapshot or a report is made; a failure there is logged and ends nothing. Its tree is what a
+ * debug log shows.
  * @param stop Called at the first signal to stop.
  */
 export function handleSignals(nursery: Nursery, stop: (reason: string) => void): () => void {
@@ -32,12 +34,27 @@ export function handleSignals(nursery: Nursery, stop: (reason: string) => void):
   const undo = [
     runtime.onSignal("SIGTERM", onStop("SIGTERM", EXIT_SIGTERM)),
     runtime.onSignal("SIGINT", onStop("SIGINT", EXIT_SIGINT)),
-    runtime.onSignal("SIGUSR1", inNursery("heap snapshot", takeSnapshot)),
+    runtime.onSignal(
+      "SIGUSR1",
+      inNursery("heap snapshot", () => lookInside(nursery.scope)),
+    ),
     runtime.onSignal("SIGUSR2", inNursery("allocation report", reportAllocations)),
   ];
   return () => {
     for (const one of undo) one();
   };
+}
+
+async function lookInside(scope: CancelScope): Promise<void> {
+  // First, as the snapshot may take seconds, and what is stuck now is what the reader is after.
+  logTree(scope);
+  await takeSnapshot();
+}
+
+/** Logs what is alive below a scope, one debug line for each nursery and task. */
+export function logTree(scope: CancelScope): void {
+  if (!log.isEnabledFor("debug")) return;
+  for (const line of treeText(snapshotTree(scope)).trimEnd().split("\n")) log.debug("tree: {line}", { line });
 }
 
 /** Starts allocation tracking, writes `logs/{pid}_snapshot_{YYYYmmdd_HHMMSS}.heapsnapshot` and logs the figures. */

@@ -188,8 +188,9 @@ export class Executor implements StatusSource {
       services.startSoon((task: Task) => serveUntilDrained(run, task, drain), { name });
     const start = (name: string, run: (signal: AbortSignal) => Promise<unknown>): void =>
       startIn(name, (task) => run(task.signal));
+    const forget = (delivery: Delivery): void => this.#forget(delivery);
     start("heartbeat", (signal) => keepBeating(heartbeat, everyMs, signal));
-    start("leases", (signal) => keepLeases(broker, this.#running, () => this.#held(), leaseMs, signal));
+    start("leases", (signal) => keepLeases(broker, this.#running, () => this.#held(), forget, leaseMs, signal));
     startIn("completion", (task) => this.#completion.run(task.scope));
     start("progress", (signal) => writeProgress(broker, this.#running, signal));
     start("task logs", (signal) => this.#logs.run(signal));
@@ -304,6 +305,13 @@ export class Executor implements StatusSource {
 
   #held(): readonly Delivery[] {
     return [...(this.#intake?.ready() ?? []), ...this.#completion.deliveries(), ...this.#handedBack];
+  }
+
+  /** The lease of a task that is not running was lost: it is not started; a completion is refused by the broker. */
+  #forget(delivery: Delivery): void {
+    if (!this.#intake?.drop(delivery)) return;
+    logger.warn("The lease of a task that waited for its slot was lost to another executor; it is not run here");
+    this.#tally.countLost();
   }
 
   #heartbeatParts(): HeartbeatParts {

@@ -111,6 +111,15 @@ export class Intake {
     return this.#ready.splice(0);
   }
 
+  /** Takes one out that must not be started here any more; false: it does not wait here. */
+  drop({ handle }: Delivery): boolean {
+    const at = this.#ready.findIndex((delivery) => delivery.handle === handle);
+    if (at < 0) return false;
+    this.#ready.splice(at, 1);
+    this.#freed.set();
+    return true;
+  }
+
   /** How long ago the claim loop last made progress, in ms; 0 while every slot is busy. */
   idleMs(): number {
     return this.#room() <= 0 ? 0 : performance.now() - this.#lastTurn;

@@ -154,6 +154,21 @@ test("SIGUSR1 writes a snapshot for this user alone and logs the figures, SIGUSR
   await stop(executor);
 });
 
+test("SIGUSR1 logs the tree of nurseries and tasks in a debug log, and in no other", async () => {
+  for (const debug of ["1", "0"]) {
+    const executor = await bench.executor(["--listen", "127.0.0.1:0"], { TASKEXE_DEBUG: debug });
+    await bench.run(["enqueue", "sleep", '{"ms":600000}', "--id", `seen-${debug}`]);
+    await until(async () => (await bench.run(["task", `seen-${debug}`])).stdout.includes("running"));
+    executor.process.kill("SIGUSR1");
+    await executor.says(/heap snapshot in/);
+    const tree = /DBG signals: tree: root {2}0 ms {2}running\n(?:.*\n)*?.*tree: {3}executor {2}.*running\n/;
+    assert.equal(tree.test(executor.output()), debug === "1", executor.output());
+    assert.equal(/tree: {7}attempt .* running\n.*tree: {9}sleep .* running\n/.test(executor.output()), debug === "1");
+    await bench.run(["cancel", `seen-${debug}`]);
+    await stop(executor);
+  }
+});
+
 test("TRACE_MALLOC_ENABLED=1 tracks from the start", async () => {
   const executor = await bench.executor([], { TRACE_MALLOC_ENABLED: "1" });
   executor.process.kill("SIGUSR2");
