@@ -19,6 +19,7 @@ import {
   uniqueKey,
   waitingCancelledKey,
 } from "./keys.ts";
+import { FREE_KEY } from "./scripts.ts";
 
 /** One Redis command: its name, then its arguments. */
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
@@ -40,7 +41,8 @@ export function outcomeCommands(
   const key = recordKey(outcome.id);
   const { queue } = delivery;
   const head = headOf(outcome, delivery, executor);
-  const freed: RedisCommand[] = outcome.uniqueKey === null ? [] : [["DEL", uniqueKey(queue, outcome.uniqueKey)]];
+  const freed: RedisCommand[] =
+    outcome.uniqueKey === null ? [] : [["EVAL", FREE_KEY, 1, uniqueKey(queue, outcome.uniqueKey), outcome.id]];
   const keepUntil = Math.round(now + Math.max(outcome.retentionMs, SHORTEST_RETENTION_MS));
   switch (outcome.kind) {
     case "done":

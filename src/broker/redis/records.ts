@@ -8,7 +8,16 @@ import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import type { ProgressWrite } from "../broker.ts";
 import { execute, type RedisConnections } from "./connections.ts";
 import { RedisDelivery } from "./delivery.ts";
-import { cancelledKey, deadKey, doneKey, GROUP, LOG_PREFIX, RECORD_PREFIX, recordKey } from "./keys.ts";
+import {
+  cancelledKey,
+  deadKey,
+  doneKey,
+  GROUP,
+  LOG_PREFIX,
+  RECORD_PREFIX,
+  recordKey,
+  waitingCancelledKey,
+} from "./keys.ts";
 import { readPending } from "./replies.ts";
 import { callScript } from "./scripts.ts";
 
@@ -118,18 +127,28 @@ export class RedisRecords {
     const now = Math.floor(this.#now());
     let purged = 0;
     for (const queue of queues) {
-      purged += await this.#purgeIndex(doneKey(queue), now, Number.MAX_SAFE_INTEGER);
-      purged += await this.#purgeIndex(cancelledKey(queue), now, Number.MAX_SAFE_INTEGER);
-      purged += await this.#purgeIndex(deadKey(queue), now - deadRetentionMs, deadLimit);
+      purged += await this.#purgeIndex(queue, doneKey(queue), now, Number.MAX_SAFE_INTEGER);
+      purged += await this.#purgeIndex(queue, cancelledKey(queue), now, Number.MAX_SAFE_INTEGER);
+      purged += await this.#purgeIndex(queue, deadKey(queue), now - deadRetentionMs, deadLimit);
     }
     return purged;
   }
 
-  async #purgeIndex(index: string, latest: number, keep: number): Promise<number> {
+  async #purgeIndex(queue: string, index: string, latest: number, keep: number): Promise<number> {
     let purged = 0;
     for (let call = 0; call < PURGE_CALLS; call++) {
       const reply = await this.#connections.run((redis) =>
-        callScript(redis, "taskexePurge", index, RECORD_PREFIX, LOG_PREFIX, latest, PURGE_CHUNK, keep),
+        callScript(
+          redis,
+          "taskexePurge",
+          index,
+          waitingCancelledKey(queue),
+          RECORD_PREFIX,
+          LOG_PREFIX,
+          latest,
+          PURGE_CHUNK,
+          keep,
+        ),
       );
       const removed = Number(reply);
       purged += removed;

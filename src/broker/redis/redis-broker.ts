@@ -303,6 +303,8 @@ export class RedisBroker implements Broker {
 
   /** What came back by itself to a queue that is paused goes behind what waits there. */
   async #withoutPaused(deliveries: readonly Delivery[]): Promise<Delivery[]> {
+    // Asked now: an executor that has just started has not claimed yet, and knows of no pause.
+    if (deliveries.length > 0) await this.#pauses.refresh();
     const [paused, free] = [true, false].map((which) =>
       deliveries.filter(({ queue }) => this.#pauses.isQueuePaused(queue) === which),
     );
