@@ -1,4 +1,7 @@
-/** A broker that refuses what an executor must do: it drains, says where it failed, on which key, and ends with 1. */
+/**
+ * A db in which others meddle: where Redis refuses what an executor must do, it drains, says where it failed and on
+ * which key, and ends with 1; where streams are deleted, it makes them again.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Place, SLOW, said, untilBy } from "../executor/place.ts";
@@ -7,7 +10,7 @@ async function withRedis(use: (place: Place, redis: Awaited<ReturnType<Place["re
   await Place.with(async (place) => use(place, await place.redis()));
 }
 
-describe("an executor whose Redis refuses a command", () => {
+describe("an executor whose db is meddled with", () => {
   test("names the key that is of another type and what to do, and ends with 1", SLOW, async () => {
     await withRedis(async (place, redis) => {
       await redis.cli(["set", "te.0.common", "x"]);
@@ -45,6 +48,19 @@ describe("an executor whose Redis refuses a command", () => {
         }
         assert.doesNotMatch(executor.log(), /\n\s+at /);
       }
+    });
+  });
+
+  test("goes on where its streams, or all of the db, are deleted under it", SLOW, async () => {
+    await withRedis(async (place, redis) => {
+      const executor = await place.executor(redis.url, { name: "one" });
+      for (const command of [["del", "te.0.common", "te.1.common"], ["flushdb"]]) {
+        await redis.cli(command);
+        const enqueue = ["enqueue", "echo", '"here"', "--wait", "--broker", redis.url];
+        const { code, stdout, stderr } = await place.run(enqueue);
+        assert.deepEqual([code, stdout.trim()], [0, '"here"'], `${command}: ${stderr}${executor.log()}`);
+      }
+      assert.equal(executor.hasEnded, false);
     });
   });
 });

@@ -197,7 +197,8 @@ export class RedisIntake {
   async #read(replies: readonly Reply[], lease: LeaseStamp): Promise<RedisDelivery[]> {
     const [error, reply] = replies[0] ?? [null, null];
     if (error !== null) {
-      if (!error.message.startsWith("NOGROUP")) throw error;
+      // Redis 7.0 says UNBLOCKED where the stream went away under a read that waited, later ones NOGROUP.
+      if (!/^(NOGROUP|UNBLOCKED)\b/.test(error.message)) throw error;
       await this.createGroups();
       return [];
     }
