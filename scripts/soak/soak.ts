@@ -62,6 +62,8 @@ export async function soak(options: SoakOptions, tell: (done: number, text: stri
     const report = await run(options, folder, url, redis, openRoot(), tell);
     await rm(folder, { recursive: true, force: true });
     return report;
+  } catch (error) {
+    throw new Error(`the soak with --seed ${options.seed} failed; logs and ledger are in ${folder}`, { cause: error });
   } finally {
     await redis?.stop();
   }

@@ -1,0 +1,145 @@
+/**
+ * Executors whose clocks are two hours apart, over one Redis: what is due when, who holds a lease and what has passed its
+ * deadline is a matter of Redis' clock alone.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { EnqueueRequest } from "../../src/broker/broker.ts";
+import { formatMessage, type TaskOptions } from "../../src/task/message.ts";
+import type { ExecutorProcess } from "../support/executor-process.ts";
+import { enqueueAll, type Fleet, notDoneOnce, recordsOf, requestOf, withFleet } from "../support/fleet.ts";
+import { redisFor } from "../support/queues.ts";
+import { until } from "../support/until.ts";
+
+const HOUR_MS = 3_600_000;
+const SLOTS = 6;
+const timeout = 60_000;
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const PROGRAM = [
+  at("../../node_modules/.bin/bun"),
+  "--preload",
+  at("shifted-clock.ts"),
+  at("../../src/main.ts"),
+] as const;
+
+/** An executor whose clock is off; always from source, since an executable preloads nothing. */
+function skewed(fleet: Fleet, broker: string, name: string, shiftMs: number): Promise<ExecutorProcess> {
+  const env = { SHIFT_MS: String(shiftMs) };
+  return fleet.executor({ broker, name, lease: "1s", concurrency: SLOTS, program: [...PROGRAM], env });
+}
+
+/** Two executors, an hour fast and an hour slow, and a client whose clock is right. */
+async function withSkewed(
+  use: (fleet: Fleet, parts: { fast: ExecutorProcess; slow: ExecutorProcess; url: string }) => Promise<void>,
+): Promise<void> {
+  await withFleet(async (fleet) => {
+    const { url } = await redisFor(fleet);
+    const fast = await skewed(fleet, url, "fast", HOUR_MS);
+    const slow = await skewed(fleet, url, "slow", -HOUR_MS);
+    await use(fleet, { fast, slow, url });
+  });
+}
+
+/** The lines of the ledger with the time that it really was. */
+function trueLedger(fleet: Fleet, fast: ExecutorProcess) {
+  return fleet.ledger().map((line) => ({ ...line, at: line.at + (line.pid === fast.pid ? -HOUR_MS : HOUR_MS) }));
+}
+
+function withOptions(id: string, payload: unknown, options: TaskOptions): EnqueueRequest {
+  return { ...requestOf(id, "ledger", payload), message: formatMessage({ id, type: "ledger", payload, options }) };
+}
+
+test("delayed tasks begin when they are due, whichever clock runs them, and their records tell the true time", {
+  timeout,
+}, async () => {
+  await withSkewed(async (fleet, { fast, slow, url }) => {
+    const client = await fleet.client(url);
+    const before = Date.now();
+    const delayed = Array.from({ length: 2 * SLOTS }, (_, n) => requestOf(`delayed-${n}`, "ledger", { ms: 300 }));
+    const ids = await enqueueAll(
+      client,
+      delayed.map((request) => ({ ...request, delayMs: 1_500 })),
+    );
+    await until("all are done", 15_000, async () => (await notDoneOnce(client, ids)).length === 0);
+    const begun = trueLedger(fleet, fast).filter(({ what }) => what === "start");
+    assert.deepEqual(new Set(begun.map(({ pid }) => pid)), new Set([fast.pid, slow.pid]), "one of them ran nothing");
+    for (const { id, at: begunAt } of begun) {
+      const afterMs = begunAt - before;
+      assert.ok(afterMs >= 1_490 && afterMs < 6_000, `${id} began after ${afterMs} ms`);
+    }
+    for (const record of await recordsOf(client, ids)) {
+      for (const time of [record?.enqueued_at, record?.started_at, record?.finished_at]) {
+        assert.ok(Math.abs((time ?? 0) - before) < 20_000, `a record is ${(time ?? 0) - before} ms off`);
+      }
+    }
+  });
+});
+
+test("a schedule fires each second, once, at the true time", { timeout }, async () => {
+  await withSkewed(async (fleet, { fast, url }) => {
+    const client = await fleet.client(url);
+    const first = Math.ceil(Date.now() / 1_000) * 1_000 + 1_000;
+    const schedule = { name: "tick", cron: "* * * * * *", timezone: null, type: "ledger", queue: "common" };
+    await client.putSchedule({ ...schedule, priority: 0, payload: "{}", retentionMs: HOUR_MS }, first);
+    const ticks = () => trueLedger(fleet, fast).filter(({ what }) => what === "start");
+    await until("it has fired five times", 20_000, () => ticks().length >= 5);
+    await client.removeSchedule("tick");
+    const dues = ticks().map(({ id, at: begunAt }) => ({ dueAt: Number(id.replace("cron-tick-", "")), begunAt }));
+    assert.equal(new Set(dues.map(({ dueAt }) => dueAt)).size, dues.length, "one second was fired twice");
+    for (const { dueAt, begunAt } of dues) {
+      assert.equal(dueAt % 1_000, 0);
+      assert.ok(begunAt - dueAt > -50 && begunAt - dueAt < 3_000, `it began ${begunAt - dueAt} ms after it was due`);
+    }
+  });
+});
+
+test("a lease that is renewed is not taken over, and one that is not is, whichever clock is whose", {
+  timeout,
+}, async () => {
+  await withSkewed(async (fleet, { fast, slow, url }) => {
+    const client = await fleet.client(url);
+    const gate = fleet.path("gate");
+    const requests = Array.from({ length: 2 * SLOTS }, (_, n) => requestOf(`held-${n}`, "ledger", { gate }));
+    const ids = await enqueueAll(client, requests);
+    const starts = () => fleet.ledger().filter(({ what }) => what === "start");
+    await until("all run", 10_000, () => starts().length === ids.length);
+    const bothRun = Date.now();
+    await until("four leases have passed", 10_000, () => Date.now() - bothRun > 4_000);
+    assert.equal(starts().length, ids.length, "a lease was taken over from a living executor");
+
+    const orphans = new Set(starts().flatMap(({ id, pid }) => (pid === slow.pid ? [id] : [])));
+    assert.ok(orphans.size > 0, "the slow one held nothing: this test showed nothing");
+    slow.kill("SIGKILL");
+    await slow.exit;
+    await fleet.openGate(gate);
+    await until("all are done", 10_000, async () => (await notDoneOnce(client, ids)).length === 0);
+    const taken = starts().filter(({ id, pid }) => orphans.has(id) && pid === fast.pid);
+    assert.equal(taken.length, orphans.size);
+  });
+});
+
+test("a deadline is passed when Redis says so: not an hour early, not an hour late", { timeout }, async () => {
+  await withSkewed(async (fleet, { url }) => {
+    const client = await fleet.client(url);
+    const now = Date.now();
+    // As many as both have slots for: neither can run all of them.
+    const many = Array.from({ length: 2 * SLOTS }, (_, n) => n);
+    const near = many.map((n) => withOptions(`near-${n}`, { ms: 30_000 }, { deadline_at: now + 2_000 }));
+    const far = many.map((n) => withOptions(`far-${n}`, { ms: 500 }, { deadline_at: now + HOUR_MS / 2 }));
+    await enqueueAll(client, [...near, ...far]);
+    const farIds = far.map(({ id }) => id);
+    const nearIds = near.map(({ id }) => id);
+    const records = await until("those without time are dead", 10_000, async () => {
+      const all = await recordsOf(client, nearIds);
+      return all.every((record) => record?.state === "dead") ? all : null;
+    });
+    await until("those with time left are done", 15_000, async () => (await notDoneOnce(client, farIds)).length === 0);
+    for (const record of records) {
+      const afterMs = (record?.finished_at ?? 0) - now;
+      assert.ok(afterMs > 1_900 && afterMs < 5_000, `${record?.id} was stopped after ${afterMs} ms`);
+    }
+    const executors = new Set(records.map((record) => record?.executor));
+    assert.deepEqual(executors, new Set(["fast", "slow"]), "one of them ran nothing");
+  });
+});
