@@ -1,6 +1,7 @@
 /**
  * SQLite through node:sqlite, which Bun, Node 22.13 and Deno all have (inside a compiled executable too).
- * It is loaded by the first call, so a runtime that lacks it fails only then, and says so.
+ * It is loaded by the first call, so a runtime that lacks it fails only then, and says so. Node's warning that it is
+ * experimental is kept from users, who can do nothing about it; every other warning stays.
  */
 
 import type { SqlDatabase } from "./runtime.ts";
@@ -24,9 +25,23 @@ export function openDatabase(path: string): SqlDatabase {
 }
 
 function sqlite(): typeof import("node:sqlite") {
-  const module = process.getBuiltinModule("node:sqlite");
+  const module = withoutItsWarning(() => process.getBuiltinModule("node:sqlite"));
   if (module === undefined) {
     throw new Error(`SQLite needs Bun, Deno or Node 22.13 and later; this is Node ${process.versions.node}`);
   }
   return module;
+}
+
+// Node warns while the module is loaded, in the same call, so nobody else's warning can come between.
+function withoutItsWarning<T>(load: () => T): T {
+  const { emitWarning } = process;
+  process.emitWarning = (warning: string | Error, ...more: unknown[]): void => {
+    if (more[0] === "ExperimentalWarning" && String(warning).startsWith("SQLite ")) return;
+    Reflect.apply(emitWarning, process, [warning, ...more]);
+  };
+  try {
+    return load();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }

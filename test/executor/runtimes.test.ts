@@ -43,7 +43,7 @@ for (const [name, program] of Object.entries(RUNTIMES)) {
           assert.match(version, /^\d+\.\d+\.\d+$/);
           assert.equal(await drained(executor), 0, executor.log());
           assert.match(executor.log(), /Draining: SIGTERM/);
-          assert.doesNotMatch(executor.log(), /\n\s+at /);
+          assert.doesNotMatch(executor.log(), /\n\s+at |ExperimentalWarning/);
         });
       });
     }

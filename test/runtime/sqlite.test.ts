@@ -3,8 +3,10 @@
  */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { runtime } from "../../src/runtime/index.ts";
 import { withFolder } from "./fixtures/folder.ts";
 
@@ -86,4 +88,16 @@ test("a runtime without SQLite says so, and only when it is used", () => {
   } finally {
     process.getBuiltinModule = real;
   }
+});
+
+test("Node warns of nothing when SQLite is loaded, and of everything else as ever", () => {
+  const program = `const { openDatabase } = await import(${JSON.stringify(import.meta.resolve("../../src/runtime/sqlite.ts"))});
+    const { emitWarning } = process;
+    openDatabase(":memory:").close();
+    if (process.emitWarning !== emitWarning) throw new Error("it is not as it was");
+    process.emitWarning("SQLite of somebody else", "ExperimentalWarning");`;
+  const node = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url));
+  const { status, stderr } = spawnSync(node, ["--input-type=module", "-e", program], { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(stderr.match(/Warning: .*/g), ["Warning: SQLite of somebody else"]);
 });
