@@ -17,8 +17,8 @@ import {
 } from "./keys.ts";
 import { callScript } from "./scripts.ts";
 
-/** How many tasks of an index are looked at in one go. */
-const PAGE = 500;
+/** How many tasks of an index are looked at, and removed, in one go: 500 held Redis for up to 12 ms. */
+const PAGE = 200;
 
 const INDEX_OF = { done: doneKey, dead: deadKey, cancelled: cancelledKey };
 
