@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { runtime } from "../../src/runtime/index.ts";
+import { concurrencyCost } from "./concurrency-cost.ts";
 import { consumeRedis } from "./consume-redis.ts";
 import { consumeSqlite } from "./consume-sqlite.ts";
 import { enqueue } from "./enqueue.ts";
@@ -24,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   "pick-up": pickUp,
   enqueue,
   footprint,
+  concurrency: concurrencyCost,
 };
 
 process.exitCode = await main();
