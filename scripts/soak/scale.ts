@@ -13,7 +13,7 @@ const MOST_RATIO = 1.2;
 /** Below this difference, in ms, a ratio says nothing. */
 const LEAST_MS = 0.03;
 /** What looks slow is measured again, so often: what the machine did meanwhile does not look slow each time. */
-const ROUNDS = 3;
+const ROUNDS = 6;
 /**
  * How often each of the rare calls is made, and how often a command may hold Redis for longer than 10 ms meanwhile: a
  * time or two it is the machine that had Redis wait.
