@@ -12,7 +12,9 @@ import { redisRaw } from "./redis-raw.ts";
 import { sqliteRaw } from "./sqlite-raw.ts";
 import { type Raw, System, takeClock } from "./system.ts";
 
-const { MODEL_RUNS = "20", MODEL_SEED, MODEL_PATH } = process.env;
+const { MODEL_PATH } = process.env;
+// The short run of every change repeats the same sequences; the long one looks for new ones.
+const { MODEL_RUNS = "20", MODEL_SEED = process.env.MODEL_RUNS === undefined ? "20261123" : undefined } = process.env;
 const RUNS = Number(MODEL_RUNS);
 /** Sequences are about half as long on average. */
 const MOST_COMMANDS = 200;
