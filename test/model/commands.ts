@@ -36,11 +36,7 @@ const target: fc.Arbitrary<PauseTarget> = fc.oneof(
   type.map((name) => ({ kind: "type" as const, name })),
 );
 const TIMED_KEY = "timed";
-const unique = fc.constantFrom(
-  { key: "one", ttlMs: null },
-  { key: "two", ttlMs: null },
-  { key: TIMED_KEY, ttlMs: HOUR },
-);
+const unique = fc.constantFrom({ key: "held", ttlMs: null }, { key: TIMED_KEY, ttlMs: HOUR });
 
 const request: fc.Arbitrary<EnqueueRequest> = fc
   .record(
@@ -122,12 +118,10 @@ async function promote(system: System, name: string): Promise<void> {
   assert.equal((await broker.promote(100)).promoted, expected);
 }
 
-/** The time of an ended task's record is over, and somebody cleans up. */
-async function expireAndClean(system: System, wanted: readonly string[], name: string): Promise<void> {
+/** The time of all records of a state is over, and somebody cleans up. */
+async function expireAndClean(system: System, state: EndedState, name: string): Promise<void> {
   const { raw, model } = system;
-  for (const each of wanted) {
-    const task = model.tasks.get(each);
-    if (task === undefined || !["done", "dead", "cancelled"].includes(task.state)) continue;
+  for (const task of model.in(state)) {
     await raw.expireRecord(task);
     // While its entry stands in line, whoever claims that must be able to know what it is.
     if (!task.ghost) model.forget(task);
@@ -140,14 +134,13 @@ async function expireKey({ raw, model }: System, of: string): Promise<void> {
   model.keys.delete(`${of}:${TIMED_KEY}`);
 }
 
+type EndedState = PurgeQuery["state"];
+const ended = fc.constantFrom<EndedState>("done", "dead", "cancelled");
 const ends = fc.array(fc.constantFrom<EndKind>("done", "done", "retry", "dead", "cancelled"), {
   minLength: 1,
   maxLength: 4,
 });
-const purgeQuery: fc.Arbitrary<PurgeQuery> = fc.record(
-  { state: fc.constantFrom("done", "dead", "cancelled"), queue, type },
-  { requiredKeys: ["state"] },
-);
+const purgeQuery: fc.Arbitrary<PurgeQuery> = fc.record({ state: ended, queue, type }, { requiredKeys: ["state"] });
 
 const weighted = (weight: number, arbitrary: fc.Arbitrary<Command>) =>
   Array<fc.Arbitrary<Command>>(weight).fill(arbitrary);
@@ -174,7 +167,7 @@ export function commandSequences(maxCommands: number, processes: boolean) {
     command("come due", comeDue),
     ...weighted(2, command("promote", promote, executor)),
     command("expire a key", expireKey, queue),
-    command("expire records and clean", expireAndClean, ids, executor),
+    command("expire records and clean", expireAndClean, ended, executor),
     command("kill", async (system, name) => system.kill(name), executor),
     command("claim and die", (system, name, max) => system.claimAndDie(name, max, processes), executor, few),
     command("restart", async (system, name) => void (await system.executor(name)), executor),
