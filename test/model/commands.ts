@@ -169,7 +169,10 @@ export function commandSequences(maxCommands: number, processes: boolean) {
     command("expire a key", expireKey, queue),
     command("expire records and clean", expireAndClean, ended, executor),
     command("kill", async (system, name) => system.kill(name), executor),
-    command("claim and die", (system, name, max) => system.claimAndDie(name, max, processes), executor, few),
+    ...weighted(
+      processes ? 5 : 1,
+      command("claim and die", (system, name, max) => system.claimAndDie(name, max, processes), executor, few),
+    ),
     command("restart", async (system, name) => void (await system.executor(name)), executor),
     ...weighted(
       2,
