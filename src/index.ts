@@ -23,4 +23,5 @@ export type { EnqueueOptions } from "./task/enqueue-options.ts";
 export type { Backoff } from "./task/message.ts";
 export { InvalidTaskError } from "./task/new-task.ts";
 export type { TaskRecord } from "./task/record.ts";
+export { DoNotRetryError, RetryLaterError } from "./task/retry.ts";
 export type { TaskState } from "./task/state.ts";

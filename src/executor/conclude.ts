@@ -1,5 +1,6 @@
 /** From how an attempt ended to the outcome that the broker records: done, retry, dead or cancelled. */
 import type { Outcome } from "../broker/broker.ts";
+import { findError, flattenErrors } from "../concurrency/index.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
 import { toErrorRecord } from "../handlers/error-record.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
@@ -85,11 +86,18 @@ function nextDelay(
 ): number | null {
   const attempt = message.options.attempt ?? 1;
   if (error instanceof UnknownTypeError) return unknownTypeDelay(attempt);
-  if (error instanceof DoNotRetryError || attempt >= policy.attemptsOf(message, definition)) return null;
-  const delayMs =
-    error instanceof RetryLaterError ? error.delayMs : policy.delayAfter(attempt, error, message, definition);
+  // What a child of the handler's nursery throws arrives in a group.
+  if (findError(error, DoNotRetryError) !== undefined) return null;
+  if (attempt >= policy.attemptsOf(message, definition)) return null;
+  const delayMs = askedFor(error) ?? policy.delayAfter(attempt, error, message, definition);
   const { deadline_at: deadline } = message.options;
   return deadline !== undefined && now + delayMs >= deadline ? null : delayMs;
+}
+
+/** The longest delay that an error of the group asks for; null: none does. */
+function askedFor(error: unknown): number | null {
+  const delays = flattenErrors(error).filter((leaf) => leaf instanceof RetryLaterError);
+  return delays.length === 0 ? null : Math.max(...delays.map(({ delayMs }) => delayMs));
 }
 
 function reasonOf(error: ErrorRecord): string {
