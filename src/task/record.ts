@@ -33,7 +33,7 @@ export const TaskRecordSchema = v.object({
   attempt: v.number(),
   /** How often an executor died or lost its lease while it held the task. */
   crashes: v.number(),
-  /** How many completions were recorded: 0 or 1. */
+  /** How often it was recorded as done: 0 or 1. */
   completions: v.number(),
   /** 0..1, or -1 for failed. */
   progress: v.number(),

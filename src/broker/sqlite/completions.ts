@@ -14,7 +14,7 @@ import { freeKey } from "./unique-keys.ts";
 
 const HELD = `WHERE seq = ?1 AND token = ?2 AND state = ${STATE.running}`;
 const REMOVE = `DELETE FROM tasks ${HELD}`;
-const END = `UPDATE tasks SET state = ?3, token = ${NO_TOKEN}, completions = 1, attempt = ?4, started_at = ?5,
+const END = `UPDATE tasks SET state = ?3, token = ${NO_TOKEN}, completions = (?3 = ${STATE.done}), attempt = ?4, started_at = ?5,
   finished_at = ?6, expires_at = ?7, result = ?8, reason = ?9, error = ?10,
   progress = coalesce(?11, progress), progress_msg = coalesce(?12, progress_msg) ${HELD}`;
 const RETRY = `UPDATE tasks SET state = ${STATE.retrying}, token = ${NO_TOKEN}, deliveries = 0, attempt = ?3,

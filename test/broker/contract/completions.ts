@@ -144,6 +144,7 @@ export function completionSentences(sentence: Sentence): void {
     assert.equal(record?.error?.message, "broken");
     assert.equal(record?.attempt, 3);
     assert.equal(record?.progress, -1);
+    assert.equal(record?.completions, 0);
     assert.equal(record?.message, delivery.raw);
     assert.deepEqual(await countsOf(broker), [{ name: QUEUE, queued: 0, running: 0, scheduled: 0, dead: 1 }]);
   });
@@ -156,6 +157,7 @@ export function completionSentences(sentence: Sentence): void {
     const record = await broker.record("one");
     assert.equal(record?.state, "cancelled");
     assert.equal(record?.reason, "not wanted");
+    assert.equal(record?.completions, 0);
     assert.deepEqual(await broker.backlog(), { pending: 0, lag: 0 });
   });
 
