@@ -3,7 +3,7 @@
  * A first SIGINT or SIGTERM cancels the work and lets it leave; a second ends the process at once.
  */
 import { mkdirSync } from "node:fs";
-import type { Broker } from "../broker/broker.ts";
+import type { Broker, BrokerOptions } from "../broker/broker.ts";
 import { createBroker } from "../broker/open-broker.ts";
 import { type CancelScope, failAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
 import type { Settings } from "../config/settings.ts";
@@ -23,8 +23,7 @@ export async function withBroker<T>(
   body: (broker: Broker, scope: CancelScope) => Promise<T>,
 ): Promise<T> {
   createStateDirectory(settings);
-  const { queues, leaseMs, heartbeatTimeoutMs } = settings;
-  const broker = await createBroker(settings.broker, { executor: null, queues, leaseMs, heartbeatTimeoutMs });
+  const broker = await createBroker(settings.broker, brokerOptionsOf(settings, null));
   const scope = openRoot();
   const interruption = onInterrupt(scope);
   try {
@@ -37,6 +36,12 @@ export async function withBroker<T>(
     interruption.undo();
     await broker.close();
   }
+}
+
+/** What a broker must know, for an executor of that name or for a client. */
+export function brokerOptionsOf(settings: Settings, executor: string | null): BrokerOptions {
+  const { queues, priorities, leaseMs, heartbeatTimeoutMs, deadLimit, deadRetentionMs } = settings;
+  return { executor, queues, priorities, leaseMs, heartbeatTimeoutMs, deadLimit, deadRetentionMs };
 }
 
 /** The folder of the embedded queue, where it is the default one: made for this user alone. */

@@ -37,10 +37,10 @@ export async function cronAdd(
   const settings = settingsOf(options);
   const payload = await payloadOf(given);
   const timezone = typeof options.timezone === "string" ? options.timezone : null;
-  const place = { queue: queueOf(options, "cron add"), priority: priorityOf(options, "cron add") };
+  const place = { queue: queueOf(options, "cron add"), priority: priorityOf(options, settings.priorities, "cron add") };
   return withBroker(settings, async (broker) => {
     try {
-      const stored = await putSchedule(broker, { name, cron, timezone, type, payload, ...place }, settings.retentionMs);
+      const stored = await putSchedule(broker, { name, cron, timezone, type, payload, ...place }, settings);
       if (options.json) printJson({ ...stored, payload });
       else printLine(`${name} fires next at ${timeOf(stored.nextAt)}`);
       return 0;

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
 import { type CancelScope, checkpoint } from "../concurrency/index.ts";
+import { optionsOfJson, TaskJsonSchema } from "../task/task-json.ts";
 import { EXIT_FAILED } from "./exit.ts";
 import { type Line, readLines, sizeOf } from "./input.ts";
 import { readJson } from "./json-text.ts";
@@ -15,19 +16,15 @@ import { progressBar } from "./progress-bar.ts";
 /** How many wrong lines are told one by one. */
 const MOST_TOLD = 20;
 
-const LineSchema = v.strictObject({
-  type: v.string("must be a string"),
-  payload: v.optional(v.unknown()),
-  id: v.optional(v.string("must be a string")),
-  queue: v.optional(v.pipe(v.string("must be a string"), v.regex(/^[\w.-]{1,128}$/, "is no name of a queue"))),
-  priority: v.optional(v.picklist([0, 1], "must be 0 or 1")),
-});
+const KNOWN = Object.keys(TaskJsonSchema.entries).join(", ");
 
 export interface LinesOptions {
   /** A file, or `-`. */
   readonly path: string;
-  readonly defaults: { readonly queue: string; readonly priority: 0 | 1 };
+  readonly defaults: { readonly queue: string; readonly priority: number };
   readonly retentionMs: number;
+  /** How many the fleet has. */
+  readonly priorities: number;
   /** Print the ids too, as JSON. */
   readonly json: boolean;
 }
@@ -107,22 +104,23 @@ class LinesRun {
   }
 }
 
-function requestOf(line: Line, { defaults, retentionMs }: LinesOptions) {
+function requestOf(line: Line, { defaults, ...surroundings }: LinesOptions) {
   const read = readJson(line.text);
   // A line is one line: only the column says something.
   if (!read.ok) return { ok: false as const, reason: read.reason.replace("line 1, ", "") };
-  const checked = v.safeParse(LineSchema, Array.isArray(read.value) ? null : read.value);
+  const checked = v.safeParse(TaskJsonSchema, Array.isArray(read.value) ? null : read.value);
   if (!checked.success) {
     const [issue] = checked.issues;
     const path = v.getDotPath(issue);
     const reason = path === null ? 'expected an object like {"type","payload"}' : `${path}: ${wordsOf(issue)}`;
     return { ok: false as const, reason };
   }
-  const { type, payload = null, id, queue = defaults.queue, priority = defaults.priority } = checked.output;
-  return requestFor({ type, payload, id, queue, priority }, retentionMs, Date.now());
+  const { type, payload = null } = checked.output;
+  const { id, queue = defaults.queue, priority = defaults.priority, ...options } = optionsOfJson(checked.output);
+  return requestFor({ type, payload, id, queue, priority, options }, surroundings, Date.now());
 }
 
 function wordsOf(issue: v.BaseIssue<unknown>): string {
   if (issue.input === undefined) return "is missing";
-  return issue.expected === "never" ? "is not known; known are type, payload, id, queue, priority" : issue.message;
+  return issue.expected === "never" ? `is not known; known are ${KNOWN}` : issue.message;
 }

@@ -11,7 +11,7 @@ import { CommandFailure, EXIT_USAGE, usageError } from "./exit.ts";
 import { type Options, settingsOf, text } from "./flags.ts";
 import { type NewTask, requestFor } from "./new-task.ts";
 import { note, printJson, printLine } from "./output.ts";
-import { enqueueOptionsOf, payloadOf, priorityOf, queueOf } from "./task-arguments.ts";
+import { ENQUEUE_FLAGS, enqueueOptionsOf, flagOf, payloadOf, priorityOf, queueOf } from "./task-arguments.ts";
 import { waitForTask } from "./wait-for-task.ts";
 
 /** Runs the command. Returns the exit code. */
@@ -22,14 +22,18 @@ export async function enqueue(
 ): Promise<number> {
   const lines = text(options.jsonl);
   const settings = withQueue(settingsOf(options), queueOf(options, "enqueue"));
+  const priority = priorityOf(options, settings.priorities, "enqueue");
   if (lines !== undefined) {
     if (type !== undefined) throw usageError("--jsonl takes its tasks from the file: no TYPE beside it", "enqueue");
     if (options.wait || options.id) throw usageError("--jsonl goes with neither --wait nor --id", "enqueue");
-    const alone = ["delay", "at", "attempts", "timeout", "retention", "unique"].find((name) => options[name]);
-    if (alone !== undefined) throw usageError(`--jsonl does not go with --${alone}`, "enqueue");
-    const defaults = { queue: queueOf(options, "enqueue"), priority: priorityOf(options, "enqueue") };
+    const alone = ENQUEUE_FLAGS.find((name) => options[name] !== undefined);
+    if (alone !== undefined) {
+      throw usageError(`--jsonl does not go with ${flagOf(alone)}: each line says it for itself`, "enqueue");
+    }
+    const defaults = { queue: queueOf(options, "enqueue"), priority };
+    const { retentionMs, priorities } = settings;
     return withBroker(settings, (broker, scope) =>
-      enqueueLines(broker, scope, { path: lines, defaults, retentionMs: settings.retentionMs, json: !!options.json }),
+      enqueueLines(broker, scope, { path: lines, defaults, retentionMs, priorities, json: !!options.json }),
     );
   }
   if (type === undefined) throw usageError("enqueue needs the TYPE of the task, or --jsonl FILE", "enqueue");
@@ -38,7 +42,7 @@ export async function enqueue(
     payload: await payloadOf(payload),
     id: text(options.id),
     queue: queueOf(options, "enqueue"),
-    priority: priorityOf(options, "enqueue"),
+    priority,
     options: enqueueOptionsOf(options),
   };
   return withBroker(settings, (broker, scope) => enqueueOne(broker, scope, task, settings, options));
@@ -51,7 +55,7 @@ async function enqueueOne(
   settings: Settings,
   options: Options,
 ): Promise<number> {
-  const made = requestFor(task, settings.retentionMs, broker.now());
+  const made = requestFor(task, settings, broker.now());
   if (!made.ok) throw new CommandFailure(made.reason, EXIT_USAGE);
   const [receipt] = await broker.enqueue([made.request]);
   if (receipt === undefined) throw new Error("the broker gave no receipt");

@@ -1,14 +1,14 @@
 /** From what the user gave to a request that the broker takes: a new id where none was given, and every check. */
 import type { EnqueueRequest } from "../broker/broker.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
-import { InvalidTaskError, prepareTask, requestOf } from "../task/new-task.ts";
+import { InvalidTaskError, prepareTask, requestOf, type Surroundings } from "../task/new-task.ts";
 
 export interface NewTask {
   readonly type: string;
   readonly payload: unknown;
   readonly id?: string | undefined;
   readonly queue: string;
-  readonly priority: 0 | 1;
+  readonly priority: number;
   readonly options?: Omit<EnqueueOptions, "id" | "queue" | "priority">;
 }
 
@@ -21,10 +21,14 @@ export type RequestOrReason =
  *
  * @param now - the broker's clock, Unix ms.
  */
-export function requestFor(task: NewTask, retentionMs: number, now: number): RequestOrReason {
+export function requestFor(
+  task: NewTask,
+  { retentionMs, priorities }: Omit<Surroundings, "now">,
+  now: number,
+): RequestOrReason {
   const { type, payload, options, id, queue, priority } = task;
   try {
-    const prepared = prepareTask(type, payload, { ...options, id, queue, priority }, { now, retentionMs });
+    const prepared = prepareTask(type, payload, { ...options, id, queue, priority }, { now, retentionMs, priorities });
     return { ok: true, request: requestOf(prepared, now) };
   } catch (error) {
     if (error instanceof InvalidTaskError) return { ok: false, reason: error.message };

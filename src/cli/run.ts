@@ -17,7 +17,7 @@ import { readToken, TokenError } from "../http/api/token.ts";
 import { type HttpAddress, serveHttp } from "../http/serve-http.ts";
 import { runtime } from "../runtime/index.ts";
 import { VERSION } from "../version.ts";
-import { createStateDirectory } from "./client.ts";
+import { brokerOptionsOf, createStateDirectory } from "./client.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { type Options, settingsOf } from "./flags.ts";
 import { setUpLogging } from "./logging.ts";
@@ -92,7 +92,7 @@ class Run {
       const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
       this.#stop = (reason) => executor.drain(reason);
       if (root.cancelCalled) return;
-      const address = await this.#listen(nursery, executor, broker);
+      const address = await this.#listen(nursery, executor, { broker, handlers });
       this.#sayHello(broker, handlers, address);
       await executor.run(nursery.scope);
     } finally {
@@ -103,22 +103,30 @@ class Run {
 
   async #createBroker(): Promise<Broker> {
     createStateDirectory(this.#settings);
-    const { broker, queues, leaseMs, heartbeatTimeoutMs } = this.#settings;
-    return createBroker(broker, { executor: this.#name, queues, leaseMs, heartbeatTimeoutMs });
+    return createBroker(this.#settings.broker, brokerOptionsOf(this.#settings, this.#name));
   }
 
   #executorOptions(): ExecutorOptions {
-    const { concurrency, leaseMs, graceMs, attempts, retentionMs, abandonedLimit } = this.#settings;
-    const limits = { concurrency, leaseMs, graceMs, attempts, retentionMs, abandonedLimit };
+    const { concurrency, leaseMs, graceMs, abandonedLimit } = this.#settings;
+    const { attempts, crashBudget, timeoutMs, retentionMs, deadRetentionMs } = this.#settings;
+    const { backoff: kind, backoffDelayMs, backoffMaxMs } = this.#settings;
+    const backoff = { kind, delay_ms: backoffDelayMs, max_ms: backoffMaxMs };
+    const limits = { concurrency, leaseMs, graceMs, abandonedLimit };
+    const defaults = { attempts, backoff, crashBudget, timeoutMs, retentionMs, deadRetentionMs };
     // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
     const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, this.#settings.heartbeatTimeoutMs / 4);
-    return { name: this.#name, version: VERSION, heartbeatMs, ...limits };
+    return { name: this.#name, version: VERSION, heartbeatMs, ...limits, ...defaults };
   }
 
-  async #listen(nursery: Nursery, source: Executor, broker: Broker): Promise<HttpAddress | null> {
-    const { listen, retentionMs } = this.#settings;
+  async #listen(
+    nursery: Nursery,
+    source: Executor,
+    { broker, handlers }: { readonly broker: Broker; readonly handlers: HandlerRegistry },
+  ): Promise<HttpAddress | null> {
+    const { listen, retentionMs, priorities } = this.#settings;
     if (listen === null) return null;
-    const api = { broker, token: this.#token, retentionMs };
+    const definitionOf = (type: string) => handlers.get(type);
+    const api = { broker, token: this.#token, retentionMs, priorities, definitionOf };
     return nursery.start<HttpAddress>(
       nursery.scope,
       (task, started) => serveHttp(task, started, { ...listen, source, api }),

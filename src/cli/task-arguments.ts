@@ -23,24 +23,72 @@ export function queueOf(options: Options, command: string): string {
   return queue;
 }
 
-export function priorityOf(options: Options, command: string): 0 | 1 {
-  const priority = text(options.priority) ?? "0";
-  if (priority === "0" || priority === "1") return priority === "0" ? 0 : 1;
-  const expected = "expected 0 (ordinary) or 1 (urgent)";
-  throw usageError(`flag --priority: ${expected}, got ${JSON.stringify(priority)}`, command);
+/** @param priorities - how many the fleet has. */
+export function priorityOf(options: Options, priorities: number, command: string): number {
+  const given = text(options.priority) ?? "0";
+  const priority = /^\d$/.test(given) ? Number(given) : priorities;
+  if (priority < priorities) return priority;
+  const expected = `expected 0 (ordinary) to ${priorities - 1} (the setting priorities is ${priorities})`;
+  throw usageError(`flag --priority: ${expected}, got ${JSON.stringify(given)}`, command);
 }
 
-/** --delay, --at, --attempts, --timeout, --retention, --unique. */
+/** The flags of `enqueue` that say how one task is run: JSON lines say it themselves. */
+export const ENQUEUE_FLAGS = [
+  "delay",
+  "at",
+  "attempts",
+  "backoff",
+  "crashBudget",
+  "timeout",
+  "deadline",
+  "retention",
+  "unique",
+  "uniqueFor",
+] as const;
+
+/** What those flags say. */
 export function enqueueOptionsOf(options: Options): EnqueueOptions {
-  const { unique } = options;
   return {
     delayMs: durationOf(options, "delay"),
-    at: timeOf(options),
-    attempts: attemptsOf(options),
+    at: timeOf(options, "at"),
+    attempts: numberOf(options, "attempts", 1),
+    backoff: backoffOf(options),
+    crashBudget: numberOf(options, "crashBudget", 0),
     timeoutMs: durationOf(options, "timeout"),
+    deadlineAt: deadlineOf(options),
     retentionMs: durationOf(options, "retention"),
-    unique: unique === undefined ? undefined : { key: text(unique) },
+    unique: uniqueOf(options),
   };
+}
+
+function uniqueOf(options: Options): EnqueueOptions["unique"] {
+  const forMs = durationOf(options, "uniqueFor");
+  if (options.unique !== undefined) return { key: text(options.unique), forMs };
+  if (forMs === undefined) return undefined;
+  throw usageError("--unique-for goes with --unique", "enqueue");
+}
+
+const BACKOFF = "expected fixed:DELAY, or exponential:FIRST[:MOST], like fixed:5s or exponential:1s:10m";
+
+function backoffOf(options: Options): EnqueueOptions["backoff"] {
+  const given = text(options.backoff);
+  if (given === undefined) return undefined;
+  const [kind, ...durations] = given.split(":");
+  const [delayMs = null, maxMs = null] = durations.map(parseDuration);
+  const most = kind === "exponential" ? 2 : 1;
+  const right = durations.length <= most && delayMs !== null && (durations.length === 1 || maxMs !== null);
+  if ((kind !== "fixed" && kind !== "exponential") || !right) {
+    throw usageError(`flag --backoff: ${BACKOFF}, got ${JSON.stringify(given)}`, "enqueue");
+  }
+  return { kind, delay_ms: delayMs, ...(maxMs === null ? {} : { max_ms: maxMs }) };
+}
+
+/** A time, or a duration from now. */
+function deadlineOf(options: Options): number | undefined {
+  const ms = parseDuration(text(options.deadline) ?? "");
+  // A plain number of that many digits is a time.
+  if (ms !== null && !/^\d{9,}$/.test(text(options.deadline) ?? "")) return Date.now() + ms;
+  return timeOf(options, "deadline");
 }
 
 function durationOf(options: Options, name: string): number | undefined {
@@ -49,22 +97,28 @@ function durationOf(options: Options, name: string): number | undefined {
   const ms = parseDuration(given);
   if (ms !== null) return ms;
   const expected = "expected a duration (500ms, 30s, 5m, 1h; a plain number counts seconds)";
-  throw usageError(`flag --${name}: ${expected}, got ${JSON.stringify(given)}`, "enqueue");
+  throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, "enqueue");
 }
 
-function timeOf(options: Options): number | undefined {
-  const given = text(options.at);
+function timeOf(options: Options, name: "at" | "deadline"): number | undefined {
+  const given = text(options[name]);
   if (given === undefined) return undefined;
   const at = /^\d{9,15}$/.test(given) ? Number(given) : Date.parse(given);
   if (Number.isFinite(at)) return at;
-  const expected = "expected a time like 2026-01-31T12:00:00Z, or Unix ms";
-  throw usageError(`flag --at: ${expected}, got ${JSON.stringify(given)}`, "enqueue");
+  const expected = `expected a time like 2026-01-31T12:00:00Z, Unix ms${name === "deadline" ? ", or a duration from now" : ""}`;
+  throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, "enqueue");
 }
 
-function attemptsOf(options: Options): number | undefined {
-  const given = text(options.attempts);
+function numberOf(options: Options, name: "attempts" | "crashBudget", least: number): number | undefined {
+  const given = text(options[name]);
   if (given === undefined) return undefined;
-  const attempts = /^\d{1,4}$/.test(given) ? Number(given) : 0;
-  if (attempts >= 1 && attempts <= 1_000) return attempts;
-  throw usageError(`flag --attempts: expected a whole number from 1 to 1000, got ${JSON.stringify(given)}`, "enqueue");
+  const number = /^\d{1,4}$/.test(given) ? Number(given) : -1;
+  if (number >= least && number <= 1_000) return number;
+  const expected = `expected a whole number from ${least} to 1000`;
+  throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, "enqueue");
+}
+
+/** As it is typed. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

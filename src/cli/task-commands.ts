@@ -79,7 +79,7 @@ function addCron(cron: Command, exit: (code: number) => void): void {
     .argument("[payload]", "their payload as JSON, as @FILE to read it from, or - for standard input")
     .option("--timezone <zone>", "an IANA time zone like Europe/Berlin (default: UTC)")
     .option("--queue <name>", "the queue", "common")
-    .option("--priority <number>", "0 is ordinary, 1 is urgent", "0")
+    .option("--priority <number>", "0 is ordinary, 1 is urgent; up to 9 where the setting priorities says so", "0")
     .option("--json", "print JSON")
     .action(async (name: string, pattern: string, type: string, payload: string | undefined, options: Options) =>
       exit(await (await import("./cron.ts")).cronAdd(name, pattern, type, payload, options)),

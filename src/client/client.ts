@@ -23,20 +23,14 @@ import {
 } from "../broker/operations/bulk.ts";
 import { type WatchEvent, watchTask } from "../broker/operations/watch.ts";
 import { type CancelScope, openRoot } from "../concurrency/index.ts";
+import { withDefaults } from "../task/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
-import { type PreparedTask, prepareTask } from "../task/new-task.ts";
+import { type PreparedTask, prepareTask, type Surroundings } from "../task/new-task.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { ClientClosedError, PartlyEnqueuedError } from "./errors.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { ClientSchedules } from "./schedules.ts";
-import {
-  type AnyTask,
-  checkPayload,
-  type PayloadSchema,
-  type TypedTask,
-  typeOf,
-  type UntypedTask,
-} from "./task-type.ts";
+import { type AnyTask, checkPayload, type PayloadSchema, type TypedTask, type UntypedTask } from "./task-type.ts";
 
 /** One of many tasks of the same type. */
 export type Item<Payload = unknown> = EnqueueOptions & { readonly payload?: Payload };
@@ -54,22 +48,24 @@ export interface ClientParts extends OutboxLimits {
   readonly broker: Broker;
   /** How long records are kept where neither options nor definition say, in ms. */
   readonly retentionMs: number;
+  /** How many priorities the fleet has; default 2. */
+  readonly priorities?: number | undefined;
 }
 
 export class Client {
   /** Cron schedules. */
   readonly schedules: ClientSchedules;
   readonly #broker: Broker;
-  readonly #retentionMs: number;
+  readonly #surroundings: Omit<Surroundings, "now">;
   readonly #outbox: Outbox;
   readonly #watches = new Set<CancelScope>();
   #closing: Promise<void> | null = null;
 
-  constructor({ broker, retentionMs, ...limits }: ClientParts) {
+  constructor({ broker, retentionMs, priorities, ...limits }: ClientParts) {
     this.#broker = broker;
-    this.#retentionMs = retentionMs;
+    this.#surroundings = { retentionMs, priorities };
     this.#outbox = new Outbox(broker, limits);
-    this.schedules = new ClientSchedules(broker, retentionMs);
+    this.schedules = new ClientSchedules(broker, this.#surroundings);
   }
 
   /** The broker's address without user and password. */
@@ -239,9 +235,11 @@ export class Client {
 
   #prepare(task: AnyTask, payload: unknown, options: EnqueueOptions): PreparedTask {
     this.#checkOpen();
-    const retentionMs = typeof task === "string" ? undefined : task.retentionMs;
-    const surroundings = { now: this.#broker.now(), retentionMs: retentionMs ?? this.#retentionMs };
-    return prepareTask(typeOf(task), payload, options, surroundings);
+    const now = this.#broker.now();
+    if (typeof task === "string") return prepareTask(task, payload, options, { ...this.#surroundings, now });
+    const retentionMs = task.retentionMs ?? this.#surroundings.retentionMs;
+    const surroundings = { ...this.#surroundings, now, retentionMs };
+    return prepareTask(task.type, payload, withDefaults(options, task, now), surroundings);
   }
 }
 

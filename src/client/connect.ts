@@ -5,6 +5,7 @@ import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
 import { createBroker } from "../broker/open-broker.ts";
 import { moveOnAfter, openRoot } from "../concurrency/index.ts";
 import { stateDirectory } from "../config/state-directory.ts";
+import { DEFAULT_PRIORITIES, MAX_PRIORITIES } from "../task/enqueue-options.ts";
 import { Client } from "./client.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -15,6 +16,8 @@ export interface ConnectOptions {
   readonly queues?: readonly string[];
   /** How long records are kept where neither a task nor its definition says, in ms. Default a day. */
   readonly retentionMs?: number;
+  /** How many priorities the fleet has, 1 to 10: the same as the executors' setting `priorities`. Default 2. */
+  readonly priorities?: number;
   /** How long to wait for a broker that is away: to connect, and for each enqueue, in ms. Default 30 000. */
   readonly waitMs?: number;
   /** How many tasks may wait to be sent. Default 10 000. */
@@ -28,20 +31,27 @@ export interface ConnectOptions {
  *
  * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one, that of
  *   `TASKEXE_BROKER`, else the embedded queue of this machine: what an executor without settings works on.
- * @throws BrokerUrlError where the address cannot be read; BrokerUnavailableError where nobody answers in time; the
+ * @throws RangeError for a number of priorities that cannot be; BrokerUrlError where the address cannot be read; BrokerUnavailableError where nobody answers in time; the
  *   signal's reason once it aborts.
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Client> {
   const { queues = ["common"], retentionMs = DAY_MS, waitMs = 30_000, maxWaiting = 10_000, signal } = options;
+  const { priorities = DEFAULT_PRIORITIES } = options;
+  checkPriorities(priorities);
   const address = url ?? (process.env.TASKEXE_BROKER || embeddedQueue());
-  const broker = await createBroker(address, { executor: null, queues, leaseMs: 30_000 });
+  const broker = await createBroker(address, { executor: null, queues, priorities, leaseMs: 30_000 });
   try {
     await open(broker, waitMs, signal);
   } catch (error) {
     await broker.close();
     throw error;
   }
-  return new Client({ broker, retentionMs, waitMs, maxWaiting });
+  return new Client({ broker, retentionMs, priorities, waitMs, maxWaiting });
+}
+
+function checkPriorities(priorities: number): void {
+  if (Number.isInteger(priorities) && priorities >= 1 && priorities <= MAX_PRIORITIES) return;
+  throw new RangeError(`priorities must be a whole number from 1 to ${MAX_PRIORITIES}, got ${priorities}`);
 }
 
 async function open(broker: Broker, waitMs: number, signal: AbortSignal | undefined): Promise<void> {

@@ -4,6 +4,7 @@ import type { Schedule } from "../broker/administration.ts";
 import type { Broker } from "../broker/broker.ts";
 import { type NewSchedule, putSchedule } from "../broker/operations/put-schedule.ts";
 import { formatMessage } from "../task/message.ts";
+import type { Surroundings } from "../task/new-task.ts";
 import {
   type AnyTask,
   checkPayload,
@@ -18,11 +19,11 @@ export type Timetable = Omit<NewSchedule, "name" | "type" | "payload">;
 
 export class ClientSchedules {
   readonly #broker: Broker;
-  readonly #retentionMs: number;
+  readonly #surroundings: Omit<Surroundings, "now">;
 
-  constructor(broker: Broker, retentionMs: number) {
+  constructor(broker: Broker, surroundings: Omit<Surroundings, "now">) {
     this.#broker = broker;
-    this.#retentionMs = retentionMs;
+    this.#surroundings = surroundings;
   }
 
   /**
@@ -40,9 +41,11 @@ export class ClientSchedules {
   put(name: string, timetable: Timetable, task: string | UntypedTask, payload?: unknown): Promise<Schedule>;
   async put(name: string, timetable: Timetable, task: AnyTask, payload: unknown = null): Promise<Schedule> {
     const type = typeOf(task);
-    const retentionMs = (typeof task === "string" ? undefined : task.retentionMs) ?? this.#retentionMs;
+    const { queue, priority, retentionMs } = typeof task === "string" ? {} : task;
+    const surroundings = { ...this.#surroundings, ...(retentionMs === undefined ? {} : { retentionMs }) };
     await checkPayload(task, formatMessage({ id: name, type, payload }));
-    return putSchedule(this.#broker, { ...timetable, name, type, payload }, retentionMs);
+    const wanted = { ...timetable, queue: timetable.queue ?? queue, priority: timetable.priority ?? priority };
+    return putSchedule(this.#broker, { ...wanted, name, type, payload }, surroundings);
   }
 
   /** Tells whether there was one. */

@@ -3,19 +3,20 @@
  * is one, and so is a plain `{ type, payload }`, so that programs need not load the handler itself.
  */
 import * as v from "valibot";
+import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
 import { InvalidTaskError, told } from "../task/new-task.ts";
 
 export type PayloadSchema = v.GenericSchema | v.GenericSchemaAsync;
 
 /** A task type whose payload is checked. */
-export interface TypedTask<Schema extends PayloadSchema> {
+export interface TypedTask<Schema extends PayloadSchema> extends EnqueueDefaults {
   readonly type: string;
   readonly payload?: Schema;
   readonly retentionMs?: number;
 }
 
 /** A task type that takes any payload. */
-export interface UntypedTask {
+export interface UntypedTask extends EnqueueDefaults {
   readonly type: string;
   readonly payload?: undefined;
   readonly retentionMs?: number;

@@ -77,8 +77,26 @@ export const SettingsSchema = v.object({
   graceMs: duration(0, DAY),
   log: v.picklist(["pretty", "json"], "pretty or json"),
   heartbeatTimeoutMs: duration(1_000, DAY),
-  retentionMs: duration(0, 365 * DAY),
+  // 0 to 9, one digit each: what tasks may have at the most.
+  priorities: wholeNumber(1, 10),
   attempts: wholeNumber(1, 1_000),
+  backoff: v.picklist(["exponential", "fixed"], "exponential or fixed"),
+  backoffDelayMs: duration(0, DAY),
+  backoffMaxMs: duration(0, 30 * DAY),
+  crashBudget: wholeNumber(0, 1_000),
+  timeoutMs: v.union(
+    [
+      v.pipe(
+        v.literal("off"),
+        v.transform(() => null),
+      ),
+      duration(1, 30 * DAY),
+    ],
+    `off, or ${expectedDuration(1, 30 * DAY)}`,
+  ),
+  retentionMs: duration(0, 365 * DAY),
+  deadRetentionMs: duration(60_000, 365 * DAY),
+  deadLimit: wholeNumber(1, 1_000_000),
   abandonedLimit: wholeNumber(1, 10_000),
   trackAllocations: v.pipe(
     v.union([v.boolean(), v.picklist(["1", "0", "true", "false"])], "1 or 0 (true or false)"),
@@ -106,8 +124,12 @@ function wholeNumber(least: number, most: number) {
   );
 }
 
+function expectedDuration(least: number, most: number): string {
+  return `a duration from ${formatDuration(least)} to ${formatDuration(most)} (500ms, 30s, 5m, 1h; a plain number counts seconds)`;
+}
+
 function duration(least: number, most: number) {
-  const expected = `a duration from ${formatDuration(least)} to ${formatDuration(most)} (500ms, 30s, 5m, 1h; a plain number counts seconds)`;
+  const expected = expectedDuration(least, most);
   return v.pipe(
     v.union([v.string(), v.number()], expected),
     v.rawTransform(({ dataset, addIssue, NEVER }): number => {

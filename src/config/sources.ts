@@ -37,14 +37,17 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
     file: "heartbeat_timeout",
     fallback: "120s",
   },
-  retentionMs: { flag: null, environment: ["TASKEXE_RETENTION"], file: "retention", fallback: "1d" },
-  attempts: { flag: null, environment: ["TASKEXE_ATTEMPTS"], file: "attempts", fallback: "3" },
-  abandonedLimit: {
-    flag: null,
-    environment: ["TASKEXE_ABANDONED_LIMIT"],
-    file: "abandoned_limit",
-    fallback: "10",
-  },
+  priorities: setting("priorities", "2"),
+  attempts: setting("attempts", "3"),
+  backoff: setting("backoff", "exponential"),
+  backoffDelayMs: setting("backoff_delay", "1s"),
+  backoffMaxMs: setting("backoff_max", "10m"),
+  crashBudget: setting("crash_budget", "3"),
+  timeoutMs: setting("timeout", "off"),
+  retentionMs: setting("retention", "1d"),
+  deadRetentionMs: setting("dead_retention", "30d"),
+  deadLimit: setting("dead_limit", "10000"),
+  abandonedLimit: setting("abandoned_limit", "10"),
   trackAllocations: {
     flag: null,
     environment: ["TASKEXE_TRACK_ALLOCATIONS", "TRACE_MALLOC_ENABLED"],
@@ -52,6 +55,11 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
     fallback: "0",
   },
 };
+
+/** One without a flag, whose variable is called like its key. */
+function setting(file: string, fallback: string): SettingNames {
+  return { flag: null, environment: [`TASKEXE_${file.toUpperCase()}`], file, fallback };
+}
 
 /** All keys, in the order in which errors about them are told. */
 export const SETTING_KEYS = Object.keys(SETTING_NAMES) as SettingKey[];

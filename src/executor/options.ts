@@ -17,6 +17,8 @@ export interface ExecutorOptions {
   readonly attempts?: number;
   /** Backoff of such a task. Default: exponential from 1 s, at most 10 min. */
   readonly backoff?: Backoff;
+  /** How long one attempt of such a task may take, in ms; null (the default): no limit. */
+  readonly timeoutMs?: number | null;
   /** How often an executor may die over a task before it is quarantined. Default 3. */
   readonly crashBudget?: number;
   /** How long a record is kept, in ms. Default one day. */

@@ -20,6 +20,7 @@ export class AttemptPolicy {
   readonly #crashBudget: number;
   readonly #attempts: number;
   readonly #backoff: Backoff;
+  readonly #timeoutMs: number;
   readonly #retentionMs: number;
 
   constructor(options: ExecutorOptions) {
@@ -27,6 +28,7 @@ export class AttemptPolicy {
     this.deadRetentionMs = options.deadRetentionMs ?? DEFAULT_DEAD_RETENTION_MS;
     this.#attempts = options.attempts ?? DEFAULT_ATTEMPTS;
     this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
+    this.#timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
     this.#retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
   }
 
@@ -58,7 +60,7 @@ export class AttemptPolicy {
 
   /** How long this attempt may take, in ms: its timeout, or what is left until the task's deadline; null: no limit. */
   timeoutOf(message: TaskMessage, definition: TaskDefinition, now: number): number | null {
-    const timeout = message.options.timeout_ms ?? definition.timeoutMs ?? Number.POSITIVE_INFINITY;
+    const timeout = message.options.timeout_ms ?? definition.timeoutMs ?? this.#timeoutMs;
     const left = (message.options.deadline_at ?? Number.POSITIVE_INFINITY) - now;
     const limit = Math.min(timeout, Math.max(left, 0));
     return Number.isFinite(limit) ? limit : null;

@@ -7,6 +7,7 @@ import type { Schedule } from "../broker/administration.ts";
 import type { Broker } from "../broker/broker.ts";
 import { sleep } from "../concurrency/index.ts";
 import { nextRun } from "../task/cron.ts";
+import { MAX_PRIORITIES } from "../task/enqueue-options.ts";
 import { prepareTask, requestOf } from "../task/new-task.ts";
 import { ifAvailable } from "./patience.ts";
 
@@ -76,8 +77,10 @@ function plan(schedule: Schedule, dueAt: number, now: number) {
   try {
     // Counted from now and not from the time that was due: what was missed comes once.
     const nextAt = nextRun(cron, timezone, now);
-    const options = { id: `cron-${name}-${dueAt}`, queue, priority: priority === 0 ? 0 : 1, retentionMs } as const;
-    return { nextAt, request: requestOf(prepareTask(type, JSON.parse(payload), options, { now, retentionMs }), now) };
+    const options = { id: `cron-${name}-${dueAt}`, queue, priority, retentionMs };
+    // The fleet's number of priorities was known to whoever put it.
+    const surroundings = { now, retentionMs, priorities: MAX_PRIORITIES };
+    return { nextAt, request: requestOf(prepareTask(type, JSON.parse(payload), options, surroundings), now) };
   } catch (error) {
     // Only what is stored can be wrong here: what is put through our own doors was checked there.
     return error instanceof Error ? error.message : String(error);

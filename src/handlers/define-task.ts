@@ -4,6 +4,8 @@
  */
 import * as v from "valibot";
 import type { CancelScope, Nursery } from "../concurrency/index.ts";
+import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
+import { PrioritySchema, QueueNameSchema, UniqueSchema } from "../task/enqueue-options.ts";
 import { type Backoff, BackoffSchema, MAX_TYPE_LENGTH } from "../task/message.ts";
 
 /** The task that an attempt runs, as handlers see it. */
@@ -47,8 +49,12 @@ export interface TaskContext<Payload = unknown> {
 
 export type PayloadSchema = v.GenericSchema | v.GenericSchemaAsync;
 
-/** The definition of one task type. */
-export interface TaskDefinition<Schema extends PayloadSchema | undefined = PayloadSchema | undefined> {
+/**
+ * The definition of one task type. `queue`, `priority`, `delayMs`, `deadlineMs` and `unique` hold for tasks that are
+ * enqueued by it: by a client that has it in hand, or through the HTTP API of an executor that has loaded it.
+ */
+export interface TaskDefinition<Schema extends PayloadSchema | undefined = PayloadSchema | undefined>
+  extends EnqueueDefaults {
   /** The `task_type` of its messages; `default` takes messages that have none. */
   readonly type: string;
   /** Every payload passes it before `run` sees it; a payload that it refuses fails and is not retried. */
@@ -59,7 +65,7 @@ export interface TaskDefinition<Schema extends PayloadSchema | undefined = Paylo
   readonly backoff?: Backoff | ((attempt: number, error: unknown) => number);
   /** How often an executor may die over the task before it is quarantined; default from the configuration (3). */
   readonly crashBudget?: number;
-  /** How long one attempt may take, in ms; default: no limit. */
+  /** How long one attempt may take, in ms; default from the configuration (no limit). */
   readonly timeoutMs?: number;
   /** How long the record is kept after the end, in ms; 0: no record is written. Default from the configuration. */
   readonly retentionMs?: number;
@@ -97,6 +103,11 @@ const DefinitionSchema = v.strictObject({
   ),
   timeoutMs: v.optional(Milliseconds),
   retentionMs: v.optional(Milliseconds),
+  queue: v.optional(QueueNameSchema),
+  priority: v.optional(PrioritySchema),
+  delayMs: v.optional(Milliseconds),
+  deadlineMs: v.optional(Milliseconds),
+  unique: v.optional(UniqueSchema),
   run: v.function("must be a function"),
 });
 

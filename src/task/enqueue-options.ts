@@ -17,8 +17,19 @@ export const QueueNameSchema = v.pipe(
   v.regex(/^[\w.-]{1,128}$/, "must be letters, digits, dot, dash and underscore, at most 128 of them"),
 );
 
-/** 0 is ordinary, 1 is urgent. */
-export const PrioritySchema = v.picklist([0, 1], "must be 0 (ordinary) or 1 (urgent)");
+/** How many priorities a fleet has where nobody says other, and how many it can have. */
+export const DEFAULT_PRIORITIES = 2;
+export const MAX_PRIORITIES = 10;
+
+const PRIORITY = `must be a whole number from 0 (ordinary) to ${MAX_PRIORITIES - 1} (most urgent)`;
+
+/** 0 is ordinary, larger is more urgent. How many there are is the fleet's setting. */
+export const PrioritySchema = v.pipe(
+  v.number(PRIORITY),
+  v.integer(PRIORITY),
+  v.minValue(0, PRIORITY),
+  v.maxValue(MAX_PRIORITIES - 1, PRIORITY),
+);
 
 const Milliseconds = v.pipe(
   v.number("must be a number of ms"),
@@ -37,6 +48,17 @@ const Time = v.union(
   "must be a Date, or Unix ms",
 );
 
+export const UniqueSchema = v.strictObject({
+  key: v.optional(
+    v.pipe(
+      v.string("must be a string"),
+      v.nonEmpty("must not be empty"),
+      v.maxLength(MAX_UNIQUE_KEY_LENGTH, `must be at most ${MAX_UNIQUE_KEY_LENGTH} characters long`),
+    ),
+  ),
+  forMs: v.optional(v.union([v.literal(UNTIL_DONE), v.pipe(v.number(), v.finite(), v.minValue(1, HOLD))], HOLD)),
+});
+
 export const EnqueueOptionsSchema = v.pipe(
   v.strictObject({
     id: v.optional(MessageSchema.entries.id),
@@ -51,23 +73,20 @@ export const EnqueueOptionsSchema = v.pipe(
       ),
     ),
     backoff: v.optional(BackoffSchema),
+    crashBudget: v.optional(
+      v.pipe(
+        v.number("must be a number"),
+        v.integer("must be a whole number"),
+        v.minValue(0, "must be 0 or more"),
+        v.maxValue(1_000, "must be at most 1000"),
+      ),
+    ),
     timeoutMs: v.optional(Milliseconds),
     deadlineAt: v.optional(Time),
     delayMs: v.optional(Milliseconds),
     at: v.optional(Time),
     retentionMs: v.optional(Milliseconds),
-    unique: v.optional(
-      v.strictObject({
-        key: v.optional(
-          v.pipe(
-            v.string("must be a string"),
-            v.nonEmpty("must not be empty"),
-            v.maxLength(MAX_UNIQUE_KEY_LENGTH, `must be at most ${MAX_UNIQUE_KEY_LENGTH} characters long`),
-          ),
-        ),
-        forMs: v.optional(v.union([v.literal(UNTIL_DONE), v.pipe(v.number(), v.finite(), v.minValue(1, HOLD))], HOLD)),
-      }),
-    ),
+    unique: v.optional(v.nullable(UniqueSchema)),
   }),
   v.check(({ delayMs, at }) => delayMs === undefined || at === undefined, "delayMs and at exclude each other"),
 );
@@ -78,12 +97,14 @@ export interface EnqueueOptions {
   readonly id?: string | undefined;
   /** Default `common`. */
   readonly queue?: string | undefined;
-  /** 0 is ordinary (the default), 1 is urgent. */
-  readonly priority?: 0 | 1 | undefined;
+  /** 0 is ordinary (the default), larger is more urgent; less than the fleet's number of priorities (2 by default). */
+  readonly priority?: number | undefined;
   /** How many attempts there may be, 1 to 1 000. Default: the handler's, then the executor's. */
   readonly attempts?: number | undefined;
   /** How long to wait between attempts. Default: the handler's. */
   readonly backoff?: v.InferInput<typeof BackoffSchema> | undefined;
+  /** How often an executor may die over it before it is quarantined, 0 to 1 000. Default: the handler's, then 3. */
+  readonly crashBudget?: number | undefined;
   /** How long one attempt may take, in ms. Default: the handler's. */
   readonly timeoutMs?: number | undefined;
   /** When the task must have ended. Default: never. */
@@ -94,13 +115,16 @@ export interface EnqueueOptions {
   readonly at?: Date | number | undefined;
   /** How long the record is kept after the end, in ms; 0 keeps none. Default: the handler's, then the client's. */
   readonly retentionMs?: number | undefined;
-  /** Enqueue it only where no other task holds the key: the receipt then names the holder. */
-  readonly unique?:
-    | {
-        /** Default: made of the type and the payload. Unique in the queue. */
-        readonly key?: string | undefined;
-        /** How long the key is held, in ms, or until the task has ended (the default). */
-        readonly forMs?: number | "until-done" | undefined;
-      }
-    | undefined;
+  /**
+   * Enqueue it only where no other task holds the key: the receipt then names the holder. Null: not unique, whatever
+   * its definition says.
+   */
+  readonly unique?: Unique | null | undefined;
+}
+
+export interface Unique {
+  /** Default: made of the type and the payload. Unique in the queue. */
+  readonly key?: string | undefined;
+  /** How long the key is held, in ms, or until the task has ended (the default). */
+  readonly forMs?: number | "until-done" | undefined;
 }

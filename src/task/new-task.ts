@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import * as v from "valibot";
-import { DEFAULT_QUEUE, type EnqueueOptions, EnqueueOptionsSchema } from "./enqueue-options.ts";
+import { DEFAULT_PRIORITIES, DEFAULT_QUEUE, type EnqueueOptions, EnqueueOptionsSchema } from "./enqueue-options.ts";
 import { formatMessage, MAX_MESSAGE_DEPTH, parseMessage, type TaskOptions, withOptions } from "./message.ts";
 
 /** A task was refused before it was sent. The message names each place that is wrong, and what is expected there. */
@@ -31,6 +31,8 @@ export interface Surroundings {
   readonly now: number;
   /** How long the record is kept where the options do not say, in ms. */
   readonly retentionMs: number;
+  /** How many priorities the fleet has; default 2. */
+  readonly priorities?: number | undefined;
 }
 
 /**
@@ -42,10 +44,11 @@ export function prepareTask(
   type: string,
   payload: unknown,
   options: EnqueueOptions,
-  { now, retentionMs }: Surroundings,
+  { now, retentionMs, priorities = DEFAULT_PRIORITIES }: Surroundings,
 ): PreparedTask {
   const checked = v.safeParse(EnqueueOptionsSchema, options);
   if (!checked.success) throw new InvalidTaskError(told(checked.issues));
+  checkPriority(options.priority, priorities);
   const { id = newId(), queue = DEFAULT_QUEUE, priority = 0 } = options;
   if (isDeeper(payload, MAX_MESSAGE_DEPTH))
     throw new InvalidTaskError(`the payload is nested deeper than ${MAX_MESSAGE_DEPTH} levels`);
@@ -58,6 +61,13 @@ export function prepareTask(
     unique?.ttlMs === null ? withOptions(plain, { ...optionsOf(options), unique_key: unique.key }) : plain;
   const task = { id, type, queue, priority, message, retentionMs: options.retentionMs ?? retentionMs };
   return { ...task, dueAt: dueAtOf(options, now), ...(unique === null ? {} : { unique }) };
+}
+
+function checkPriority(priority: number | undefined, priorities: number): void {
+  if (priority === undefined || priority < priorities) return;
+  throw new InvalidTaskError(
+    `priority: must be 0 to ${priorities - 1}, got ${priority}: the setting priorities is ${priorities}, and nobody looks into others`,
+  );
 }
 
 /** The request for a broker: what was prepared, with the delay that is left now. */
@@ -105,10 +115,18 @@ function isDeeper(value: unknown, levels: number): boolean {
   return false;
 }
 
-function optionsOf({ attempts, backoff, timeoutMs, deadlineAt, retentionMs }: EnqueueOptions): TaskOptions {
+function optionsOf({
+  attempts,
+  backoff,
+  crashBudget,
+  timeoutMs,
+  deadlineAt,
+  retentionMs,
+}: EnqueueOptions): TaskOptions {
   return {
     ...(attempts === undefined ? {} : { attempts }),
     ...(backoff === undefined ? {} : { backoff }),
+    ...(crashBudget === undefined ? {} : { crash_budget: crashBudget }),
     ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }),
     ...(deadlineAt === undefined ? {} : { deadline_at: Number(deadlineAt) }),
     ...(retentionMs === undefined ? {} : { retention_ms: retentionMs }),
@@ -125,7 +143,7 @@ function uniqueOf(
   payload: unknown,
   { unique }: EnqueueOptions,
 ): NonNullable<PreparedTask["unique"]> | null {
-  if (unique === undefined) return null;
+  if (unique === undefined || unique === null) return null;
   const { key = `${type}:${digest(payload)}`, forMs = "until-done" } = unique;
   return { key, ttlMs: forMs === "until-done" ? null : forMs };
 }

@@ -78,20 +78,24 @@ test("enqueue --jsonl takes many lines, tells wrong ones by number and exits wit
     '{"payload": 1}',
     "[1]",
     '{"type":"a","priorty":1}',
+    '{"type":"a","priority":10}',
     '{"type":"a","priority":3}',
+    '{"type":"a","timeout_ms":-1}',
   ];
   const text = [...good.slice(0, 1_500), ...bad, "", ...good.slice(1_500)].join("\n");
   writeFileSync(join(bench.folder, "tasks.jsonl"), text);
   const { stdout, stderr, code } = await bench.run(["enqueue", "--jsonl", "tasks.jsonl", "--queue", "bulk"]);
-  assert.equal(stdout, "2500 tasks enqueued, 6 lines were refused\n");
+  assert.equal(stdout, "2500 tasks enqueued, 8 lines were refused\n");
   assert.equal(code, 1);
   assert.deepEqual(stderr.trimEnd().split("\n"), [
     "taskexe: line 1501: type: must be a string",
     'taskexe: line 1502: not JSON at column 2: unexpected "oops}"',
     "taskexe: line 1503: type: is missing",
     'taskexe: line 1504: expected an object like {"type","payload"}',
-    "taskexe: line 1505: priorty: is not known; known are type, payload, id, queue, priority",
-    "taskexe: line 1506: priority: must be 0 or 1",
+    "taskexe: line 1505: priorty: is not known; known are type, payload, id, queue, priority, attempts, backoff, crash_budget, timeout_ms, deadline_at, delay_ms, at, retention_ms, unique",
+    "taskexe: line 1506: priority: must be a whole number from 0 (ordinary) to 9 (most urgent)",
+    "taskexe: line 1507: priority: must be 0 to 1, got 3: the setting priorities is 2, and nobody looks into others",
+    "taskexe: line 1508: timeout_ms: must be 0 or more",
   ]);
 });
 

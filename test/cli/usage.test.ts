@@ -46,7 +46,25 @@ const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] =
   [["run", "--config", "missing.toml"], /flag --config: the file missing\.toml cannot be read: no such file/],
   [["enqueue"], /enqueue needs the TYPE/],
   [["enqueue", "noop", "{x"], /the payload: not JSON at line 1, column 2: unexpected "x"/],
-  [["enqueue", "noop", "--priority", "2"], /flag --priority: expected 0 \(ordinary\) or 1 \(urgent\), got "2"/],
+  [
+    ["enqueue", "noop", "--priority", "2"],
+    /flag --priority: expected 0 \(ordinary\) to 1 \(the setting priorities is 2\), got "2"/,
+  ],
+  [
+    ["enqueue", "noop", "--backoff", "linear:1s"],
+    /flag --backoff: expected fixed:DELAY, or exponential:FIRST\[:MOST\], .*got "linear:1s"/,
+  ],
+  [["enqueue", "noop", "--backoff", "fixed:1s:2s"], /flag --backoff: expected fixed:DELAY/],
+  [
+    ["enqueue", "noop", "--crash-budget", "many"],
+    /flag --crash-budget: expected a whole number from 0 to 1000, got "many"/,
+  ],
+  [
+    ["enqueue", "noop", "--deadline", "soon"],
+    /flag --deadline: expected a time like .*, or a duration from now, got "soon"/,
+  ],
+  [["enqueue", "noop", "--unique-for", "1h"], /--unique-for goes with --unique/],
+  [["enqueue", "--jsonl", "-", "--crash-budget", "0"], /--jsonl does not go with --crash-budget/],
   [["enqueue", "noop", "--queue", "a b"], /flag --queue/],
   [["enqueue", "noop", "--jsonl", "x"], /no TYPE beside it/],
   [["enqueue", "x".repeat(200)], /task_type: must be at most 128/],

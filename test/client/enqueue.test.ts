@@ -109,7 +109,7 @@ onBothBrokers("many tasks of which one is wrong stop there, and what was enqueue
     return true;
   });
   assert.equal((await client.counts()).find(({ name }) => name === "common")?.queued, 1_000);
-  await assert.rejects(client.enqueueMany([{ task: "x", priority: 5 as 0 }]), InvalidTaskError);
+  await assert.rejects(client.enqueueMany([{ task: "x", priority: 5 }]), InvalidTaskError);
 });
 
 onBothBrokers("enqueues of one moment travel together and each gets its own receipt", async ({ connect }) => {

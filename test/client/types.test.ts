@@ -32,8 +32,8 @@ async function lines(client: Client): Promise<void> {
   await client.enqueue(greet, { name: "x", times: 3 });
   // @ts-expect-error no such option
   await client.enqueue(anything, 1, { prority: 1 });
-  // @ts-expect-error there is no priority 2
-  await client.enqueue(anything, 1, { priority: 2 });
+  // @ts-expect-error a priority is a number
+  await client.enqueue(anything, 1, { priority: "high" });
   // @ts-expect-error the payload of one item is wrong
   await client.enqueueMany(greet, [{ payload: { name: "x" } }, { payload: { name: 1 } }]);
   // @ts-expect-error the payload of the schedule is wrong

@@ -7,6 +7,7 @@ import { ConfigError } from "../../src/config/config-error.ts";
 import type { SettingKey } from "../../src/config/schema.ts";
 import { type FlagValues, readSettings } from "../../src/config/settings.ts";
 import { SETTING_KEYS, SETTING_NAMES } from "../../src/config/sources.ts";
+import { MAX_PRIORITIES } from "../../src/task/enqueue-options.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "taskexe-config-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -42,7 +43,13 @@ test("without anything the defaults hold, and every value says so", () => {
   assert.equal(settings.log, "pretty");
   assert.equal(settings.heartbeatTimeoutMs, 120_000);
   assert.equal(settings.retentionMs, 86_400_000);
+  assert.equal(settings.priorities, 2);
   assert.equal(settings.attempts, 3);
+  assert.deepEqual([settings.backoff, settings.backoffDelayMs, settings.backoffMaxMs], ["exponential", 1_000, 600_000]);
+  assert.equal(settings.crashBudget, 3);
+  assert.equal(settings.timeoutMs, null);
+  assert.equal(settings.deadRetentionMs, 30 * 86_400_000);
+  assert.equal(settings.deadLimit, 10_000);
   assert.equal(settings.abandonedLimit, 10);
   assert.equal(settings.trackAllocations, false);
   for (const key of SETTING_KEYS) assert.equal(settings.origins[key], "default");
@@ -71,7 +78,15 @@ const FOUR: Readonly<
   log: ["json", "pretty", '"json"', ["json", "pretty", "json"]],
   heartbeatTimeoutMs: ["", "2s", "60", [undefined, 2_000, 60_000]],
   retentionMs: ["", "0", '"1h"', [undefined, 0, 3_600_000]],
+  priorities: ["", "3", "10", [undefined, 3, 10]],
   attempts: ["", "2", "3", [undefined, 2, 3]],
+  backoff: ["", "fixed", '"exponential"', [undefined, "fixed", "exponential"]],
+  backoffDelayMs: ["", "0", '"2s"', [undefined, 0, 2_000]],
+  backoffMaxMs: ["", "1m", '"2m"', [undefined, 60_000, 120_000]],
+  crashBudget: ["", "0", "5", [undefined, 0, 5]],
+  timeoutMs: ["", "off", '"30s"', [undefined, null, 30_000]],
+  deadRetentionMs: ["", "1m", '"7d"', [undefined, 60_000, 604_800_000]],
+  deadLimit: ["", "1", "500", [undefined, 1, 500]],
   abandonedLimit: ["", "2", "3", [undefined, 2, 3]],
   trackAllocations: ["", "0", "true", [undefined, false, true]],
 };
@@ -131,10 +146,17 @@ test("each range is checked at both ends", () => {
     ["listen", "host:65536"],
     ["listen", "::1:80"],
     ["log", "xml"],
+    ["priorities", "0"],
+    ["priorities", "11"],
+    ["backoff", "linear"],
+    ["timeoutMs", "0"],
+    ["timeoutMs", "never"],
+    ["crashBudget", "-1"],
     ["name", ""],
     ["name", "a b"],
     ["name", "TASKEXE"],
     ["name", "x-cancel"],
+    ["priorities", String(MAX_PRIORITIES + 1)],
     ["queues", "a,,b"],
     ["queues", "a,a"],
     ["queues", "a b"],
@@ -147,6 +169,7 @@ test("each range is checked at both ends", () => {
   }
   for (const [key, value] of [
     ["concurrency", "10000"],
+    ["priorities", String(MAX_PRIORITIES)],
     ["leaseMs", "500ms"],
     ["leaseMs", "1h"],
   ] as const) {

@@ -37,7 +37,7 @@ test("bodies are described with their limits", async () => {
   const [one, many] = body.paths["/api/v1/tasks"].post.requestBody.content["application/json"].schema.anyOf;
   assert.deepEqual(one.required, ["type"]);
   assert.equal(one.additionalProperties, false);
-  assert.deepEqual(one.properties.priority, { enum: [0, 1] });
+  assert.deepEqual(one.properties.priority, { type: "integer", minimum: 0, maximum: 9 });
   assert.equal(many.properties.tasks.maxItems, 1_000);
   assert.deepEqual(
     body.paths["/api/v1/tasks"].get.parameters.map(({ name }: { name: string }) => name),

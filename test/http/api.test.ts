@@ -87,7 +87,10 @@ test("what is wrong with a body is told with its place", async () => {
   const wrong = async (body: unknown) => (await ask("POST", "tasks", { body })).body.error.message;
   assert.equal(await wrong({}), "body: type: is missing");
   assert.equal(await wrong({ type: "a", prioritty: 1 }), "body: prioritty: is not known");
-  assert.equal(await wrong({ type: "a", priority: 2 }), "body: priority: must be 0 (ordinary) or 1 (urgent)");
+  assert.equal(
+    await wrong({ type: "a", priority: 2 }),
+    "priority: must be 0 to 1, got 2: the setting priorities is 2, and nobody looks into others",
+  );
   assert.equal(await wrong({ type: "a", backoff: { kind: "fixed" } }), "body: backoff.delay_ms: is missing");
   assert.match(await wrong("[1]"), /^body: /);
   assert.match(await wrong("{"), /^body: not JSON: /);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { withDefaults } from "../../src/task/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../../src/task/enqueue-options.ts";
 import { InvalidTaskError, prepareTask, requestOf } from "../../src/task/new-task.ts";
 
@@ -26,11 +27,12 @@ test("a task has a new id of 32 hex digits, the common queue and the ordinary pr
 
 test("options of the run travel in the message", () => {
   const backoff = { kind: "fixed", delay_ms: 10 } as const;
-  const options = { attempts: 2, backoff, timeoutMs: 30, deadlineAt: new Date(77), retentionMs: 0 };
+  const options = { attempts: 2, backoff, crashBudget: 4, timeoutMs: 30, deadlineAt: new Date(77), retentionMs: 0 };
   const { message, retentionMs } = prepare(null, options);
   assert.deepEqual(JSON.parse(message).taskexe, {
     attempts: 2,
     backoff,
+    crash_budget: 4,
     timeout_ms: 30,
     deadline_at: 77,
     retention_ms: 0,
@@ -61,8 +63,37 @@ test("a unique key that is held for a time is not freed by the task", () => {
   assert.equal(JSON.parse(message).taskexe, undefined);
 });
 
+test("there are as many priorities as the fleet has", () => {
+  assert.equal(prepareTask("greet", 1, { priority: 9 }, { ...surroundings, priorities: 10 }).priority, 9);
+  assert.throws(
+    () => prepareTask("greet", 1, { priority: 5 }, { ...surroundings, priorities: 5 }),
+    /priority: must be 0 to 4, got 5/,
+  );
+});
+
+test("what a definition says holds where the enqueue says nothing", () => {
+  const definition = { queue: "mail", priority: 1, delayMs: 100, deadlineMs: 5_000, unique: { key: "k" } };
+  assert.deepEqual(withDefaults({}, definition, NOW), {
+    queue: "mail",
+    priority: 1,
+    delayMs: 100,
+    deadlineAt: NOW + 5_000,
+    unique: { key: "k" },
+  });
+  const said = { queue: "q", priority: 0, at: NOW + 7, deadlineAt: NOW + 9, unique: null };
+  const { delayMs, ...rest } = withDefaults(said, definition, NOW);
+  assert.deepEqual(rest, said);
+  assert.equal(delayMs, undefined);
+  assert.equal(prepare(1, withDefaults(said, definition, NOW)).unique, undefined);
+});
+
 test("what is wrong is refused with its place and what is expected there", () => {
-  assert.match(refusal(1, { priority: 2 }), /^priority: must be 0 \(ordinary\) or 1 \(urgent\)$/);
+  assert.match(
+    refusal(1, { priority: 10 }),
+    /^priority: must be a whole number from 0 \(ordinary\) to 9 \(most urgent\)$/,
+  );
+  assert.match(refusal(1, { priority: 2 }), /^priority: must be 0 to 1, got 2: the setting priorities is 2/);
+  assert.match(refusal(1, { crashBudget: 1.5 }), /^crashBudget: must be a whole number$/);
   assert.match(refusal(1, { prority: 1 }), /^prority: is not known$/);
   assert.match(refusal(1, { queue: "a b" }), /^queue: must be letters, digits/);
   assert.match(refusal(1, { delayMs: -1 }), /^delayMs: must be 0 or more$/);

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { nextRun } from "../../task/cron.ts";
 import type { EnqueueOptions } from "../../task/enqueue-options.ts";
-import { InvalidTaskError, prepareTask } from "../../task/new-task.ts";
+import { InvalidTaskError, prepareTask, type Surroundings } from "../../task/new-task.ts";
 import type { Schedule } from "../administration.ts";
 import type { Broker } from "../broker.ts";
 
@@ -27,17 +27,21 @@ export interface NewSchedule extends Pick<EnqueueOptions, "queue" | "priority" |
 /**
  * Stores the schedule, or replaces the one of that name.
  *
- * @param retentionMs - how long records of its tasks are kept where the schedule does not say, in ms.
+ * @param surroundings - what holds where the schedule does not say.
  * @throws CronError where the pattern or the zone cannot be read; InvalidTaskError where anything else is wrong.
  */
-export async function putSchedule(broker: Broker, schedule: NewSchedule, retentionMs: number): Promise<Schedule> {
+export async function putSchedule(
+  broker: Broker,
+  schedule: NewSchedule,
+  surroundings: Omit<Surroundings, "now">,
+): Promise<Schedule> {
   const { name, cron, timezone = null, type, payload = null, ...options } = schedule;
   const named = v.safeParse(ScheduleNameSchema, name);
   if (!named.success) throw new InvalidTaskError(`name: ${named.issues[0].message}`);
   const now = broker.now();
   const nextAt = nextRun(cron, timezone, now);
   if (nextAt === null) throw new InvalidTaskError(`the cron pattern ${JSON.stringify(cron)} never comes due`);
-  const task = prepareTask(type, payload, options, { now, retentionMs });
+  const task = prepareTask(type, payload, options, { ...surroundings, now });
   const stored = {
     name,
     cron,

@@ -2,6 +2,7 @@
  * The Redis broker: streams and one consumer group, with the names that RagFlow's producers and admin pages know.
  * This file puts the parts together; each part is a file of its own beside it.
  */
+import { DEFAULT_PRIORITIES } from "../../task/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import type {
   ListPage,
@@ -46,7 +47,6 @@ import { scriptOptions } from "./scripts.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
 import { RedisWire } from "./wire.ts";
 
-const DEFAULT_PRIORITIES = 2;
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
 const DEFAULT_DEAD_LIMIT = 10_000;
 const DEFAULT_DEAD_RETENTION_MS = 30 * 24 * 3_600_000;

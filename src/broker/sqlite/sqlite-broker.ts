@@ -3,6 +3,7 @@
  * This file puts the parts together; each part is a file of its own beside it.
  */
 import { type Nursery, openRoot, sleep, withNursery } from "../../concurrency/index.ts";
+import { DEFAULT_PRIORITIES } from "../../task/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import type {
   ListPage,
@@ -52,7 +53,6 @@ import { Store } from "./store.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
 import { Watcher } from "./watcher.ts";
 
-const DEFAULT_PRIORITIES = 2;
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
 const DEFAULT_DEAD_LIMIT = 10_000;
 const DEFAULT_DEAD_RETENTION_MS = 30 * 24 * 3_600_000;

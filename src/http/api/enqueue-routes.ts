@@ -1,25 +1,30 @@
 /** Enqueueing over HTTP: one task, or up to 1 000 that are enqueued all or not at all. */
 import * as v from "valibot";
 import type { EnqueueReceipt } from "../../broker/broker.ts";
-import type { EnqueueOptions } from "../../task/enqueue-options.ts";
+import { withDefaults } from "../../task/enqueue-defaults.ts";
 import { InvalidTaskError, type PreparedTask, prepareTask, requestOf } from "../../task/new-task.ts";
+import { optionsOfJson, type TaskJson, TaskJsonSchema } from "../../task/task-json.ts";
 import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
-import { type NewTask, NewTaskSchema, NewTasksSchema, ReceiptView } from "./schemas.ts";
+import { NewTasksSchema, ReceiptView } from "./schemas.ts";
 
 /** In bytes. */
 const ENQUEUE_BODY_LIMIT = 8 * 1024 * 1024;
 
 // Told apart by the key, so that what is wrong with a task is told of the task and not of two alternatives.
 const Body = v.lazy((body) =>
-  typeof body === "object" && body !== null && "tasks" in body ? NewTasksSchema : NewTaskSchema,
+  typeof body === "object" && body !== null && "tasks" in body ? NewTasksSchema : TaskJsonSchema,
 );
 
 const ManyView = v.object({ tasks: v.array(ReceiptView), created: v.number() });
 
-export function enqueueRoutes({ broker, retentionMs }: ApiParts): Route[] {
-  const prepare = (task: NewTask): PreparedTask =>
-    prepareTask(task.type, task.payload, optionsOf(task), { now: broker.now(), retentionMs });
+export function enqueueRoutes({ broker, retentionMs, priorities, definitionOf }: ApiParts): Route[] {
+  const prepare = (task: TaskJson): PreparedTask => {
+    const now = broker.now();
+    const definition = definitionOf?.(task.type) ?? {};
+    const surroundings = { now, retentionMs: definition.retentionMs ?? retentionMs, priorities };
+    return prepareTask(task.type, task.payload, withDefaults(optionsOfJson(task), definition, now), surroundings);
+  };
   const send = (tasks: readonly PreparedTask[]): Promise<EnqueueReceipt[]> =>
     broker.enqueue(tasks.map((task) => requestOf(task, broker.now())));
 
@@ -29,7 +34,7 @@ export function enqueueRoutes({ broker, retentionMs }: ApiParts): Route[] {
       path: "/tasks",
       summary: "Enqueue a task, or up to 1 000 of them all or not at all",
       body: Body,
-      described: v.union([NewTaskSchema, NewTasksSchema]),
+      described: v.union([TaskJsonSchema, NewTasksSchema]),
       bodyLimit: ENQUEUE_BODY_LIMIT,
       answers: {
         200: {
@@ -58,20 +63,4 @@ function named(index: number, prepare: () => PreparedTask): PreparedTask {
     if (error instanceof InvalidTaskError) throw new InvalidTaskError(`tasks.${index}: ${error.message}`);
     throw error;
   }
-}
-
-function optionsOf(task: NewTask): EnqueueOptions {
-  return {
-    id: task.id,
-    queue: task.queue,
-    priority: task.priority,
-    attempts: task.attempts,
-    backoff: task.backoff,
-    timeoutMs: task.timeout_ms,
-    deadlineAt: task.deadline_at,
-    delayMs: task.delay_ms,
-    at: task.at,
-    retentionMs: task.retention_ms,
-    unique: task.unique && { key: task.unique.key, forMs: task.unique.for_ms },
-  };
 }

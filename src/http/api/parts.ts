@@ -1,5 +1,6 @@
 /** What the API stands on, handed in by whoever serves it. */
 import type { Broker } from "../../broker/broker.ts";
+import type { EnqueueDefaults } from "../../task/enqueue-defaults.ts";
 
 export interface ApiParts {
   /** The executor's own. */
@@ -8,6 +9,10 @@ export interface ApiParts {
   readonly token: string | null;
   /** How long records are kept where a task does not say, in ms. */
   readonly retentionMs: number;
+  /** How many priorities the fleet has; default 2. */
+  readonly priorities?: number | undefined;
+  /** What the definition of a type says of its tasks; absent where no handlers are known. */
+  readonly definitionOf?: (type: string) => (EnqueueDefaults & { readonly retentionMs?: number }) | undefined;
   /** Ends the watches when it aborts. */
   readonly signal: AbortSignal;
 }

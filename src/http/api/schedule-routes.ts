@@ -7,7 +7,7 @@ import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
 import { ScheduleParams, ScheduleSchema, ScheduleView } from "./schemas.ts";
 
-export function scheduleRoutes({ broker, retentionMs }: ApiParts): Route[] {
+export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): Route[] {
   return [
     route({
       method: "GET",
@@ -38,7 +38,8 @@ export function scheduleRoutes({ broker, retentionMs }: ApiParts): Route[] {
       body: ScheduleSchema,
       answers: { 200: { description: "it is stored", schema: ScheduleView } },
       async handle({ context, params: { name }, body: { retention_ms, ...schedule } }) {
-        const stored = await putSchedule(broker, { ...schedule, name, retentionMs: retention_ms }, retentionMs);
+        const wanted = { ...schedule, name, retentionMs: retention_ms };
+        const stored = await putSchedule(broker, wanted, { retentionMs, priorities });
         return context.json(viewOf(stored));
       },
     }),

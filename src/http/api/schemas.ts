@@ -4,35 +4,16 @@ import { MAX_ADMINISTRATION_BATCH } from "../../broker/administration.ts";
 import { MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
 import { ScheduleNameSchema } from "../../broker/operations/put-schedule.ts";
 import { EnqueueOptionsSchema, QueueNameSchema } from "../../task/enqueue-options.ts";
-import { MAX_TYPE_LENGTH, MessageSchema } from "../../task/message.ts";
+import { MessageSchema } from "../../task/message.ts";
 import { TaskRecordSchema } from "../../task/record.ts";
 import { TASK_STATES } from "../../task/state.ts";
+import { TaskJsonSchema, TypeNameSchema as TypeName } from "../../task/task-json.ts";
 
 const options = EnqueueOptionsSchema.entries;
 
 export const TaskId = MessageSchema.entries.id;
 
-export const TypeName = v.pipe(
-  v.string("must be a string"),
-  v.nonEmpty("must not be empty"),
-  v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
-);
-
 const State = v.picklist(TASK_STATES, `must be one of ${TASK_STATES.join(", ")}`);
-
-const Time = v.union(
-  [
-    v.pipe(v.number(), v.finite(), v.minValue(0)),
-    v.pipe(
-      v.string(),
-      v.isoTimestamp(),
-      v.transform((text) => Date.parse(text)),
-      v.number(),
-      v.finite(),
-    ),
-  ],
-  "must be Unix ms, or an ISO 8601 time with a zone like 2026-01-31T12:00:00Z",
-);
 
 /** The query of a list. */
 export const ListQuerySchema = v.strictObject({
@@ -53,30 +34,6 @@ export const ListQuerySchema = v.strictObject({
   cursor: v.optional(v.pipe(v.string(), v.maxLength(200, "is not one that a list has given"))),
 });
 
-/** One task to enqueue. */
-export const NewTaskSchema = v.strictObject({
-  type: TypeName,
-  payload: v.optional(v.unknown()),
-  id: options.id,
-  queue: options.queue,
-  priority: options.priority,
-  attempts: options.attempts,
-  backoff: options.backoff,
-  timeout_ms: options.timeoutMs,
-  deadline_at: v.optional(Time),
-  delay_ms: options.delayMs,
-  at: v.optional(Time),
-  retention_ms: options.retentionMs,
-  unique: v.optional(
-    v.strictObject({
-      key: v.unwrap(options.unique).entries.key,
-      for_ms: v.unwrap(options.unique).entries.forMs,
-    }),
-  ),
-});
-
-export type NewTask = v.InferOutput<typeof NewTaskSchema>;
-
 const many = <Item extends v.GenericSchema>(item: Item, most: number) =>
   v.pipe(
     v.array(item, "must be an array"),
@@ -84,7 +41,7 @@ const many = <Item extends v.GenericSchema>(item: Item, most: number) =>
     v.maxLength(most, `must be at most ${most}`),
   );
 
-export const NewTasksSchema = v.strictObject({ tasks: many(NewTaskSchema, MAX_ENQUEUE_BATCH) });
+export const NewTasksSchema = v.strictObject({ tasks: many(TaskJsonSchema, MAX_ENQUEUE_BATCH) });
 
 const filter = { type: v.optional(TypeName), queue: v.optional(QueueNameSchema) };
 

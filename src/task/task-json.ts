@@ -1,0 +1,67 @@
+/**
+ * A new task as JSON, names as they stand there: what the HTTP API takes, and each line of `enqueue --jsonl`. Times are
+ * Unix ms or ISO 8601.
+ */
+import * as v from "valibot";
+import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "./enqueue-options.ts";
+import { MAX_TYPE_LENGTH } from "./message.ts";
+
+const options = EnqueueOptionsSchema.entries;
+
+export const TypeNameSchema = v.pipe(
+  v.string("must be a string"),
+  v.nonEmpty("must not be empty"),
+  v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
+);
+
+const Time = v.union(
+  [
+    v.pipe(v.number(), v.finite(), v.minValue(0)),
+    v.pipe(
+      v.string(),
+      v.isoTimestamp(),
+      v.transform((text) => Date.parse(text)),
+      v.number(),
+      v.finite(),
+    ),
+  ],
+  "must be Unix ms, or an ISO 8601 time with a zone like 2026-01-31T12:00:00Z",
+);
+
+/** One task to enqueue. */
+export const TaskJsonSchema = v.strictObject({
+  type: TypeNameSchema,
+  payload: v.optional(v.unknown()),
+  id: options.id,
+  queue: options.queue,
+  priority: options.priority,
+  attempts: options.attempts,
+  backoff: options.backoff,
+  crash_budget: options.crashBudget,
+  timeout_ms: options.timeoutMs,
+  deadline_at: v.optional(Time),
+  delay_ms: options.delayMs,
+  at: v.optional(Time),
+  retention_ms: options.retentionMs,
+  unique: v.optional(v.nullable(v.strictObject({ key: UniqueSchema.entries.key, for_ms: UniqueSchema.entries.forMs }))),
+});
+
+export type TaskJson = v.InferOutput<typeof TaskJsonSchema>;
+
+/** The same as options of an enqueue. */
+export function optionsOfJson(task: TaskJson): EnqueueOptions {
+  return {
+    id: task.id,
+    queue: task.queue,
+    priority: task.priority,
+    attempts: task.attempts,
+    backoff: task.backoff,
+    crashBudget: task.crash_budget,
+    timeoutMs: task.timeout_ms,
+    deadlineAt: task.deadline_at,
+    delayMs: task.delay_ms,
+    at: task.at,
+    retentionMs: task.retention_ms,
+    unique: task.unique && { key: task.unique.key, forMs: task.unique.for_ms },
+  };
+}

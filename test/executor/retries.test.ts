@@ -1,0 +1,157 @@
+/**
+ * What a failure leads to, on both brokers: another attempt after the backoff that the enqueue, the definition or the
+ * configuration names, or the end where the error, the attempts, the deadline or the crash budget say so.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Broker } from "../../src/broker/broker.ts";
+import { connect } from "../../src/index.ts";
+import type { EnqueueOptions } from "../../src/task/enqueue-options.ts";
+import { prepareTask, requestOf } from "../../src/task/new-task.ts";
+import type { TaskRecord } from "../../src/task/record.ts";
+import type { ExecutorProcess } from "../support/executor-process.ts";
+import { Place, recordOnce, SLOW, untilBy } from "./place.ts";
+
+const TASKS = {
+  "tasks/retries.ts": `import { defineTask, DoNotRetryError, RetryLaterError, sleep } from "taskexe";
+    export const fails = defineTask({ type: "fails", run() { throw new Error("as ever"); } });
+    export const fixed = defineTask({ type: "fixed", attempts: 2, backoff: { kind: "fixed", delay_ms: 20 },
+      run() { throw new Error("twice"); } });
+    export const own = defineTask({ type: "own", backoff: (attempt, error) => error.message.length * attempt,
+      run({ attempt }) { if (attempt < 3) throw new Error("of 9 long"); return attempt; } });
+    export const never = defineTask({ type: "never", run() { throw new DoNotRetryError("no use"); } });
+    export const child = defineTask({ type: "child", run({ nursery }) {
+      nursery.startSoon(() => { throw new DoNotRetryError("a child says no"); }, { name: "a child" });
+      nursery.startSoon(() => { throw new TypeError("another child"); });
+    } });
+    export const later = defineTask({ type: "later", backoff: { kind: "fixed", delay_ms: 600_000 },
+      run({ attempt, payload }) { if (attempt === 1) throw new RetryLaterError(payload.ms); return attempt; } });
+    export const slow = defineTask({ type: "slow", run: ({ signal }) => sleep(60_000, signal) });
+    export const killer = defineTask({ type: "killer", run() { process.kill(process.pid, "SIGKILL"); } });
+    export const placed = defineTask({ type: "placed", queue: "other", priority: 7, deadlineMs: 60_000, unique: {},
+      run: ({ task }) => ({ queue: task.queue, priority: task.priority }) });`,
+};
+
+const SETTINGS = `
+attempts = 3
+backoff = "fixed"
+backoff_delay = "30ms"
+timeout = "20s"
+priorities = 10
+queues = ["common", "other"]
+`;
+
+for (const kind of ["redis", "sqlite"] as const) {
+  describe(`a failure on ${kind}`, () => {
+    let place: Place;
+    let url: string;
+    let tasks: string;
+    let executor: ExecutorProcess;
+    let broker: Broker;
+
+    before(async () => {
+      place = await Place.make();
+      url = kind === "redis" ? (await place.redis()).url : `sqlite:${join(place.folder, "queue.db")}`;
+      tasks = await place.write({ ...TASKS, "taskexe.toml": SETTINGS });
+      executor = await start();
+      broker = await place.client(url);
+    }, SLOW);
+    after(() => place.end());
+
+    const start = (name = "first"): Promise<ExecutorProcess> =>
+      place.executor(url, { tasks, name, lease: "1s", args: ["--config", join(place.folder, "taskexe.toml")] });
+
+    const enqueue = async (id: string, options: EnqueueOptions = {}, payload: unknown = null): Promise<void> => {
+      const type = id.replace(/-.*/, "");
+      const surroundings = { now: broker.now(), retentionMs: 3_600_000 };
+      await broker.enqueue([requestOf(prepareTask(type, payload, { ...options, id }, surroundings), broker.now())]);
+    };
+
+    const ends = (state: "done" | "dead", id: string): Promise<TaskRecord> => recordOnce(state, executor, broker, id);
+
+    test("has the attempts and the backoff of the configuration where nobody else says", SLOW, async () => {
+      await enqueue("fails");
+      const record = await ends("dead", "fails");
+      assert.deepEqual([record.attempt, record.reason, record.completions], [3, "as ever", 0]);
+      assert.match(record.error?.stack ?? "", /retries\.ts/);
+    });
+
+    test("has those of the definition, and those of the enqueue before them", SLOW, async () => {
+      await enqueue("fixed");
+      await enqueue("fixed-4", { attempts: 4, backoff: { kind: "exponential", delay_ms: 5, max_ms: 10 } });
+      assert.equal((await ends("dead", "fixed")).attempt, 2);
+      assert.equal((await ends("dead", "fixed-4")).attempt, 4);
+    });
+
+    test("asks a function of attempt and error for the delay", SLOW, async () => {
+      await enqueue("own");
+      const record = await ends("done", "own");
+      assert.deepEqual([record.result, record.attempt], [3, 3]);
+    });
+
+    test("ends at once where the error says that it is no use, a child's too", SLOW, async () => {
+      await enqueue("never");
+      await enqueue("child");
+      const alone = await ends("dead", "never");
+      assert.deepEqual([alone.attempt, alone.reason], [1, "DoNotRetryError: no use"]);
+      const group = await ends("dead", "child");
+      assert.equal(group.attempt, 1);
+      assert.deepEqual(
+        group.error?.parts?.map(({ name, message }) => `${name}: ${message}`),
+        ["DoNotRetryError: a child says no", "TypeError: another child"],
+      );
+    });
+
+    test("waits as long as the error says, whatever the backoff is", SLOW, async () => {
+      await enqueue("later", {}, { ms: 400 });
+      const waiting = await recordOnce("retrying", executor, broker, "later");
+      const record = await ends("done", "later");
+      assert.equal(record.result, 2);
+      const waited = (record.started_at ?? 0) - (waiting.due_at ?? Number.NaN);
+      assert.ok(waited >= 0 && waited < 20_000, `it began ${waited} ms after it was due`);
+    });
+
+    test("is what a timeout is, and retried as one", SLOW, async () => {
+      await enqueue("slow", { timeoutMs: 50, attempts: 2 });
+      const record = await ends("dead", "slow");
+      assert.equal(record.attempt, 2);
+      assert.equal(record.reason, "TimeoutError: the attempt took longer than its 50 ms and was stopped");
+    });
+
+    test("is not retried beyond the deadline, which ends a running attempt too", SLOW, async () => {
+      await enqueue("fails-late", { deadlineAt: broker.now() + 60_000, backoff: { kind: "fixed", delay_ms: 90_000 } });
+      assert.equal((await ends("dead", "fails-late")).attempt, 1);
+      await enqueue("slow-late", { deadlineAt: broker.now() + 300 });
+      assert.equal((await ends("dead", "slow-late")).attempt, 1);
+    });
+
+    test("a definition says where its tasks go, through the API too", SLOW, async () => {
+      const post = await fetch(`http://127.0.0.1:${executor.port}/api/v1/tasks`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: '{"type":"placed","id":"placed-1"}',
+      });
+      assert.equal(post.status, 201, await post.text());
+      assert.deepEqual((await ends("done", "placed-1")).result, { queue: "other", priority: 7 });
+
+      await using client = await connect(url, { priorities: 10 });
+      const definition = { type: "placed", queue: "other", priority: 3 };
+      const { id } = await client.enqueue(definition, null, { priority: 9 });
+      assert.deepEqual((await ends("done", id)).result, { queue: "other", priority: 9 });
+    });
+
+    // The last one, since it ends the executor.
+    test("of the executor is counted against the task's crash budget alone", SLOW, async () => {
+      await enqueue("killer", { crashBudget: 1 });
+      await executor.exit;
+      executor = await start();
+      await executor.exit;
+      executor = await start();
+      const record = await ends("dead", "killer");
+      assert.equal(record.reason, "quarantined: 2 executors died or stalled while they ran it (budget 1)");
+      assert.equal(record.attempt, 1);
+      await untilBy(executor, "its slot is free", async () => (await executor.busySlots()) === 0);
+    });
+  });
+}
