@@ -3,6 +3,7 @@
  * Gives ioredis' options and the address without secrets, which is all that logs and /status may show.
  */
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import type { RedisOptions } from "ioredis";
 import { BrokerUrlError } from "../broker-url-error.ts";
 
@@ -28,11 +29,11 @@ export function parseRedisAddress(address: string): RedisAddress {
     throw new BrokerUrlError("the Redis address cannot be read; expected redis://[user:password@]host[:port][/db]");
   }
   const credentials = {
-    ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
-    ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
+    ...(url.username === "" ? {} : { username: decoded(url.username) }),
+    ...(url.password === "" ? {} : { password: decoded(url.password) }),
   };
   if (url.protocol === "unix:" || url.protocol === "redis+unix:") {
-    const path = decodeURIComponent(url.pathname);
+    const path = decoded(url.pathname);
     if (path === "" || path === "/") {
       throw new BrokerUrlError("the unix socket address has no path; expected unix:///path/to/redis.sock[?db=1]");
     }
@@ -53,24 +54,37 @@ export function parseRedisAddress(address: string): RedisAddress {
 function tlsOptions(url: URL, host: string): NonNullable<RedisOptions["tls"]> {
   const ca = url.searchParams.get("ca");
   return {
-    ...(/^[\d.:]+$/.test(host) ? {} : { servername: host }),
+    ...(isIP(host) === 0 ? { servername: host } : {}),
     ...(ca === null ? {} : { ca: readCa(ca) }),
     ...(url.searchParams.get("insecure") === "1" ? { rejectUnauthorized: false } : {}),
   };
 }
 
 function readCa(path: string): string {
+  let text: string;
   try {
-    return readFileSync(path, "utf8");
+    text = readFileSync(path, "utf8");
   } catch (error) {
     throw new BrokerUrlError(
       `the file that ca= names cannot be read: ${error instanceof Error ? error.message : path}`,
     );
+  }
+  if (/^-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/m.test(text)) return text;
+  throw new BrokerUrlError(`the file that ca= names holds no certificate (PEM): ${path}`);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new BrokerUrlError('the Redis address cannot be read: a "%" in a user, password or path is written %25');
   }
 }
 
 function readDb(text: string): number {
   if (text === "") return DEFAULT_DB;
   if (/^\d{1,5}$/.test(text)) return Number(text);
-  throw new BrokerUrlError(`the Redis db must be a number from 0, got "${text}"`);
+  // What stands before that @ is the rest of a password.
+  const came = text.includes("@") ? 'other text; a "/" in a password is written %2F' : `"${text}"`;
+  throw new BrokerUrlError(`the Redis db must be a number from 0, got ${came}`);
 }

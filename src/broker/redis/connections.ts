@@ -19,6 +19,18 @@ const MAX_RETRY_MS = 1_000;
 /** What is told where a connection ended without saying why. */
 const LOST = "the connection was lost";
 
+/** ioredis' words for a command that came too late for its connection: why that ended was told before. */
+const UNSENT = /^Stream isn't writeable/;
+
+/** What Node and Bun call a certificate whose authority they do not trust. */
+const UNTRUSTED: ReadonlySet<unknown> = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+]);
+
 /** Answers of Redis that mean "not now": loading, a full disk, no memory, a replica, a failover. */
 const NOT_NOW = /^(LOADING|MISCONF|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNKILLABLE)\b/;
 
@@ -52,7 +64,11 @@ export class RedisConnections {
     this.subscriber = new Redis({ ...common, autoResubscribe: false });
     this.subscriber.on("ready", () => this.#subscribeAgain());
     for (const redis of [this.commands, this.reader, this.subscriber]) {
-      redis.on("error", (error: unknown) => this.#failed(error));
+      redis.on("error", (error: unknown) => {
+        this.#failed(error);
+        // ioredis would go on, in db 0.
+        if (isRefusedSelect(error)) redis.disconnect(true);
+      });
     }
     this.commands.on("ready", () => this.#changed());
     this.commands.on("close", () => this.#changed());
@@ -121,6 +137,7 @@ export class RedisConnections {
   }
 
   #failed(error: unknown): void {
+    if (error instanceof Error && UNSENT.test(error.message)) return;
     this.#lastError = error instanceof Error ? describe(error) : String(error);
     if (!this.#connected) this.#tell();
   }
@@ -162,8 +179,18 @@ function ready(redis: Redis): Promise<void> {
   });
 }
 
+/** Whether Redis refused the db: there are fewer, or the user may not select it. */
+function isRefusedSelect(error: unknown): boolean {
+  if (!(error instanceof Error && "command" in error)) return false;
+  const { command } = error;
+  return typeof command === "object" && command !== null && "name" in command && command.name === "select";
+}
+
 /** An AggregateError of a refused connection has no message of its own. */
 function describe(error: Error): string {
+  if ("code" in error && UNTRUSTED.has(error.code)) {
+    return `${error.message}: name the authority of the server's certificate with ?ca=FILE in the address`;
+  }
   if (error instanceof AggregateError && error.message === "") {
     return error.errors.map((part) => (part instanceof Error ? part.message : String(part))).join("; ");
   }

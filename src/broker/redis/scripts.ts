@@ -3,6 +3,14 @@
  * Ownership is what the group says: an entry is ours while XPENDING names us as its consumer.
  */
 import type { Redis } from "ioredis";
+import { ENDED_STATES, MOVES, type TaskState } from "../../task/state.ts";
+
+/** A Lua condition: the value is one of these states. */
+function isOneOf(value: string, states: readonly TaskState[]): string {
+  return `(${states.map((state) => `${value} == '${state}'`).join(" or ")})`;
+}
+
+const { promote, claim, release, cancel, revive } = MOVES;
 
 /** KEYS stream; ARGV group, consumer, ids... -> the ids that are not ours any more. The others' idle time restarts. */
 const RENEW = `
@@ -60,7 +68,7 @@ for i = 3, #ARGV, 2 do
       local new = redis.call('XADD', KEYS[1], '*', unpack(e[1][2]))
       local state = ARGV[i + 1] ~= '' and redis.call('HGET', ARGV[i + 1], 'state')
       if state then redis.call('HSET', ARGV[i + 1], 'entry', new) end
-      if state and state ~= 'cancelled' then redis.call('HSET', ARGV[i + 1], 'state', 'queued') end
+      if state and state ~= '${cancel.to}' then redis.call('HSET', ARGV[i + 1], 'state', '${release.to}') end
       n = n + 1
     end
     redis.call('XACK', KEYS[1], ARGV[1], id)
@@ -82,7 +90,7 @@ local function enqueue(prefix, r)
     local holder = redis.call('GET', r.unique)
     if holder then
       local held = redis.call('HGET', prefix .. holder, 'state')
-      local ended = not held or held == 'done' or held == 'dead' or held == 'cancelled'
+      local ended = not held or ${isOneOf("held", ENDED_STATES)}
       if tonumber(r.ttl) > 0 or not ended then return 0, held or 'done', holder end
     end
     if tonumber(r.ttl) > 0 then redis.call('SET', r.unique, r.id, 'PX', r.ttl) else redis.call('SET', r.unique, r.id) end
@@ -151,12 +159,12 @@ local n = 0
 for _, id in ipairs(due) do
   local key = ARGV[1] .. id
   local r = redis.call('HMGET', key, 'stream', 'message', 'state', 'retention', 'unique')
-  if r[1] and r[2] and (r[3] == 'scheduled' or r[3] == 'retrying') then
+  if r[1] and r[2] and ${isOneOf("r[3]", promote.from)} then
     local entry = redis.call('XADD', r[1], '*', 'message', r[2])
     if r[4] == '0' and r[3] == 'scheduled' and not r[5] then
       redis.call('DEL', key)
     else
-      redis.call('HSET', key, 'state', 'queued', 'entry', entry, 'due_at', '')
+      redis.call('HSET', key, 'state', '${promote.to}', 'entry', entry, 'due_at', '')
     end
     n = n + 1
   end
@@ -184,16 +192,16 @@ if not state then
   return false
 end
 local function finish()
-  redis.call('HSET', key, 'state', 'cancelled', 'finished_at', int(now), 'reason', ARGV[8], 'due_at', '')
+  redis.call('HSET', key, 'state', '${cancel.to}', 'finished_at', int(now), 'reason', ARGV[8], 'due_at', '')
   redis.call('ZADD', ARGV[6] .. r[4], int(now + math.max(tonumber(r[5]) or 0, 60000)), id)
   if r[6] then redis.call('DEL', r[6]) end
 end
-if state == 'scheduled' or state == 'retrying' then
+if ${isOneOf("state", promote.from)} then
   redis.call('ZREM', ARGV[5] .. r[4], id)
   finish()
   return state
 end
-if state ~= 'queued' then return state end
+if not ${isOneOf("state", claim.from)} then return state end
 if r[7] and redis.call('ZREM', ARGV[9] .. r[4] .. ':' .. r[7], id) == 1 then
   finish()
   return 'queued'
@@ -220,7 +228,7 @@ local key, id = ARGV[1] .. ARGV[6], ARGV[6]
 local r = redis.call('HMGET', key, 'state', 'stream', 'queue', 'retention')
 local state = r[1]
 if not state then return { '', 0 } end
-if state ~= 'dead' and state ~= 'cancelled' or ARGV[7] == '' then return { state, 0 } end
+if not ${isOneOf("state", revive.from)} or ARGV[7] == '' then return { state, 0 } end
 local entry
 redis.call('ZREM', ARGV[4], id)
 local waits = redis.call('ZREM', ARGV[10] .. r[3], id) == 1
@@ -239,7 +247,7 @@ if (tonumber(r[4]) or 0) == 0 then
   redis.call('DEL', key)
   return { state, 1 }
 end
-redis.call('HSET', key, 'state', 'queued', 'entry', entry, 'message', ARGV[7], 'attempt', 0, 'progress', 0,
+redis.call('HSET', key, 'state', '${revive.to}', 'entry', entry, 'message', ARGV[7], 'attempt', 0, 'progress', 0,
   'progress_msg', '', 'crashes', 0)
 redis.call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'unique')
 return { state, 1 }`;
@@ -300,7 +308,7 @@ local ids = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[3]) - 1)
 for _, id in ipairs(ids) do
   local key = ARGV[1] .. id
   local r = redis.call('HMGET', key, 'stream', 'message', 'state', 'retention', 'unique')
-  if r[1] and r[2] and r[3] == 'queued' then
+  if r[1] and r[2] and ${isOneOf("r[3]", claim.from)} then
     local entry = redis.call('XADD', r[1], '*', 'message', r[2])
     if r[4] == '0' and not r[5] then redis.call('DEL', key) else redis.call('HSET', key, 'entry', entry) end
   end

@@ -1,4 +1,5 @@
 /** Retries and purges by hand. */
+import { isOpenTo, MOVES } from "../../task/state.ts";
 import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../administration.ts";
 import { firstAttempt } from "../first-attempt.ts";
 import { dropFlag } from "./cancels.ts";
@@ -29,9 +30,9 @@ function retryOne(tx: Transaction, id: string): RetryReceipt {
   const row = tx.sql(FIND).get(id);
   if (row === undefined) return { id, state: null, retried: false };
   const state = stateName(numberOf(row, "state"));
-  if (state !== "dead" && state !== "cancelled") return { id, state, retried: false };
+  if (!isOpenTo(MOVES.revive, state)) return { id, state, retried: false };
   tx.sql(RETRY).run(tx.nextNumber(), tx.now, firstAttempt(textOf(row, "message")), numberOf(row, "seq"));
-  tx.moved(textOf(row, "queue"), state, "queued");
+  tx.moved(textOf(row, "queue"), state, MOVES.revive.to);
   // The cancel that ended it must not end it again.
   dropFlag(tx, id);
   return { id, state, retried: true };

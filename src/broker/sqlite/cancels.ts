@@ -2,7 +2,7 @@
  * Cancels: a waiting task ends at once; a running one, or one that is not known, gets a flag, which is also the news
  * that other processes read. A flag lasts an hour, and as long as a living task has its id.
  */
-import { mayMove } from "../../task/state.ts";
+import { isOpenTo, MOVES } from "../../task/state.ts";
 import type { CancelReceipt } from "../broker.ts";
 import { numberOf, textOf } from "./rows.ts";
 import { PARKED, STATE, stateName } from "./schema.ts";
@@ -49,7 +49,7 @@ function cancelOne(tx: Transaction, id: string, reason: string): CancelReceipt {
     tx.sql(FLAG).run(id, tx.now);
     return { id, state };
   }
-  if (!mayMove(state, "cancelled")) return { id, state };
+  if (!isOpenTo(MOVES.cancel, state)) return { id, state };
   const seq = numberOf(row, "seq");
   const retentionMs = numberOf(row, "retention_ms");
   if (retentionMs > 0) tx.sql(END).run(tx.now, tx.now + retentionMs, reason, seq);

@@ -3,7 +3,7 @@
  * Whoever moves a task tells `moved`; the sums are written once, just before the commit.
  */
 import type { SqlStatement } from "../../runtime/index.ts";
-import type { TaskState } from "../../task/state.ts";
+import { mayMove, type TaskState } from "../../task/state.ts";
 import type { DatabaseFile } from "./database-file.ts";
 import { type Ledger, sweepIds } from "./ids.ts";
 import { STATE } from "./schema.ts";
@@ -29,8 +29,13 @@ export class Transaction {
     return this.#file.sql(text);
   }
 
-  /** `n` tasks of a queue went from one state to another; null stands for "not there". */
+  /**
+   * `n` tasks of a queue went from one state to another; null stands for "not there".
+   *
+   * @throws Error for a move that the state table does not know: the transaction is then undone.
+   */
   moved(queue: string, from: TaskState | null, to: TaskState | null, n = 1): void {
+    if (from !== null && to !== null && !mayMove(from, to)) throw new Error(`no task may go from ${from} to ${to}`);
     let deltas = this.#deltas.get(queue);
     if (deltas === undefined) {
       deltas = [0, 0, 0, 0, 0, 0, 0];

@@ -1,0 +1,22 @@
+/** The state table against the picture that the design gives of a task's life. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ENDED_STATES, hasEnded, mayMove, TASK_STATES } from "../../src/task/state.ts";
+
+test("a task moves as its life is drawn, and in no other way", () => {
+  const moves = TASK_STATES.map((from) => [from, TASK_STATES.filter((to) => mayMove(from, to))]);
+  assert.deepEqual(Object.fromEntries(moves), {
+    scheduled: ["queued", "cancelled"],
+    queued: ["running", "cancelled"],
+    running: ["queued", "retrying", "done", "dead", "cancelled"],
+    retrying: ["queued", "cancelled"],
+    done: [],
+    dead: ["queued"],
+    cancelled: ["queued"],
+  });
+});
+
+test("what is done, dead or cancelled has ended, and nothing else has", () => {
+  assert.deepEqual(ENDED_STATES, ["done", "dead", "cancelled"]);
+  assert.deepEqual(TASK_STATES.filter(hasEnded), ENDED_STATES);
+});
