@@ -28,6 +28,7 @@ export class Completion {
   readonly #tally: Tally;
   readonly #limit: number;
   readonly #turn: SharedTurn;
+  readonly #retriesIn: (delayMs: number) => void;
   #queue: Outcome[] = [];
   readonly #flushing = new Set<readonly Outcome[]>();
   #wake = new Latch();
@@ -35,12 +36,22 @@ export class Completion {
   #idle = new Latch();
   #answered = new Latch();
 
-  /** @param limit - how many outcomes may wait before the intake is held back. */
-  constructor(broker: Broker, tally: Tally, limit: number, turn: SharedTurn) {
+  /**
+   * @param limit - how many outcomes may wait before the intake is held back.
+   * @param retriesIn - told of each retry that was recorded, in how many ms it is due.
+   */
+  constructor(
+    broker: Broker,
+    tally: Tally,
+    limit: number,
+    turn: SharedTurn,
+    retriesIn: (delayMs: number) => void = () => {},
+  ) {
     this.#broker = broker;
     this.#tally = tally;
     this.#limit = limit;
     this.#turn = turn;
+    this.#retriesIn = retriesIn;
   }
 
   /** How many outcomes are not recorded yet. */
@@ -126,6 +137,7 @@ export class Completion {
     for (const [index, outcome] of batch.entries()) {
       const result = results[index] ?? "lost";
       this.#tally.count(outcome, result);
+      if (outcome.kind === "retry" && result === "recorded") this.#retriesIn(outcome.delayMs);
       if (result === "lost") {
         logger.warn("The completion of {id} was refused: its lease had gone to another executor", { id: outcome.id });
       }

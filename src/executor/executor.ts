@@ -31,12 +31,13 @@ import { DEFAULT_ABANDONED_LIMIT, DEFAULT_HEARTBEAT_MS, type ExecutorOptions } f
 import { ifAvailable, untilAvailable } from "./patience.ts";
 import { AttemptPolicy } from "./policy.ts";
 import { writeProgress } from "./progress-writer.ts";
+import { Promoter } from "./promoter.ts";
 import { RunningTasks } from "./running.ts";
 import { fireSchedules } from "./schedules.ts";
 import { SharedTurn } from "./shared-turn.ts";
 import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./status.ts";
 import { StatusView } from "./status-view.ts";
-import { cleanUp, promoteDue, reclaimExpired } from "./sweeper.ts";
+import { cleanUp, reclaimExpired } from "./sweeper.ts";
 import { Tally } from "./tally.ts";
 import { TaskLogs } from "./task-logs.ts";
 
@@ -61,6 +62,7 @@ export class Executor implements StatusSource {
   readonly #tally = new Tally();
   readonly #drain = new Drain();
   readonly #turn = new SharedTurn();
+  readonly #promoter: Promoter;
   readonly #completion: Completion;
   readonly #cancels: CancelWatch;
   readonly #logs: TaskLogs;
@@ -83,7 +85,9 @@ export class Executor implements StatusSource {
     this.#handlers = parts.handlers;
     this.#options = parts.options;
     const limit = Math.max(LEAST_OUTCOMES, parts.options.concurrency * OUTCOMES_PER_SLOT);
-    this.#completion = new Completion(this.#broker, this.#tally, limit, this.#turn);
+    this.#promoter = new Promoter(this.#broker);
+    const retriesIn = (delayMs: number): void => this.#promoter.expect(delayMs);
+    this.#completion = new Completion(this.#broker, this.#tally, limit, this.#turn, retriesIn);
     this.#cancels = new CancelWatch(this.#broker, this.#running);
     this.#logs = new TaskLogs(this.#broker);
     this.#view = new StatusView({
@@ -196,7 +200,7 @@ export class Executor implements StatusSource {
     start("task logs", (signal) => this.#logs.run(signal));
     start("cancel answers", (signal) => this.#cancels.answer(signal));
     start("cancel watch", (signal) => this.#cancels.watch(signal));
-    start("promote", (signal) => promoteDue(broker, signal));
+    startIn("promote", (task) => this.#promoter.run(task.scope));
     start("clean-up", (signal) => cleanUp(broker, signal));
     start("schedules", (signal) => fireSchedules(broker, signal));
     start("status", (signal) => this.#view.refresh(signal));

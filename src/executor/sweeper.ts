@@ -1,5 +1,5 @@
 /**
- * The fleet's housekeeping, done by every executor: takes over expired leases, queues what is due, and under the
+ * The fleet's housekeeping, done by every executor: takes over expired leases, and under the
  * clean-up lock (one cleaner at a time) expels dead executors and purges what is over. Taking over needs no lock, since
  * it is atomic in the broker: a cleaner that dies with the lock in hand must not hold the tasks up.
  */
@@ -15,9 +15,6 @@ const RECLAIM_MS = 800;
 const RECLAIM_JITTER_MS = 400;
 /** Between two clean-ups, in ms. */
 const CLEAN_MS = 10_000;
-/** The longest pause before due tasks are looked for, in ms; another executor may have scheduled one meanwhile. */
-const PROMOTE_MS = 500;
-const PROMOTE_BATCH = 100;
 const SHORTEST_PAUSE_MS = 5;
 
 /**
@@ -45,19 +42,6 @@ async function reclaim(broker: Broker, room: number): Promise<readonly Delivery[
     logger.info("Took over {count} task(s) whose lease had expired", { count: deliveries.length });
   }
   return deliveries;
-}
-
-/** Queues scheduled and retrying tasks as they become due. */
-export async function promoteDue(broker: Broker, signal: AbortSignal): Promise<never> {
-  for (;;) {
-    let pauseMs = PROMOTE_MS;
-    await ifAvailable(async () => {
-      const { promoted, nextInMs } = await broker.promote(PROMOTE_BATCH);
-      if (promoted === PROMOTE_BATCH) pauseMs = 0;
-      else if (nextInMs !== null) pauseMs = Math.min(Math.max(nextInMs, SHORTEST_PAUSE_MS), PROMOTE_MS);
-    });
-    await sleep(pauseMs, signal);
-  }
 }
 
 /** Cleans up under the lock, if it can be had. */
