@@ -4,11 +4,15 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
+
+/** The certificate of the authority that signed all certificates of the tests. */
+export const AUTHORITY = certificate("ca");
 
 /** How long a server may take until it answers, in ms. */
 const START_MS = 15_000;
@@ -22,10 +26,14 @@ export interface RedisServerOptions {
   readonly args?: readonly string[];
   /** Listens on a unix socket too, and `url` names that. */
   readonly unixSocket?: boolean;
+  /** Speaks TLS alone, and `url` says so; with a certificate for 127.0.0.1 and localhost, or for another host. */
+  readonly tls?: "server" | "elsewhere";
+  /** The users that may come in, and no others, as redis.conf has them: "worker on >password ~* &* +@all". */
+  readonly users?: readonly string[];
 }
 
 export interface RedisServer {
-  /** redis://127.0.0.1:PORT/1, or redis+unix:///PATH?db=1. */
+  /** redis://127.0.0.1:PORT/1 (rediss:// with TLS), or redis+unix:///PATH?db=1; without a user. */
   readonly url: string;
   readonly port: number;
   /** Of the server that runs, or ran last. */
@@ -44,8 +52,14 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const dir = await mkdtemp(join(tmpdir(), "taskexe-redis-"));
   const port = await freePort();
   const socket = join(dir, "redis.sock");
+  const config = join(dir, "redis.conf");
+  // Not a user without rights: its rights are those with which Redis reads transactions back from the disk, and what it
+  // may not do would be lost (https://github.com/redis/redis/issues/14541).
+  const users = options.users === undefined ? [] : ["default off ~* &* +@all", ...options.users];
+  await writeFile(config, users.map((user) => `user ${user}\n`).join(""));
   const args = [
-    ...["--port", String(port), "--bind", "127.0.0.1", "--dir", dir, "--logfile", join(dir, "redis.log")],
+    ...[config, "--bind", "127.0.0.1", "--dir", dir, "--logfile", join(dir, "redis.log")],
+    ...(options.tls ? tlsArgs(port, options.tls) : ["--port", String(port)]),
     ...["--daemonize", "no", "--save", "", "--databases", "16"],
     ...(options.appendonly ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"]),
     ...(options.unixSocket ? ["--unixsocket", socket, "--unixsocketperm", "700"] : []),
@@ -53,13 +67,15 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   ];
   let child: ChildProcess;
   try {
-    child = await start(args, port, dir);
+    child = await start(args, port, dir, options);
   } catch (error) {
     await rm(dir, { recursive: true, force: true });
     throw error;
   }
   return {
-    url: options.unixSocket ? `redis+unix://${socket}?db=1` : `redis://127.0.0.1:${port}/1`,
+    url: options.unixSocket
+      ? `redis+unix://${socket}?db=1`
+      : `${options.tls ? "rediss" : "redis"}://127.0.0.1:${port}/1`,
     port,
     get pid() {
       return child.pid ?? 0;
@@ -68,7 +84,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     kill: (signal) => end(child, signal),
     async restart() {
       await end(child, "SIGKILL");
-      child = await start(args, port, dir);
+      child = await start(args, port, dir, options);
     },
     async stop() {
       await end(child, "SIGTERM");
@@ -77,7 +93,24 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   };
 }
 
-async function start(args: readonly string[], port: number, dir: string): Promise<ChildProcess> {
+function certificate(name: string): string {
+  return resolve(import.meta.dirname, `tls/${name}.crt`);
+}
+
+function tlsArgs(port: number, name: string): string[] {
+  const key = resolve(import.meta.dirname, "tls/server.key");
+  return [
+    ...["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no"],
+    ...["--tls-cert-file", certificate(name), "--tls-key-file", key, "--tls-ca-cert-file", AUTHORITY],
+  ];
+}
+
+async function start(
+  args: readonly string[],
+  port: number,
+  dir: string,
+  options: RedisServerOptions,
+): Promise<ChildProcess> {
   const child = spawn("redis-server", args, { stdio: "ignore" });
   // Waits for "spawn"; rejects with "error", which comes where the program is missing.
   await once(child, "spawn").catch((error: unknown) => {
@@ -88,7 +121,7 @@ async function start(args: readonly string[], port: number, dir: string): Promis
   });
   const { signal } = openRoot();
   const until = performance.now() + START_MS;
-  while (!(await answers(port))) {
+  while (!(await answers(port, options.tls !== undefined))) {
     if (child.exitCode !== null || performance.now() > until) {
       child.kill("SIGKILL");
       const log = await readFile(join(dir, "redis.log"), "utf8").catch(() => "no log");
@@ -111,17 +144,18 @@ async function end(child: ChildProcess, signal: Parameters<RedisServer["kill"]>[
   clearTimeout(killer);
 }
 
-/** Whether the server answers a PING; one that still loads its data does not. */
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => socket.write("PING\r\n"));
+/** Whether the server answers a PING; one that still loads its data does not. To ask for a password is an answer. */
+function answers(port: number, tls: boolean): Promise<boolean> {
+  const at = { port, host: "127.0.0.1" };
+  return new Promise((answer) => {
+    const socket = tls ? connectTls({ ...at, rejectUnauthorized: false }) : connect(at);
+    socket.once(tls ? "secureConnect" : "connect", () => socket.write("PING\r\n"));
     socket.once("data", (data) => {
-      resolve(data.toString().startsWith("+PONG"));
+      answer(/^(\+PONG|-NOAUTH)/.test(data.toString()));
       socket.destroy();
     });
-    socket.once("error", () => resolve(false));
-    socket.once("close", () => resolve(false));
+    socket.once("error", () => answer(false));
+    socket.once("close", () => answer(false));
   });
 }
 

@@ -181,7 +181,7 @@ function ready(redis: Redis): Promise<void> {
 
 /** Whether Redis refused the db: there are fewer, or the user may not select it. */
 function isRefusedSelect(error: unknown): boolean {
-  if (!(error instanceof Error && "command" in error)) return false;
+  if (!(error instanceof Error && error.name === "ReplyError" && "command" in error)) return false;
   const { command } = error;
   return typeof command === "object" && command !== null && "name" in command && command.name === "select";
 }
