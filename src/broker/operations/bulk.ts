@@ -5,7 +5,7 @@
  */
 import type { TaskRecord } from "../../task/record.ts";
 import type { TaskState } from "../../task/state.ts";
-import { type Administration, MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../administration.ts";
+import { MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../administration.ts";
 import type { Broker } from "../broker.ts";
 
 /** Which tasks: of a type, of a queue, or of both. */
@@ -29,44 +29,65 @@ const MOST_WALKS = 40;
 const LIVING: readonly TaskState[] = ["scheduled", "retrying", "queued", "running"];
 
 /** Cancels every living task that matches. Yields how many more were cancelled, running ones included. */
-export async function* cancelMatching(broker: Broker, filter: TaskFilter): AsyncGenerator<number> {
+export async function* cancelMatching(
+  broker: Pick<Broker, "list" | "cancel">,
+  filter: TaskFilter,
+): AsyncGenerator<number> {
   for (const state of LIVING) {
     // A running one stays in the list until it has ended: each is asked once.
     const asked = new Set<string>();
-    yield* walk(broker, { ...filter, state }, async (tasks) => {
+    yield* walk(broker, { ...filter, state }, async (tasks, walks) => {
       const fresh = tasks.map(({ id }) => id).filter((id) => !asked.has(id));
-      if (fresh.length === 0) return 0;
+      if (fresh.length === 0) return NO_CHANGE;
       if (state === "running") for (const id of fresh) asked.add(id);
-      const receipts = await broker.cancel(fresh);
-      return receipts.filter((receipt) => receipt.state !== null && LIVING.includes(receipt.state)).length;
+      const states = (await broker.cancel(fresh)).map((receipt) => receipt.state);
+      const moved = states.filter((each) => each !== null && LIVING.includes(each)).length;
+      // One without a record stays in the list until it is claimed: it is told once and calls for no further walk.
+      const flagged = walks === 0 ? states.filter((each) => each === null).length : 0;
+      return { moved, told: moved + flagged };
     });
   }
 }
 
-/** Queues every dead (or cancelled) task that matches once more. Yields how many more were queued. */
+/**
+ * Queues every dead (or cancelled) task that matches once more, as they are now: one that ends again meanwhile is not
+ * taken again. Yields how many more were queued.
+ */
 export function retryMatching(
-  broker: Administration,
+  broker: Pick<Broker, "list" | "retry" | "now">,
   { state, ...filter }: TaskFilter & { readonly state: RetriedState },
 ): AsyncGenerator<number> {
+  const begun = broker.now();
   return walk(broker, { ...filter, state }, async (tasks) => {
-    const receipts = await broker.retry(tasks.map(({ id }) => id));
-    return receipts.filter(({ retried }) => retried).length;
+    const ids = tasks.filter(({ finished_at: at }) => at === null || at <= begun).map(({ id }) => id);
+    if (ids.length === 0) return NO_CHANGE;
+    const moved = (await broker.retry(ids)).filter(({ retried }) => retried).length;
+    return { moved, told: moved };
   });
 }
 
 /** Removes every ended record that matches. Yields how many more are gone. */
-export async function* purgeMatching(broker: Administration, query: PurgeQuery): AsyncGenerator<number> {
+export async function* purgeMatching(broker: Pick<Broker, "purge">, query: PurgeQuery): AsyncGenerator<number> {
   for (;;) {
     const purged = await broker.purge(query, BATCH);
-    if (purged === 0) return;
-    yield purged;
+    if (purged > 0) yield purged;
+    // Less than could go: all were gone, and what ends from now on was not meant.
+    if (purged < BATCH) return;
   }
 }
 
+/** What a change did to a page: how many tasks left the list, and how many are to be told of. */
+interface Change {
+  readonly moved: number;
+  readonly told: number;
+}
+
+const NO_CHANGE: Change = { moved: 0, told: 0 };
+
 async function* walk(
-  broker: Administration,
+  broker: Pick<Broker, "list">,
   { state, queue, type }: TaskFilter & { readonly state: TaskState },
-  change: (tasks: readonly TaskRecord[]) => Promise<number>,
+  change: (tasks: readonly TaskRecord[], walks: number) => Promise<Change>,
 ): AsyncGenerator<number> {
   const filter = {
     state,
@@ -80,9 +101,9 @@ async function* walk(
     do {
       const page = await broker.list(cursor === null ? filter : { ...filter, cursor });
       if (page.tasks.length > 0) {
-        const more = await change(page.tasks);
-        changed += more;
-        yield more;
+        const { moved, told } = await change(page.tasks, walks);
+        changed += moved;
+        yield told;
       }
       cursor = page.cursor;
     } while (cursor !== null);

@@ -1,0 +1,54 @@
+/** Changes to whatever matches a filter, over brokers that go on while they are made. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cancelMatching, purgeMatching, retryMatching } from "../../src/broker/operations/bulk.ts";
+import type { TaskRecord } from "../../src/task/record.ts";
+import type { TaskState } from "../../src/task/state.ts";
+
+async function total(steps: AsyncIterable<number>): Promise<number> {
+  let sum = 0;
+  for await (const step of steps) sum += step;
+  return sum;
+}
+
+const recordOf = (id: string, finishedAt: number | null) => ({ id, finished_at: finishedAt }) as TaskRecord;
+
+test("a retry takes each dead task once, though it dies again before the list is gone through", async () => {
+  let now = 1_000;
+  const died = new Map(Array.from({ length: 50 }, (_, index) => [`t${index}`, 500]));
+  const retried: string[] = [];
+  const broker = {
+    now: () => now,
+    list: async () => ({ tasks: [...died].map(([id, at]) => recordOf(id, at)), cursor: null }),
+    async retry(ids: readonly string[]) {
+      now += 10;
+      retried.push(...ids);
+      for (const id of ids) died.set(id, now);
+      return ids.map((id) => ({ id, state: "dead" as const, retried: true }));
+    },
+  };
+  assert.equal(await total(retryMatching(broker, { state: "dead", type: "x" })), 50);
+  assert.equal(retried.length, 50);
+});
+
+test("a purge ends though records come to be as fast as they are removed", async () => {
+  const left = [1_000, 1_000, 300, 300, 300];
+  const broker = { purge: async () => left.shift() ?? 300 };
+  assert.equal(await total(purgeMatching(broker, { state: "done" })), 2_300);
+});
+
+test("tasks without a record are told once, though they stay in line until they are claimed", async () => {
+  const asked: number[] = [];
+  const broker = {
+    list: async ({ state }: { state?: TaskState }) => ({
+      tasks: state === "queued" ? [recordOf("a", null), recordOf("b", null)] : [],
+      cursor: null,
+    }),
+    async cancel(ids: readonly string[]) {
+      asked.push(ids.length);
+      return ids.map((id) => ({ id, state: null }));
+    },
+  };
+  assert.equal(await total(cancelMatching(broker, { type: "x" })), 2);
+  assert.deepEqual(asked, [2]);
+});
