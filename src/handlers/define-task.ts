@@ -6,6 +6,7 @@ import * as v from "valibot";
 import type { CancelScope, Nursery } from "../concurrency/index.ts";
 import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
 import { PrioritySchema, QueueNameSchema, UniqueSchema } from "../task/enqueue-options.ts";
+import { DurationSchema } from "../task/limits.ts";
 import { type Backoff, BackoffSchema, MAX_TYPE_LENGTH } from "../task/message.ts";
 
 /** The task that an attempt runs, as handlers see it. */
@@ -80,12 +81,6 @@ function isSchema(value: unknown): boolean {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === "schema";
 }
 
-const Milliseconds = v.pipe(
-  v.number("must be a number of ms"),
-  v.finite("must be finite"),
-  v.minValue(0, "must be 0 or more"),
-);
-
 // Strict, since handler files run without a type check: a misspelt key must not be a setting that silently is not set.
 const DefinitionSchema = v.strictObject({
   type: v.pipe(
@@ -101,12 +96,12 @@ const DefinitionSchema = v.strictObject({
   crashBudget: v.optional(
     v.pipe(v.number("must be a number"), v.integer("must be an integer"), v.minValue(0, "must be 0 or more")),
   ),
-  timeoutMs: v.optional(Milliseconds),
-  retentionMs: v.optional(Milliseconds),
+  timeoutMs: v.optional(DurationSchema),
+  retentionMs: v.optional(DurationSchema),
   queue: v.optional(QueueNameSchema),
   priority: v.optional(PrioritySchema),
-  delayMs: v.optional(Milliseconds),
-  deadlineMs: v.optional(Milliseconds),
+  delayMs: v.optional(DurationSchema),
+  deadlineMs: v.optional(DurationSchema),
   unique: v.optional(UniqueSchema),
   run: v.function("must be a function"),
 });

@@ -3,13 +3,14 @@
  * command line and HTTP. Turning it into a request is new-task.ts.
  */
 import * as v from "valibot";
+import { DurationSchema, MAX_DURATION_MS, TimestampSchema } from "./limits.ts";
 import { BackoffSchema, MAX_UNIQUE_KEY_LENGTH, MessageSchema } from "./message.ts";
 
 /** The queue of tasks that name none. */
 export const DEFAULT_QUEUE = "common";
 
 const UNTIL_DONE = "until-done";
-const HOLD = `must be a number of ms, at least 1, or "${UNTIL_DONE}"`;
+const HOLD = `must be a number of ms from 1 to ${MAX_DURATION_MS} (100 years), or "${UNTIL_DONE}"`;
 
 /** Names of queues: they stand in keys, paths and flags. */
 export const QueueNameSchema = v.pipe(
@@ -31,19 +32,13 @@ export const PrioritySchema = v.pipe(
   v.maxValue(MAX_PRIORITIES - 1, PRIORITY),
 );
 
-const Milliseconds = v.pipe(
-  v.number("must be a number of ms"),
-  v.finite("must be finite"),
-  v.minValue(0, "must be 0 or more"),
-);
-
 const Time = v.union(
   [
     v.pipe(
       v.date(),
       v.check((date) => Number.isFinite(date.getTime())),
     ),
-    Milliseconds,
+    TimestampSchema,
   ],
   "must be a Date, or Unix ms",
 );
@@ -54,9 +49,12 @@ export const UniqueSchema = v.strictObject({
       v.string("must be a string"),
       v.nonEmpty("must not be empty"),
       v.maxLength(MAX_UNIQUE_KEY_LENGTH, `must be at most ${MAX_UNIQUE_KEY_LENGTH} characters long`),
+      v.check((key) => key.isWellFormed(), "must be text without halves of characters"),
     ),
   ),
-  forMs: v.optional(v.union([v.literal(UNTIL_DONE), v.pipe(v.number(), v.finite(), v.minValue(1, HOLD))], HOLD)),
+  forMs: v.optional(
+    v.union([v.literal(UNTIL_DONE), v.pipe(v.number(), v.minValue(1, HOLD), v.maxValue(MAX_DURATION_MS, HOLD))], HOLD),
+  ),
 });
 
 export const EnqueueOptionsSchema = v.pipe(
@@ -81,11 +79,11 @@ export const EnqueueOptionsSchema = v.pipe(
         v.maxValue(1_000, "must be at most 1000"),
       ),
     ),
-    timeoutMs: v.optional(Milliseconds),
+    timeoutMs: v.optional(DurationSchema),
     deadlineAt: v.optional(Time),
-    delayMs: v.optional(Milliseconds),
+    delayMs: v.optional(DurationSchema),
     at: v.optional(Time),
-    retentionMs: v.optional(Milliseconds),
+    retentionMs: v.optional(DurationSchema),
     unique: v.optional(v.nullable(UniqueSchema)),
   }),
   v.check(({ delayMs, at }) => delayMs === undefined || at === undefined, "delayMs and at exclude each other"),

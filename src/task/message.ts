@@ -5,6 +5,7 @@
  * Whatever cannot be a task gets a reason that names what is wrong; nothing here throws on bad input.
  */
 import * as v from "valibot";
+import { DurationSchema, TimestampSchema } from "./limits.ts";
 
 /** The type of a message that names none, and of the handler that takes it. */
 export const DEFAULT_TYPE = "default";
@@ -23,32 +24,32 @@ export const MAX_ID_LENGTH = 256;
 export const MAX_TYPE_LENGTH = 128;
 export const MAX_UNIQUE_KEY_LENGTH = 512;
 
-const Milliseconds = v.pipe(v.number(), v.finite(), v.minValue(0));
-
 /** How long to wait before the next attempt. `full jitter`: a random time between 0 and the computed delay. */
 export const BackoffSchema = v.strictObject({
   kind: v.picklist(["fixed", "exponential"]),
   /** The first delay, in ms. */
-  delay_ms: Milliseconds,
+  delay_ms: DurationSchema,
   /** The longest delay, in ms. */
-  max_ms: v.optional(Milliseconds),
+  max_ms: v.optional(DurationSchema),
 });
 
 /** Options of one task, all optional; what is absent comes from the handler, then from the configuration. */
 export const TaskOptionsSchema = v.looseObject({
   /** Which attempt the next run is, from 1. Written by the broker when it queues a retry. */
   attempt: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  /** How often it met an executor that does not know its type. Written by the broker, as `attempt` is. */
+  unknown_type: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   /** How many attempts there may be in all. */
   attempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   backoff: v.optional(BackoffSchema),
   /** How often an executor may die over the task before it is quarantined. */
   crash_budget: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
   /** How long one attempt may take, in ms. */
-  timeout_ms: v.optional(Milliseconds),
+  timeout_ms: v.optional(DurationSchema),
   /** When the task must have ended, Unix ms on the broker's clock. */
-  deadline_at: v.optional(Milliseconds),
+  deadline_at: v.optional(TimestampSchema),
   /** How long the record of the ended task is kept, in ms; 0 keeps and writes none. */
-  retention_ms: v.optional(Milliseconds),
+  retention_ms: v.optional(DurationSchema),
   /** The key that this task holds until it has ended. */
   unique_key: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_UNIQUE_KEY_LENGTH))),
 });
@@ -60,11 +61,14 @@ const IdSchema = v.pipe(
   v.string("must be a string"),
   v.nonEmpty("must not be empty"),
   v.maxLength(MAX_ID_LENGTH, `must be at most ${MAX_ID_LENGTH} characters long`),
+  // Half a character cannot be written as UTF-8: it would be another id by the time it is looked for.
+  v.check((id) => id.isWellFormed(), "must be text without halves of characters"),
 );
 const TypeSchema = v.pipe(
   v.string("must be a string"),
   v.nonEmpty("must not be empty"),
   v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
+  v.check((type) => type.isWellFormed(), "must be text without halves of characters"),
 );
 
 /** What every message must have; other keys are not looked at, and kept. */
@@ -162,7 +166,7 @@ const MAX_PASSED = 256;
 const MAX_PASSED_LENGTH = 512;
 
 function isText(value: unknown, maxLength: number): value is string {
-  return typeof value === "string" && value !== "" && value.length <= maxLength;
+  return typeof value === "string" && value !== "" && value.length <= maxLength && value.isWellFormed();
 }
 
 /** Writes the JSON of one task. `options` is left out when it is empty. */

@@ -59,7 +59,7 @@ export function prepareTask(
   // Who ends the task frees the key, so the message must say it.
   const message =
     unique?.ttlMs === null ? withOptions(plain, { ...optionsOf(options), unique_key: unique.key }) : plain;
-  const task = { id, type, queue, priority, message, retentionMs: options.retentionMs ?? retentionMs };
+  const task = { id, type, queue, priority, message, retentionMs: Math.ceil(options.retentionMs ?? retentionMs) };
   return { ...task, dueAt: dueAtOf(options, now), ...(unique === null ? {} : { unique }) };
 }
 
@@ -100,6 +100,9 @@ function wordsOf(issue: v.BaseIssue<unknown>): string {
 }
 
 function written(task: Parameters<typeof formatMessage>[0]): string {
+  if (typeof task.payload === "function" || typeof task.payload === "symbol") {
+    throw new InvalidTaskError(`the payload cannot be written as JSON: it is a ${typeof task.payload}`);
+  }
   try {
     return formatMessage(task);
   } catch (error) {
@@ -129,7 +132,7 @@ function optionsOf({
     ...(crashBudget === undefined ? {} : { crash_budget: crashBudget }),
     ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }),
     ...(deadlineAt === undefined ? {} : { deadline_at: Number(deadlineAt) }),
-    ...(retentionMs === undefined ? {} : { retention_ms: retentionMs }),
+    ...(retentionMs === undefined ? {} : { retention_ms: Math.ceil(retentionMs) }),
   };
 }
 

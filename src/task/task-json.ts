@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "./enqueue-options.ts";
+import { TimestampSchema } from "./limits.ts";
 import { MAX_TYPE_LENGTH } from "./message.ts";
 
 const options = EnqueueOptionsSchema.entries;
@@ -16,7 +17,7 @@ export const TypeNameSchema = v.pipe(
 
 const Time = v.union(
   [
-    v.pipe(v.number(), v.finite(), v.minValue(0)),
+    TimestampSchema,
     v.pipe(
       v.string(),
       v.isoTimestamp(),

@@ -101,9 +101,17 @@ test("what is wrong is refused with its place and what is expected there", () =>
   assert.match(refusal(1, { at: new Date("no") }), /^at: must be a Date, or Unix ms$/);
   assert.match(
     refusal(1, { unique: { forMs: 0 } }),
-    /^unique.forMs: must be a number of ms, at least 1, or "until-done"$/,
+    /^unique.forMs: must be a number of ms from 1 to 3155760000000 \(100 years\), or "until-done"$/,
   );
   assert.match(refusal(1, { id: "" }), /^id: must not be empty$/);
+  assert.match(refusal(1, { id: "s\ud800x" }), /^id: must be text without halves of characters$/);
+  assert.match(refusal(1, { at: 1e17 }), /^at: must be at most 8640000000000000, the last time that a Date can hold$/);
+  assert.match(refusal(1, { delayMs: 1e300 }), /^delayMs: must be at most 3155760000000 ms \(100 years\)$/);
+  assert.match(refusal(1, { backoff: { kind: "fixed", delay_ms: 1e300 } }), /^backoff.delay_ms: must be at most/);
+  assert.match(
+    refusal(() => 1, {}),
+    /the payload cannot be written as JSON: it is a function/,
+  );
   assert.match(refusal(1n, {}), /the payload cannot be written as JSON: .*BigInt/);
   assert.match(refusal("x".repeat(5_000_000), {}), /characters long; at most 4194304/);
 });

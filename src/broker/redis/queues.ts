@@ -1,13 +1,8 @@
 /** What stands in the queues: enqueues, promotions, counts. Each batch is one call to Redis. */
 
 import { TASK_STATES } from "../../task/state.ts";
-import {
-  type Backlog,
-  type EnqueueReceipt,
-  type EnqueueRequest,
-  MAX_ENQUEUE_BATCH,
-  type QueueCounts,
-} from "../broker.ts";
+import type { Backlog, EnqueueReceipt, EnqueueRequest, QueueCounts } from "../broker.ts";
+import { checkRequests } from "../check-requests.ts";
 import { execute, type RedisConnections } from "./connections.ts";
 import {
   cancelledKey,
@@ -39,7 +34,7 @@ export class RedisQueues {
   }
 
   async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
-    this.#check(requests);
+    checkRequests(requests, this.#priorities);
     if (requests.length === 0) return [];
     const recordless = requests.every(({ retentionMs, delayMs, unique }) => retentionMs === 0 && !delayMs && !unique);
     return recordless ? this.#append(requests) : this.#enqueueWithRecords(requests);
@@ -93,19 +88,6 @@ export class RedisQueues {
       const created = Number(reply[3 * index]) === 1;
       return { id: String(reply[3 * index + 2]), created, state: state ?? "queued" };
     });
-  }
-
-  #check(requests: readonly EnqueueRequest[]): void {
-    if (requests.length > MAX_ENQUEUE_BATCH) {
-      throw new RangeError(`an enqueue takes at most ${MAX_ENQUEUE_BATCH} tasks at once, got ${requests.length}`);
-    }
-    for (const { id, priority } of requests) {
-      if (!Number.isInteger(priority) || priority < 0 || priority >= this.#priorities) {
-        throw new RangeError(
-          `task ${id}: the priority must be a whole number from 0 to ${this.#priorities - 1}, got ${priority}`,
-        );
-      }
-    }
   }
 
   async #count(queue: string): Promise<QueueCounts> {

@@ -1,7 +1,7 @@
 /**
  * Into the line: new tasks, and those whose time has come.
  */
-import { type EnqueueReceipt, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../broker.ts";
+import type { EnqueueReceipt, EnqueueRequest } from "../broker.ts";
 import { dropOldFlags } from "./cancels.ts";
 import { TAKE_ID } from "./ids.ts";
 import { numberOf, textOf } from "./rows.ts";
@@ -17,28 +17,6 @@ const STATE_OF = "SELECT state FROM tasks WHERE seq = (SELECT seq FROM ids WHERE
 const DUE = "SELECT seq, queue, state FROM tasks WHERE due_at <= ? ORDER BY due_at, place LIMIT ?";
 const NEXT_DUE = "SELECT due_at FROM tasks WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1";
 const PROMOTE = `UPDATE tasks SET state = ${STATE.queued}, place = ?, queued_at = ?, due_at = NULL WHERE seq = ?`;
-
-/** @throws RangeError for a batch or a request that no broker takes; nothing is enqueued then. */
-export function checkRequests(requests: readonly EnqueueRequest[], priorities: number): void {
-  if (requests.length > MAX_ENQUEUE_BATCH) {
-    throw new RangeError(`enqueue takes at most ${MAX_ENQUEUE_BATCH} tasks a call, got ${requests.length}`);
-  }
-  for (const { id, priority, retentionMs, delayMs = 0, unique } of requests) {
-    if (!Number.isInteger(priority) || priority < 0 || priority >= priorities) {
-      throw new RangeError(
-        `the priority of task "${id}" must be an integer from 0 to ${priorities - 1}, got ${priority}`,
-      );
-    }
-    if (!(retentionMs >= 0) || !(delayMs >= 0)) {
-      throw new RangeError(
-        `retention and delay of task "${id}" must be 0 or more ms, got ${retentionMs} and ${delayMs}`,
-      );
-    }
-    if (unique !== undefined && unique.ttlMs !== null && !(unique.ttlMs > 0)) {
-      throw new RangeError(`the unique key of task "${id}" must be held for more than 0 ms, got ${unique.ttlMs}`);
-    }
-  }
-}
 
 /** All or nothing. A task whose id is there already is left as it is. */
 export function enqueue(store: Store, requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {

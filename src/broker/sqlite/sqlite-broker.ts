@@ -33,6 +33,7 @@ import {
   type ProgressWrite,
   type QueueCounts,
 } from "../broker.ts";
+import { checkRequests } from "../check-requests.ts";
 import { Bell } from "./bell.ts";
 import { purge, retry } from "./by-hand.ts";
 import { cancel, flagged } from "./cancels.ts";
@@ -45,7 +46,7 @@ import { DatabaseFile, pathOf } from "./database-file.ts";
 import { beat, leave, lock, members, unlock } from "./fleet.ts";
 import { list } from "./listing.ts";
 import { SqlitePauses } from "./pauses.ts";
-import { checkRequests, enqueue, promote } from "./queue-entry.ts";
+import { enqueue, promote } from "./queue-entry.ts";
 import { recordOf } from "./rows.ts";
 import { fireSchedule, putSchedule, removeSchedule, schedules } from "./schedules.ts";
 import { isUnavailable, messageOf } from "./sqlite-errors.ts";

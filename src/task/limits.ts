@@ -1,0 +1,24 @@
+/** The bounds of what a task may say of times, for every border where a task comes in. */
+import * as v from "valibot";
+
+/** The longest duration, in ms: 100 years. A time that far from now is still one that a Date can hold. */
+export const MAX_DURATION_MS = 3_155_760_000_000;
+
+/** The last time that a Date can hold, Unix ms. */
+export const MAX_TIME = 8_640_000_000_000_000;
+
+/** 0 ms to 100 years. */
+export const DurationSchema = v.pipe(
+  v.number("must be a number of ms"),
+  v.finite("must be finite"),
+  v.minValue(0, "must be 0 or more"),
+  v.maxValue(MAX_DURATION_MS, `must be at most ${MAX_DURATION_MS} ms (100 years)`),
+);
+
+/** Unix ms, up to what a Date can hold. */
+export const TimestampSchema = v.pipe(
+  v.number("must be Unix ms"),
+  v.finite("must be finite"),
+  v.minValue(0, "must be 0 or more"),
+  v.maxValue(MAX_TIME, `must be at most ${MAX_TIME}, the last time that a Date can hold`),
+);
