@@ -48,7 +48,7 @@ export class RedisCompletion {
     const fast = entries.filter((entry) => !slow.includes(entry));
     if (fast.length > 0) await this.#fast(fast);
     const lost = new Set<Entry>();
-    for (const entry of slow) if (!(await this.#fenced(entry))) lost.add(entry);
+    for (const [index, entry] of slow.entries()) if (!(await this.#fenced(entry, index))) lost.add(entry);
     return entries.map((entry) => (lost.has(entry) ? "lost" : "recorded"));
   }
 
@@ -60,11 +60,11 @@ export class RedisCompletion {
     const now = this.#now();
     const byStream = new Map<string, string[]>();
     const commands: RedisCommand[] = [];
-    for (const { outcome, delivery } of entries) {
+    for (const [index, { outcome, delivery }] of entries.entries()) {
       const ids = byStream.get(delivery.stream);
       if (ids) ids.push(delivery.entry);
       else byStream.set(delivery.stream, [delivery.entry]);
-      const own = outcomeCommands(outcome, delivery, this.#executor, now);
+      const own = outcomeCommands(outcome, delivery, { executor: this.#executor, now, index });
       if (own.length > 0) commands.push(...own);
     }
     for (const [stream, ids] of byStream) commands.push(["XACK", stream, GROUP, ...ids], ["XDEL", stream, ...ids]);
@@ -89,8 +89,9 @@ export class RedisCompletion {
     if (failed) throw this.#connections.translate(failed);
   }
 
-  async #fenced({ outcome, delivery }: Entry): Promise<boolean> {
-    const commands = outcomeCommands(outcome, delivery, this.#executor, this.#now());
+  async #fenced({ outcome, delivery }: Entry, index: number): Promise<boolean> {
+    const place = { executor: this.#executor, now: this.#now(), index };
+    const commands = outcomeCommands(outcome, delivery, place);
     const wasDoubtful = this.#doubtful.has(delivery);
     this.#doubtful.add(delivery);
     const reply = await this.#connections.run((redis) =>

@@ -7,7 +7,7 @@ import type { TaskRecord } from "../../task/record.ts";
 import type { TaskState } from "../../task/state.ts";
 import { type ListPage, type ListQuery, MAX_ADMINISTRATION_BATCH } from "../administration.ts";
 import { execute, type RedisConnections } from "./connections.ts";
-import type { StreamName } from "./intake.ts";
+import { type StreamName, streamsOf } from "./intake.ts";
 import {
   cancelledKey,
   deadKey,
@@ -39,19 +39,14 @@ interface Slice {
 export class RedisListing {
   readonly #connections: RedisConnections;
   readonly #records: RedisRecords;
-  readonly #streams: readonly StreamName[];
+  readonly #priorities: number;
   readonly #queues: readonly string[];
 
-  constructor(
-    connections: RedisConnections,
-    records: RedisRecords,
-    streams: readonly StreamName[],
-    queues: readonly string[],
-  ) {
+  constructor(connections: RedisConnections, records: RedisRecords, queues: readonly string[], priorities: number) {
     this.#connections = connections;
     this.#records = records;
-    this.#streams = streams;
     this.#queues = queues;
+    this.#priorities = priorities;
   }
 
   async list(query: ListQuery): Promise<ListPage> {
@@ -81,7 +76,7 @@ export class RedisListing {
 
   async #sources({ state, queue, type }: ListQuery): Promise<Source[]> {
     const queues = queue === undefined ? this.#queues : [queue];
-    const streams = this.#streams.filter((stream) => queues.includes(stream.queue));
+    const streams = streamsOf(queues, this.#priorities);
     const wants = (...states: TaskState[]): boolean => state === undefined || states.includes(state);
     const sources: Source[] = [];
     if (wants("running")) for (const stream of streams) sources.push({ kind: "pending", stream });
@@ -228,7 +223,7 @@ function matches(task: TaskRecord, { state, queue, type }: ListQuery): boolean {
 }
 
 function readCursor(cursor: string | undefined): { index: number; place: string } {
-  const match = /^(\d{1,6}):([\d-]*)$/.exec(cursor ?? "0:");
+  const match = /^(\d{1,6}):((?:\d{1,18}(?:-\d{1,18})?)?)$/.exec(cursor ?? "0:");
   if (match === null) throw new RangeError(`the cursor "${cursor}" is not one that a list has given`);
   return { index: Number(match[1]), place: match[2] ?? "" };
 }

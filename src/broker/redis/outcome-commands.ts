@@ -29,12 +29,24 @@ const SHORTEST_RETENTION_MS = 60_000;
 
 const NOTHING: RedisCommand[] = [];
 
-/** The commands of one outcome. `executor` and `now` (Unix ms, the broker's clock) go into the record. */
+/** What the commands of one outcome stand on. */
+export interface OutcomePlace {
+  /** Goes into the record. */
+  readonly executor: string;
+  /** Unix ms, the broker's clock; goes into the record. */
+  readonly now: number;
+  /** Which of its batch: retries that are due in the same millisecond keep their order. */
+  readonly index: number;
+}
+
+/** A score has room for so many places within a millisecond. */
+const PLACES = 1_024;
+
+/** The commands of one outcome. */
 export function outcomeCommands(
   outcome: Outcome,
   delivery: RedisDelivery,
-  executor: string,
-  now: number,
+  { executor, now, index }: OutcomePlace,
 ): RedisCommand[] {
   // The hot path: a task with nothing to tell.
   if (outcome.kind === "done" && outcome.retentionMs === 0 && !outcome.recorded) return NOTHING;
@@ -99,7 +111,7 @@ export function outcomeCommands(
       return [
         ["HSET", key, ...head, "state", "queued", "entry", "", "message", delivery.raw ?? ""],
         ["HSETNX", key, "retention", outcome.retentionMs],
-        ["ZADD", parkedKey(queue, outcome.type), Math.floor(now), outcome.id],
+        ["ZADD", parkedKey(queue, outcome.type), placeInLine(delivery.entry), outcome.id],
         ["SADD", PARKED_TYPES_KEY, parkedName(queue, outcome.type)],
       ];
     case "retry": {
@@ -107,10 +119,16 @@ export function outcomeCommands(
       return [
         ["HSET", key, ...head, "state", "retrying", "due_at", due, "message", outcome.message, "entry", ""],
         ["HSET", key, "error", JSON.stringify(outcome.error), "retention", outcome.retentionMs],
-        ["ZADD", scheduledKey(queue), due, outcome.id],
+        ["ZADD", scheduledKey(queue), due + (index % PLACES) / PLACES, outcome.id],
       ];
     }
   }
+}
+
+/** From an entry's id, `{ms}-{number}`, to a score: what was queued first is queued again first. */
+function placeInLine(entry: string): number {
+  const [ms = 0, number = 0] = entry.split("-").map(Number);
+  return ms + Math.min(number, PLACES - 1) / PLACES;
 }
 
 function headOf(outcome: Outcome, delivery: RedisDelivery, executor: string): (string | number)[] {

@@ -100,7 +100,7 @@ export class RedisBroker implements Broker {
     this.#queues = new RedisQueues(this.#connections, options.queues, priorities);
     this.#records = new RedisRecords(this.#connections, now);
     this.#cancels = new RedisCancels(this.#connections, now);
-    this.#listing = new RedisListing(this.#connections, this.#records, streams, options.queues);
+    this.#listing = new RedisListing(this.#connections, this.#records, options.queues, priorities);
     this.#byHand = new RedisByHand(this.#connections, options.queues);
     this.#schedules = new RedisSchedules(this.#connections);
   }

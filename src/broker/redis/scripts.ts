@@ -82,7 +82,8 @@ const SHARED = `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function int(n) return string.format('%.0f', n) end
-local function enqueue(prefix, r)
+-- What is due in the same millisecond comes in the order in which it was enqueued: a score has room for 1 024 places.
+local function enqueue(prefix, r, place)
   local key = prefix .. r.id
   local state = redis.call('HGET', key, 'state')
   if state then return 0, state, r.id end
@@ -91,7 +92,8 @@ local function enqueue(prefix, r)
     if holder then
       local held = redis.call('HGET', prefix .. holder, 'state')
       local ended = not held or ${isOneOf("held", ENDED_STATES)}
-      if tonumber(r.ttl) > 0 or not ended then return 0, held or 'done', holder end
+      -- One that is held for a time ends by itself, whatever the task that now asks for it wants.
+      if tonumber(r.ttl) > 0 or not ended or redis.call('PTTL', r.unique) >= 0 then return 0, held or 'done', holder end
     end
     if tonumber(r.ttl) > 0 then redis.call('SET', r.unique, r.id, 'PX', r.ttl) else redis.call('SET', r.unique, r.id) end
   end
@@ -100,7 +102,7 @@ local function enqueue(prefix, r)
   if delay > 0 then
     state = 'scheduled'
     due = int(now + delay)
-    redis.call('ZADD', r.scheduled, due, r.id)
+    redis.call('ZADD', r.scheduled, string.format('%.4f', tonumber(due) + place / 1024), r.id)
   else
     state = 'queued'
     entry = redis.call('XADD', r.stream, '*', 'message', r.message)
@@ -134,7 +136,7 @@ end
 const ENQUEUE = `${SHARED}
 local out = {}
 for i = 2, #ARGV, 11 do
-  local created, state, id = enqueue(ARGV[1], read(i))
+  local created, state, id = enqueue(ARGV[1], read(i), (i - 2) / 11 % 1024)
   out[#out + 1] = created
   out[#out + 1] = state
   out[#out + 1] = id
@@ -147,14 +149,15 @@ local due = redis.call('ZSCORE', KEYS[1], ARGV[2])
 if not due or tonumber(due) ~= tonumber(ARGV[3]) then return 0 end
 if ARGV[4] == '' then redis.call('ZREM', KEYS[1], ARGV[2]) else redis.call('ZADD', KEYS[1], ARGV[4], ARGV[2]) end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
-enqueue(ARGV[1], read(6))
+enqueue(ARGV[1], read(6), 0)
 return 1`;
 
 /** KEYS scheduled; ARGV record prefix, max -> promoted, ms until the next is due (-1: nothing waits). */
 const PROMOTE = `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])
+-- All that is due in this millisecond: behind the point stands only its place in line.
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now + 1), 'LIMIT', 0, ARGV[2])
 local n = 0
 for _, id in ipairs(due) do
   local key = ARGV[1] .. id
@@ -172,7 +175,7 @@ for _, id in ipairs(due) do
 end
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 if #first == 0 then return { n, -1 } end
-return { n, math.max(0, math.ceil(tonumber(first[2]) - now)) }`;
+return { n, math.max(0, math.floor(tonumber(first[2])) - now) }`;
 
 /**
  * ARGV group, record prefix, marks key, id, scheduled key less the queue, cancelled index less the queue, flag key,

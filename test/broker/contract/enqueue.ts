@@ -99,6 +99,27 @@ export function enqueueSentences(sentence: Sentence): void {
     assert.equal((await broker.backlog()).lag, 5);
   });
 
+  sentence("what is due in the same millisecond comes in the order in which it was enqueued", async (stage) => {
+    const broker = await stage.open("a");
+    const names = Array.from({ length: 30 }, (_, index) => `n${(index * 7) % 30}`);
+    await broker.enqueue(names.map((name) => task(name, { delayMs: 20 })));
+    let promoted = 0;
+    await eventually(5000, async () => {
+      promoted += (await broker.promote(100)).promoted;
+      return promoted === names.length;
+    });
+    const claimed = await claimAll(broker, names.length, stage.signal);
+    assert.deepEqual(claimed.map(idOf), names);
+  });
+
+  sentence("a request with a number that no clock can hold is refused, and its batch with it", async (stage) => {
+    const broker = await stage.open("a");
+    for (const wrong of [{ delayMs: 1e17 }, { retentionMs: 1e300 }, { unique: { key: "k", ttlMs: 1e300 } }]) {
+      await assert.rejects(broker.enqueue([task("good"), task("bad", wrong)]), RangeError);
+    }
+    assert.equal((await broker.backlog()).lag, 0);
+  });
+
   sentence("counts and backlog agree with what was done", async (stage) => {
     const broker = await stage.open("a", { queues: [QUEUE, "other"] });
     const empty = { queued: 0, running: 0, scheduled: 0, dead: 0 };

@@ -50,6 +50,26 @@ async function oneOfEach(stage: Stage, broker: Broker): Promise<void> {
 }
 
 export function listSentences(sentence: Sentence): void {
+  sentence("a queue that the broker was not opened with is listed by its name", async (stage) => {
+    const broker = await stage.open("a");
+    const urgent = { queue: "other", priority: 1 };
+    await broker.enqueue([
+      task("one", { queue: "other" }),
+      task("two", urgent),
+      task("three", { ...urgent, delayMs: 9e6 }),
+    ]);
+    assert.deepEqual(idsOf(await listAll(broker, { queue: "other" })).sort(), ["one", "three", "two"]);
+    assert.deepEqual(idsOf(await listAll(broker, { queue: "other", state: "queued" })).sort(), ["one", "two"]);
+    assert.deepEqual(await listAll(broker, {}), []);
+  });
+
+  sentence("a cursor that no list has given is refused", async (stage) => {
+    const broker = await stage.open("a");
+    for (const cursor of ["x", "0:99999999999999999999", "0:1-99999999999999999999", "-1:0"]) {
+      await assert.rejects(broker.list({ limit: 1, cursor }), RangeError, cursor);
+    }
+  });
+
   sentence("a list by state gives the tasks of that state, as their records tell them", async (stage) => {
     const broker = await stage.open("a");
     await oneOfEach(stage, broker);

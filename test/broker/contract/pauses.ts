@@ -52,6 +52,16 @@ export function pauseSentences(sentence: Sentence): void {
     },
   );
 
+  sentence("tasks whose type was paused come in the order in which they were enqueued", async (stage) => {
+    const [broker, client] = [await stage.open("a"), await stage.open(null)];
+    const names = Array.from({ length: 30 }, (_, index) => `n${(index * 7) % 30}`);
+    await client.pause({ kind: "type", name: "slow" });
+    await broker.enqueue([...names.map((name) => task(name, { type: "slow" })), task("last")]);
+    assert.deepEqual((await startUntil(broker, "last", stage.signal)).map(idOf), ["last"]);
+    await client.resume({ kind: "type", name: "slow" });
+    assert.deepEqual((await claimAll(broker, names.length, stage.signal)).map(idOf), names);
+  });
+
   sentence("a claim that waits already when its queue is paused takes nothing of it either", async (stage) => {
     const [broker, client] = [await stage.open("a", BOTH), await stage.open(null, BOTH)];
     const pausing = async () => {

@@ -55,6 +55,14 @@ export function uniqueSentences(sentence: Sentence): void {
     });
   }
 
+  sentence("a key that is held for a time is held for it, whatever the one wants that asks for it", async (stage) => {
+    const broker = await stage.open("a");
+    await enqueueOne(broker, "one", { unique: { key: KEY, ttlMs: 1_000 } });
+    await broker.complete([done(await claimOne(broker, stage.signal))]);
+    assert.deepEqual(await enqueueOne(broker, "two"), { id: "one", created: false, state: "done" });
+    await eventually(5_000, async () => (await enqueueOne(broker, "three")).created);
+  });
+
   sentence("a key is free as soon as its waiting task is cancelled", async (stage) => {
     const broker = await stage.open("a");
     await enqueueOne(broker, "one", { unique: UNTIL_ENDED, delayMs: 60_000 });
