@@ -10,7 +10,9 @@ const taskLogger = getLogger(["taskexe", "task"]);
 /** `logs` is null for a task that keeps no record: its lines go to the executor's log only. */
 export function attemptLog(message: TaskMessage, logs: TaskLogs | null): TaskLog {
   const logger = taskLogger.with({ id: message.id, type: message.type });
-  const note = (level: LogLine["level"], text: string, properties?: Readonly<Record<string, unknown>>): void => {
+  const note = (level: LogLine["level"], given: unknown, properties?: Readonly<Record<string, unknown>>): void => {
+    // Handler files run without a type check: an Error is what many log.
+    const text = given instanceof Error ? (given.stack ?? String(given)) : String(given);
     logs?.add(message.id, level, properties === undefined ? text : `${text} ${asJson(properties)}`);
   };
   return {

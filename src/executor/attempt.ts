@@ -15,7 +15,7 @@ import { AttemptContext } from "./attempt-context.ts";
 import type { CancelWatch } from "./cancel-watch.ts";
 import { conclude, type Ending } from "./conclude.ts";
 import { unwrapFailure } from "./failure.ts";
-import type { AttemptPolicy } from "./policy.ts";
+import type { AttemptPolicy, Limit } from "./policy.ts";
 import { readPayload } from "./read-payload.ts";
 import { readResult } from "./read-result.ts";
 import { RunningTask, type RunningTasks } from "./running.ts";
@@ -78,6 +78,8 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
     return { kind: "dead", reason, error: null };
   }
   if (parts.broker.isTypePaused(message.type)) return { kind: "parked" };
+  const late = parts.policy.deadlinePassed(message, parts.broker.now());
+  if (late !== null) return { kind: "dead", reason: late, error: null };
   if (definition === undefined) return { kind: "failed", error: unknownType(message, parts), retry: true };
   if (definition.payload === undefined) return runHandler(running, message, definition, message.payload, parts);
   const payload = await readPayload(definition.payload, message);
@@ -128,13 +130,13 @@ async function runHandler(
         },
       },
     );
-  const timeoutMs = parts.policy.timeoutOf(message, definition, parts.broker.now());
+  const limit = parts.policy.limitOf(message, definition, parts.broker.now());
   try {
-    if (timeoutMs === null) await inNursery();
-    else await failAfter(running.scope, timeoutMs, inNursery);
+    if (limit === null) await inNursery();
+    else await failAfter(running.scope, limit.ms, inNursery);
   } catch (error) {
     if (running.stop !== null || running.scope.signal.aborted) return { kind: "stopped" };
-    return { kind: "failed", error: timedOut(error, timeoutMs) ?? unwrapFailure(error), retry: true };
+    return { kind: "failed", error: timedOut(error, limit) ?? unwrapFailure(error), retry: true };
   }
   if (running.stop === "cancel" || running.stop === "lost") return { kind: "stopped" };
   const result = readResult(value);
@@ -142,9 +144,9 @@ async function runHandler(
   return { kind: "done", result: result.json };
 }
 
-function timedOut(error: unknown, timeoutMs: number | null): Error | null {
-  if (!(error instanceof TooSlowError)) return null;
-  const timeout = new Error(`the attempt took longer than its ${timeoutMs} ms and was stopped`);
+function timedOut(error: unknown, limit: Limit | null): Error | null {
+  if (!(error instanceof TooSlowError) || limit === null) return null;
+  const timeout = new Error(limit.passed);
   timeout.name = "TimeoutError";
   delete timeout.stack;
   return timeout;

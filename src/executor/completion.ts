@@ -13,6 +13,7 @@ import {
 import { type CancelScope, Latch, sleep, withNursery } from "../concurrency/index.ts";
 import type { SharedTurn } from "./shared-turn.ts";
 import type { Tally } from "./tally.ts";
+import type { TaskLogs } from "./task-logs.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
@@ -23,11 +24,22 @@ const IN_FLIGHT = 4;
 /** Between two tries while the broker is away, in ms. */
 const RETRY_MS = 100;
 
+export interface CompletionParts {
+  readonly broker: Broker;
+  readonly tally: Tally;
+  readonly turn: SharedTurn;
+  /** Written before the end of their task, so that whoever sees the end can read all of them. */
+  readonly logs: TaskLogs;
+  /** Told of each retry that was recorded, in how many ms it is due. */
+  readonly retriesIn: (delayMs: number) => void;
+}
+
 export class Completion {
   readonly #broker: Broker;
   readonly #tally: Tally;
   readonly #limit: number;
   readonly #turn: SharedTurn;
+  readonly #logs: TaskLogs;
   readonly #retriesIn: (delayMs: number) => void;
   #queue: Outcome[] = [];
   readonly #flushing = new Set<readonly Outcome[]>();
@@ -38,20 +50,14 @@ export class Completion {
 
   /**
    * @param limit - how many outcomes may wait before the intake is held back.
-   * @param retriesIn - told of each retry that was recorded, in how many ms it is due.
    */
-  constructor(
-    broker: Broker,
-    tally: Tally,
-    limit: number,
-    turn: SharedTurn,
-    retriesIn: (delayMs: number) => void = () => {},
-  ) {
-    this.#broker = broker;
-    this.#tally = tally;
+  constructor(parts: CompletionParts, limit: number) {
+    this.#broker = parts.broker;
+    this.#tally = parts.tally;
     this.#limit = limit;
-    this.#turn = turn;
-    this.#retriesIn = retriesIn;
+    this.#turn = parts.turn;
+    this.#logs = parts.logs;
+    this.#retriesIn = parts.retriesIn;
   }
 
   /** How many outcomes are not recorded yet. */
@@ -121,6 +127,7 @@ export class Completion {
   async #flush(batch: readonly Outcome[], signal: AbortSignal): Promise<void> {
     for (;;) {
       try {
+        if (this.#logs.some) await this.#logs.flush();
         const results = await this.#broker.complete(batch);
         this.#flushing.delete(batch);
         this.#settle(batch, results);

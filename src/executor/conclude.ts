@@ -60,20 +60,41 @@ export function conclude(
       return { ...base, kind: "dead", reason: ending.reason, error: ending.error, retentionMs: policy.deadRetentionMs };
     case "failed": {
       const error = toErrorRecord(ending.error);
+      if (ending.error instanceof UnknownTypeError) return unknownType(base, ending.error, message, policy);
       const delayMs = ending.retry ? nextDelay(ending.error, message, definition, policy, now) : null;
       if (delayMs === null) {
         return { ...base, kind: "dead", reason: reasonOf(error), error, retentionMs: policy.deadRetentionMs };
       }
-      const next = withOptions(delivery.raw, { ...message.options, attempt: running.attempt + 1 });
+      const { unknown_type: _, ...options } = message.options;
+      const next = withOptions(delivery.raw, { ...options, attempt: running.attempt + 1 });
       return { ...base, kind: "retry", error, delayMs, message: next };
     }
   }
 }
 
+/** Nothing of the task has run: its attempts stay as they are, and its patience is counted by itself. */
+function unknownType(
+  base: Omit<Extract<Outcome, { kind: "retry" }>, "kind" | "error" | "delayMs" | "message">,
+  unknown: UnknownTypeError,
+  message: TaskMessage,
+  policy: AttemptPolicy,
+): Outcome {
+  const met = (message.options.unknown_type ?? 0) + 1;
+  const delayMs = unknownTypeDelay(met);
+  const error = toErrorRecord(unknown);
+  const outcome = { ...base, attempt: base.attempt - 1, error };
+  if (delayMs === null) {
+    return { ...outcome, kind: "dead", reason: reasonOf(error), retentionMs: policy.deadRetentionMs };
+  }
+  const next = withOptions(base.delivery.raw ?? "", { ...message.options, unknown_type: met });
+  return { ...outcome, kind: "retry", delayMs, message: next };
+}
+
 /** Whether the enqueue, an earlier attempt or progress may have written a record. */
 function mayHaveRecord(running: RunningTask, message: TaskMessage): boolean {
   const atEnqueue = !message.foreign && message.options.retention_ms !== 0;
-  return atEnqueue || running.attempt > 1 || running.log !== null || message.options.unique_key !== undefined;
+  const again = running.attempt > 1 || message.options.unknown_type !== undefined;
+  return atEnqueue || again || running.log !== null || message.options.unique_key !== undefined;
 }
 
 /** In how many ms the next attempt is due; null: there is none. */
@@ -85,7 +106,6 @@ function nextDelay(
   now: number,
 ): number | null {
   const attempt = message.options.attempt ?? 1;
-  if (error instanceof UnknownTypeError) return unknownTypeDelay(attempt);
   // What a child of the handler's nursery throws arrives in a group.
   if (findError(error, DoNotRetryError) !== undefined) return null;
   if (attempt >= policy.attemptsOf(message, definition)) return null;

@@ -87,9 +87,12 @@ export class Executor implements StatusSource {
     const limit = Math.max(LEAST_OUTCOMES, parts.options.concurrency * OUTCOMES_PER_SLOT);
     this.#promoter = new Promoter(this.#broker);
     const retriesIn = (delayMs: number): void => this.#promoter.expect(delayMs);
-    this.#completion = new Completion(this.#broker, this.#tally, limit, this.#turn, retriesIn);
-    this.#cancels = new CancelWatch(this.#broker, this.#running);
     this.#logs = new TaskLogs(this.#broker);
+    this.#completion = new Completion(
+      { broker: this.#broker, tally: this.#tally, turn: this.#turn, logs: this.#logs, retriesIn },
+      limit,
+    );
+    this.#cancels = new CancelWatch(this.#broker, this.#running);
     this.#view = new StatusView({
       broker: this.#broker,
       running: this.#running,

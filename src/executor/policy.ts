@@ -3,7 +3,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { TaskDefinition } from "../handlers/define-task.ts";
 import type { Backoff, TaskMessage } from "../task/message.ts";
-import { backoffDelay } from "../task/retry.ts";
+import { backoffDelay, isDelay } from "../task/retry.ts";
 import {
   DEFAULT_ATTEMPTS,
   DEFAULT_BACKOFF,
@@ -14,6 +14,12 @@ import {
 } from "./options.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
+
+/** How long an attempt may take, in ms, and what its failure says when it has taken longer. */
+export interface Limit {
+  readonly ms: number;
+  readonly passed: string;
+}
 
 export class AttemptPolicy {
   readonly deadRetentionMs: number;
@@ -46,8 +52,11 @@ export class AttemptPolicy {
     if (typeof backoff !== "function") return backoffDelay(backoff, attempt);
     try {
       const delayMs = backoff(attempt, error);
-      if (Number.isFinite(delayMs) && delayMs >= 0) return delayMs;
-      logger.warn("The backoff of {type} gave {delayMs}: a delay is 0 ms or more", { type: message.type, delayMs });
+      if (isDelay(delayMs)) return delayMs;
+      logger.warn("The backoff of {type} gave {delayMs}: a delay is 0 ms to 100 years", {
+        type: message.type,
+        delayMs,
+      });
     } catch (thrown) {
       logger.warn("The backoff of {type} threw: {thrown}", { type: message.type, thrown: String(thrown) });
     }
@@ -58,11 +67,19 @@ export class AttemptPolicy {
     return message.options.retention_ms ?? definition?.retentionMs ?? this.#retentionMs;
   }
 
-  /** How long this attempt may take, in ms: its timeout, or what is left until the task's deadline; null: no limit. */
-  timeoutOf(message: TaskMessage, definition: TaskDefinition, now: number): number | null {
+  /** Why the task must not begin any more, or null. */
+  deadlinePassed({ options: { deadline_at: deadline } }: TaskMessage, now: number): string | null {
+    if (deadline === undefined || now < deadline) return null;
+    return `its deadline, ${new Date(deadline).toISOString()}, passed before the attempt could begin`;
+  }
+
+  /** How long this attempt may take: its timeout, or what is left until the task's deadline; null: no limit. */
+  limitOf(message: TaskMessage, definition: TaskDefinition, now: number): Limit | null {
     const timeout = message.options.timeout_ms ?? definition.timeoutMs ?? this.#timeoutMs;
-    const left = (message.options.deadline_at ?? Number.POSITIVE_INFINITY) - now;
-    const limit = Math.min(timeout, Math.max(left, 0));
-    return Number.isFinite(limit) ? limit : null;
+    const { deadline_at: deadline = Number.POSITIVE_INFINITY } = message.options;
+    const left = Math.max(deadline - now, 0);
+    if (left < timeout) return { ms: left, passed: `stopped at its deadline, ${new Date(deadline).toISOString()}` };
+    if (!Number.isFinite(timeout)) return null;
+    return { ms: timeout, passed: `the attempt took longer than its ${timeout} ms and was stopped` };
   }
 }

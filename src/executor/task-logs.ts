@@ -19,6 +19,7 @@ interface Waiting {
 export class TaskLogs {
   readonly #broker: Broker;
   #waiting = new Map<string, Waiting>();
+  #writing: Promise<void> | null = null;
 
   constructor(broker: Broker) {
     this.#broker = broker;
@@ -38,9 +39,24 @@ export class TaskLogs {
     }
   }
 
-  /** Writes what waits; lines that could not be written wait on. */
+  /** Whether a line waits, or is on its way. */
+  get some(): boolean {
+    return this.#waiting.size > 0 || this.#writing !== null;
+  }
+
+  /** Writes what waits, behind what is on its way; lines that could not be written wait on. */
   async flush(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
     if (this.#waiting.size === 0) return;
+    this.#writing = this.#write();
+    try {
+      await this.#writing;
+    } finally {
+      this.#writing = null;
+    }
+  }
+
+  async #write(): Promise<void> {
     const taken = this.#waiting;
     this.#waiting = new Map();
     const logs = [...taken].map(([id, { lines, dropped }]) => ({ id, lines: withDropped(lines, dropped) }));

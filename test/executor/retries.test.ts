@@ -11,7 +11,7 @@ import type { EnqueueOptions } from "../../src/task/enqueue-options.ts";
 import { prepareTask, requestOf } from "../../src/task/new-task.ts";
 import type { TaskRecord } from "../../src/task/record.ts";
 import type { ExecutorProcess } from "../support/executor-process.ts";
-import { Place, recordOnce, SLOW, untilBy } from "./place.ts";
+import { drained, Place, recordOnce, SLOW, untilBy } from "./place.ts";
 
 const TASKS = {
   "tasks/retries.ts": `import { defineTask, DoNotRetryError, RetryLaterError, sleep } from "taskexe";
@@ -29,6 +29,12 @@ const TASKS = {
       run({ attempt, payload }) { if (attempt === 1) throw new RetryLaterError(payload.ms); return attempt; } });
     export const slow = defineTask({ type: "slow", run: ({ signal }) => sleep(60_000, signal) });
     export const killer = defineTask({ type: "killer", run() { process.kill(process.pid, "SIGKILL"); } });
+    export const early = defineTask({ type: "early", run: () => "ran" });
+    export const talks = defineTask({ type: "talks", async run({ log, signal }) {
+      log.info("first words");
+      await sleep(350, signal);
+      log.error(new Error("last words"));
+    } });
     export const placed = defineTask({ type: "placed", queue: "other", priority: 7, deadlineMs: 60_000, unique: {},
       run: ({ task }) => ({ queue: task.queue, priority: task.priority }) });`,
 };
@@ -59,8 +65,11 @@ for (const kind of ["redis", "sqlite"] as const) {
     }, SLOW);
     after(() => place.end());
 
-    const start = (name = "first"): Promise<ExecutorProcess> =>
-      place.executor(url, { tasks, name, lease: "1s", args: ["--config", join(place.folder, "taskexe.toml")] });
+    const start = (...more: string[]): Promise<ExecutorProcess> => {
+      const folders = more.flatMap((folder) => ["--tasks", join(place.folder, folder)]);
+      const args = ["--config", join(place.folder, "taskexe.toml"), ...folders];
+      return place.executor(url, { tasks, name: "first", lease: "1s", args });
+    };
 
     const enqueue = async (id: string, options: EnqueueOptions = {}, payload: unknown = null): Promise<void> => {
       const type = id.replace(/-.*/, "");
@@ -124,6 +133,38 @@ for (const kind of ["redis", "sqlite"] as const) {
       assert.equal((await ends("dead", "fails-late")).attempt, 1);
       await enqueue("slow-late", { deadlineAt: broker.now() + 300 });
       assert.equal((await ends("dead", "slow-late")).attempt, 1);
+    });
+
+    test("of a task that comes after its deadline is told as that, and nothing of it runs", SLOW, async () => {
+      await enqueue("early", { deadlineAt: broker.now() - 1_000 });
+      const record = await ends("dead", "early");
+      assert.match(record.reason ?? "", /^its deadline, 20.*Z, passed before the attempt could begin$/);
+      assert.equal(record.result, null);
+      await broker.retry(["early"]);
+      assert.equal((await ends("done", "early")).result, "ran");
+    });
+
+    test("a type that comes to be known costs a task none of its attempts", SLOW, async () => {
+      await enqueue("newcomer", { attempts: 2, backoff: { kind: "fixed", delay_ms: 10 } });
+      const waiting = await recordOnce("retrying", executor, broker, "newcomer");
+      assert.equal(waiting.attempt, 0);
+      assert.match(waiting.error?.message ?? "", /no handler for the type "newcomer"/);
+      await place.write({
+        "deployed/newcomer.ts": `import { defineTask } from "taskexe";
+          export default defineTask({ type: "newcomer", run({ attempt }) {
+            if (attempt === 1) throw new Error("once"); return attempt; } });`,
+      });
+      assert.equal(await drained(executor), 0);
+      executor = await start("deployed");
+      const record = await ends("done", "newcomer");
+      assert.deepEqual([record.result, record.attempt], [2, 2]);
+    });
+
+    test("has its log whole by the time its end is seen", SLOW, async () => {
+      await enqueue("talks");
+      await ends("done", "talks");
+      const lines = (await broker.logs("talks")).map(({ level, text }) => `${level}: ${text.split("\n")[0]}`);
+      assert.deepEqual(lines, ["info: first words", "error: Error: last words"]);
     });
 
     test("a definition says where its tasks go, through the API too", SLOW, async () => {

@@ -64,7 +64,7 @@ export async function* watchTask(broker: Broker, id: string, signal: AbortSignal
   }
 }
 
-/** The record first: the log of a task that had ended then is complete. */
+/** The record first: an executor writes the log of a task before its end, so what is read then is all of it. */
 async function look(broker: Broker, id: string): Promise<{ record: TaskRecord | null; lines: readonly LogLine[] }> {
   const record = await broker.record(id);
   if (record === null) return { record, lines: [] };
