@@ -6,6 +6,7 @@
 import { writeFileSync } from "node:fs";
 import { runtime } from "../../src/runtime/index.ts";
 import { concurrencyCost } from "./concurrency-cost.ts";
+import { consumeKept } from "./consume-kept.ts";
 import { consumeRedis } from "./consume-redis.ts";
 import { consumeSqlite } from "./consume-sqlite.ts";
 import { enqueue } from "./enqueue.ts";
@@ -21,6 +22,7 @@ import { removeFolders } from "./temp-folders.ts";
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   "consume-redis": consumeRedis,
+  "consume-kept": consumeKept,
   "consume-sqlite": consumeSqlite,
   "pick-up": pickUp,
   enqueue,

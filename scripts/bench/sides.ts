@@ -2,6 +2,9 @@
 import type { QueueSight } from "./drain.ts";
 import type { Running } from "./processes.ts";
 
+/** What stays of a task that is done: nothing, or its record, as long as the side keeps it when nobody says. */
+export type DoneTasks = "removed" | "kept";
+
 /** One run of one side. */
 export interface ConsumeSample {
   readonly tasks: number;

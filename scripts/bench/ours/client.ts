@@ -2,9 +2,17 @@
 import { randomUUID } from "node:crypto";
 import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../../../src/broker/broker.ts";
 import { createBroker } from "../../../src/broker/open-broker.ts";
+import { DEFAULT_RETENTION_MS } from "../../../src/executor/options.ts";
 import { formatMessage } from "../../../src/task/message.ts";
+import type { DoneTasks } from "../sides.ts";
 
 export const QUEUE = "common";
+
+/** What the message says and what the broker is told; by default the message says nothing, and the executor knows. */
+const RETENTION = {
+  removed: { said: { retention_ms: 0 }, retentionMs: 0 },
+  kept: { said: {}, retentionMs: DEFAULT_RETENTION_MS },
+} as const;
 
 /** Opens a client; the caller closes it. */
 export async function openClient(url: string): Promise<Broker> {
@@ -13,17 +21,19 @@ export async function openClient(url: string): Promise<Broker> {
   return broker;
 }
 
-/** A task that keeps no record, as a no-op has nothing to tell. */
-export function request(type: string, id: string = randomUUID()): EnqueueRequest {
-  const message = formatMessage({ id, type, payload: null, options: { retention_ms: 0 } });
-  return { id, type, queue: QUEUE, priority: 0, message, retentionMs: 0 };
+/** A task; unless told otherwise it keeps no record, as a no-op has nothing to tell. */
+export function request(type: string, done: DoneTasks = "removed"): EnqueueRequest {
+  const id = randomUUID();
+  const { said, retentionMs } = RETENTION[done];
+  const message = formatMessage({ id, type, payload: null, options: said });
+  return { id, type, queue: QUEUE, priority: 0, message, retentionMs };
 }
 
 /** Enqueues so many no-op tasks, one batch after the other; the time that took, in seconds. */
-export async function fill(broker: Broker, count: number): Promise<number> {
+export async function fill(broker: Broker, count: number, done: DoneTasks = "removed"): Promise<number> {
   const began = performance.now();
-  for (let done = 0; done < count; done += MAX_ENQUEUE_BATCH) {
-    const batch = Array.from({ length: Math.min(MAX_ENQUEUE_BATCH, count - done) }, () => request("noop"));
+  for (let sent = 0; sent < count; sent += MAX_ENQUEUE_BATCH) {
+    const batch = Array.from({ length: Math.min(MAX_ENQUEUE_BATCH, count - sent) }, () => request("noop", done));
     await broker.enqueue(batch);
   }
   return (performance.now() - began) / 1000;

@@ -1,11 +1,17 @@
 /**
  * Fills a BullMQ queue with no-op jobs by addBulk of 1 000, one call after the other, and tells how long that took.
- * Arguments: port, number of jobs. Writes {"seconds"} to standard output.
+ * Arguments: port, number of jobs, what becomes of completed ones: "removed" (default) or "kept". Writes {"seconds"} to
+ * standard output.
  */
 import { Queue } from "bullmq";
 
-const [port, count] = process.argv.slice(2).map(Number);
-if (port === undefined || count === undefined) throw new Error("usage: bullmq-fill.ts PORT COUNT");
+const [port, count] = process.argv.slice(2, 4).map(Number);
+const completed = process.argv[4] ?? "removed";
+if (port === undefined || count === undefined || !["removed", "kept"].includes(completed))
+  throw new Error("usage: bullmq-fill.ts PORT COUNT [removed | kept]");
+
+// Its production guide's advice is that finished jobs do not stay; its default is that they do.
+const opts = completed === "removed" ? { removeOnComplete: true } : {};
 
 const queue = new Queue("noop", { connection: { host: "127.0.0.1", port } });
 await queue.waitUntilReady();
@@ -14,8 +20,7 @@ for (let done = 0; done < count; done += 1000) {
   const jobs = Array.from({ length: Math.min(1000, count - done) }, () => ({
     name: "noop",
     data: null,
-    // Its production guide's advice: finished jobs do not stay. Ours keeps no record of these tasks either.
-    opts: { removeOnComplete: true },
+    opts,
   }));
   await queue.addBulk(jobs);
 }

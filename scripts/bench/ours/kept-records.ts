@@ -1,0 +1,20 @@
+/** The records that our done tasks left, counted in Redis itself: neither executor nor broker code is asked. */
+import type { Redis } from "ioredis";
+
+const INDEX = "taskexe:done:common";
+const RECORDS = "taskexe:task:*";
+
+/** How many records say done. Throws when the index that lists them tells another number. */
+export async function doneRecords(redis: Redis): Promise<number> {
+  // A scan may give a key twice while Redis grows or shrinks its table.
+  const done = new Set<string>();
+  for await (const keys of redis.scanStream({ match: RECORDS, count: 1000 })) {
+    const pipeline = redis.pipeline();
+    for (const key of keys) pipeline.hget(key, "state");
+    const states = (await pipeline.exec()) ?? [];
+    for (const [index, [, state]] of states.entries()) if (state === "done") done.add(keys[index]);
+  }
+  const indexed = await redis.zcard(INDEX);
+  if (indexed !== done.size) throw new Error(`${done.size} records say done, ${INDEX} lists ${indexed}`);
+  return done.size;
+}
