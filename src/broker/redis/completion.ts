@@ -1,12 +1,13 @@
 /**
- * Ends attempts. The fast way: one transaction for the whole batch, XACK and XDEL with many ids, no question asked,
- * while every lease is surely fresh (nobody can have taken one that the owner renewed in time). The fenced way: after
+ * Ends attempts. The fast way: one transaction for the whole batch, XACK and XDEL with many ids, no question asked (and
+ * one script for the plain ends that keep a record), while every lease is surely fresh (nobody can have taken one that the owner renewed in time). The fenced way: after
  * a stall, a lost reply or for a dead task, one script an outcome, which Redis carries out only for the owner.
  */
-import type { ChainableCommander } from "ioredis";
+import type { ChainableCommander, Redis } from "ioredis";
 import type { CompletionResult, Outcome } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
 import { GIVEN_UP, type LeaseStamp, RedisDelivery, stampAge, stampLease } from "./delivery.ts";
+import { bySha, isKeptDone, keepDoneArguments, whole } from "./done-records.ts";
 import { GROUP, recordKey } from "./keys.ts";
 import { outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
 import { callScript } from "./scripts.ts";
@@ -58,6 +59,20 @@ export class RedisCompletion {
 
   async #fast(entries: readonly Entry[]): Promise<void> {
     const now = this.#now();
+    const kept = entries.filter(isKeptDone);
+    const others = kept.length === 0 ? entries : entries.filter((entry) => !isKeptDone(entry));
+    const commands = others.length === 0 ? [] : this.#commandsOf(others, now);
+    try {
+      await this.#transact(commands, keepDoneArguments(kept, { executor: this.#executor, now }));
+      for (const { delivery } of entries) delivery.lease = GIVEN_UP;
+    } catch (error) {
+      // The transaction may have been carried out: asked again, only an entry that is still ours may be ended.
+      for (const { delivery } of entries) this.#doubtful.add(delivery);
+      throw error;
+    }
+  }
+
+  #commandsOf(entries: readonly Entry[], now: number): RedisCommand[] {
     const byStream = new Map<string, string[]>();
     const commands: RedisCommand[] = [];
     for (const [index, { outcome, delivery }] of entries.entries()) {
@@ -68,25 +83,26 @@ export class RedisCompletion {
       if (own.length > 0) commands.push(...own);
     }
     for (const [stream, ids] of byStream) commands.push(["XACK", stream, GROUP, ...ids], ["XDEL", stream, ...ids]);
-    try {
-      await this.#transact(commands);
-      for (const { delivery } of entries) delivery.lease = GIVEN_UP;
-    } catch (error) {
-      // The transaction may have been carried out: asked again, only an entry that is still ours may be ended.
-      for (const { delivery } of entries) this.#doubtful.add(delivery);
-      throw error;
-    }
+    return commands;
   }
 
-  async #transact(commands: readonly RedisCommand[]): Promise<void> {
+  /** One write: the commands as one transaction, and each of the lists as one call of the script. */
+  async #transact(commands: readonly RedisCommand[], kept: readonly (readonly (string | number)[])[]): Promise<void> {
     const replies = await this.#wire.send((pipeline) => {
+      for (const args of kept) queue(pipeline, bySha(args));
+      if (commands.length === 0) return;
       pipeline.call("MULTI");
       for (const command of commands) queue(pipeline, command);
       pipeline.call("EXEC");
     });
-    const [refused, results] = replies.at(-1) ?? [null, null];
+    const [refused, results] = (commands.length > 0 ? replies.at(-1) : undefined) ?? [null, null];
     const failed = refused ?? (Array.isArray(results) ? results.find((result) => result instanceof Error) : null);
     if (failed) throw this.#connections.translate(failed);
+    for (const [index, args] of kept.entries()) {
+      const [error] = replies[index] ?? [null];
+      if (error?.message.startsWith("NOSCRIPT")) await this.#connections.run((redis) => run(redis, whole(args)));
+      else if (error) throw this.#connections.translate(error);
+    }
   }
 
   async #fenced({ outcome, delivery }: Entry, index: number): Promise<boolean> {
@@ -120,6 +136,10 @@ export class RedisCompletion {
       return executor === null || (executor === this.#executor && Number(attempt) === outcome.attempt);
     });
   }
+}
+
+function run(redis: Redis, [name, ...args]: RedisCommand): Promise<unknown> {
+  return redis.call(name, ...args);
 }
 
 function queue(pipeline: ChainableCommander, command: RedisCommand): void {

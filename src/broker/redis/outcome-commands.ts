@@ -55,7 +55,7 @@ export function outcomeCommands(
   const head = headOf(outcome, delivery, executor);
   const freed: RedisCommand[] =
     outcome.uniqueKey === null ? [] : [["EVAL", FREE_KEY, 1, uniqueKey(queue, outcome.uniqueKey), outcome.id]];
-  const keepUntil = Math.round(now + Math.max(outcome.retentionMs, SHORTEST_RETENTION_MS));
+  const until = keepUntil(now, outcome.retentionMs);
   switch (outcome.kind) {
     case "done":
       if (outcome.retentionMs === 0) return [["DEL", key, logKey(outcome.id)], ...freed];
@@ -74,7 +74,7 @@ export function outcomeCommands(
           outcome.result ?? "",
         ],
         ["HINCRBY", key, "completions", 1],
-        ["ZADD", doneKey(queue), keepUntil, outcome.id],
+        ["ZADD", doneKey(queue), until, outcome.id],
         ...freed,
       ];
     case "cancelled":
@@ -82,7 +82,7 @@ export function outcomeCommands(
         ["HSET", key, ...head, "state", "cancelled", "finished_at", Math.round(now), "reason", outcome.reason],
         // Where the enqueue wrote no record, a retry by hand finds it here.
         ["HSETNX", key, "message", delivery.raw ?? ""],
-        ["ZADD", cancelledKey(queue), keepUntil, outcome.id],
+        ["ZADD", cancelledKey(queue), until, outcome.id],
         ...freed,
         ["ZREM", CANCELLED_KEY, outcome.id],
         ["ZREM", waitingCancelledKey(queue), outcome.id],
@@ -123,6 +123,11 @@ export function outcomeCommands(
       ];
     }
   }
+}
+
+/** Until when a record is kept, Unix ms. */
+export function keepUntil(now: number, retentionMs: number): number {
+  return Math.round(now + Math.max(retentionMs, SHORTEST_RETENTION_MS));
 }
 
 /** From an entry's id, `{ms}-{number}`, to a score: what was queued first is queued again first. */
