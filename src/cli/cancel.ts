@@ -1,6 +1,8 @@
 /** `taskexe cancel`: cancels tasks wherever they are: by id, telling how each was found, or all that match. */
 import type { CancelReceipt } from "../broker/broker.ts";
 import { cancelMatching } from "../broker/operations/bulk.ts";
+import { inBatches } from "../client/batches.ts";
+import { checkpoint } from "../concurrency/index.ts";
 import { hasEnded } from "../task/state.ts";
 import { withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";
@@ -15,8 +17,11 @@ export async function cancel(ids: readonly string[], options: Options): Promise<
   if (byFilter && ids.length > 0) throw usageError("cancel takes IDs, or --type and --queue, not both", "cancel");
   if (byFilter) return cancelAll(filter, options);
   if (ids.length === 0) throw usageError("missing required argument: the IDs of tasks, or --type or --queue", "cancel");
-  return withBroker(settingsWithQueue(options), async (broker) => {
-    const receipts = await broker.cancel([...new Set(ids)]);
+  return withBroker(settingsWithQueue(options), async (broker, scope) => {
+    const receipts = await inBatches(ids, async (batch) => {
+      await checkpoint(scope.signal);
+      return broker.cancel(batch);
+    });
     if (options.json) printJson(receipts);
     else
       printTable(

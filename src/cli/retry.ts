@@ -1,5 +1,7 @@
 /** `taskexe retry`: queues dead and cancelled tasks again: by id, telling how each was found, or all that match. */
 import { retryMatching } from "../broker/operations/bulk.ts";
+import { inBatches } from "../client/batches.ts";
+import { checkpoint } from "../concurrency/index.ts";
 import { withBroker } from "./client.ts";
 import { EXIT_FAILED, usageError } from "./exit.ts";
 import { choice, counted, settingsWithQueue, taskFlags } from "./filters.ts";
@@ -20,7 +22,10 @@ export async function retry(ids: readonly string[], options: Options): Promise<n
       else printLine(`${retried} tasks queued again`);
       return 0;
     }
-    const receipts = await broker.retry([...new Set(ids)]);
+    const receipts = await inBatches(ids, async (batch) => {
+      await checkpoint(scope.signal);
+      return broker.retry(batch);
+    });
     if (options.json) printJson(receipts);
     else
       printTable(

@@ -1,5 +1,7 @@
 /** The commands about tasks that are there: list, retry, purge, pause, resume, cron, watch, top. What each does is in its file. */
 import type { Command } from "commander";
+import { didYouMean } from "../config/nearest.ts";
+import { usageError } from "./exit.ts";
 import { type Options, withBrokerFlags } from "./flags.ts";
 
 /** Adds them; each hands its exit code to `exit`. */
@@ -92,4 +94,17 @@ function addCron(cron: Command, exit: (code: number) => void): void {
     .action(async (name: string, options: Options) =>
       exit(await (await import("./cron.ts")).cronRemove(name, options)),
     );
+
+  // What stands before a command's name is no option of that command, so Commander would call it unknown and no more.
+  cron
+    .helpCommand(true)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action((_options: Options, { args: [given] }: Command) => {
+      const known = cron.commands.map((command) => command.name());
+      if (given === undefined || given.startsWith("-")) {
+        throw usageError("cron needs list, add or remove, and behind that its options", "cron");
+      }
+      throw usageError(`unknown command cron ${given}${didYouMean(given, known)}`, "cron");
+    });
 }

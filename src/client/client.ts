@@ -8,6 +8,7 @@ import type * as v from "valibot";
 import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../broker/administration.ts";
 import {
   type Broker,
+  BrokerUnavailableError,
   type CancelReceipt,
   type EnqueueReceipt,
   type FleetMember,
@@ -27,7 +28,9 @@ import { withDefaults } from "../task/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
 import { type PreparedTask, prepareTask, type Surroundings } from "../task/new-task.ts";
 import type { TaskRecord } from "../task/record.ts";
+import { inBatches, total } from "./batches.ts";
 import { ClientClosedError, PartlyEnqueuedError } from "./errors.ts";
+import { checkFilter } from "./filters.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { ClientSchedules } from "./schedules.ts";
 import { type AnyTask, checkPayload, type PayloadSchema, type TypedTask, type UntypedTask } from "./task-type.ts";
@@ -65,7 +68,7 @@ export class Client {
     this.#broker = broker;
     this.#surroundings = { retentionMs, priorities };
     this.#outbox = new Outbox(broker, limits);
-    this.schedules = new ClientSchedules(broker, this.#surroundings);
+    this.schedules = new ClientSchedules((ask) => this.#ask(ask), this.#surroundings);
   }
 
   /** The broker's address without user and password. */
@@ -131,17 +134,25 @@ export class Client {
 
   /** The record of a task; null where none is kept. */
   task(id: string): Promise<TaskRecord | null> {
-    return this.#broker.record(id);
+    return this.#ask((broker) => broker.record(id));
   }
 
-  /** A page of tasks; without a limit, up to 100. */
+  /**
+   * A page of tasks; without a limit, up to 100.
+   *
+   * @throws TypeError for a key or a state that there is not; RangeError for a limit that is not 1 to 1 000, or a cursor
+   *   that no list has given.
+   */
   list(query: Omit<ListQuery, "limit"> & { readonly limit?: number } = {}): Promise<ListPage> {
-    return this.#broker.list({ limit: 100, ...query });
+    return this.#ask((broker) => {
+      checkFilter("list", query);
+      return broker.list({ ...query, limit: query.limit ?? 100 });
+    });
   }
 
   /** The last lines of a task's log. */
   logs(id: string): Promise<LogLine[]> {
-    return this.#broker.logs(id);
+    return this.#ask((broker) => broker.logs(id));
   }
 
   /**
@@ -168,49 +179,72 @@ export class Client {
     }
   }
 
-  /** Cancels tasks by id: tells in which state each was. With a filter all living ones that match: tells how many. */
+  /**
+   * Cancels tasks by id: tells in which state each was. With a filter all living ones that match: tells how many.
+   *
+   * @throws TypeError, with nothing cancelled, for a filter without a type and a queue, or with a key that there is not.
+   */
   cancel(ids: string | readonly string[]): Promise<CancelReceipt[]>;
   cancel(filter: TaskFilter): Promise<number>;
   cancel(which: string | readonly string[] | TaskFilter): Promise<CancelReceipt[] | number> {
-    if (isIds(which)) return inBatches(which, (batch) => this.#broker.cancel(batch));
-    return total(cancelMatching(this.#broker, checkedFilter(which)));
+    return this.#ask<CancelReceipt[] | number>((broker) => {
+      if (isIds(which)) return inBatches(listOf(which), (batch) => broker.cancel(batch));
+      checkFilter("cancel", which);
+      return total(cancelMatching(broker, which));
+    });
   }
 
-  /** Queues dead and cancelled tasks again, by id; with a filter all dead ones (or all cancelled ones) that match. */
+  /**
+   * Queues dead and cancelled tasks again, by id; with a filter all dead ones (or, with that state, all cancelled ones)
+   * that match.
+   *
+   * @throws TypeError, with nothing retried, for a filter without a type, a queue and a state, or with a key that there
+   *   is not.
+   */
   retry(ids: string | readonly string[]): Promise<RetryReceipt[]>;
   retry(filter: TaskFilter & { readonly state?: RetriedState }): Promise<number>;
   retry(which: string | readonly string[] | (TaskFilter & { state?: RetriedState })): Promise<RetryReceipt[] | number> {
-    if (isIds(which)) return inBatches(which, (batch) => this.#broker.retry(batch));
-    return total(retryMatching(this.#broker, { ...which, state: which.state ?? "dead" }));
+    return this.#ask<RetryReceipt[] | number>((broker) => {
+      if (isIds(which)) return inBatches(listOf(which), (batch) => broker.retry(batch));
+      checkFilter("retry", which);
+      return total(retryMatching(broker, { ...which, state: which.state ?? "dead" }));
+    });
   }
 
-  /** Removes the records of ended tasks; tells how many. */
+  /**
+   * Removes the records of ended tasks; tells how many.
+   *
+   * @throws TypeError, with nothing removed, for a state in which no task has ended, or a key that there is not.
+   */
   purge(query: PurgeQuery): Promise<number> {
-    return total(purgeMatching(this.#broker, query));
+    return this.#ask((broker) => {
+      checkFilter("purge", query);
+      return total(purgeMatching(broker, query));
+    });
   }
 
   /** How many tasks there are in each state, by queue. */
   counts(): Promise<QueueCounts[]> {
-    return this.#broker.counts();
+    return this.#ask((broker) => broker.counts());
   }
 
   /** The executors that are registered, with their last heartbeats. */
   fleet(): Promise<FleetMember[]> {
-    return this.#broker.fleet();
+    return this.#ask((broker) => broker.fleet());
   }
 
   /** Lets nothing of a queue or a type start, in the whole fleet, until it is resumed. */
   pause(what: Pausable): Promise<void> {
-    return this.#broker.pause(targetOf(what));
+    return this.#ask((broker) => broker.pause(targetOf(what)));
   }
 
   resume(what: Pausable): Promise<void> {
-    return this.#broker.resume(targetOf(what));
+    return this.#ask((broker) => broker.resume(targetOf(what)));
   }
 
   /** What is paused. */
   paused(): Promise<PauseTarget[]> {
-    return this.#broker.paused();
+    return this.#ask((broker) => broker.paused());
   }
 
   /** Takes no more enqueues, waits for those on their way, ends the watches, and leaves nothing open. */
@@ -233,6 +267,17 @@ export class Client {
     if (this.#closing !== null) throw new ClientClosedError();
   }
 
+  /** Every failure is a rejection, and a closed client is told from a broker that is away. */
+  async #ask<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    try {
+      return await ask(this.#broker);
+    } catch (error) {
+      if (this.#closing === null || !(error instanceof BrokerUnavailableError)) throw error;
+      throw new ClientClosedError("the client was closed meanwhile; what was asked may have happened or not");
+    }
+  }
+
   #prepare(task: AnyTask, payload: unknown, options: EnqueueOptions): PreparedTask {
     this.#checkOpen();
     const now = this.#broker.now();
@@ -252,28 +297,8 @@ function isIds(which: unknown): which is string | readonly string[] {
   return typeof which === "string" || Array.isArray(which);
 }
 
-/** Without any condition it would be all there is, which is more often a slip than a wish. */
-function checkedFilter(filter: TaskFilter): TaskFilter {
-  if (filter.type !== undefined || filter.queue !== undefined) return filter;
-  throw new TypeError("cancel takes ids, or a filter with a type or a queue");
-}
-
-async function inBatches<T>(
-  which: string | readonly string[],
-  ask: (batch: readonly string[]) => Promise<T[]>,
-): Promise<T[]> {
-  const ids = typeof which === "string" ? [which] : [...new Set(which)];
-  const answers: T[] = [];
-  for (let from = 0; from < ids.length; from += MAX_ENQUEUE_BATCH) {
-    answers.push(...(await ask(ids.slice(from, from + MAX_ENQUEUE_BATCH))));
-  }
-  return answers;
-}
-
-async function total(steps: AsyncGenerator<number>): Promise<number> {
-  let sum = 0;
-  for await (const step of steps) sum += step;
-  return sum;
+function listOf(ids: string | readonly string[]): readonly string[] {
+  return typeof ids === "string" ? [ids] : ids;
 }
 
 function targetOf(what: Pausable): PauseTarget {

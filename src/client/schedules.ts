@@ -17,12 +17,15 @@ import {
 /** When and where; the task and its payload stand beside it. */
 export type Timetable = Omit<NewSchedule, "name" | "type" | "payload">;
 
+/** Asks the broker of a client while that is open; rejects with ClientClosedError once it is closed. */
+type Ask = <T>(ask: (broker: Broker) => Promise<T>) => Promise<T>;
+
 export class ClientSchedules {
-  readonly #broker: Broker;
+  readonly #ask: Ask;
   readonly #surroundings: Omit<Surroundings, "now">;
 
-  constructor(broker: Broker, surroundings: Omit<Surroundings, "now">) {
-    this.#broker = broker;
+  constructor(ask: Ask, surroundings: Omit<Surroundings, "now">) {
+    this.#ask = ask;
     this.#surroundings = surroundings;
   }
 
@@ -39,22 +42,24 @@ export class ClientSchedules {
     payload: v.InferInput<Schema>,
   ): Promise<Schedule>;
   put(name: string, timetable: Timetable, task: string | UntypedTask, payload?: unknown): Promise<Schedule>;
-  async put(name: string, timetable: Timetable, task: AnyTask, payload: unknown = null): Promise<Schedule> {
-    const type = typeOf(task);
-    const { queue, priority, retentionMs } = typeof task === "string" ? {} : task;
-    const surroundings = { ...this.#surroundings, ...(retentionMs === undefined ? {} : { retentionMs }) };
-    await checkPayload(task, formatMessage({ id: name, type, payload }));
-    const wanted = { ...timetable, queue: timetable.queue ?? queue, priority: timetable.priority ?? priority };
-    return putSchedule(this.#broker, { ...wanted, name, type, payload }, surroundings);
+  put(name: string, timetable: Timetable, task: AnyTask, payload: unknown = null): Promise<Schedule> {
+    return this.#ask(async (broker) => {
+      const type = typeOf(task);
+      const { queue, priority, retentionMs } = typeof task === "string" ? {} : task;
+      const surroundings = { ...this.#surroundings, ...(retentionMs === undefined ? {} : { retentionMs }) };
+      await checkPayload(task, formatMessage({ id: name, type, payload }));
+      const wanted = { ...timetable, queue: timetable.queue ?? queue, priority: timetable.priority ?? priority };
+      return putSchedule(broker, { ...wanted, name, type, payload }, surroundings);
+    });
   }
 
   /** Tells whether there was one. */
   remove(name: string): Promise<boolean> {
-    return this.#broker.removeSchedule(name);
+    return this.#ask((broker) => broker.removeSchedule(name));
   }
 
   /** All of them, by name. */
   list(): Promise<Schedule[]> {
-    return this.#broker.schedules();
+    return this.#ask((broker) => broker.schedules());
   }
 }

@@ -54,6 +54,23 @@ test("retry queues tasks again, by id or all that match, and exits with 1 where 
   assert.deepEqual([all.stdout, all.code], ["2 tasks queued again\n", 0]);
 });
 
+test("retry and cancel take more ids than one call to the broker does", async () => {
+  const ids = Array.from({ length: 2_100 }, (_, index) => `many-${index}`);
+  const input = ids.map((id) => JSON.stringify({ type: "idle", id })).join("\n");
+  await bench.run(["enqueue", "--jsonl", "-", "--queue", "mq"], { input });
+  const cancelled: { state: string }[] = await json("cancel", ...ids, "many-0");
+  assert.equal(cancelled.length, 2_100);
+  assert.ok(cancelled.every(({ state }) => state === "queued"));
+  const retried = await bench.run(["retry", ...ids, "many-0", "--json"]);
+  assert.deepEqual([retried.stderr, retried.code], ["", 0]);
+  const receipts: { id: string; retried: boolean }[] = JSON.parse(retried.stdout);
+  assert.deepEqual(
+    receipts.map(({ id }) => id),
+    ids,
+  );
+  assert.ok(receipts.every((receipt) => receipt.retried));
+});
+
 test("purge removes ended records without asking and tells how many", async () => {
   await bench.run(["enqueue", "idle", "--id", "p1", "--queue", "pq"]);
   await bench.run(["enqueue", "idle", "--id", "p2", "--queue", "pq"]);
@@ -166,7 +183,10 @@ const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] =
   [["pause", "thing", "x"], /pause takes queue NAME or type NAME, got "thing"/],
   [["pause", "queue"], /pause queue needs the NAME/],
   [["resume", "queue"], /missing required argument 'name'/],
-  [["cron", "lst"], /unknown command 'lst'/],
+  [["cron"], /cron needs list, add or remove/],
+  [["cron", "--broker", "sqlite:q.db"], /cron needs list, add or remove, and behind that its options/],
+  [["cron", "--broker", "sqlite:q.db", "list"], /cron needs list, add or remove, and behind that its options/],
+  [["cron", "lst"], /unknown command cron lst; did you mean list\?/],
   [["cron", "add", "x", "@daily"], /missing required argument 'type'/],
   [["cron", "add", "a b", "@daily", "t"], /name: must be letters/],
   [["cron", "add", "x", "@daily", "t", "--timezone", "Mars"], /"Mars" is no time zone/],

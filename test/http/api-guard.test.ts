@@ -43,7 +43,15 @@ test("without a token nothing is changed while it listens on a network, not even
 
 test("without a token nothing is changed through a proxy on this machine", async () => {
   const ask = stage.app();
-  for (const name of ["X-Forwarded-For", "Forwarded", "X-Real-IP"]) {
+  for (const name of [
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Server",
+    "Forwarded",
+    "Via",
+    "X-Real-IP",
+  ]) {
     refused(
       await ask("POST", "tasks", { ...TASK, headers: { [name]: "10.0.0.7" } }),
       403,

@@ -45,6 +45,41 @@ test("bodies are described with their limits", async () => {
   );
 });
 
+test("what may not be empty is described so, wherever it stands", async () => {
+  const { body } = await stage.app()("GET", "openapi.json");
+  const [task] = body.paths["/api/v1/tasks"].post.requestBody.content["application/json"].schema.anyOf;
+  assert.deepEqual(task.properties.type, { type: "string", minLength: 1, maxLength: 128 });
+  assert.deepEqual(task.properties.id, { type: "string", minLength: 1, maxLength: 256 });
+  const [unique] = task.properties.unique.anyOf;
+  assert.deepEqual(unique.properties.key, { type: "string", minLength: 1, maxLength: 512 });
+  const [id] = body.paths["/api/v1/tasks/{id}"].get.parameters;
+  assert.deepEqual(id, { name: "id", in: "path", required: true, schema: task.properties.id });
+});
+
+test("parameters are described as what their text is read as", async () => {
+  const { body } = await stage.app()("GET", "openapi.json");
+  const schemas: Record<string, { type?: string; pattern?: string }> = Object.fromEntries(
+    body.paths["/api/v1/tasks"].get.parameters.map(({ name, schema }: { name: string; schema: object }) => [
+      name,
+      schema,
+    ]),
+  );
+  assert.deepEqual(schemas.limit, { type: "integer", minimum: 1, maximum: 1_000, default: 100 });
+  assert.equal(schemas.cursor?.type, "string");
+  assert.match("0:12", new RegExp(schemas.cursor?.pattern ?? "^$"));
+});
+
+test("every operation has a name of its own, fit for a function", async () => {
+  const { body } = await stage.app()("GET", "openapi.json");
+  const names = Object.values(body.paths).flatMap((methods) =>
+    Object.values(methods as Record<string, { operationId: string }>).map(({ operationId }) => operationId),
+  );
+  assert.equal(new Set(names).size, names.length);
+  for (const name of names) assert.match(name, /^[a-z]+[A-Z][A-Za-z]+$/);
+  assert.equal(body.paths["/api/v1/tasks"].post.operationId, "enqueueTasks");
+  assert.equal(body.paths["/api/v1/tasks"].get.operationId, "listTasks");
+});
+
 test("every reference of the description leads somewhere", async () => {
   const { body } = await stage.app()("GET", "openapi.json");
   const references = [...JSON.stringify(body).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(

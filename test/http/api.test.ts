@@ -92,7 +92,10 @@ test("what is wrong with a body is told with its place", async () => {
     "priority: must be 0 to 1, got 2: the setting priorities is 2, and nobody looks into others",
   );
   assert.equal(await wrong({ type: "a", backoff: { kind: "fixed" } }), "body: backoff.delay_ms: is missing");
-  assert.match(await wrong("[1]"), /^body: /);
+  for (const body of ["[]", '[{"type":"a"}]', "null", "1", '"a"']) {
+    assert.equal(await wrong(body), "body: must be an object", body);
+  }
+  assert.equal(await wrong({ tasks: [{ type: "a" }, []] }), "body: tasks.1: must be an object");
   assert.match(await wrong("{"), /^body: not JSON: /);
   assert.equal(await wrong(""), "body: not JSON: it is empty");
   assert.equal(await wrong({ type: "a", delay_ms: 1, at: 1 }), "delayMs and at exclude each other");
@@ -140,6 +143,17 @@ test("lists are paged and filtered, within their bounds", async () => {
   assert.equal(await wrong("stat=done"), "query: stat: is not known");
   assert.equal(await wrong("limit=1&limit=2"), "query: limit: was given twice");
   assert.match(await wrong("cursor=nonsense"), /^query: cursor: /);
+});
+
+test("an array is no body, wherever one is taken", async () => {
+  for (const [method, path] of [
+    ["POST", "cancel"],
+    ["POST", "retry"],
+    ["POST", "purge"],
+    ["PUT", "schedules/nightly"],
+  ] as const) {
+    refused(await ask(method, path, { body: [] }), 400, "invalid", /^body: must be an object$/);
+  }
 });
 
 test("ids may hold anything, when they are encoded", async () => {

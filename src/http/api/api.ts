@@ -43,6 +43,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...queueRoutes(parts),
     ...scheduleRoutes(parts),
     route({
+      operationId: "getDescription",
       method: "GET",
       path: "/openapi.json",
       summary: "This description",

@@ -14,6 +14,7 @@ const AGAIN = "`more` says that there may be more: ask again";
 export function bulkRoutes({ broker }: ApiParts): Route[] {
   return [
     route({
+      operationId: "cancelTasks",
       method: "POST",
       path: "/cancel",
       summary: "Cancel tasks by ids, or all that wait or run of a type or in a queue",
@@ -34,6 +35,7 @@ export function bulkRoutes({ broker }: ApiParts): Route[] {
       },
     }),
     route({
+      operationId: "retryTasks",
       method: "POST",
       path: "/retry",
       summary: "Queue tasks again by ids, or all dead (or cancelled) ones that match",
@@ -54,6 +56,7 @@ export function bulkRoutes({ broker }: ApiParts): Route[] {
       },
     }),
     route({
+      operationId: "purgeTasks",
       method: "POST",
       path: "/purge",
       summary: "Remove the records of ended tasks",

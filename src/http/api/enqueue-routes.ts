@@ -30,6 +30,7 @@ export function enqueueRoutes({ broker, retentionMs, priorities, definitionOf }:
 
   return [
     route({
+      operationId: "enqueueTasks",
       method: "POST",
       path: "/tasks",
       summary: "Enqueue a task, or up to 1 000 of them all or not at all",

@@ -22,6 +22,9 @@ export interface GuardOptions {
   readonly hostname: string;
 }
 
+/** What proxies add to a request; programs of this machine have no reason to. */
+const PROXY_HEADER = /^(forwarded|via|x-real-ip|x-forwarded-.+)$/i;
+
 export function guard({ token, hostname }: GuardOptions): MiddlewareHandler<{ Bindings: PeerBindings }> {
   const allows = token === null ? null : tokenComparison(token);
   return async (context, next) => {
@@ -56,9 +59,7 @@ function checkThisMachine(context: Context<{ Bindings: PeerBindings }>, hostname
     throw new ApiError(403, "token_needed", `without a token only this machine may change anything: ${instead}`);
   }
   // A proxy on this machine makes everybody a neighbour.
-  const forwarded = ["forwarded", "x-forwarded-for", "x-real-ip"].find(
-    (name) => context.req.header(name) !== undefined,
-  );
+  const forwarded = Object.keys(context.req.header()).find((name) => PROXY_HEADER.test(name));
   if (forwarded !== undefined) {
     const message = `the request came through a proxy (${forwarded}), so it may be from anywhere: ${instead}`;
     throw new ApiError(403, "token_needed", message);

@@ -1,5 +1,5 @@
 /** The JSON schema of a valibot schema, for the description of the API: the kinds that the API uses, and no more. */
-import type * as v from "valibot";
+import * as v from "valibot";
 import { ErrorRecordSchema } from "../../task/record.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -14,11 +14,11 @@ interface Anatomy {
   readonly getter?: (input: unknown) => v.GenericSchema;
   readonly literal?: unknown;
   readonly default?: unknown;
-  readonly pipe?: readonly (
-    | v.GenericSchema
-    | { readonly kind: string; readonly type: string; readonly requirement?: unknown }
-  )[];
+  readonly pipe?: readonly Step[];
 }
+
+/** A part of a pipe: the schema at its start, or what comes behind. */
+type Step = v.GenericSchema | { readonly kind: string; readonly type: string; readonly requirement?: unknown };
 
 /** @throws TypeError for a kind of schema that is not described yet. */
 export function jsonSchemaOf(schema: v.GenericSchema): JsonSchema {
@@ -31,6 +31,18 @@ export function jsonSchemaOf(schema: v.GenericSchema): JsonSchema {
 export function inFull(schema: v.GenericSchema): JsonSchema {
   const anatomy: Anatomy = schema;
   return { ...shapeOf(anatomy), ...limitsOf(anatomy) };
+}
+
+/** The schema of a parameter. It is text on the wire, and described as what that text is read as. */
+export function parameterSchemaOf(schema: v.GenericSchema): JsonSchema {
+  const { type, wrapped, default: byDefault, pipe = [] }: Anatomy = schema;
+  if (type === "optional") {
+    const given = part(wrapped, schema);
+    const read = byDefault === undefined ? {} : { default: v.parse(given, byDefault) };
+    return { ...parameterSchemaOf(given), ...read };
+  }
+  // A pipe begins with a schema; a later one says what the text has become.
+  return jsonSchemaOf(pipe.slice(1).findLast(isSchema) ?? schema);
 }
 
 /** Whether an entry of an object may be left out. */
@@ -95,13 +107,17 @@ const LIMITS: Readonly<Record<string, (requirement: unknown) => JsonSchema>> = {
 function limitsOf({ type, pipe = [] }: Anatomy): JsonSchema {
   const found: Record<string, unknown> = {};
   for (const step of pipe) {
-    const limits =
-      step.kind === "validation" && "requirement" in step ? LIMITS[step.type]?.(step.requirement) : undefined;
+    if (isSchema(step)) continue;
+    const limits = step.kind === "validation" ? LIMITS[step.type]?.(step.requirement) : undefined;
     for (const [name, value] of Object.entries(limits ?? {})) {
       found[type === "array" ? name.replace("Length", "Items") : name] = value;
     }
   }
   return found;
+}
+
+function isSchema(step: Step): step is v.GenericSchema {
+  return step.kind === "schema";
 }
 
 function part<T>(value: T | undefined, whole: unknown): T {

@@ -1,7 +1,7 @@
 /** The description of the API (OpenAPI 3.1), made of the very routes that are served. */
 import type * as v from "valibot";
 import { ErrorRecordSchema } from "../../task/record.ts";
-import { inFull, isOptional, type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
+import { inFull, isOptional, type JsonSchema, jsonSchemaOf, parameterSchemaOf } from "./json-schema.ts";
 import type { Fields, Route } from "./route.ts";
 
 /** The whole document. */
@@ -46,10 +46,11 @@ const PROBLEM: JsonSchema = {
   required: ["error"],
 };
 
-function operationOf({ summary, params, query, body, described, answers }: Route): JsonSchema {
+function operationOf({ operationId, summary, params, query, body, described, answers }: Route): JsonSchema {
   const parameters = [...parametersOf("path", params), ...parametersOf("query", query)];
   const taken = described ?? body;
   return {
+    operationId,
     summary,
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(taken === undefined ? {} : { requestBody: { required: true, content: json(taken) } }),
@@ -71,7 +72,7 @@ function operationOf({ summary, params, query, body, described, answers }: Route
 function parametersOf(place: "path" | "query", fields: Fields | undefined): JsonSchema[] {
   return Object.entries(fields?.entries ?? {}).map(([name, schema]) => {
     const generic = schema as v.GenericSchema;
-    return { name, in: place, required: place === "path" || !isOptional(generic), schema: jsonSchemaOf(generic) };
+    return { name, in: place, required: place === "path" || !isOptional(generic), schema: parameterSchemaOf(generic) };
   });
 }
 

@@ -12,6 +12,7 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
   const resumed = { 200: { description: "it is not paused any more", schema: PauseView } };
   return [
     route({
+      operationId: "listQueues",
       method: "GET",
       path: "/queues",
       summary: "The queues of this executor with their counts, and all that is paused",
@@ -36,6 +37,7 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
       },
     }),
     route({
+      operationId: "pauseQueue",
       method: "POST",
       path: "/queues/:name/pause",
       summary: "Let nothing of a queue start, in the whole fleet",
@@ -44,6 +46,7 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
       handle: async ({ context, params: { name } }) => context.json(await pause({ kind: "queue", name })),
     }),
     route({
+      operationId: "resumeQueue",
       method: "POST",
       path: "/queues/:name/resume",
       summary: "Let a queue go on",
@@ -52,6 +55,7 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
       handle: async ({ context, params: { name } }) => context.json(await resume({ kind: "queue", name })),
     }),
     route({
+      operationId: "pauseType",
       method: "POST",
       path: "/types/:name/pause",
       summary: "Let nothing of a type start, in the whole fleet",
@@ -60,6 +64,7 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
       handle: async ({ context, params: { name } }) => context.json(await pause({ kind: "type", name })),
     }),
     route({
+      operationId: "resumeType",
       method: "POST",
       path: "/types/:name/resume",
       summary: "Let a type go on",

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { isTooDeep, MAX_MESSAGE_DEPTH } from "../../task/message.ts";
 import { told } from "../../task/new-task.ts";
 import { ApiError } from "./api-error.ts";
+import { MUST_BE_OBJECT } from "./schemas.ts";
 
 export type Fields = v.StrictObjectSchema<v.ObjectEntries, undefined>;
 
@@ -21,6 +22,8 @@ export interface Answer {
 }
 
 export interface Route {
+  /** Its name in the description, for programs that are made from that: unique, and it stays. */
+  readonly operationId: string;
   readonly method: Method;
   /** Below the root of the API, as Hono writes it: `/tasks/:id`. */
   readonly path: string;
@@ -45,6 +48,7 @@ export interface Call<Params, Query, Body> {
 }
 
 interface Definition<Params extends Fields, Query extends Fields, Body extends v.GenericSchema> {
+  readonly operationId: string;
   readonly method: Method;
   readonly path: string;
   readonly summary: string;
@@ -76,7 +80,7 @@ export function route<Params extends Fields, Query extends Fields, Body extends 
       const read = {
         params: check<v.GenericSchema>(params ?? None, context.req.param(), "path"),
         query: check<v.GenericSchema>(query ?? None, queryOf(context), "query"),
-        body: body === undefined ? undefined : check<v.GenericSchema>(body, await jsonOf(context), "body"),
+        body: body === undefined ? undefined : check<v.GenericSchema>(body, await objectOf(context), "body"),
       };
       // Each part has just passed the schema that its type was made of.
       return handle({ context, ...read } as Parameters<typeof handle>[0]);
@@ -95,6 +99,13 @@ function queryOf(context: Context): Record<string, string> {
   const twice = given.find(([, values]) => values.length > 1);
   if (twice !== undefined) throw new ApiError(400, "invalid", `query: ${twice[0].slice(0, 100)}: was given twice`);
   return Object.fromEntries(given.map(([name, [value = ""]]) => [name, value]));
+}
+
+/** Every body is an object. A schema would take an array for one, and read its methods as keys. */
+async function objectOf(context: Context): Promise<object> {
+  const value = await jsonOf(context);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new ApiError(400, "invalid", `body: ${MUST_BE_OBJECT}`);
 }
 
 async function jsonOf(context: Context): Promise<unknown> {

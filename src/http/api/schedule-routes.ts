@@ -10,6 +10,7 @@ import { ScheduleParams, ScheduleSchema, ScheduleView } from "./schemas.ts";
 export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): Route[] {
   return [
     route({
+      operationId: "listSchedules",
       method: "GET",
       path: "/schedules",
       summary: "All cron schedules, by name",
@@ -19,6 +20,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): R
       },
     }),
     route({
+      operationId: "getSchedule",
       method: "GET",
       path: "/schedules/:name",
       summary: "One cron schedule",
@@ -31,6 +33,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): R
       },
     }),
     route({
+      operationId: "putSchedule",
       method: "PUT",
       path: "/schedules/:name",
       summary: "Store a cron schedule, or replace it; each firing enqueues the task once for the whole fleet",
@@ -44,6 +47,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): R
       },
     }),
     route({
+      operationId: "removeSchedule",
       method: "DELETE",
       path: "/schedules/:name",
       summary: "Remove a cron schedule; tasks that it has enqueued stay",

@@ -15,6 +15,11 @@ export const TaskId = MessageSchema.entries.id;
 
 const State = v.picklist(TASK_STATES, `must be one of ${TASK_STATES.join(", ")}`);
 
+const LIMIT = `must be 1 to ${MAX_ADMINISTRATION_BATCH}`;
+
+/** Where a page ended: the number of a source, and in it an offset, the id of a stream's entry, or nothing yet. */
+const CURSOR = /^\d{1,6}:(-1|\d{1,18}(-\d{1,18})?)?$/;
+
 /** The query of a list. */
 export const ListQuerySchema = v.strictObject({
   state: v.optional(State),
@@ -23,15 +28,13 @@ export const ListQuerySchema = v.strictObject({
   limit: v.optional(
     v.pipe(
       v.string(),
-      v.regex(/^\d{1,4}$/, `must be 1 to ${MAX_ADMINISTRATION_BATCH}`),
+      v.regex(/^\d{1,4}$/, LIMIT),
       v.transform(Number),
-      v.number(),
-      v.minValue(1, `must be 1 to ${MAX_ADMINISTRATION_BATCH}`),
-      v.maxValue(MAX_ADMINISTRATION_BATCH, `must be 1 to ${MAX_ADMINISTRATION_BATCH}`),
+      v.pipe(v.number(), v.integer(), v.minValue(1, LIMIT), v.maxValue(MAX_ADMINISTRATION_BATCH, LIMIT)),
     ),
     "100",
   ),
-  cursor: v.optional(v.pipe(v.string(), v.maxLength(200, "is not one that a list has given"))),
+  cursor: v.optional(v.pipe(v.string(), v.regex(CURSOR, "is not one that a list has given"))),
 });
 
 const many = <Item extends v.GenericSchema>(item: Item, most: number) =>
@@ -41,7 +44,14 @@ const many = <Item extends v.GenericSchema>(item: Item, most: number) =>
     v.maxLength(most, `must be at most ${most}`),
   );
 
-export const NewTasksSchema = v.strictObject({ tasks: many(TaskJsonSchema, MAX_ENQUEUE_BATCH) });
+export const MUST_BE_OBJECT = "must be an object";
+
+/** As route.ts has it of whole bodies: an array is no task, though a schema of an object would take it for one. */
+const NewTask = v.lazy((task) =>
+  Array.isArray(task) ? v.custom<v.InferOutput<typeof TaskJsonSchema>>(() => false, MUST_BE_OBJECT) : TaskJsonSchema,
+);
+
+export const NewTasksSchema = v.strictObject({ tasks: many(NewTask, MAX_ENQUEUE_BATCH) });
 
 const filter = { type: v.optional(TypeName), queue: v.optional(QueueNameSchema) };
 

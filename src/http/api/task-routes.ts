@@ -16,6 +16,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
   const watches = new TaskWatches(broker, signal);
   return [
     route({
+      operationId: "listTasks",
       method: "GET",
       path: "/tasks",
       summary: "A page of tasks; follow the cursor until it is null (a page before that may be empty)",
@@ -32,6 +33,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       },
     }),
     route({
+      operationId: "getTask",
       method: "GET",
       path: "/tasks/:id",
       summary: "The record of a task",
@@ -44,6 +46,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       },
     }),
     route({
+      operationId: "getTaskLogs",
       method: "GET",
       path: "/tasks/:id/logs",
       summary: "The last lines of a task's log",
@@ -56,6 +59,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       },
     }),
     route({
+      operationId: "watchTask",
       method: "GET",
       path: "/tasks/:id/watch",
       summary: "Follow a task: server-sent events state, log and progress as they come, then end",
@@ -64,6 +68,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       handle: ({ context, params }) => watches.answer(context, params.id),
     }),
     route({
+      operationId: "cancelTask",
       method: "POST",
       path: "/tasks/:id/cancel",
       summary: "Cancel a task wherever it is",
@@ -84,6 +89,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       },
     }),
     route({
+      operationId: "retryTask",
       method: "POST",
       path: "/tasks/:id/retry",
       summary: "Queue a dead or cancelled task again, from its first attempt",
