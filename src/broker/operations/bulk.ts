@@ -25,6 +25,9 @@ const BATCH = MAX_ADMINISTRATION_BATCH;
  */
 const MOST_WALKS = 40;
 
+/** How far what two processes take for the broker's time may be apart, in ms. */
+const CLOCK_SKEW_MS = 1_000;
+
 // In the order in which tasks move, so that one which moves meanwhile is met again.
 const LIVING: readonly TaskState[] = ["scheduled", "retrying", "queued", "running"];
 
@@ -58,9 +61,14 @@ export function retryMatching(
   { state, ...filter }: TaskFilter & { readonly state: RetriedState },
 ): AsyncGenerator<number> {
   const begun = broker.now();
+  const taken = new Set<string>();
+  const wasMeant = ({ id, finished_at: at }: TaskRecord): boolean =>
+    (at === null || at <= begun + CLOCK_SKEW_MS) && !taken.has(id);
   return walk(broker, { ...filter, state }, async (tasks) => {
-    const ids = tasks.filter(({ finished_at: at }) => at === null || at <= begun).map(({ id }) => id);
+    const ids = tasks.filter(wasMeant).map(({ id }) => id);
     if (ids.length === 0) return NO_CHANGE;
+    // What ends again later than this says so by its time.
+    if (broker.now() <= begun + 2 * CLOCK_SKEW_MS) for (const id of ids) taken.add(id);
     const moved = (await broker.retry(ids)).filter(({ retried }) => retried).length;
     return { moved, told: moved };
   });

@@ -103,11 +103,11 @@ export class RedisListing {
   #slice(source: Source, place: string, count: number): Promise<Slice> {
     switch (source.kind) {
       case "index":
-        return this.#fromIndex(source.key, Number(place || "0"), count);
+        return this.#fromIndex(source.key, Number(placeIn(place, OFFSET) || "0"), count);
       case "pending":
-        return this.#fromPending(source.stream, place, count);
+        return this.#fromPending(source.stream, placeIn(place, ENTRY), count);
       case "waiting":
-        return this.#fromStream(source.stream, place, count);
+        return this.#fromStream(source.stream, placeIn(place, ENTRY), count);
     }
   }
 
@@ -220,6 +220,15 @@ function matches(task: TaskRecord, { state, queue, type }: ListQuery): boolean {
   if (state !== undefined && task.state !== state) return false;
   if (queue !== undefined && task.queue !== queue) return false;
   return type === undefined || task.type === type;
+}
+
+const OFFSET = /^\d{0,18}$/;
+const ENTRY = /^(\d{1,18}-\d{1,18})?$/;
+
+/** @throws RangeError for the place of another kind of source: the cursor is of another list. */
+function placeIn(place: string, pattern: RegExp): string {
+  if (pattern.test(place)) return place;
+  throw new RangeError(`the cursor with "${place}" is not one that this list has given`);
 }
 
 function readCursor(cursor: string | undefined): { index: number; place: string } {

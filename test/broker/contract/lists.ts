@@ -68,6 +68,8 @@ export function listSentences(sentence: Sentence): void {
     for (const cursor of ["x", "0:99999999999999999999", "0:1-99999999999999999999", "-1:0"]) {
       await assert.rejects(broker.list({ limit: 1, cursor }), RangeError, cursor);
     }
+    await broker.enqueue([task("one", { delayMs: 60_000 })]);
+    await assert.rejects(broker.list({ limit: 1, state: "scheduled", cursor: "0:1-2" }), RangeError);
   });
 
   sentence("a list by state gives the tasks of that state, as their records tell them", async (stage) => {
