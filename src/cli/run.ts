@@ -19,6 +19,7 @@ import { runtime } from "../runtime/index.ts";
 import { VERSION } from "../version.ts";
 import { brokerOptionsOf, createStateDirectory } from "./client.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
+import { watchExits } from "./exit-watch.ts";
 import { type Options, settingsOf } from "./flags.ts";
 import { setUpLogging } from "./logging.ts";
 import { reportFailure } from "./report-failure.ts";
@@ -69,6 +70,7 @@ class Run {
     const root = openRoot();
     this.#stop = (reason) => root.cancel(reason);
     const undoFatal = runtime.onFatal((error) => this.#fail(error));
+    const exitIsOurs = watchExits(this.#settings.log);
     try {
       await withNursery(root, (nursery) => this.#live(nursery, root), { name: "taskexe" });
     } catch (error) {
@@ -77,6 +79,7 @@ class Run {
       if (this.#settings.log === "pretty") return reportFailure(error);
       return reportFailure(error, (line, path) => log.fatal("{line}", { line, path }));
     } finally {
+      exitIsOurs();
       undoFatal();
     }
     log.info("drained; {name} leaves", { name: this.#name });

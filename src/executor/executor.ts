@@ -18,16 +18,19 @@ import {
   withScope,
 } from "../concurrency/index.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
+import { Abandonment } from "./abandonment.ts";
 import { runAttempt } from "./attempt.ts";
 import { CancelWatch } from "./cancel-watch.ts";
 import { Completion } from "./completion.ts";
+import { logConnection } from "./connection-log.ts";
 import { Drain, finishOrHandBack } from "./drain.ts";
 import { failureOf, oneThenTheOther, serveUntilDrained } from "./failing-part.ts";
-import { beat, type HeartbeatParts, heartbeatJson, keepBeating } from "./heartbeat.ts";
+import { beat, type HeartbeatParts, heartbeatJson, identityOf, keepBeating } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import { outsideAddress } from "./ip-address.ts";
 import { keepLeases } from "./leases.ts";
 import { DEFAULT_ABANDONED_LIMIT, DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "./options.ts";
+import { OwnName } from "./own-name.ts";
 import { ifAvailable, untilAvailable } from "./patience.ts";
 import { AttemptPolicy } from "./policy.ts";
 import { writeProgress } from "./progress-writer.ts";
@@ -49,11 +52,6 @@ const LEAST_OUTCOMES = 1_000;
 /** How long the last outcomes and the last heartbeat are waited for, in ms. */
 const LAST_WORDS_MS = 5_000;
 
-/** Too many tasks ignored their cancel: the executor has left so that a fresh process can take its place. */
-export class TooManyAbandonedError extends Error {
-  override readonly name = "TooManyAbandonedError";
-}
-
 export class Executor implements StatusSource {
   readonly #broker: Broker;
   readonly #handlers: HandlerRegistry;
@@ -67,6 +65,8 @@ export class Executor implements StatusSource {
   readonly #cancels: CancelWatch;
   readonly #logs: TaskLogs;
   readonly #view: StatusView;
+  readonly #abandonment: Abandonment;
+  readonly #ownName: OwnName;
   readonly #bootAt = Date.now();
   #intake: Intake | null = null;
   #root: CancelScope | null = null;
@@ -74,7 +74,8 @@ export class Executor implements StatusSource {
   /** Set whenever an attempt ends, for the drain. */
   #ended = new Latch();
   #handedBack: Delivery[] = [];
-  #fatal: TooManyAbandonedError | null = null;
+  /** Why the executor had to leave. */
+  #fatal: Error | null = null;
 
   constructor(parts: {
     readonly broker: Broker;
@@ -93,6 +94,10 @@ export class Executor implements StatusSource {
       limit,
     );
     this.#cancels = new CancelWatch(this.#broker, this.#running);
+    const { concurrency: slots, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = parts.options;
+    const limits = { count: abandonedLimit, slots };
+    this.#abandonment = new Abandonment(this.#running, limits, (error) => this.#leaveFor(error));
+    this.#ownName = new OwnName(this.#broker, identityOf(this.#heartbeatParts()), (error) => this.#leaveFor(error));
     this.#view = new StatusView({
       broker: this.#broker,
       running: this.#running,
@@ -111,13 +116,16 @@ export class Executor implements StatusSource {
   /**
    * Runs until it is drained.
    *
-   * @throws NurseryError when a part of it fails; TooManyAbandonedError after the drain that too many tasks caused.
+   * @throws NurseryError when a part of it fails; after the drain, TooManyAbandonedError where tasks that ignore their
+   * cancel were the cause, NameTakenError where another executor has the same name.
    */
   async run(parent: CancelScope): Promise<void> {
     this.#root = parent;
+    const logNoMore = logConnection(this.#broker);
     try {
       await withNursery(parent, (services) => this.#serve(services), { name: "executor" });
     } finally {
+      logNoMore();
       await this.#broker.close();
     }
     if (this.#fatal !== null) throw this.#fatal;
@@ -128,7 +136,7 @@ export class Executor implements StatusSource {
   }
 
   readiness(): Readiness {
-    return this.#view.readiness(this.#state(), this.#intake?.idleMs() ?? 0);
+    return this.#view.readiness(this.#state(), this.#intake?.idleMs() ?? 0, this.#abandonment.isFull);
   }
 
   tree(): TreeNode {
@@ -162,7 +170,9 @@ export class Executor implements StatusSource {
       });
     }
     await moveOnAfter(scope, LAST_WORDS_MS, () => this.#logs.flush());
-    await moveOnAfter(scope, LAST_WORDS_MS, () => ifAvailable(() => this.#lastBeat(heartbeat)));
+    await moveOnAfter(scope, LAST_WORDS_MS, () =>
+      ifAvailable(async () => this.#ownName.leave(await heartbeatJson(heartbeat))),
+    );
   }
 
   /** Connects and beats for the first time. False: a drain was asked for before that. */
@@ -178,6 +188,7 @@ export class Executor implements StatusSource {
         );
         const { signal } = nursery.scope;
         await untilAvailable(() => this.#broker.open(signal), signal);
+        await untilAvailable(() => this.#ownName.meet(), signal);
         await untilAvailable(() => beat(this.#heartbeatParts()), signal);
         this.#open = true;
         nursery.scope.cancel("connected");
@@ -196,7 +207,8 @@ export class Executor implements StatusSource {
     const start = (name: string, run: (signal: AbortSignal) => Promise<unknown>): void =>
       startIn(name, (task) => run(task.signal));
     const forget = (delivery: Delivery): void => this.#forget(delivery);
-    start("heartbeat", (signal) => keepBeating(heartbeat, everyMs, signal));
+    start("heartbeat", (signal) => keepBeating(heartbeat, everyMs, () => this.#ownName.isOurs(), signal));
+    start("abandonment", (signal) => this.#abandonment.run(signal));
     start("leases", (signal) => keepLeases(broker, this.#running, () => this.#held(), forget, leaseMs, signal));
     startIn("completion", (task) => this.#completion.run(task.scope));
     start("progress", (signal) => writeProgress(broker, this.#running, signal));
@@ -264,23 +276,21 @@ export class Executor implements StatusSource {
         this.#ended.set();
         this.#intake?.slotFreed();
       },
-      abandoned: () => this.#countAbandoned(),
+      abandoned: () => this.#abandonment.counted(),
     };
     const start = (delivery: Delivery): void => {
       this.#running.expect();
       attempts.startSoon((task: Task) => runAttempt(delivery, task, parts), { name: "attempt" });
     };
-    return new Intake(this.#broker, this.#running, this.#completion, this.#options.concurrency, this.#turn, start);
+    const { concurrency } = this.#options;
+    const around = { broker: this.#broker, running: this.#running, completion: this.#completion, turn: this.#turn };
+    return new Intake({ ...around, recoverAtOnce: !this.#ownName.isShared, start }, concurrency);
   }
 
-  #countAbandoned(): void {
-    const limit = this.#options.abandonedLimit ?? DEFAULT_ABANDONED_LIMIT;
-    const count = this.#running.abandonedCount;
-    if (count <= limit || this.#fatal !== null) return;
-    this.#fatal = new TooManyAbandonedError(
-      `${count} tasks ignore their cancel (limit ${limit}): the executor leaves so that a fresh one can start`,
-    );
-    this.drain(this.#fatal.message);
+  /** Drains, and `run` throws the error when that is over. */
+  #leaveFor(error: Error): void {
+    this.#fatal ??= error;
+    this.drain(error.message);
   }
 
   /** Waits until no attempt runs. */
@@ -304,10 +314,6 @@ export class Executor implements StatusSource {
       return;
     }
     logger.info("Handed {count} task(s) back", { count: deliveries.length });
-  }
-
-  async #lastBeat(heartbeat: HeartbeatParts): Promise<void> {
-    await this.#broker.leave(await heartbeatJson(heartbeat));
   }
 
   #held(): readonly Delivery[] {

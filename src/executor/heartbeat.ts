@@ -6,6 +6,7 @@
 import type { Broker } from "../broker/broker.ts";
 import { sleep } from "../concurrency/index.ts";
 import { isoWithOffset } from "./iso-time.ts";
+import type { Identity } from "./own-name.ts";
 import { untilAvailable } from "./patience.ts";
 import type { RunningTasks } from "./running.ts";
 import type { Tally } from "./tally.ts";
@@ -56,10 +57,26 @@ export async function beat(parts: HeartbeatParts): Promise<void> {
   await parts.broker.beat(await heartbeatJson(parts));
 }
 
-/** Beats until the signal aborts; one that fails is tried again until the broker is back. */
-export async function keepBeating(parts: HeartbeatParts, everyMs: number, signal: AbortSignal): Promise<never> {
+/**
+ * Beats until the signal aborts; one that fails is tried again until the broker is back.
+ *
+ * @param mayBeat - asked before each: false leaves it out.
+ */
+export async function keepBeating(
+  parts: HeartbeatParts,
+  everyMs: number,
+  mayBeat: () => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<never> {
   for (;;) {
     await sleep(everyMs, signal);
-    await untilAvailable(() => beat(parts), signal);
+    await untilAvailable(async () => {
+      if (await mayBeat()) await beat(parts);
+    }, signal);
   }
+}
+
+/** Who beats. */
+export function identityOf({ name, bootAt, ipAddress }: HeartbeatParts): Identity {
+  return { name, pid: process.pid, bootAt: isoWithOffset(bootAt), ipAddress };
 }

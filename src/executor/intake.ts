@@ -21,6 +21,17 @@ const MANY_SLOTS = 32;
 /** How much of what is pending under our own name is taken up in one go. */
 const RECOVER_MAX = 10_000;
 
+export interface IntakeParts {
+  readonly broker: Broker;
+  readonly running: RunningTasks;
+  readonly completion: Completion;
+  readonly turn: SharedTurn;
+  /** False: what is pending under our name may be another's that still lives, and comes when its lease is over. */
+  readonly recoverAtOnce: boolean;
+  /** Starts the attempt of one delivery; the slot counts from then on. */
+  readonly start: (delivery: Delivery) => void;
+}
+
 export class Intake {
   readonly #broker: Broker;
   readonly #running: RunningTasks;
@@ -32,28 +43,22 @@ export class Intake {
   /** Slots kept free for claims that are under way. */
   #reserved = 0;
   #claiming = 0;
-  #recoverDue = true;
+  #recoverDue: boolean;
   /** True while a look for orphans has the first call on what is free. */
   #looking = false;
   #freed = new Latch();
   #startable = new Latch();
   #lastTurn = performance.now();
 
-  /** @param start - starts the attempt of one delivery; the slot counts from then on. */
-  constructor(
-    broker: Broker,
-    running: RunningTasks,
-    completion: Completion,
-    limit: number,
-    turn: SharedTurn,
-    start: (delivery: Delivery) => void,
-  ) {
-    this.#broker = broker;
-    this.#running = running;
-    this.#completion = completion;
+  /** @param limit - how many slots there are. */
+  constructor(parts: IntakeParts, limit: number) {
+    this.#broker = parts.broker;
+    this.#running = parts.running;
+    this.#completion = parts.completion;
     this.#limit = limit;
-    this.#turn = turn;
-    this.#start = start;
+    this.#turn = parts.turn;
+    this.#start = parts.start;
+    this.#recoverDue = parts.recoverAtOnce;
   }
 
   /** Claims until the signal aborts. */
@@ -97,6 +102,8 @@ export class Intake {
   }
 
   slotFreed(): void {
+    // The first free one after none: until now there was nothing to claim for, however long that was.
+    if (this.#room() <= 1) this.#lastTurn = performance.now();
     if (this.#ready.length > 0) this.#pump();
     this.#freed.set();
   }

@@ -78,7 +78,8 @@ export class StatusView {
     };
   }
 
-  readiness(state: ExecutorState, claimIdleMs: number): Readiness {
+  /** @param noSlotLeft - whether tasks that ignore their cancel hold all of them. */
+  readiness(state: ExecutorState, claimIdleMs: number, noSlotLeft: boolean): Readiness {
     switch (state) {
       case "starting":
         return { ready: false, reason: "starting: the broker has not answered yet" };
@@ -89,6 +90,7 @@ export class StatusView {
         return { ready: false, reason: `disconnected from the broker: ${lastError ?? "no answer"}` };
       }
       case "running": {
+        if (noSlotLeft) return { ready: false, reason: "tasks that ignore their cancel hold every slot" };
         if (claimIdleMs <= STUCK_MS) return { ready: true };
         const reason = `the claim loop has made no progress for ${Math.round(claimIdleMs / 1000)} s`;
         return { ready: false, reason };

@@ -209,3 +209,17 @@ async function watch(executors: readonly ExecutorProcess[], forMs: number): Prom
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, one) => total + one, 0);
 }
+
+test("an executor says in its log that its broker is away, and that it is back", { timeout: 60_000 }, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet, { appendonly: true });
+    const executor = await fleet.executor({ broker: redis.url });
+    await redis.kill("SIGKILL");
+    await until("it says so", 20_000, () =>
+      /The broker redis:\/\/.* is away: .+; trying until it is back/.test(executor.log()),
+    );
+    await redis.restart();
+    await until("it says that it is back", 20_000, () => /The broker is back after [\d.]+ s/.test(executor.log()));
+    assert.equal(executor.log().match(/is away:/g)?.length, 1);
+  });
+});

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { enqueueAll, ledgerTasks, notDoneOnce, withFleet } from "../support/fleet.ts";
-import { countById } from "../support/ledger.ts";
+import { countById, type LedgerLine } from "../support/ledger.ts";
 import { QUEUES } from "../support/queues.ts";
 import { until } from "../support/until.ts";
 
@@ -31,6 +31,13 @@ for (const { kind, open } of QUEUES) {
       await until("both work and the first has its slots full", 20_000, async () => {
         const [one, other] = [await first.status(), await second.status()];
         return one.done > 200 && other.done > 200 && Object.keys(one.current).length === options.concurrency;
+      });
+      // Its tasks end in waves: it is held still, so that the kill cannot come between two of them.
+      await until("it is held still in the midst of its tasks", 20_000, () => {
+        first.kill("SIGSTOP");
+        if (openIn(fleet.ledger(), first.pid) > options.concurrency / 2) return true;
+        first.kill("SIGCONT");
+        return false;
       });
       first.kill("SIGKILL");
       await first.exit;
@@ -113,4 +120,10 @@ for (const { kind, open } of QUEUES) {
 
 function isEmpty({ pending, lag }: { readonly pending: number; readonly lag: number }): boolean {
   return pending === 0 && lag === 0;
+}
+
+/** How many tasks a process has begun and not ended. */
+function openIn(ledger: readonly LedgerLine[], pid: number): number {
+  const own = ledger.filter((line) => line.pid === pid);
+  return own.filter(({ what }) => what === "start").length - own.filter(({ what }) => what === "end").length;
 }

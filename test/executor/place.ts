@@ -3,7 +3,7 @@
  * and single commands. Everything that is started here is ended by its pid when the block ends, the last one first.
  */
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -74,6 +74,11 @@ export class Place {
       await writeFile(join(this.folder, name), text);
     }
     return dirname(join(this.folder, Object.keys(files)[0] ?? "."));
+  }
+
+  /** What stands in a file, by its path in this place. */
+  read(name: string): Promise<string> {
+    return readFile(join(this.folder, name), "utf8");
   }
 
   async redis(): Promise<RedisServer> {
