@@ -174,6 +174,7 @@ export function commandSequences(maxCommands: number, processes: boolean) {
       command("claim and die", (system, name, max) => system.claimAndDie(name, max, processes), executor, few),
     ),
     command("restart", async (system, name) => void (await system.executor(name)), executor),
+    command("step the clock", (system, ms) => system.stepClock(ms), fc.constantFrom(-3 * HOUR, 0, 5 * HOUR)),
     ...weighted(
       2,
       command("expire leases", (system, name) => system.expire(name), executor),

@@ -18,6 +18,8 @@ export interface Traits {
   readonly everyEndDropsFlag: boolean;
   /** Who looks for expired leases finds its own too. */
   readonly reclaimsOwn: boolean;
+  /** It goes by a clock of its own, and not by that of the machine that uses it. */
+  readonly ownClock: boolean;
   /** Types are paused in the line itself, where no executor sees the task; else who claims it parks it. */
   readonly parksInLine: boolean;
 }

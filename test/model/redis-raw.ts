@@ -23,7 +23,7 @@ import { readEntries, readPending } from "../../src/broker/redis/replies.ts";
 import { parseMessage } from "../../src/task/message.ts";
 import type { RedisServer } from "../support/redis-server.ts";
 import type { Model, ModelTask } from "./model.ts";
-import { LEASE_MS, NAMES, QUEUES, type Raw, TYPES } from "./system.ts";
+import { LEASE_MS, NAMES, QUEUES, type Raw, TYPES, trueNow } from "./system.ts";
 
 const STREAMS = QUEUES.flatMap((queue) => [0, 1].map((priority) => streamKey(queue, priority)));
 const DAY = 86_400_000;
@@ -130,6 +130,7 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
       keepsCancelled: true,
       ghosts: true,
       everyEndDropsFlag: false,
+      ownClock: true,
       reclaimsOwn: true,
       parksInLine: false,
     },
@@ -141,11 +142,11 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
       }
     },
     async makeDue({ id, queue }) {
-      await redis.zadd(scheduledKey(queue), "XX", Date.now() - 1000, id);
+      await redis.zadd(scheduledKey(queue), "XX", trueNow() - 1000, id);
     },
     async expireRecord({ id, queue, state }) {
       if (state !== "done" && state !== "dead" && state !== "cancelled") return;
-      await redis.zadd(INDEX_OF[state](queue), "XX", Date.now() - 40 * DAY, id);
+      await redis.zadd(INDEX_OF[state](queue), "XX", trueNow() - 40 * DAY, id);
     },
     async expireKey(queue, key) {
       await redis.del(uniqueKey(queue, key));

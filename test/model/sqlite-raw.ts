@@ -27,6 +27,7 @@ export async function sqliteRaw(): Promise<Raw> {
       keepsCancelled: false,
       ghosts: false,
       everyEndDropsFlag: true,
+      ownClock: false,
       reclaimsOwn: false,
       parksInLine: true,
     },

@@ -57,16 +57,24 @@ interface Executor {
 export type EndKind = Exclude<Outcome["kind"], "parked">;
 
 const monotonic = performance.now.bind(performance);
+const wall = Date.now.bind(Date);
 let skewMs = 0;
+let stepMs = 0;
 
-/** Puts a clock that can jump under everything in this process; undo it with what comes back. */
+/** Puts clocks that can jump under everything in this process; undo it with what comes back. */
 export function takeClock(): () => void {
   const { now } = performance;
+  const { now: wallNow } = Date;
   performance.now = () => monotonic() + skewMs;
+  Date.now = () => wall() + stepMs;
   return () => {
     performance.now = now;
+    Date.now = wallNow;
   };
 }
+
+/** The time as it is, whatever this process is made to believe. */
+export const trueNow = wall;
 
 export class System {
   readonly raw: Raw;
@@ -90,6 +98,7 @@ export class System {
   }
 
   async end(): Promise<void> {
+    stepMs = 0;
     for (const broker of this.#opened) await broker.close();
     await this.raw.end();
   }
@@ -200,6 +209,11 @@ export class System {
       if (task) task.expired = false;
       else held.delete(item.delivery.handle);
     }
+  }
+
+  /** Somebody sets the clock of this machine, hours forth or back. Where the broker has a clock of its own, no matter. */
+  async stepClock(ms: number): Promise<void> {
+    if (this.raw.traits.ownClock) stepMs = ms;
   }
 
   /** It has stalled: its leases are over, by the store's clock and by its own. */

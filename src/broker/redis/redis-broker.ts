@@ -33,6 +33,7 @@ import type {
 import { parseRedisAddress } from "./address.ts";
 import { RedisByHand } from "./by-hand.ts";
 import { RedisCancels } from "./cancels.ts";
+import { RedisClock } from "./clock.ts";
 import { RedisCompletion } from "./completion.ts";
 import { RedisConnections } from "./connections.ts";
 import { RedisFleet } from "./fleet.ts";
@@ -70,8 +71,7 @@ export class RedisBroker implements Broker {
   readonly #byHand: RedisByHand;
   readonly #schedules: RedisSchedules;
   readonly #name: string;
-  /** Redis' clock less ours, in ms. */
-  #clockOffset = 0;
+  readonly #clock: RedisClock;
 
   /** @throws BrokerUrlError when the address cannot be read. */
   constructor(url: string, options: BrokerOptions) {
@@ -84,6 +84,7 @@ export class RedisBroker implements Broker {
     const now = (): number => this.now();
     const heartbeatTimeoutMs = options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS;
     this.#connections = new RedisConnections({ ...address.options, ...scriptOptions }, this.#name);
+    this.#clock = new RedisClock(this.#connections);
     const wire = new RedisWire(this.#connections);
     this.#pauses = new RedisPauses(this.#connections);
     this.#intake = new RedisIntake(this.#connections, wire, this.#name, streams, this.#pauses);
@@ -114,13 +115,13 @@ export class RedisBroker implements Broker {
   }
 
   now(): number {
-    return Date.now() + this.#clockOffset;
+    return this.#clock.now();
   }
 
   async open(signal: AbortSignal): Promise<void> {
     const claims = this.#options.executor !== null;
     await this.#connections.open({ reader: claims, subscriber: claims }, signal);
-    await this.#readClock();
+    await this.#clock.read();
     if (!claims) return;
     await this.#intake.createGroups();
     await this.#cancels.subscribe();
@@ -130,7 +131,8 @@ export class RedisBroker implements Broker {
     this.#connections.close();
   }
 
-  enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
+  async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
+    if (this.#clock.hasStepped) await this.#clock.read();
     return this.#queues.enqueue(requests);
   }
 
@@ -155,7 +157,8 @@ export class RedisBroker implements Broker {
     return this.#leases.renew(deliveries);
   }
 
-  complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
+  async complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
+    if (this.#clock.hasStepped) await this.#clock.read();
     return this.#completion.complete(outcomes);
   }
 
@@ -170,6 +173,7 @@ export class RedisBroker implements Broker {
   }
 
   async promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
+    if (this.#clock.hasStepped) await this.#clock.read();
     await this.#pauses.unparkResumed();
     return this.#queues.promote(max);
   }
@@ -238,7 +242,8 @@ export class RedisBroker implements Broker {
     return this.#schedules.remove(name);
   }
 
-  schedules(): Promise<Schedule[]> {
+  async schedules(): Promise<Schedule[]> {
+    if (this.#clock.hasStepped) await this.#clock.read();
     return this.#schedules.list();
   }
 
@@ -255,7 +260,7 @@ export class RedisBroker implements Broker {
   }
 
   async beat(json: string): Promise<void> {
-    await this.#readClock();
+    await this.#clock.read();
     await this.#fleet.beat(json);
   }
 
@@ -276,6 +281,7 @@ export class RedisBroker implements Broker {
   }
 
   async clean(): Promise<CleanReport> {
+    if (this.#clock.hasStepped) await this.#clock.read();
     const removed = await this.#fleet.expel();
     const { queues, deadLimit, deadRetentionMs } = this.#options;
     await this.#cancels.forgetOld(queues);
@@ -285,14 +291,6 @@ export class RedisBroker implements Broker {
       deadRetentionMs ?? DEFAULT_DEAD_RETENTION_MS,
     );
     return { removed, purged };
-  }
-
-  /** Redis' TIME is the fleet's clock; half of the round trip is taken off. */
-  async #readClock(): Promise<void> {
-    const before = Date.now();
-    const [seconds, micros] = await this.#connections.run((redis) => redis.time());
-    const after = Date.now();
-    this.#clockOffset = Number(seconds) * 1000 + Number(micros) / 1000 - (before + after) / 2;
   }
 
   async #handBackSurplus(all: boolean): Promise<void> {
