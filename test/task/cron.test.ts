@@ -24,6 +24,15 @@ test("a zone shifts the time, and a time that summer time leaves out comes when 
   assert.equal(next("30 2 * * *", "Europe/Berlin", "2026-03-29T12:00:00Z"), "2026-03-30T00:30:00.000Z");
 });
 
+test("a time that comes twice when summer time ends is met once by a daily pattern", () => {
+  // 02:30 is at 00:30Z and again at 01:30Z on that day.
+  const first = next("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z");
+  assert.equal(first, "2026-10-25T00:30:00.000Z");
+  assert.equal(next("30 2 * * *", "Europe/Berlin", first ?? ""), "2026-10-26T01:30:00.000Z");
+  // One that comes every hour misses neither.
+  assert.equal(next("30 * * * *", "Europe/Berlin", "2026-10-25T00:30:00Z"), "2026-10-25T01:30:00.000Z");
+});
+
 test("a date that does not exist never comes", () => {
   assert.equal(nextRun("0 0 31 2 *", null, Date.now()), null);
 });
