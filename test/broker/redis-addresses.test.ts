@@ -118,6 +118,16 @@ describe("a broker", () => {
     });
   });
 
+  test("works over a unix socket as a user with a password, which the address never shows", SLOW, async () => {
+    await withServer({ unixSocket: true, users: USERS }, async (server) => {
+      const path = join(server.dir, "redis.sock");
+      const known = new URLSearchParams({ username: KNOWN.user, password: KNOWN.password });
+      assert.equal(await works(`unix://${path}?db=5&${known}`), `unix://${path}?db=5`);
+      assert.match(await refusalOf(`unix://${path}`), /NOAUTH/);
+      assert.match(await refusalOf(`unix://${path}?username=${KNOWN.user}&password=wr0ng`), /WRONGPASS/);
+    });
+  });
+
   test(
     "goes on by itself after a kill -9 and a restart of the TLS server, as the same user in the same db",
     SLOW,
@@ -241,6 +251,21 @@ describe("the executable", () => {
 
 test("a file without a certificate is no authority", () => {
   assert.throws(() => parseRedisAddress(`rediss://localhost?ca=${import.meta.filename}`), BrokerUrlError);
+});
+
+test("a parameter that is not known, or says nothing, is refused by its name", () => {
+  for (const [address, reason] of [
+    ["redis://localhost?db=3", /takes none behind the "\?", got "db"/],
+    ["rediss://localhost?CA=x", /takes ca, insecure, each once behind the "\?", got "CA"/],
+    ["rediss://localhost?insecure=true", /insecure .* must be 1 \(trust any certificate\) or 0, got "true"/],
+    ["unix:///run/redis.sock?db=1&db=2", /takes db, username, password, each once/],
+  ] as const) {
+    assert.throws(
+      () => parseRedisAddress(address),
+      (error) => error instanceof BrokerUrlError && reason.test(error.message),
+      address,
+    );
+  }
 });
 
 test("a name is sent to the TLS server, an IP address never is", () => {

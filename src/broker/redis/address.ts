@@ -37,9 +37,14 @@ export function parseRedisAddress(address: string): RedisAddress {
     if (path === "" || path === "/") {
       throw new BrokerUrlError("the unix socket address has no path; expected unix:///path/to/redis.sock[?db=1]");
     }
+    checkParameters(url, ["db", "username", "password"]);
     const db = readDb(url.searchParams.get("db") ?? "");
-    return { options: { path, db, ...credentials }, display: `unix://${path}?db=${db}` };
+    // The part before the path has no place for them where there is no host.
+    const [username, password] = [url.searchParams.get("username"), url.searchParams.get("password")];
+    const options = { path, db, ...(username && { username }), ...(password && { password }) };
+    return { options, display: `unix://${path}?db=${db}` };
   }
+  checkParameters(url, url.protocol === "rediss:" ? ["ca", "insecure"] : []);
   const host = url.hostname === "" ? "127.0.0.1" : url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = url.port === "" ? 6379 : Number(url.port);
   const db = readDb(url.pathname.replace(/^\//, ""));
@@ -48,6 +53,18 @@ export function parseRedisAddress(address: string): RedisAddress {
     options: { host, port, db, ...credentials, ...tls },
     display: `${url.protocol}//${url.hostname === "" ? host : url.hostname}:${port}/${db}`,
   };
+}
+
+/** A misspelt parameter must not be one that silently does nothing. */
+function checkParameters(url: URL, known: readonly string[]): void {
+  for (const name of new Set(url.searchParams.keys())) {
+    if (known.includes(name) && url.searchParams.getAll(name).length === 1) continue;
+    const allowed = known.length === 0 ? "takes none" : `takes ${known.join(", ")}, each once`;
+    throw new BrokerUrlError(`the address ${url.protocol}// ${allowed} behind the "?", got ${JSON.stringify(name)}`);
+  }
+  const insecure = url.searchParams.get("insecure");
+  if (insecure === null || insecure === "0" || insecure === "1") return;
+  throw new BrokerUrlError(`insecure in the Redis address must be 1 (trust any certificate) or 0, got "${insecure}"`);
 }
 
 /** `?ca=FILE` names the authority to trust, `?insecure=1` trusts any certificate (a choice that the user must make). */
