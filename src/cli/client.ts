@@ -1,29 +1,42 @@
 /**
- * What the commands that talk to the broker share: connect within a bound, do the work, leave cleanly.
- * A first SIGINT or SIGTERM cancels the work and lets it leave; a second ends the process at once.
+ * What the commands that talk to the broker share: connect within a bound, do the work, bear a broker that is away for a
+ * while, leave cleanly. A first SIGINT or SIGTERM cancels the work and lets it leave; a second ends the process at once.
  */
-import { mkdirSync } from "node:fs";
-import type { Broker, BrokerOptions } from "../broker/broker.ts";
-import { createBroker } from "../broker/open-broker.ts";
-import { type CancelScope, failAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
+import { existsSync, mkdirSync } from "node:fs";
+import { type Broker, type BrokerOptions, BrokerUnavailableError } from "../broker/broker.ts";
+import { BrokerUrlError, createBroker } from "../broker/open-broker.ts";
+import { type CancelScope, failAfter, moveOnAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
+import { ConfigError } from "../config/config-error.ts";
 import type { Settings } from "../config/settings.ts";
+import { untilAvailable } from "../executor/patience.ts";
 import { runtime } from "../runtime/index.ts";
 import { CommandFailure, EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
+import { note } from "./output.ts";
+import { adviceOn } from "./redis-refusal.ts";
 
 /** How long a command waits for the broker to answer at all, in ms. */
 const CONNECT_LIMIT_MS = 3_000;
+/** How long a command that has begun bears a broker that is away, in ms. */
+const PATIENCE_MS = 30_000;
+
+/** For {@link withBroker}: what the command leaves is there for an executor that comes later. */
+export const CREATES = { missingFile: "create" } as const;
 
 /**
- * Opens the broker, gives it to `body` and closes it however `body` ends.
+ * Opens the broker, gives it to `body` and closes it however `body` ends. An SQLite file that was named and is not there
+ * is refused, as its name is most likely mistyped, but for commands that say they may create it.
  *
- * @throws CommandFailure when the broker cannot be reached, or with 130/143 after a signal.
+ * @throws CommandFailure when the broker cannot be reached, the file is not there, or with 130/143 after a signal;
+ *   ConfigError when the address cannot be read.
  */
 export async function withBroker<T>(
   settings: Settings,
   body: (broker: Broker, scope: CancelScope) => Promise<T>,
+  options: { readonly missingFile?: "refuse" | "create" } = {},
 ): Promise<T> {
   createStateDirectory(settings);
-  const broker = await createBroker(settings.broker, brokerOptionsOf(settings, null));
+  const broker = await brokerOf(settings, null);
+  if (options.missingFile !== "create") await refuseMissingFile(settings);
   const scope = openRoot();
   const interruption = onInterrupt(scope);
   try {
@@ -38,8 +51,45 @@ export async function withBroker<T>(
   }
 }
 
+/**
+ * The broker of the settings, for a client or for the executor of that name. Nothing is connected or created yet.
+ *
+ * @throws ConfigError when the address cannot be read; it names where the address came from.
+ */
+export async function brokerOf(settings: Settings, executor: string | null): Promise<Broker> {
+  try {
+    return await createBroker(settings.broker, brokerOptionsOf(settings, executor));
+  } catch (error) {
+    if (!(error instanceof BrokerUrlError)) throw error;
+    throw new ConfigError([`${settings.origins.broker}: ${error.message}`]);
+  }
+}
+
+/**
+ * Asks the broker; while it is away, waits and asks again, for half a minute at the most.
+ *
+ * @param ask Told whether it was asked before: what was asked then may have happened, and only its answer was lost.
+ * @throws BrokerUnavailableError when the broker stayed away; the cancel of `scope`.
+ */
+export async function patiently<T>(
+  broker: Pick<Broker, "url" | "connection">,
+  scope: CancelScope,
+  ask: (again: boolean) => Promise<T>,
+): Promise<T> {
+  let asked = 0;
+  const askOnce = () => {
+    asked++;
+    if (asked === 2) note(`taskexe: the broker is away; it is asked again for up to ${PATIENCE_MS / 1000} s`);
+    return ask(asked > 1);
+  };
+  const answered = await moveOnAfter(scope, PATIENCE_MS, ({ signal }) => untilAvailable(askOnce, signal));
+  if (!answered.cancelled) return answered.value;
+  const reason = broker.connection().lastError ?? "it does not answer";
+  throw new BrokerUnavailableError(`the broker ${broker.url} stayed away for ${PATIENCE_MS / 1000} s: ${reason}`);
+}
+
 /** What a broker must know, for an executor of that name or for a client. */
-export function brokerOptionsOf(settings: Settings, executor: string | null): BrokerOptions {
+function brokerOptionsOf(settings: Settings, executor: string | null): BrokerOptions {
   const { queues, priorities, leaseMs, heartbeatTimeoutMs, deadLimit, deadRetentionMs } = settings;
   return { executor, queues, priorities, leaseMs, heartbeatTimeoutMs, deadLimit, deadRetentionMs };
 }
@@ -58,13 +108,24 @@ export function createStateDirectory(settings: Settings): void {
   }
 }
 
+async function refuseMissingFile({ broker, origins }: Settings): Promise<void> {
+  // The default one begins empty on every machine, and nobody can have mistyped it.
+  if (origins.broker === "default" || !/^sqlite:/i.test(broker)) return;
+  const { pathOf } = await import("../broker/sqlite/database-file.ts");
+  const path = pathOf(broker);
+  if (existsSync(path)) return;
+  throw new CommandFailure(`${origins.broker}: there is no such file ${path}; an executor or an enqueue creates it`);
+}
+
 async function connect(broker: Broker, scope: CancelScope): Promise<void> {
   try {
     await failAfter(scope, CONNECT_LIMIT_MS, (connecting) => broker.open(connecting.signal));
   } catch (error) {
     if (!(error instanceof TooSlowError)) throw error;
     const reason = broker.connection().lastError ?? `no answer within ${CONNECT_LIMIT_MS / 1000} s`;
-    throw new CommandFailure(`the broker ${broker.url} cannot be reached: ${reason}`);
+    const advice = broker.kind === "redis" ? adviceOn(reason) : null;
+    const ending = advice === null ? "" : `; ${advice}`;
+    throw new CommandFailure(`the broker ${broker.url} cannot be reached: ${reason}${ending}`);
   }
 }
 

@@ -2,7 +2,7 @@
 import { putSchedule } from "../broker/operations/put-schedule.ts";
 import { CronError } from "../task/cron.ts";
 import { InvalidTaskError } from "../task/new-task.ts";
-import { withBroker } from "./client.ts";
+import { CREATES, withBroker } from "./client.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { type Options, settingsOf } from "./flags.ts";
 import { note, printJson, printLine, printTable } from "./output.ts";
@@ -38,17 +38,21 @@ export async function cronAdd(
   const payload = await payloadOf(given);
   const timezone = typeof options.timezone === "string" ? options.timezone : null;
   const place = { queue: queueOf(options, "cron add"), priority: priorityOf(options, settings.priorities, "cron add") };
-  return withBroker(settings, async (broker) => {
-    try {
-      const stored = await putSchedule(broker, { name, cron, timezone, type, payload, ...place }, settings);
-      if (options.json) printJson({ ...stored, payload });
-      else printLine(`${name} fires next at ${timeOf(stored.nextAt)}`);
-      return 0;
-    } catch (error) {
-      if (!(error instanceof CronError) && !(error instanceof InvalidTaskError)) throw error;
-      throw new CommandFailure(error.message, EXIT_USAGE);
-    }
-  });
+  return withBroker(
+    settings,
+    async (broker) => {
+      try {
+        const stored = await putSchedule(broker, { name, cron, timezone, type, payload, ...place }, settings);
+        if (options.json) printJson({ ...stored, payload });
+        else printLine(`${name} fires next at ${timeOf(stored.nextAt)}`);
+        return 0;
+      } catch (error) {
+        if (!(error instanceof CronError) && !(error instanceof InvalidTaskError)) throw error;
+        throw new CommandFailure(error.message, EXIT_USAGE);
+      }
+    },
+    CREATES,
+  );
 }
 
 /** Runs `cron remove`. Returns the exit code: 1 when there was none. */

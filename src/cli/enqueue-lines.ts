@@ -1,11 +1,13 @@
 /**
  * `taskexe enqueue --jsonl`: many tasks, one JSON object a line, in batches. A line that is wrong is told with its
- * number and left out; the others are enqueued. Reads as it goes, so the input may be of any length.
+ * number and left out; the others are enqueued. Reads as it goes, so the input may be of any length: a batch leaves when
+ * it is full or the input pauses. Where it stops early, what was read is enqueued and the last sure line is told.
  */
 import * as v from "valibot";
-import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
-import { type CancelScope, checkpoint } from "../concurrency/index.ts";
+import { type Broker, type EnqueueReceipt, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
+import type { CancelScope } from "../concurrency/index.ts";
 import { optionsOfJson, TaskJsonSchema } from "../task/task-json.ts";
+import { patiently } from "./client.ts";
 import { EXIT_FAILED } from "./exit.ts";
 import { type Line, readLines, sizeOf } from "./input.ts";
 import { readJson } from "./json-text.ts";
@@ -29,41 +31,65 @@ export interface LinesOptions {
   readonly json: boolean;
 }
 
-/** Enqueues all lines. Returns the exit code: 1 when a line was wrong. */
-export async function enqueueLines(broker: Broker, scope: CancelScope, options: LinesOptions): Promise<number> {
+/**
+ * Enqueues all lines. Once `scope` is cancelled it reads no more and enqueues what it has read.
+ *
+ * @returns the exit code: 1 when a line was wrong.
+ * @throws BrokerUnavailableError when the broker stayed away; CommandFailure when the input cannot be read; the cancel
+ *   of `scope`. What was enqueued by then is told before.
+ */
+export async function enqueueLines(
+  broker: Pick<Broker, "url" | "connection" | "enqueue">,
+  scope: CancelScope,
+  options: LinesOptions,
+): Promise<number> {
   const bar = progressBar("enqueueing", sizeOf(options.path));
-  const run = new LinesRun(broker, options.json);
+  const run = new LinesRun(broker, scope, options.json);
   try {
-    for await (const line of readLines(options.path)) {
-      const made = requestOf(line, options);
-      if (made.ok) run.add(made.request);
-      else run.refuse(line.number, made.reason);
-      if (run.isFull) {
-        await checkpoint(scope.signal);
-        await run.flush();
-        bar.update(line.bytesRead, `${run.enqueued} tasks`);
+    for await (const lines of readLines(options.path, scope)) {
+      for (const line of lines) {
+        const made = requestOf(line, options);
+        if (made.ok) run.add(line.number, made);
+        else run.refuse(line.number, made.reason);
+        if (run.isFull) await run.flush();
       }
+      const last = lines.at(-1);
+      if (last) bar.update(last.bytesRead, `${run.enqueued} tasks`);
+      // The input pauses, or a line is not whole yet.
+      else await run.flush();
     }
     await run.flush();
+    scope.signal.throwIfAborted();
   } catch (error) {
     bar.end(`${run.enqueued} tasks`);
-    note(`taskexe: ${run.enqueued} tasks were enqueued before it stopped`);
+    run.tellStopped();
     throw error;
   }
   bar.end(`${run.enqueued} tasks`);
   return run.tell();
 }
 
+/** A task on its way; whether its id was made here. */
+interface Item {
+  readonly request: EnqueueRequest;
+  readonly isIdOurs: boolean;
+}
+
 class LinesRun {
   enqueued = 0;
-  readonly #broker: Broker;
+  readonly #broker: Pick<Broker, "url" | "connection" | "enqueue">;
+  readonly #scope: CancelScope;
   readonly #ids: string[] | null;
-  #batch: EnqueueRequest[] = [];
+  #batch: Item[] = [];
   #present = 0;
   #refused = 0;
+  /** The last line of the batch, and the last one whose task surely is with the broker; 0: none yet. */
+  #last = 0;
+  #sure = 0;
 
-  constructor(broker: Broker, keepIds: boolean) {
+  constructor(broker: Pick<Broker, "url" | "connection" | "enqueue">, scope: CancelScope, keepIds: boolean) {
     this.#broker = broker;
+    this.#scope = scope;
     this.#ids = keepIds ? [] : null;
   }
 
@@ -71,8 +97,9 @@ class LinesRun {
     return this.#batch.length >= MAX_ENQUEUE_BATCH;
   }
 
-  add(request: EnqueueRequest): void {
-    this.#batch.push(request);
+  add(line: number, item: Item): void {
+    this.#batch.push(item);
+    this.#last = line;
   }
 
   refuse(line: number, reason: string): void {
@@ -81,26 +108,45 @@ class LinesRun {
     if (this.#refused === MOST_TOLD + 1) note("taskexe: more lines are wrong; they are only counted");
   }
 
+  /** Sends the batch until the answer comes: the ids stay the same, so that a lost answer never doubles a task. */
   async flush(): Promise<void> {
     if (this.#batch.length === 0) return;
     const batch = this.#batch;
     this.#batch = [];
-    for (const receipt of await this.#broker.enqueue(batch)) {
-      if (receipt.created) this.enqueued++;
-      else this.#present++;
-      this.#ids?.push(receipt.id);
-    }
+    const requests = batch.map(({ request }) => request);
+    await patiently(this.#broker, this.#scope, async (again) => {
+      const receipts = await this.#broker.enqueue(requests);
+      for (const [index, receipt] of receipts.entries()) this.#count(receipt, again ? batch[index] : undefined);
+    });
+    this.#sure = this.#last;
   }
 
   tell(): number {
-    const counts = { enqueued: this.enqueued, already_there: this.#present, refused: this.#refused };
-    if (this.#ids) printJson({ ...counts, ids: this.#ids });
+    if (this.#ids) this.#printJson(this.#ids);
     else {
       const present = this.#present > 0 ? `, ${this.#present} were there already` : "";
       const refused = this.#refused > 0 ? `, ${this.#refused} lines were refused` : "";
       printLine(`${this.enqueued} tasks enqueued${present}${refused}`);
     }
     return this.#refused === 0 ? 0 : EXIT_FAILED;
+  }
+
+  tellStopped(): void {
+    if (this.#ids) this.#printJson(this.#ids);
+    const last = this.#sure === 0 ? "no line surely was" : `line ${this.#sure} is the last that surely was`;
+    note(`taskexe: ${this.enqueued} tasks were enqueued before it stopped; ${last}`);
+  }
+
+  /** @param resent The task, where it was sent before: if its id was made here, only its receipt was lost. */
+  #count(receipt: EnqueueReceipt, resent: Item | undefined): void {
+    const wasLost = resent?.isIdOurs === true && receipt.id === resent.request.id;
+    if (receipt.created || wasLost) this.enqueued++;
+    else this.#present++;
+    this.#ids?.push(receipt.id);
+  }
+
+  #printJson(ids: readonly string[]): void {
+    printJson({ enqueued: this.enqueued, already_there: this.#present, refused: this.#refused, ids });
   }
 }
 
@@ -117,7 +163,8 @@ function requestOf(line: Line, { defaults, ...surroundings }: LinesOptions) {
   }
   const { type, payload = null } = checked.output;
   const { id, queue = defaults.queue, priority = defaults.priority, ...options } = optionsOfJson(checked.output);
-  return requestFor({ type, payload, id, queue, priority, options }, surroundings, Date.now());
+  const made = requestFor({ type, payload, id, queue, priority, options }, surroundings, Date.now());
+  return made.ok ? { ...made, isIdOurs: id === undefined } : made;
 }
 
 function wordsOf(issue: v.BaseIssue<unknown>): string {

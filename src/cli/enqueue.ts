@@ -2,10 +2,10 @@
  * `taskexe enqueue`: one task from the arguments; prints its id, and with `--wait` its result.
  * Many tasks from a file are in enqueue-lines.ts, the waiting in wait-for-task.ts.
  */
-import type { Broker, EnqueueReceipt } from "../broker/broker.ts";
+import { type Broker, BrokerUnavailableError, type EnqueueReceipt, type EnqueueRequest } from "../broker/broker.ts";
 import type { CancelScope } from "../concurrency/index.ts";
 import type { Settings } from "../config/settings.ts";
-import { withBroker } from "./client.ts";
+import { CREATES, patiently, withBroker } from "./client.ts";
 import { enqueueLines } from "./enqueue-lines.ts";
 import { CommandFailure, EXIT_USAGE, usageError } from "./exit.ts";
 import { type Options, settingsOf, text } from "./flags.ts";
@@ -32,8 +32,11 @@ export async function enqueue(
     }
     const defaults = { queue: queueOf(options, "enqueue"), priority };
     const { retentionMs, priorities } = settings;
-    return withBroker(settings, (broker, scope) =>
-      enqueueLines(broker, scope, { path: lines, defaults, retentionMs, priorities, json: !!options.json }),
+    return withBroker(
+      settings,
+      (broker, scope) =>
+        enqueueLines(broker, scope, { path: lines, defaults, retentionMs, priorities, json: !!options.json }),
+      CREATES,
     );
   }
   if (type === undefined) throw usageError("enqueue needs the TYPE of the task, or --jsonl FILE", "enqueue");
@@ -45,7 +48,7 @@ export async function enqueue(
     priority,
     options: enqueueOptionsOf(options),
   };
-  return withBroker(settings, (broker, scope) => enqueueOne(broker, scope, task, settings, options));
+  return withBroker(settings, (broker, scope) => enqueueOne(broker, scope, task, settings, options), CREATES);
 }
 
 async function enqueueOne(
@@ -57,13 +60,35 @@ async function enqueueOne(
 ): Promise<number> {
   const made = requestFor(task, settings, broker.now());
   if (!made.ok) throw new CommandFailure(made.reason, EXIT_USAGE);
-  const [receipt] = await broker.enqueue([made.request]);
-  if (receipt === undefined) throw new Error("the broker gave no receipt");
+  const receipt = await send(broker, scope, made.request, { isOurs: task.id === undefined });
   if (!receipt.created) note(`taskexe: ${whyNot(receipt, made.request.id)}`);
   if (options.wait) return waitForTask(broker, scope, receipt.id, { json: !!options.json });
   if (options.json) printJson(receipt);
   else printLine(receipt.id);
   return 0;
+}
+
+/** Sends it until the answer comes: always under the same id, so that a lost answer never makes two tasks of one. */
+async function send(
+  broker: Broker,
+  scope: CancelScope,
+  request: EnqueueRequest,
+  id: { readonly isOurs: boolean },
+): Promise<EnqueueReceipt> {
+  try {
+    return await patiently(broker, scope, async (again) => {
+      const [receipt] = await broker.enqueue([request]);
+      if (receipt === undefined) throw new Error("the broker gave no receipt");
+      // Nobody else has an id that was made here: the task is there since only the answer was lost.
+      return again && id.isOurs && receipt.id === request.id ? { ...receipt, created: true } : receipt;
+    });
+  } catch (error) {
+    if (error instanceof BrokerUnavailableError || scope.cancelCalled) {
+      const again = `enqueue it again with --id ${request.id}`;
+      note(`taskexe: whether ${request.id} was enqueued is not known; ${again}`);
+    }
+    throw error;
+  }
 }
 
 function whyNot({ id, state }: EnqueueReceipt, asked: string): string {

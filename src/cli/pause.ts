@@ -1,6 +1,6 @@
 /** `taskexe pause` and `taskexe resume`: a queue or a type, for the whole fleet; `pause` alone tells what is paused. */
 import type { PauseTarget } from "../broker/administration.ts";
-import { withBroker } from "./client.ts";
+import { CREATES, withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";
 import { checkQueue } from "./filters.ts";
 import { type Options, settingsOf } from "./flags.ts";
@@ -10,11 +10,15 @@ import { printJson, printLine, printTable } from "./output.ts";
 export async function pause(kind: string | undefined, name: string | undefined, options: Options): Promise<number> {
   if (kind === undefined) return tellPaused(options);
   const target = targetOf(kind, name, "pause");
-  return withBroker(settingsOf(options), async (broker) => {
-    await broker.pause(target);
-    tell(target, true, options);
-    return 0;
-  });
+  return withBroker(
+    settingsOf(options),
+    async (broker) => {
+      await broker.pause(target);
+      tell(target, true, options);
+      return 0;
+    },
+    CREATES,
+  );
 }
 
 /** Runs `resume`. Returns the exit code. */

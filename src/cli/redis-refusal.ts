@@ -1,33 +1,72 @@
 /**
  * What Redis refused, for people: which command, on which keys, and what to do about it. Most of these are a db that
- * another program uses too, or a user without the rights.
+ * another program uses too, or a user without the rights. What rights there must be is said here, and nowhere else.
  */
 
 /** How many keys are named. */
 const MOST_KEYS = 4;
 /** The keys of the wire contract, and our own; scripts are also given prefixes of keys, which end with a colon. */
-const OUR_KEY = /^(te\.\d+\..+|TASKEXE|clean_task_executor|taskexe:.*[^:])$/;
+const OUR_KEY = /^(te\.\d+\..+|TASKEXE|clean_task_executor|taskexe:.*[^:]|.+-cancel)$/;
+/** What is asked of the heartbeats, whose key is the name of an executor. */
+const HEARTBEAT_COMMANDS = /^(zadd|zremrangebyscore|zrevrange|persist|expire|del)$/i;
+/** How the names of executors begin, but for those that were given one. */
+const EXECUTOR_PREFIX = "task_executor_";
 
-const ADVICE: readonly (readonly [code: RegExp, advice: (keys: readonly string[]) => string])[] = [
+/**
+ * What a user of Redis needs for all that an executor and the commands do, as ACL SETUSER takes it: keys, the channel of
+ * the cancels, and every command that endangers nobody, besides two that do: INFO, with which a connection learns that
+ * the server has loaded its data, and CLIENT UNBLOCK, which ends a read that waits when an executor leaves.
+ */
+export const RIGHTS: readonly string[] = [
+  ...["~te.*", "~TASKEXE", "~clean_task_executor", "~taskexe:*", "~*-cancel", `~${EXECUTOR_PREFIX}*`],
+  ...["&taskexe:cancel", "+@all", "-@dangerous", "+info", "+client|unblock"],
+];
+
+type Advice = (keys: readonly string[]) => string;
+
+const ADVICE: readonly (readonly [code: RegExp, advice: Advice])[] = [
   [
     /^WRONGTYPE\b/,
     (keys) =>
       `another program seems to use this db too: see what is there (redis-cli TYPE ${keys[0] ?? "KEY"}), then rename or delete it, or take another db`,
   ],
   [/^NOAUTH\b|^WRONGPASS\b/, () => "give the user and the password in the address: redis://USER:PASSWORD@HOST:PORT/DB"],
+  // Within a script Redis says it in other words.
+  [/^NOPERM\b|^ERR The user executing the script can't\b/, adviceOnRights],
   [
-    /^NOPERM\b/,
-    () => "give this user of Redis the rights for the keys te.*, TASKEXE, clean_task_executor and taskexe:*",
+    /^EXECABORT\b/,
+    () => "a command of the transaction was refused before; redis-cli ACL LOG, or the server's own log, tells which",
   ],
 ];
 
 /** Lines about an answer of Redis that is an error; null for any other error. */
 export function redisRefusal(error: Error): string[] | null {
   if (error.name !== "ReplyError" || !("command" in error)) return null;
+  const cause = causeOfAbort(error);
+  if (cause !== null) return redisRefusal(cause);
   const { name, keys } = commandOf(error.command);
   const on = keys.length === 0 ? "" : ` on ${keys.join(", ")}`;
-  const advice = ADVICE.find(([code]) => code.test(error.message))?.[1](keys);
-  return [`Redis refused ${name}${on}: ${error.message}`, ...(advice === undefined ? [] : [`  ${advice}`])];
+  const advice = adviceOn(error.message, keys);
+  return [`Redis refused ${name}${on}: ${error.message}`, ...(advice === null ? [] : [`  ${advice}`])];
+}
+
+/** What to do about an answer of Redis, by its words alone or with the keys it is about; null where nothing is known. */
+export function adviceOn(answer: string, keys: readonly string[] = []): string | null {
+  return ADVICE.find(([code]) => code.test(answer))?.[1](keys) ?? null;
+}
+
+function adviceOnRights(keys: readonly string[]): string {
+  const ownNames = keys.filter((key) => !OUR_KEY.test(key) && !key.startsWith(EXECUTOR_PREFIX));
+  const rights = [...RIGHTS, ...ownNames.map((name) => `~${name}`)].join(" ");
+  const names = ownNames.length > 0 ? "" : " (and ~NAME for each executor with a --name of its own)";
+  return `give this user of Redis its rights, in redis-cli: ACL SETUSER USER ${rights}${names}`;
+}
+
+/** A transaction is refused as a whole, for the first command in it that was. */
+function causeOfAbort(error: Error): Error | null {
+  const before = "previousErrors" in error && Array.isArray(error.previousErrors) ? error.previousErrors : [];
+  const [cause] = before.filter((each) => each instanceof Error);
+  return cause !== undefined && cause !== error ? cause : null;
 }
 
 function commandOf(command: unknown): { name: string; keys: readonly string[] } {
@@ -35,6 +74,8 @@ function commandOf(command: unknown): { name: string; keys: readonly string[] } 
   const name = "name" in command ? String(command.name) : "a command";
   const args = "args" in command && Array.isArray(command.args) ? command.args.map(String) : [];
   // Beyond the first few there are messages of tasks, not keys.
-  const keys = [...new Set(args.slice(0, 200).filter((arg) => OUR_KEY.test(arg)))];
-  return { name: /^evalsha$/i.test(name) ? "a script" : name.toUpperCase(), keys: keys.slice(0, MOST_KEYS) };
+  const ours = args.slice(0, 200).filter((arg) => OUR_KEY.test(arg));
+  const first = HEARTBEAT_COMMANDS.test(name) ? args.slice(0, 1) : [];
+  const keys = [...new Set([...first, ...ours])].slice(0, MOST_KEYS);
+  return { name: /^eval(sha)?$/i.test(name) ? "a script" : name.toUpperCase(), keys };
 }

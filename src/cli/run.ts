@@ -5,7 +5,6 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../broker/broker.ts";
-import { createBroker } from "../broker/open-broker.ts";
 import { type CancelScope, type Nursery, openRoot, withNursery } from "../concurrency/index.ts";
 import { takeExecutorName } from "../config/executor-name.ts";
 import type { Settings } from "../config/settings.ts";
@@ -17,7 +16,7 @@ import { readToken, TokenError } from "../http/api/token.ts";
 import { type HttpAddress, serveHttp } from "../http/serve-http.ts";
 import { runtime } from "../runtime/index.ts";
 import { VERSION } from "../version.ts";
-import { brokerOptionsOf, createStateDirectory } from "./client.ts";
+import { brokerOf, createStateDirectory } from "./client.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { watchExits } from "./exit-watch.ts";
 import { type Options, settingsOf } from "./flags.ts";
@@ -106,7 +105,7 @@ class Run {
 
   async #createBroker(): Promise<Broker> {
     createStateDirectory(this.#settings);
-    return createBroker(this.#settings.broker, brokerOptionsOf(this.#settings, this.#name));
+    return brokerOf(this.#settings, this.#name);
   }
 
   #executorOptions(): ExecutorOptions {

@@ -2,9 +2,10 @@
  * What the signals do in an executor:
  * - SIGTERM, SIGINT: drain and leave; a second one ends the process at once with 143 or 130.
  * - SIGUSR1: with TASKEXE_DEBUG=1 log the tree of nurseries and tasks; start allocation tracking, write a heap snapshot
- *   under logs/, log the memory figures.
+ *   under logs/, log the memory figures; at most one snapshot a second.
  * - SIGUSR2: stop tracking and log what grew.
  */
+import { existsSync } from "node:fs";
 import { getLogger } from "@logtape/logtape";
 import { type CancelScope, type Nursery, snapshotTree, treeText } from "../concurrency/index.ts";
 import { runtime, type SignalName } from "../runtime/index.ts";
@@ -57,12 +58,16 @@ export function logTree(scope: CancelScope): void {
   for (const line of treeText(snapshotTree(scope)).trimEnd().split("\n")) log.debug("tree: {line}", { line });
 }
 
-/** Starts allocation tracking, writes `logs/{pid}_snapshot_{YYYYmmdd_HHMMSS}.heapsnapshot` and logs the figures. */
+/**
+ * Starts allocation tracking, writes `logs/{pid}_snapshot_{YYYYmmdd_HHMMSS}.heapsnapshot` and logs the figures. Where
+ * there is one of this second it would tell the same: then only the figures are logged.
+ */
 export async function takeSnapshot(): Promise<void> {
   await runtime.allocations.start();
   const path = `logs/${process.pid}_snapshot_${stamp(new Date())}.heapsnapshot`;
-  await runtime.writeHeapSnapshot(path);
-  logMemory(`heap snapshot in ${path}`);
+  const isTaken = existsSync(path);
+  if (!isTaken) await runtime.writeHeapSnapshot(path);
+  logMemory(isTaken ? `a heap snapshot was just taken, in ${path}` : `heap snapshot in ${path}`);
 }
 
 /** Stops allocation tracking and logs what grew while it ran. */

@@ -1,14 +1,16 @@
 /**
  * `taskexe status`: what the executor at --listen (or --url) says of itself; where none answers, or a broker was asked
- * for by name, what the broker knows: its queues and who beats.
+ * for by name, what the broker knows: its queues and who beats. An executor that works on another broker than the
+ * configuration names is told with a note.
  */
+import { resolve } from "node:path";
 import * as v from "valibot";
 import type { Broker } from "../broker/broker.ts";
 import type { Settings } from "../config/settings.ts";
-import { withBroker } from "./client.ts";
+import { brokerOf, withBroker } from "./client.ts";
 import { CommandFailure, usageError } from "./exit.ts";
 import { type Options, settingsOf, text } from "./flags.ts";
-import { note, printJson } from "./output.ts";
+import { note, printable, printJson } from "./output.ts";
 import { showExecutor, showFleet } from "./show-status.ts";
 import { ExecutorAnswerSchema } from "./status-answer.ts";
 
@@ -21,6 +23,7 @@ export async function status(options: Options): Promise<number> {
   if (url !== null) {
     const answer = await ask(url);
     if (typeof answer !== "string") {
+      await noteOtherBroker(settings, url, answer.checked.broker.url);
       if (options.json) printJson(answer.whole);
       else showExecutor(answer.checked);
       return 0;
@@ -61,6 +64,24 @@ async function ask(
     if (error instanceof SyntaxError) return "something else than an executor answered";
     return "the connection is refused";
   }
+}
+
+/** Whoever named a broker means that one: what an executor on another one does is easily taken for it. */
+async function noteOtherBroker(settings: Settings, executor: URL, worksOn: string): Promise<void> {
+  if (settings.origins.broker === "default") return;
+  const asked = await brokerOf(settings, null);
+  await asked.close();
+  if (placeOf(asked.url) === placeOf(worksOn)) return;
+  const named = `${asked.url} (${settings.origins.broker})`;
+  note(
+    `taskexe: the executor at ${executor.host} works on ${printable(worksOn)}, not on ${named}; --listen off asks that one`,
+  );
+}
+
+/** The same for two addresses of one place: files by their whole path, this machine by one name. */
+function placeOf(url: string): string {
+  if (/^sqlite:/i.test(url)) return resolve(url.slice("sqlite:".length));
+  return url.replace(/^(rediss?:\/\/)(?:localhost|\[::1\])(?=:)/, "$1127.0.0.1");
 }
 
 async function tellBroker(broker: Broker, options: Options): Promise<number> {

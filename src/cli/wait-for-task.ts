@@ -1,11 +1,12 @@
 /**
  * Waits until a task has ended and tells how: its result on standard output, why it failed on standard error.
- * Asks the broker for the record again and again, more seldom the longer it takes.
+ * Asks the broker for the record again and again, more seldom the longer it takes; bears one that is away for a while.
  */
 import type { Broker } from "../broker/broker.ts";
 import { type CancelScope, sleep } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { hasEnded } from "../task/state.ts";
+import { patiently } from "./client.ts";
 import { CommandFailure } from "./exit.ts";
 import { note, printJson, printLine } from "./output.ts";
 
@@ -13,12 +14,14 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 
 /**
- * Waits for the end. A cancel of `scope` leaves at once and says that the task goes on.
+ * Waits for the end. A cancel of `scope`, or a broker that stays away, ends the wait and says that the task goes on.
  *
  * @returns the exit code: 0 when it is done, 1 when it is dead or cancelled.
+ * @throws BrokerUnavailableError when the broker stayed away; the cancel of `scope`; CommandFailure when nobody knows how
+ *   it ended.
  */
 export async function waitForTask(
-  broker: Broker,
+  broker: Pick<Broker, "url" | "connection" | "record">,
   scope: CancelScope,
   id: string,
   options: { readonly json: boolean },
@@ -26,14 +29,19 @@ export async function waitForTask(
   try {
     const record = await ended(broker, scope, id);
     return tell(record, options);
-  } finally {
-    if (scope.cancelCalled) note(`taskexe: ${id} goes on without us; see: taskexe task ${id}`);
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) note(`taskexe: ${id} goes on without us; see: taskexe task ${id}`);
+    throw error;
   }
 }
 
-async function ended(broker: Broker, scope: CancelScope, id: string): Promise<TaskRecord> {
+async function ended(
+  broker: Pick<Broker, "url" | "connection" | "record">,
+  scope: CancelScope,
+  id: string,
+): Promise<TaskRecord> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
-    const record = await broker.record(id);
+    const record = await patiently(broker, scope, () => broker.record(id));
     if (record === null) {
       throw new CommandFailure(`the task ${id} has ended and its record was not kept, so how it ended is not known`);
     }

@@ -1,7 +1,9 @@
 /** Takes passwords out of addresses before anybody sees them. Used for errors and for every log line. */
 
-// A password may hold "@" and "/" as it was typed, so everything up to the last "@" of the word goes.
-const CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/@:]*:[^\s"']*|[^\s/@]+)@/gi;
+// A password may hold "@" and "/" as it was typed, so everything up to the last "@" of the word goes. What our own
+// errors and help say of the form of an address, letter by letter, is no password.
+const CREDENTIALS =
+  /\b([a-zA-Z][a-zA-Z0-9+.-]*:\/\/)(?!\[user:password@\]|USER:PASSWORD@HOST\b)(?:[^\s/@:]*:[^\s"']*|[^\s/@]+)@/g;
 const QUERY_SECRET = /([?&](?:password|pass|token|secret|auth)=)[^&\s]+/gi;
 
 /** The same text with `user:password@` of every address in it, and secrets in a query, replaced by `***`. */

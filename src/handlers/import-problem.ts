@@ -35,6 +35,7 @@ export function importProblem(file: string, error: unknown): HandlerProblem {
   }
   const syntax = syntaxErrors(error, told, file);
   if (syntax !== null) return { file, what: syntax, advice: "fix the file; nothing of it was loaded" };
+  if (/^defineTask(?: of ".*")?: |^defineTask takes /.test(told.message)) return wrongDefinition(file, told);
   const at = positionIn(told.stack, file);
   const what = `it failed while it was imported${behind(at)}: ${label(told)}`;
   return { file, what, advice: "make its top-level code succeed, or move that work into run" };
@@ -89,6 +90,17 @@ function adviceOnMissing(name: string): string {
   return `install it beside the file (npm install ${name}); ${offered}`;
 }
 
+/** What `defineTask` refused, and where it was called: in this file, or in one that this file imports. */
+function wrongDefinition(file: string, { message, stack }: Told): HandlerProblem {
+  const at = positionOfDefinition(stack) || positionIn(stack, file);
+  const advice = / is missing$/.test(message)
+    ? "add it to what defineTask is given there"
+    : message.includes(": unknown key ")
+      ? "write it as one of the known keys, or leave it out"
+      : "change it in what defineTask is given there";
+  return { file, what: `a task definition${behind(at)} is wrong: ${message}`, advice };
+}
+
 /** Syntax errors with their positions, or null when it is none. */
 function syntaxErrors(error: unknown, told: Told, file: string): string | null {
   const build = buildMessages(error);
@@ -121,6 +133,15 @@ function nodePosition(stack: string): string {
   const caret = lines.slice(1, 5).find((text) => /^\s*\^+\s*$/.test(text));
   const plain = plainPath(path);
   return caret === undefined ? `${plain}:${line}` : `${plain}:${line}:${caret.indexOf("^") + 1}`;
+}
+
+/** The frame that called `defineTask`, as `file:line:column`. */
+function positionOfDefinition(stack: string): string {
+  const frames = stack.split("\n");
+  const own = frames.findIndex((frame) => /^\s*at defineTask \(/.test(frame));
+  const caller = own < 0 ? "" : (frames[own + 1] ?? "");
+  const [, path = "", place = ""] = /(?:\(|at )((?:file:\/\/)?\/.*?)(:\d+:\d+)\)?$/.exec(caller) ?? [];
+  return path === "" ? "" : plainPath(path) + place;
 }
 
 /** The first `file:line:column` of that file in a text, which may write it as a path or as a URL. */

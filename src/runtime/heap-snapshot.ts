@@ -30,7 +30,6 @@ export async function writeHeapSnapshot(path: string): Promise<void> {
 
 function cannotWrite(path: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new Error(`The heap snapshot cannot be written to ${path}: ${reason}. Give a new file name, with free space`, {
-    cause,
-  });
+  const needs = "It needs a name that is not taken, a folder that this user may write to, and free space";
+  return new Error(`The heap snapshot cannot be written to ${path}: ${reason}. ${needs}`, { cause });
 }

@@ -22,6 +22,41 @@ test("enqueue prints an id of 32 hex digits, and task shows the record", async (
   assert.equal(record.queue, "still");
 });
 
+const TELLS_AND_FAILS = `import { defineTask } from "taskexe";
+export default defineTask({
+  type: "tell",
+  async run({ log, payload }) {
+    for (let line = 1; line <= payload; line++) log.info("line " + line);
+    throw new TypeError("no luck", { cause: new Error("the root of it") });
+  },
+});
+`;
+
+test("task shows how it is to be run, the end of its log, and its error with the stack", async () => {
+  writeFileSync(join(bench.folder, "tell.ts"), TELLS_AND_FAILS);
+  const executor = await bench.executor(["--queues", "told", "--tasks", "tell.ts"]);
+  const policy = ["--attempts", "2", "--backoff", "fixed:1ms", "--timeout", "30s", "--unique=mine"];
+  const given = ["enqueue", "tell", "25", "--id", "told", "--queue", "told", ...policy];
+  assert.equal((await bench.run([...given, "--wait"])).code, 1);
+  // The log is written a moment after the end.
+  await until(async () => JSON.parse((await bench.run(["task", "told", "--json"])).stdout).logs.length === 50);
+  const { stdout } = await bench.run(["task", "told"]);
+  assert.match(stdout, /^state +dead$/m);
+  assert.match(stdout, /^attempt +2 of 2$/m);
+  assert.match(stdout, /^backoff +fixed:1ms$/m);
+  assert.match(stdout, /^timeout +30s$/m);
+  assert.match(stdout, /^unique key +mine$/m);
+  assert.match(stdout, /^log +\(30 lines before these: --json shows them\)\n +\S+Z info +line 6\n/m);
+  assert.match(stdout, /line 25\n[a-z]/);
+  assert.match(stdout, /^error +TypeError: no luck\n +at .*tell\.ts:/m);
+  assert.match(stdout, /^ +Error: the root of it\n +at /m);
+  const record = JSON.parse((await bench.run(["task", "told", "--json"])).stdout);
+  assert.deepEqual([record.state, record.error.name], ["dead", "TypeError"]);
+  assert.deepEqual(Object.keys(record.logs[0]), ["at", "level", "text"]);
+  executor.process.kill("SIGTERM");
+  await executor.ended;
+});
+
 test("the same id again changes nothing, and says so", async () => {
   const first = await bench.run(["enqueue", "idle", "1", "--id", "twice", "--queue", "still"]);
   const second = await bench.run(["enqueue", "idle", "2", "--id", "twice", "--queue", "still"]);

@@ -19,3 +19,22 @@ test("text without secrets stays as it is", () => {
     assert.equal(redact(text), text);
   }
 });
+
+test("the form of an address, as errors and help tell it, stays as it is", () => {
+  const forms = [
+    "expected redis://[user:password@]host[:port][/db]",
+    "unix://[user:password@]/path/to/redis.sock[?db=1]",
+    "give the user and the password in the address: redis://USER:PASSWORD@HOST:PORT/DB",
+  ];
+  for (const text of forms) assert.equal(redact(text), text);
+});
+
+test("an address that only looks like the form loses its password", () => {
+  const cases = {
+    "redis://user:password@host": "redis://***@host",
+    "redis://[user:s3cret@]host": "redis://***@]host",
+    "redis://USER:PASSWORD@db.example.org": "redis://***@db.example.org",
+    "redis://[user:password@]host, got REDIS://u:s3cret@host": "redis://[user:password@]host, got REDIS://***@host",
+  };
+  for (const [given, shown] of Object.entries(cases)) assert.equal(redact(given), shown);
+});

@@ -162,6 +162,11 @@ test("each range is checked at both ends", () => {
     ["queues", "a b"],
     ["broker", "mysql://x"],
     ["broker", "redis://"],
+    ["broker", "redis://127.0.0.1:99999/1"],
+    ["broker", "redis://user:s3/cret@host"],
+    ["broker", "rediss://host/queue"],
+    ["broker", "unix://elsewhere/redis.sock"],
+    ["broker", "unix://"],
     ["broker", ""],
   ];
   for (const [key, value] of wrong) {
@@ -175,6 +180,29 @@ test("each range is checked at both ends", () => {
   ] as const) {
     readSettings({ [key]: value }, { HOME: "/h" });
   }
+});
+
+test("an address that no broker could read is refused with its origin and with what is allowed", () => {
+  const found = (broker: string) => problems(() => readSettings({}, { HOME: "/h", TASKEXE_BROKER: broker })).join();
+  assert.match(
+    found("redis://127.0.0.1:99999/1"),
+    /^environment TASKEXE_BROKER: expected redis:\/\/.* with a port up to 65535; .*, got "redis:\/\/127\.0\.0\.1:99999\/1"$/,
+  );
+  assert.match(found("redis://host/queue"), /^environment TASKEXE_BROKER: expected a db that is a number from 0/);
+});
+
+test("every form of an address that a broker reads passes", () => {
+  const addresses = [
+    ...["redis://host", "REDIS://host:6379/0", "redis://:p%40ss@[::1]:1/15", "rediss://user:pw@host/1?ca=/ca.pem"],
+    ...["unix:///run/redis.sock", "redis+unix:///run/redis.sock?db=2", "unix:///run/redis.sock?user=u&password=pw"],
+    ...[
+      "unix://:pw@/run/redis.sock",
+      "unix://user:pw@localhost/run/redis.sock?db=0",
+      "unix://localhost/run/redis.sock",
+    ],
+    ...["sqlite:queue.db", "sqlite:///var/lib/queue.db"],
+  ];
+  for (const broker of addresses) assert.equal(readSettings({ broker }, { HOME: "/h" }).broker, broker);
 });
 
 test("a password never stands in an error", () => {

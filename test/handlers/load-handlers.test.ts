@@ -147,12 +147,38 @@ describe("loadHandlers", () => {
     assert.match(c?.what ?? "", /undefined/);
   });
 
-  test("passes on what defineTask refuses", async () => {
+  test("says what defineTask refuses, where, and what to do about it", async () => {
+    const definition = (given: string) =>
+      `import { defineTask } from "taskexe";\nexport default defineTask(${given});\n`;
     const folder = await folderWith({
-      "a.js": `import { defineTask } from "taskexe";\nexport default defineTask({ type: "a", timeout: 1, run() {} });`,
+      "a.js": definition('{ type: "a", timeout: 1, run() {} }'),
+      "b.js": definition("{ run() {} }"),
+      "c.js": definition('{ type: "c", attempts: 0, run() {} }'),
+      "d.js": definition("7"),
+    });
+    const [a, b, c, d] = await problemsOf(folder);
+    assert.match(
+      a?.what ?? "",
+      /^a task definition at .*a\.js:2:\d+ is wrong: defineTask of "a": unknown key "timeout"; /,
+    );
+    assert.equal(a?.advice, "write it as one of the known keys, or leave it out");
+    assert.match(b?.what ?? "", /^a task definition at .*b\.js:2:\d+ is wrong: defineTask: "type" is missing$/);
+    assert.equal(b?.advice, "add it to what defineTask is given there");
+    assert.match(c?.what ?? "", /c\.js:2:\d+ is wrong: defineTask of "c": "attempts" .*, got 0$/);
+    assert.equal(c?.advice, "change it in what defineTask is given there");
+    assert.match(d?.what ?? "", /d\.js:2:\d+ is wrong: defineTask takes an object \{ type, run, \.\.\. \}, got 7$/);
+  });
+
+  test("names the file that holds the wrong definition when the handler file imports it", async () => {
+    const folder = await folderWith({
+      "a.ts": `export { default } from "./_b.ts";`,
+      "_b.ts": `import { defineTask } from "taskexe";\nexport default defineTask({ type: "b" });`,
     });
     const [problem] = await problemsOf(folder);
-    assert.match(problem?.what ?? "", /a\.js:2:\d+: TypeError: defineTask of "a": unknown key "timeout"/);
+    assert.match(
+      problem?.what ?? "",
+      /^a task definition at .*_b\.ts:2:\d+ is wrong: defineTask of "b": "run" is missing$/,
+    );
   });
 
   test("says which two files define one type", async () => {
