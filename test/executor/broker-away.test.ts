@@ -223,3 +223,27 @@ test("an executor says in its log that its broker is away, and that it is back",
     assert.equal(executor.log().match(/is away:/g)?.length, 1);
   });
 });
+
+test("a Redis that is out of memory is away, and nothing ends over it: work goes on once there is room", {
+  timeout: 60_000,
+}, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet);
+    // Beats every half second, so that beats, completions, progress and promotions all meet it.
+    const env = { TASKEXE_HEARTBEAT_TIMEOUT: "2s" };
+    const executor = await fleet.executor({ broker: redis.url, concurrency: 10, env });
+    const client = await fleet.client(redis.url);
+    const direct = new Redis(redis.url);
+    fleet.atEnd(async () => direct.disconnect());
+    const ids = await enqueueAll(client, ledgerTasks(200, { ms: 50 }));
+    await until("it is under way", 20_000, async () => (await executor.status()).done > 20);
+    await direct.config("SET", "maxmemory", "1");
+    await assert.rejects(client.enqueue(ledgerTasks(1, {}, "late")), /OOM command not allowed/);
+    const { done } = await executor.status();
+    await until("several beats have come", 10_000, async () => (await executor.status()).uptime_s > 4);
+    assert.ok((await executor.status()).done - done <= 20, "completions were recorded without memory");
+    await direct.config("SET", "maxmemory", "0");
+    await until("all are done", 20_000, async () => (await notDoneOnce(client, ids)).length === 0);
+    assert.equal(executor.hasEnded, false, executor.log());
+  });
+});

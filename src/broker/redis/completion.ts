@@ -95,8 +95,11 @@ export class RedisCompletion {
       for (const command of commands) queue(pipeline, command);
       pipeline.call("EXEC");
     });
-    const [refused, results] = (commands.length > 0 ? replies.at(-1) : undefined) ?? [null, null];
-    const failed = refused ?? (Array.isArray(results) ? results.find((result) => result instanceof Error) : null);
+    const [discarded, results] = (commands.length > 0 ? replies.at(-1) : undefined) ?? [null, null];
+    // Where Redis refuses a command of a transaction, that answer says why, and that of EXEC only that it was discarded.
+    const refused = replies.slice(kept.length, -1).find(([error]) => error !== null)?.[0];
+    const failed =
+      refused ?? discarded ?? (Array.isArray(results) ? results.find((result) => result instanceof Error) : null);
     if (failed) throw this.#connections.translate(failed);
     for (const [index, args] of kept.entries()) {
       const [error] = replies[index] ?? [null];

@@ -124,9 +124,10 @@ export class RedisConnections {
   /** The error to throw in place of what ioredis gave; answers of Redis that are our own fault stay as they are. */
   translate(error: unknown): unknown {
     if (!(error instanceof Error)) return error;
-    if (error.name === "ReplyError" && !NOT_NOW.test(error.message)) return error;
+    const message = causeOf(error);
+    if (error.name === "ReplyError" && !NOT_NOW.test(message)) return error;
     if (error instanceof BrokerUnavailableError) return error;
-    this.#lastError ??= error.name === "MaxRetriesPerRequestError" ? LOST : error.message;
+    this.#lastError ??= error.name === "MaxRetriesPerRequestError" ? LOST : message;
     return new BrokerUnavailableError(`Redis is not available: ${this.#lastError}`, { cause: error });
   }
 
@@ -177,6 +178,13 @@ function ready(redis: Redis): Promise<void> {
     redis.once("ready", () => resolve());
     if (redis.status === "wait") redis.connect().then(undefined, () => undefined);
   });
+}
+
+/** What Redis said. That a transaction was discarded says nothing: one of its commands had been refused, and why. */
+function causeOf(error: Error): string {
+  const refused: unknown = "previousErrors" in error ? error.previousErrors : undefined;
+  const [first]: unknown[] = Array.isArray(refused) ? refused : [];
+  return first instanceof Error ? first.message : error.message;
 }
 
 /** Whether Redis refused the db: there are fewer, or the user may not select it. */
