@@ -5,7 +5,7 @@ INSTALLED := node_modules/.package-lock.json
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null) scripts/build.ts package.json package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build check format bench soak clean
+.PHONY: help run test build package check format bench soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ build: dist/taskexe ## dist/taskexe: one executable for this machine
 
 dist/taskexe: $(INSTALLED) $(SOURCES)
 	@$(BUN) scripts/build.ts $@
+
+package: $(INSTALLED) ## dist/npm: the package for Bun, Node.js and Deno; `npm pack` there gives the tarball
+	@$(BUN) scripts/package.ts
 
 check: $(INSTALLED) ## format, lint, structure, floating promises, types
 	@status=0; \

@@ -4,6 +4,7 @@
  * experimental is kept from users, who can do nothing about it; every other warning stays.
  */
 
+import { bindingByName, bindsNumbered } from "./numbered-parameters.ts";
 import type { SqlDatabase } from "./runtime.ts";
 
 /**
@@ -14,7 +15,8 @@ import type { SqlDatabase } from "./runtime.ts";
 export function openDatabase(path: string): SqlDatabase {
   const { DatabaseSync } = sqlite();
   try {
-    return new DatabaseSync(path) as SqlDatabase;
+    const database = new DatabaseSync(path) as SqlDatabase;
+    return bindsNumbered(database) ? database : bindingByName(database);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(
