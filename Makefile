@@ -5,7 +5,7 @@ INSTALLED := node_modules/.package-lock.json
 SOURCES := $(shell find src -name '*.ts' 2>/dev/null) scripts/build.ts package.json package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build package check format bench soak clean
+.PHONY: help run test build package check format bench soak memory scale clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,15 @@ soak: dist/taskexe ## ten minutes: executors and brokers are killed at random, e
 	@sh scripts/need-redis.sh
 	$(BUN) scripts/soak/main.ts $(ARGS)
 	MODEL_RUNS=200 $(BUN) test --timeout 1800000 test/model
+
+memory: dist/taskexe ## a million no-op tasks through one executor, whose memory must stay flat
+	@sh scripts/need-redis.sh
+	@exec $(BUN) scripts/memory-soak.ts $(ARGS)
+
+scale: $(INSTALLED) ## a million tasks queued and a million scheduled: no call may be slower than with a thousand
+	@sh scripts/need-redis.sh
+	@$(BUN) scripts/soak/scale.ts --broker redis $(ARGS)
+	@$(BUN) scripts/soak/scale.ts --broker sqlite $(ARGS)
 
 clean: ## remove what was built and the demo's state
 	rm -rf dist .state logs
