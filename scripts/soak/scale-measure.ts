@@ -45,7 +45,7 @@ export const CALLS: readonly Call[] = [
   {
     name: `enqueue ${BATCH}`,
     async prepare(stage) {
-      const batch = requests(stage, BATCH);
+      const batch = requests(BATCH);
       return () => stage.broker.enqueue(batch);
     },
     async restore(stage) {
@@ -58,7 +58,7 @@ export const CALLS: readonly Call[] = [
     prepare: async (stage) => () => claimSome(stage),
     async restore(stage) {
       await endHeld(stage);
-      await stage.broker.enqueue(requests(stage, BATCH));
+      await stage.broker.enqueue(requests(BATCH));
     },
   },
   {
@@ -67,7 +67,7 @@ export const CALLS: readonly Call[] = [
       await claimSome(stage);
       return () => endHeld(stage);
     },
-    restore: async (stage) => void (await stage.broker.enqueue(requests(stage, BATCH))),
+    restore: async (stage) => void (await stage.broker.enqueue(requests(BATCH))),
   },
   { name: "counts", prepare: async (stage) => () => stage.broker.counts() },
   {
@@ -95,7 +95,7 @@ export const CALLS: readonly Call[] = [
   {
     name: "cancel one scheduled, purge it",
     async prepare(stage) {
-      const [request] = requests(stage, 1, { delayMs: DAY_MS, retentionMs: MINUTE_MS });
+      const [request] = requests(1, { delayMs: DAY_MS, retentionMs: MINUTE_MS });
       if (request === undefined) throw new RangeError("no request");
       await stage.broker.enqueue([request]);
       return async () => {
@@ -111,7 +111,7 @@ export async function callWhatIsRare(stage: Stage, times: number): Promise<void>
   const { broker } = stage;
   for (let time = 0; time < times; time++) {
     for (const delayMs of [DAY_MS, 1]) {
-      const delayed = requests(stage, BATCH, { delayMs, retentionMs: MINUTE_MS });
+      const delayed = requests(BATCH, { delayMs, retentionMs: MINUTE_MS });
       await broker.enqueue(delayed);
       if (delayMs === 1) for (let promoted = 0; promoted < BATCH; ) promoted += (await broker.promote(BATCH)).promoted;
       await broker.cancel(delayed.map(({ id }) => id));

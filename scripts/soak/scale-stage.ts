@@ -11,6 +11,7 @@ import { createBroker } from "../../src/broker/open-broker.ts";
 import { CANCELLED_KEY } from "../../src/broker/redis/keys.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { formatMessage } from "../../src/task/message.ts";
+import { newId } from "../../src/task/new-task.ts";
 import { startRedis } from "../../test/support/redis-server.ts";
 
 const HOUR_MS = 3_600_000;
@@ -34,8 +35,6 @@ export interface SlowCommand {
 export interface Stage {
   readonly sizes: Sizes;
   readonly broker: Broker;
-  /** A number never given before. */
-  next(): number;
   /** What held Redis longer than 10 ms since it was filled; nothing for SQLite. */
   slow(): Promise<SlowCommand[]>;
   end(): Promise<void>;
@@ -46,9 +45,10 @@ export interface RequestParts {
   readonly retentionMs?: number;
 }
 
-export function requests(stage: Pick<Stage, "next">, count: number, parts: RequestParts = {}): EnqueueRequest[] {
+export function requests(count: number, parts: RequestParts = {}): EnqueueRequest[] {
   return Array.from({ length: count }, () => {
-    const id = `scale-${stage.next()}`;
+    // As the client makes them: where an id falls in an index matters as much as how many there are.
+    const id = newId();
     const { retentionMs = 0, delayMs = 0 } = parts;
     const message = formatMessage({ id, type: "scale", payload: null, options: { retention_ms: retentionMs } });
     return { id, type: "scale", queue: "common", priority: 0, message, retentionMs, delayMs };
@@ -85,8 +85,7 @@ export async function openStage(
     await redis?.stop();
     await rm(folder, { recursive: true, force: true });
   };
-  let numbers = 0;
-  const stage: Stage = { sizes, broker, next: () => ++numbers, slow: () => slowCommands(direct), end };
+  const stage: Stage = { sizes, broker, slow: () => slowCommands(direct), end };
   try {
     await broker.open(openRoot().signal);
     await direct?.config("SET", "slowlog-log-slower-than", SLOW_US, "slowlog-max-len", 1_000);
@@ -108,17 +107,17 @@ async function fill(stage: Stage, tell: (done: number) => void): Promise<void> {
     tell(filled);
   };
   for (let left = sizes.records; left > 0; left -= CHUNK) {
-    await broker.enqueue(requests(stage, Math.min(CHUNK, left), { retentionMs: HOUR_MS }));
+    await broker.enqueue(requests(Math.min(CHUNK, left), { retentionMs: HOUR_MS }));
     const claimed = await broker.claim(CHUNK, openRoot().signal);
     await broker.complete(claimed.map((delivery, index) => outcomeOf(delivery, END_OF[index % 10] ?? "done", HOUR_MS)));
     told();
   }
   for (let left = sizes.scheduled; left > 0; left -= CHUNK) {
-    await broker.enqueue(requests(stage, Math.min(CHUNK, left), { delayMs: 24 * HOUR_MS, retentionMs: HOUR_MS }));
+    await broker.enqueue(requests(Math.min(CHUNK, left), { delayMs: 24 * HOUR_MS, retentionMs: HOUR_MS }));
     told();
   }
   for (let left = sizes.queued; left > 0; left -= CHUNK) {
-    await broker.enqueue(requests(stage, Math.min(CHUNK, left)));
+    await broker.enqueue(requests(Math.min(CHUNK, left)));
     told();
   }
 }

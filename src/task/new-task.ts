@@ -78,9 +78,15 @@ export function requestOf(
   return dueAt === null || dueAt <= now ? task : { ...task, delayMs: dueAt - now };
 }
 
-/** An id that nobody else has: 32 hex digits. */
-export function newId(): string {
-  return randomUUID().replaceAll("-", "");
+/**
+ * An id that nobody else has: a UUID of version 7 (RFC 9562) as 32 hex digits. It begins with the time, so that ids of one
+ * time stand together in an index: with a million tasks in an SQLite file, random ones would each touch a page of theirs.
+ */
+export function newId(now = Date.now()): string {
+  const time = now.toString(16).padStart(12, "0");
+  // All but the time and the version is as in a version 4, whose random numbers are at hand in bulk.
+  const random = randomUUID();
+  return `${time}7${random.slice(15, 18)}${random.slice(19, 23)}${random.slice(24)}`;
 }
 
 /** What valibot found, as text: each place and what is wrong there. */

@@ -15,10 +15,8 @@ test("a restarted Redis counts no task as queued that was done since it last rew
   const broker = await createBroker(redis.url, { executor: "only", queues: ["common"], leaseMs: 30_000 });
   const direct = new Redis(redis.url);
   direct.on("error", () => undefined);
-  let numbers = 0;
-  const stage = { next: () => ++numbers };
   const work = async (): Promise<void> => {
-    await broker.enqueue(requests(stage, 100));
+    await broker.enqueue(requests(100));
     const claimed = await broker.claim(100, openRoot().signal);
     assert.equal(claimed.length, 100);
     await broker.complete(claimed.map((delivery) => outcomeOf(delivery, "done", 0)));
@@ -39,7 +37,7 @@ test("a restarted Redis counts no task as queued that was done since it last rew
       counts.map(({ queued, running }) => ({ queued, running })),
       [{ queued: 0, running: 0 }],
     );
-    await broker.enqueue(requests(stage, 7));
+    await broker.enqueue(requests(7));
     assert.equal((await broker.counts())[0]?.queued, 7);
   } finally {
     direct.disconnect();

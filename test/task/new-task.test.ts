@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withDefaults } from "../../src/task/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../../src/task/enqueue-options.ts";
-import { InvalidTaskError, prepareTask, requestOf } from "../../src/task/new-task.ts";
+import { InvalidTaskError, newId, prepareTask, requestOf } from "../../src/task/new-task.ts";
 
 const NOW = 1_000_000;
 const surroundings = { now: NOW, retentionMs: 5_000 };
@@ -23,6 +23,13 @@ test("a task has a new id of 32 hex digits, the common queue and the ordinary pr
   assert.match(id, /^[0-9a-f]{32}$/);
   assert.deepEqual(JSON.parse(message), { id, task_type: "greet", payload: { a: 1 } });
   assert.deepEqual(rest, { type: "greet", queue: "common", priority: 0, retentionMs: 5_000, dueAt: null });
+});
+
+test("a new id is a UUID of version 7: no two are alike, and later ones sort behind earlier ones", () => {
+  const ids = Array.from({ length: 1_000 }, () => newId(NOW));
+  assert.equal(new Set(ids).size, ids.length);
+  for (const id of ids) assert.match(id, /^0000000f42407[0-9a-f]{3}[89ab][0-9a-f]{15}$/);
+  assert.ok(newId(Date.parse("2026-01-01T00:00:00Z")) < newId(Date.parse("2026-01-01T00:00:00.001Z")));
 });
 
 test("options of the run travel in the message", () => {

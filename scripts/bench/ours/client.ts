@@ -1,9 +1,9 @@
 /** The producer's side of ours, in the measuring process: enqueue and look, through the same contract users have. */
-import { randomUUID } from "node:crypto";
 import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../../../src/broker/broker.ts";
 import { createBroker } from "../../../src/broker/open-broker.ts";
 import { DEFAULT_RETENTION_MS } from "../../../src/executor/options.ts";
 import { formatMessage } from "../../../src/task/message.ts";
+import { newId } from "../../../src/task/new-task.ts";
 import type { DoneTasks } from "../sides.ts";
 
 export const QUEUE = "common";
@@ -23,7 +23,7 @@ export async function openClient(url: string): Promise<Broker> {
 
 /** A task; unless told otherwise it keeps no record, as a no-op has nothing to tell. */
 export function request(type: string, done: DoneTasks = "removed"): EnqueueRequest {
-  const id = randomUUID();
+  const id = newId();
   const { said, retentionMs } = RETENTION[done];
   const message = formatMessage({ id, type, payload: null, options: said });
   return { id, type, queue: QUEUE, priority: 0, message, retentionMs };

@@ -70,15 +70,19 @@ interface Window {
   readonly max: number;
 }
 
-/** One look at so many records, since hardly any of them may be of the type. `end` null: there are no more. */
+/**
+ * One look at so many records, since hardly any of them may be of the type; without one each fits, and no more are looked
+ * at than may go. `end` null: there are no more.
+ */
 function purgeWindow(
   tx: Transaction,
   { state, queue, type, after, max }: Window,
 ): { readonly removed: number; readonly end: number | null } {
   const which = `state > 1 AND state = ${STATE[state]} AND queue = ? AND seq > ?`;
+  const looks = type === undefined ? max : LOOKS;
   const last = tx
-    .sql(`SELECT seq FROM tasks WHERE ${which} ORDER BY seq LIMIT 1 OFFSET ${LOOKS - 1}`)
-    .get(queue, after);
+    .sql(`SELECT seq FROM tasks WHERE ${which} ORDER BY seq LIMIT 1 OFFSET ?`)
+    .get(queue, after, looks - 1);
   const end = last === undefined ? null : numberOf(last, "seq");
   const ofType = type === undefined ? "" : "AND type = ?";
   const rows = tx

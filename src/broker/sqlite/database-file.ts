@@ -141,7 +141,9 @@ function prepareFile(db: SqlDatabase, path: string): void {
   db.prepare("PRAGMA synchronous = FULL").all();
   db.prepare(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`).all();
   db.prepare(`PRAGMA journal_size_limit = ${CHECKPOINT_PAGES * 4096}`).all();
-  db.prepare("PRAGMA cache_size = -16000").all();
+  // In KiB. A transaction that takes pages off the free list costs time for every page in the cache: with 16 MiB an
+  // enqueue into a file of a million tasks took a quarter longer than into a small one.
+  db.prepare("PRAGMA cache_size = -4000").all();
   db.prepare("PRAGMA temp_store = MEMORY").all();
   if (version < SCHEMA_VERSION) upgrade(db, path);
 }
