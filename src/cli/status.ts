@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import * as v from "valibot";
 import type { Broker } from "../broker/broker.ts";
+import { failAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
 import type { Settings } from "../config/settings.ts";
 import { brokerOf, withBroker } from "./client.ts";
 import { CommandFailure, usageError } from "./exit.ts";
@@ -54,13 +55,15 @@ async function ask(
   url: URL,
 ): Promise<{ whole: unknown; checked: v.InferOutput<typeof ExecutorAnswerSchema> } | string> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS), redirect: "manual" });
-    if (!response.ok) return `it answered ${response.status}`;
-    const whole: unknown = await response.json();
-    const checked = v.safeParse(ExecutorAnswerSchema, whole);
-    return checked.success ? { whole, checked: checked.output } : "something else than an executor answered";
+    return await failAfter(openRoot(), ANSWER_LIMIT_MS, async ({ signal }) => {
+      const response = await fetch(url, { signal, redirect: "manual" });
+      if (!response.ok) return `it answered ${response.status}`;
+      const whole: unknown = await response.json();
+      const checked = v.safeParse(ExecutorAnswerSchema, whole);
+      return checked.success ? { whole, checked: checked.output } : "something else than an executor answered";
+    });
   } catch (error) {
-    if (error instanceof Error && error.name === "TimeoutError") return `no answer within ${ANSWER_LIMIT_MS / 1000} s`;
+    if (error instanceof TooSlowError) return `no answer within ${ANSWER_LIMIT_MS / 1000} s`;
     if (error instanceof SyntaxError) return "something else than an executor answered";
     return "the connection is refused";
   }

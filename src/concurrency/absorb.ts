@@ -3,9 +3,11 @@
 // Promises that no scope absorbs another's cancel, and that a cancellation from outside wins over the scope's own.
 
 import { type CancelScope, nodeOf } from "./cancel-scope.ts";
-import { Cancelled, originOf } from "./cancelled.ts";
-import { flattenErrors, isGroup, splitErrors } from "./error-groups.ts";
+import { type Cancelled, isCancelled, originOf } from "./cancelled.ts";
+import { flattenErrors, splitErrors } from "./error-groups.ts";
+import { isGroup } from "./group-walks.ts";
 import type { ScopeNode } from "./scope-node.ts";
+import { isInstance, read } from "./unknown-values.ts";
 
 /**
  * Whether an error means nothing but that `scope` was cancelled: a Cancelled that comes from it or from a scope around
@@ -34,10 +36,10 @@ export function isCancellation(error: unknown, scope: CancelScope): boolean {
 }
 
 function isCancellationLeaf(error: unknown, node: ScopeNode): boolean {
-  if (error instanceof Cancelled && node.isBelow(originOf(error))) return true;
+  if (isCancelled(error) && node.isBelow(originOf(error))) return true;
   if (node.visible === undefined) return false;
   if (error === node.visible) return true;
-  return error instanceof Error && (error.cause === node.visible || error.name === "AbortError");
+  return isInstance(error, Error) && (read(error, "cause") === node.visible || read(error, "name") === "AbortError");
 }
 
 /** An error after its scope has looked at it. */
@@ -63,7 +65,7 @@ function siftLeaf(error: unknown, node: ScopeNode): Residue {
   return { absorbed: true, escaping: undefined, errors: [] };
 }
 
-function siftGroup(error: AggregateError, node: ScopeNode): Residue {
+function siftGroup(error: unknown, node: ScopeNode): Residue {
   const leaves = flattenErrors(error);
   const cancellations = leaves.filter((leaf) => isCancellationLeaf(leaf, node));
   if (cancellations.length === 0) return { absorbed: false, escaping: undefined, errors: [error] };
@@ -78,5 +80,5 @@ function siftGroup(error: AggregateError, node: ScopeNode): Residue {
 
 /** A Cancelled of a scope further out, which a shield keeps from being visible here, but which was thrown here. */
 function isForeign(error: unknown, node: ScopeNode): error is Cancelled {
-  return error instanceof Cancelled && originOf(error) !== node;
+  return isCancelled(error) && originOf(error) !== node;
 }

@@ -5,6 +5,7 @@
 import type { Clock } from "./clock.ts";
 import { systemClock } from "./clock.ts";
 import { ScopeNode } from "./scope-node.ts";
+import { messageOf, textOf } from "./unknown-values.ts";
 
 let create: (node: ScopeNode) => CancelScope;
 let node: (scope: CancelScope) => ScopeNode;
@@ -75,12 +76,12 @@ export class CancelScope {
 
   /** Cancels the scope and everything unshielded below it. The first cancel and its reason win; nothing undoes it. */
   cancel(reason?: string): void {
-    this.#node.cancel({ source: "explicit", reason });
+    this.#node.cancel({ source: "explicit", reason: reason === undefined ? undefined : textOf(reason) });
   }
 
   /** Whether this very scope was cancelled, by a call or its deadline; not when the cancellation came from above. */
   get cancelCalled(): boolean {
-    return this.#node.own !== undefined;
+    return this.#node.cancelCalled;
   }
 
   /** Whether the block of this scope was cut short by its own cancel, and the scope absorbed that. */
@@ -134,8 +135,7 @@ export function openRoot(opts: { signal?: AbortSignal | undefined; clock?: Clock
 
 function follow(root: ScopeNode, signal: AbortSignal): void {
   const cancel = () => {
-    const reason = signal.reason instanceof Error ? signal.reason.message : String(signal.reason);
-    root.cancel({ source: "signal", reason, cause: signal.reason });
+    root.cancel({ source: "signal", reason: messageOf(signal.reason), cause: signal.reason });
   };
   if (signal.aborted) {
     cancel();

@@ -1,7 +1,18 @@
 // The cancellation itself: one object for each cancel, the same for everybody it reaches.
 // Promises that only the core makes one, and that it knows the scope it came from. Who absorbs it is absorb.ts.
 
-/** What set a cancellation off: a call, a deadline, a failure in a nursery, or the signal a root was opened with. */
+/**
+ * What set a cancellation off: a call, a deadline, a failure in a nursery, or the signal a root was opened with.
+ *
+ * @example
+ * ```ts
+ * import { type CancelSource, moveOnAfter, openRoot, sleepForever } from "taskexe/concurrency";
+ *
+ * const outcome = await moveOnAfter(openRoot(), 1, (scope) => sleepForever(scope.signal));
+ * const source: CancelSource | undefined = outcome.cancelled ? outcome.reason.source : undefined;
+ * console.log(source); // "deadline"
+ * ```
+ */
 export type CancelSource = "explicit" | "deadline" | "nursery" | "signal";
 
 /** How a cancellation came about. */
@@ -15,6 +26,7 @@ export interface CancelCause {
 let create: (origin: object, at: number, how: CancelCause) => Cancelled;
 let origin: (cancelled: Cancelled) => object;
 let time: (cancelled: Cancelled) => number;
+let isOne: (value: unknown) => value is Cancelled;
 
 const key = Symbol("only the core makes a Cancelled");
 
@@ -63,6 +75,7 @@ export class Cancelled extends Error {
     create = (scope, at, how) => new Cancelled(key, scope, at, how);
     origin = (cancelled) => cancelled.#origin;
     time = (cancelled) => cancelled.#at;
+    isOne = (value): value is Cancelled => typeof value === "object" && value !== null && #at in value;
   }
 }
 
@@ -75,6 +88,11 @@ function describe(how: CancelCause): string {
 /** Makes the one Cancelled of a cancel. @param at - on the clock's scale, in ms. */
 export function createCancelled(scope: object, at: number, how: CancelCause): Cancelled {
   return create(scope, at, how);
+}
+
+/** Whether a value is a Cancelled that the core made, which an imitation of its prototype is not. */
+export function isCancelled(value: unknown): value is Cancelled {
+  return isOne(value);
 }
 
 /** The scope that was cancelled. */

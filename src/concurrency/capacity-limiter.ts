@@ -5,18 +5,46 @@
 import { WouldBlockError } from "./errors.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
-/** What a limiter holds at one moment. */
+/**
+ * What a limiter holds at one moment.
+ *
+ * @example
+ * ```ts
+ * import { CapacityLimiter, type LimiterStatistics } from "taskexe/concurrency";
+ *
+ * const limiter = new CapacityLimiter(3);
+ * limiter.acquireNowait();
+ * const now: LimiterStatistics = limiter.statistics();
+ * console.log(now); // { totalTokens: 3, borrowedTokens: 1, waiting: 0 }
+ * ```
+ */
 export interface LimiterStatistics {
+  /** How many may be borrowed at once. */
   readonly totalTokens: number;
+  /** How many are. */
   readonly borrowedTokens: number;
   /** How many tasks wait to acquire. */
   readonly waiting: number;
 }
 
-/** The right to go on, until it is released. With `using` it is released at the end of the block. */
+/**
+ * The right to go on, until it is released. With `using` it is released at the end of the block.
+ *
+ * @example
+ * ```ts
+ * import { CapacityLimiter, openRoot, type Permit } from "taskexe/concurrency";
+ *
+ * const limiter = new CapacityLimiter(1);
+ * const permit: Permit = await limiter.acquire(openRoot().signal);
+ * console.log(limiter.availableTokens); // 0
+ * permit.release();
+ * console.log(limiter.availableTokens); // 1
+ * ```
+ */
 export class Permit {
   #release: (() => void) | undefined;
 
+  /** @internal */
   constructor(release: () => void) {
     this.#release = release;
   }
@@ -82,6 +110,7 @@ export class CapacityLimiter {
     this.#serve();
   }
 
+  /** How many are borrowed now. */
   get borrowedTokens(): number {
     return this.#borrowed;
   }
@@ -122,6 +151,7 @@ export class CapacityLimiter {
     }
   }
 
+  /** What is borrowed, and how many wait, at this moment. */
   statistics(): LimiterStatistics {
     return { totalTokens: this.#total, borrowedTokens: this.#borrowed, waiting: this.#waiting.size };
   }

@@ -5,13 +5,31 @@
 import { BrokenResourceError, ClosedResourceError, EndOfChannelError, WouldBlockError } from "./errors.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
-/** What a channel holds at one moment. */
+/**
+ * What a channel holds at one moment.
+ *
+ * @example
+ * ```ts
+ * import { type ChannelStatistics, openChannel } from "taskexe/concurrency";
+ *
+ * const [sender, receiver] = openChannel<string>(2);
+ * sender.sendNowait("a");
+ * const { bufferUsed, capacity }: ChannelStatistics = receiver.statistics();
+ * console.log({ bufferUsed, capacity }); // { bufferUsed: 1, capacity: 2 }
+ * ```
+ */
 export interface ChannelStatistics {
+  /** How many values are buffered. */
   readonly bufferUsed: number;
+  /** How many can be. */
   readonly capacity: number;
+  /** How many sending handles are not closed. */
   readonly openSenders: number;
+  /** How many receiving handles are not closed. */
   readonly openReceivers: number;
+  /** How many sends wait for room. */
   readonly waitingSenders: number;
+  /** How many receives wait for a value. */
   readonly waitingReceivers: number;
 }
 
@@ -103,7 +121,27 @@ class Pipe<T> {
   }
 }
 
-/** The sending side of a channel; made by {@link openChannel} and {@link SendChannel.clone}. */
+/**
+ * The sending side of a channel; made by {@link openChannel} and {@link SendChannel.clone}.
+ *
+ * @example
+ * ```ts
+ * import { openChannel, openRoot, type SendChannel, withNursery } from "taskexe/concurrency";
+ *
+ * async function produce(sender: SendChannel<string>, name: string, signal: AbortSignal): Promise<void> {
+ *   await sender.send(name, signal).finally(() => sender.close());
+ * }
+ *
+ * const [sender, receiver] = openChannel<string>(0);
+ * const received: string[] = [];
+ * await withNursery(openRoot(), async (nursery) => {
+ *   nursery.startSoon((task) => produce(sender.clone(), "a", task.signal));
+ *   nursery.startSoon((task) => produce(sender, "b", task.signal));
+ *   for await (const value of receiver.values(nursery.scope.signal)) received.push(value);
+ * });
+ * console.log(received.sort()); // ["a", "b"]
+ * ```
+ */
 export class SendChannel<T> {
   readonly #pipe: Pipe<T>;
   #closed = false;
@@ -148,10 +186,12 @@ export class SendChannel<T> {
     if (pipe.openSenders === 0) pipe.receivers.rejectAll(endOfChannel);
   }
 
+  /** What the whole channel holds, and who waits at it, at this moment. */
   statistics(): ChannelStatistics {
     return this.#pipe.statistics();
   }
 
+  /** Closes this handle; for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -166,7 +206,25 @@ export class SendChannel<T> {
   }
 }
 
-/** The receiving side of a channel; made by {@link openChannel} and {@link ReceiveChannel.clone}. */
+/**
+ * The receiving side of a channel; made by {@link openChannel} and {@link ReceiveChannel.clone}.
+ *
+ * @example
+ * ```ts
+ * import { openChannel, openRoot, type ReceiveChannel } from "taskexe/concurrency";
+ *
+ * async function sum(receiver: ReceiveChannel<number>, signal: AbortSignal): Promise<number> {
+ *   let total = 0;
+ *   for await (const value of receiver.values(signal)) total += value;
+ *   return total;
+ * }
+ *
+ * const [sender, receiver] = openChannel<number>(Infinity);
+ * for (const value of [1, 2, 3]) sender.sendNowait(value);
+ * sender.close();
+ * console.log(await sum(receiver, openRoot().signal)); // 6
+ * ```
+ */
 export class ReceiveChannel<T> {
   readonly #pipe: Pipe<T>;
   #closed = false;
@@ -214,6 +272,7 @@ export class ReceiveChannel<T> {
     pipe.buffer.clear();
   }
 
+  /** What the whole channel holds, and who waits at it, at this moment. */
   statistics(): ChannelStatistics {
     return this.#pipe.statistics();
   }
@@ -244,6 +303,7 @@ export class ReceiveChannel<T> {
     return this.values();
   }
 
+  /** Closes this handle; for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

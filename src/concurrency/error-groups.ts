@@ -1,10 +1,13 @@
-// Taking groups of errors apart: NurseryError, and any other AggregateError, at any depth.
+// Taking groups of errors apart: NurseryError, and any other AggregateError, at any depth and of any shape.
 // Promises that an error which needs no change is handed back as the same object, and never overflows the stack.
 
 import { groupOrigin, NurseryError, withOrigin } from "./errors.ts";
+import { groupsLeadingTo, isGroup, leavesOf, Met, none, walk } from "./group-walks.ts";
+import { type ClassOf, errorsIn, isInstance, read, textOf } from "./unknown-values.ts";
 
 /**
- * The errors in a group, without the groups: depth first, in order. Anything but an AggregateError is its own leaf.
+ * The errors in a group, without the groups: depth first, in order. Anything but an AggregateError is its own leaf. An
+ * error, or a group, that is met again counts once.
  *
  * @example
  * ```ts
@@ -16,14 +19,22 @@ import { groupOrigin, NurseryError, withOrigin } from "./errors.ts";
  * ```
  */
 export function flattenErrors(error: unknown): unknown[] {
-  if (!isGroup(error)) return [error];
-  const leaves: unknown[] = [];
-  for (const node of walk(error)) if (!isGroup(node)) leaves.push(node);
-  return leaves;
+  return isGroup(error) ? leavesOf(error).leaves : [error];
 }
 
-/** An error, and where in the tree it happened. */
+/**
+ * An error, and where in the tree it happened.
+ *
+ * @example
+ * ```ts
+ * import { type LocatedError, locateErrors } from "taskexe/concurrency";
+ *
+ * const [alone]: LocatedError[] = locateErrors("thrown outside of every nursery");
+ * console.log(alone); // { error: "thrown outside of every nursery", path: [] }
+ * ```
+ */
 export interface LocatedError {
+  /** What was thrown; never a group that could be taken apart. */
   readonly error: unknown;
   /** The names of the nurseries and tasks around it, outermost first; empty for an error that is in no group. */
   readonly path: readonly string[];
@@ -50,18 +61,22 @@ export interface LocatedError {
  */
 export function locateErrors(error: unknown): LocatedError[] {
   const located: LocatedError[] = [];
+  const { barren } = leavesOf(error);
+  const met = new Met();
   // Paths are linked while they grow: a copy for each level would cost the square of the depth.
   const waiting: { node: unknown; place: Place | undefined }[] = [{ node: error, place: undefined }];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { node, place } = next;
-    if (!isGroup(node)) {
+    if (met.again(node)) continue;
+    if (!isGroup(node) || barren.has(node)) {
       located.push({ error: node, path: namesOf(place) });
       continue;
     }
     const origin = groupOrigin(node);
     const inside = into(place, origin?.nursery);
-    for (let i = node.errors.length - 1; i >= 0; i--) {
-      waiting.push({ node: node.errors[i], place: into(inside, origin?.tasks[i]) });
+    const errors = errorsIn(node);
+    for (let i = errors.length - 1; i >= 0; i--) {
+      waiting.push({ node: errors[i], place: into(inside, origin?.tasks[i]) });
     }
   }
   return located;
@@ -82,11 +97,19 @@ function namesOf(place: Place | undefined): string[] {
   return names.reverse();
 }
 
-/** What {@link findError} searches for: any class, whether or not its constructor can be called from outside. */
-export interface ErrorClass<T> {
-  readonly prototype: T;
-  [Symbol.hasInstance](value: unknown): boolean;
-}
+/**
+ * What {@link findError} searches for: any class, whether or not its constructor can be called from outside.
+ *
+ * @example
+ * ```ts
+ * import { type ErrorClass, findError, TooSlowError, WouldBlockError } from "taskexe/concurrency";
+ *
+ * const harmless: ErrorClass<Error>[] = [TooSlowError, WouldBlockError];
+ * const error = new TooSlowError("did not end within 5 ms");
+ * console.log(harmless.some((Class) => findError(error, Class))); // true
+ * ```
+ */
+export interface ErrorClass<T> extends ClassOf<T> {}
 
 /**
  * The first error of a class in a group, groups included; depth first.
@@ -102,7 +125,7 @@ export interface ErrorClass<T> {
  * ```
  */
 export function findError<T>(error: unknown, Class: ErrorClass<T>): T | undefined {
-  for (const node of walk(error)) if (isInstance(node, Class)) return node;
+  for (const node of walk(error, none)) if (isInstance(node, Class)) return node;
   return undefined;
 }
 
@@ -126,89 +149,73 @@ export function splitErrors(
   predicate: (leaf: unknown) => boolean,
 ): [matching: unknown | undefined, rest: unknown | undefined] {
   if (!isGroup(error)) return predicate(error) ? [error, undefined] : [undefined, error];
+  const { leaves, barren } = leavesOf(error);
   const verdicts = new Map<unknown, boolean>();
-  for (const leaf of flattenErrors(error)) if (!verdicts.has(leaf)) verdicts.set(leaf, predicate(leaf));
-  return [
-    filterGroup(error, (leaf) => verdicts.get(leaf) === true),
-    filterGroup(error, (leaf) => verdicts.get(leaf) !== true),
-  ];
+  for (const leaf of leaves) if (!verdicts.has(leaf)) verdicts.set(leaf, predicate(leaf));
+  const isMatching = (leaf: unknown) => verdicts.get(leaf) === true;
+  if (leaves.every(isMatching)) return [error, undefined];
+  if (!leaves.some(isMatching)) return [undefined, error];
+  return [filterGroup(error, barren, isMatching), filterGroup(error, barren, (leaf) => !isMatching(leaf))];
 }
 
 /** A group of the same kind, with the same message, around some of its errors; `from` says which each of them was. */
-function regroup(group: AggregateError, errors: readonly unknown[], from: readonly number[]): AggregateError {
-  if (group instanceof NurseryError) {
+function regroup(group: object, errors: readonly unknown[], from: readonly number[]): AggregateError {
+  if (isInstance(group, NurseryError)) {
     const origin = groupOrigin(group);
     const tasks = from.map((index) => origin?.tasks[index]);
     return withOrigin(new NurseryError(errors), origin && { nursery: origin.nursery, tasks });
   }
-  const copy = new AggregateError(errors, group.message);
-  if ("cause" in group) copy.cause = group.cause;
+  const copy = new AggregateError(errors, textOf(read(group, "message")));
+  const cause = read(group, "cause");
+  if (cause !== undefined) copy.cause = cause;
   return copy;
-}
-
-/** An empty group, as Promise.any([]) throws it, is a leaf: there is nothing in it to take apart. */
-export function isGroup(error: unknown): error is AggregateError {
-  return error instanceof AggregateError && error.errors.length > 0;
-}
-
-function isInstance<T>(value: unknown, Class: ErrorClass<T>): value is T {
-  return value instanceof Class;
-}
-
-/** Every node, a group before what it holds. */
-function* walk(error: unknown): Generator<unknown> {
-  const waiting = [error];
-  while (waiting.length > 0) {
-    const node = waiting.pop();
-    yield node;
-    if (!isGroup(node)) continue;
-    for (let i = node.errors.length - 1; i >= 0; i--) waiting.push(node.errors[i]);
-  }
 }
 
 /** One level of a group that is being filtered. */
 interface Level {
-  readonly group: AggregateError;
+  readonly group: object;
+  readonly errors: readonly unknown[];
   readonly kept: unknown[];
   /** Where in the group each of the kept stood. */
   readonly keptFrom: number[];
   next: number;
-  changed: boolean;
 }
 
-function openLevel(group: AggregateError): Level {
-  return { group, kept: [], keptFrom: [], next: 0, changed: false };
+function openLevel(group: object): Level {
+  return { group, errors: errorsIn(group), kept: [], keptFrom: [], next: 0 };
 }
 
-/** The group without the leaves that are not wanted. A loop: nurseries may nest deeper than the stack. */
-function filterGroup(group: AggregateError, wanted: (leaf: unknown) => boolean): AggregateError | undefined {
-  const levels: Level[] = [openLevel(group)];
-  for (;;) {
-    const level = levels[levels.length - 1];
-    if (level === undefined) return undefined;
-    if (level.next < level.group.errors.length) {
-      const node: unknown = level.group.errors[level.next++];
-      if (isGroup(node)) levels.push(openLevel(node));
-      else if (wanted(node)) keep(level, node);
-      else level.changed = true;
+/** A group without the leaves that are not wanted, of which it has some. A loop: groups may nest deeper than the stack. */
+function filterGroup(whole: object, barren: ReadonlySet<unknown>, isWanted: (leaf: unknown) => boolean): unknown {
+  const withWanted = groupsLeadingTo(isWanted, whole, barren);
+  const withOthers = groupsLeadingTo((leaf) => !isWanted(leaf), whole, barren);
+  /** What is left of a group that has both; nothing while it is being filtered, which is what it finds inside itself. */
+  const results = new Map<unknown, object | undefined>([[whole, undefined]]);
+  const levels: Level[] = [openLevel(whole)];
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    if (level.next === level.errors.length) {
+      levels.pop();
+      results.set(level.group, level.kept.length === 0 ? undefined : regroup(level.group, level.kept, level.keptFrom));
       continue;
     }
-    levels.pop();
-    const result = closeLevel(level);
-    const outer = levels[levels.length - 1];
-    if (outer === undefined) return result;
-    if (result !== undefined) keep(outer, result);
-    if (result !== level.group) outer.changed = true;
+    const node = level.errors[level.next];
+    if (!isGroup(node) || barren.has(node)) take(level, node, isWanted(node));
+    else if (!withOthers.has(node) || !withWanted.has(node)) take(level, node, withWanted.has(node));
+    else if (results.has(node)) take(level, results.get(node), results.get(node) !== undefined);
+    else {
+      // It is come by again, and taken, once its result is there.
+      results.set(node, undefined);
+      levels.push(openLevel(node));
+    }
   }
+  return results.get(whole);
 }
 
-/** Keeps the error that was looked at last. */
-function keep(level: Level, error: unknown): void {
-  level.kept.push(error);
-  level.keptFrom.push(level.next - 1);
-}
-
-function closeLevel(level: Level): AggregateError | undefined {
-  if (!level.changed) return level.group;
-  return level.kept.length === 0 ? undefined : regroup(level.group, level.kept, level.keptFrom);
+/** Goes past the next error of a group, and keeps what is left of it or not. */
+function take(level: Level, error: unknown, isKept: boolean): void {
+  if (isKept) {
+    level.kept.push(error);
+    level.keptFrom.push(level.next);
+  }
+  level.next++;
 }

@@ -1,6 +1,8 @@
 // The errors of the core, one class a situation, so that a catch can say which it means.
 // Cancellations are not failures and stand in cancelled.ts; taking groups apart is error-groups.ts.
 
+import { errorsIn, isInstance, messageOf, read, textOf } from "./unknown-values.ts";
+
 /** Where the errors of a group came from; for `locateErrors`. */
 export interface GroupOrigin {
   /** The name the nursery was given. */
@@ -10,7 +12,7 @@ export interface GroupOrigin {
 }
 
 // Beside the errors and not in them: a program that prints or compares a group sees what it always saw.
-const origins = new WeakMap<AggregateError, GroupOrigin>();
+const origins = new WeakMap<object, GroupOrigin>();
 
 /** Notes where the errors of a group came from. @returns the group. */
 export function withOrigin<E extends AggregateError>(group: E, origin: GroupOrigin | undefined): E {
@@ -19,7 +21,7 @@ export function withOrigin<E extends AggregateError>(group: E, origin: GroupOrig
 }
 
 /** Undefined for a group that no nursery made. */
-export function groupOrigin(group: AggregateError): GroupOrigin | undefined {
+export function groupOrigin(group: object): GroupOrigin | undefined {
   return origins.get(group);
 }
 
@@ -61,8 +63,8 @@ function summarise(errors: readonly unknown[]): string {
 
 function quote(error: unknown): string {
   // Only a group's name is quoted: a group of groups of groups would repeat its leaves at each level.
-  if (error instanceof AggregateError) return `${error.name} of ${error.errors.length}`;
-  if (error instanceof Error) return `${error.name}: ${error.message}`;
+  if (isInstance(error, AggregateError)) return `${textOf(read(error, "name"))} of ${errorsIn(error).length}`;
+  if (isInstance(error, Error)) return `${textOf(read(error, "name"))}: ${messageOf(error)}`;
   return `${typeof error} was thrown`;
 }
 
@@ -105,12 +107,14 @@ export class TooSlowError extends Error {
  */
 export class AbandonedTaskError extends Error {
   override readonly name = "AbandonedTaskError";
+  /** The task, or a nursery's name with "(body)" behind it. */
   readonly taskName: string;
   /** How long the task had run when it was abandoned, in ms. */
   readonly ageMs: number;
   /** How the task ends after all. Never rejects; a late error is its `reason`. */
   readonly settled: Promise<PromiseSettledResult<unknown>>;
 
+  /** @internal */
   constructor(taskName: string, ageMs: number, settled: Promise<PromiseSettledResult<unknown>>) {
     super(
       `Task "${taskName}" did not end within its grace after the cancel and was abandoned, ${Math.round(ageMs)} ms old`,

@@ -21,6 +21,7 @@ export class Latch {
   readonly #waiting = new WaitQueue<void>();
   #isSet = false;
 
+  /** Whether it is open. */
   get isSet(): boolean {
     return this.#isSet;
   }

@@ -37,6 +37,11 @@ export class MockClock implements Clock {
     return this.#timers.size;
   }
 
+  /**
+   * As {@link Clock.schedule}: fires in the {@link advance} that reaches `at`.
+   *
+   * @throws RangeError when `at` is NaN.
+   */
   schedule(at: number, callback: () => void): () => void {
     if (Number.isNaN(at)) throw new RangeError("A timer needs a time in ms, got NaN");
     if (at === Infinity) return () => {};

@@ -8,11 +8,30 @@ import { type Cancelled, originOf } from "./cancelled.ts";
 import { checkDuration } from "./durations.ts";
 import { AbandonedTaskError, ClosedResourceError, NurseryError, withOrigin } from "./errors.ts";
 import { checkFunction, runToEnd } from "./functions.ts";
+import { graceHasPassed } from "./grace.ts";
 import { ScopeNode, type ScopeOwner, type TreeEntry } from "./scope-node.ts";
 import { StartingTask } from "./starting-task.ts";
 import { type Task, type TaskHome, TaskRun } from "./task.ts";
+import { textOf } from "./unknown-values.ts";
 
-/** What {@link withNursery} hands to its body. Pass it on to whatever may start tasks there. */
+/**
+ * What {@link withNursery} hands to its body. Pass it on to whatever may start tasks there.
+ *
+ * @example
+ * ```ts
+ * import { type Nursery, openRoot, withNursery } from "taskexe/concurrency";
+ *
+ * const read: string[] = [];
+ * function crawl(nursery: Nursery, folder: string, depth: number): void {
+ *   nursery.startSoon(async () => {
+ *     read.push(folder);
+ *     if (depth > 0) for (const inner of ["a", "b"]) crawl(nursery, `${folder}/${inner}`, depth - 1);
+ *   });
+ * }
+ * await withNursery(openRoot(), (nursery) => crawl(nursery, "top", 2));
+ * console.log(read.length); // 7
+ * ```
+ */
 export interface Nursery {
   /** Cancelling it cancels the body and every child; the nursery absorbs that. */
   readonly scope: CancelScope;
@@ -30,7 +49,7 @@ export interface Nursery {
    *
    * @param caller - the scope of the code that waits.
    * @param fn - calls `started(value)` once.
-   * @returns the value given to `started`.
+   * @returns the value given to `started`. Await it, now or later: a failure to start is told to nobody else.
    * @throws (rejects) the child's error; an Error when it ends without calling `started`; ClosedResourceError when the
    * nursery has been left.
    */
@@ -41,8 +60,30 @@ export interface Nursery {
   ): Promise<T>;
 }
 
-/** What is known of a child that a nursery left without. */
+/**
+ * What is known of a child that a nursery left without.
+ *
+ * @example
+ * ```ts
+ * import { type AbandonedTask, openRoot, withNursery } from "taskexe/concurrency";
+ *
+ * const stuck = Promise.withResolvers<string>();
+ * const left: AbandonedTask[] = [];
+ * await withNursery(
+ *   openRoot(),
+ *   (nursery) => {
+ *     nursery.startSoon(() => stuck.promise, { name: "deaf" });
+ *     nursery.scope.cancel();
+ *   },
+ *   { graceMs: 1, onAbandoned: (abandoned) => left.push(abandoned) },
+ * ).catch(() => {});
+ * stuck.resolve("after all");
+ * console.log(left.map(({ name }) => name)); // ["deaf"]
+ * console.log(await left[0]?.settled); // { status: "fulfilled", value: "after all" }
+ * ```
+ */
 export interface AbandonedTask {
+  /** Of the task; for the body of the nursery, the nursery's name with "(body)" behind it. */
   readonly name: string;
   /** How long it had run, in ms. */
   readonly ageMs: number;
@@ -50,13 +91,33 @@ export interface AbandonedTask {
   readonly settled: Promise<PromiseSettledResult<unknown>>;
 }
 
-/** The settings of a nursery. */
+/**
+ * The settings of a nursery.
+ *
+ * @example
+ * ```ts
+ * import { locateErrors, type NurseryOptions, openRoot, withNursery } from "taskexe/concurrency";
+ *
+ * const options: NurseryOptions = { name: "ingest", graceMs: 10_000 };
+ * const fail = () => {
+ *   throw new Error("no such page");
+ * };
+ * const error = await withNursery(openRoot(), (nursery) => nursery.startSoon(fail), options).catch((e: unknown) => e);
+ * console.log(locateErrors(error).map(({ path }) => path)); // [["ingest", "fail"]]
+ * ```
+ */
 export interface NurseryOptions {
   /** For the listing of the tree and the names of errors; default "nursery". */
   readonly name?: string | undefined;
-  /** How long a cancelled nursery waits for its body and children, in ms; default `Infinity`. */
+  /**
+   * How long a cancelled nursery waits for its body and children, in ms; default `Infinity`. Of nested nurseries whose
+   * time is up together the innermost gives up first, and those around it only if what waits for it does not end then.
+   */
   readonly graceMs?: number | undefined;
-  /** Told of each child that is left behind. Called while the nursery is being left; what it throws joins the group. */
+  /**
+   * Told of each child that is left behind. Called while the nursery is being left; what it throws joins the group. It
+   * is not waited for: a promise that it returns comes too late for the group, and its error is dropped.
+   */
   readonly onAbandoned?: ((abandoned: AbandonedTask) => void) | undefined;
 }
 
@@ -130,7 +191,7 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
     this.#opts = opts;
     this.#node = ScopeNode.below(parent, false, this);
     this.startedAt = this.#node.clock.now();
-    if (this.#node.visible !== undefined) this.onCancelled();
+    if (this.#node.visible !== undefined) this.onCancelled(this.startedAt);
   }
 
   // ---- as the tree sees it
@@ -144,7 +205,7 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
   }
 
   get name(): string {
-    return this.#opts.name ?? "nursery";
+    return textOf(this.#opts.name ?? "nursery");
   }
 
   get abandoned(): boolean {
@@ -163,14 +224,14 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
     new TaskRun(this.#node, this, fn, opts?.name);
   }
 
-  async start<T = void>(
+  start<T = void>(
     caller: CancelScope,
     fn: (task: Task, started: (value: T) => void) => unknown,
     opts?: { readonly name?: string | undefined },
   ): Promise<T> {
-    checkFunction(fn, "start");
-    this.#checkOpen();
-    return new Promise<T>((resolve, reject) => {
+    const started = new Promise<T>((resolve, reject) => {
+      checkFunction(fn, "start");
+      this.#checkOpen();
       const starting = new StartingTask(nodeOf(caller), fn, opts?.name, {
         started: (task, value: T) => {
           this.#starting?.delete(starting);
@@ -188,6 +249,9 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
       this.#starting ??= new Set();
       this.#starting.add(starting);
     });
+    // It may fail while its caller still waits for something else.
+    started.catch(() => {});
+    return started;
   }
 
   #checkOpen(): void {
@@ -257,9 +321,9 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
   #leave(): void {
     this.#closed = true;
     this.#stopGrace?.();
-    const escaping = this.#escaping();
+    // Those around it may be told in turn by the close: the inner one is out first.
+    this.#throwOut(this.#escaping());
     this.#node.close();
-    this.#throwOut(escaping);
   }
 
   /** The cancellation that goes on outwards; our own is caught here, unless one from outside has joined it. */
@@ -278,21 +342,24 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
       else this.#left.reject(escaping);
     } else {
       const group = new NurseryError(escaping === undefined ? errors : [...errors, escaping]);
-      this.#left.reject(withOrigin(group, { nursery: this.#opts.name, tasks: this.#failed ?? [] }));
+      const nursery = this.#opts.name === undefined ? undefined : this.name;
+      this.#left.reject(withOrigin(group, { nursery, tasks: this.#failed ?? [] }));
     }
   }
 
   // ---- an uncooperative child
 
-  onCancelled(): void {
+  onCancelled(at: number): void {
     const { graceMs = Infinity } = this.#opts;
     if (graceMs === Infinity || this.#closed) return;
-    const { clock } = this.#node;
-    this.#stopGrace = clock.schedule(clock.now() + graceMs, () => this.#abandonRest());
+    this.#stopGrace = this.#node.clock.schedule(at + graceMs, () =>
+      graceHasPassed(this.#node, () => this.#abandonRest()),
+    );
   }
 
   /** The grace has passed: whatever still runs is left behind, and named. */
   #abandonRest(): void {
+    if (this.#closed) return;
     this.#closed = true;
     const escaping = this.#escaping();
     const now = this.#node.clock.now();
@@ -322,10 +389,14 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
   #giveUp(name: string, ageMs: number, settled: Promise<PromiseSettledResult<unknown>>): void {
     // The error itself says who it was.
     this.#collect(new AbandonedTaskError(name, ageMs, settled), undefined);
-    try {
-      this.#opts.onAbandoned?.({ name, ageMs, settled });
-    } catch (error) {
-      this.#collect(error, undefined);
-    }
+    let isLeaving = true;
+    runToEnd<AbandonedTask>(
+      (abandoned) => this.#opts.onAbandoned?.(abandoned),
+      { name, ageMs, settled },
+      (result) => {
+        if (isLeaving && result.status === "rejected") this.#collect(result.reason, undefined);
+      },
+    );
+    isLeaving = false;
   }
 }

@@ -9,9 +9,9 @@ import { ClosedResourceError } from "./errors.ts";
 
 /** Whoever opened a scope and wants to hear of it: a nursery, a task, or a block that waits to be left. */
 export interface ScopeOwner {
-  /** A cancellation has become visible in the scope. */
-  onCancelled?(): void;
-  /** The last open scope below has closed. */
+  /** A cancellation has become visible in the scope. @param at - when, on the clock's scale, in ms. */
+  onCancelled?(at: number): void;
+  /** The last open scope below has closed. Must not throw. */
   onEmpty?(): void;
   /** What the listing of the tree shows; without it the scope itself is not shown. */
   readonly entry?: TreeEntry | undefined;
@@ -24,6 +24,22 @@ export interface TreeEntry {
   /** On the clock's scale, in ms. */
   readonly startedAt: number;
   readonly abandoned: boolean;
+}
+
+/** Scopes below which nothing is open any more, and whose owners have not been told. */
+const emptied: ScopeNode[] = [];
+let isTelling = false;
+
+/** A loop: an owner that is told closes its own scope, which may be the last below the next, and so on outwards. */
+function tellEmptied(): void {
+  isTelling = true;
+  try {
+    for (let node = emptied.pop(); node !== undefined; node = emptied.pop()) {
+      if (node.open === 0 && !node.closed) node.owner?.onEmpty?.();
+    }
+  } finally {
+    isTelling = false;
+  }
 }
 
 /** A clock other than the system's, by the signals of the scopes that live on it: waits are given a signal alone. */
@@ -93,6 +109,13 @@ export class ScopeNode {
     return node;
   }
 
+  /** How many scopes stand around it. */
+  get depth(): number {
+    let depth = 0;
+    for (let node = this.parent; node !== undefined; node = node.parent) depth++;
+    return depth;
+  }
+
   isBelow(ancestor: object): boolean {
     for (let node: ScopeNode | undefined = this; node !== undefined; node = node.parent) {
       if (node === ancestor) return true;
@@ -125,10 +148,15 @@ export class ScopeNode {
   /** Cancels this scope; the first cancel wins. */
   cancel(how: CancelCause): void {
     if (this.own !== undefined) return;
-    this.own = createCancelled(this, this.clock.now(), { ...how, task: how.task ?? this.enclosingTask() });
-    this.stopTimer?.();
-    this.stopTimer = undefined;
-    this.show(this.own);
+    const now = this.clock.now();
+    this.own = createCancelled(this, now, { ...how, task: how.task ?? this.enclosingTask() });
+    this.show(this.own, now);
+  }
+
+  /** Whether this very scope was cancelled; by its deadline, too, if that passed after a cancel from above. */
+  get cancelCalled(): boolean {
+    if (this.visible !== undefined && !this.closed && this.dueAt <= this.clock.now()) this.expire();
+    return this.own !== undefined;
   }
 
   /** Cancels each block below, and not the scope itself: it has ended already, and how is not to be touched. */
@@ -139,7 +167,7 @@ export class ScopeNode {
   unshield(): void {
     if (!this.shielded) return;
     this.shielded = false;
-    if (this.outer !== undefined) this.show(this.outer);
+    if (this.outer !== undefined) this.show(this.outer, this.clock.now());
   }
 
   private enclosingTask(): string | undefined {
@@ -153,8 +181,10 @@ export class ScopeNode {
   /**
    * Makes a cancellation visible here and below. All scopes are marked before anyone is told: a listener runs in the
    * middle of the abort, and must find the tree as it will stay.
+   *
+   * @param at - now: one time for all, so that what is due after the cancel is due at the same time for all.
    */
-  private show(cancelled: Cancelled): void {
+  private show(cancelled: Cancelled, at: number): void {
     if (this.visible !== undefined) return;
     this.visible = cancelled;
     const reached: ScopeNode[] = [this];
@@ -166,7 +196,10 @@ export class ScopeNode {
       }
     }
     for (const node of reached) {
-      node.owner?.onCancelled?.();
+      // Its deadline can bring nothing more, and nobody should wait for it.
+      node.stopTimer?.();
+      node.stopTimer = undefined;
+      node.owner?.onCancelled?.(at);
       node.controller?.abort(cancelled);
     }
   }
@@ -185,10 +218,12 @@ export class ScopeNode {
     this.dueAt = at;
     this.stopTimer?.();
     this.stopTimer = undefined;
-    if (at === Infinity || this.closed || this.own !== undefined) return;
+    if (at === Infinity || this.closed) return;
     if (at <= this.clock.now()) this.expire();
     // A block waits for its deadline, and so does the process; a root is never left, so nothing waits for its own.
-    else this.stopTimer = this.clock.schedule(at, () => this.expire(), this.parent !== undefined);
+    else if (this.visible === undefined) {
+      this.stopTimer = this.clock.schedule(at, () => this.expire(), this.parent !== undefined);
+    }
   }
 
   private expire(): void {
@@ -233,7 +268,7 @@ export class ScopeNode {
       parent.open++;
       from?.childClosed();
     }
-    if (this.outer !== undefined) this.show(this.outer);
+    if (this.outer !== undefined) this.show(this.outer, this.clock.now());
   }
 
   /** Goes below the root, where it can be seen, and where nobody waits for it. */
@@ -249,7 +284,9 @@ export class ScopeNode {
 
   private childClosed(): void {
     this.open--;
-    if (this.open === 0) this.owner?.onEmpty?.();
+    if (this.open > 0 || this.owner?.onEmpty === undefined) return;
+    emptied.push(this);
+    if (!isTelling) tellEmptied();
   }
 
   private append(child: ScopeNode): void {

@@ -2,6 +2,7 @@
 // Promises that exactly one end is reported: moved into the nursery, ended with a value, or failed.
 
 import { sift } from "./absorb.ts";
+import { nameOf } from "./functions.ts";
 import type { ScopeNode } from "./scope-node.ts";
 import { type Task, type TaskHome, TaskRun } from "./task.ts";
 import { joinError } from "./with-scope.ts";
@@ -41,7 +42,7 @@ export class StartingTask<T = never> implements TaskHome {
       if (node.closed || this.task.abandoned || node.outer !== undefined) return;
       handlers.started(this.task, value);
     };
-    this.task = new TaskRun(caller, this, (task) => fn(task, started), name ?? (fn.name || undefined));
+    this.task = new TaskRun(caller, this, (task) => fn(task, started), name ?? nameOf(fn));
   }
 
   taskEnded(task: TaskRun, result: PromiseSettledResult<unknown>): void {

@@ -3,10 +3,26 @@
 // or, once abandoned, to whoever holds its `settled`. What an end means is for the nursery to judge.
 
 import { type CancelScope, scopeOf } from "./cancel-scope.ts";
-import { runToEnd } from "./functions.ts";
+import { nameOf, runToEnd } from "./functions.ts";
 import { ScopeNode, type ScopeOwner, type TreeEntry } from "./scope-node.ts";
+import { textOf } from "./unknown-values.ts";
 
-/** What a task's function is given. */
+/**
+ * What a task's function is given.
+ *
+ * @example
+ * ```ts
+ * import { openRoot, sleepForever, type Task, withNursery } from "taskexe/concurrency";
+ *
+ * const ended: string[] = [];
+ * async function worker(task: Task): Promise<void> {
+ *   setImmediate(() => task.scope.cancel("this one only"));
+ *   await sleepForever(task.signal).finally(() => ended.push(task.name));
+ * }
+ * await withNursery(openRoot(), (nursery) => nursery.startSoon(worker));
+ * console.log(ended); // ["worker"]
+ * ```
+ */
 export interface Task {
   /** From the option, else the name of the function. */
   readonly name: string;
@@ -52,7 +68,7 @@ export class TaskRun implements Task, ScopeOwner, TreeEntry {
   }
 
   get name(): string {
-    return this.#name ?? (this.#fn.name || "task");
+    return textOf(this.#name ?? nameOf(this.#fn) ?? "task");
   }
 
   get scope(): CancelScope {

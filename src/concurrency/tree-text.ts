@@ -8,7 +8,8 @@ const MAX_INDENT = 64;
 
 /**
  * What {@link snapshotTree} gave, as text that ends with a newline. A line is `name  age  state`, the state with how
- * long ago the cancel was called where one is visible; ages are in ms below 10 s, then s, min, h.
+ * long ago the cancel was called where one is visible; ages are in ms below 10 s, then s, min, h. Where the listing
+ * ends for its depth, the line ends with how many `more below` there are.
  *
  * @example
  * ```ts
@@ -24,7 +25,7 @@ export function treeText(root: TreeNode): string {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { node, depth } = next;
     lines.push(
-      `${"  ".repeat(Math.min(depth, MAX_INDENT))}${oneLine(node.name)}  ${age(node.ageMs)}  ${stateOf(node)}\n`,
+      `${"  ".repeat(Math.min(depth, MAX_INDENT))}${oneLine(node.name)}  ${age(node.ageMs)}  ${stateOf(node)}${more(node)}\n`,
     );
     for (const child of node.children.toReversed()) open.push({ node: child, depth: depth + 1 });
   }
@@ -33,6 +34,10 @@ export function treeText(root: TreeNode): string {
 
 function stateOf({ state, cancellingMs }: TreeNode): string {
   return cancellingMs === undefined ? state : `${state} (${age(cancellingMs)})`;
+}
+
+function more({ unlisted }: TreeNode): string {
+  return unlisted === undefined ? "" : `  ${unlisted} more below`;
 }
 
 /** Names can hold what producers wrote (task ids): no line breaks and no terminal escapes. */

@@ -3,11 +3,25 @@
 
 import { type CancelScope, nodeOf } from "./cancel-scope.ts";
 import { cancelledAt } from "./cancelled.ts";
-import type { ScopeNode } from "./scope-node.ts";
+import type { ScopeNode, TreeEntry } from "./scope-node.ts";
 
-/** A nursery, a task or a named scope that is alive, with those inside it. */
+/**
+ * A nursery, a task or a named scope that is alive, with those inside it.
+ *
+ * @example
+ * ```ts
+ * import { openRoot, snapshotTree, type TreeNode } from "taskexe/concurrency";
+ *
+ * function count(node: TreeNode): number {
+ *   return node.children.reduce((sum, child) => sum + count(child), 1 + (node.unlisted ?? 0));
+ * }
+ * console.log(count(snapshotTree(openRoot()))); // 1
+ * ```
+ */
 export interface TreeNode {
+  /** What it is; "root" for the scope that was asked about. */
   readonly kind: "root" | "nursery" | "task" | "scope";
+  /** As in the names of errors. */
   readonly name: string;
   /** How long it has been there, in ms; 0 for the scope that was asked about. */
   readonly ageMs: number;
@@ -15,12 +29,18 @@ export interface TreeNode {
   readonly state: "running" | "cancelling" | "abandoned";
   /** How long ago the cancel was called, in ms; only where a cancellation is visible. */
   readonly cancellingMs?: number;
+  /** Those directly inside, the oldest first. */
   readonly children: readonly TreeNode[];
+  /** How many more stand below it that are not listed; only on the deepest level that is. */
+  readonly unlisted?: number;
 }
 
+/** JSON.stringify and most of what reads JSON recurse, and run out of stack some thousands of levels down. */
+const MAX_LEVELS = 500;
+
 /**
- * Lists every live nursery, task and named scope below a scope. Abandoned tasks that began below it are listed last,
- * directly below it.
+ * Lists every live nursery, task and named scope below a scope, 500 levels deep; of what stands deeper it gives the
+ * number. Abandoned tasks that began below it are listed last, directly below it.
  *
  * @example
  * ```ts
@@ -43,19 +63,39 @@ export interface TreeNode {
 export function snapshotTree(root: CancelScope): TreeNode {
   const top = nodeOf(root);
   const now = top.clock.now();
-  const children: TreeNode[] = [];
+  const whole: Listed = { kind: "root", name: "root", ageMs: 0, ...stateOf(top, false, now), children: [] };
   // A loop, as trees may be deeper than the stack. Scopes without a name are passed over: theirs go to who is above.
-  const waiting: { node: ScopeNode; into: TreeNode[] }[] = [{ node: top, into: children }];
+  const waiting: Branch[] = [{ node: top, under: whole, level: 0 }];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const inner: { node: ScopeNode; into: TreeNode[] }[] = [];
+    const { under, level } = next;
+    const inner: Branch[] = [];
     for (const node of next.node === top ? atTop(top) : next.node.children()) {
-      const listed = list(node, now);
-      if (listed !== undefined) next.into.push(listed.entry);
-      inner.push({ node, into: listed?.children ?? next.into });
+      const shown = node.owner?.entry;
+      if (shown !== undefined && level < MAX_LEVELS) {
+        const entry = list(node, shown, now);
+        under.children.push(entry);
+        inner.push({ node, under: entry, level: level + 1 });
+      } else {
+        if (shown !== undefined) under.unlisted = (under.unlisted ?? 0) + 1;
+        inner.push({ node, under, level });
+      }
     }
-    waiting.push(...inner.reverse());
+    for (const branch of inner.reverse()) waiting.push(branch);
   }
-  return { kind: "root", name: "root", ageMs: 0, ...stateOf(top, false, now), children };
+  return whole;
+}
+
+/** A node of the listing while it is being made. */
+interface Listed extends TreeNode {
+  readonly children: Listed[];
+  unlisted?: number;
+}
+
+/** A scope whose children are to be listed, and where. */
+interface Branch {
+  readonly node: ScopeNode;
+  readonly under: Listed;
+  readonly level: number;
 }
 
 /** What stands directly below the scope that was asked about, and what began below it and was left behind. */
@@ -66,12 +106,8 @@ function* atTop(top: ScopeNode): Generator<ScopeNode> {
   for (const node of root.children()) if (node.owner?.entry?.abandoned && node.beganBelow(top)) yield node;
 }
 
-function list(node: ScopeNode, now: number): { entry: TreeNode; children: TreeNode[] } | undefined {
-  const shown = node.owner?.entry;
-  if (shown === undefined) return undefined;
-  const { kind, name, startedAt, abandoned } = shown;
-  const children: TreeNode[] = [];
-  return { entry: { kind, name, ageMs: now - startedAt, ...stateOf(node, abandoned, now), children }, children };
+function list(node: ScopeNode, { kind, name, startedAt, abandoned }: TreeEntry, now: number): Listed {
+  return { kind, name, ageMs: now - startedAt, ...stateOf(node, abandoned, now), children: [] };
 }
 
 function stateOf(node: ScopeNode, abandoned: boolean, now: number): Pick<TreeNode, "state" | "cancellingMs"> {

@@ -1,10 +1,13 @@
-// One turn of the event loop: I/O and timers that are due get their chance before the promise resolves.
+// One turn of the event loop: I/O and timers that are due get their chance before it goes on.
 // setImmediate where it exists (Bun, Node, Deno), since setTimeout(0) costs a whole millisecond there.
 
-/** Resolves after the event loop has turned once. Not a timer: virtual time does not hold it back. */
+/** Calls back after the event loop has turned once. Not a timer: virtual time does not hold it back. */
+export function afterTurn(callback: () => void): void {
+  if (typeof setImmediate === "function") setImmediate(callback);
+  else setTimeout(callback, 0);
+}
+
+/** Resolves after the event loop has turned once. */
 export function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
-    else setTimeout(resolve, 0);
-  });
+  return new Promise(afterTurn);
 }

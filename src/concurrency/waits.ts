@@ -3,6 +3,7 @@
 // none leaves a listener or a timer behind.
 
 import { checkDuration } from "./durations.ts";
+import { isPlainPromise } from "./functions.ts";
 import { clockOf } from "./scope-node.ts";
 import { turn } from "./turn.ts";
 
@@ -88,10 +89,12 @@ export async function checkpoint(signal: AbortSignal): Promise<void> {
  * ```
  */
 export async function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
-  const watch = watchOf(promise);
+  // Anything else with a `then` is asked once: it may begin its work then, or call back at once.
+  const settling = isPlainPromise(promise) ? promise : new Promise<T>((resolve) => resolve(promise));
+  const watch = watchOf(settling);
   return untilAbort<T>(signal, (resolve, reject) => {
     const onSettled = () => {
-      promise.then(resolve, reject);
+      settling.then(resolve, reject);
     };
     if (watch.settled) {
       onSettled();
@@ -143,9 +146,9 @@ interface Watch {
   readonly waiters: Set<() => void>;
 }
 
-const watches = new WeakMap<PromiseLike<unknown>, Watch>();
+const watches = new WeakMap<Promise<unknown>, Watch>();
 
-function watchOf(promise: PromiseLike<unknown>): Watch {
+function watchOf(promise: Promise<unknown>): Watch {
   const known = watches.get(promise);
   if (known !== undefined) return known;
   const watch: Watch = { settled: false, waiters: new Set() };

@@ -9,13 +9,42 @@ import { checkDuration } from "./durations.ts";
 import { groupOrigin, NurseryError, TooSlowError, withOrigin } from "./errors.ts";
 import { checkFunction } from "./functions.ts";
 import { ScopeNode } from "./scope-node.ts";
+import { errorsIn, isInstance } from "./unknown-values.ts";
 
-/** How a block ended: with its value, or cut short by the cancel of its own scope. */
+/**
+ * How a block ended: with its value, or cut short by the cancel of its own scope.
+ *
+ * @example
+ * ```ts
+ * import { moveOnAfter, openRoot, type Outcome } from "taskexe/concurrency";
+ *
+ * function show(outcome: Outcome<number>): string {
+ *   return outcome.cancelled ? `cut short: ${outcome.reason.source}` : `the value ${outcome.value}`;
+ * }
+ * console.log(show(await moveOnAfter(openRoot(), 5_000, async () => 42))); // "the value 42"
+ * ```
+ */
 export type Outcome<T> =
   | { readonly cancelled: false; readonly value: T }
   | { readonly cancelled: true; readonly reason: Cancelled };
 
-/** The settings of a scope. */
+/**
+ * The settings of a scope.
+ *
+ * @example
+ * ```ts
+ * import { checkpoint, openRoot, type ScopeOptions, withScope } from "taskexe/concurrency";
+ *
+ * const cleanUp: ScopeOptions = { name: "clean-up", shield: true };
+ * const root = openRoot();
+ * root.cancel();
+ * const outcome = await withScope(root, cleanUp, async (scope) => {
+ *   await checkpoint(scope.signal); // the root's cancel is kept out
+ *   return "cleaned up";
+ * });
+ * console.log(outcome); // { cancelled: false, value: "cleaned up" }
+ * ```
+ */
 export interface ScopeOptions {
   /** In ms on the clock's scale; default `Infinity`. In the past it cancels at once. */
   readonly deadline?: number | undefined;
@@ -146,8 +175,8 @@ export function joinError(errors: readonly unknown[], escaping: Cancelled | unde
   if (errors.length === 0) return escaping;
   const [error] = errors;
   if (escaping === undefined) return error;
-  if (!(error instanceof NurseryError)) return new NurseryError([error, escaping]);
-  return withOrigin(new NurseryError([...error.errors, escaping]), groupOrigin(error));
+  if (!isInstance(error, NurseryError)) return new NurseryError([error, escaping]);
+  return withOrigin(new NurseryError([...errorsIn(error), escaping]), groupOrigin(error));
 }
 
 /** A block that nobody awaited is still running inside: the block around it waits for it. */

@@ -24,7 +24,7 @@ import {
   withNursery,
   withScope,
 } from "../../src/concurrency/index.ts";
-import { assertInstance, deaf, mockRoot, rejection, settle, thrown } from "./support.ts";
+import { assertInstance, countListeners, deaf, mockRoot, rejection, settle, thenable, thrown } from "./support.ts";
 
 test("rule 30: cancel is idempotent, and the first reason wins", async () => {
   const { root } = mockRoot();
@@ -76,6 +76,31 @@ test("rule 32: cancelCalled differs from cancelledCaught; a cancel after the val
   });
   assert.equal(cut.cancelled, true);
   assert.equal(kept.cancelledCaught, true);
+});
+
+test("rules 32 and 17: a task's own scope says that it absorbed its cancel, and no more than that", async () => {
+  const scopes: CancelScope[] = [];
+  await withNursery(openRoot(), async (nursery) => {
+    nursery.startSoon((task) => {
+      scopes.push(task.scope);
+      task.scope.cancel();
+      return sleepForever(task.signal);
+    });
+    await settle();
+    nursery.startSoon((task) => {
+      scopes.push(task.scope);
+      return sleepForever(task.signal);
+    });
+    await settle();
+    nursery.scope.cancel();
+  });
+  assert.deepEqual(
+    scopes.map((scope) => [scope.cancelCalled, scope.cancelledCaught]),
+    [
+      [true, true],
+      [false, false],
+    ],
+  );
 });
 
 test("rule 33: a scope absorbs only its own cancel", async () => {
@@ -284,20 +309,97 @@ test("rule 35: a group of nothing but cancellations is absorbed, an AggregateErr
 test("rule 35: an outer cancel takes the place of the scope's own in a group", async () => {
   const { root } = mockRoot();
   const error = new Error("real");
-  await rejection(
+  let left: unknown;
+  let reason: unknown;
+  const passed = await rejection(
     withScope(root, {}, async (outer) => {
-      const left = await rejection(
+      left = await rejection(
         withScope(outer, {}, async (inner) => {
           inner.cancel("inner");
           outer.cancel("outer");
           throw new NurseryError([error, inner.signal.reason]);
         }),
       );
-      assertInstance(left, NurseryError);
-      assert.deepEqual(left.errors, [error, outer.signal.reason]);
+      ({ reason } = outer.signal);
       throw left;
     }),
   );
+  assertInstance(left, NurseryError);
+  assert.deepEqual(left.errors, [error, reason]);
+  assertInstance(passed, NurseryError);
+  assert.deepEqual(passed.errors, [error]);
+});
+
+test("rules 35 and 36: behind a shield an outer Cancelled that was thrown there goes on, beside the scope's own", async () => {
+  const { root } = mockRoot();
+  const error = new Error("real");
+  const left: unknown[] = [];
+  const caught: boolean[] = [];
+  let outside: unknown;
+  await withScope(root, {}, async (outer) => {
+    outer.cancel("outer");
+    outside = outer.signal.reason;
+    for (const others of [[], [error]]) {
+      let shielded = outer;
+      left.push(
+        await rejection(
+          withScope(outer, { shield: true }, (scope) => {
+            shielded = scope;
+            scope.cancel("own");
+            throw new AggregateError([outside, scope.signal.reason, ...others]);
+          }),
+        ),
+      );
+      caught.push(shielded.cancelledCaught);
+    }
+  });
+  const [alone, beside] = left;
+  assert.equal(alone, outside);
+  assertInstance(beside, NurseryError);
+  assert.deepEqual(flattenErrors(beside), [error, outside]);
+  assert.deepEqual(caught, [true, true]);
+});
+
+test("rules 33 and 36: a shielded scope does not absorb an outer Cancelled that was thrown in it", async () => {
+  const { root } = mockRoot();
+  let shielded = root;
+  const outcome = await withScope(root, {}, async (outer) => {
+    outer.cancel("outer");
+    await withScope(outer, { shield: true }, (scope) => {
+      shielded = scope;
+      scope.cancel("own");
+      throw outer.signal.reason;
+    });
+    return "not reached";
+  });
+  assert.equal(outcome.cancelled && outcome.reason.reason, "outer");
+  assert.equal(shielded.cancelledCaught, false);
+});
+
+test("rules 4 and 36: an outer Cancelled thrown behind a shield cancels the siblings, and leaves as it came", async () => {
+  const { root } = mockRoot();
+  const record: string[] = [];
+  let left: unknown;
+  const outcome = await withScope(root, {}, (outer) =>
+    withScope(outer, { shield: true }, async (shielded) => {
+      outer.cancel("outer");
+      left = await rejection(
+        withNursery(shielded, (nursery) => {
+          nursery.startSoon(() => {
+            throw outer.signal.reason;
+          });
+          nursery.startSoon(async (task) => {
+            const error = await rejection(sleepForever(task.signal));
+            record.push(`${findError(error, Cancelled)?.source}`);
+            throw error;
+          });
+        }),
+      );
+      throw left;
+    }),
+  );
+  assert.deepEqual(record, ["nursery"], "the sibling saw the cancel of the nursery");
+  assert.equal(outcome.cancelled && outcome.reason, left);
 });
 
 test("rule 35: splitErrors keeps the nesting and hands an unchanged group back as it is", () => {
@@ -360,6 +462,85 @@ test("rule 37: unshielding delivers the pending cancel", async () => {
   assert.equal(outcome.reason.reason, "pending");
 });
 
+test("rule 37: a shield taken away in an abort listener of the outer scope lets the cancel in", async () => {
+  const { root } = mockRoot();
+  const outcome = await withScope(root, {}, (outer) =>
+    withScope(outer, { shield: true }, async (scope) => {
+      outer.signal.addEventListener("abort", () => scope.unshield());
+      outer.cancel("outer");
+      assert.equal(scope.signal.reason, outer.signal.reason);
+      await sleepForever(scope.signal);
+    }),
+  );
+  assert.equal(outcome.cancelled && outcome.reason.reason, "outer");
+});
+
+test("rules 16 and 30: a cancel marks all it reaches before any listener runs, and then tells them from the top", async () => {
+  const { root } = mockRoot();
+  const record: string[] = [];
+  const outcome = await withScope(root, {}, (outer) =>
+    withNursery(outer, async (nursery) => {
+      const scopes = new Map([
+        ["outer", outer],
+        ["nursery", nursery.scope],
+      ]);
+      for (const name of ["first", "second"]) {
+        nursery.startSoon((task) => {
+          scopes.set(name, task.scope);
+          return sleepForever(task.signal);
+        });
+      }
+      await settle();
+      for (const [name, scope] of scopes) {
+        scope.signal.addEventListener("abort", () => {
+          record.push(name);
+          for (const [other, { effectiveDeadline }] of scopes) {
+            if (effectiveDeadline !== -Infinity) record.push(`${other} is not marked yet`);
+          }
+        });
+      }
+      outer.cancel();
+    }),
+  );
+  assert.equal(outcome.cancelled, true);
+  assert.deepEqual(record, ["outer", "nursery", "first", "second"]);
+});
+
+test("rules 30 and 33: an abort listener may cancel the scope around: the outer cancel wins", async () => {
+  const { root } = mockRoot();
+  let inner = root;
+  const outcome = await withScope(root, {}, (outer) =>
+    withScope(outer, {}, async (scope) => {
+      inner = scope;
+      scope.signal.addEventListener("abort", () => outer.cancel("from a listener"));
+      scope.cancel("inner");
+      await sleepForever(scope.signal);
+    }),
+  );
+  assert.equal(outcome.cancelled && outcome.reason.reason, "from a listener");
+  assert.equal(inner.cancelCalled, true);
+  assert.equal(inner.cancelledCaught, false);
+});
+
+test("rule 12: a child started in an abort listener still begins, with an aborted signal", async () => {
+  const error = new Error("broken");
+  let aborted: boolean | undefined;
+  const group = await rejection(
+    withNursery(openRoot(), (nursery) => {
+      nursery.scope.signal.addEventListener("abort", () => {
+        nursery.startSoon((task) => {
+          aborted = task.signal.aborted;
+        });
+      });
+      nursery.startSoon(() => {
+        throw error;
+      });
+    }),
+  );
+  assert.equal(aborted, true);
+  assert.deepEqual(flattenErrors(group), [error]);
+});
+
 test("rule 38: who needs a shield after the delivery opens a new shielded scope", async () => {
   const { root } = mockRoot();
   const record: string[] = [];
@@ -417,6 +598,41 @@ test("rule 40: a root opened with an aborted signal starts cancelled, and follow
   assert.equal(later.signal.reason.cause, cause);
 });
 
+test("rule 40: a root that is cancelled takes its listener off the signal that it followed", () => {
+  for (const how of ["by a call", "by its deadline", "by the signal"]) {
+    const followed = new AbortController();
+    const listeners = countListeners(followed.signal);
+    const root = openRoot({ signal: followed.signal });
+    assert.equal(listeners(), 1);
+    if (how === "by a call") root.cancel();
+    else if (how === "by its deadline") root.deadline = 0;
+    else followed.abort();
+    assert.equal(root.cancelCalled, true);
+    assert.equal(listeners(), 0, how);
+  }
+});
+
+test("rule 40: a root follows a signal whatever its reason, and a scope is cancelled whatever the reason", () => {
+  for (const reason of [
+    Object.create(null),
+    Symbol("why"),
+    null,
+    7,
+    { toString: () => assert.fail("must not show") },
+  ]) {
+    const followed = new AbortController();
+    const root = openRoot({ signal: followed.signal });
+    followed.abort(reason);
+    assertInstance(root.signal.reason, Cancelled);
+    assert.equal(root.signal.reason.cause, reason);
+    assert.equal(typeof root.signal.reason.reason, "string");
+    const other = openRoot();
+    Reflect.apply(other.cancel, other, [reason]);
+    assert.equal(other.cancelCalled, true);
+    assert.equal(typeof other.signal.reason.reason, "string");
+  }
+});
+
 test("rule 41: a scope is used once, by construction", () => {
   assertInstance(
     thrown(() => Reflect.construct(CancelScope, [])),
@@ -433,10 +649,59 @@ test("rule 42: a cancelled scope stays so, wherever its deadline moves", async (
     assert.equal(scope.signal.aborted, true);
     scope.deadline = 100;
     assert.equal(scope.deadline, 100);
+    assert.equal(clock.pendingTimers, 0, "there is nothing to wait for");
     await clock.advance(100);
     assert.equal(scope.signal.reason.source, "deadline");
   });
   assert.equal(clock.pendingTimers, 0);
+});
+
+test("rules 42 and 43: no timer runs for the deadline of a scope that was cancelled or left", async () => {
+  const { root, clock } = mockRoot();
+  let kept = root;
+  await withScope(root, { deadline: 10 }, async (scope) => {
+    kept = scope;
+    assert.equal(clock.pendingTimers, 1);
+    scope.cancel();
+    assert.equal(clock.pendingTimers, 0);
+  });
+  kept.deadline = 100;
+  assert.equal(clock.pendingTimers, 0);
+  await withScope(root, {}, async (scope) => {
+    kept = scope;
+  });
+  kept.deadline = 100;
+  assert.equal(clock.pendingTimers, 0);
+});
+
+test("rules 36 and 43: a cancel from outside takes the timers of all the deadlines that it reaches", async () => {
+  const { root, clock } = mockRoot();
+  await withScope(root, {}, (outer) =>
+    withScope(outer, { deadline: 10 }, (reached) =>
+      withScope(reached, { deadline: 20, shield: true }, (shielded) =>
+        withScope(shielded, { deadline: 30 }, async (inside) => {
+          assert.equal(clock.pendingTimers, 3);
+          outer.cancel();
+          assert.equal(clock.pendingTimers, 2, "behind the shield time runs on");
+          await withScope(reached, { deadline: 40 }, async () => assert.equal(clock.pendingTimers, 2));
+          reached.deadline = 15;
+          assert.equal(clock.pendingTimers, 2);
+          shielded.unshield();
+          assert.equal(clock.pendingTimers, 0);
+          assert.deepEqual(
+            [reached, shielded, inside].map(({ cancelCalled }) => cancelCalled),
+            [false, false, false],
+          );
+          await clock.advance(20);
+          assert.deepEqual(
+            [reached, shielded, inside].map(({ cancelCalled }) => cancelCalled),
+            [true, true, false],
+            "a deadline that has passed counts, although nothing waited for it",
+          );
+        }),
+      ),
+    ),
+  );
 });
 
 test("rule 43: the deadline defaults to Infinity, can be moved, and in the past cancels at once", async () => {
@@ -518,6 +783,20 @@ test("rule 45: NaN and negative durations throw RangeError", async () => {
   });
 });
 
+test("rule 45: a deadline that is refused leaves nothing open: the block around it can be left", async () => {
+  const { root } = mockRoot();
+  let left = false;
+  const block = withScope(root, {}, async (outer) => {
+    const refused = withScope(outer, { deadline: Number.NaN }, async () => assert.fail("must not run"));
+    assertInstance(await rejection(refused), RangeError);
+  }).then(() => {
+    left = true;
+  });
+  await settle();
+  assert.equal(left, true);
+  await block;
+});
+
 test("rule 46: a relative deadline counts from entry", async () => {
   const { root, clock } = mockRoot();
   await clock.advance(100);
@@ -563,6 +842,32 @@ test("rule 47: an error through 5 000 nested nurseries comes out 5 000 groups de
   assert.equal(depth, 5_000);
 });
 
+test("rule 47: 5 000 nested nurseries that nobody awaits are left one after the other, from the inside", async () => {
+  const { root } = mockRoot();
+  const [bottom, gate] = [deaf(), deaf()];
+  const left: number[] = [];
+  const nest = (nursery: Nursery, depth: number) =>
+    nursery.startSoon((task) => {
+      if (depth === 0) {
+        bottom.resolve();
+        return gate.promise;
+      }
+      withNursery(task.scope, (inner) => nest(inner, depth - 1)).then(
+        () => left.push(depth),
+        () => {},
+      );
+    });
+  const block = withNursery(root, (nursery) => nest(nursery, 5_000)).then(() => left.push(5_001));
+  await bottom.promise;
+  await settle();
+  assert.deepEqual(left, []);
+  gate.resolve();
+  await settle();
+  assert.equal(left.length, 5_001);
+  assert.ok(left.every((depth, i) => depth === i + 1));
+  await block;
+});
+
 test("rule 48: moving a deadline 100 000 times leaks nothing", async () => {
   const { root, clock } = mockRoot();
   await withScope(root, {}, async (scope) => {
@@ -583,30 +888,37 @@ test("rule 49: a Cancelled tells its source, reason and task", async () => {
     assert.ok(found);
     return found;
   };
-  await rejection(
+  const reasons: Cancelled[] = [];
+  const error = new Error("broken");
+  const group = await rejection(
     withNursery(root, async (nursery) => {
       nursery.startSoon(
         (task) =>
           withScope(task.scope, {}, async (scope) => {
             scope.cancel("enough");
-            const { source, reason, task: name } = reasonOf(scope);
-            assert.deepEqual({ source, reason, name }, { source: "explicit", reason: "enough", name: "worker" });
-            assert.match(reasonOf(scope).message, /explicit, task "worker".*: enough/);
+            reasons.push(reasonOf(scope));
           }),
         { name: "worker" },
       );
       nursery.startSoon(
         () => {
-          throw new Error("broken");
+          throw error;
         },
         { name: "culprit" },
       );
       await rejection(sleepForever(nursery.scope.signal));
-      const { source, reason, task } = reasonOf(nursery.scope);
-      assert.deepEqual({ source, task }, { source: "nursery", task: "culprit" });
-      assert.match(String(reason), /culprit/);
+      reasons.push(reasonOf(nursery.scope));
     }),
   );
+  assert.deepEqual(flattenErrors(group), [error]);
+  const [called, failed] = reasons;
+  assert.equal(called?.source, "explicit");
+  assert.equal(called?.reason, "enough");
+  assert.equal(called?.task, "worker");
+  assert.match(called?.message ?? "", /explicit, task "worker".*: enough/);
+  assert.equal(failed?.source, "nursery");
+  assert.equal(failed?.task, "culprit");
+  assert.match(failed?.reason ?? "", /task "culprit" of nursery "nursery" failed/);
   await withScope(root, { deadline: clock.now() }, async (scope) => {
     assert.equal(reasonOf(scope).source, "deadline");
     assert.equal(reasonOf(scope).task, undefined);
@@ -798,6 +1110,31 @@ test("rules 51-53: an error thrown by onAbandoned joins the group", async () => 
   stuck.resolve();
 });
 
+test("rules 51-53: an error that onAbandoned throws later, in a promise, is dropped", async () => {
+  const { root, clock } = mockRoot();
+  const stuck = deaf();
+  const broken = deaf();
+  const opts: object = { graceMs: 10, onAbandoned: () => broken.promise };
+  const block: Promise<unknown> = rejection(
+    Reflect.apply(withNursery, undefined, [
+      root,
+      (nursery: Nursery) => {
+        nursery.startSoon(() => stuck.promise);
+        nursery.scope.cancel();
+      },
+      opts,
+    ]),
+  );
+  await settle();
+  await clock.advance(10);
+  const errors = flattenErrors(await block);
+  broken.reject(new Error("too late"));
+  await settle();
+  assert.equal(errors.length, 1);
+  assertInstance(errors[0], AbandonedTaskError);
+  stuck.resolve();
+});
+
 test("rules 51-53: an abandoned child keeps its permit until it really settles", async () => {
   const { root, clock } = mockRoot();
   const stuck = deaf();
@@ -839,4 +1176,44 @@ test("rules 51-53: abortable stops waiting for a promise that knows no signals",
   const error = new Error("its own");
   failed.reject(error);
   assert.equal(await wait, error);
+});
+
+test("rules 51-53: abortable asks a thenable once, and one that calls back at once is as good as any", async () => {
+  const { root } = mockRoot();
+  const { signal } = root;
+  let asked = 0;
+  const lazy = (then: Parameters<typeof thenable<string>>[0]) =>
+    thenable<string>((resolve, reject) => {
+      asked++;
+      then(resolve, reject);
+    });
+  const atOnce = lazy((resolve) => resolve("at once"));
+  assert.equal(await abortable(atOnce, signal), "at once");
+  const later = lazy((resolve) => setImmediate(resolve, "later"));
+  assert.equal(await abortable(later, signal), "later");
+  assert.equal(asked, 2);
+  const error = new Error("its own");
+  const rejected = lazy((_, reject) => reject(error));
+  assert.equal(await rejection(abortable(rejected, signal)), error);
+  const throwing = lazy(() => {
+    throw error;
+  });
+  assert.equal(await rejection(abortable(throwing, root.signal)), error);
+  const never = lazy(() => {});
+  const outcome = await withScope(root, {}, async (scope) => {
+    queueMicrotask(() => scope.cancel());
+    return abortable(never, scope.signal);
+  });
+  assert.equal(outcome.cancelled, true);
+});
+
+test("rules 51-53: abortable waits for a promise whose class has a then of its own", async () => {
+  const { root } = mockRoot();
+  const error = new Error("its own");
+  const broken = thenable(() => {
+    throw error;
+  }, Promise.resolve());
+  for (let i = 0; i < 2; i++) assert.equal(await rejection(abortable(broken, root.signal)), error);
+  class Own extends Promise<string> {}
+  assert.equal(await abortable(Own.resolve("value"), root.signal), "value");
 });

@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import * as concurrency from "../../src/concurrency/index.ts";
+import * as testing from "../../src/testing.ts";
 
 const sources = new URL("../../src/", import.meta.url);
 const packages: Record<string, string> = {
@@ -51,14 +52,78 @@ function toModule({ code }: Example): string {
 
 const files = (await readdir(new URL("concurrency/", sources))).filter((file) => file.endsWith(".ts")).sort();
 
-test("everything that can be imported has an example in its documentation", async () => {
-  const texts = await Promise.all(files.map((file) => readFile(new URL(`concurrency/${file}`, sources), "utf8")));
-  const documented = texts
-    .join("\n")
-    .matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport (?:async )?(?:function|class|const) (\w+)/g);
-  const examples = new Map([...documented].map(([, comment, name]) => [name, comment?.includes("@example")]));
-  for (const name of Object.keys(concurrency)) assert.equal(examples.get(name), true, `${name} has no example`);
+/** Everything that can be imported, types too, by the file that declares it. */
+async function exportsOf(surface: string): Promise<{ readonly name: string; readonly file: string }[]> {
+  const text = await readFile(new URL(surface, sources), "utf8");
+  const lists = [...text.matchAll(/export (?:type )?\{([^}]*)\} from "(.*)";/g)];
+  assert.equal(lists.length, text.match(/^export/gm)?.length, `${surface}: an export that this test cannot read`);
+  return lists.flatMap(([, names = "", file = ""]) =>
+    names
+      .split(",")
+      .map((name) => name.replace(/^\s*(?:type )?/, "").trim())
+      .filter((name) => name !== "")
+      .map((name) => ({ name, file: basename(file) })),
+  );
+}
+
+interface Declaration {
+  readonly comment: string;
+  /** The lines between its braces; none for a function or a constant. */
+  readonly members: readonly string[];
+}
+
+/** What a file says of a name that it exports. */
+async function declarationOf({ name, file }: { readonly name: string; readonly file: string }): Promise<Declaration> {
+  const text = await readFile(new URL(`concurrency/${file}`, sources), "utf8");
+  const kinds = "(?:async )?(?:function|class|const|interface|type)";
+  const found = new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\nexport ${kinds} ${name}\\b(.*)\n([^]*)`).exec(text);
+  assert.ok(found !== null, `${name} has no documentation in ${file}`);
+  const [whole, comment = "", head = "", rest = ""] = found;
+  const hasMembers =
+    /\nexport (class|interface) /.test(whole.slice(0, whole.length - rest.length)) && head.endsWith("{");
+  return { comment, members: hasMembers ? rest.slice(0, rest.indexOf("\n}")).split("\n") : [] };
+}
+
+/** The public members that no comment stands above. An accessor pair is documented once. */
+function undocumented(members: readonly string[]): string[] {
+  return members.filter((line, i) => {
+    if (
+      !/^ {2}[\w[*]/.test(line) ||
+      /^ {2}(?:private|static \{|override readonly name|(?:readonly |async )?#)/.test(line)
+    )
+      return false;
+    return !members[i - 1]?.endsWith("*/") && !/^ {2}set /.test(line);
+  });
+}
+
+const surface = [...(await exportsOf("concurrency/index.ts")), ...(await exportsOf("testing.ts"))];
+
+test("the documentation is checked for all that can be imported", async () => {
+  const names = surface.map(({ name }) => name);
+  for (const name of [...Object.keys(concurrency), ...Object.keys(testing)]) assert.ok(names.includes(name), name);
+  for (const type of ["Nursery", "Task", "Permit", "SendChannel", "ReceiveChannel", "TreeNode", "MockClock"]) {
+    assert.ok(names.includes(type), type);
+  }
+  const members = [
+    "/** A. */",
+    "a: 1;",
+    "b: 2;",
+    "get c() {",
+    "set c(value) {",
+    "#d = 1;",
+    "readonly #e = 1;",
+    "f() {",
+  ];
+  assert.deepEqual(undocumented(members.map((line) => `  ${line}`)), ["  b: 2;", "  get c() {", "  f() {"]);
 });
+
+for (const one of surface) {
+  test(`${one.name} has an example in its documentation, and each public member says what it is`, async () => {
+    const { comment, members } = await declarationOf(one);
+    assert.match(comment, /@example/);
+    assert.deepEqual(undocumented(members), []);
+  });
+}
 
 const folder = await mkdtemp(join(tmpdir(), "taskexe-examples-"));
 let running = 0;

@@ -2,27 +2,10 @@
 // process alive. Each runs on the runtime that runs this file.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { runAlone } from "./support.ts";
 
-const start = promisify(execFile);
 const megabyte = 1_048_576;
-
-/** How each runtime starts a program with its garbage collector exposed. */
-function runtimeArguments(): string[] {
-  if ("Deno" in globalThis) return ["run", "--allow-all", "--no-check", "--v8-flags=--expose-gc"];
-  if ("Bun" in globalThis) return ["run"];
-  return ["--expose-gc", "--experimental-strip-types", "--no-warnings"];
-}
-
-/** Runs a program until it exits by itself. @returns what it printed. */
-async function run(program: string, argument: string, timeout: number): Promise<string> {
-  const file = fileURLToPath(new URL(`./programs/${program}`, import.meta.url));
-  const { stdout } = await start(process.execPath, [...runtimeArguments(), file, argument], { timeout });
-  return stdout;
-}
 
 const workloads = [
   ["nurseries", "1 000 000 nurseries with a child each on one root"],
@@ -31,12 +14,13 @@ const workloads = [
   ["deadlines", "100 000 deadlines met"],
   ["movedDeadlines", "a deadline moved 100 000 times"],
   ["waits", "20 000 times every kind of wait, cancelled"],
+  ["roots", "50 000 roots cancelled that followed a signal"],
   ["rootWaits", "50 000 waits on the signal of the root, ended"],
 ] as const;
 
 for (const [name, title] of workloads) {
   test(`leaks: ${title} leave the heap flat and no listener`, { timeout: 90_000 }, async () => {
-    const report: unknown = JSON.parse(await run("leaks.ts", name, 80_000));
+    const report: unknown = JSON.parse(await runAlone("leaks.ts", [name], 80_000));
     assert.ok(typeof report === "object" && report !== null && "grownBytes" in report);
     const { grownBytes, ...left } = report;
     assert.ok(
@@ -55,11 +39,12 @@ const exits = [
   "sleep cancelled",
   "grace not needed",
   "deadline moved away",
+  "deadline of a block that was cancelled from outside",
 ] as const;
 
 for (const name of exits) {
   test(`leaks: a process exits by itself: ${name}`, { timeout: 30_000 }, async () => {
-    assert.equal(await run("exits.ts", name, 20_000), "end of program");
+    assert.equal(await runAlone("exits.ts", [name], 20_000), "end of program");
   });
 }
 
@@ -70,6 +55,6 @@ for (const name of [
   "pending grace",
 ]) {
   test(`leaks: a process waits for what is pending: ${name}`, { timeout: 30_000 }, async () => {
-    assert.equal(await run("exits.ts", name, 20_000), "end of program");
+    assert.equal(await runAlone("exits.ts", [name], 20_000), "end of program");
   });
 }

@@ -15,10 +15,11 @@ import {
   snapshotTree,
   splitErrors,
   type TreeNode,
+  treeText,
   withNursery,
   withScope,
 } from "../../src/concurrency/index.ts";
-import { assertInstance, deaf, mockRoot, rejection, settle, thrown } from "./support.ts";
+import { assertInstance, deaf, mockRoot, rejection, settle, thenable, thrown } from "./support.ts";
 
 test("rule 1: the block exits only when the body and every child have ended", async () => {
   const { root } = mockRoot();
@@ -54,6 +55,33 @@ test("rule 1: two children take turns", async () => {
     nursery.startSoon(looper("b"));
   });
   assert.deepEqual(record, ["a0", "b0", "a1", "b1", "a2", "b2"]);
+});
+
+test("rules 1 and 9: what a child returns counts as a promise if await would wait for it", async () => {
+  const { root } = mockRoot();
+  const error = new Error("rejected");
+  for (const target of [{}, () => {}]) {
+    const gate = deaf();
+    let left = false;
+    const block = withNursery(root, (nursery) => {
+      nursery.startSoon(() => thenable((resolve) => gate.promise.then(resolve, resolve), target));
+    }).then(() => {
+      left = true;
+    });
+    await settle();
+    assert.equal(left, false, "it is waited for");
+    gate.resolve();
+    await block;
+  }
+  for (const target of [{}, () => {}]) {
+    const group = await rejection(
+      withNursery(root, (nursery) => nursery.startSoon(() => thenable((_, reject) => reject(error), target))),
+    );
+    assert.deepEqual(flattenErrors(group), [error]);
+  }
+  const left = await rejection(withNursery(root, () => thenable((_, reject) => reject(error))));
+  assertInstance(left, NurseryError);
+  assert.deepEqual(left.errors, [error]);
 });
 
 test("rule 2: an error of the body alone still comes as a group", async () => {
@@ -518,6 +546,24 @@ test("rule 19: tasks and nurseries wait for blocks that nobody awaited, too", as
   assert.equal(record.length, 3);
 });
 
+test("rule 19: a block that nobody awaited is left before the blocks around it, which waited for it", async () => {
+  const { root } = mockRoot();
+  const gate = deaf();
+  const record: string[] = [];
+  const block = withNursery(root, (outer) => {
+    outer.startSoon((task) => {
+      withNursery(task.scope, () => gate.promise).then(
+        () => record.push("inner"),
+        () => {},
+      );
+    });
+  }).then(() => record.push("outer"));
+  await settle();
+  gate.resolve();
+  await block;
+  assert.deepEqual(record, ["inner", "outer"]);
+});
+
 test("rule 19: a block that fails cancels the blocks inside it that nobody awaited, and waits for them", async () => {
   const { root } = mockRoot();
   const error = new Error("outer failed");
@@ -646,6 +692,35 @@ test("rule 20: a scope with a name is listed, one without passes its children up
   stuck.resolve();
   await settle();
   assert.deepEqual(sketch(snapshotTree(root)), ["root running 0"]);
+});
+
+test("rule 20: of a tree deeper than 500 levels the listing says how many are below, and is JSON on every runtime", async () => {
+  const { root } = mockRoot();
+  const bottom = deaf();
+  const nest = (nursery: Nursery, depth: number) => {
+    nursery.startSoon((task) => {
+      if (depth > 1) return withNursery(task.scope, (inner) => nest(inner, depth - 1));
+      bottom.resolve();
+      return sleepForever(task.signal);
+    });
+    if (depth % 1_000 === 0) nursery.startSoon((task) => sleepForever(task.signal), { name: "beside" });
+  };
+  const outcome = await withScope(root, {}, async (scope) => {
+    const block = withNursery(scope, (nursery) => nest(nursery, 3_000));
+    await bottom.promise;
+    const tree = snapshotTree(root);
+    assert.deepEqual(JSON.parse(JSON.stringify(tree)), tree);
+    const levels: TreeNode[] = [];
+    for (let node: TreeNode | undefined = tree; node !== undefined; node = node.children.at(0)) levels.push(node);
+    assert.equal(levels.length, 501);
+    assert.ok(levels.slice(0, -1).every(({ unlisted }) => unlisted === undefined));
+    // 3 000 nurseries, a task between each two and one in the innermost, and three beside them, one of them on top.
+    assert.equal(levels.at(-1)?.unlisted, 3_000 + 3_000 + 2 - 500);
+    assert.match(treeText(tree), / {2}5502 more below\n/);
+    scope.cancel();
+    await block;
+  });
+  assert.equal(outcome.cancelled, true);
 });
 
 test("rule 20: an abandoned task is listed for every scope that it began below, and for no other", async () => {

@@ -326,6 +326,66 @@ test("rules 27 and 51-53: a start that hangs in a cancelled nursery is abandoned
   assert.deepEqual(snapshotTree(root).children, []);
 });
 
+test("rules 28 and 51-53: started() after the child was abandoned does nothing: it stays in sight, and its error is reported", async () => {
+  const { root, clock } = mockRoot();
+  const gate = deaf();
+  const late = new Error("late");
+  let start: Promise<unknown> | undefined;
+  let begun = false;
+  const block = rejection(
+    withNursery(
+      root,
+      (nursery) => {
+        const child = async (_task: Task, started: (value: string) => void) => {
+          await gate.promise;
+          started("too late");
+          begun = true;
+          await settle();
+          throw late;
+        };
+        start = rejection(nursery.start<string>(root, child));
+        nursery.scope.cancel();
+      },
+      { graceMs: 5 },
+    ),
+  );
+  await settle();
+  await clock.advance(5);
+  const abandoned = findError(await block, AbandonedTaskError);
+  assert.match(String(await start), /abandoned before it called started/);
+  gate.resolve();
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(begun, true);
+  assert.deepEqual(
+    snapshotTree(root).children.map(({ name, state }) => `${name} is ${state}`),
+    ["child is abandoned"],
+  );
+  assert.deepEqual(await abandoned?.settled, { status: "rejected", reason: late });
+  assert.deepEqual(snapshotTree(root).children, []);
+});
+
+test("rule 22: a start that fails before anyone awaits it is never an unhandled rejection", async () => {
+  // Every runner fails the test in which a rejection stays unhandled for a turn of the event loop.
+  const error = new Error("cannot bind");
+  const ready = deaf();
+  let left: unknown;
+  await withNursery(openRoot(), async (nursery) => {
+    const slow = nursery.start(nursery.scope, async (_task, started) => {
+      await ready.promise;
+      started();
+    });
+    const failed = nursery.start(nursery.scope, () => {
+      throw error;
+    });
+    await settle();
+    ready.resolve();
+    await slow;
+    left = await rejection(failed);
+  });
+  assert.equal(left, error);
+});
+
 test("rules 27 and 51-53: a child that is starting for another nursery and is abandoned lets that nursery go", async () => {
   const { root, clock } = mockRoot();
   const stuck = deaf();

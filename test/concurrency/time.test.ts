@@ -232,6 +232,27 @@ test("rule 59: timers fire in order, equals as they were made, each at its own t
   assertInstance(await rejection(clock.advance(Infinity)), RangeError);
 });
 
+test("rule 59: a timer set by a timer waits for the next turn, due or not, or a chain of them would stop all else", async () => {
+  const mock = new MockClock();
+  for (const clock of [mock, systemClock]) {
+    const record: string[] = [];
+    const done = deaf();
+    const at = clock.now() + 1;
+    clock.schedule(at, () => {
+      record.push("first");
+      queueMicrotask(() => record.push("what it woke"));
+      clock.schedule(at, () => {
+        record.push("set by the first");
+        done.resolve();
+      });
+    });
+    clock.schedule(at, () => record.push("second"));
+    if (clock === mock) await mock.advance(1);
+    await done.promise;
+    assert.deepEqual(record, ["first", "second", "what it woke", "set by the first"]);
+  }
+});
+
 test("rule 59: a clock of one's own is used for everything", async () => {
   const scheduled: number[] = [];
   const clock: Clock = {
@@ -251,7 +272,8 @@ test("rule 59: a clock of one's own is used for everything", async () => {
   assert.deepEqual(scheduled, []);
 });
 
-test("rule 59: the system's clock wakes in order, never early, and survives a callback that throws nothing away", async () => {
+// That a callback which throws costs the others nothing is in programs/unusual.ts: it is an uncaught exception.
+test("rule 59: the system's clock wakes in order, and never early", async () => {
   const { signal } = openRoot();
   const begun = systemClock.now();
   const woken: string[] = [];

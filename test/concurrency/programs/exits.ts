@@ -46,6 +46,15 @@ const cases: Record<string, () => Promise<unknown>> = {
     withScope(root, { deadline: systemClock.now() + hour }, async (scope) => {
       scope.deadline = Infinity;
     }),
+  "deadline of a block that was cancelled from outside": () =>
+    withNursery(
+      root,
+      async (nursery) => {
+        nursery.startSoon((task) => moveOnAfter(task.scope, hour, () => new Promise(() => {})));
+        setImmediate(() => nursery.scope.cancel());
+      },
+      { graceMs: 1 },
+    ).catch(() => {}),
   // The program waits for something: the process must not end before it.
   "pending sleep": () => sleep(30, root.signal),
   "pending deadline": () => moveOnAfter(root, 30, (scope) => sleepForever(scope.signal)),

@@ -14,6 +14,7 @@ import {
   withNursery,
   withScope,
 } from "../../../src/concurrency/index.ts";
+import { countListeners } from "../support.ts";
 
 const foreign = new AbortController();
 const foreignListeners = countListeners(foreign.signal);
@@ -78,6 +79,11 @@ const workloads: Record<string, { readonly times: number; run(): Promise<unknown
         }),
       ),
   },
+  // Each a tree of its own, hung on a signal that outlives it.
+  roots: {
+    times: 50_000,
+    run: async () => openRoot({ signal: foreign.signal }).cancel(),
+  },
   // The wait ends, the root's signal stays.
   rootWaits: {
     times: 50_000,
@@ -128,19 +134,4 @@ function collect(): void {
   if (typeof bun === "object" && bun !== null && "gc" in bun && typeof bun.gc === "function") bun.gc(true);
   else if (typeof gc === "function") gc();
   else throw new Error("Start this with the garbage collector exposed");
-}
-
-/** Counts the listeners that a signal which does not abort has now. */
-function countListeners(signal: AbortSignal): () => number {
-  let count = 0;
-  const { addEventListener, removeEventListener } = signal;
-  signal.addEventListener = (...args: unknown[]) => {
-    count++;
-    Reflect.apply(addEventListener, signal, args);
-  };
-  signal.removeEventListener = (...args: unknown[]) => {
-    count--;
-    Reflect.apply(removeEventListener, signal, args);
-  };
-  return () => count;
 }
