@@ -7,7 +7,7 @@ import type { ChainableCommander, Redis } from "ioredis";
 import type { CompletionResult, Outcome } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
 import { GIVEN_UP, type LeaseStamp, RedisDelivery, stampAge, stampLease } from "./delivery.ts";
-import { bySha, isKeptDone, keepDoneArguments, whole } from "./done-records.ts";
+import { bySha, isKeptDone, keepDoneArguments, readEnd, whole } from "./done-records.ts";
 import { GROUP, recordKey } from "./keys.ts";
 import { outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
 import { callScript } from "./scripts.ts";
@@ -135,8 +135,9 @@ export class RedisCompletion {
     return this.#connections.run(async (redis) => {
       const pending = await redis.xpending(delivery.stream, GROUP, delivery.entry, delivery.entry, 1);
       if (pending.length > 0) return false;
-      const [executor, attempt] = await redis.hmget(recordKey(outcome.id), "executor", "attempt");
-      return executor === null || (executor === this.#executor && Number(attempt) === outcome.attempt);
+      const [end, ...fields] = await redis.hmget(recordKey(outcome.id), "end", "executor", "attempt");
+      const { executor, attempt } = readEnd(end) ?? { executor: fields[0] ?? null, attempt: Number(fields[1]) };
+      return executor === null || (executor === this.#executor && attempt === outcome.attempt);
     });
   }
 }

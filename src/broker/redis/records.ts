@@ -8,6 +8,7 @@ import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import type { ProgressWrite } from "../broker.ts";
 import { execute, type RedisConnections } from "./connections.ts";
 import { RedisDelivery } from "./delivery.ts";
+import { readEnd } from "./done-records.ts";
 import {
   cancelledKey,
   deadKey,
@@ -67,6 +68,7 @@ export class RedisRecords {
     const stored = v.safeParse(StoredSchema, fields);
     if (!stored.success) return null;
     const holder = await this.#holder(fields);
+    const end = readEnd(fields.end);
     const state: TaskState = stored.output.state === "queued" && holder !== null ? "running" : stored.output.state;
     return {
       id: stored.output.id,
@@ -74,19 +76,19 @@ export class RedisRecords {
       queue: stored.output.queue,
       priority: Number(stored.output.priority),
       state,
-      attempt: number(fields.attempt) ?? (state === "running" ? 1 : 0),
+      attempt: end?.attempt ?? number(fields.attempt) ?? (state === "running" ? 1 : 0),
       crashes: Math.max(number(fields.crashes) ?? 0, (holder?.deliveries ?? 1) - 1),
       completions: number(fields.completions) ?? 0,
-      progress: number(fields.progress) ?? 0,
+      progress: end === null ? (number(fields.progress) ?? 0) : 1,
       progress_msg: fields.progress_msg ?? "",
       result: parse(fields.result),
       reason: fields.reason ?? null,
       error: errorOf(parse(fields.error)),
-      executor: holder?.consumer ?? fields.executor ?? null,
+      executor: end?.executor ?? holder?.consumer ?? fields.executor ?? null,
       message: fields.message ?? "",
       enqueued_at: number(fields.enqueued_at),
-      started_at: number(fields.started_at),
-      finished_at: number(fields.finished_at),
+      started_at: end?.startedAt ?? number(fields.started_at),
+      finished_at: end?.finishedAt ?? number(fields.finished_at),
       due_at: number(fields.due_at),
     };
   }
