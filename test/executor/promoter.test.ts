@@ -21,7 +21,7 @@ test("it looks again as soon as a retry of our own is due, and not only at its n
     promoter.expect(20);
     await until("it looks again", 1_000, () => looks.length === 2);
     const waited = (looks[1] ?? 0) - told;
-    assert.ok(waited >= 19 && waited < 250, `it looked after ${waited} ms`);
+    assert.ok(waited >= 19 && waited < 450, `it looked after ${waited} ms`);
     nursery.scope.cancel("seen");
   });
 });
@@ -35,7 +35,7 @@ test("a full batch means another look at once", async () => {
     nursery.startSoon((task) => promoter.run(task.scope));
     const begun = performance.now();
     await until("all is promoted", 1_000, () => batches.length === 0);
-    assert.ok(performance.now() - begun < 400, "it waited for its next turn");
+    assert.ok(performance.now() - begun < 490, "it waited for its next turn");
     nursery.scope.cancel("seen");
   });
 });

@@ -113,7 +113,8 @@ for (const kind of ["redis", "sqlite"] as const) {
     });
 
     test("waits as long as the error says, whatever the backoff is", SLOW, async () => {
-      await enqueue("later", {}, { ms: 400 });
+      // Long enough to be seen waiting on a busy machine.
+      await enqueue("later", {}, { ms: 1_500 });
       const waiting = await recordOnce("retrying", executor, broker, "later");
       const record = await ends("done", "later");
       assert.equal(record.result, 2);
