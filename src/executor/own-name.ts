@@ -63,16 +63,20 @@ export class OwnName {
    * @returns whether it is still ours to beat under.
    */
   async isOurs(): Promise<boolean> {
-    const other = await this.#other();
-    if (other === null || !this.#isYounger(other)) return true;
-    this.#leaveFor(new NameTakenError(this.#identity.name, whoIs(other)));
+    const successor = await this.#successor();
+    if (successor === null) return true;
+    this.#leaveFor(new NameTakenError(this.#identity.name, whoIs(successor)));
     return false;
   }
 
   /** The last beat, and out of the fleet, unless a successor has registered the name again. */
   async leave(json: string): Promise<void> {
+    if ((await this.#successor()) === null) await this.#broker.leave(json);
+  }
+
+  async #successor(): Promise<Beat | null> {
     const other = await this.#other();
-    if (other === null || !this.#isYounger(other)) await this.#broker.leave(json);
+    return other !== null && this.#isYounger(other) ? other : null;
   }
 
   /** The last beat under our name, where it is not ours. */

@@ -62,23 +62,9 @@ export const EnqueueOptionsSchema = v.pipe(
     id: v.optional(MessageSchema.entries.id),
     queue: v.optional(QueueNameSchema),
     priority: v.optional(PrioritySchema),
-    attempts: v.optional(
-      v.pipe(
-        v.number("must be a number"),
-        v.integer("must be a whole number"),
-        v.minValue(1, "must be 1 or more"),
-        v.maxValue(1_000, "must be at most 1000"),
-      ),
-    ),
+    attempts: v.optional(wholeNumberFrom(1)),
     backoff: v.optional(BackoffSchema),
-    crashBudget: v.optional(
-      v.pipe(
-        v.number("must be a number"),
-        v.integer("must be a whole number"),
-        v.minValue(0, "must be 0 or more"),
-        v.maxValue(1_000, "must be at most 1000"),
-      ),
-    ),
+    crashBudget: v.optional(wholeNumberFrom(0)),
     timeoutMs: v.optional(DurationSchema),
     deadlineAt: v.optional(Time),
     delayMs: v.optional(DurationSchema),
@@ -88,6 +74,15 @@ export const EnqueueOptionsSchema = v.pipe(
   }),
   v.check(({ delayMs, at }) => delayMs === undefined || at === undefined, "delayMs and at exclude each other"),
 );
+
+function wholeNumberFrom(least: number) {
+  return v.pipe(
+    v.number("must be a number"),
+    v.integer("must be a whole number"),
+    v.minValue(least, `must be ${least} or more`),
+    v.maxValue(1_000, "must be at most 1000"),
+  );
+}
 
 /** How a task is to be enqueued; whatever is absent has its default. Times are Unix ms on the broker's clock. */
 export interface EnqueueOptions {

@@ -64,7 +64,7 @@ const IdSchema = v.pipe(
   // Half a character cannot be written as UTF-8: it would be another id by the time it is looked for.
   v.check((id) => id.isWellFormed(), "must be text without halves of characters"),
 );
-const TypeSchema = v.pipe(
+export const TypeSchema = v.pipe(
   v.string("must be a string"),
   v.nonEmpty("must not be empty"),
   v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),

@@ -5,15 +5,9 @@
 import * as v from "valibot";
 import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "./enqueue-options.ts";
 import { TimestampSchema } from "./limits.ts";
-import { MAX_TYPE_LENGTH } from "./message.ts";
+import { TypeSchema } from "./message.ts";
 
 const options = EnqueueOptionsSchema.entries;
-
-export const TypeNameSchema = v.pipe(
-  v.string("must be a string"),
-  v.nonEmpty("must not be empty"),
-  v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
-);
 
 const Time = v.union(
   [
@@ -31,7 +25,7 @@ const Time = v.union(
 
 /** One task to enqueue. */
 export const TaskJsonSchema = v.strictObject({
-  type: TypeNameSchema,
+  type: TypeSchema,
   payload: v.optional(v.unknown()),
   id: options.id,
   queue: options.queue,

@@ -4,10 +4,10 @@ import { MAX_ADMINISTRATION_BATCH } from "../../broker/administration.ts";
 import { MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
 import { ScheduleNameSchema } from "../../broker/operations/put-schedule.ts";
 import { EnqueueOptionsSchema, QueueNameSchema } from "../../task/enqueue-options.ts";
-import { MessageSchema } from "../../task/message.ts";
+import { MessageSchema, TypeSchema as TypeName } from "../../task/message.ts";
 import { TaskRecordSchema } from "../../task/record.ts";
 import { TASK_STATES } from "../../task/state.ts";
-import { TaskJsonSchema, TypeNameSchema as TypeName } from "../../task/task-json.ts";
+import { TaskJsonSchema } from "../../task/task-json.ts";
 
 const options = EnqueueOptionsSchema.entries;
 
