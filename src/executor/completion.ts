@@ -42,7 +42,8 @@ export class Completion {
   readonly #logs: TaskLogs;
   readonly #retriesIn: (delayMs: number) => void;
   #queue: Outcome[] = [];
-  readonly #flushing = new Set<readonly Outcome[]>();
+  /** A few batches; a list, since a Set that grows anew keeps what was in its old table until a full collection. */
+  #flushing: (readonly Outcome[])[] = [];
   #wake = new Latch();
   #room = new Latch();
   #idle = new Latch();
@@ -103,7 +104,7 @@ export class Completion {
         for (;;) {
           await this.#nextTurn(signal);
           const batch = this.#queue.splice(0, BATCH);
-          this.#flushing.add(batch);
+          this.#flushing.push(batch);
           batches.startSoon(() => this.#flush(batch, signal), { name: "record" });
         }
       },
@@ -118,7 +119,7 @@ export class Completion {
       await this.#wake.wait(signal);
     }
     await this.#turn.wait();
-    while (this.#flushing.size >= IN_FLIGHT) {
+    while (this.#flushing.length >= IN_FLIGHT) {
       if (this.#answered.isSet) this.#answered = new Latch();
       await this.#answered.wait(signal);
     }
@@ -129,7 +130,7 @@ export class Completion {
       try {
         if (this.#logs.some) await this.#logs.flush();
         const results = await this.#broker.complete(batch);
-        this.#flushing.delete(batch);
+        this.#flushing = this.#flushing.filter((other) => other !== batch);
         this.#settle(batch, results);
         this.#answered.set();
         return;

@@ -24,6 +24,9 @@ export class RunningTask {
   untold = false;
   stop: StopCause | null = null;
   stopReason = "";
+  /** Its neighbours among the attempts in flight. */
+  previous: RunningTask | null = null;
+  next: RunningTask | null = null;
   /** How many functions of this attempt ignore the cancel and run on: the handler, children of its nursery. */
   abandonedParts = 0;
 
@@ -48,7 +51,13 @@ export class RunningTask {
 
 export class RunningTasks {
   #expected = 0;
-  readonly #tasks = new Set<RunningTask>();
+  /**
+   * In the order of their start, linked. A Set under such a turnover grows anew every hundred tasks, and each table that
+   * it leaves behind keeps what it held, until the next full collection: that cost a twelfth of the speed.
+   */
+  #first: RunningTask | null = null;
+  #last: RunningTask | null = null;
+  #count = 0;
   readonly #abandoned = new Set<RunningTask>();
 
   /**
@@ -62,11 +71,22 @@ export class RunningTasks {
   /** An expected attempt has begun. */
   add(task: RunningTask): void {
     this.#expected--;
-    this.#tasks.add(task);
+    this.#count++;
+    task.previous = this.#last;
+    if (this.#last === null) this.#first = task;
+    else this.#last.next = task;
+    this.#last = task;
   }
 
+  /** Once for each attempt that was added. */
   remove(task: RunningTask): void {
-    this.#tasks.delete(task);
+    this.#count--;
+    if (task.previous === null) this.#first = task.next;
+    else task.previous.next = task.next;
+    if (task.next === null) this.#last = task.previous;
+    else task.next.previous = task.previous;
+    task.previous = null;
+    task.next = null;
   }
 
   /** A part of the attempt was left behind: the attempt keeps its slot until every such part is freed. */
@@ -87,15 +107,18 @@ export class RunningTasks {
 
   /** How many attempts run or are about to. */
   get size(): number {
-    return this.#expected + this.#tasks.size;
+    return this.#expected + this.#count;
   }
 
   get abandonedCount(): number {
     return this.#abandoned.size;
   }
 
+  /** Those of this moment, whatever begins or ends meanwhile. */
   [Symbol.iterator](): Iterator<RunningTask> {
-    return this.#tasks.values();
+    const tasks: RunningTask[] = [];
+    for (let task = this.#first; task !== null; task = task.next) tasks.push(task);
+    return tasks.values();
   }
 
   abandonedTasks(): Iterable<RunningTask> {
@@ -103,16 +126,16 @@ export class RunningTasks {
   }
 
   *deliveries(): Iterable<Delivery> {
-    for (const task of this.#tasks) yield task.delivery;
+    for (const task of this) yield task.delivery;
   }
 
   /** The attempts of one task id: more than one only where a producer sent the id twice. */
   withId(id: string): RunningTask[] {
-    return [...this.#tasks].filter((task) => task.message?.id === id);
+    return [...this].filter((task) => task.message?.id === id);
   }
 
   withHandle(handle: string): RunningTask | undefined {
-    for (const task of this.#tasks) if (task.delivery.handle === handle) return task;
+    for (const task of this) if (task.delivery.handle === handle) return task;
     return undefined;
   }
 }
