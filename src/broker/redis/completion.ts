@@ -8,6 +8,7 @@ import type { CompletionResult, Outcome } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
 import { GIVEN_UP, type LeaseStamp, RedisDelivery, stampAge, stampLease } from "./delivery.ts";
 import { bySha, isKeptDone, keepDoneArguments, readEnd, whole } from "./done-records.ts";
+import { encodeIds, queueOverIds } from "./encoded-command.ts";
 import { GROUP, recordKey } from "./keys.ts";
 import { outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
 import { callScript } from "./scripts.ts";
@@ -61,9 +62,12 @@ export class RedisCompletion {
     const now = this.#now();
     const kept = entries.filter(isKeptDone);
     const others = kept.length === 0 ? entries : entries.filter((entry) => !isKeptDone(entry));
-    const commands = others.length === 0 ? [] : this.#commandsOf(others, now);
     try {
-      await this.#transact(commands, keepDoneArguments(kept, { executor: this.#executor, now }));
+      await this.#transact(
+        this.#commandsOf(others, now),
+        byStream(others),
+        keepDoneArguments(kept, { executor: this.#executor, now }),
+      );
       for (const { delivery } of entries) delivery.lease = GIVEN_UP;
     } catch (error) {
       // The transaction may have been carried out: asked again, only an entry that is still ours may be ended.
@@ -73,29 +77,33 @@ export class RedisCompletion {
   }
 
   #commandsOf(entries: readonly Entry[], now: number): RedisCommand[] {
-    const byStream = new Map<string, string[]>();
     const commands: RedisCommand[] = [];
     for (const [index, { outcome, delivery }] of entries.entries()) {
-      const ids = byStream.get(delivery.stream);
-      if (ids) ids.push(delivery.entry);
-      else byStream.set(delivery.stream, [delivery.entry]);
       const own = outcomeCommands(outcome, delivery, { executor: this.#executor, now, index });
       if (own.length > 0) commands.push(...own);
     }
-    for (const [stream, ids] of byStream) commands.push(["XACK", stream, GROUP, ...ids], ["XDEL", stream, ...ids]);
     return commands;
   }
 
-  /** One write: the commands as one transaction, and each of the lists as one call of the script. */
-  async #transact(commands: readonly RedisCommand[], kept: readonly (readonly (string | number)[])[]): Promise<void> {
-    const replies = await this.#wire.send((pipeline) => {
+  /** One write: commands and the end of entries as one transaction, and each list of kept ones as one script. */
+  async #transact(
+    commands: readonly RedisCommand[],
+    ended: ReadonlyMap<string, readonly string[]>,
+    kept: readonly (readonly (string | number)[])[],
+  ): Promise<void> {
+    const replies = await this.#wire.sendAlong((pipeline) => {
       for (const args of kept) queue(pipeline, bySha(args));
-      if (commands.length === 0) return;
+      if (ended.size === 0) return;
       pipeline.call("MULTI");
       for (const command of commands) queue(pipeline, command);
+      for (const [stream, entries] of ended) {
+        const ids = encodeIds(entries);
+        queueOverIds(pipeline, "XACK", [stream, GROUP], ids);
+        queueOverIds(pipeline, "XDEL", [stream], ids);
+      }
       pipeline.call("EXEC");
     });
-    const [discarded, results] = (commands.length > 0 ? replies.at(-1) : undefined) ?? [null, null];
+    const [discarded, results] = (ended.size > 0 ? replies.at(-1) : undefined) ?? [null, null];
     // Where Redis refuses a command of a transaction, that answer says why, and that of EXEC only that it was discarded.
     const refused = replies.slice(kept.length, -1).find(([error]) => error !== null)?.[0];
     const failed =
@@ -140,6 +148,17 @@ export class RedisCompletion {
       return executor === null || (executor === this.#executor && attempt === outcome.attempt);
     });
   }
+}
+
+/** The entries' ids, by their stream. */
+function byStream(entries: readonly Entry[]): Map<string, string[]> {
+  const streams = new Map<string, string[]>();
+  for (const { delivery } of entries) {
+    const ids = streams.get(delivery.stream);
+    if (ids === undefined) streams.set(delivery.stream, [delivery.entry]);
+    else ids.push(delivery.entry);
+  }
+  return streams;
 }
 
 function run(redis: Redis, [name, ...args]: RedisCommand): Promise<unknown> {
