@@ -167,14 +167,19 @@ export async function withNursery(
 ): Promise<void> {
   checkFunction(body, "withNursery");
   if (opts.graceMs !== undefined) checkDuration(opts.graceMs, "graceMs");
-  return new NurseryRun(nodeOf(parent), opts).run(body);
+  const run = new NurseryRun(nodeOf(parent), opts);
+  // Most short ones are over by now, and need no further promise.
+  if (!run.isOver(body)) return run.left();
 }
 
 class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
   readonly startedAt: number;
   readonly #node: ScopeNode;
   readonly #opts: NurseryOptions;
-  readonly #left = Promise.withResolvers<void>();
+  /** What whoever opened it waits for; made when the body is not over at once. */
+  #left: PromiseWithResolvers<void> | undefined;
+  /** What it was left with, where nobody waits for that yet. */
+  #exit: { readonly error: unknown } | undefined;
   #bodyResult: PromiseSettledResult<unknown> | undefined;
   #closed = false;
   /** Children that have not called started() yet: they belong to their callers, but keep the nursery open. */
@@ -261,8 +266,20 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
 
   // ---- its life
 
-  run(body: (nursery: Nursery) => unknown): Promise<void> {
+  /**
+   * Runs the body, and says whether the nursery has been left already.
+   *
+   * @throws what it was left with.
+   */
+  isOver(body: (nursery: Nursery) => unknown): boolean {
     runToEnd<Nursery>(body, this, (result) => this.#endBody(result));
+    if (this.#exit !== undefined) throw this.#exit.error;
+    return this.#closed;
+  }
+
+  /** Resolves, or rejects, when the nursery is left. For one that has not been. */
+  left(): Promise<void> {
+    this.#left = Promise.withResolvers();
     return this.#left.promise;
   }
 
@@ -338,13 +355,18 @@ class NurseryRun implements Nursery, ScopeOwner, TreeEntry, TaskHome {
   #throwOut(escaping: Cancelled | undefined): void {
     const errors = this.#errors;
     if (errors === undefined) {
-      if (escaping === undefined) this.#left.resolve();
-      else this.#left.reject(escaping);
+      if (escaping === undefined) this.#left?.resolve();
+      else this.#fail(escaping);
     } else {
       const group = new NurseryError(escaping === undefined ? errors : [...errors, escaping]);
       const nursery = this.#opts.name === undefined ? undefined : this.name;
-      this.#left.reject(withOrigin(group, { nursery, tasks: this.#failed ?? [] }));
+      this.#fail(withOrigin(group, { nursery, tasks: this.#failed ?? [] }));
     }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#left === undefined) this.#exit = { error };
+    else this.#left.reject(error);
   }
 
   // ---- an uncooperative child

@@ -5,7 +5,16 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Broker, Delivery, Outcome } from "../broker/broker.ts";
-import { failAfter, type Task, TooSlowError, withNursery } from "../concurrency/index.ts";
+import {
+  type AbandonedTask,
+  type CancelScope,
+  failAfter,
+  type Nursery,
+  type NurseryOptions,
+  type Task,
+  TooSlowError,
+  withNursery,
+} from "../concurrency/index.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
 import { groupMessage, toErrorRecord } from "../handlers/error-record.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
@@ -15,7 +24,7 @@ import { AttemptContext } from "./attempt-context.ts";
 import type { CancelWatch } from "./cancel-watch.ts";
 import { conclude, type Ending } from "./conclude.ts";
 import { unwrapFailure } from "./failure.ts";
-import type { AttemptPolicy, Limit } from "./policy.ts";
+import type { AttemptPolicy, BrokerClock, Limit } from "./policy.ts";
 import { readPayload } from "./read-payload.ts";
 import { readResult } from "./read-result.ts";
 import { RunningTask, type RunningTasks } from "./running.ts";
@@ -78,13 +87,13 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
     return { kind: "dead", reason, error: null };
   }
   if (parts.broker.isTypePaused(message.type)) return { kind: "parked" };
-  const late = parts.policy.deadlinePassed(message, parts.broker.now());
+  const late = parts.policy.deadlinePassed(message, parts.broker);
   if (late !== null) return { kind: "dead", reason: late, error: null };
   if (definition === undefined) return { kind: "failed", error: unknownType(message, parts), retry: true };
-  if (definition.payload === undefined) return runHandler(running, message, definition, message.payload, parts);
+  if (definition.payload === undefined) return await runHandler(running, message, definition, message.payload, parts);
   const payload = await readPayload(definition.payload, message);
   if (!payload.ok) return { kind: "failed", error: payload.error, retry: false };
-  return runHandler(running, message, definition, payload.value, parts);
+  return await runHandler(running, message, definition, payload.value, parts);
 }
 
 function readMessage(delivery: Delivery): ReturnType<typeof parseMessage> {
@@ -97,6 +106,7 @@ function unknownType(message: TaskMessage, parts: AttemptParts): Error {
   return new UnknownTypeError(`no handler for the type "${message.type}"; this executor knows ${known}`);
 }
 
+/** Runs the handler in a nursery of its own, within its time. */
 async function runHandler(
   running: RunningTask,
   message: TaskMessage,
@@ -104,44 +114,84 @@ async function runHandler(
   payload: unknown,
   parts: AttemptParts,
 ): Promise<Ending> {
-  let value: unknown;
-  const logs = parts.policy.retentionOf(message, definition) === 0 ? null : parts.logs;
-  const inNursery = (scope = running.scope): Promise<void> =>
-    withNursery(
-      scope,
-      async (nursery) => {
-        value = await definition.run(new AttemptContext(running, message, payload, nursery, parts.broker, logs));
-      },
-      {
-        name: message.type,
-        graceMs: parts.graceMs,
-        onAbandoned: ({ name, ageMs, settled }) => {
-          logger.error("{name} of task {id} ignores its cancel: left behind after {ageMs} ms; it keeps its slot", {
-            name,
-            id: message.id,
-            ageMs: Math.round(ageMs),
-          });
-          parts.running.abandon(running);
-          parts.abandoned(running);
-          settled.then(
-            () => freeAbandoned(running, parts),
-            () => freeAbandoned(running, parts),
-          );
-        },
-      },
-    );
-  const limit = parts.policy.limitOf(message, definition, parts.broker.now());
+  const handled = new HandlerRun(running, message, definition, payload, parts);
+  const limit = parts.policy.limitOf(message, definition, parts.broker);
   try {
-    if (limit === null) await inNursery();
-    else await failAfter(running.scope, limit.ms, inNursery);
+    if (limit === null) await handled.inNursery(running.scope);
+    else await failAfter(running.scope, limit.ms, (scope) => handled.inNursery(scope));
   } catch (error) {
     if (running.stop !== null || running.scope.signal.aborted) return { kind: "stopped" };
     return { kind: "failed", error: timedOut(error, limit) ?? unwrapFailure(error), retry: true };
   }
   if (running.stop === "cancel" || running.stop === "lost") return { kind: "stopped" };
-  const result = readResult(value);
+  const result = readResult(handled.value);
   if (!result.ok) return { kind: "failed", error: result.error, retry: false };
   return { kind: "done", result: result.json };
+}
+
+/** One run of a handler, and the options of its nursery: one object for both, since short tasks feel each. */
+class HandlerRun implements NurseryOptions {
+  readonly name: string;
+  readonly graceMs: number;
+  /** What the handler has returned. */
+  value: unknown;
+  readonly #running: RunningTask;
+  readonly #message: TaskMessage;
+  readonly #definition: TaskDefinition;
+  readonly #payload: unknown;
+  readonly #parts: AttemptParts;
+
+  constructor(
+    running: RunningTask,
+    message: TaskMessage,
+    definition: TaskDefinition,
+    payload: unknown,
+    parts: AttemptParts,
+  ) {
+    this.name = message.type;
+    this.graceMs = parts.graceMs;
+    this.#running = running;
+    this.#message = message;
+    this.#definition = definition;
+    this.#payload = payload;
+    this.#parts = parts;
+  }
+
+  inNursery(scope: CancelScope): Promise<void> {
+    return withNursery(scope, (nursery) => this.#body(nursery), this);
+  }
+
+  #body(nursery: Nursery): Promise<void> | void {
+    const { policy, broker, logs } = this.#parts;
+    const keptLogs = policy.retentionOf(this.#message, this.#definition) === 0 ? null : logs;
+    const returned = this.#definition.run(
+      new AttemptContext(this.#running, this.#message, this.#payload, nursery, broker, keptLogs),
+    );
+    if (isPlain(returned)) this.value = returned;
+    else return this.#keep(Promise.resolve(returned));
+  }
+
+  async #keep(returned: Promise<unknown>): Promise<void> {
+    this.value = await returned;
+  }
+
+  onAbandoned({ name, ageMs, settled }: AbandonedTask): void {
+    logger.error("{name} of task {id} ignores its cancel: left behind after {ageMs} ms; it keeps its slot", {
+      name,
+      id: this.#message.id,
+      ageMs: Math.round(ageMs),
+    });
+    const parts = this.#parts;
+    parts.running.abandon(this.#running);
+    parts.abandoned(this.#running);
+    const free = (): void => freeAbandoned(this.#running, parts);
+    settled.then(free, free);
+  }
+}
+
+/** Whether there is surely nothing to wait for. */
+function isPlain(value: unknown): boolean {
+  return value === null || (typeof value !== "object" && typeof value !== "function");
 }
 
 function timedOut(error: unknown, limit: Limit | null): Error | null {
@@ -172,14 +222,14 @@ function settle(running: RunningTask, ending: Ending, parts: AttemptParts): void
     }
     ending = { kind: "cancelled", reason: running.stopReason };
   }
-  note(running, ending, parts.broker.now());
-  parts.ended(conclude(running, ending, parts.policy, parts.handlers, parts.broker.now()));
+  note(running, ending, parts.broker);
+  parts.ended(conclude(running, ending, parts.policy, parts.handlers, parts.broker));
 }
 
 /** The last line of the log, as readers of the wire contract know it. */
-function note(running: RunningTask, ending: Ending, now: number): void {
+function note(running: RunningTask, ending: Ending, clock: BrokerClock): void {
   if (ending.kind === "failed") {
-    const line = progressLine(now, groupMessage(ending.error), { failed: true });
+    const line = progressLine(clock.now(), groupMessage(ending.error), { failed: true });
     running.log = appendLog(running.log ?? "", line);
     logger.warn("Attempt {attempt} of {id} ({type}) failed: {error}", {
       attempt: running.attempt,
@@ -188,7 +238,7 @@ function note(running: RunningTask, ending: Ending, now: number): void {
       error: groupMessage(toErrorRecord(ending.error)),
     });
   } else if (ending.kind === "cancelled") {
-    running.log = `${appendLog(running.log ?? "", progressLine(now, running.lastMessage || "stopped"))} [Canceled]`;
+    running.log = `${appendLog(running.log ?? "", progressLine(clock.now(), running.lastMessage || "stopped"))} [Canceled]`;
   } else if (ending.kind === "dead") {
     logger.warn("Dead: {id}: {reason}", { id: running.message?.id ?? running.delivery.handle, reason: ending.reason });
   }

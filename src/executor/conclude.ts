@@ -7,7 +7,7 @@ import type { HandlerRegistry } from "../handlers/registry.ts";
 import { type TaskMessage, withOptions } from "../task/message.ts";
 import type { ErrorRecord } from "../task/record.ts";
 import { DoNotRetryError, RetryLaterError } from "../task/retry.ts";
-import type { AttemptPolicy } from "./policy.ts";
+import type { AttemptPolicy, BrokerClock } from "./policy.ts";
 import type { RunningTask } from "./running.ts";
 import { UnknownTypeError, unknownTypeDelay } from "./unknown-type.ts";
 
@@ -29,7 +29,7 @@ export function conclude(
   ending: Concluded,
   policy: AttemptPolicy,
   handlers: HandlerRegistry,
-  now: number,
+  clock: BrokerClock,
 ): Outcome {
   const { delivery, message } = running;
   if (message === null || delivery.raw === null) return unreadable(running, ending, policy);
@@ -61,7 +61,7 @@ export function conclude(
     case "failed": {
       const error = toErrorRecord(ending.error);
       if (ending.error instanceof UnknownTypeError) return unknownType(base, ending.error, message, policy);
-      const delayMs = ending.retry ? nextDelay(ending.error, message, definition, policy, now) : null;
+      const delayMs = ending.retry ? nextDelay(ending.error, message, definition, policy, clock) : null;
       if (delayMs === null) {
         return { ...base, kind: "dead", reason: reasonOf(error), error, retentionMs: policy.deadRetentionMs };
       }
@@ -103,7 +103,7 @@ function nextDelay(
   message: TaskMessage,
   definition: TaskDefinition | undefined,
   policy: AttemptPolicy,
-  now: number,
+  clock: BrokerClock,
 ): number | null {
   const attempt = message.options.attempt ?? 1;
   // What a child of the handler's nursery throws arrives in a group.
@@ -111,7 +111,7 @@ function nextDelay(
   if (attempt >= policy.attemptsOf(message, definition)) return null;
   const delayMs = askedFor(error) ?? policy.delayAfter(attempt, error, message, definition);
   const { deadline_at: deadline } = message.options;
-  return deadline !== undefined && now + delayMs >= deadline ? null : delayMs;
+  return deadline !== undefined && clock.now() + delayMs >= deadline ? null : delayMs;
 }
 
 /** The longest delay that an error of the group asks for; null: none does. */

@@ -1,6 +1,7 @@
 /** What holds for a task where several may say it: its message, then its handler, then the configuration. */
 
 import { getLogger } from "@logtape/logtape";
+import type { Broker } from "../broker/broker.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
 import type { Backoff, TaskMessage } from "../task/message.ts";
 import { backoffDelay, isDelay } from "../task/retry.ts";
@@ -14,6 +15,9 @@ import {
 } from "./options.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
+
+/** The broker's clock, Unix ms: asked only where a time matters, since asking costs a short task a part of its time. */
+export type BrokerClock = Pick<Broker, "now">;
 
 /** How long an attempt may take, in ms, and what its failure says when it has taken longer. */
 export interface Limit {
@@ -68,17 +72,19 @@ export class AttemptPolicy {
   }
 
   /** Why the task must not begin any more, or null. */
-  deadlinePassed({ options: { deadline_at: deadline } }: TaskMessage, now: number): string | null {
-    if (deadline === undefined || now < deadline) return null;
+  deadlinePassed({ options: { deadline_at: deadline } }: TaskMessage, clock: BrokerClock): string | null {
+    if (deadline === undefined || clock.now() < deadline) return null;
     return `its deadline, ${new Date(deadline).toISOString()}, passed before the attempt could begin`;
   }
 
   /** How long this attempt may take: its timeout, or what is left until the task's deadline; null: no limit. */
-  limitOf(message: TaskMessage, definition: TaskDefinition, now: number): Limit | null {
+  limitOf(message: TaskMessage, definition: TaskDefinition, clock: BrokerClock): Limit | null {
     const timeout = message.options.timeout_ms ?? definition.timeoutMs ?? this.#timeoutMs;
-    const { deadline_at: deadline = Number.POSITIVE_INFINITY } = message.options;
-    const left = Math.max(deadline - now, 0);
-    if (left < timeout) return { ms: left, passed: `stopped at its deadline, ${new Date(deadline).toISOString()}` };
+    const { deadline_at: deadline } = message.options;
+    if (deadline !== undefined) {
+      const left = Math.max(deadline - clock.now(), 0);
+      if (left < timeout) return { ms: left, passed: `stopped at its deadline, ${new Date(deadline).toISOString()}` };
+    }
     if (!Number.isFinite(timeout)) return null;
     return { ms: timeout, passed: `the attempt took longer than its ${timeout} ms and was stopped` };
   }
