@@ -80,6 +80,7 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
     return { kind: "cancelled", reason: "cancelled before it began" };
   }
   const definition = parts.handlers.get(message.type);
+  running.definition = definition;
   const crashes = delivery.deliveries - 1;
   const budget = parts.policy.crashBudgetOf(message, definition);
   if (crashes > budget) {
@@ -223,7 +224,7 @@ function settle(running: RunningTask, ending: Ending, parts: AttemptParts): void
     ending = { kind: "cancelled", reason: running.stopReason };
   }
   note(running, ending, parts.broker);
-  parts.ended(conclude(running, ending, parts.policy, parts.handlers, parts.broker));
+  parts.ended(conclude(running, ending, parts.policy, parts.broker));
 }
 
 /** The last line of the log, as readers of the wire contract know it. */

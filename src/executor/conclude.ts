@@ -3,7 +3,6 @@ import type { Outcome } from "../broker/broker.ts";
 import { findError, flattenErrors } from "../concurrency/index.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
 import { toErrorRecord } from "../handlers/error-record.ts";
-import type { HandlerRegistry } from "../handlers/registry.ts";
 import { type TaskMessage, withOptions } from "../task/message.ts";
 import type { ErrorRecord } from "../task/record.ts";
 import { DoNotRetryError, RetryLaterError } from "../task/retry.ts";
@@ -24,16 +23,9 @@ export type Ending =
 
 type Concluded = Exclude<Ending, { kind: "stopped" }>;
 
-export function conclude(
-  running: RunningTask,
-  ending: Concluded,
-  policy: AttemptPolicy,
-  handlers: HandlerRegistry,
-  clock: BrokerClock,
-): Outcome {
-  const { delivery, message } = running;
+export function conclude(running: RunningTask, ending: Concluded, policy: AttemptPolicy, clock: BrokerClock): Outcome {
+  const { delivery, message, definition } = running;
   if (message === null || delivery.raw === null) return unreadable(running, ending, policy);
-  const definition = handlers.get(message.type);
   const retentionMs = policy.retentionOf(message, definition);
   const base = {
     delivery,

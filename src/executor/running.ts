@@ -5,6 +5,7 @@
 
 import type { Delivery } from "../broker/broker.ts";
 import type { CancelScope } from "../concurrency/index.ts";
+import type { TaskDefinition } from "../handlers/define-task.ts";
 import type { TaskMessage } from "../task/message.ts";
 
 /** Why an attempt was stopped from outside. */
@@ -16,6 +17,8 @@ export class RunningTask {
   /** Unix ms on the broker's clock. */
   readonly startedAt: number;
   message: TaskMessage | null = null;
+  /** The handler of its type; undefined where this executor has none. */
+  definition: TaskDefinition | undefined;
   progress = 0;
   /** The log of progress messages; null until the handler tells something. */
   log: string | null = null;

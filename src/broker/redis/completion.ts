@@ -1,7 +1,8 @@
 /**
- * Ends attempts. The fast way: one transaction for the whole batch, XACK and XDEL with many ids, no question asked (and
- * one script for the plain ends that keep a record), while every lease is surely fresh (nobody can have taken one that the owner renewed in time). The fenced way: after
- * a stall, a lost reply or for a dead task, one script an outcome, which Redis carries out only for the owner.
+ * Ends attempts. The fast way: one write for the whole batch, XDEL and XACK with many ids, no question asked (and one
+ * script for the plain ends that keep a record), while every lease is surely fresh (nobody can have taken one that the
+ * owner renewed in time). The fenced way: after a stall, a lost reply or for a dead task, one script an outcome, which
+ * Redis carries out only for the owner.
  */
 import type { ChainableCommander, Redis } from "ioredis";
 import type { CompletionResult, Outcome } from "../broker.ts";
@@ -11,7 +12,7 @@ import { bySha, isKeptDone, keepDoneArguments, readEnd, whole } from "./done-rec
 import { encodeIds, queueOverIds } from "./encoded-command.ts";
 import { GROUP, recordKey } from "./keys.ts";
 import { outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
-import { callScript } from "./scripts.ts";
+import { callScript, isUnknownScript } from "./scripts.ts";
 import type { RedisWire } from "./wire.ts";
 
 /** Up to this part of the lease a completion takes the fast way. */
@@ -85,33 +86,35 @@ export class RedisCompletion {
     return commands;
   }
 
-  /** One write: commands and the end of entries as one transaction, and each list of kept ones as one script. */
+  /**
+   * One write: commands and the end of entries as one transaction, and each list of kept ones as one script. The end of
+   * entries alone needs no transaction: one that is deleted and not acknowledged yet is nobody's to run.
+   */
   async #transact(
     commands: readonly RedisCommand[],
     ended: ReadonlyMap<string, readonly string[]>,
     kept: readonly (readonly (string | number)[])[],
   ): Promise<void> {
+    const isTransaction = commands.length > 0;
     const replies = await this.#wire.sendAlong((pipeline) => {
       for (const args of kept) queue(pipeline, bySha(args));
-      if (ended.size === 0) return;
-      pipeline.call("MULTI");
+      if (isTransaction) pipeline.call("MULTI");
       for (const command of commands) queue(pipeline, command);
       for (const [stream, entries] of ended) {
         const ids = encodeIds(entries);
-        queueOverIds(pipeline, "XACK", [stream, GROUP], ids);
         queueOverIds(pipeline, "XDEL", [stream], ids);
+        queueOverIds(pipeline, "XACK", [stream, GROUP], ids);
       }
-      pipeline.call("EXEC");
+      if (isTransaction) pipeline.call("EXEC");
     });
-    const [discarded, results] = (ended.size > 0 ? replies.at(-1) : undefined) ?? [null, null];
     // Where Redis refuses a command of a transaction, that answer says why, and that of EXEC only that it was discarded.
-    const refused = replies.slice(kept.length, -1).find(([error]) => error !== null)?.[0];
-    const failed =
-      refused ?? discarded ?? (Array.isArray(results) ? results.find((result) => result instanceof Error) : null);
+    const refused = replies.slice(kept.length).find(([error]) => error !== null)?.[0];
+    const results = isTransaction ? replies.at(-1)?.[1] : undefined;
+    const failed = refused ?? (Array.isArray(results) ? results.find((result) => result instanceof Error) : undefined);
     if (failed) throw this.#connections.translate(failed);
     for (const [index, args] of kept.entries()) {
       const [error] = replies[index] ?? [null];
-      if (error?.message.startsWith("NOSCRIPT")) await this.#connections.run((redis) => run(redis, whole(args)));
+      if (isUnknownScript(error)) await this.#connections.run((redis) => run(redis, whole(args)));
       else if (error) throw this.#connections.translate(error);
     }
   }

@@ -4,12 +4,12 @@
  * everything else together (20 of 40 microseconds), and Redis half of its time. What is known of the end stands in one
  * field, `end`: with a field for each the hash would grow past the 16 that it has room for at first.
  */
-import { createHash } from "node:crypto";
 import { MOVES } from "../../task/state.ts";
 import type { Outcome } from "../broker.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { doneKey, GROUP, RECORD_PREFIX } from "./keys.ts";
 import { keepUntil, type RedisCommand } from "./outcome-commands.ts";
+import { script } from "./scripts.ts";
 
 /** KEYS stream, index; ARGV group, record prefix, then 5 of each task: entry, id, keep until, end, result ("": none). */
 const KEEP_DONE = `
@@ -29,7 +29,7 @@ redis.call('XACK', KEYS[1], ARGV[1], unpack(entries))
 redis.call('XDEL', KEYS[1], unpack(entries))
 return #entries`;
 
-const SHA = createHash("sha1").update(KEEP_DONE).digest("hex");
+const SCRIPT = script(KEEP_DONE, 2);
 
 export interface KeptDone {
   readonly outcome: Extract<Outcome, { kind: "done" }> & { readonly startedAt: number };
@@ -59,7 +59,7 @@ export function keepDoneArguments(
   for (const { outcome, delivery } of entries) {
     let args = byStream.get(delivery.stream);
     if (args === undefined) {
-      args = [2, delivery.stream, doneKey(delivery.queue), GROUP, RECORD_PREFIX];
+      args = [SCRIPT.keys, delivery.stream, doneKey(delivery.queue), GROUP, RECORD_PREFIX];
       byStream.set(delivery.stream, args);
     }
     const { id, attempt, startedAt, retentionMs, result } = outcome;
@@ -87,10 +87,10 @@ export function readEnd(text: string | null | undefined): DoneEnd | null {
 
 /** Calls the script by its hash. */
 export function bySha(args: readonly (string | number)[]): RedisCommand {
-  return ["EVALSHA", SHA, ...args];
+  return ["EVALSHA", SCRIPT.sha, ...args];
 }
 
 /** Calls it whole, where Redis has forgotten it: it then knows it again. */
 export function whole(args: readonly (string | number)[]): RedisCommand {
-  return ["EVAL", KEEP_DONE, ...args];
+  return ["EVAL", SCRIPT.lua, ...args];
 }

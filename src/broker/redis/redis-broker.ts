@@ -44,7 +44,6 @@ import { RedisPauses } from "./pauses.ts";
 import { RedisQueues } from "./queues.ts";
 import { RedisRecords } from "./records.ts";
 import { RedisSchedules } from "./schedules.ts";
-import { scriptOptions } from "./scripts.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
 import { RedisWire } from "./wire.ts";
 
@@ -83,7 +82,7 @@ export class RedisBroker implements Broker {
     const streams = streamsOf(options.queues, priorities);
     const now = (): number => this.now();
     const heartbeatTimeoutMs = options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS;
-    this.#connections = new RedisConnections({ ...address.options, ...scriptOptions }, this.#name);
+    this.#connections = new RedisConnections(address.options, this.#name);
     this.#clock = new RedisClock(this.#connections);
     const wire = new RedisWire(this.#connections);
     this.#pauses = new RedisPauses(this.#connections);

@@ -2,6 +2,7 @@
  * The Lua scripts: what must be atomic and is not on the hot path. Each is bounded by the batch that calls it.
  * Ownership is what the group says: an entry is ours while XPENDING names us as its consumer.
  */
+import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
 import { ENDED_STATES, MOVES, type TaskState } from "../../task/state.ts";
 
@@ -325,30 +326,51 @@ const UNLOCK = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`;
 
+/** A script, and how many of its arguments are keys. */
+export interface Script {
+  readonly lua: string;
+  readonly keys: number;
+  readonly sha: string;
+}
+
+export function script(lua: string, keys: number): Script {
+  return { lua, keys, sha: createHash("sha1").update(lua).digest("hex") };
+}
+
+// Not by ioredis' defineCommand: it would hang each of them on every pipeline, 2 x 13 properties a batch of tasks.
 const SCRIPTS = {
-  taskexeRenew: { lua: RENEW, numberOfKeys: 1 },
-  taskexeFenced: { lua: FENCED, numberOfKeys: 1 },
-  taskexeRelease: { lua: RELEASE, numberOfKeys: 1 },
-  taskexeEnqueue: { lua: ENQUEUE, numberOfKeys: 0 },
-  taskexePromote: { lua: PROMOTE, numberOfKeys: 1 },
-  taskexeCancel: { lua: CANCEL, numberOfKeys: 0 },
-  taskexePurge: { lua: PURGE, numberOfKeys: 2 },
-  taskexeForget: { lua: FORGET, numberOfKeys: 1 },
-  taskexeRetry: { lua: RETRY, numberOfKeys: 0 },
-  taskexeRemove: { lua: REMOVE, numberOfKeys: 3 },
-  taskexeUnpark: { lua: UNPARK, numberOfKeys: 3 },
-  taskexeFire: { lua: FIRE, numberOfKeys: 2 },
-  taskexeUnlock: { lua: UNLOCK, numberOfKeys: 1 },
+  taskexeRenew: script(RENEW, 1),
+  taskexeFenced: script(FENCED, 1),
+  taskexeRelease: script(RELEASE, 1),
+  taskexeEnqueue: script(ENQUEUE, 0),
+  taskexePromote: script(PROMOTE, 1),
+  taskexeCancel: script(CANCEL, 0),
+  taskexePurge: script(PURGE, 2),
+  taskexeForget: script(FORGET, 1),
+  taskexeRetry: script(RETRY, 0),
+  taskexeRemove: script(REMOVE, 3),
+  taskexeUnpark: script(UNPARK, 3),
+  taskexeFire: script(FIRE, 2),
+  taskexeUnlock: script(UNLOCK, 1),
 } as const;
 
 export type ScriptName = keyof typeof SCRIPTS;
 
-/** The options with which ioredis knows the scripts: sent once, called by their hash from then on. */
-export const scriptOptions = { scripts: SCRIPTS };
+/**
+ * Calls a script by its hash, and whole where Redis does not know it (yet, or any more). The reply is whatever the
+ * script returns: the caller checks its shape.
+ */
+export async function callScript(redis: Redis, name: ScriptName, ...args: (string | number)[]): Promise<unknown> {
+  const { lua, keys, sha } = SCRIPTS[name];
+  try {
+    return await redis.call("EVALSHA", sha, keys, ...args);
+  } catch (error) {
+    if (!isUnknownScript(error)) throw error;
+    return await redis.call("EVAL", lua, keys, ...args);
+  }
+}
 
-/** Calls a script by name. The reply is whatever the script returns: the caller checks its shape. */
-export function callScript(redis: Redis, name: ScriptName, ...args: (string | number)[]): Promise<unknown> {
-  const method: unknown = Reflect.get(redis, name);
-  if (typeof method !== "function") throw new TypeError(`the script ${name} is not registered`);
-  return Promise.resolve(Reflect.apply(method, redis, args));
+/** Whether Redis did not know a script by its hash; it has then not been run. */
+export function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }
