@@ -81,40 +81,15 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
   }
   const definition = parts.handlers.get(message.type);
   running.definition = definition;
-  const crashes = delivery.deliveries - 1;
-  const budget = parts.policy.crashBudgetOf(message, definition);
-  if (crashes > budget) {
-    const reason = `quarantined: ${crashes} executors died or stalled while they ran it (budget ${budget})`;
-    return { kind: "dead", reason, error: null };
-  }
-  if (parts.broker.isTypePaused(message.type)) return { kind: "parked" };
-  const late = parts.policy.deadlinePassed(message, parts.broker);
-  if (late !== null) return { kind: "dead", reason: late, error: null };
+  const refusal = refusalOf(delivery, message, definition, parts);
+  if (refusal !== null) return refusal;
   if (definition === undefined) return { kind: "failed", error: unknownType(message, parts), retry: true };
-  if (definition.payload === undefined) return await runHandler(running, message, definition, message.payload, parts);
-  const payload = await readPayload(definition.payload, message);
-  if (!payload.ok) return { kind: "failed", error: payload.error, retry: false };
-  return await runHandler(running, message, definition, payload.value, parts);
-}
-
-function readMessage(delivery: Delivery): ReturnType<typeof parseMessage> {
-  if (delivery.raw !== null) return parseMessage(delivery.raw);
-  return { ok: false, reason: delivery.problem ?? "the entry has no message", id: null };
-}
-
-function unknownType(message: TaskMessage, parts: AttemptParts): Error {
-  const known = parts.handlers.types().slice(0, 20).join(", ");
-  return new UnknownTypeError(`no handler for the type "${message.type}"; this executor knows ${known}`);
-}
-
-/** Runs the handler in a nursery of its own, within its time. */
-async function runHandler(
-  running: RunningTask,
-  message: TaskMessage,
-  definition: TaskDefinition,
-  payload: unknown,
-  parts: AttemptParts,
-): Promise<Ending> {
+  let { payload } = message;
+  if (definition.payload !== undefined) {
+    const read = await readPayload(definition.payload, message);
+    if (!read.ok) return { kind: "failed", error: read.error, retry: false };
+    payload = read.value;
+  }
   const handled = new HandlerRun(running, message, definition, payload, parts);
   const limit = parts.policy.limitOf(message, definition, parts.broker);
   try {
@@ -128,6 +103,34 @@ async function runHandler(
   const result = readResult(handled.value);
   if (!result.ok) return { kind: "failed", error: result.error, retry: false };
   return { kind: "done", result: result.json };
+}
+
+/** Why the task must not run now, whatever its handler; null: it may. */
+function refusalOf(
+  delivery: Delivery,
+  message: TaskMessage,
+  definition: TaskDefinition | undefined,
+  parts: AttemptParts,
+): Ending | null {
+  const crashes = delivery.deliveries - 1;
+  const budget = parts.policy.crashBudgetOf(message, definition);
+  if (crashes > budget) {
+    const reason = `quarantined: ${crashes} executors died or stalled while they ran it (budget ${budget})`;
+    return { kind: "dead", reason, error: null };
+  }
+  if (parts.broker.isTypePaused(message.type)) return { kind: "parked" };
+  const late = parts.policy.deadlinePassed(message, parts.broker);
+  return late === null ? null : { kind: "dead", reason: late, error: null };
+}
+
+function readMessage(delivery: Delivery): ReturnType<typeof parseMessage> {
+  if (delivery.raw !== null) return parseMessage(delivery.raw);
+  return { ok: false, reason: delivery.problem ?? "the entry has no message", id: null };
+}
+
+function unknownType(message: TaskMessage, parts: AttemptParts): Error {
+  const known = parts.handlers.types().slice(0, 20).join(", ");
+  return new UnknownTypeError(`no handler for the type "${message.type}"; this executor knows ${known}`);
 }
 
 /** One run of a handler, and the options of its nursery: one object for both, since short tasks feel each. */

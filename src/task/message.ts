@@ -149,13 +149,19 @@ function readHead(fields: Record<string, unknown>, raw: string): HeadReading {
   const plain = isText(id, MAX_ID_LENGTH) && (type === undefined || type === null || isText(type, MAX_TYPE_LENGTH));
   if (!plain) return v.safeParse(MessageSchema, fields);
   if (taskexe === undefined) return { success: true, output: { id, task_type: type } };
+  if (raw.endsWith(lastPassed.tail))
+    return { success: true, output: { id, task_type: type, taskexe: lastPassed.options } };
   const tail = raw.slice(Math.max(raw.lastIndexOf(OPTIONS_KEY), 0));
   const known = passedOptions.get(tail);
-  if (known !== undefined) return { success: true, output: { id, task_type: type, taskexe: known } };
+  if (known !== undefined) {
+    lastPassed = known;
+    return { success: true, output: { id, task_type: type, taskexe: known.options } };
+  }
   const checked = v.safeParse(MessageSchema, fields);
   if (checked.success && checked.output.taskexe !== undefined && FLAT_OPTIONS.test(tail)) {
     if (passedOptions.size >= MAX_PASSED) passedOptions.clear();
-    passedOptions.set(tail, Object.freeze(checked.output.taskexe));
+    lastPassed = { tail, options: Object.freeze(checked.output.taskexe) };
+    passedOptions.set(tail, lastPassed);
   }
   return checked;
 }
@@ -169,9 +175,16 @@ const OPTIONS_KEY = ',"taskexe":';
  */
 const FLAT_OPTIONS = /^,"taskexe":\{[^{}]{1,500}\}\}$/;
 
-/** Options that have passed the schema, by the tail of their message. */
-const passedOptions = new Map<string, TaskOptions>();
+/** Options that have passed the schema, and how their message ended. */
+interface PassedOptions {
+  readonly tail: string;
+  readonly options: TaskOptions;
+}
+
+const passedOptions = new Map<string, PassedOptions>();
 const MAX_PASSED = 256;
+/** Those of the last message that had any: most that follow have the same. At first a tail that no message has. */
+let lastPassed: PassedOptions = { tail: `${OPTIONS_KEY}no message ends like this`, options: NO_OPTIONS };
 
 function isText(value: unknown, maxLength: number): value is string {
   return typeof value === "string" && value !== "" && value.length <= maxLength && value.isWellFormed();

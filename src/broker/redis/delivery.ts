@@ -52,14 +52,8 @@ export class RedisDelivery implements Delivery {
     this.deliveries = from.deliveries;
     this.mayBeCancelled = from.mayBeCancelled;
     this.lease = from.lease;
-    const { fields } = from;
-    if (Array.isArray(fields) && fields.length === 2 && fields[0] === MESSAGE_FIELD && typeof fields[1] === "string") {
-      this.raw = fields[1];
-      this.problem = null;
-    } else {
-      this.raw = null;
-      this.problem = problemOf(fields);
-    }
+    this.raw = messageOf(from.fields);
+    this.problem = this.raw === null ? problemOf(from.fields) : null;
   }
 
   get handle(): string {
@@ -69,6 +63,22 @@ export class RedisDelivery implements Delivery {
   get queuedAt(): number {
     return Number(this.entry.slice(0, this.entry.indexOf("-")));
   }
+}
+
+/** The message of an entry that holds nothing else; null for any other. */
+function messageOf(fields: unknown): string | null {
+  if (!Array.isArray(fields) || fields.length !== 2) return null;
+  const [name, value]: unknown[] = fields;
+  if (Buffer.isBuffer(name) && Buffer.isBuffer(value)) return isMessageField(name) ? value.toString() : null;
+  return name === MESSAGE_FIELD && typeof value === "string" ? value : null;
+}
+
+const MESSAGE_FIELD_BYTES = Buffer.from(MESSAGE_FIELD);
+
+function isMessageField(name: Buffer): boolean {
+  if (name.length !== MESSAGE_FIELD_BYTES.length) return false;
+  for (let at = 0; at < name.length; at++) if (name[at] !== MESSAGE_FIELD_BYTES[at]) return false;
+  return true;
 }
 
 function problemOf(fields: unknown): string {

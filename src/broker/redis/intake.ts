@@ -12,7 +12,7 @@ import { BLOCK_MS, execute, type RedisConnections } from "./connections.ts";
 import { type LeaseStamp, RedisDelivery, stampLease } from "./delivery.ts";
 import { CANCELLED_KEY, GROUP, PAUSED_KEY, streamKey } from "./keys.ts";
 import type { RedisPauses } from "./pauses.ts";
-import { readStreams } from "./replies.ts";
+import { type RawEntry, type ReplyText, readStreams } from "./replies.ts";
 import type { RedisWire, Reply } from "./wire.ts";
 
 /** How long a surplus waits for the next claim, in ms. */
@@ -115,10 +115,11 @@ export class RedisIntake {
   }
 
   /** Makes delivery objects of claimed entries; entries that were deleted meanwhile are left out. */
-  deliver(stream: StreamName, entries: readonly (readonly [string, unknown])[], facts: DeliveryFacts): RedisDelivery[] {
+  deliver(stream: StreamName, entries: readonly RawEntry<ReplyText>[], facts: DeliveryFacts): RedisDelivery[] {
     const deliveries: RedisDelivery[] = [];
-    for (const [entry, fields] of entries) {
+    for (const [id, fields] of entries) {
       if (fields === null) continue;
+      const entry = typeof id === "string" ? id : id.toString("latin1");
       deliveries.push(
         new RedisDelivery({
           queue: stream.queue,
@@ -189,7 +190,8 @@ export class RedisIntake {
 
   #ask(pipeline: ChainableCommander, max: number, block: readonly (string | number)[], keys: readonly string[]): void {
     const streams = ["STREAMS", ...keys, ...keys.map(() => ">")];
-    pipeline.call("XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, ...block, ...streams);
+    // As bytes: of each entry two strings of three are needed, and ioredis would copy the whole reply to make them.
+    pipeline.callBuffer("XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, ...block, ...streams);
     // Asked behind the read, so that a cancel or a pause which came before these entries were taken is surely seen.
     pipeline.exists(CANCELLED_KEY, PAUSED_KEY);
   }
@@ -207,7 +209,7 @@ export class RedisIntake {
     const facts = { lease, mayBeCancelled: somethingIs, deliveriesOf: () => 1 };
     const taken: RedisDelivery[] = [];
     for (const [key, entries] of readStreams(reply)) {
-      const stream = this.#byKey.get(key);
+      const stream = this.#byKey.get(String(key));
       if (!stream) continue;
       const into = this.#pauses.isQueuePaused(stream.queue) ? this.#unwanted : taken;
       into.push(...this.deliver(stream, entries, facts));
