@@ -19,7 +19,7 @@ const CONCURRENCIES = [1, 10, 100];
 
 const NOTES = [
   "consume-redis: no-op tasks in a full queue, from the first claim to the last completion, seen by polling the queue " +
-    "every 5 ms from outside (both polling errors count against the side); starting the process is left out.",
+    "every 10 ms from outside (both polling errors count against the side); starting the process is left out.",
   "BullMQ: one Worker, removeOnComplete, all else at its defaults; the ratio is to the faster of its two runtimes.",
   "Redis itself: XREADGROUP COUNT 512 + XACK + XDEL of the same entries as prepared bytes; it has no concurrency.",
 ];

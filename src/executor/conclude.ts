@@ -26,24 +26,10 @@ type Concluded = Exclude<Ending, { kind: "stopped" }>;
 export function conclude(running: RunningTask, ending: Concluded, policy: AttemptPolicy, clock: BrokerClock): Outcome {
   const { delivery, message, definition } = running;
   if (message === null || delivery.raw === null) return unreadable(running, ending, policy);
-  const retentionMs = policy.retentionOf(message, definition);
-  const base = {
-    delivery,
-    id: message.id,
-    type: message.type,
-    attempt: running.attempt,
-    startedAt: running.startedAt,
-    retentionMs,
-    recorded: mayHaveRecord(running, message),
-    uniqueKey: message.options.unique_key ?? null,
-    told: running.log === null ? null : { progress: running.progress, log: running.log },
-  };
+  const done = doneOf(running, message, ending, policy.retentionOf(message, definition));
+  if (ending.kind === "done") return done;
+  const { result: _result, ...base } = done;
   switch (ending.kind) {
-    case "done": {
-      // A foreign task with nothing to tell leaves nothing behind.
-      const quiet = message.foreign && ending.result === null && !base.recorded;
-      return { ...base, kind: "done", result: ending.result, retentionMs: quiet ? 0 : retentionMs };
-    }
     case "parked":
       return { ...base, kind: "parked" };
     case "cancelled":
@@ -62,6 +48,32 @@ export function conclude(running: RunningTask, ending: Concluded, policy: Attemp
       return { ...base, kind: "retry", error, delayMs, message: next };
     }
   }
+}
+
+/** The commonest outcome. What it says of the task and its attempt holds for the others, too. */
+function doneOf(
+  running: RunningTask,
+  message: TaskMessage,
+  ending: Concluded,
+  retentionMs: number,
+): Extract<Outcome, { kind: "done" }> {
+  const recorded = mayHaveRecord(running, message);
+  const result = ending.kind === "done" ? ending.result : null;
+  // A foreign task with nothing to tell leaves nothing behind.
+  const isQuiet = ending.kind === "done" && message.foreign && result === null && !recorded;
+  return {
+    kind: "done",
+    delivery: running.delivery,
+    id: message.id,
+    type: message.type,
+    attempt: running.attempt,
+    startedAt: running.startedAt,
+    retentionMs: isQuiet ? 0 : retentionMs,
+    recorded,
+    uniqueKey: message.options.unique_key ?? null,
+    told: running.log === null ? null : { progress: running.progress, log: running.log },
+    result,
+  };
 }
 
 /** Nothing of the task has run: its attempts stay as they are, and its patience is counted by itself. */

@@ -11,7 +11,7 @@ import { GIVEN_UP, type LeaseStamp, RedisDelivery, stampAge, stampLease } from "
 import { bySha, isKeptDone, keepDoneArguments, readEnd, whole } from "./done-records.ts";
 import { encodeIds, queueOverIds } from "./encoded-command.ts";
 import { GROUP, recordKey } from "./keys.ts";
-import { outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
+import { hasNothingToTell, outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
 import { callScript, isUnknownScript } from "./scripts.ts";
 import type { RedisWire } from "./wire.ts";
 
@@ -80,8 +80,8 @@ export class RedisCompletion {
   #commandsOf(entries: readonly Entry[], now: number): RedisCommand[] {
     const commands: RedisCommand[] = [];
     for (const [index, { outcome, delivery }] of entries.entries()) {
-      const own = outcomeCommands(outcome, delivery, { executor: this.#executor, now, index });
-      if (own.length > 0) commands.push(...own);
+      if (hasNothingToTell(outcome)) continue;
+      commands.push(...outcomeCommands(outcome, delivery, { executor: this.#executor, now, index }));
     }
     return commands;
   }

@@ -11,10 +11,13 @@ export interface EncodedIds {
   readonly text: string;
 }
 
+/** How RESP says the length of a short text: made once, as ids are of few lengths. */
+const LENGTHS = Array.from({ length: 64 }, (_, length) => `$${length}`);
+
 /** @param entries - ids as Redis makes them, `{ms}-{number}`: ASCII, so each is as many bytes as characters. */
 export function encodeIds(entries: readonly string[]): EncodedIds {
   const parts: string[] = [];
-  for (const entry of entries) parts.push(`$${entry.length}`, entry);
+  for (const entry of entries) parts.push(LENGTHS[entry.length] ?? `$${entry.length}`, entry);
   return { count: entries.length, text: parts.join("\r\n") };
 }
 

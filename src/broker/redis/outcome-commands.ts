@@ -42,14 +42,18 @@ export interface OutcomePlace {
 /** A score has room for so many places within a millisecond. */
 const PLACES = 1_024;
 
+/** Whether an outcome writes nothing beside the acknowledgement: the hot path. */
+export function hasNothingToTell(outcome: Outcome): boolean {
+  return outcome.kind === "done" && outcome.retentionMs === 0 && !outcome.recorded;
+}
+
 /** The commands of one outcome. */
 export function outcomeCommands(
   outcome: Outcome,
   delivery: RedisDelivery,
   { executor, now, index }: OutcomePlace,
 ): RedisCommand[] {
-  // The hot path: a task with nothing to tell.
-  if (outcome.kind === "done" && outcome.retentionMs === 0 && !outcome.recorded) return NOTHING;
+  if (hasNothingToTell(outcome)) return NOTHING;
   const key = recordKey(outcome.id);
   const { queue } = delivery;
   const head = headOf(outcome, delivery, executor);
