@@ -1,0 +1,90 @@
+/** What Redis itself may have done halfway, or forgotten: the end of an entry, and the scripts. */
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { Redis } from "ioredis";
+import { GROUP, streamKey } from "../../src/broker/redis/keys.ts";
+import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
+import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { claimAll, claimOne, done, idOf, QUEUE, reclaimAll, sentences, task, tasks } from "./contract/harness.ts";
+
+let server: RedisServer;
+let redis: Redis;
+
+before(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+});
+
+after(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+const sentence = sentences("redis", async () => {
+  await redis.flushdb();
+  return {
+    make: (options) => new RedisBroker(server.url, options),
+    end: async () => {
+      await redis.flushdb();
+    },
+  };
+});
+
+const STREAM = streamKey(QUEUE, 0);
+
+/** Deletes what is claimed as a completion does, and does not acknowledge it: Redis died in between. */
+async function deleteOnly(): Promise<void> {
+  for (const [entry] of await redis.xrange(STREAM, "-", "+")) await redis.xdel(STREAM, entry);
+  const [pending] = await redis.xpending(STREAM, GROUP);
+  assert.equal(pending, 1);
+}
+
+sentence("an entry that was ended and not acknowledged is run by nobody, and leaves the group", async (stage) => {
+  const [a, b] = [await stage.open("a", { leaseMs: 500 }), await stage.open("b", { leaseMs: 500 })];
+  await a.enqueue([task("one"), task("two")]);
+  const [first, second] = await claimAll(a, 2, stage.signal);
+  assert.ok(first && second);
+  await a.complete([done(first)]);
+  await deleteOnly();
+  // The other one takes over what is left when the lease is over: nothing.
+  await a.enqueue([task("three")]);
+  assert.equal(idOf(await claimOne(a, stage.signal)), "three");
+  const taken = await reclaimAll(b, 1);
+  assert.deepEqual(taken.map(idOf), ["three"]);
+  assert.deepEqual(await b.complete(taken.map((delivery) => done(delivery))), ["recorded"]);
+  assert.deepEqual(await b.backlog(), { pending: 0, lag: 0 });
+});
+
+sentence("an executor that comes back does not run what it had ended and not acknowledged", async (stage) => {
+  const a = await stage.open("a");
+  await a.enqueue([task("one")]);
+  await claimOne(a, stage.signal);
+  await deleteOnly();
+  assert.deepEqual(await a.recover(new Set(), 10), []);
+  assert.deepEqual(await a.backlog(), { pending: 0, lag: 0 });
+});
+
+sentence("scripts that Redis has forgotten are sent again", async (stage) => {
+  const a = await stage.open("a");
+  for (let round = 0; round < 2; round++) {
+    await redis.script("FLUSH");
+    await a.enqueue(tasks(3, `${round}-`));
+    const claimed = await claimAll(a, 3, stage.signal);
+    await redis.script("FLUSH");
+    assert.deepEqual(await a.renew(claimed), []);
+    await redis.script("FLUSH");
+    assert.deepEqual(await a.complete(claimed.map((delivery) => done(delivery))), ["recorded", "recorded", "recorded"]);
+    assert.equal((await a.record(`${round}-0`))?.state, "done");
+  }
+});
+
+sentence("a message is read as UTF-8, and a field that is only nearly its own is none", async (stage) => {
+  const a = await stage.open("a");
+  const text = JSON.stringify({ id: "ü-😀", task_type: "noop", payload: "日本" });
+  await redis.xadd(STREAM, "*", "message", text);
+  await redis.xadd(STREAM, "*", "messagE", text);
+  const [own, other] = await claimAll(a, 2, stage.signal);
+  assert.equal(own?.raw, text);
+  assert.equal(other?.raw, null);
+  assert.match(other?.problem ?? "", /"messagE"/);
+});
