@@ -7,6 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Broker, Delivery, Outcome } from "../broker/broker.ts";
 import {
   type AbandonedTask,
+  abortable,
   type CancelScope,
   failAfter,
   type Nursery,
@@ -76,7 +77,7 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
   if (!read.ok) return { kind: "dead", reason: read.reason, error: null, id: read.id };
   const { message } = read;
   running.message = message;
-  if ((message.foreign || delivery.mayBeCancelled) && (await parts.cancels.isCancelled(message.id))) {
+  if ((message.foreign || delivery.mayBeCancelled) && (await isCancelled(running, message, parts))) {
     return { kind: "cancelled", reason: "cancelled before it began" };
   }
   const definition = parts.handlers.get(message.type);
@@ -103,6 +104,10 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
   const result = readResult(handled.value);
   if (!result.ok) return { kind: "failed", error: result.error, retry: false };
   return { kind: "done", result: result.json };
+}
+
+function isCancelled(running: RunningTask, message: TaskMessage, parts: AttemptParts): Promise<boolean> {
+  return abortable(parts.cancels.isCancelled(message.id), running.scope.signal);
 }
 
 /** Why the task must not run now, whatever its handler; null: it may. */

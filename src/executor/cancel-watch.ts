@@ -5,7 +5,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../broker/broker.ts";
 import { Latch, sleep } from "../concurrency/index.ts";
-import { ifAvailable } from "./patience.ts";
+import { ifAvailable, untilAvailable } from "./patience.ts";
 import type { RunningTask, RunningTasks } from "./running.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
@@ -28,7 +28,10 @@ export class CancelWatch {
     this.#running = running;
   }
 
-  /** Asks for one id before it is run; all that ask in one turn share a round trip. */
+  /**
+   * Asks for one id before it is run; all that ask in one turn share a round trip. Waits while the broker is away, so
+   * whoever asks must be able to leave.
+   */
   isCancelled(id: string): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
     return new Promise((resolve) => {
@@ -48,11 +51,11 @@ export class CancelWatch {
         const asked = this.#waiting.splice(0);
         let flagged = new Set<string>();
         try {
-          await ifAvailable(async () => {
+          // While the broker is away they wait: a short task would have ended before anybody could ask again.
+          await untilAvailable(async () => {
             flagged = new Set(await this.#broker.cancelled(asked.map(({ id }) => id)));
-          });
+          }, signal);
         } finally {
-          // While the broker is away the task may begin: the rounds below ask again.
           for (const { id, resolve } of asked) resolve(flagged.has(id));
         }
       }

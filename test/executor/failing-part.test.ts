@@ -110,11 +110,16 @@ describe("an executor in which a part fails", () => {
       const error = new TypeError("a mistake of ours");
       const stopped = new Latch();
       const handlers = new (class extends HandlerRegistry {
-        #asked = 0;
-        // The second look is the one that decides on retries, after the handler has ended.
         override get(type: string): TaskDefinition | undefined {
-          if (type === "doomed" && this.#asked++ === 1) throw error;
-          return super.get(type);
+          const definition = super.get(type);
+          if (type !== "doomed" || definition === undefined) return definition;
+          // Asked once more when the handler has ended, for the record of its end.
+          return Object.defineProperty({ ...definition }, "retentionMs", {
+            get: () => {
+              if (stopped.isSet) throw error;
+              return undefined;
+            },
+          });
         }
       })();
       handlers.add(defineTask({ type: "doomed", run: () => stopped.wait(openRoot().signal) }), "test");

@@ -71,6 +71,11 @@ for (const kind of ["redis", "sqlite"] as const) {
       return place.executor(url, { tasks, name: "first", lease: "1s", args });
     };
 
+    const startUnready = (): Promise<ExecutorProcess> => {
+      const args = ["--config", join(place.folder, "taskexe.toml")];
+      return place.executor(url, { tasks, name: "first", lease: "1s", ready: false, args });
+    };
+
     const enqueue = async (id: string, options: EnqueueOptions = {}, payload: unknown = null): Promise<void> => {
       const type = id.replace(/-.*/, "");
       const surroundings = { now: broker.now(), retentionMs: 3_600_000 };
@@ -187,7 +192,8 @@ for (const kind of ["redis", "sqlite"] as const) {
     test("of the executor is counted against the task's crash budget alone", SLOW, async () => {
       await enqueue("killer", { crashBudget: 1 });
       await executor.exit;
-      executor = await start();
+      // It takes the task up at once, and may die of it before it was seen to be ready.
+      executor = await startUnready();
       await executor.exit;
       executor = await start();
       const record = await ends("dead", "killer");
