@@ -119,26 +119,29 @@ export class RunningTasks {
 
   /** Those of this moment, whatever begins or ends meanwhile. */
   [Symbol.iterator](): Iterator<RunningTask> {
+    return this.#all().values();
+  }
+
+  #all(): RunningTask[] {
     const tasks: RunningTask[] = [];
     for (let task = this.#first; task !== null; task = task.next) tasks.push(task);
-    return tasks.values();
+    return tasks;
   }
 
   abandonedTasks(): Iterable<RunningTask> {
     return this.#abandoned.values();
   }
 
-  *deliveries(): Iterable<Delivery> {
-    for (const task of this) yield task.delivery;
+  deliveries(): Iterable<Delivery> {
+    return this.#all().map(({ delivery }) => delivery);
   }
 
   /** The attempts of one task id: more than one only where a producer sent the id twice. */
   withId(id: string): RunningTask[] {
-    return [...this].filter((task) => task.message?.id === id);
+    return this.#all().filter((task) => task.message?.id === id);
   }
 
   withHandle(handle: string): RunningTask | undefined {
-    for (const task of this) if (task.delivery.handle === handle) return task;
-    return undefined;
+    return this.#all().find(({ delivery }) => delivery.handle === handle);
   }
 }

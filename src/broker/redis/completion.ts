@@ -7,7 +7,7 @@
 import type { ChainableCommander, Redis } from "ioredis";
 import type { CompletionResult, Outcome } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
-import { GIVEN_UP, type LeaseStamp, RedisDelivery, stampAge, stampLease } from "./delivery.ts";
+import { GIVEN_UP, type LeaseStamp, ownDelivery, type RedisDelivery, stampAge, stampLease } from "./delivery.ts";
 import { bySha, isKeptDone, keepDoneArguments, readEnd, whole } from "./done-records.ts";
 import { encodeIds, queueOverIds } from "./encoded-command.ts";
 import { GROUP, recordKey } from "./keys.ts";
@@ -41,7 +41,7 @@ export class RedisCompletion {
   }
 
   async complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
-    const entries = outcomes.map((outcome) => ({ outcome, delivery: own(outcome) }));
+    const entries = outcomes.map((outcome) => ({ outcome, delivery: ownDelivery(outcome.delivery) }));
     const stamp = stampLease();
     const slow = entries.filter((entry) => this.#needsFence(entry, stamp));
     if (slow.length === 0) {
@@ -66,7 +66,7 @@ export class RedisCompletion {
     try {
       await this.#transact(
         this.#commandsOf(others, now),
-        byStream(others),
+        Map.groupBy(others, ({ delivery }) => delivery.stream),
         keepDoneArguments(kept, { executor: this.#executor, now }),
       );
       for (const { delivery } of entries) delivery.lease = GIVEN_UP;
@@ -92,7 +92,7 @@ export class RedisCompletion {
    */
   async #transact(
     commands: readonly RedisCommand[],
-    ended: ReadonlyMap<string, readonly string[]>,
+    ended: ReadonlyMap<string, readonly Entry[]>,
     kept: readonly (readonly (string | number)[])[],
   ): Promise<void> {
     const isTransaction = commands.length > 0;
@@ -101,7 +101,7 @@ export class RedisCompletion {
       if (isTransaction) pipeline.call("MULTI");
       for (const command of commands) queue(pipeline, command);
       for (const [stream, entries] of ended) {
-        const ids = encodeIds(entries);
+        const ids = encodeIds(entries.map(({ delivery }) => delivery.entry));
         queueOverIds(pipeline, "XDEL", [stream], ids);
         queueOverIds(pipeline, "XACK", [stream, GROUP], ids);
       }
@@ -153,17 +153,6 @@ export class RedisCompletion {
   }
 }
 
-/** The entries' ids, by their stream. */
-function byStream(entries: readonly Entry[]): Map<string, string[]> {
-  const streams = new Map<string, string[]>();
-  for (const { delivery } of entries) {
-    const ids = streams.get(delivery.stream);
-    if (ids === undefined) streams.set(delivery.stream, [delivery.entry]);
-    else ids.push(delivery.entry);
-  }
-  return streams;
-}
-
 function run(redis: Redis, [name, ...args]: RedisCommand): Promise<unknown> {
   return redis.call(name, ...args);
 }
@@ -171,9 +160,4 @@ function run(redis: Redis, [name, ...args]: RedisCommand): Promise<unknown> {
 function queue(pipeline: ChainableCommander, command: RedisCommand): void {
   const [name, ...args] = command;
   pipeline.call(name, ...args);
-}
-
-function own(outcome: Outcome): RedisDelivery {
-  if (outcome.delivery instanceof RedisDelivery) return outcome.delivery;
-  throw new TypeError("the delivery was not claimed from this broker");
 }

@@ -65,6 +65,12 @@ export class RedisDelivery implements Delivery {
   }
 }
 
+/** @throws TypeError for a delivery that another broker gave. */
+export function ownDelivery(delivery: Delivery): RedisDelivery {
+  if (delivery instanceof RedisDelivery) return delivery;
+  throw new TypeError("the delivery was not claimed from this broker");
+}
+
 /** The message of an entry that holds nothing else; null for any other. */
 function messageOf(fields: unknown): string | null {
   if (!Array.isArray(fields) || fields.length !== 2) return null;

@@ -6,7 +6,7 @@
  */
 import type { Delivery } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
-import { GIVEN_UP, RedisDelivery, stampLease } from "./delivery.ts";
+import { GIVEN_UP, ownDelivery, type RedisDelivery, stampLease } from "./delivery.ts";
 import type { RedisFleet } from "./fleet.ts";
 import type { RedisIntake, StreamName } from "./intake.ts";
 import { GROUP, recordKey } from "./keys.ts";
@@ -147,14 +147,7 @@ export class RedisLeases {
 }
 
 function byStream(deliveries: readonly Delivery[]): Map<string, RedisDelivery[]> {
-  const streams = new Map<string, RedisDelivery[]>();
-  for (const delivery of deliveries) {
-    if (!(delivery instanceof RedisDelivery)) throw new TypeError("the delivery was not claimed from this broker");
-    const list = streams.get(delivery.stream);
-    if (list) list.push(delivery);
-    else streams.set(delivery.stream, [delivery]);
-  }
-  return streams;
+  return Map.groupBy(deliveries.map(ownDelivery), ({ stream }) => stream);
 }
 
 /** The record that must learn the entry's new id; an unreadable message has none. */

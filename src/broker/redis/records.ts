@@ -7,7 +7,7 @@ import { ErrorRecordSchema, type TaskRecord } from "../../task/record.ts";
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import type { ProgressWrite } from "../broker.ts";
 import { execute, type RedisConnections } from "./connections.ts";
-import { RedisDelivery } from "./delivery.ts";
+import { ownDelivery } from "./delivery.ts";
 import { readEnd } from "./done-records.ts";
 import {
   cancelledKey,
@@ -98,8 +98,7 @@ export class RedisRecords {
     await this.#connections.run(async (redis) => {
       const pipeline = redis.pipeline();
       for (const write of writes) {
-        const { delivery } = write;
-        if (!(delivery instanceof RedisDelivery)) throw new TypeError("the delivery was not claimed from this broker");
+        const delivery = ownDelivery(write.delivery);
         const key = recordKey(write.id);
         pipeline.hset(key, {
           id: write.id,
