@@ -82,7 +82,7 @@ describe("a broker", () => {
           await broker.open(signal);
           const clients = await ask(server, (redis) => redis.client("LIST"));
           const ours = String(clients).match(/ name=one .*/g) ?? [];
-          assert.equal(ours.length, 3);
+          assert.equal(ours.length, 4);
           for (const client of ours) assert.match(client, / db=5 .* user=worker /);
         });
         assert.equal(await works(url), `${tls ? "rediss" : "redis"}://127.0.0.1:${server.port}/5`);

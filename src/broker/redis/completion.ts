@@ -4,12 +4,12 @@
  * owner renewed in time). The fenced way: after a stall, a lost reply or for a dead task, one script an outcome, which
  * Redis carries out only for the owner.
  */
-import type { ChainableCommander, Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import type { CompletionResult, Outcome } from "../broker.ts";
+import { encodeIds } from "./command-batch.ts";
 import type { RedisConnections } from "./connections.ts";
 import { GIVEN_UP, type LeaseStamp, ownDelivery, type RedisDelivery, stampAge, stampLease } from "./delivery.ts";
 import { bySha, isKeptDone, keepDoneArguments, readEnd, whole } from "./done-records.ts";
-import { encodeIds, queueOverIds } from "./encoded-command.ts";
 import { GROUP, recordKey } from "./keys.ts";
 import { hasNothingToTell, outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
 import { callScript, isUnknownScript } from "./scripts.ts";
@@ -96,16 +96,16 @@ export class RedisCompletion {
     kept: readonly (readonly (string | number)[])[],
   ): Promise<void> {
     const isTransaction = commands.length > 0;
-    const replies = await this.#wire.sendAlong((pipeline) => {
-      for (const args of kept) queue(pipeline, bySha(args));
-      if (isTransaction) pipeline.call("MULTI");
-      for (const command of commands) queue(pipeline, command);
+    const replies = await this.#wire.sendAlong((batch) => {
+      for (const args of kept) batch.add(bySha(args));
+      if (isTransaction) batch.add(["MULTI"]);
+      for (const command of commands) batch.add(command);
       for (const [stream, entries] of ended) {
         const ids = encodeIds(entries.map(({ delivery }) => delivery.entry));
-        queueOverIds(pipeline, "XDEL", [stream], ids);
-        queueOverIds(pipeline, "XACK", [stream, GROUP], ids);
+        batch.addOverIds(["XDEL", stream], ids);
+        batch.addOverIds(["XACK", stream, GROUP], ids);
       }
-      if (isTransaction) pipeline.call("EXEC");
+      if (isTransaction) batch.add(["EXEC"]);
     });
     // Where Redis refuses a command of a transaction, that answer says why, and that of EXEC only that it was discarded.
     const refused = replies.slice(kept.length).find(([error]) => error !== null)?.[0];
@@ -155,9 +155,4 @@ export class RedisCompletion {
 
 function run(redis: Redis, [name, ...args]: RedisCommand): Promise<unknown> {
   return redis.call(name, ...args);
-}
-
-function queue(pipeline: ChainableCommander, command: RedisCommand): void {
-  const [name, ...args] = command;
-  pipeline.call(name, ...args);
 }

@@ -1,5 +1,6 @@
 /**
- * The connections of one broker object: commands, the blocking reads, and the subscription to cancels.
+ * The connections of one broker object: commands, the subscription to cancels, and two lines for what must be fast: the
+ * blocking reads, and the wire of claims and completions.
  * They reconnect by themselves for ever. Nothing is resent behind our back (a repeated XADD would be a second task)
  * and nothing waits in a hidden queue while Redis is away: a command then fails at once as BrokerUnavailableError,
  * and so does every command whose reply was still to come when its connection was lost.
@@ -8,6 +9,7 @@
 import { type ChainableCommander, Redis, type RedisOptions } from "ioredis";
 import { abortable } from "../../concurrency/index.ts";
 import { BrokerUnavailableError, type ConnectionState } from "../broker.ts";
+import { RedisLine } from "./redis-line.ts";
 
 /** How long a connection with a command under way may stay silent, in ms. */
 const SOCKET_TIMEOUT_MS = 3_000;
@@ -36,8 +38,11 @@ const NOT_NOW = /^(LOADING|MISCONF|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|
 
 export class RedisConnections {
   readonly commands: Redis;
-  readonly reader: Redis;
   readonly subscriber: Redis;
+  /** The blocking reads. */
+  readonly reader: RedisLine;
+  /** Claims that do not block, and completions. */
+  readonly hot: RedisLine;
   #lastError: string | null = null;
   #closed = false;
   #connected = false;
@@ -58,12 +63,15 @@ export class RedisConnections {
       connectTimeout: 5_000,
       retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), MAX_RETRY_MS),
     };
-    this.commands = new Redis({ ...common, socketTimeout: SOCKET_TIMEOUT_MS });
-    this.reader = new Redis({ ...common, socketTimeout: SOCKET_TIMEOUT_MS + BLOCK_MS });
+    const asking = { ...common, socketTimeout: SOCKET_TIMEOUT_MS };
+    this.commands = new Redis(asking);
+    const [reader, hot] = [new Redis({ ...asking, protocol: 2 }), new Redis({ ...asking, protocol: 2 })];
+    this.reader = new RedisLine(reader, SOCKET_TIMEOUT_MS + BLOCK_MS);
+    this.hot = new RedisLine(hot, SOCKET_TIMEOUT_MS);
     // ioredis does not await its own subscribing again: where that fails, nobody would catch it.
     this.subscriber = new Redis({ ...common, autoResubscribe: false });
     this.subscriber.on("ready", () => this.#subscribeAgain());
-    for (const redis of [this.commands, this.reader, this.subscriber]) {
+    for (const redis of [this.commands, this.subscriber, reader, hot]) {
       redis.on("error", (error: unknown) => {
         this.#failed(error);
         // ioredis would go on, in db 0.
@@ -83,17 +91,24 @@ export class RedisConnections {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Connects what is asked for and waits until the commands go through; the signal ends the wait. */
-  async open(parts: { readonly reader: boolean; readonly subscriber: boolean }, signal: AbortSignal): Promise<void> {
-    const wanted = [this.commands];
-    if (parts.reader) wanted.push(this.reader);
-    if (parts.subscriber) wanted.push(this.subscriber);
-    await Promise.all(wanted.map((redis) => abortable(ready(redis), signal)));
+  /** Connects and waits until commands go through, and, for who claims, all else; the signal ends the wait. */
+  async open(claims: boolean, signal: AbortSignal): Promise<void> {
+    const wanted = claims ? [this.commands, this.subscriber] : [this.commands];
+    const lines = claims ? [this.reader, this.hot] : [];
+    await Promise.all([
+      ...wanted.map((redis) => abortable(ready(redis), signal)),
+      ...lines.map((line) => line.opened(signal)),
+    ]);
   }
 
-  /** Waits until the connection is ready again. */
-  async ready(redis: Redis, signal: AbortSignal): Promise<void> {
-    await abortable(ready(redis), signal);
+  /**
+   * For who asks what is pending under our own name: Redis can still have a claim before it that was sent over a line
+   * which was lost since. Once that line is open anew, it has no more.
+   *
+   * @throws BrokerUnavailableError while a line is not open.
+   */
+  mustHaveLines(): void {
+    if (!this.reader.isOpen || !this.hot.isOpen) throw this.translate(new Error(LOST));
   }
 
   /** Subscribes, and again after each reconnect. */
@@ -108,7 +123,8 @@ export class RedisConnections {
 
   close(): void {
     this.#closed = true;
-    for (const redis of [this.commands, this.reader, this.subscriber]) redis.disconnect();
+    for (const redis of [this.commands, this.subscriber]) redis.disconnect();
+    for (const line of [this.reader, this.hot]) line.close();
     this.#listeners.clear();
   }
 
@@ -164,11 +180,15 @@ export class RedisConnections {
  */
 export async function execute(pipeline: ChainableCommander): Promise<[error: Error | null, reply: unknown][]> {
   const replies = (await pipeline.exec()) ?? [];
-  const broken = replies.find(
-    ([error]) => error !== null && (error.name !== "ReplyError" || NOT_NOW.test(error.message)),
-  );
-  if (broken?.[0]) throw broken[0];
+  throwIfAway(replies);
   return replies;
+}
+
+/** @throws the error among the replies that says Redis is not there, or not now. */
+export function throwIfAway(replies: readonly (readonly [error: Error | null, reply: unknown])[]): void {
+  for (const [error] of replies) {
+    if (error !== null && (error.name !== "ReplyError" || NOT_NOW.test(error.message))) throw error;
+  }
 }
 
 /** Resolves when the connection is ready; ioredis goes on trying by itself after a failed attempt. */

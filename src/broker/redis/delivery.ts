@@ -75,16 +75,7 @@ export function ownDelivery(delivery: Delivery): RedisDelivery {
 function messageOf(fields: unknown): string | null {
   if (!Array.isArray(fields) || fields.length !== 2) return null;
   const [name, value]: unknown[] = fields;
-  if (Buffer.isBuffer(name) && Buffer.isBuffer(value)) return isMessageField(name) ? value.toString() : null;
   return name === MESSAGE_FIELD && typeof value === "string" ? value : null;
-}
-
-const MESSAGE_FIELD_BYTES = Buffer.from(MESSAGE_FIELD);
-
-function isMessageField(name: Buffer): boolean {
-  if (name.length !== MESSAGE_FIELD_BYTES.length) return false;
-  for (let at = 0; at < name.length; at++) if (name[at] !== MESSAGE_FIELD_BYTES[at]) return false;
-  return true;
 }
 
 function problemOf(fields: unknown): string {

@@ -5,15 +5,16 @@
  * claim, and handed back if none comes within `SURPLUS_MS`. Two claims may be under way at once: Redis then serves the
  * second while we work on the first.
  */
-import type { ChainableCommander } from "ioredis";
 import { abortable, sleep } from "../../concurrency/index.ts";
 import type { Delivery } from "../broker.ts";
-import { BLOCK_MS, execute, type RedisConnections } from "./connections.ts";
+import { CommandBatch } from "./command-batch.ts";
+import { BLOCK_MS, type RedisConnections, throwIfAway } from "./connections.ts";
 import { type LeaseStamp, RedisDelivery, stampLease } from "./delivery.ts";
 import { CANCELLED_KEY, GROUP, PAUSED_KEY, streamKey } from "./keys.ts";
 import type { RedisPauses } from "./pauses.ts";
-import { type RawEntry, type ReplyText, readStreams } from "./replies.ts";
-import type { RedisWire, Reply } from "./wire.ts";
+import type { Reply } from "./redis-line.ts";
+import { type RawEntry, readStreams } from "./replies.ts";
+import type { RedisWire } from "./wire.ts";
 
 /** How long a surplus waits for the next claim, in ms. */
 const SURPLUS_MS = 1_000;
@@ -57,7 +58,6 @@ export class RedisIntake {
   #unwanted: RedisDelivery[] = [];
   #surplus: RedisDelivery[] = [];
   #surplusSince = 0;
-  #clientId: number | null = null;
   /** Whether the last read found something. */
   #busy = true;
 
@@ -74,9 +74,6 @@ export class RedisIntake {
     this.#streams = streams;
     this.#byKey = new Map(streams.map((stream) => [stream.key, stream]));
     this.#pauses = pauses;
-    connections.reader.on("close", () => {
-      this.#clientId = null;
-    });
   }
 
   /** Creates the groups that do not exist yet, from the first entry on. */
@@ -115,11 +112,10 @@ export class RedisIntake {
   }
 
   /** Makes delivery objects of claimed entries; entries that were deleted meanwhile are left out. */
-  deliver(stream: StreamName, entries: readonly RawEntry<ReplyText>[], facts: DeliveryFacts): RedisDelivery[] {
+  deliver(stream: StreamName, entries: readonly RawEntry[], facts: DeliveryFacts): RedisDelivery[] {
     const deliveries: RedisDelivery[] = [];
-    for (const [id, fields] of entries) {
+    for (const [entry, fields] of entries) {
       if (fields === null) continue;
-      const entry = typeof id === "string" ? id : id.toString("latin1");
       deliveries.push(
         new RedisDelivery({
           queue: stream.queue,
@@ -138,8 +134,7 @@ export class RedisIntake {
 
   async #take(max: number, signal: AbortSignal): Promise<RedisDelivery[]> {
     const { reader } = this.#connections;
-    if (reader.status !== "ready") await this.#connections.ready(reader, signal);
-    this.#clientId ??= await this.#readClientId();
+    if (!reader.isOpen) await reader.opened(signal);
     const keys = this.#streams.filter(({ queue }) => !this.#pauses.isQueuePaused(queue)).map(({ key }) => key);
     if (keys.length === 0) {
       await sleep(ALL_PAUSED_MS, signal);
@@ -167,33 +162,26 @@ export class RedisIntake {
     }
   }
 
-  async #readClientId(): Promise<number> {
-    try {
-      return await this.#connections.reader.client("ID");
-    } catch (error) {
-      throw this.#connections.translate(error);
-    }
-  }
-
   async #poll(max: number, keys: readonly string[]): Promise<RedisDelivery[]> {
     const lease = stampLease();
-    const replies = await this.#wire.send((pipeline) => this.#ask(pipeline, max, [], keys));
+    const replies = await this.#wire.send((batch) => this.#ask(batch, max, [], keys));
     return this.#read(replies, lease);
   }
 
   async #block(max: number, keys: readonly string[]): Promise<RedisDelivery[]> {
     const lease = stampLease();
-    const pipeline = this.#connections.reader.pipeline();
-    this.#ask(pipeline, max, ["BLOCK", BLOCK_MS], keys);
-    return this.#read(await execute(pipeline), lease);
+    const batch = new CommandBatch();
+    this.#ask(batch, max, ["BLOCK", BLOCK_MS], keys);
+    const replies = await this.#connections.reader.send(batch);
+    throwIfAway(replies);
+    return this.#read(replies, lease);
   }
 
-  #ask(pipeline: ChainableCommander, max: number, block: readonly (string | number)[], keys: readonly string[]): void {
+  #ask(batch: CommandBatch, max: number, block: readonly (string | number)[], keys: readonly string[]): void {
     const streams = ["STREAMS", ...keys, ...keys.map(() => ">")];
-    // As bytes: of each entry two strings of three are needed, and ioredis would copy the whole reply to make them.
-    pipeline.callBuffer("XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, ...block, ...streams);
+    batch.add(["XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, ...block, ...streams]);
     // Asked behind the read, so that a cancel or a pause which came before these entries were taken is surely seen.
-    pipeline.exists(CANCELLED_KEY, PAUSED_KEY);
+    batch.add(["EXISTS", CANCELLED_KEY, PAUSED_KEY]);
   }
 
   async #read(replies: readonly Reply[], lease: LeaseStamp): Promise<RedisDelivery[]> {
@@ -227,12 +215,13 @@ export class RedisIntake {
       ended = true;
       return results;
     });
+    const { reader, commands } = this.#connections;
     while (!ended) {
       try {
-        await this.#connections.commands.client("UNBLOCK", this.#clientId ?? 0, "TIMEOUT");
+        await commands.client("UNBLOCK", reader.id, "TIMEOUT");
       } catch {
         // Redis is away: the read fails by itself once its socket is closed.
-        this.#connections.reader.disconnect(true);
+        reader.reconnect();
       }
       if (!ended) await sleep(UNBLOCK_PAUSE_MS, NEVER);
     }

@@ -119,7 +119,7 @@ export class RedisBroker implements Broker {
 
   async open(signal: AbortSignal): Promise<void> {
     const claims = this.#options.executor !== null;
-    await this.#connections.open({ reader: claims, subscriber: claims }, signal);
+    await this.#connections.open(claims, signal);
     await this.#clock.read();
     if (!claims) return;
     await this.#intake.createGroups();
@@ -149,6 +149,7 @@ export class RedisBroker implements Broker {
 
   async recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
     this.#mustBeExecutor();
+    this.#connections.mustHaveLines();
     return this.#withoutPaused(await this.#leases.recover(known, max));
   }
 

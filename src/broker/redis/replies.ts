@@ -1,23 +1,14 @@
 /** Reads the replies of the stream commands: the border where Redis' untyped arrays become our types. */
 
-/** A text of a reply: bytes where the command was asked for bytes. */
-export type ReplyText = string | Buffer;
-
 /** One stream entry: its id and its flat field list; null for one that was deleted while it was pending. */
-export type RawEntry<Text extends ReplyText = string> = readonly [id: Text, fields: unknown];
+export type RawEntry = readonly [id: string, fields: unknown];
 
 /** What XREADGROUP brought from one stream. */
-type StreamEntries = readonly [stream: ReplyText, entries: readonly RawEntry<ReplyText>[]];
+type StreamEntries = readonly [stream: string, entries: readonly RawEntry[]];
 
-/** The reply of XREADGROUP: entries by stream, in the order of the streams asked for. */
+/** The reply of XREADGROUP: entries by stream, in the order of the streams asked for; null where there were none. */
 export function readStreams(reply: unknown): readonly StreamEntries[] {
-  if (!Array.isArray(reply)) return [];
-  const first: unknown = reply[0];
-  if (Array.isArray(first)) return reply;
-  // A map of RESP3 in flat form: stream, entries, stream, entries...
-  const streams: StreamEntries[] = [];
-  for (let i = 0; i + 1 < reply.length; i += 2) streams.push([reply[i], reply[i + 1]]);
-  return streams;
+  return Array.isArray(reply) ? reply : [];
 }
 
 /** The reply of XCLAIM and XRANGE. */

@@ -2,14 +2,12 @@
  * One write a turn of the event loop for what the hot path asks: completions of the tasks that have just ended and the
  * claim for their slots travel together. A write to a socket costs more than all else on the way of a short task.
  */
-import type { ChainableCommander } from "ioredis";
-import { execute, type RedisConnections } from "./connections.ts";
-
-/** What one command was answered. */
-export type Reply = readonly [error: Error | null, reply: unknown];
+import { CommandBatch } from "./command-batch.ts";
+import { type RedisConnections, throwIfAway } from "./connections.ts";
+import type { Reply } from "./redis-line.ts";
 
 interface Part {
-  readonly fill: (pipeline: ChainableCommander) => void;
+  readonly fill: (batch: CommandBatch) => void;
   readonly resolve: (replies: readonly Reply[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -37,7 +35,7 @@ export class RedisWire {
    * @returns their replies, in order; an error that is Redis' answer to one command stands in its place.
    * @throws (rejects) BrokerUnavailableError when the connection fails before all are answered.
    */
-  send(fill: (pipeline: ChainableCommander) => void): Promise<readonly Reply[]> {
+  send(fill: (batch: CommandBatch) => void): Promise<readonly Reply[]> {
     this.#flushSoon();
     return this.#add(fill);
   }
@@ -46,12 +44,12 @@ export class RedisWire {
    * As `send`, but while an earlier write is unanswered the commands wait: they go with the next write, or at once
    * when the answer has come. For what nobody waits for: under load the completions then travel with the next claim.
    */
-  sendAlong(fill: (pipeline: ChainableCommander) => void): Promise<readonly Reply[]> {
+  sendAlong(fill: (batch: CommandBatch) => void): Promise<readonly Reply[]> {
     if (this.#unanswered === 0) this.#flushSoon();
     return this.#add(fill);
   }
 
-  #add(fill: (pipeline: ChainableCommander) => void): Promise<readonly Reply[]> {
+  #add(fill: (batch: CommandBatch) => void): Promise<readonly Reply[]> {
     return new Promise((resolve, reject) => {
       this.#parts.push({ fill, resolve, reject });
     });
@@ -75,14 +73,14 @@ export class RedisWire {
     this.#isDue = false;
     const parts = this.#parts;
     this.#parts = [];
-    const pipeline = this.#connections.commands.pipeline();
+    const batch = new CommandBatch();
     const ends: number[] = [];
     for (const { fill } of parts) {
-      fill(pipeline);
-      ends.push(pipeline.length);
+      fill(batch);
+      ends.push(batch.length);
     }
     this.#unanswered++;
-    execute(pipeline).then(
+    this.#send(batch).then(
       (replies) => {
         this.#answered();
         for (const [index, { resolve }] of parts.entries()) resolve(replies.slice(ends[index - 1] ?? 0, ends[index]));
@@ -93,6 +91,12 @@ export class RedisWire {
         for (const { reject } of parts) reject(reason);
       },
     );
+  }
+
+  async #send(batch: CommandBatch): Promise<readonly Reply[]> {
+    const replies = await this.#connections.hot.send(batch);
+    throwIfAway(replies);
+    return replies;
   }
 
   #answered(): void {

@@ -1,0 +1,57 @@
+/**
+ * Commands in Redis' protocol, encoded here: ioredis hangs a promise and a handful of objects on each command, and
+ * measures, copies and joins each of hundreds of arguments by itself; for XACK and XDEL, which take the same ids, twice.
+ */
+import type { RedisCommand } from "./outcome-commands.ts";
+
+/** The ids of entries as the last arguments of a command. */
+export interface EncodedIds {
+  readonly count: number;
+  /** In RESP, up to the last line break. */
+  readonly text: string;
+}
+
+/** How RESP says the length of a short text: made once, as arguments are of few lengths. */
+const LENGTHS = Array.from({ length: 64 }, (_, length) => `$${length}`);
+
+/** @param entries - ids as Redis makes them, `{ms}-{number}`: ASCII, so each is as many bytes as characters. */
+export function encodeIds(entries: readonly string[]): EncodedIds {
+  const parts: string[] = [];
+  for (const entry of entries) parts.push(LENGTHS[entry.length] ?? `$${entry.length}`, entry);
+  return { count: entries.length, text: parts.join("\r\n") };
+}
+
+/** Commands that go out in one write. */
+export class CommandBatch {
+  readonly #parts: string[] = [];
+  #length = 0;
+
+  /** How many commands it holds. */
+  get length(): number {
+    return this.#length;
+  }
+
+  add(command: RedisCommand): void {
+    this.#length++;
+    this.#parts.push(`*${command.length}`);
+    for (const argument of command) this.#argument(String(argument));
+  }
+
+  /** Adds a command whose last arguments are those ids. */
+  addOverIds(command: RedisCommand, ids: EncodedIds): void {
+    this.#length++;
+    this.#parts.push(`*${command.length + ids.count}`);
+    for (const argument of command) this.#argument(String(argument));
+    this.#parts.push(ids.text);
+  }
+
+  /** All of it, as it goes over the socket. */
+  encode(): string {
+    return `${this.#parts.join("\r\n")}\r\n`;
+  }
+
+  #argument(text: string): void {
+    const length = Buffer.byteLength(text);
+    this.#parts.push(LENGTHS[length] ?? `$${length}`, text);
+  }
+}

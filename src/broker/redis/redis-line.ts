@@ -1,0 +1,146 @@
+/**
+ * A connection for what must be fast. ioredis opens it, authenticates, selects the db and opens it anew for ever; once
+ * it is ready, its socket is ours: batches are written as they are, and answers read by our own decoder. When the socket
+ * goes, every batch that is not answered whole fails.
+ */
+import type { Redis } from "ioredis";
+import { Latch } from "../../concurrency/index.ts";
+import type { CommandBatch } from "./command-batch.ts";
+import { ReplyDecoder, ReplyError } from "./reply-decoder.ts";
+
+/** What one command was answered. */
+export type Reply = readonly [error: ReplyError | null, reply: unknown];
+
+/** A batch that is not answered whole. */
+interface Waiter {
+  readonly replies: Reply[];
+  readonly size: number;
+  readonly resolve: (replies: readonly Reply[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class RedisLine {
+  readonly #redis: Redis;
+  readonly #quietMs: number;
+  #socket: Redis["stream"] | null = null;
+  #id = 0;
+  /** Why Redis refused what the line needs. */
+  #refused: Error | null = null;
+  #waiting: Waiter[] = [];
+  #opened = new Latch();
+
+  /**
+   * @param redis - one that speaks RESP 2 and is used by nobody else; its own timeouts hold until the line is open.
+   * @param quietMs - how long the server may keep silent while an answer is due, in ms; then it counts as away.
+   */
+  constructor(redis: Redis, quietMs: number) {
+    this.#redis = redis;
+    this.#quietMs = quietMs;
+    redis.on("ready", () => {
+      const { stream } = redis;
+      // Behind its answer nothing is on the way that ioredis has asked for.
+      redis.client("ID").then(
+        (id) => this.#take(stream, id),
+        (error: Error) => this.#refuse(error),
+      );
+    });
+  }
+
+  /** Whether batches can be sent. */
+  get isOpen(): boolean {
+    return this.#socket !== null;
+  }
+
+  /** The number that Redis gave the connection. */
+  get id(): number {
+    return this.#id;
+  }
+
+  /**
+   * Waits until batches can be sent; connects where nobody has yet.
+   *
+   * @throws (rejects) what Redis said where it does not allow what a line needs, and the signal's reason.
+   */
+  async opened(signal: AbortSignal): Promise<void> {
+    if (this.#redis.status === "wait") this.#redis.connect().then(undefined, () => undefined);
+    while (!this.isOpen) {
+      if (this.#refused !== null) throw this.#refused;
+      await this.#opened.wait(signal);
+    }
+  }
+
+  /**
+   * @returns the replies, in order; an error that is Redis' answer to one command stands in its place.
+   * @throws (rejects) Error when the connection is lost before all are answered, or is not there.
+   */
+  send(batch: CommandBatch): Promise<readonly Reply[]> {
+    const socket = this.#socket;
+    if (socket === null) return Promise.reject(new Error("the connection is not open"));
+    if (batch.length === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ replies: [], size: batch.length, resolve, reject });
+      socket.write(batch.encode());
+    });
+  }
+
+  /** Drops the connection, with what is under way; another one is opened. */
+  reconnect(): void {
+    this.#redis.stream.destroy();
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+    this.#lost();
+  }
+
+  #refuse(error: Error): void {
+    // Else the connection was lost before the answer, and another one is opened.
+    if (error.name !== "ReplyError") return;
+    this.#refused = error;
+    this.#opened.set();
+  }
+
+  #take(socket: Redis["stream"], id: number): void {
+    if (socket !== this.#redis.stream || socket.destroyed) return;
+    this.#id = id;
+    this.#refused = null;
+    const others = socket.listeners("data");
+    const decoder = new ReplyDecoder((reply) => this.#answer(reply));
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        decoder.write(chunk);
+      } catch (error) {
+        // The order of answers is lost with this one.
+        socket.destroy(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    for (const other of others) socket.removeListener("data", other as () => void);
+    socket.once("close", () => this.#lost());
+    // One is left there, for the time to connect.
+    socket.removeAllListeners("timeout");
+    socket.on("timeout", () => {
+      if (this.#waiting.length > 0) socket.destroy(new Error(`no answer within ${this.#quietMs} ms`));
+    });
+    socket.setTimeout(this.#quietMs);
+    this.#socket = socket;
+    this.#opened.set();
+  }
+
+  #answer(reply: unknown): void {
+    const [waiter] = this.#waiting;
+    if (waiter === undefined) throw new Error("Redis answered what nobody had asked");
+    waiter.replies.push(reply instanceof ReplyError ? [reply, null] : [null, reply]);
+    if (waiter.replies.length < waiter.size) return;
+    this.#waiting.shift();
+    waiter.resolve(waiter.replies);
+  }
+
+  #lost(): void {
+    if (this.#socket === null) return;
+    this.#socket = null;
+    this.#opened = new Latch();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { reject } of waiting) reject(new Error("the connection was lost"));
+  }
+}
