@@ -44,6 +44,7 @@ function row(bench: string, one: Case, samples: readonly ConsumeSample[]): Row {
     more: {
       tasks: samples[0]?.tasks ?? 0,
       seconds: median(samples.map(({ seconds }) => seconds)),
+      from_start: Math.round(median(samples.map(({ coldRate }) => coldRate))),
       ...Object.fromEntries(cpu),
       rss_mb: median(samples.map(({ rssBytes }) => rssBytes / 1e6)),
     },

@@ -7,8 +7,11 @@ export type DoneTasks = "removed" | "kept";
 
 /** One run of one side. */
 export interface ConsumeSample {
+  /** How many tasks were done while the clock ran: all but the first part (drain.ts). */
   readonly tasks: number;
   readonly seconds: number;
+  /** Tasks a second over all of them, the first part included. */
+  readonly coldRate: number;
   /** CPU time of each watched process in that time, in ms, by name; the consumer's is `consumer`. */
   readonly cpuMs: Readonly<Record<string, number>>;
   /** Resident memory of the consumer at the end, in bytes; NaN where it had ended. */

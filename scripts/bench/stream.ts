@@ -6,11 +6,11 @@ export const DATABASE = 1;
 export const STREAM = "te.0.common";
 export const GROUP = "rag_flow_svr_task_broker";
 
-/** Claimed once anything was read, empty once nothing is left in it or pending. */
+/** Claimed once anything was read; an entry is left until it is deleted and acknowledged. */
 export async function lookAtStream(redis: Redis, count: number): Promise<QueueSight> {
   const [length, groups] = await Promise.all([redis.xlen(STREAM), redis.xinfo("GROUPS", STREAM)]);
   const inProgress = pendingOf(groups);
-  return { claimed: inProgress > 0 || length < count, empty: length === 0 && inProgress === 0 };
+  return { claimed: inProgress > 0 || length < count, left: Math.max(length, inProgress) };
 }
 
 /** How many entries the group has claimed and not acked, out of XINFO GROUPS: a flat list of names and values each. */

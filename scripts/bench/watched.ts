@@ -14,9 +14,9 @@ export function watched(side: WatchedSide, others: Readonly<Record<string, numbe
       await side.fill(tasks);
       const consumer = await side.consume(concurrency, tasks);
       try {
-        const drained = await timeDrain(() => side.look(tasks), consumer, others, LIMIT_MS);
+        const drained = await timeDrain(() => side.look(tasks), tasks, consumer, others, LIMIT_MS);
         await side.verify(tasks);
-        return { tasks, ...drained };
+        return drained;
       } finally {
         await consumer.stop();
       }

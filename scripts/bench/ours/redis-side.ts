@@ -20,7 +20,7 @@ export function ourRedisSide(server: RedisServer, doneTasks: DoneTasks): Watched
     tasks(concurrency, quick) {
       if (quick) return concurrency === 1 ? 10_000 : 100_000;
       if (doneTasks === "kept") return 200_000;
-      return concurrency === 1 ? 30_000 : concurrency === 10 ? 200_000 : 400_000;
+      return concurrency === 1 ? 30_000 : concurrency === 10 ? 300_000 : 800_000;
     },
     async fill(count) {
       await redis.flushall();

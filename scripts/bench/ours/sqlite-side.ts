@@ -38,7 +38,7 @@ export function ourSqliteSide(): WatchedSide {
     async look(count) {
       const counts = (await client?.counts()) ?? [];
       const sum = (key: "queued" | "running") => counts.reduce((total, queue) => total + queue[key], 0);
-      return { claimed: sum("queued") < count, empty: sum("queued") === 0 && sum("running") === 0 };
+      return { claimed: sum("queued") < count, left: sum("queued") + sum("running") };
     },
     async verify(count) {
       const { done, failed } = await told(port);

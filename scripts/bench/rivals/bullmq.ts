@@ -13,7 +13,7 @@ export function bullmqSide(server: RedisServer, on: ScriptRuntime, doneTasks: Do
     durability: server.durability,
     tasks(concurrency, quick) {
       if (quick) return concurrency === 1 ? 3_000 : 20_000;
-      return concurrency === 1 ? 15_000 : 60_000;
+      return concurrency === 1 ? 15_000 : 80_000;
     },
     async fill(count) {
       await redis.flushall();
@@ -31,7 +31,7 @@ export function bullmqSide(server: RedisServer, on: ScriptRuntime, doneTasks: Do
     },
     async look(count) {
       const [waiting, active] = await Promise.all([redis.llen("bull:noop:wait"), redis.llen("bull:noop:active")]);
-      return { claimed: active > 0 || waiting < count, empty: waiting === 0 && active === 0 };
+      return { claimed: active > 0 || waiting < count, left: waiting + active };
     },
     async verify(count) {
       // A failed job stays, whatever becomes of completed ones.

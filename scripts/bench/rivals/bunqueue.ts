@@ -6,7 +6,13 @@ import { script } from "../scripts.ts";
 import type { ConsumeSide } from "../sides.ts";
 import { removeFolders, tempFolder } from "../temp-folders.ts";
 
-const Told = v.object({ seconds: v.number(), cpuMs: v.number(), rssBytes: v.number() });
+const Told = v.object({
+  tasks: v.number(),
+  seconds: v.number(),
+  coldRate: v.number(),
+  cpuMs: v.number(),
+  rssBytes: v.number(),
+});
 
 /** Its rate falls as its queue grows, so it gets the short queues that suit it. */
 const TASKS = { disk: { full: 10_000, quick: 3_000 }, memory: { full: 100_000, quick: 30_000 } };
@@ -23,8 +29,8 @@ export function bunqueueSide(where: "disk" | "memory"): ConsumeSide {
         const args = [script("rivals/bunqueue-consume.ts"), String(concurrency), String(tasks)];
         if (where === "disk") args.push(join(folder, "bunqueue.db"));
         const output = await run(process.execPath, args, { cwd: folder });
-        const { seconds, cpuMs, rssBytes } = v.parse(Told, JSON.parse(output.trim().split("\n").at(-1) ?? ""));
-        return { tasks, seconds, cpuMs: { consumer: cpuMs }, rssBytes };
+        const told = v.parse(Told, JSON.parse(output.trim().split("\n").at(-1) ?? ""));
+        return { ...told, cpuMs: { consumer: told.cpuMs } };
       } finally {
         removeFolders([folder]);
       }

@@ -12,7 +12,7 @@ export function redisLimitSide(server: RedisServer): WatchedSide {
   return {
     name: "Redis itself (prepared pipelines, nothing parsed)",
     durability: server.durability,
-    tasks: (_concurrency, quick) => (quick ? 100_000 : 400_000),
+    tasks: (_concurrency, quick) => (quick ? 100_000 : 800_000),
     async fill(count) {
       await redis.flushall();
       const client = await openClient(server.url(DATABASE));
