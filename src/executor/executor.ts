@@ -18,6 +18,7 @@ import {
   withScope,
 } from "../concurrency/index.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
+import { runtime } from "../runtime/index.ts";
 import { Abandonment } from "./abandonment.ts";
 import { runAttempt } from "./attempt.ts";
 import { CancelWatch } from "./cancel-watch.ts";
@@ -43,6 +44,7 @@ import { StatusView } from "./status-view.ts";
 import { cleanUp, reclaimExpired } from "./sweeper.ts";
 import { Tally } from "./tally.ts";
 import { TaskLogs } from "./task-logs.ts";
+import { collectNowAndThen } from "./whole-collections.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
@@ -218,6 +220,12 @@ export class Executor implements StatusSource {
     startIn("promote", (task) => this.#promoter.run(task.scope));
     start("clean-up", (signal) => cleanUp(broker, signal));
     start("schedules", (signal) => fireSchedules(broker, signal));
+    const collection = {
+      attempts: () => this.#tally.attempts,
+      rssBytes: () => runtime.memory().rssBytes,
+      collect: () => runtime.collectGarbage(),
+    };
+    start("whole collections", (signal) => collectNowAndThen(collection, signal));
     start("status", (signal) => this.#view.refresh(signal));
   }
 

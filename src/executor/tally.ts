@@ -10,6 +10,11 @@ export class Tally {
   /** Attempts whose lease had gone to another executor: their completion was refused, or they were stopped before. */
   lost = 0;
 
+  /** How many attempts have ended. */
+  get attempts(): number {
+    return this.done + this.failed + this.retried + this.lost;
+  }
+
   countLost(): void {
     this.lost++;
   }

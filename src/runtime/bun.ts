@@ -56,7 +56,7 @@ function memory(): MemoryFigures {
 }
 
 function collectGarbage(): boolean {
-  Bun.gc(true);
+  jsc().fullGC();
   return true;
 }
 
