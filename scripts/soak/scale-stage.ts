@@ -59,7 +59,7 @@ export function requests(count: number, parts: RequestParts = {}): EnqueueReques
 export function outcomeOf(delivery: Delivery, kind: "done" | "dead" | "cancelled", retentionMs: number): Outcome {
   const { id } = JSON.parse(delivery.raw ?? "{}");
   const base = {
-    ...{ delivery, id: String(id), type: "scale", attempt: 1, startedAt: null, retentionMs },
+    ...{ delivery, id: String(id), type: "scale", attempt: 1, crashes: 0, startedAt: null, retentionMs },
     ...{ recorded: retentionMs > 0, uniqueKey: null, told: null },
   };
   if (kind === "done") return { ...base, kind, result: null };

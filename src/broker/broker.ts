@@ -64,6 +64,8 @@ interface OutcomeBase {
   readonly type: string;
   /** Which attempt this was, from 1. */
   readonly attempt: number;
+  /** How often an executor died or stalled over the task so far, in all its attempts. */
+  readonly crashes: number;
   /** When the attempt began, Unix ms on the broker's clock; null when the handler never ran. */
   readonly startedAt: number | null;
   /** How long the record is to be kept, in ms; 0: keep none. */

@@ -8,7 +8,14 @@ import { parseMessage, withOptions } from "../task/message.ts";
 export function firstAttempt(message: string): string {
   const parsed = parseMessage(message);
   if (!parsed.ok) return message;
-  const { attempt, unknown_type: unknown, unique_key: key, deadline_at: deadline, ...options } = parsed.message.options;
-  const asNew = [attempt, unknown, key, deadline].every((each) => each === undefined);
+  const {
+    attempt,
+    crashes,
+    unknown_type: unknown,
+    unique_key: key,
+    deadline_at: deadline,
+    ...options
+  } = parsed.message.options;
+  const asNew = [attempt, crashes, unknown, key, deadline].every((each) => each === undefined);
   return asNew ? message : withOptions(message, options);
 }

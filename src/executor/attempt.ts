@@ -82,7 +82,7 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
   }
   const definition = parts.handlers.get(message.type);
   running.definition = definition;
-  const refusal = refusalOf(delivery, message, definition, parts);
+  const refusal = refusalOf(running, message, parts);
   if (refusal !== null) return refusal;
   if (definition === undefined) return { kind: "failed", error: unknownType(message, parts), retry: true };
   let { payload } = message;
@@ -111,14 +111,9 @@ function isCancelled(running: RunningTask, message: TaskMessage, parts: AttemptP
 }
 
 /** Why the task must not run now, whatever its handler; null: it may. */
-function refusalOf(
-  delivery: Delivery,
-  message: TaskMessage,
-  definition: TaskDefinition | undefined,
-  parts: AttemptParts,
-): Ending | null {
-  const crashes = delivery.deliveries - 1;
-  const budget = parts.policy.crashBudgetOf(message, definition);
+function refusalOf(running: RunningTask, message: TaskMessage, parts: AttemptParts): Ending | null {
+  const { crashes } = running;
+  const budget = parts.policy.crashBudgetOf(message, running.definition);
   if (crashes > budget) {
     const reason = `quarantined: ${crashes} executors died or stalled while they ran it (budget ${budget})`;
     return { kind: "dead", reason, error: null };

@@ -3,7 +3,7 @@ import type { Outcome } from "../broker/broker.ts";
 import { findError, flattenErrors } from "../concurrency/index.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
 import { toErrorRecord } from "../handlers/error-record.ts";
-import { type TaskMessage, withOptions } from "../task/message.ts";
+import { type TaskMessage, type TaskOptions, withOptions } from "../task/message.ts";
 import type { ErrorRecord } from "../task/record.ts";
 import { DoNotRetryError, RetryLaterError } from "../task/retry.ts";
 import type { AttemptPolicy, BrokerClock } from "./policy.ts";
@@ -38,12 +38,12 @@ export function conclude(running: RunningTask, ending: Concluded, policy: Attemp
       return { ...base, kind: "dead", reason: ending.reason, error: ending.error, retentionMs: policy.deadRetentionMs };
     case "failed": {
       const error = toErrorRecord(ending.error);
-      if (ending.error instanceof UnknownTypeError) return unknownType(base, ending.error, message, policy);
+      if (ending.error instanceof UnknownTypeError) return unknownType(base, ending.error, running, message, policy);
       const delayMs = ending.retry ? nextDelay(ending.error, message, definition, policy, clock) : null;
       if (delayMs === null) {
         return { ...base, kind: "dead", reason: reasonOf(error), error, retentionMs: policy.deadRetentionMs };
       }
-      const { unknown_type: _, ...options } = message.options;
+      const { unknown_type: _, ...options } = optionsAfter(running, message);
       const next = withOptions(delivery.raw, { ...options, attempt: running.attempt + 1 });
       return { ...base, kind: "retry", error, delayMs, message: next };
     }
@@ -67,6 +67,7 @@ function doneOf(
     id: message.id,
     type: message.type,
     attempt: running.attempt,
+    crashes: running.crashes,
     startedAt: running.startedAt,
     retentionMs: isQuiet ? 0 : retentionMs,
     recorded,
@@ -80,6 +81,7 @@ function doneOf(
 function unknownType(
   base: Omit<Extract<Outcome, { kind: "retry" }>, "kind" | "error" | "delayMs" | "message">,
   unknown: UnknownTypeError,
+  running: RunningTask,
   message: TaskMessage,
   policy: AttemptPolicy,
 ): Outcome {
@@ -90,8 +92,13 @@ function unknownType(
   if (delayMs === null) {
     return { ...outcome, kind: "dead", reason: reasonOf(error), retentionMs: policy.deadRetentionMs };
   }
-  const next = withOptions(base.delivery.raw ?? "", { ...message.options, unknown_type: met });
+  const next = withOptions(base.delivery.raw ?? "", { ...optionsAfter(running, message), unknown_type: met });
   return { ...outcome, kind: "retry", delayMs, message: next };
+}
+
+/** The task's options for its next attempt: its crashes go with it. */
+function optionsAfter({ crashes }: RunningTask, message: TaskMessage): TaskOptions {
+  return crashes === 0 ? message.options : { ...message.options, crashes };
 }
 
 /** Whether the enqueue, an earlier attempt or progress may have written a record. */
@@ -138,6 +145,7 @@ function unreadable(running: RunningTask, ending: Concluded, policy: AttemptPoli
     id: dead.id ?? `unreadable-${delivery.handle.replace("|", "-")}`,
     type: "unreadable",
     attempt: 1,
+    crashes: running.crashes,
     startedAt: null,
     retentionMs: policy.deadRetentionMs,
     recorded: false,

@@ -43,6 +43,11 @@ export class RunningTask {
     return this.message?.options.attempt ?? 1;
   }
 
+  /** How often an executor died or stalled over the task, in this attempt and in earlier ones. */
+  get crashes(): number {
+    return (this.message?.options.crashes ?? 0) + this.delivery.deliveries - 1;
+  }
+
   /** Cancels the attempt; the first cause wins. */
   end(cause: StopCause, reason: string): void {
     if (this.stop !== null) return;

@@ -39,6 +39,8 @@ export const TaskOptionsSchema = v.looseObject({
   attempt: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   /** How often it met an executor that does not know its type. Written by the broker, as `attempt` is. */
   unknown_type: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  /** How often an executor died over its earlier attempts. Written by the broker, as `attempt` is. */
+  crashes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   /** How many attempts there may be in all. */
   attempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   backoff: v.optional(BackoffSchema),

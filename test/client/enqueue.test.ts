@@ -74,7 +74,16 @@ onBothBrokers("a unique task is held back while another is under way, and not on
   const keys = deliveries.map(({ raw }) => JSON.parse(raw ?? "").taskexe.unique_key);
   for (const [index, delivery] of deliveries.entries()) {
     const { id, task_type: type } = JSON.parse(delivery.raw ?? "");
-    const base = { delivery, id, type, attempt: 1, startedAt: Date.now(), retentionMs: 60_000, recorded: true };
+    const base = {
+      delivery,
+      id,
+      type,
+      attempt: 1,
+      crashes: 0,
+      startedAt: Date.now(),
+      retentionMs: 60_000,
+      recorded: true,
+    };
     await executor.complete([{ ...base, told: null, uniqueKey: keys[index] ?? null, kind: "done", result: null }]);
   }
   const third = await client.enqueue("sync", { a: 2, b: 1 }, { unique: {} });

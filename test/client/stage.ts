@@ -88,7 +88,7 @@ export async function end(broker: Broker, deliveries: readonly Delivery[], endin
   const outcomes = deliveries.map((delivery): Outcome => {
     const { id, task_type: type } = JSON.parse(delivery.raw ?? "");
     const base = {
-      ...{ delivery, id, type, attempt: 1, startedAt: Date.now(), retentionMs: 60_000 },
+      ...{ delivery, id, type, attempt: 1, crashes: 0, startedAt: Date.now(), retentionMs: 60_000 },
       ...{ recorded: true, told: null, uniqueKey: null },
     };
     if (ending.kind === "done") return { ...base, kind: "done", result: JSON.stringify(ending.result) };

@@ -14,7 +14,8 @@ import type { ExecutorProcess } from "../support/executor-process.ts";
 import { drained, Place, recordOnce, SLOW, untilBy } from "./place.ts";
 
 const TASKS = {
-  "tasks/retries.ts": `import { defineTask, DoNotRetryError, RetryLaterError, sleep } from "taskexe";
+  "tasks/retries.ts": `import { appendFileSync, readFileSync } from "node:fs";
+    import { defineTask, DoNotRetryError, RetryLaterError, sleep } from "taskexe";
     export const fails = defineTask({ type: "fails", run() { throw new Error("as ever"); } });
     export const fixed = defineTask({ type: "fixed", attempts: 2, backoff: { kind: "fixed", delay_ms: 20 },
       run() { throw new Error("twice"); } });
@@ -29,6 +30,13 @@ const TASKS = {
       run({ attempt, payload }) { if (attempt === 1) throw new RetryLaterError(payload.ms); return attempt; } });
     export const slow = defineTask({ type: "slow", run: ({ signal }) => sleep(60_000, signal) });
     export const killer = defineTask({ type: "killer", run() { process.kill(process.pid, "SIGKILL"); } });
+    export const unlucky = defineTask({ type: "unlucky", backoff: { kind: "fixed", delay_ms: 1 }, run() {
+      const file = new URL("unlucky-runs", import.meta.url);
+      appendFileSync(file, ".");
+      const runs = readFileSync(file).length;
+      if (runs === 2) throw new Error("the second time");
+      process.kill(process.pid, "SIGKILL");
+    } });
     export const early = defineTask({ type: "early", run: () => "ran" });
     export const talks = defineTask({ type: "talks", async run({ log, signal }) {
       log.info("first words");
@@ -188,7 +196,18 @@ for (const kind of ["redis", "sqlite"] as const) {
       assert.deepEqual((await ends("done", id)).result, { queue: "other", priority: 9 });
     });
 
-    // The last one, since it ends the executor.
+    // The last ones, since they end the executor.
+    test("does not give a task that kills its executors a new crash budget", SLOW, async () => {
+      await enqueue("unlucky", { crashBudget: 1 });
+      await executor.exit;
+      executor = await startUnready();
+      await executor.exit;
+      executor = await start();
+      const record = await ends("dead", "unlucky");
+      assert.equal(record.reason, "quarantined: 2 executors died or stalled while they ran it (budget 1)");
+      assert.deepEqual([record.attempt, record.crashes], [2, 2]);
+    });
+
     test("of the executor is counted against the task's crash budget alone", SLOW, async () => {
       await enqueue("killer", { crashBudget: 1 });
       await executor.exit;

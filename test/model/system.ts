@@ -389,11 +389,16 @@ function idOf(delivery: Delivery): string {
 function outcomeOf(delivery: Delivery, kind: Outcome["kind"]): Outcome {
   const { id, type, options } = messageOf(delivery);
   const { attempt = 1, retention_ms: retentionMs = 0, unique_key: key } = options;
+  const crashes = (options.crashes ?? 0) + delivery.deliveries - 1;
   const recorded = retentionMs > 0 || attempt > 1 || key !== undefined;
-  const base = { delivery, id, type, attempt, retentionMs, recorded, uniqueKey: key ?? null, told: null };
+  const base = { delivery, id, type, attempt, crashes, retentionMs, recorded, uniqueKey: key ?? null, told: null };
   const ran = { ...base, startedAt: Date.now() };
   const error = { name: "Error", message: "no" };
-  const message = withOptions(delivery.raw ?? "", { ...options, attempt: attempt + 1 });
+  const message = withOptions(delivery.raw ?? "", {
+    ...options,
+    ...(crashes > 0 ? { crashes } : {}),
+    attempt: attempt + 1,
+  });
   switch (kind) {
     case "done":
       return { ...ran, kind, result: "1" };

@@ -144,7 +144,7 @@ function headOf(outcome: Outcome, delivery: RedisDelivery, executor: string): (s
   const head: (string | number)[] = ["attempt", outcome.attempt, "executor", executor];
   if (outcome.startedAt !== null) head.push("started_at", Math.round(outcome.startedAt));
   if (outcome.told !== null) head.push("progress", outcome.told.progress, "progress_msg", outcome.told.log);
-  if (delivery.deliveries > 1) head.push("crashes", delivery.deliveries - 1);
+  if (outcome.crashes > 0) head.push("crashes", outcome.crashes);
   // A record that the enqueue wrote has these; that of a foreign or unreadable message begins here, also where the
   // attempt told something and ended before that was written.
   if (!outcome.recorded || outcome.told !== null || outcome.kind !== "done") {

@@ -77,7 +77,8 @@ export class RedisRecords {
       priority: Number(stored.output.priority),
       state,
       attempt: end?.attempt ?? number(fields.attempt) ?? (state === "running" ? 1 : 0),
-      crashes: Math.max(number(fields.crashes) ?? 0, (holder?.deliveries ?? 1) - 1),
+      // Those of earlier attempts are written, those of this one counted by its entry.
+      crashes: (number(fields.crashes) ?? 0) + (holder?.deliveries ?? 1) - 1,
       completions: number(fields.completions) ?? 0,
       progress: end === null ? (number(fields.progress) ?? 0) : 1,
       progress_msg: fields.progress_msg ?? "",
