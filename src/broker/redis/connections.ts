@@ -9,6 +9,7 @@
 import { type ChainableCommander, Redis, type RedisOptions } from "ioredis";
 import { abortable } from "../../concurrency/index.ts";
 import { BrokerUnavailableError, type ConnectionState } from "../broker.ts";
+import { isRefusal, throwIfAway } from "./away.ts";
 import { RedisLine } from "./redis-line.ts";
 
 /** How long a connection with a command under way may stay silent, in ms. */
@@ -32,9 +33,6 @@ const UNTRUSTED: ReadonlySet<unknown> = new Set([
   "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
 ]);
-
-/** Answers of Redis that mean "not now": loading, a full disk, no memory, a replica, a failover. */
-const NOT_NOW = /^(LOADING|MISCONF|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNKILLABLE)\b/;
 
 export class RedisConnections {
   readonly commands: Redis;
@@ -141,7 +139,7 @@ export class RedisConnections {
   translate(error: unknown): unknown {
     if (!(error instanceof Error)) return error;
     const message = causeOf(error);
-    if (error.name === "ReplyError" && !NOT_NOW.test(message)) return error;
+    if (isRefusal(error, message)) return error;
     if (error instanceof BrokerUnavailableError) return error;
     this.#lastError ??= error.name === "MaxRetriesPerRequestError" ? LOST : message;
     return new BrokerUnavailableError(`Redis is not available: ${this.#lastError}`, { cause: error });
@@ -182,13 +180,6 @@ export async function execute(pipeline: ChainableCommander): Promise<[error: Err
   const replies = (await pipeline.exec()) ?? [];
   throwIfAway(replies);
   return replies;
-}
-
-/** @throws the error among the replies that says Redis is not there, or not now. */
-export function throwIfAway(replies: readonly (readonly [error: Error | null, reply: unknown])[]): void {
-  for (const [error] of replies) {
-    if (error !== null && (error.name !== "ReplyError" || NOT_NOW.test(error.message))) throw error;
-  }
 }
 
 /** Resolves when the connection is ready; ioredis goes on trying by itself after a failed attempt. */

@@ -7,8 +7,9 @@
  */
 import { abortable, sleep } from "../../concurrency/index.ts";
 import type { Delivery } from "../broker.ts";
+import { throwIfAway } from "./away.ts";
 import { CommandBatch } from "./command-batch.ts";
-import { BLOCK_MS, type RedisConnections, throwIfAway } from "./connections.ts";
+import { BLOCK_MS, type RedisConnections } from "./connections.ts";
 import { type LeaseStamp, RedisDelivery, stampLease } from "./delivery.ts";
 import { CANCELLED_KEY, GROUP, PAUSED_KEY, streamKey } from "./keys.ts";
 import type { RedisPauses } from "./pauses.ts";

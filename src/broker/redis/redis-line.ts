@@ -5,6 +5,7 @@
  */
 import type { Redis } from "ioredis";
 import { Latch } from "../../concurrency/index.ts";
+import { isRefusal } from "./away.ts";
 import type { CommandBatch } from "./command-batch.ts";
 import { ReplyDecoder, ReplyError } from "./reply-decoder.ts";
 
@@ -41,7 +42,7 @@ export class RedisLine {
       // Behind its answer nothing is on the way that ioredis has asked for.
       redis.client("ID").then(
         (id) => this.#take(stream, id),
-        (error: Error) => this.#refuse(error),
+        (error: Error) => this.#refuse(error, stream),
       );
     });
   }
@@ -93,9 +94,12 @@ export class RedisLine {
     this.#lost();
   }
 
-  #refuse(error: Error): void {
-    // Else the connection was lost before the answer, and another one is opened.
-    if (error.name !== "ReplyError") return;
+  #refuse(error: Error, socket: Redis["stream"]): void {
+    if (!isRefusal(error)) {
+      // Not now, or lost before the answer: another one is opened.
+      socket.destroy();
+      return;
+    }
     this.#refused = error;
     this.#opened.set();
   }

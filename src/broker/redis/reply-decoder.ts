@@ -19,6 +19,7 @@ interface OpenList {
 const [CR, MINUS, ZERO, NINE] = [13, 45, 48, 57];
 const [SIMPLE, ERROR, INTEGER, BULK, LIST] = [43, 45, 58, 36, 42];
 const LINE_END = 2;
+const NOTHING = Buffer.alloc(0);
 /** The value that is not all there yet. */
 const INCOMPLETE = Symbol("incomplete");
 
@@ -31,7 +32,7 @@ export class ReplyDecoder {
   #needed = 0;
   /** The lists around the value that comes next, outermost first. */
   readonly #open: OpenList[] = [];
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NOTHING;
   #text = "";
   #isAscii = true;
   #at = 0;
@@ -62,7 +63,8 @@ export class ReplyDecoder {
     const rest = this.#bytes.subarray(this.#at);
     this.#rest = rest.length === 0 ? [] : [rest];
     this.#restLength = rest.length;
-    // What was decoded must not keep the chunk that it came in.
+    // Else the largest chunk of all would stay until the next one comes.
+    this.#bytes = NOTHING;
     this.#text = "";
   }
 

@@ -2,8 +2,9 @@
  * One write a turn of the event loop for what the hot path asks: completions of the tasks that have just ended and the
  * claim for their slots travel together. A write to a socket costs more than all else on the way of a short task.
  */
+import { throwIfAway } from "./away.ts";
 import { CommandBatch } from "./command-batch.ts";
-import { type RedisConnections, throwIfAway } from "./connections.ts";
+import type { RedisConnections } from "./connections.ts";
 import type { Reply } from "./redis-line.ts";
 
 interface Part {

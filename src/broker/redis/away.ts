@@ -1,0 +1,14 @@
+/** Which answers mean that Redis is not there, or not now: whoever asked tries again, and nothing is wrong with it. */
+
+/** Loading, a full disk, no memory, a replica, a failover. */
+const NOT_NOW = /^(LOADING|MISCONF|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|UNKILLABLE)\b/;
+
+/** Whether Redis itself said no to what was asked, and would say so again. */
+export function isRefusal(error: Error, message = error.message): boolean {
+  return error.name === "ReplyError" && !NOT_NOW.test(message);
+}
+
+/** @throws the error among the replies that says Redis is not there, or not now. */
+export function throwIfAway(replies: readonly (readonly [error: Error | null, reply: unknown])[]): void {
+  for (const [error] of replies) if (error !== null && !isRefusal(error)) throw error;
+}
