@@ -196,28 +196,27 @@ for (const kind of ["redis", "sqlite"] as const) {
       assert.deepEqual((await ends("done", id)).result, { queue: "other", priority: 9 });
     });
 
-    // The last ones, since they end the executor.
-    test("does not give a task that kills its executors a new crash budget", SLOW, async () => {
-      await enqueue("unlucky", { crashBudget: 1 });
-      await executor.exit;
-      executor = await startUnready();
-      await executor.exit;
-      executor = await start();
-      const record = await ends("dead", "unlucky");
-      assert.equal(record.reason, "quarantined: 2 executors died or stalled while they ran it (budget 1)");
-      assert.deepEqual([record.attempt, record.crashes], [2, 2]);
-    });
-
-    test("of the executor is counted against the task's crash budget alone", SLOW, async () => {
-      await enqueue("killer", { crashBudget: 1 });
+    /** Enqueues a task that kills its executor, and kills it again at once; another one is up after that. */
+    const killsTwo = async (id: string): Promise<TaskRecord> => {
+      await enqueue(id, { crashBudget: 1 });
       await executor.exit;
       // It takes the task up at once, and may die of it before it was seen to be ready.
       executor = await startUnready();
       await executor.exit;
       executor = await start();
-      const record = await ends("dead", "killer");
-      assert.equal(record.reason, "quarantined: 2 executors died or stalled while they ran it (budget 1)");
-      assert.equal(record.attempt, 1);
+      return ends("dead", id);
+    };
+    const QUARANTINED = "quarantined: 2 executors died or stalled while they ran it (budget 1)";
+
+    // The last ones, since they end the executor.
+    test("does not give a task that kills its executors a new crash budget", SLOW, async () => {
+      const { reason, attempt, crashes } = await killsTwo("unlucky");
+      assert.deepEqual([reason, attempt, crashes], [QUARANTINED, 2, 2]);
+    });
+
+    test("of the executor is counted against the task's crash budget alone", SLOW, async () => {
+      const { reason, attempt } = await killsTwo("killer");
+      assert.deepEqual([reason, attempt], [QUARANTINED, 1]);
       await untilBy(executor, "its slot is free", async () => (await executor.busySlots()) === 0);
     });
   });
