@@ -79,7 +79,7 @@ export class RedisRecords {
       attempt: end?.attempt ?? number(fields.attempt) ?? (state === "running" ? 1 : 0),
       // Those of earlier attempts are written, those of this one counted by its entry.
       crashes: (number(fields.crashes) ?? 0) + (holder?.deliveries ?? 1) - 1,
-      completions: number(fields.completions) ?? 0,
+      completions: (number(fields.completions) ?? 0) + (end === null ? 0 : 1),
       progress: end === null ? (number(fields.progress) ?? 0) : 1,
       progress_msg: fields.progress_msg ?? "",
       result: parse(fields.result),
