@@ -20,7 +20,7 @@ export {
 } from "./handlers/define-task.ts";
 export { CronError } from "./task/cron.ts";
 export type { EnqueueOptions } from "./task/enqueue-options.ts";
-export type { Backoff } from "./task/message.ts";
+export type { Backoff } from "./task/message-schema.ts";
 export { InvalidTaskError } from "./task/new-task.ts";
 export type { TaskRecord } from "./task/record.ts";
 export { DoNotRetryError, RetryLaterError } from "./task/retry.ts";

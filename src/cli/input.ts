@@ -2,7 +2,7 @@
 import { createReadStream, statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { abortable, type CancelScope, moveOnAfter } from "../concurrency/index.ts";
-import { MAX_MESSAGE_LENGTH } from "../task/message.ts";
+import { MAX_MESSAGE_LENGTH } from "../task/message-schema.ts";
 import { CommandFailure } from "./exit.ts";
 
 /** For how long nothing must come until the input counts as pausing, in ms. */

@@ -4,7 +4,8 @@
  */
 import type { LogLine } from "../broker/administration.ts";
 import { formatDuration } from "../config/durations.ts";
-import { type Backoff, parseMessage, type TaskOptions } from "../task/message.ts";
+import { parseMessage } from "../task/message.ts";
+import type { Backoff, TaskOptions } from "../task/message-schema.ts";
 import type { ErrorRecord, TaskRecord } from "../task/record.ts";
 
 /** How many lines of the log are shown, the last ones. */

@@ -2,7 +2,7 @@
 import type { Broker } from "../broker/broker.ts";
 import { type CancelScope, checkpoint, type Nursery } from "../concurrency/index.ts";
 import type { TaskContext, TaskInfo, TaskLog } from "../handlers/define-task.ts";
-import type { TaskMessage } from "../task/message.ts";
+import type { TaskMessage } from "../task/message-schema.ts";
 import { attemptLog } from "./attempt-log.ts";
 import { tell } from "./progress-writer.ts";
 import type { RunningTask } from "./running.ts";

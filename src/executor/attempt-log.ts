@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { LogLine } from "../broker/administration.ts";
 import type { TaskLog } from "../handlers/define-task.ts";
-import type { TaskMessage } from "../task/message.ts";
+import type { TaskMessage } from "../task/message-schema.ts";
 import type { TaskLogs } from "./task-logs.ts";
 
 const taskLogger = getLogger(["taskexe", "task"]);

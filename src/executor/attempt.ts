@@ -19,7 +19,8 @@ import {
 import type { TaskDefinition } from "../handlers/define-task.ts";
 import { groupMessage, toErrorRecord } from "../handlers/error-record.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
-import { parseMessage, type TaskMessage } from "../task/message.ts";
+import { parseMessage } from "../task/message.ts";
+import type { TaskMessage } from "../task/message-schema.ts";
 import { appendLog, progressLine } from "../task/progress.ts";
 import { AttemptContext } from "./attempt-context.ts";
 import type { CancelWatch } from "./cancel-watch.ts";

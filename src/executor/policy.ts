@@ -3,7 +3,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../broker/broker.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
-import type { Backoff, TaskMessage } from "../task/message.ts";
+import type { Backoff, TaskMessage } from "../task/message-schema.ts";
 import { backoffDelay, isDelay } from "../task/retry.ts";
 import {
   DEFAULT_ATTEMPTS,

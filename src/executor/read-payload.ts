@@ -1,7 +1,7 @@
 /** Checks a payload against its handler's schema. A payload that is refused is a failure with every path and reason. */
 import * as v from "valibot";
 import type { PayloadSchema } from "../handlers/define-task.ts";
-import type { TaskMessage } from "../task/message.ts";
+import type { TaskMessage } from "../task/message-schema.ts";
 
 export type PayloadReading =
   | { readonly ok: true; readonly value: unknown }

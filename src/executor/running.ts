@@ -6,7 +6,7 @@
 import type { Delivery } from "../broker/broker.ts";
 import type { CancelScope } from "../concurrency/index.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
-import type { TaskMessage } from "../task/message.ts";
+import type { TaskMessage } from "../task/message-schema.ts";
 
 /** Why an attempt was stopped from outside. */
 export type StopCause = "cancel" | "lost" | "hand-back";

@@ -7,7 +7,7 @@ import type { CancelScope, Nursery } from "../concurrency/index.ts";
 import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
 import { PrioritySchema, QueueNameSchema, UniqueSchema } from "../task/enqueue-options.ts";
 import { DurationSchema } from "../task/limits.ts";
-import { type Backoff, BackoffSchema, MAX_TYPE_LENGTH } from "../task/message.ts";
+import { type Backoff, BackoffSchema, MAX_TYPE_LENGTH } from "../task/message-schema.ts";
 
 /** The task that an attempt runs, as handlers see it. */
 export interface TaskInfo {

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { DurationSchema, MAX_DURATION_MS, TimestampSchema } from "./limits.ts";
-import { BackoffSchema, MAX_UNIQUE_KEY_LENGTH, MessageSchema } from "./message.ts";
+import { BackoffSchema, MAX_UNIQUE_KEY_LENGTH, MessageSchema } from "./message-schema.ts";
 
 /** The queue of tasks that name none. */
 export const DEFAULT_QUEUE = "common";

@@ -5,7 +5,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import * as v from "valibot";
 import { DEFAULT_PRIORITIES, DEFAULT_QUEUE, type EnqueueOptions, EnqueueOptionsSchema } from "./enqueue-options.ts";
-import { formatMessage, MAX_MESSAGE_DEPTH, parseMessage, type TaskOptions, withOptions } from "./message.ts";
+import { formatMessage, parseMessage, withOptions } from "./message.ts";
+import { MAX_MESSAGE_DEPTH, type TaskOptions } from "./message-schema.ts";
 
 /** A task was refused before it was sent. The message names each place that is wrong, and what is expected there. */
 export class InvalidTaskError extends Error {

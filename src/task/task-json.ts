@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "./enqueue-options.ts";
 import { TimestampSchema } from "./limits.ts";
-import { TypeSchema } from "./message.ts";
+import { TypeSchema } from "./message-schema.ts";
 
 const options = EnqueueOptionsSchema.entries;
 

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogLine } from "../../src/broker/administration.ts";
 import { taskFields } from "../../src/cli/show-task.ts";
-import { formatMessage, type TaskOptions } from "../../src/task/message.ts";
+import { formatMessage } from "../../src/task/message.ts";
+import type { TaskOptions } from "../../src/task/message-schema.ts";
 import type { TaskRecord } from "../../src/task/record.ts";
 
 const AT = Date.parse("2026-01-31T12:00:00Z");

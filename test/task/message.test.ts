@@ -3,17 +3,31 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import * as v from "valibot";
-import { MessageSchema, parseMessage } from "../../src/task/message.ts";
+import { formatMessage, parseMessage } from "../../src/task/message.ts";
+import { MessageSchema, type TaskOptions } from "../../src/task/message-schema.ts";
 
-/** What the schema itself says of a message: its options, or that it is refused. */
+/** What the parser and the schema themselves say of a message, or that it is refused. */
 function bySchema(raw: string): unknown {
-  const checked = v.safeParse(MessageSchema, JSON.parse(raw));
-  return checked.success ? (checked.output.taskexe ?? {}) : "refused";
+  let fields: Record<string, unknown>;
+  try {
+    fields = JSON.parse(raw);
+  } catch {
+    return "refused";
+  }
+  const checked = v.safeParse(MessageSchema, fields);
+  if (!checked.success) return "refused";
+  const { id, task_type: type, taskexe: options } = checked.output;
+  const { taskexe: _, ...whole } = fields;
+  const foreign = !("payload" in fields);
+  const payload = foreign ? whole : fields.payload;
+  return { id, type: type ?? "default", payload, options: options ?? {}, foreign, fields };
 }
 
 function read(raw: string): unknown {
   const parsed = parseMessage(raw);
-  return parsed.ok ? { ...parsed.message.options } : "refused";
+  if (!parsed.ok) return "refused";
+  const { id, type, payload, options, foreign, fields } = parsed.message;
+  return { id, type, payload, options: { ...options }, foreign, fields };
 }
 
 const head = '{"id":"a","task_type":"t"';
@@ -34,6 +48,29 @@ test("options are read by their message, even where another one has ended in the
     `${head},"payload":null,"taskexe":{"attempts":0}}`,
     `${head},"payload":null,"taskexe":{"attempts":5} }`,
     `${head},"payload":null,"taskexe":{}}`,
+    // More than one value, none, and another message hidden where the payload stands.
+    `${head},"payload":1,"payload":2}`,
+    `${head},"payload":1,"payload":2,"taskexe":{"attempts":5}}`,
+    `${head},"payload":null,"id":"b"}`,
+    `${head},"payload":}`,
+    `${head},"payload":,"taskexe":{"attempts":5}}`,
+    `${head},"payload":null}}`,
+    `${head},"payload":[1}`,
+    `${head},"payload": {"a":1} }`,
+    // Texts that stand otherwise than they are meant.
+    '{"id":"a\\u0062","task_type":"t","payload":null}',
+    '{"id":"a\\"","task_type":"t","payload":null}',
+    '{"id":"a\nb","task_type":"t","payload":null}',
+    '{"id":"ä😀","task_type":"ü","payload":"ß"}',
+    '{"id":"\ud83d","task_type":"t","payload":null}',
+    '{"id":"","task_type":"t","payload":null}',
+    '{"id":"a","task_type":"","payload":null}',
+    `{"id":"${"a".repeat(257)}","task_type":"t","payload":null}`,
+    `{"id":"a","task_type":"${"t".repeat(129)}","payload":null}`,
+    '{"id":"a","task_type":null,"payload":null}',
+    '{"id":"a","payload":null}',
+    '{"id":"a',
+    '{"id":"a","task_type":"t","payload":null',
   ];
   for (const raw of [...messages, ...messages.toReversed(), ...messages])
     assert.deepEqual(read(raw), bySchema(raw), raw);
@@ -50,14 +87,24 @@ test("a sequence of messages is read as if each were the only one", () => {
     },
     { requiredKeys: [] },
   );
+  const id = fc.oneof(
+    fc.constant("a"),
+    fc.string({ unit: "grapheme", maxLength: 5 }),
+    fc.constantFrom('"', "\\", "\n"),
+  );
   const payload = fc.oneof(
+    fc.jsonValue({ maxDepth: 2 }),
     fc.constant(null),
     fc.record({ taskexe: options }),
     fc.constant(',"taskexe":{"attempts":5}}'),
   );
-  const first = fc.record({ id: fc.constant("a"), payload, taskexe: options });
-  const last = fc.record({ id: fc.constant("a"), taskexe: options, payload }, { requiredKeys: ["id", "payload"] });
-  const raw = fc.oneof(first, last).map((message) => JSON.stringify({ task_type: "t", ...message }));
+  const first = fc.record({ id, payload, taskexe: options });
+  const last = fc.record({ id, taskexe: options, payload }, { requiredKeys: ["id", "payload"] });
+  const ours = fc.tuple(id, payload, options).map(([id, payload, options]) => {
+    return formatMessage({ id, type: "t", payload, options: options as TaskOptions });
+  });
+  const anyOrder = fc.oneof(first, last).map((message) => JSON.stringify({ task_type: "t", ...message }));
+  const raw = fc.oneof(ours, anyOrder);
   fc.assert(
     fc.property(fc.array(raw, { minLength: 2, maxLength: 20 }), (messages) => {
       for (const message of messages) assert.deepEqual(read(message), bySchema(message), message);

@@ -4,7 +4,8 @@
  */
 import type { Context } from "hono";
 import * as v from "valibot";
-import { isTooDeep, MAX_MESSAGE_DEPTH } from "../../task/message.ts";
+import { isTooDeep } from "../../task/message.ts";
+import { MAX_MESSAGE_DEPTH } from "../../task/message-schema.ts";
 import { told } from "../../task/new-task.ts";
 import { ApiError } from "./api-error.ts";
 import { MUST_BE_OBJECT } from "./schemas.ts";

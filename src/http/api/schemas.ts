@@ -4,7 +4,7 @@ import { MAX_ADMINISTRATION_BATCH } from "../../broker/administration.ts";
 import { MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
 import { ScheduleNameSchema } from "../../broker/operations/put-schedule.ts";
 import { EnqueueOptionsSchema, QueueNameSchema } from "../../task/enqueue-options.ts";
-import { MessageSchema, TypeSchema as TypeName } from "../../task/message.ts";
+import { MessageSchema, TypeSchema as TypeName } from "../../task/message-schema.ts";
 import { TaskRecordSchema } from "../../task/record.ts";
 import { TASK_STATES } from "../../task/state.ts";
 import { TaskJsonSchema } from "../../task/task-json.ts";

@@ -1,0 +1,89 @@
+/** What a message says, and the bounds of it. */
+import * as v from "valibot";
+import { DurationSchema, TimestampSchema } from "./limits.ts";
+
+/** The type of a message that names none, and of the handler that takes it. */
+export const DEFAULT_TYPE = "default";
+
+/** The longest message that is run, in UTF-16 code units (about bytes for ASCII): 4 MiB. Longer ones end as dead. */
+export const MAX_MESSAGE_LENGTH = 4 * 1024 * 1024;
+
+/**
+ * How deep a message may be nested: 500 levels. Deeper ones end as dead, since whoever reads a heartbeat, a record or
+ * the message itself recurses into it, and some readers give up at 1 000.
+ */
+export const MAX_MESSAGE_DEPTH = 500;
+
+/** The longest id and the longest type name, in UTF-16 code units. */
+export const MAX_ID_LENGTH = 256;
+export const MAX_TYPE_LENGTH = 128;
+export const MAX_UNIQUE_KEY_LENGTH = 512;
+
+/** How long to wait before the next attempt. `full jitter`: a random time between 0 and the computed delay. */
+export const BackoffSchema = v.strictObject({
+  kind: v.picklist(["fixed", "exponential"]),
+  /** The first delay, in ms. */
+  delay_ms: DurationSchema,
+  /** The longest delay, in ms. */
+  max_ms: v.optional(DurationSchema),
+});
+
+/** Options of one task, all optional; what is absent comes from the handler, then from the configuration. */
+export const TaskOptionsSchema = v.looseObject({
+  /** Which attempt the next run is, from 1. Written by the broker when it queues a retry. */
+  attempt: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  /** How often it met an executor that does not know its type. Written by the broker, as `attempt` is. */
+  unknown_type: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  /** How often an executor died over its earlier attempts. Written by the broker, as `attempt` is. */
+  crashes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  /** How many attempts there may be in all. */
+  attempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  backoff: v.optional(BackoffSchema),
+  /** How often an executor may die over the task before it is quarantined. */
+  crash_budget: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  /** How long one attempt may take, in ms. */
+  timeout_ms: v.optional(DurationSchema),
+  /** When the task must have ended, Unix ms on the broker's clock. */
+  deadline_at: v.optional(TimestampSchema),
+  /** How long the record of the ended task is kept, in ms; 0 keeps and writes none. */
+  retention_ms: v.optional(DurationSchema),
+  /** The key that this task holds until it has ended. */
+  unique_key: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_UNIQUE_KEY_LENGTH))),
+});
+
+export type Backoff = v.InferOutput<typeof BackoffSchema>;
+export type TaskOptions = v.InferOutput<typeof TaskOptionsSchema>;
+
+export const IdSchema = v.pipe(
+  v.string("must be a string"),
+  v.nonEmpty("must not be empty"),
+  v.maxLength(MAX_ID_LENGTH, `must be at most ${MAX_ID_LENGTH} characters long`),
+  // Half a character cannot be written as UTF-8: it would be another id by the time it is looked for.
+  v.check((id) => id.isWellFormed(), "must be text without halves of characters"),
+);
+export const TypeSchema = v.pipe(
+  v.string("must be a string"),
+  v.nonEmpty("must not be empty"),
+  v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
+  v.check((type) => type.isWellFormed(), "must be text without halves of characters"),
+);
+
+/** What every message must have; other keys are not looked at, and kept. */
+export const MessageSchema = v.object({
+  id: IdSchema,
+  task_type: v.optional(v.nullable(TypeSchema)),
+  taskexe: v.optional(TaskOptionsSchema),
+});
+
+/** A message that can be run. */
+export interface TaskMessage {
+  readonly id: string;
+  readonly type: string;
+  /** What the handler gets: `payload` of our own messages, the whole message of foreign ones. */
+  readonly payload: unknown;
+  readonly options: TaskOptions;
+  /** True for a message that another producer wrote (it has no `payload` key). */
+  readonly foreign: boolean;
+  /** The whole message as it came, for heartbeats. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
