@@ -171,6 +171,8 @@ export interface BrokerOptions {
 
 export interface Broker extends Administration {
   readonly kind: "redis" | "sqlite";
+  /** Whether another process does the work of a call, so that ours goes on meanwhile. */
+  readonly isRemote: boolean;
   /** The address without user and password. */
   readonly url: string;
   /** Never waits, never throws. */

@@ -1,7 +1,8 @@
 /**
  * Fills the free slots. With many slots two claims may be under way, each for at most half of them, and at most half
  * are started in one turn of the loop: while the tasks of one half run here, the broker works for the other. With few
- * slots what each claim costs by itself weighs more, so there is one. What was claimed, recovered or taken over waits
+ * slots what each claim costs by itself weighs more, so there is one; and with an embedded broker, whose work is ours,
+ * one that serves all of them shares its flush to the disk among twice as many. What was claimed, recovered or taken over waits
  * in `ready` for its slot, rarely and briefly.
  * After a start, and after a claim whose reply was lost, what is pending under our own name is taken up first.
  */
@@ -262,6 +263,6 @@ export class Intake {
   }
 
   get #inHalves(): boolean {
-    return this.#limit >= MANY_SLOTS;
+    return this.#broker.isRemote && this.#limit >= MANY_SLOTS;
   }
 }

@@ -55,6 +55,7 @@ const CLIENT_NAME = "taskexe-client";
 
 export class RedisBroker implements Broker {
   readonly kind = "redis";
+  readonly isRemote = true;
   readonly url: string;
   readonly #options: BrokerOptions;
   readonly #connections: RedisConnections;

@@ -66,6 +66,7 @@ const RECORD = "SELECT * FROM tasks WHERE seq = (SELECT seq FROM ids WHERE id = 
 
 export class SqliteBroker implements Broker {
   readonly kind = "sqlite";
+  readonly isRemote = false;
   readonly url: string;
   readonly #options: BrokerOptions;
   readonly #file: DatabaseFile;
