@@ -56,7 +56,7 @@ function memory(): MemoryFigures {
 }
 
 function collectGarbage(): boolean {
-  jsc().fullGC();
+  Bun.gc(true);
   return true;
 }
 
