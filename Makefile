@@ -41,7 +41,7 @@ bench: dist/taskexe ## measure against the rivals; they run in the same run
 
 soak: dist/taskexe ## ten minutes: executors and brokers are killed at random, every task is accounted for
 	@sh scripts/need-redis.sh
-	$(BUN) scripts/soak/main.ts $(ARGS)
+	TASKEXE_BIN="$(CURDIR)/dist/taskexe" $(BUN) scripts/soak/main.ts $(ARGS)
 	MODEL_RUNS=200 $(BUN) test --timeout 1800000 test/model
 
 memory: dist/taskexe ## a million no-op tasks through one executor, whose memory must stay flat
