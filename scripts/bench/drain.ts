@@ -38,8 +38,8 @@ export interface Drained {
 }
 
 /**
- * Waits until the queue of so many tasks is empty. Throws when that takes longer than `limitMs`, or when the consumer ends with the
- * queue not empty.
+ * Waits until the queue of so many tasks is empty. Throws when that takes longer than `limitMs`, or when the consumer
+ * ends with the queue not empty.
  */
 export async function timeDrain(
   look: () => Promise<QueueSight>,

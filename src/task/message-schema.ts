@@ -54,6 +54,9 @@ export const TaskOptionsSchema = v.looseObject({
 export type Backoff = v.InferOutput<typeof BackoffSchema>;
 export type TaskOptions = v.InferOutput<typeof TaskOptionsSchema>;
 
+/** Those of a message that says none. */
+export const NO_OPTIONS: TaskOptions = Object.freeze({});
+
 export const IdSchema = v.pipe(
   v.string("must be a string"),
   v.nonEmpty("must not be empty"),

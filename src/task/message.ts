@@ -13,6 +13,7 @@ import {
   MAX_MESSAGE_LENGTH,
   MAX_TYPE_LENGTH,
   MessageSchema,
+  NO_OPTIONS,
   type TaskMessage,
   type TaskOptions,
 } from "./message-schema.ts";
@@ -24,8 +25,6 @@ export type ParsedMessage =
   | { readonly ok: false; readonly reason: string; readonly id: string | null };
 
 const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d];
-
-const NO_OPTIONS: TaskOptions = Object.freeze({});
 
 /** Reads the JSON of one stream entry. Never throws: what is wrong comes back as a reason. */
 export function parseMessage(raw: string): ParsedMessage {

@@ -133,7 +133,7 @@ test("a command over many entries ends those, in the db that was asked for; a re
     const entries = added.slice(0, 2).map(([, id]) => String(id));
     assert.match(added[2]?.[0]?.message ?? "", /wrong number of arguments/);
     const batch = new CommandBatch();
-    batch.addOverIds(["XDEL", "s"], encodeIds(entries));
+    batch.add(["XDEL", "s"], encodeIds(entries));
     assert.equal(batch.length, 1);
     assert.equal(await redis.xlen("s"), 2);
     assert.deepEqual(await line.send(batch), [[null, 2]]);

@@ -8,7 +8,8 @@ export function isRefusal(error: Error, message = error.message): boolean {
   return error.name === "ReplyError" && !NOT_NOW.test(message);
 }
 
-/** @throws the error among the replies that says Redis is not there, or not now. */
-export function throwIfAway(replies: readonly (readonly [error: Error | null, reply: unknown])[]): void {
-  for (const [error] of replies) if (error !== null && !isRefusal(error)) throw error;
+/** The error among the replies that says Redis is not there, or not now; null where each stands for itself. */
+export function awayError(replies: readonly (readonly [error: Error | null, reply: unknown])[]): Error | null {
+  for (const [error] of replies) if (error !== null && !isRefusal(error)) return error;
+  return null;
 }

@@ -14,10 +14,14 @@ export interface EncodedIds {
 /** How RESP says the length of a short text: made once, as arguments are of few lengths. */
 const LENGTHS = Array.from({ length: 64 }, (_, length) => `$${length}`);
 
+function lengthOf(bytes: number): string {
+  return LENGTHS[bytes] ?? `$${bytes}`;
+}
+
 /** @param entries - ids as Redis makes them, `{ms}-{number}`: ASCII, so each is as many bytes as characters. */
 export function encodeIds(entries: readonly string[]): EncodedIds {
   const parts: string[] = [];
-  for (const entry of entries) parts.push(LENGTHS[entry.length] ?? `$${entry.length}`, entry);
+  for (const entry of entries) parts.push(lengthOf(entry.length), entry);
   return { count: entries.length, text: parts.join("\r\n") };
 }
 
@@ -31,27 +35,19 @@ export class CommandBatch {
     return this.#length;
   }
 
-  add(command: RedisCommand): void {
+  /** @param ids - those ids are the command's last arguments. */
+  add(command: RedisCommand, ids?: EncodedIds): void {
     this.#length++;
-    this.#parts.push(`*${command.length}`);
-    for (const argument of command) this.#argument(String(argument));
-  }
-
-  /** Adds a command whose last arguments are those ids. */
-  addOverIds(command: RedisCommand, ids: EncodedIds): void {
-    this.#length++;
-    this.#parts.push(`*${command.length + ids.count}`);
-    for (const argument of command) this.#argument(String(argument));
-    this.#parts.push(ids.text);
+    this.#parts.push(`*${command.length + (ids?.count ?? 0)}`);
+    for (const argument of command) {
+      const text = String(argument);
+      this.#parts.push(lengthOf(Buffer.byteLength(text)), text);
+    }
+    if (ids !== undefined) this.#parts.push(ids.text);
   }
 
   /** All of it, as it goes over the socket. */
   encode(): string {
     return `${this.#parts.join("\r\n")}\r\n`;
-  }
-
-  #argument(text: string): void {
-    const length = Buffer.byteLength(text);
-    this.#parts.push(LENGTHS[length] ?? `$${length}`, text);
   }
 }

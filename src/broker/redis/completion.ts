@@ -102,8 +102,8 @@ export class RedisCompletion {
       for (const command of commands) batch.add(command);
       for (const [stream, entries] of ended) {
         const ids = encodeIds(entries.map(({ delivery }) => delivery.entry));
-        batch.addOverIds(["XDEL", stream], ids);
-        batch.addOverIds(["XACK", stream, GROUP], ids);
+        batch.add(["XDEL", stream], ids);
+        batch.add(["XACK", stream, GROUP], ids);
       }
       if (isTransaction) batch.add(["EXEC"]);
     });

@@ -9,7 +9,7 @@
 import { type ChainableCommander, Redis, type RedisOptions } from "ioredis";
 import { abortable } from "../../concurrency/index.ts";
 import { BrokerUnavailableError, type ConnectionState } from "../broker.ts";
-import { isRefusal, throwIfAway } from "./away.ts";
+import { awayError, isRefusal } from "./away.ts";
 import { RedisLine } from "./redis-line.ts";
 
 /** How long a connection with a command under way may stay silent, in ms. */
@@ -178,7 +178,8 @@ export class RedisConnections {
  */
 export async function execute(pipeline: ChainableCommander): Promise<[error: Error | null, reply: unknown][]> {
   const replies = (await pipeline.exec()) ?? [];
-  throwIfAway(replies);
+  const away = awayError(replies);
+  if (away !== null) throw away;
   return replies;
 }
 

@@ -7,7 +7,6 @@
  */
 import { abortable, sleep } from "../../concurrency/index.ts";
 import type { Delivery } from "../broker.ts";
-import { throwIfAway } from "./away.ts";
 import { CommandBatch } from "./command-batch.ts";
 import { BLOCK_MS, type RedisConnections } from "./connections.ts";
 import { type LeaseStamp, RedisDelivery, stampLease } from "./delivery.ts";
@@ -173,9 +172,7 @@ export class RedisIntake {
     const lease = stampLease();
     const batch = new CommandBatch();
     this.#ask(batch, max, ["BLOCK", BLOCK_MS], keys);
-    const replies = await this.#connections.reader.send(batch);
-    throwIfAway(replies);
-    return this.#read(replies, lease);
+    return this.#read(await this.#connections.reader.send(batch), lease);
   }
 
   #ask(batch: CommandBatch, max: number, block: readonly (string | number)[], keys: readonly string[]): void {

@@ -5,7 +5,7 @@
  */
 import type { Redis } from "ioredis";
 import { Latch } from "../../concurrency/index.ts";
-import { isRefusal } from "./away.ts";
+import { awayError, isRefusal } from "./away.ts";
 import type { CommandBatch } from "./command-batch.ts";
 import { ReplyDecoder, ReplyError } from "./reply-decoder.ts";
 
@@ -72,7 +72,7 @@ export class RedisLine {
 
   /**
    * @returns the replies, in order; an error that is Redis' answer to one command stands in its place.
-   * @throws (rejects) Error when the connection is lost before all are answered, or is not there.
+   * @throws (rejects) Error when the connection is lost before all are answered, or is not there; the answer "not now".
    */
   send(batch: CommandBatch): Promise<readonly Reply[]> {
     const socket = this.#socket;
@@ -136,7 +136,9 @@ export class RedisLine {
     waiter.replies.push(reply instanceof ReplyError ? [reply, null] : [null, reply]);
     if (waiter.replies.length < waiter.size) return;
     this.#waiting.shift();
-    waiter.resolve(waiter.replies);
+    const away = awayError(waiter.replies);
+    if (away === null) waiter.resolve(waiter.replies);
+    else waiter.reject(away);
   }
 
   #lost(): void {

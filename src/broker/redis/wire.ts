@@ -2,7 +2,6 @@
  * One write a turn of the event loop for what the hot path asks: completions of the tasks that have just ended and the
  * claim for their slots travel together. A write to a socket costs more than all else on the way of a short task.
  */
-import { throwIfAway } from "./away.ts";
 import { CommandBatch } from "./command-batch.ts";
 import type { RedisConnections } from "./connections.ts";
 import type { Reply } from "./redis-line.ts";
@@ -81,7 +80,7 @@ export class RedisWire {
       ends.push(batch.length);
     }
     this.#unanswered++;
-    this.#send(batch).then(
+    this.#connections.hot.send(batch).then(
       (replies) => {
         this.#answered();
         for (const [index, { resolve }] of parts.entries()) resolve(replies.slice(ends[index - 1] ?? 0, ends[index]));
@@ -92,12 +91,6 @@ export class RedisWire {
         for (const { reject } of parts) reject(reason);
       },
     );
-  }
-
-  async #send(batch: CommandBatch): Promise<readonly Reply[]> {
-    const replies = await this.#connections.hot.send(batch);
-    throwIfAway(replies);
-    return replies;
   }
 
   #answered(): void {
