@@ -56,11 +56,14 @@ export function describe(options: SoakOptions, report: SoakReport): string {
     `executors: ${report.starts} starts (${report.sameName} under the same name), ${report.deaths} deaths: ` +
       `${report.killedExecutors} killed from outside, the others by ${verdict.kills} kills of tasks`,
     `Redis: ${report.killedRedis} times killed and restarted, ${repeated} calls of the producer made again`,
+    ...(report.clockStepMs > 0
+      ? [`this machine's clock was stepped by up to ${Math.round(report.clockStepMs)} ms`]
+      : []),
     `${verdict.ranTwice} tasks did their work more than once, since their executor was killed before it was recorded`,
     ...verdict.problems.slice(0, MOST_SHOWN),
     verdict.problems.length === 0
       ? "sound: each task ended exactly once, none is lost"
-      : `NOT SOUND: ${verdict.problems.length} problems`,
+      : `NOT SOUND: ${verdict.problems.length} problems; logs and ledger are in ${report.folder}`,
   ];
   return lines.join("\n");
 }

@@ -9,11 +9,12 @@ import type { Broker } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { type CancelScope, openRoot, sleep, withNursery } from "../../src/concurrency/index.ts";
 import { type RedisServer, startRedis } from "../../test/support/redis-server.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import { Executors } from "./executors.ts";
 import { type Fed, Feed } from "./feed.ts";
 import { planTasks } from "./kinds.ts";
 import { type Random, randomOf } from "./random.ts";
-import { type Verdict, verify } from "./verify.ts";
+import { type Evidence, type Verdict, verify } from "./verify.ts";
 
 const EXECUTORS = 3;
 /** Between two kills of an executor from outside, in ms. */
@@ -36,7 +37,11 @@ export interface SoakOptions {
 export interface SoakReport {
   readonly fed: Fed;
   readonly verdict: Verdict;
+  /** Logs and ledger; it stays where something is wrong. */
+  readonly folder: string;
   readonly seconds: number;
+  /** The largest step of this machine's clock meanwhile, in ms; 0: none. */
+  readonly clockStepMs: number;
   readonly starts: number;
   readonly sameName: number;
   readonly deaths: number;
@@ -60,7 +65,7 @@ export async function soak(options: SoakOptions, tell: (done: number, text: stri
   try {
     const url = redis?.url ?? `sqlite:${join(folder, "tasks.db")}`;
     const report = await run(options, folder, url, redis, openRoot(), tell);
-    await rm(folder, { recursive: true, force: true });
+    if (report.verdict.problems.length === 0) await rm(folder, { recursive: true, force: true });
     return report;
   } catch (error) {
     throw new Error(`the soak with --seed ${options.seed} failed; logs and ledger are in ${folder}`, { cause: error });
@@ -82,12 +87,14 @@ async function run(
   const plan = planTasks(options.tasks, options.seed);
   const executors = new Executors(folder, url, ledger, randomOf(options.seed + 1));
   const chaos: Chaos = { redisKills: 0 };
+  const clock = new ClockWatch();
   const broker = await createBroker(url, { executor: null, queues: ["common"], leaseMs: 3_000 });
   await broker.open(scope.signal);
   try {
     const begun = performance.now();
     let fed: Fed | null = null;
     await withNursery(scope, async (nursery) => {
+      nursery.startSoon(({ signal }) => clock.run(signal));
       executors.run(EXECUTORS, nursery);
       await withNursery(nursery.scope, async (troubles) => {
         troubles.startSoon(({ signal }) => killExecutors(executors, randomOf(options.seed + 2), signal));
@@ -105,20 +112,22 @@ async function run(
     if (fed === null) throw new Error("the soak was broken off");
     const seconds = (performance.now() - begun) / 1_000;
     if (redis) await redis.restart();
-    const verdict = await verifyAnew(url, fed, ledger, scope.signal);
+    const verdict = await verifyAnew(url, { fed, ledger, clockStepMs: clock.largestStepMs }, scope.signal);
     const { starts, sameName, deaths, killed } = executors;
-    return { fed, verdict, seconds, starts, sameName, deaths, killedExecutors: killed, killedRedis: chaos.redisKills };
+    const kills = { deaths, killedExecutors: killed, killedRedis: chaos.redisKills };
+    const { largestStepMs: clockStepMs } = clock;
+    return { fed, verdict, folder, seconds, clockStepMs, starts, sameName, ...kills };
   } finally {
     await broker.close();
   }
 }
 
 /** With a client of its own, and over Redis after one more restart: what is judged is what is on the disk. */
-async function verifyAnew(url: string, fed: Fed, ledger: string, signal: AbortSignal): Promise<Verdict> {
+async function verifyAnew(url: string, evidence: Evidence, signal: AbortSignal): Promise<Verdict> {
   const broker: Broker = await createBroker(url, { executor: null, queues: ["common"], leaseMs: 3_000 });
   await broker.open(signal);
   try {
-    return await verify(broker, fed, ledger);
+    return await verify(broker, evidence);
   } finally {
     await broker.close();
   }

@@ -12,6 +12,8 @@ import type { PlannedTask } from "./kinds.ts";
 const CHUNK = 500;
 /** How much later than the recorded end a begin may have been written, in ms: two clocks' reading of one moment. */
 const CLOCK_SLACK_MS = 100;
+/** How many of a task's lines are shown with what is wrong with it. */
+const MOST_LINES = 12;
 
 /** What the ledger says of one task. */
 interface Run {
@@ -19,10 +21,12 @@ interface Run {
   ends: number;
   kills: number;
   lastBegin: number;
+  /** Its lines, as they stand. */
+  readonly lines: string[];
 }
 
 export interface Verdict {
-  /** What is wrong, one sentence each; empty: all is well. */
+  /** What is wrong, one sentence each, and below it what is known of that task; empty: all is well. */
   readonly problems: readonly string[];
   /** How many ended how, by kind: "plain done" -> 17. */
   readonly ended: ReadonlyMap<string, number>;
@@ -34,7 +38,17 @@ export interface Verdict {
   readonly attempts: number;
 }
 
-export async function verify(broker: Broker, fed: Fed, ledger: string): Promise<Verdict> {
+/** What the verdict stands on, beside the records. */
+export interface Evidence {
+  readonly fed: Fed;
+  /** The path of the ledger. */
+  readonly ledger: string;
+  /** The largest step of this machine's clock meanwhile, in ms. */
+  readonly clockStepMs: number;
+}
+
+export async function verify(broker: Broker, { fed, ledger, clockStepMs }: Evidence): Promise<Verdict> {
+  const slackMs = CLOCK_SLACK_MS + clockStepMs;
   const runs = readRuns(ledger);
   const problems: string[] = [];
   const ended = new Map<string, number>();
@@ -45,10 +59,13 @@ export async function verify(broker: Broker, fed: Fed, ledger: string): Promise<
     const records = await Promise.all(chunk.map(({ id }) => broker.record(id)));
     for (const [index, task] of chunk.entries()) {
       const record = records[index] ?? null;
-      const run = runs.get(task.id) ?? { begins: 0, ends: 0, kills: 0, lastBegin: 0 };
+      const run = runs.get(task.id) ?? noRun();
       runs.delete(task.id);
-      const problem = problemOf(task, record, run, fed.cancels);
-      if (problem !== null) problems.push(`${task.id} (${task.kind}): ${problem}`);
+      const problem = problemOf(task, record, run, { cancels: fed.cancels, slackMs });
+      if (problem !== null) {
+        const known = whatIsKnown(record, run, fed.cancels.get(task.id));
+        problems.push([`${task.id} (${task.kind}): ${problem}`, ...known].join("\n  "));
+      }
       count(ended, `${task.kind} ${record?.state ?? (run.ends > 0 ? "done" : "lost")}`, 1);
       count(begins, task.kind, run.begins);
       kills += run.kills;
@@ -64,7 +81,7 @@ function problemOf(
   task: PlannedTask,
   record: TaskRecord | null,
   run: Run,
-  cancels: ReadonlyMap<string, TaskState | null>,
+  { cancels, slackMs }: { readonly cancels: Fed["cancels"]; readonly slackMs: number },
 ): string | null {
   if (task.kind === "bare") {
     if (record !== null) return `keeps no record, but there is one: ${record.state}`;
@@ -77,7 +94,7 @@ function problemOf(
   if (completions > 1 || (state === "done" && completions === 0)) return `is ${state} with ${completions} completions`;
   if (state === "done" && run.ends === 0) return "is done, but the ledger has no end";
   if (finishedAt === null) return `is ${state}, but nobody knows since when`;
-  if (run.lastBegin > finishedAt + CLOCK_SLACK_MS) return `began ${run.lastBegin - finishedAt} ms after it had ended`;
+  if (run.lastBegin > finishedAt + slackMs) return `began ${run.lastBegin - finishedAt} ms after it had ended`;
   return attemptProblem(task, record, run);
 }
 
@@ -107,13 +124,32 @@ function endOf({ kind }: PlannedTask, found: TaskState | null | undefined): read
   }
 }
 
+/** What is known of a task with which something is wrong, a line each. */
+function whatIsKnown(record: TaskRecord | null, run: Run, cancelled: TaskState | null | undefined): string[] {
+  const told: string[] = [];
+  if (record !== null) {
+    const { state, attempt, crashes, completions, executor, enqueued_at, started_at, finished_at, reason } = record;
+    told.push(
+      `record: ${state}, attempt ${attempt}, ${crashes} crashes, ${completions} completions, by ${executor}, ` +
+        `enqueued ${enqueued_at}, started ${started_at}, finished ${finished_at}, reason ${reason}`,
+    );
+  }
+  if (cancelled !== undefined) told.push(`a cancel found it ${cancelled}`);
+  return [...told, ...run.lines.slice(-MOST_LINES).map((line) => `ledger: ${line}`)];
+}
+
+function noRun(): Run {
+  return { begins: 0, ends: 0, kills: 0, lastBegin: 0, lines: [] };
+}
+
 function readRuns(path: string): Map<string, Run> {
   const runs = new Map<string, Run>();
   for (const line of readFileSync(path, "utf8").split("\n").slice(0, -1)) {
     const [what, id, , , at] = line.split(" ");
     if (id === undefined) throw new Error(`not a line of the ledger: ${line}`);
-    const run = runs.get(id) ?? { begins: 0, ends: 0, kills: 0, lastBegin: 0 };
+    const run = runs.get(id) ?? noRun();
     runs.set(id, run);
+    run.lines.push(line);
     if (what === "begin") {
       run.begins++;
       run.lastBegin = Number(at);

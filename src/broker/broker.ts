@@ -7,6 +7,7 @@
 import type { ErrorRecord, TaskRecord } from "../task/record.ts";
 import type { TaskState } from "../task/state.ts";
 import type { Administration } from "./administration.ts";
+import type { LeaseStamp } from "./lease-stamp.ts";
 
 /** A task to enqueue. `message` is the JSON of src/task/message.ts and holds the same id and type. */
 export interface EnqueueRequest {
@@ -55,6 +56,8 @@ export interface Delivery {
   readonly queuedAt: number | null;
   /** True where waiting tasks have been cancelled and may still come: ask `cancelled` before this one is run. */
   readonly mayBeCancelled: boolean;
+  /** When it was last known to be ours; a renewal sets it anew. */
+  readonly lease: LeaseStamp;
 }
 
 interface OutcomeBase {

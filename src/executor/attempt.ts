@@ -1,6 +1,6 @@
 /**
- * One attempt, as its list of steps: read the message, refuse what is cancelled or quarantined, find the handler, check
- * the payload, run, conclude. Every way out is one Outcome, or a hand-back, or nothing where the lease is lost.
+ * One attempt, as its list of steps: read the message, refuse what is cancelled, lost or quarantined, find the handler,
+ * check the payload, run, conclude. Every way out is one Outcome, or a hand-back, or nothing where the lease is lost.
  * Nothing that a message holds or a handler throws leaves this file as an error.
  */
 import { getLogger } from "@logtape/logtape";
@@ -26,6 +26,7 @@ import { AttemptContext } from "./attempt-context.ts";
 import type { CancelWatch } from "./cancel-watch.ts";
 import { conclude, type Ending } from "./conclude.ts";
 import { unwrapFailure } from "./failure.ts";
+import type { LeaseCheck } from "./lease-check.ts";
 import type { AttemptPolicy, BrokerClock, Limit } from "./policy.ts";
 import { readPayload } from "./read-payload.ts";
 import { readResult } from "./read-result.ts";
@@ -40,6 +41,7 @@ export interface AttemptParts {
   readonly handlers: HandlerRegistry;
   readonly running: RunningTasks;
   readonly cancels: CancelWatch;
+  readonly leases: LeaseCheck;
   readonly policy: AttemptPolicy;
   readonly logs: TaskLogs;
   readonly graceMs: number;
@@ -81,6 +83,10 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
   if ((message.foreign || delivery.mayBeCancelled) && (await isCancelled(running, message, parts))) {
     return { kind: "cancelled", reason: "cancelled before it began" };
   }
+  if (!parts.leases.isFresh(delivery) && (await isLost(running, parts))) {
+    running.end("lost", "the lease was lost before it began");
+    return { kind: "stopped" };
+  }
   const definition = parts.handlers.get(message.type);
   running.definition = definition;
   const refusal = refusalOf(running, message, parts);
@@ -109,6 +115,12 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
 
 function isCancelled(running: RunningTask, message: TaskMessage, parts: AttemptParts): Promise<boolean> {
   return abortable(parts.cancels.isCancelled(message.id), running.scope.signal);
+}
+
+async function isLost({ delivery, scope, message }: RunningTask, parts: AttemptParts): Promise<boolean> {
+  const lost = await abortable(parts.leases.isLost(delivery), scope.signal);
+  if (lost) logger.warn("The lease of {id} was lost to another executor before it began", { id: message?.id });
+  return lost;
 }
 
 /** Why the task must not run now, whatever its handler; null: it may. */

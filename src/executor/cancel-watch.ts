@@ -4,9 +4,10 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../broker/broker.ts";
-import { Latch, sleep } from "../concurrency/index.ts";
-import { ifAvailable, untilAvailable } from "./patience.ts";
+import { sleep } from "../concurrency/index.ts";
+import { ifAvailable } from "./patience.ts";
 import type { RunningTask, RunningTasks } from "./running.ts";
+import { SharedQuestion } from "./shared-question.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
@@ -18,51 +19,22 @@ const ROUND_MS = 400;
 export class CancelWatch {
   readonly #broker: Broker;
   readonly #running: RunningTasks;
-  #waiting: { id: string; resolve: (cancelled: boolean) => void }[] = [];
-  #wake = new Latch();
-  /** True once nobody answers any more. */
-  #closed = false;
+  readonly #flagged: SharedQuestion<string>;
 
   constructor(broker: Broker, running: RunningTasks) {
     this.#broker = broker;
     this.#running = running;
+    this.#flagged = new SharedQuestion((ids) => broker.cancelled(ids));
   }
 
-  /**
-   * Asks for one id before it is run; all that ask in one turn share a round trip. Waits while the broker is away, so
-   * whoever asks must be able to leave.
-   */
+  /** Asks for one id before it is run. Waits while the broker is away: a short task would have ended before. */
   isCancelled(id: string): Promise<boolean> {
-    if (this.#closed) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      this.#waiting.push({ id, resolve });
-      this.#wake.set();
-    });
+    return this.#flagged.ask(id);
   }
 
-  /** Answers isCancelled until the signal aborts; those who still wait, or ask later, hear "no". */
-  async answer(signal: AbortSignal): Promise<never> {
-    try {
-      for (;;) {
-        if (this.#waiting.length === 0) {
-          this.#wake = new Latch();
-          await this.#wake.wait(signal);
-        }
-        const asked = this.#waiting.splice(0);
-        let flagged = new Set<string>();
-        try {
-          // While the broker is away they wait: a short task would have ended before anybody could ask again.
-          await untilAvailable(async () => {
-            flagged = new Set(await this.#broker.cancelled(asked.map(({ id }) => id)));
-          }, signal);
-        } finally {
-          for (const { id, resolve } of asked) resolve(flagged.has(id));
-        }
-      }
-    } finally {
-      this.#closed = true;
-      for (const { resolve } of this.#waiting.splice(0)) resolve(false);
-    }
+  /** Answers isCancelled until the signal aborts. */
+  answer(signal: AbortSignal): Promise<never> {
+    return this.#flagged.answer(signal);
   }
 
   /** Cancels what is flagged or pushed, until the signal aborts. */

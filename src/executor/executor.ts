@@ -29,6 +29,7 @@ import { failureOf, oneThenTheOther, serveUntilDrained } from "./failing-part.ts
 import { beat, type HeartbeatParts, heartbeatJson, identityOf, keepBeating } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import { outsideAddress } from "./ip-address.ts";
+import { LeaseCheck } from "./lease-check.ts";
 import { keepLeases } from "./leases.ts";
 import { DEFAULT_ABANDONED_LIMIT, DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "./options.ts";
 import { OwnName } from "./own-name.ts";
@@ -65,6 +66,7 @@ export class Executor implements StatusSource {
   readonly #promoter: Promoter;
   readonly #completion: Completion;
   readonly #cancels: CancelWatch;
+  readonly #leases: LeaseCheck;
   readonly #logs: TaskLogs;
   readonly #view: StatusView;
   readonly #abandonment: Abandonment;
@@ -96,6 +98,7 @@ export class Executor implements StatusSource {
       limit,
     );
     this.#cancels = new CancelWatch(this.#broker, this.#running);
+    this.#leases = new LeaseCheck(this.#broker, parts.options.leaseMs);
     const { concurrency: slots, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = parts.options;
     const limits = { count: abandonedLimit, slots };
     this.#abandonment = new Abandonment(this.#running, limits, (error) => this.#leaveFor(error));
@@ -216,6 +219,7 @@ export class Executor implements StatusSource {
     start("progress", (signal) => writeProgress(broker, this.#running, signal));
     start("task logs", (signal) => this.#logs.run(signal));
     start("cancel answers", (signal) => this.#cancels.answer(signal));
+    start("lease answers", (signal) => this.#leases.answer(signal));
     start("cancel watch", (signal) => this.#cancels.watch(signal));
     startIn("promote", (task) => this.#promoter.run(task.scope));
     start("clean-up", (signal) => cleanUp(broker, signal));
@@ -274,6 +278,7 @@ export class Executor implements StatusSource {
       handlers: this.#handlers,
       running: this.#running,
       cancels: this.#cancels,
+      leases: this.#leases,
       policy,
       logs: this.#logs,
       graceMs: this.#options.graceMs,

@@ -89,6 +89,39 @@ for (const { kind, open } of QUEUES) {
 }
 
 for (const { kind, open } of QUEUES) {
+  test(`over ${kind} a task whose slot comes after its lease was lost is not started, though nobody has told yet`, {
+    timeout: 60_000,
+  }, async () => {
+    await withFleet(async (fleet) => {
+      const broker = await open(fleet);
+      const options = { broker, name: "stalled", lease: "2s", folder: fleet.path("stalled") };
+      const gate = fleet.path("gate");
+      const client = await fleet.client(broker);
+      const killed = await fleet.executor({ ...options, concurrency: 2 });
+      const ids = await enqueueAll(client, ledgerTasks(2, { gate }));
+      await until("it runs both", 10_000, async () => (await killed.busySlots()) === 2);
+      killed.kill("SIGKILL");
+      await killed.exit;
+      const stalled = await fleet.executor({ ...options, concurrency: 1 });
+      await until("it has taken them up", 10_000, () => stalled.log().includes("Took up 2 task(s)"));
+      await until("one runs", 10_000, async () => (await stalled.busySlots()) === 1);
+      stalled.kill("SIGSTOP");
+      const other = await fleet.executor({ broker, name: "other", lease: "2s", concurrency: 2 });
+      await until("the other has taken both over", 15_000, async () => (await other.busySlots()) === 2);
+      await fleet.openGate(gate);
+      await until("the other has finished them", 10_000, async () => (await other.status()).done === 2);
+      // As it wakes, the one that runs finds the gate open and frees its slot, before any renewal is answered.
+      stalled.kill("SIGCONT");
+
+      await until("the late one knows that it lost both", 10_000, async () => (await stalled.status()).lost === 2);
+      assert.deepEqual(await notDoneOnce(client, ids), []);
+      const starts = [...countById(fleet.ledger(), "start").values()];
+      assert.deepEqual(starts.toSorted(), [2, 3], "the one that waited was started by the killed and the other alone");
+    });
+  });
+}
+
+for (const { kind, open } of QUEUES) {
   test(`over ${kind} an attempt whose lease was lost is stopped, and counts as lost too`, {
     timeout: 60_000,
   }, async () => {

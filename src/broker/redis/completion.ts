@@ -6,17 +6,15 @@
  */
 import type { Redis } from "ioredis";
 import type { CompletionResult, Outcome } from "../broker.ts";
+import { GIVEN_UP, isFresh, type LeaseStamp, stampLease } from "../lease-stamp.ts";
 import { encodeIds } from "./command-batch.ts";
 import type { RedisConnections } from "./connections.ts";
-import { GIVEN_UP, type LeaseStamp, ownDelivery, type RedisDelivery, stampAge, stampLease } from "./delivery.ts";
+import { ownDelivery, type RedisDelivery } from "./delivery.ts";
 import { bySha, isKeptDone, keepDoneArguments, readEnd, whole } from "./done-records.ts";
 import { GROUP, recordKey } from "./keys.ts";
 import { hasNothingToTell, outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
 import { callScript, isUnknownScript } from "./scripts.ts";
 import type { RedisWire } from "./wire.ts";
-
-/** Up to this part of the lease a completion takes the fast way. */
-const FRESH_PART = 0.6;
 
 interface Entry {
   readonly outcome: Outcome;
@@ -27,7 +25,7 @@ export class RedisCompletion {
   readonly #connections: RedisConnections;
   readonly #wire: RedisWire;
   readonly #executor: string;
-  readonly #freshMs: number;
+  readonly #leaseMs: number;
   readonly #now: () => number;
   /** Entries whose completion was sent, but whose reply never came: the next call must ask. */
   readonly #doubtful = new WeakSet<RedisDelivery>();
@@ -36,7 +34,7 @@ export class RedisCompletion {
     this.#connections = connections;
     this.#wire = wire;
     this.#executor = executor;
-    this.#freshMs = leaseMs * FRESH_PART;
+    this.#leaseMs = leaseMs;
     this.#now = now;
   }
 
@@ -56,7 +54,7 @@ export class RedisCompletion {
   }
 
   #needsFence({ outcome, delivery }: Entry, now: LeaseStamp): boolean {
-    return outcome.kind === "dead" || stampAge(delivery.lease, now) > this.#freshMs || this.#doubtful.has(delivery);
+    return outcome.kind === "dead" || !isFresh(delivery.lease, this.#leaseMs, now) || this.#doubtful.has(delivery);
   }
 
   async #fast(entries: readonly Entry[]): Promise<void> {

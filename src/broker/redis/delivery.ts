@@ -1,28 +1,7 @@
-/**
- * A claimed stream entry, and the lease it is held under. A lease is counted from before the command was sent, on two
- * clocks: the monotonic one (it stands still while a machine sleeps) and the wall clock (it can jump). It is fresh
- * only while both say so; everything else goes the slow way, where Redis itself is asked who owns the entry.
- */
+/** A claimed stream entry, and the lease it is held under. */
 import type { Delivery } from "../broker.ts";
+import type { LeaseStamp } from "../lease-stamp.ts";
 import { GROUP, MESSAGE_FIELD } from "./keys.ts";
-
-/** When a lease was last known to be ours. Shared by all entries of one claim or renewal. */
-export interface LeaseStamp {
-  readonly monotonicMs: number;
-  readonly wallMs: number;
-}
-
-export function stampLease(): LeaseStamp {
-  return { monotonicMs: performance.now(), wallMs: Date.now() };
-}
-
-/** The lease of what was ended or handed back: never fresh, so that Redis is asked should it be ended once more. */
-export const GIVEN_UP: LeaseStamp = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
-
-/** How old a stamp is in ms, by whichever clock says more. */
-export function stampAge(stamp: LeaseStamp, now: LeaseStamp): number {
-  return Math.max(now.monotonicMs - stamp.monotonicMs, now.wallMs - stamp.wallMs);
-}
 
 export class RedisDelivery implements Delivery {
   readonly queue: string;

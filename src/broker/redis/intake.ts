@@ -7,9 +7,10 @@
  */
 import { abortable, sleep } from "../../concurrency/index.ts";
 import type { Delivery } from "../broker.ts";
+import { type LeaseStamp, stampLease } from "../lease-stamp.ts";
 import { CommandBatch } from "./command-batch.ts";
 import { BLOCK_MS, type RedisConnections } from "./connections.ts";
-import { type LeaseStamp, RedisDelivery, stampLease } from "./delivery.ts";
+import { RedisDelivery } from "./delivery.ts";
 import { CANCELLED_KEY, GROUP, PAUSED_KEY, streamKey } from "./keys.ts";
 import type { RedisPauses } from "./pauses.ts";
 import type { Reply } from "./redis-line.ts";

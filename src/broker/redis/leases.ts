@@ -4,9 +4,11 @@
  * expired under the same owner in two looks, `SECOND_LOOK_MS` apart: commands that a stalled Redis or a slow network
  * still holds reach their end first. An owner that is not one of ours (it cannot renew) must also have stopped beating.
  */
+import type { Redis } from "ioredis";
 import type { Delivery } from "../broker.ts";
+import { GIVEN_UP, stampLease } from "../lease-stamp.ts";
 import type { RedisConnections } from "./connections.ts";
-import { GIVEN_UP, ownDelivery, type RedisDelivery, stampLease } from "./delivery.ts";
+import { ownDelivery, type RedisDelivery } from "./delivery.ts";
 import type { RedisFleet } from "./fleet.ts";
 import type { RedisIntake, StreamName } from "./intake.ts";
 import { GROUP, recordKey } from "./keys.ts";
@@ -86,7 +88,7 @@ export class RedisLeases {
       while (found.length < max) {
         const page = await this.#pending(stream.key, ["-", from, PAGE, this.#executor]);
         const strays = page.filter(({ entry }) => !known.has(`${stream.key}|${entry}`)).slice(0, max - found.length);
-        found.push(...(await this.#take(stream, strays, 0)));
+        found.push(...(await this.#takeOwn(stream, strays)));
         const last = page.at(-1);
         if (page.length < PAGE || last === undefined) break;
         from = `(${last.entry}`;
@@ -110,7 +112,7 @@ export class RedisLeases {
         if (now - since >= SECOND_LOOK_MS && found.length + ripe.length < max) ripe.push(pending);
         else suspects.set(name, { owner: pending.consumer, since });
       }
-      found.push(...(await this.#take(stream, ripe, this.#leaseMs)));
+      found.push(...(await this.#takeOver(stream, ripe)));
     }
     this.#suspects = suspects;
     return found;
@@ -123,14 +125,34 @@ export class RedisLeases {
   }
 
   /** XCLAIM is atomic by its least idle time: of two executors that try, one gets the entry. */
-  async #take(stream: StreamName, entries: readonly PendingEntry[], minIdleMs: number): Promise<RedisDelivery[]> {
+  #takeOver(stream: StreamName, entries: readonly PendingEntry[]): Promise<RedisDelivery[]> {
+    return this.#take(stream, entries, (redis, ids) =>
+      redis.call("XCLAIM", stream.key, GROUP, this.#executor, this.#leaseMs, ...ids),
+    );
+  }
+
+  async #takeOwn(stream: StreamName, entries: readonly PendingEntry[]): Promise<RedisDelivery[]> {
+    const taken: RedisDelivery[] = [];
+    for (let at = 0; at < entries.length; at += CHUNK) {
+      const chunk = entries.slice(at, at + CHUNK);
+      taken.push(
+        ...(await this.#take(stream, chunk, (redis, ids) =>
+          callScript(redis, "taskexeRecover", stream.key, GROUP, this.#executor, ...ids),
+        )),
+      );
+    }
+    return taken;
+  }
+
+  async #take(
+    stream: StreamName,
+    entries: readonly PendingEntry[],
+    claim: (redis: Redis, ids: readonly string[]) => Promise<unknown>,
+  ): Promise<RedisDelivery[]> {
     if (entries.length === 0) return [];
     const lease = stampLease();
     const before = new Map(entries.map(({ entry, deliveries }) => [entry, deliveries]));
-    const ids = entries.map(({ entry }) => entry);
-    const reply = await this.#connections.run((redis) =>
-      redis.call("XCLAIM", stream.key, GROUP, this.#executor, minIdleMs, ...ids),
-    );
+    const reply = await this.#connections.run((redis) => claim(redis, [...before.keys()]));
     const deliveriesOf = (entry: string) => (before.get(entry) ?? 0) + 1;
     return this.#intake.deliver(stream, readEntries(reply), { lease, mayBeCancelled: true, deliveriesOf });
   }

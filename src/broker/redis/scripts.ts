@@ -27,6 +27,19 @@ end
 return lost`;
 
 /**
+ * KEYS stream; ARGV group, consumer, ids... -> those entries that are still ours, as XCLAIM gives them: another executor
+ * may have taken one since we looked.
+ */
+const RECOVER = `
+local own = {}
+for i = 3, #ARGV do
+  local p = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2])
+  if #p == 1 then own[#own + 1] = ARGV[i] end
+end
+if #own == 0 then return {} end
+return redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, unpack(own))`;
+
+/**
  * KEYS stream; ARGV group, consumer, id, commands as JSON [[name, arg...]...], record key or "" -> 1 when it was ours.
  * With a record key the entry's own bytes are kept in its field `message`, untouched by any decoding. A script cannot
  * call another: the one EVAL among the commands, FREE_KEY, is carried out here.
@@ -340,6 +353,7 @@ export function script(lua: string, keys: number): Script {
 // Not by ioredis' defineCommand: it would hang each of them on every pipeline, 2 x 13 properties a batch of tasks.
 const SCRIPTS = {
   taskexeRenew: script(RENEW, 1),
+  taskexeRecover: script(RECOVER, 1),
   taskexeFenced: script(FENCED, 1),
   taskexeRelease: script(RELEASE, 1),
   taskexeEnqueue: script(ENQUEUE, 0),

@@ -3,6 +3,7 @@
  * still shows the old token changes nothing. One host, one clock: a lease is over when its time has passed.
  */
 import type { Delivery } from "../broker.ts";
+import { type LeaseStamp, stampLease } from "../lease-stamp.ts";
 import { anyFlag } from "./cancels.ts";
 import { QUEUE_IS_PAUSED, type SqlitePauses, TYPE_IS_PAUSED, unlessPaused } from "./pauses.ts";
 import { NO_TOKEN, PARKED, STATE } from "./schema.ts";
@@ -76,21 +77,22 @@ export class SqliteClaims {
         return sql(this.#anyQueued).get(...this.#queues);
       });
       if (any === undefined) return [];
-      const { taken, parked } = await this.#store.write(max, (tx) => this.#takeSome(tx, max), signal);
+      const lease = stampLease();
+      const { taken, parked } = await this.#store.write(max, (tx) => this.#takeSome(tx, max, lease), signal);
       if (taken.length > 0 || parked === 0) return taken;
     }
   }
 
-  #takeSome(tx: Transaction, max: number): { readonly taken: Delivery[]; readonly parked: number } {
+  #takeSome(tx: Transaction, max: number, lease: LeaseStamp): { readonly taken: Delivery[]; readonly parked: number } {
     const { now } = tx;
-    const lease = [newToken(), now + this.#leaseMs, this.#executor, now];
+    const holder = [newToken(), now + this.#leaseMs, this.#executor, now];
     const flags = anyFlag(tx);
     const somePaused = this.#pauses.learn((text) => tx.sql(text));
     const deliveries: SqliteDelivery[] = [];
     let parked = 0;
     for (let round = 0; round < PARKING_ROUNDS; round += 1) {
-      const rows = tx.sql(this.#claim).all(max - deliveries.length, ...this.#queues, ...lease);
-      deliveries.push(...rows.map((row) => new SqliteDelivery(row, flags)));
+      const rows = tx.sql(this.#claim).all(max - deliveries.length, ...this.#queues, ...holder);
+      deliveries.push(...rows.map((row) => new SqliteDelivery(row, flags, lease)));
       if (!somePaused || deliveries.length === max) break;
       const aside = Number(tx.sql(this.#park).run(PARKED_AT_ONCE, ...this.#queues).changes);
       if (aside === 0) break;
@@ -101,10 +103,11 @@ export class SqliteClaims {
   }
 
   recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
+    const lease = stampLease();
     return this.#store.write(max, (tx) => {
       const own = tx.sql(OWN).all(this.#executor);
       const strays = own.filter((row) => !known.has(`${row.seq}-${row.token}`));
-      return this.#takeOver(tx, strays.slice(0, max));
+      return this.#takeOver(tx, strays.slice(0, max), lease);
     });
   }
 
@@ -112,10 +115,11 @@ export class SqliteClaims {
     const values = [this.#executor, max, ...this.#queues];
     const any = await this.#store.read((sql) => sql(this.#expired).get(Date.now(), ...values));
     if (any === undefined) return [];
-    return this.#store.write(max, (tx) => this.#takeOver(tx, tx.sql(this.#expired).all(tx.now, ...values)));
+    const lease = stampLease();
+    return this.#store.write(max, (tx) => this.#takeOver(tx, tx.sql(this.#expired).all(tx.now, ...values), lease));
   }
 
-  #takeOver(tx: Transaction, rows: readonly Record<string, unknown>[]): Delivery[] {
+  #takeOver(tx: Transaction, rows: readonly Record<string, unknown>[], lease: LeaseStamp): Delivery[] {
     const token = newToken();
     const flags = anyFlag(tx);
     const taken: SqliteDelivery[] = [];
@@ -127,21 +131,22 @@ export class SqliteClaims {
         continue;
       }
       const row = tx.sql(TAKE_OVER).get(token, tx.now + this.#leaseMs, this.#executor, tx.now, seq, old);
-      if (row !== undefined) taken.push(new SqliteDelivery(row, flags));
+      if (row !== undefined) taken.push(new SqliteDelivery(row, flags, lease));
     }
     return inOrder(taken);
   }
 
   /** Gives those that are lost. */
-  renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
-    return this.#store.write(deliveries.length, (tx) => {
+  async renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
+    const lease = stampLease();
+    const own = deliveries.map((delivery) => SqliteDelivery.of(delivery));
+    const lost = await this.#store.write(own.length, (tx) => {
       const statement = tx.sql(RENEW);
       const until = tx.now + this.#leaseMs;
-      return deliveries.filter((delivery) => {
-        const { seq, token } = SqliteDelivery.of(delivery);
-        return statement.run(until, seq, token).changes !== 1;
-      });
+      return new Set(own.filter(({ seq, token }) => statement.run(until, seq, token).changes !== 1));
     });
+    for (const delivery of own) if (!lost.has(delivery)) delivery.lease = lease;
+    return [...lost];
   }
 
   /** Tells whether anything was handed back. */

@@ -3,6 +3,7 @@
  */
 import type { SqlValue } from "../../runtime/index.ts";
 import type { Delivery } from "../broker.ts";
+import type { LeaseStamp } from "../lease-stamp.ts";
 import { numberOf, textOf } from "./rows.ts";
 import { NO_TOKEN } from "./schema.ts";
 
@@ -21,10 +22,10 @@ export class SqliteDelivery implements Delivery {
   readonly problem = null;
   readonly deliveries: number;
   readonly queuedAt: number | null;
-
   readonly mayBeCancelled: boolean;
+  lease: LeaseStamp;
 
-  constructor(row: Record<string, SqlValue>, mayBeCancelled: boolean) {
+  constructor(row: Record<string, SqlValue>, mayBeCancelled: boolean, lease: LeaseStamp) {
     this.seq = numberOf(row, "seq");
     this.token = numberOf(row, "token");
     this.id = textOf(row, "id");
@@ -36,6 +37,7 @@ export class SqliteDelivery implements Delivery {
     this.deliveries = numberOf(row, "deliveries");
     this.queuedAt = typeof row.queued_at === "number" ? row.queued_at : null;
     this.mayBeCancelled = mayBeCancelled;
+    this.lease = lease;
   }
 
   /** @throws TypeError for a delivery that no SQLite broker made. */

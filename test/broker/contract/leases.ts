@@ -62,6 +62,27 @@ export function leaseSentences(sentence: Sentence): void {
     assert.deepEqual(await a.complete(held.map((delivery) => done(delivery))), ["recorded", "recorded", "recorded"]);
   });
 
+  sentence(
+    "a delivery tells since when it is surely ours; a renewal that fails leaves that as it was",
+    async (stage) => {
+      const [a, b] = [await stage.open("a", SHORT), await stage.open("b", SHORT)];
+      await a.enqueue(tasks(2));
+      const before = performance.now();
+      const [kept, left] = await claimAll(a, 2, stage.signal);
+      assert.ok(kept && left);
+      const claimed = [kept.lease.monotonicMs, left.lease.monotonicMs];
+      for (const at of claimed) assert.ok(at >= before && at <= performance.now(), `claimed at ${at}, after ${before}`);
+      await eventually(LEASE_MS + 5000, async () => {
+        assert.deepEqual(await a.renew([kept]), []);
+        return (await b.reclaim(2)).length === 1;
+      });
+      const asked = performance.now();
+      assert.deepEqual(await a.renew([kept, left]), [left]);
+      assert.ok(kept.lease.monotonicMs >= asked, "the renewed one is ours since the call");
+      assert.equal(left.lease.monotonicMs, claimed[1], "the lost one is not");
+    },
+  );
+
   sentence("only what was not renewed is taken over, up to the number asked for", async (stage) => {
     const [a, b] = [await stage.open("a", SHORT), await stage.open("b", SHORT)];
     await a.enqueue(tasks(4));
