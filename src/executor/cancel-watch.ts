@@ -27,7 +27,10 @@ export class CancelWatch {
     this.#flagged = new SharedQuestion((ids) => broker.cancelled(ids));
   }
 
-  /** Asks for one id before it is run. Waits while the broker is away: a short task would have ended before. */
+  /**
+   * Asks for one id before it is run. Waits while the broker is away: a short task would have ended before anybody could
+   * ask again.
+   */
   isCancelled(id: string): Promise<boolean> {
     return this.#flagged.ask(id);
   }

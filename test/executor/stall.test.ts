@@ -5,10 +5,40 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { enqueueAll, ledgerTasks, notDoneOnce, withFleet } from "../support/fleet.ts";
+import type { Broker } from "../../src/broker/broker.ts";
+import { enqueueAll, type Fleet, ledgerTasks, notDoneOnce, withFleet } from "../support/fleet.ts";
 import { countById } from "../support/ledger.ts";
 import { QUEUES } from "../support/queues.ts";
 import { until } from "../support/until.ts";
+
+/**
+ * An executor that stands still while it runs one of two tasks and the other waits for its slot, and another executor
+ * that has taken both over since. The tasks end once the gate is open.
+ */
+async function stallWithOneWaiting(fleet: Fleet, broker: string) {
+  const options = { broker, name: "stalled", lease: "2s", folder: fleet.path("stalled") };
+  const gate = fleet.path("gate");
+  const client = await fleet.client(broker);
+  const killed = await fleet.executor({ ...options, concurrency: 2 });
+  const ids = await enqueueAll(client, ledgerTasks(2, { gate }));
+  await until("it runs both", 10_000, async () => (await killed.busySlots()) === 2);
+  killed.kill("SIGKILL");
+  await killed.exit;
+  // The same name takes both up again, and has a slot for one of them.
+  const stalled = await fleet.executor({ ...options, concurrency: 1 });
+  await until("it has taken them up", 10_000, () => stalled.log().includes("Took up 2 task(s)"));
+  await until("one runs", 10_000, async () => (await stalled.busySlots()) === 1);
+  stalled.kill("SIGSTOP");
+  const other = await fleet.executor({ broker, name: "other", lease: "2s", concurrency: 2 });
+  await until("the other has taken both over", 15_000, async () => (await other.busySlots()) === 2);
+  return { gate, client, ids, stalled, other };
+}
+
+async function theWaitingOneRanElsewhere(fleet: Fleet, client: Broker, ids: readonly string[]): Promise<void> {
+  assert.deepEqual(await notDoneOnce(client, ids), []);
+  const starts = [...countById(fleet.ledger(), "start").values()];
+  assert.deepEqual(starts.toSorted(), [2, 3], "the one that waited was started by the killed and the other alone");
+}
 
 for (const { kind, open } of QUEUES) {
   test(`over ${kind} a completion that comes after the lease was lost is refused, and the task is done once`, {
@@ -60,30 +90,13 @@ for (const { kind, open } of QUEUES) {
     timeout: 60_000,
   }, async () => {
     await withFleet(async (fleet) => {
-      const broker = await open(fleet);
-      const options = { broker, name: "stalled", lease: "2s", folder: fleet.path("stalled") };
-      const gate = fleet.path("gate");
-      const client = await fleet.client(broker);
-      const killed = await fleet.executor({ ...options, concurrency: 2 });
-      const ids = await enqueueAll(client, ledgerTasks(2, { gate }));
-      await until("it runs both", 10_000, async () => (await killed.busySlots()) === 2);
-      killed.kill("SIGKILL");
-      await killed.exit;
-      // The same name takes both up again, and has a slot for one of them.
-      const stalled = await fleet.executor({ ...options, concurrency: 1 });
-      await until("it has taken them up", 10_000, () => stalled.log().includes("Took up 2 task(s)"));
-      await until("one runs", 10_000, async () => (await stalled.busySlots()) === 1);
-      stalled.kill("SIGSTOP");
-      const other = await fleet.executor({ broker, name: "other", lease: "2s", concurrency: 2 });
-      await until("the other has taken both over", 15_000, async () => (await other.busySlots()) === 2);
+      const { gate, client, ids, stalled, other } = await stallWithOneWaiting(fleet, await open(fleet));
       stalled.kill("SIGCONT");
 
       await until("the late one knows that it lost both", 10_000, async () => (await stalled.status()).lost === 2);
       await fleet.openGate(gate);
       await until("the other has finished them", 10_000, async () => (await other.status()).done === 2);
-      assert.deepEqual(await notDoneOnce(client, ids), []);
-      const starts = [...countById(fleet.ledger(), "start").values()];
-      assert.deepEqual(starts.toSorted(), [2, 3], "the one that waited was started by the killed and the other alone");
+      await theWaitingOneRanElsewhere(fleet, client, ids);
     });
   });
 }
@@ -93,30 +106,14 @@ for (const { kind, open } of QUEUES) {
     timeout: 60_000,
   }, async () => {
     await withFleet(async (fleet) => {
-      const broker = await open(fleet);
-      const options = { broker, name: "stalled", lease: "2s", folder: fleet.path("stalled") };
-      const gate = fleet.path("gate");
-      const client = await fleet.client(broker);
-      const killed = await fleet.executor({ ...options, concurrency: 2 });
-      const ids = await enqueueAll(client, ledgerTasks(2, { gate }));
-      await until("it runs both", 10_000, async () => (await killed.busySlots()) === 2);
-      killed.kill("SIGKILL");
-      await killed.exit;
-      const stalled = await fleet.executor({ ...options, concurrency: 1 });
-      await until("it has taken them up", 10_000, () => stalled.log().includes("Took up 2 task(s)"));
-      await until("one runs", 10_000, async () => (await stalled.busySlots()) === 1);
-      stalled.kill("SIGSTOP");
-      const other = await fleet.executor({ broker, name: "other", lease: "2s", concurrency: 2 });
-      await until("the other has taken both over", 15_000, async () => (await other.busySlots()) === 2);
+      const { gate, client, ids, stalled, other } = await stallWithOneWaiting(fleet, await open(fleet));
       await fleet.openGate(gate);
       await until("the other has finished them", 10_000, async () => (await other.status()).done === 2);
       // As it wakes, the one that runs finds the gate open and frees its slot, before any renewal is answered.
       stalled.kill("SIGCONT");
 
       await until("the late one knows that it lost both", 10_000, async () => (await stalled.status()).lost === 2);
-      assert.deepEqual(await notDoneOnce(client, ids), []);
-      const starts = [...countById(fleet.ledger(), "start").values()];
-      assert.deepEqual(starts.toSorted(), [2, 3], "the one that waited was started by the killed and the other alone");
+      await theWaitingOneRanElsewhere(fleet, client, ids);
     });
   });
 }
