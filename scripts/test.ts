@@ -1,10 +1,12 @@
 /**
  * Runs all tests and counts them: `bun test` over everything, then the suites that must hold on Node and Deno too.
  * Arguments are handed to `bun test` (a folder, a file, `-t NAME`) and leave the other runtimes out.
- * Ends with one line, `N passed, N failed`, and exits with 1 when anything failed, or a suite ran nothing.
+ * Ends with what failed, once more, and one line, `N passed, N failed`; exits with 1 when anything failed, or a suite ran nothing.
  */
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
+
+import { failedTests, type Runner } from "./failed-tests.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const BIN = resolve(ROOT, "node_modules/.bin");
@@ -12,7 +14,7 @@ const BIN = resolve(ROOT, "node_modules/.bin");
 const SUITE_LIMIT_MS = 25 * 60_000;
 
 interface Suite {
-  readonly name: string;
+  readonly name: Runner;
   readonly command: string;
   readonly arguments: readonly string[];
   /** Where the runner says how many passed and how many failed; the first group is the number. */
@@ -49,6 +51,7 @@ const SUITES: readonly Suite[] = [
 
 let passed = 0;
 let failed = 0;
+const failures: string[] = [];
 for (const suite of given.length > 0 ? SUITES.slice(0, 1) : SUITES) {
   process.stdout.write(`\n== ${suite.name} ${suite.arguments.join(" ")}\n`);
   const { output, exitCode } = await run(suite);
@@ -58,8 +61,10 @@ for (const suite of given.length > 0 ? SUITES.slice(0, 1) : SUITES) {
   if (counts.failed === 0 && (exitCode !== 0 || ranNothing)) counts.failed = 1;
   passed += counts.passed;
   failed += counts.failed;
+  if (counts.failed > 0) failures.push(`-- ${suite.name}`, ...whatFailed(suite.name, output));
   process.stdout.write(`== ${suite.name}: ${counts.passed} passed, ${counts.failed} failed\n`);
 }
+if (failures.length > 0) process.stdout.write(`\n== what failed\n${failures.join("\n\n")}\n`);
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;
 
@@ -89,4 +94,10 @@ function run(suite: Suite): Promise<{ output: string; exitCode: number | null }>
 
 function count(output: string, pattern: RegExp): number {
   return [...output.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0);
+}
+
+/** A runner that failed without naming a test (it crashed, it was ended for its time) is shown by its last lines. */
+function whatFailed(name: Runner, output: string): string[] {
+  const found = failedTests(name, output);
+  return found.length > 0 ? found : [output.trimEnd().split("\n").slice(-24).join("\n")];
 }
