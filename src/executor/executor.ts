@@ -7,6 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Broker, Delivery } from "../broker/broker.ts";
 import {
   type CancelScope,
+  CapacityLimiter,
   Latch,
   moveOnAfter,
   type Nursery,
@@ -71,6 +72,7 @@ export class Executor implements StatusSource {
   readonly #view: StatusView;
   readonly #abandonment: Abandonment;
   readonly #ownName: OwnName;
+  readonly #beatTurn = new CapacityLimiter(1);
   readonly #bootAt = Date.now();
   #intake: Intake | null = null;
   #root: CancelScope | null = null;
@@ -175,9 +177,13 @@ export class Executor implements StatusSource {
       });
     }
     await moveOnAfter(scope, LAST_WORDS_MS, () => this.#logs.flush());
-    await moveOnAfter(scope, LAST_WORDS_MS, () =>
-      ifAvailable(async () => this.#ownName.leave(await heartbeatJson(heartbeat))),
-    );
+    await moveOnAfter(scope, LAST_WORDS_MS, ({ signal }) => ifAvailable(() => this.#leave(heartbeat, signal)));
+  }
+
+  /** Out of the fleet. The turn is not given back: a beat that came later would register us again. */
+  async #leave(heartbeat: HeartbeatParts, signal: AbortSignal): Promise<void> {
+    await this.#beatTurn.acquire(signal);
+    await this.#ownName.leave(await heartbeatJson(heartbeat));
   }
 
   /** Connects and beats for the first time. False: a drain was asked for before that. */
@@ -212,7 +218,8 @@ export class Executor implements StatusSource {
     const start = (name: string, run: (signal: AbortSignal) => Promise<unknown>): void =>
       startIn(name, (task) => run(task.signal));
     const forget = (delivery: Delivery): void => this.#forget(delivery);
-    start("heartbeat", (signal) => keepBeating(heartbeat, everyMs, () => this.#ownName.isOurs(), signal));
+    const isOurs = (): Promise<boolean> => this.#ownName.isOurs();
+    start("heartbeat", (signal) => keepBeating(heartbeat, everyMs, isOurs, this.#beatTurn, signal));
     start("abandonment", (signal) => this.#abandonment.run(signal));
     start("leases", (signal) => keepLeases(broker, this.#running, () => this.#held(), forget, leaseMs, signal));
     startIn("completion", (task) => this.#completion.run(task.scope));

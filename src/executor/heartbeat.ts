@@ -4,7 +4,7 @@
  */
 
 import type { Broker } from "../broker/broker.ts";
-import { sleep } from "../concurrency/index.ts";
+import { type CapacityLimiter, sleep } from "../concurrency/index.ts";
 import { isoWithOffset } from "./iso-time.ts";
 import type { Identity } from "./own-name.ts";
 import { untilAvailable } from "./patience.ts";
@@ -61,18 +61,21 @@ export async function beat(parts: HeartbeatParts): Promise<void> {
  * Beats until the signal aborts; one that fails is tried again until the broker is back.
  *
  * @param mayBeat - asked before each: false leaves it out.
+ * @param turn - held while a beat is under way; whoever leaves takes it for good, and none comes after that.
  */
 export async function keepBeating(
   parts: HeartbeatParts,
   everyMs: number,
   mayBeat: () => Promise<boolean>,
+  turn: CapacityLimiter,
   signal: AbortSignal,
 ): Promise<never> {
+  const beatIfAllowed = async (): Promise<void> => {
+    if (await mayBeat()) await beat(parts);
+  };
   for (;;) {
     await sleep(everyMs, signal);
-    await untilAvailable(async () => {
-      if (await mayBeat()) await beat(parts);
-    }, signal);
+    await untilAvailable(() => turn.withPermit(signal, beatIfAllowed), signal);
   }
 }
 
