@@ -271,7 +271,7 @@ export class ScopeNode {
     if (this.outer !== undefined) this.show(this.outer, this.clock.now());
   }
 
-  /** Goes below the root, where it can be seen, and where nobody waits for it. */
+  /** Goes below the root, where it can be seen, where nobody waits for it, and whose cancel reaches it. */
   abandon(): void {
     const from = this.parent;
     const root = this.root;
@@ -280,6 +280,8 @@ export class ScopeNode {
     this.leftBehindBy = from;
     if (this.counted) from?.childClosed();
     this.counted = false;
+    // Until now a shield around its caller may have kept that out.
+    if (this.outer !== undefined) this.show(this.outer, this.clock.now());
   }
 
   private childClosed(): void {

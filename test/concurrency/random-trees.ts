@@ -113,8 +113,10 @@ interface Model {
   asked: boolean;
   /** Something in its nursery has thrown a real error. */
   failed: boolean;
-  /** Its nursery has left without it: it runs on, and what is around it may have been left. */
+  /** Its nursery has left without it: it runs on, below the root, and what was around it may have been left. */
   abandoned: boolean;
+  /** A cancel was visible in it when it was abandoned, and stays so. */
+  abandonedCancelled: boolean;
   /** Every deadline it ever had. */
   readonly deadlines: number[];
 }
@@ -197,14 +199,20 @@ class Run {
 
   #model(scope: CancelScope, parent: Model | undefined): Model {
     const deadlines = [scope.deadline];
-    const model = { scope, parent, left: false, asked: false, failed: false, abandoned: false, deadlines };
+    const model = {
+      ...{ scope, parent, deadlines, left: false, asked: false, failed: false },
+      ...{ abandoned: false, abandonedCancelled: false },
+    };
     this.#models.push(model);
     return model;
   }
 
   #isVisible(model: Model | undefined): boolean {
     if (model === undefined) return false;
-    return model.scope.cancelCalled || (!model.scope.shield && this.#isVisible(model.parent));
+    if (model.scope.cancelCalled || model.abandonedCancelled) return true;
+    // What is abandoned goes below the root. It has seen a cancel by then, but not where its caller has a shield.
+    if (model.abandoned) return this.#root.cancelCalled;
+    return this.#isVisibleOutside(model);
   }
 
   #isVisibleOutside(model: Model): boolean {
@@ -396,7 +404,9 @@ class Run {
     this.#expect(graceMs < Infinity, "and only where there is a grace");
     const model = name.endsWith("(body)") ? nursery : alive.get(name);
     this.#expect(model !== undefined, "what is abandoned has not ended");
-    if (model !== undefined) model.abandoned = true;
+    if (model === undefined) return;
+    model.abandonedCancelled = this.#isVisible(model);
+    model.abandoned = true;
   }
 
   #startSoon({ nursery }: Place, { steps }: Step & { do: "startSoon" }): void {
