@@ -24,11 +24,15 @@ export function failedTests(runner: Runner, output: string): string[] {
   return rest > 0 ? [...shown, `(and ${rest} more)`] : shown;
 }
 
-/** Bun prints what a test said and its error first, then `(fail) NAME`; a time-out has one line more. */
+/**
+ * Bun prints what a test said and its error first, then `(fail) NAME`; a time-out has one line more. After a long run it
+ * names what failed once more, under `N tests failed:`.
+ */
 function failedInBun(lines: readonly string[]): string[][] {
   const failures: string[][] = [];
   let from = 0;
   for (const [index, line] of lines.entries()) {
+    if (/^\d+ tests? failed:$/.test(line)) break;
     if (line.startsWith("# Unhandled error between tests")) failures.push(lines.slice(index, index + MOST_LINES));
     if (line.startsWith("(fail) ")) {
       const hint = lines[index + 1]?.startsWith("  ^ ") ? 1 : 0;

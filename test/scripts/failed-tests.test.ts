@@ -14,7 +14,7 @@ import { failedTests, type Runner } from "../../scripts/failed-tests.ts";
 const BIN = resolve(import.meta.dirname, "../../node_modules/.bin");
 
 const COMMANDS: Readonly<Record<Runner, readonly string[]>> = {
-  bun: ["bun", "test", "--timeout", "2000"],
+  bun: ["bun", "test", "--timeout", "60000"],
   node: ["node", "--test", "--test-reporter=tap", "two.test.ts"],
   deno: ["deno", "test", "--allow-all", "--no-check", "--quiet", "two.test.ts"],
 };
@@ -36,11 +36,10 @@ const folder = mkdtempSync(join(tmpdir(), "taskexe-failed-tests-"));
 writeFileSync(join(folder, "two.test.ts"), TWO_OF_FOUR);
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(runner: Runner, environment: Record<string, string> = {}): string {
-  const [command, ...words] = COMMANDS[runner];
+function run(runner: Runner, [command, ...words] = COMMANDS[runner]): string {
   // A test runner that finds it was started by another one reports in another form.
   const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
-  const options = { cwd: folder, encoding: "utf8", env: { ...inherited, NO_COLOR: "1", ...environment } } as const;
+  const options = { cwd: folder, encoding: "utf8", env: { ...inherited, NO_COLOR: "1" } } as const;
   const { stdout, stderr } = spawnSync(join(BIN, command ?? ""), words, options);
   return stdout + stderr;
 }
@@ -65,13 +64,19 @@ test("a test that bun ends for its time is shown with the reason, a file that do
   );
   writeFileSync(join(folder, "lost.test.ts"), `import "./missing.ts";`);
   try {
-    const shown = failedTests("bun", run("bun")).join("\n");
+    const shown = failedTests("bun", run("bun", ["bun", "test", "--timeout", "2000"])).join("\n");
     assert.match(shown, /\(fail\) late .*\n.*timed out after 2000ms/);
     assert.match(shown, /Cannot find module '\.\/missing\.ts'/);
   } finally {
     rmSync(join(folder, "late.test.ts"));
     rmSync(join(folder, "lost.test.ts"));
   }
+});
+
+test("what bun names once more at the end of a long run is not shown twice", () => {
+  const output =
+    "(pass) one [1ms]\nerror: broke\n(fail) two [1ms]\n\n1 tests failed:\n(fail) two [1ms]\n\n 1 pass\n 1 fail\n";
+  assert.deepEqual(failedTests("bun", output), ["error: broke\n(fail) two [1ms]"]);
 });
 
 test("twenty failures are shown, of each the last twenty-four lines, and the rest is counted", () => {
