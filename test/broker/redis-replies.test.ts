@@ -10,7 +10,9 @@ import { RedisLine } from "../../src/broker/redis/redis-line.ts";
 import { ReplyDecoder, ReplyError } from "../../src/broker/redis/reply-decoder.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 
+/** Where a server is made to hang; elsewhere a machine that stands still for a while is no such server. */
 const QUIET_MS = 300;
+const PATIENT_MS = 30_000;
 
 let server: RedisServer;
 
@@ -84,19 +86,19 @@ test("what is no RESP 2 is refused, and said", () => {
   assert.throws(() => other.write(Buffer.from("$12x\r\n")), /no RESP 2: "x" in a number/);
 });
 
-function lineTo(port: number): { readonly line: RedisLine; readonly redis: Redis } {
+function lineTo(port: number, quietMs = PATIENT_MS): { readonly line: RedisLine; readonly redis: Redis } {
   const redis = new Redis({
     port,
     db: 3,
     protocol: 2,
     lazyConnect: true,
-    socketTimeout: QUIET_MS,
+    socketTimeout: quietMs,
     maxRetriesPerRequest: 0,
     retryStrategy: () => 10,
   });
   // The connection is lost on purpose.
   redis.on("error", () => undefined);
-  return { line: new RedisLine(redis, QUIET_MS), redis };
+  return { line: new RedisLine(redis, quietMs), redis };
 }
 
 function batchOf(...commands: readonly (readonly [string, ...(string | number)[]])[]): CommandBatch {
@@ -108,7 +110,7 @@ function batchOf(...commands: readonly (readonly [string, ...(string | number)[]
 test("commands reach Redis as they are, whatever their arguments hold", async () => {
   const { line } = lineTo(server.port);
   try {
-    await line.opened(AbortSignal.timeout(5_000));
+    await line.opened(AbortSignal.timeout(PATIENT_MS));
     await fc.assert(
       fc.asyncProperty(fc.array(TEXT, { maxLength: 20 }), async (texts) => {
         const replies = await line.send(batchOf(...texts.map((text) => ["ECHO", text] as const)));
@@ -128,7 +130,7 @@ test("a command over many entries ends those, in the db that was asked for; a re
   const { line } = lineTo(server.port);
   const redis = new Redis({ port: server.port, db: 3 });
   try {
-    await line.opened(AbortSignal.timeout(5_000));
+    await line.opened(AbortSignal.timeout(PATIENT_MS));
     const added = await line.send(batchOf(["XADD", "s", "*", "n", 1], ["XADD", "s", "*", "n", 2], ["XADD", "s"]));
     const entries = added.slice(0, 2).map(([, id]) => String(id));
     assert.match(added[2]?.[0]?.message ?? "", /wrong number of arguments/);
@@ -147,27 +149,39 @@ test("a command over many entries ends those, in the db that was asked for; a re
 test("an empty batch is answered at once, and a line that is not open says so", async () => {
   const { line } = lineTo(server.port);
   await assert.rejects(line.send(batchOf(["ECHO", "a"])), /not open/);
-  await line.opened(AbortSignal.timeout(5_000));
+  await line.opened(AbortSignal.timeout(PATIENT_MS));
   assert.deepEqual(await line.send(new CommandBatch()), []);
   line.close();
   await assert.rejects(line.send(batchOf(["ECHO", "a"])), /not open/);
 });
 
 test("a server that hangs while an answer is due counts as away; one that is merely idle does not", async () => {
-  const { line, redis } = lineTo(server.port);
+  const { line, redis } = lineTo(server.port, QUIET_MS);
+  /** Is answered in time, but by a machine that stands still: then the line is lost rightly, and asked once it is back. */
+  const echoes = async (text: string) => {
+    for (let tries = 1; ; tries += 1) {
+      await line.opened(AbortSignal.timeout(PATIENT_MS));
+      const begun = performance.now();
+      try {
+        return assert.deepEqual(await line.send(batchOf(["ECHO", text])), [[null, text]]);
+      } catch (error) {
+        if (tries === 5 || performance.now() - begun < QUIET_MS - 10) throw error;
+      }
+    }
+  };
   try {
-    await line.opened(AbortSignal.timeout(5_000));
+    await line.opened(AbortSignal.timeout(PATIENT_MS));
     const { stream } = redis;
     await once(stream, "timeout");
-    assert.deepEqual(await line.send(batchOf(["ECHO", "still there"])), [[null, "still there"]]);
+    assert.deepEqual([stream.destroyed, line.isOpen], [false, true]);
+    await echoes("still there");
     await server.kill("SIGSTOP");
     const begun = performance.now();
     await assert.rejects(line.send(batchOf(["ECHO", "a"])), /connection was lost/);
-    assert.ok(performance.now() - begun < 10 * QUIET_MS);
+    assert.ok(performance.now() - begun < 50 * QUIET_MS);
     assert.equal(line.isOpen, false);
     await server.kill("SIGCONT");
-    await line.opened(AbortSignal.timeout(10_000));
-    assert.deepEqual(await line.send(batchOf(["ECHO", "b"])), [[null, "b"]]);
+    await echoes("b");
   } finally {
     await server.kill("SIGCONT");
     line.close();
@@ -211,14 +225,14 @@ for (const [what, text, said] of [
     const door = await doorway();
     const { line, redis } = lineTo(door.port);
     try {
-      await line.opened(AbortSignal.timeout(5_000));
+      await line.opened(AbortSignal.timeout(PATIENT_MS));
       const { id } = line;
       const lost = new Promise((resolve) => redis.once("close", resolve));
       const failed = new Promise<Error>((resolve) => redis.once("error", resolve));
       door.say(text);
       assert.match((await failed).message, said);
       await lost;
-      await line.opened(AbortSignal.timeout(5_000));
+      await line.opened(AbortSignal.timeout(PATIENT_MS));
       assert.notEqual(line.id, id);
       assert.deepEqual(await line.send(batchOf(["ECHO", "c"])), [[null, "c"]]);
     } finally {
@@ -232,9 +246,9 @@ test("a user who may not ask for the connection's number is told so", async () =
   const admin = new Redis(server.url);
   await admin.call("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-client|id");
   const redis = new Redis({ port: server.port, protocol: 2, lazyConnect: true, username: "poor", password: "pw" });
-  const line = new RedisLine(redis, QUIET_MS);
+  const line = new RedisLine(redis, PATIENT_MS);
   try {
-    await assert.rejects(line.opened(AbortSignal.timeout(5_000)), /NOPERM/);
+    await assert.rejects(line.opened(AbortSignal.timeout(PATIENT_MS)), /NOPERM/);
   } finally {
     line.close();
     admin.disconnect();

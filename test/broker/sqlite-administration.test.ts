@@ -140,7 +140,7 @@ sentence(
     await broker.complete([done(await claimOne(broker, stage.signal), { uniqueKey: null })]);
     assert.equal((await broker.enqueue([task("four", { unique: { key: "k", ttlMs: null } })]))[0]?.created, true);
     const keys = () => ask("SELECT key FROM uniques ORDER BY key").map(({ key }) => key);
-    await eventually(2000, async () => {
+    await eventually(15_000, async () => {
       await broker.clean();
       return keys().length === 2;
     });
@@ -157,7 +157,7 @@ sentence("no line of a log outlives its task", async (stage) => {
   assert.equal(ask("SELECT * FROM logs").length, 2);
   await broker.complete([done(await claimOne(broker, stage.signal), { retentionMs: 1 })]);
   await broker.cancel(["cancelled"]);
-  await eventually(2000, async () => {
+  await eventually(15_000, async () => {
     await broker.clean();
     return ask("SELECT * FROM logs").length === 0;
   });
@@ -167,7 +167,7 @@ sentence("a task cancelled while a later attempt waited begins again from its fi
   const broker = await stage.open("a");
   await broker.enqueue([task("one")]);
   await broker.complete([retry(await claimOne(broker, stage.signal))]);
-  await eventually(2000, async () => (await broker.promote(10)).promoted === 1);
+  await eventually(15_000, async () => (await broker.promote(10)).promoted === 1);
   await broker.cancel(["one"]);
   assert.deepEqual(await broker.retry(["one"]), [{ id: "one", state: "cancelled", retried: true }]);
   await broker.enqueue([task("last")]);

@@ -73,7 +73,7 @@ sentence("a released task is the first again, a retried one the last", async (st
   assert.ok(first && second);
   await broker.complete([retry(first)]);
   await broker.release([second]);
-  await eventually(2000, async () => (await broker.promote(10)).promoted === 1);
+  await eventually(15_000, async () => (await broker.promote(10)).promoted === 1);
   assert.deepEqual((await claimAll(broker, 4, stage.signal)).map(idOf), ["t1", "t2", "t3", "t0"]);
 });
 
@@ -101,7 +101,7 @@ sentence("a record is gone once its retention is over", async (stage) => {
   assert.equal((await broker.record("short"))?.state, "done");
   assert.equal((await broker.record("waiting"))?.state, "cancelled");
   let purged = 0;
-  await eventually(5000, async () => {
+  await eventually(15_000, async () => {
     purged += (await broker.clean()).purged;
     return purged === 2;
   });
@@ -174,7 +174,7 @@ sentence("the books agree with the tasks, whatever was done", async (stage) => {
   for (let round = 0; round < 60; round += 1) {
     const broker = brokers[round % 2];
     assert.ok(broker);
-    const retentionMs = round % 3 === 0 ? 0 : 1 + (round % 5) * 1000;
+    const retentionMs = round % 3 === 0 ? 0 : 1 + (round % 5) * 60_000;
     await broker.enqueue(tasks(7, `r${round}-`).map((one, i) => ({ ...one, retentionMs, delayMs: i === 6 ? 1 : 0 })));
     const held = await claimAll(broker, 5, stage.signal);
     const [first, second, third, fourth, fifth] = held;
@@ -208,7 +208,7 @@ sentence("the index of ids is swept, and whoever is still there is still found",
   // With the last task gone, everything goes.
   await broker.complete([done(await claimOne(broker, stage.signal), { retentionMs: 0 })]);
   await broker.cancel(["survivor"]);
-  await eventually(5000, async () => (await broker.clean()).purged === 0 && ids() < 60_000);
+  await eventually(15_000, async () => (await broker.clean()).purged === 0 && ids() < 60_000);
 });
 
 sentence("a file that was large gives its space back", async (stage) => {
@@ -223,7 +223,7 @@ sentence("a file that was large gives its space back", async (stage) => {
     const held = await claimAll(broker, 100, stage.signal);
     await broker.complete(held.map((delivery) => done(delivery, { retentionMs: 0 })));
   }
-  await eventually(5000, async () => {
+  await eventually(30_000, async () => {
     await broker.clean();
     return pages() < before / 3;
   });

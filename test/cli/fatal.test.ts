@@ -3,8 +3,10 @@
  * which key, and ends with 1; where streams are deleted, it makes them again.
  */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Place, SLOW, said, untilBy } from "../executor/place.ts";
+import { LEDGER_TASKS } from "../support/ledger.ts";
 
 async function withRedis(use: (place: Place, redis: Awaited<ReturnType<Place["redis"]>>) => Promise<void>) {
   await Place.with(async (place) => use(place, await place.redis()));
@@ -25,16 +27,22 @@ describe("an executor whose db is meddled with", () => {
   test("finishes what runs, tells the path as text and as JSON, and ends with 1", SLOW, async () => {
     await withRedis(async (place, redis) => {
       for (const format of ["pretty", "json"]) {
-        const executor = await place.executor(redis.url, { name: "one", args: ["--log", format] });
+        const executor = await place.executor(redis.url, {
+          ...{ name: "one", tasks: LEDGER_TASKS, args: ["--log", format] },
+          env: { LEDGER: join(place.folder, "ledger") },
+        });
         const client = await place.client(redis.url);
         const id = `slow-${format}`;
-        const enqueue = ["enqueue", "sleep", '{"ms":1500}', "--id", id, "--broker", redis.url];
+        // It runs until its gate is there, however long all of this takes.
+        const payload = JSON.stringify({ gate: join(place.folder, id) });
+        const enqueue = ["enqueue", "ledger", payload, "--id", id, "--broker", redis.url];
         assert.equal((await place.run(enqueue)).code, 0);
         await untilBy(executor, "it runs", async () => (await executor.busySlots()) === 1);
         await redis.cli(["set", "taskexe:scheduled:common", "x"]);
         await said(executor, /Draining: \w+ failed/);
         assert.equal((await client.record(id))?.state, "running");
         await redis.cli(["del", "taskexe:scheduled:common"]);
+        await place.write({ [id]: "" });
         assert.equal((await executor.exit).code, 1);
         assert.equal((await client.record(id))?.state, "done");
         // Whoever comes across the key first.

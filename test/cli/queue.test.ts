@@ -154,7 +154,7 @@ test("status without an executor tells what the broker knows", async () => {
   );
   assert.equal(queued.bulk, 2_502);
   assert.deepEqual(answer.fleet, []);
-  const shown = await bench.run(["status", "--listen", "127.0.0.1:1", "--queues", "bulk"]);
+  const shown = await bench.status(["--listen", "127.0.0.1:1", "--queues", "bulk"]);
   assert.match(shown.stderr, /no executor answers at 127\.0\.0\.1:1 \(the connection is refused\)/);
   assert.match(shown.stdout, /bulk +2502 +0 +0 +0/);
   assert.match(shown.stdout, /no executor is registered/);
@@ -178,7 +178,7 @@ test("enqueue --wait prints the result, and exits with 1 when the task ends dead
 
   const waiting = bench.start(["enqueue", "sleep", '{"ms":600000}', "--id", "nap", ...work]);
   await until(async () => JSON.stringify(await (await fetch(`${executor.url}/status`)).json()).includes('"nap"'));
-  const status = await bench.run(["status", "--url", executor.url]);
+  const status = await bench.status(["--url", executor.url]);
   assert.match(status.stdout, /slots +1 of 5 taken/);
   assert.match(status.stdout, /nap +sleep/);
   assert.match((await bench.run(["cancel", "nap"])).stdout, /nap +running +being cancelled/);

@@ -107,17 +107,21 @@ test("every one of the advised rights is needed: without it something is refused
     await admin.flushall();
     await admin.call("ACL", "SETUSER", "worker", "reset", "on", ">pw", ...RIGHTS.filter((each) => each !== right));
     await admin.call("ACL", "LOG", "RESET");
-    const executor = bench.start(["run", "--listen", "off", "--broker", broker]);
-    await bench.run(["cancel", "nobody", "--broker", broker]);
-    // This one it needs when it leaves while a read waits, everything else before.
-    if (right === "+client|unblock") {
-      await until(async () => /^blocked_clients:[1-9]/m.test(await admin.info("clients")));
-      executor.process.kill("SIGTERM");
-    } else {
-      await until(async () => (await refused(admin)).length > 0);
-      executor.process.kill("SIGKILL");
+    // This one it needs when it leaves while a read waits, everything else before. A read that waits may just have ended
+    // when the signal comes.
+    const isForTheEnd = right === "+client|unblock";
+    for (let round = 0; round < (isForTheEnd ? 5 : 1) && (await refused(admin)).length === 0; round++) {
+      const executor = bench.start(["run", "--listen", "off", "--broker", broker]);
+      await bench.run(["cancel", "nobody", "--broker", broker]);
+      if (isForTheEnd) {
+        await until(async () => /^blocked_clients:[1-9]/m.test(await admin.info("clients")));
+        executor.process.kill("SIGTERM");
+      } else {
+        await until(async () => (await refused(admin)).length > 0);
+        executor.process.kill("SIGKILL");
+      }
+      await executor.ended;
     }
-    await executor.ended;
     assert.ok((await refused(admin)).length > 0, `${right} is not needed`);
   }
 });

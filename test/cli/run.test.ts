@@ -5,7 +5,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { VERSION } from "../../src/version.ts";
-import { Bench, type Running, until } from "./program.ts";
+import { LEDGER_TASKS } from "../support/ledger.ts";
+import { addressOf, Bench, type Running, until } from "./program.ts";
 
 let bench: Bench;
 beforeEach(() => {
@@ -18,6 +19,18 @@ async function stop(executor: Running): Promise<string> {
   const { code, stderr } = await executor.ended;
   assert.equal(code, 0, stderr);
   return stderr;
+}
+
+/** Enqueues a task that runs until its gate is opened, and waits until it runs. Gives what opens the gate. */
+async function gated(id: string): Promise<() => void> {
+  const gate = join(bench.folder, `gate-${id}`);
+  await bench.run(["enqueue", "ledger", JSON.stringify({ gate }), "--id", id]);
+  await until(async () => (await bench.run(["task", id])).stdout.includes("running"));
+  return () => writeFileSync(gate, "");
+}
+
+async function untilDraining({ url }: { readonly url: string }): Promise<void> {
+  await until(async () => ((await (await fetch(`${url}/status`)).json()) as { state: string }).state === "draining");
 }
 
 test("the first line says version, name, broker and why, queues, concurrency, handlers and address", async () => {
@@ -55,7 +68,7 @@ test("--listen off opens no port", async () => {
 
 test("HTTP answers while the broker cannot be reached, and a signal ends the start", async () => {
   const executor = bench.start(["run", "--broker", "redis://:s3cret@127.0.0.1:1/1", "--listen", "127.0.0.1:0"]);
-  const [, url] = await executor.says(/HTTP on (http:\/\/[\d.:]+)/);
+  const url = await addressOf(executor);
   const response = await fetch(`${url}/status`);
   assert.equal(response.status, 200);
   const status = (await response.json()) as { state: string };
@@ -101,10 +114,13 @@ test("a handler file beside the executor runs", async () => {
 });
 
 test("SIGTERM waits for what runs, within the grace", async () => {
-  const executor = await bench.executor(["--grace", "20s"]);
-  await bench.run(["enqueue", "sleep", '{"ms":1500}', "--id", "short"]);
-  await until(async () => (await bench.run(["task", "short"])).stdout.includes("running"));
-  await stop(executor);
+  const executor = await bench.executor(["--grace", "20s", "--tasks", LEDGER_TASKS]);
+  const open = await gated("short");
+  executor.process.kill("SIGTERM");
+  await untilDraining(executor);
+  open();
+  const { code, stderr } = await executor.ended;
+  assert.equal(code, 0, stderr);
   assert.match((await bench.run(["task", "short"])).stdout, /state +done/);
 });
 
@@ -117,22 +133,21 @@ for (const [signal, code] of [
     await bench.run(["enqueue", "sleep", '{"ms":600000}', "--id", "long"]);
     await until(async () => (await bench.run(["task", "long"])).stdout.includes("running"));
     executor.process.kill(signal);
-    await until(
-      async () => ((await (await fetch(`${executor.url}/status`)).json()) as { state: string }).state === "draining",
-    );
+    await untilDraining(executor);
     executor.process.kill(signal);
     assert.equal((await executor.ended).code, code);
   });
 }
 
 test("after kill -9 the next start has the same name and finishes the task", async () => {
-  const first = await bench.executor(["--lease", "1s"]);
+  const given = ["--lease", "1s", "--tasks", LEDGER_TASKS];
+  const first = await bench.executor(given);
   const { name } = (await (await fetch(`${first.url}/status`)).json()) as { name: string };
-  await bench.run(["enqueue", "sleep", '{"ms":1000}', "--id", "survivor"]);
-  await until(async () => (await bench.run(["task", "survivor"])).stdout.includes("running"));
+  const open = await gated("survivor");
   first.process.kill("SIGKILL");
   await first.ended;
-  const second = await bench.executor(["--lease", "1s"]);
+  open();
+  const second = await bench.executor(given);
   assert.equal(((await (await fetch(`${second.url}/status`)).json()) as { name: string }).name, name);
   await until(async () => /state +done/.test((await bench.run(["task", "survivor"])).stdout));
   await stop(second);

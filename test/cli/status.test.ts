@@ -12,7 +12,7 @@ test("status says so when the executor that answers works on another broker than
   const executor = await bench.executor(["--broker", "sqlite:mine.db"]);
   const { host } = new URL(executor.url);
   const ask = (broker: string, ...given: string[]) =>
-    bench.run(["status", "--listen", host, ...given], { env: { TASKEXE_BROKER: broker } });
+    bench.status(["--listen", host, ...given], { env: { TASKEXE_BROKER: broker } });
   const other = await ask("redis://user:s3cret@elsewhere/1");
   assert.equal(
     other.stderr,
@@ -22,13 +22,13 @@ test("status says so when the executor that answers works on another broker than
   const json = await ask("redis://elsewhere/1", "--json");
   assert.match(json.stderr, /works on sqlite:mine\.db, not on redis:\/\/elsewhere:6379\/1/);
   assert.equal(JSON.parse(json.stdout).broker.url, "sqlite:mine.db");
-  const flag = await bench.run(["status", "--listen", host, "--broker", "sqlite:other.db"]);
+  const flag = await bench.status(["--listen", host, "--broker", "sqlite:other.db"]);
   assert.match(flag.stderr, /works on sqlite:mine\.db, not on sqlite:other\.db \(flag --broker\)/);
 
   for (const same of ["sqlite:mine.db", `sqlite:${join(bench.folder, "mine.db")}`]) {
     assert.equal((await ask(same)).stderr, "");
   }
-  assert.equal((await bench.run(["status", "--url", executor.url])).stderr, "");
+  assert.equal((await bench.status(["--url", executor.url])).stderr, "");
   executor.process.kill("SIGTERM");
   assert.equal((await executor.ended).code, 0);
 });

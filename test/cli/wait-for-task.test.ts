@@ -1,11 +1,14 @@
 /** `enqueue` and `enqueue --wait` over a broker that goes away meanwhile. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { Redis } from "ioredis";
 import { BrokerUnavailableError } from "../../src/broker/broker.ts";
 import { waitForTask } from "../../src/cli/wait-for-task.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { MockClock } from "../../src/testing.ts";
+import { LEDGER_TASKS } from "../support/ledger.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { outputOf } from "./captured.ts";
 import { Bench, until } from "./program.ts";
@@ -16,13 +19,26 @@ after(() => bench.close());
 test("enqueue --wait bears a restart of Redis and prints the result", async () => {
   const redis = await startRedis({ appendonly: true });
   try {
-    const executor = await bench.executor(["--broker", redis.url]);
-    const given = ["enqueue", "sleep", '{"ms":1500}', "--id", "nap", "--wait", "--json", "--broker", redis.url];
-    const waiting = bench.start(given);
+    const executor = await bench.executor(["--broker", redis.url, "--tasks", LEDGER_TASKS]);
+    // It runs until its gate is there, so it cannot have ended before Redis goes away.
+    const gate = join(bench.folder, "gate");
+    const payload = JSON.stringify({ gate });
+    const waiting = bench.start([
+      "enqueue",
+      "ledger",
+      payload,
+      "--id",
+      "nap",
+      "--wait",
+      "--json",
+      "--broker",
+      redis.url,
+    ]);
     await until(async () => (await bench.run(["task", "nap", "--broker", redis.url])).stdout.includes("running"));
     await redis.kill("SIGKILL");
     await waiting.says(/the broker is away; it is asked again for up to 30 s/);
     await redis.restart();
+    writeFileSync(gate, "");
     const { stdout, code } = await waiting.ended;
     assert.deepEqual([JSON.parse(stdout).state, code], ["done", 0]);
     executor.process.kill("SIGTERM");

@@ -180,10 +180,11 @@ onRedis("the wait for a broker has an end, and so has the number of those who wa
     assert.ok(result.status === "rejected" && result.reason instanceof BrokerUnavailableError);
     assert.match(result.reason.message, /^not enqueued within 1000 ms: /);
   }
-  assert.ok(performance.now() - begun < 8_000);
+  // Not the wait of a client that was told nothing of it.
+  assert.ok(performance.now() - begun < 20_000);
   await redis.restart();
   // Room again.
-  await until("the client is connected again", 10_000, () => client.enqueue("idle", 5, { id: "after" }));
+  await until("the client is connected again", 20_000, () => client.enqueue("idle", 5, { id: "after" }));
 });
 
 test("connecting to nobody fails within the wait, and the address shows no password", async () => {

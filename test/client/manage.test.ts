@@ -30,7 +30,7 @@ onBothBrokers("watch tells states, log lines and progress as they come, and ends
   const watching = (async () => {
     for await (const event of client.watch("w")) events.push(event);
   })();
-  const seen = (what: string) => until(what, 10_000, () => short(events).includes(what));
+  const seen = (what: string) => until(what, 20_000, () => short(events).includes(what));
   await seen("queued");
   const [delivery] = await claim(executor, 1);
   assert.ok(delivery);

@@ -307,7 +307,8 @@ test("rule 59: a time beyond the reach of setTimeout does not fire at once, but 
   });
   assert.equal(outcome.cancelled, false);
   assert.ok(delays.length > 0);
-  for (const delay of delays) assert.ok(Number(delay) <= 2 ** 31 - 1, `setTimeout was given ${String(delay)} ms`);
+  // Whoever else asks meanwhile may give no delay at all.
+  for (const delay of delays) assert.ok(Number(delay ?? 0) <= 2 ** 31 - 1, `setTimeout was given ${String(delay)} ms`);
 });
 
 test("rule 59: a timer that is taken back does not fire", async () => {

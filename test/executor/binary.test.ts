@@ -56,16 +56,21 @@ describe("the compiled executable", () => {
   }
 
   test("tells its version at once", SLOW, async () => {
-    const times: number[] = [];
-    for (let i = 0; i < 5; i++) {
+    let [quickest, quickestOther] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    const isQuick = (): boolean => quickest < Math.max(150, 8 * quickestOther);
+    // More often on a machine that is too busy to be quick at first.
+    for (let i = 0; i < 5 || (i < 30 && !isQuick()); i++) {
       const begun = performance.now();
       const { code, stdout } = await run(["version"]);
-      times.push(performance.now() - begun);
+      quickest = Math.min(quickest, performance.now() - begun);
       assert.equal(code, 0);
       assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+      // What it takes at the least to start a program of this size on this machine now.
+      const begunOther = performance.now();
+      await promisify(execFile)(join(PROJECT, "node_modules/.bin/bun"), ["-e", "1"]);
+      quickestOther = Math.min(quickestOther, performance.now() - begunOther);
     }
-    const quickest = Math.min(...times);
-    assert.ok(quickest < 150, `the quickest took ${quickest} ms`);
+    assert.ok(isQuick(), `the quickest took ${quickest} ms; a program that does nothing takes ${quickestOther} ms`);
   });
 
   test(

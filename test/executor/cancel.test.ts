@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../src/broker/broker.ts";
 import type { ExecutorProcess } from "../support/executor-process.ts";
+import { quickEnough } from "../support/quick-enough.ts";
 import { drained, Place, type RedisServer, recordOnce, SLOW, said, untilBy } from "./place.ts";
 
 const TASKS = {
@@ -16,17 +17,18 @@ const TASKS = {
     import { defineTask } from "taskexe";
     export default defineTask({ type: "touch", run: ({ payload }) => writeFile(payload.file, "ran") });`,
   // Runs until the file is there, whatever its signal says.
-  "tasks/deaf.ts": `import { existsSync } from "node:fs";
+  "tasks/deaf.ts": `import { existsSync, writeFileSync } from "node:fs";
     import { setTimeout as pause } from "node:timers/promises";
     import { defineTask } from "taskexe";
     export default defineTask({ type: "deaf", async run({ payload }) {
+      writeFileSync(payload.begun, "");
       while (!existsSync(payload.until)) await pause(20);
       return "ended after all";
     } });`,
 };
 
-/** A cancel is seen within a second; the rest is for starting the command and for a busy machine. */
-const SEEN_MS = 3_000;
+/** A cancel is seen within a second; the rest is for a busy machine. */
+const SEEN_MS = 1_500;
 
 for (const kind of ["redis", "sqlite"] as const) {
   describe(`a cancel on ${kind}`, () => {
@@ -62,12 +64,13 @@ for (const kind of ["redis", "sqlite"] as const) {
       await untilBy(executor, `${id} runs`, async () => (await executor.status()).current[id] !== undefined);
     };
 
-    /** Runs a task of a minute, cancels it by `how`, and gives how long it then took to end, in ms. */
-    const endsAfter = async (id: string, how: () => Promise<unknown>): Promise<number> => {
+    /** Runs a task of a minute, cancels it by `how`, and gives how long after that it took to end, in ms. */
+    const endsAfter = async (id: string, how: (id: string) => Promise<unknown>): Promise<number> => {
       await enqueue(id, "sleep", { ms: 60_000 });
       await runs(id);
+      await how(id);
+      // Only now: how long a process takes to start says nothing of the cancel.
       const begun = performance.now();
-      await how();
       const record = await recordOnce("cancelled", executor, broker, id);
       const ms = performance.now() - begun;
       assert.equal(record.result, null);
@@ -97,25 +100,25 @@ for (const kind of ["redis", "sqlite"] as const) {
     });
 
     test("a running task that listens ends within a second of a cancel from the command line", SLOW, async () => {
-      const ms = await endsAfter("by-command", () => cancel("by-command"));
-      assert.ok(ms < SEEN_MS, `it took ${ms} ms`);
+      await quickEnough("its end", SEEN_MS, (attempt) => endsAfter(`by-command-${attempt}`, cancel));
     });
 
     test("a running task that listens ends within a second of a cancel by another process's client", SLOW, async () => {
-      const ms = await endsAfter("by-client", () => broker.cancel(["by-client"]));
-      assert.ok(ms < 1_500, `it took ${ms} ms`);
+      await quickEnough("its end", SEEN_MS, (attempt) =>
+        endsAfter(`by-client-${attempt}`, (id) => broker.cancel([id])),
+      );
     });
 
     test("a running task ends within a second of RagFlow's flag", { ...SLOW, skip: kind !== "redis" }, async () => {
-      const flag = ["SET", "by-flag-cancel", "x", "EX", "3600"];
-      const ms = await endsAfter("by-flag", () => redis.cli(flag));
-      assert.ok(ms < 1_500, `it took ${ms} ms`);
+      const flag = (id: string) => redis.cli(["SET", `${id}-cancel`, "x", "EX", "3600"]);
+      await quickEnough("its end", SEEN_MS, (attempt) => endsAfter(`by-flag-${attempt}`, flag));
     });
 
     test("a task that ignores its cancel is named after the grace and keeps its slot until it ends", SLOW, async () => {
       const gate = join(place.folder, "gate");
-      await enqueue("deaf", "deaf", { until: gate });
-      await runs("deaf");
+      const begun = join(place.folder, "deaf-has-begun");
+      await enqueue("deaf", "deaf", { until: gate, begun });
+      await untilBy(executor, "it has begun", () => existsSync(begun));
       await cancel("deaf");
       await said(
         executor,

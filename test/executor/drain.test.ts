@@ -5,9 +5,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { enqueueAll, ledgerTasks, notDoneOnce, withFleet } from "../support/fleet.ts";
+import { enqueueAll, type Fleet, ledgerTasks, notDoneOnce, withFleet } from "../support/fleet.ts";
 import { countById } from "../support/ledger.ts";
 import { QUEUES } from "../support/queues.ts";
+import { quickEnough } from "../support/quick-enough.ts";
 import { until } from "../support/until.ts";
 
 const SLOTS = 50;
@@ -21,13 +22,15 @@ for (const { kind, open } of QUEUES) {
     await withFleet(async (fleet) => {
       const broker = await open(fleet);
       const client = await fleet.client(broker);
-      const executor = await fleet.executor({ broker, concurrency: SLOTS, grace: "10s" });
-      const ids = await enqueueAll(client, ledgerTasks(SLOTS, { ms: 2_000 }));
+      const executor = await fleet.executor({ broker, concurrency: SLOTS, grace: "30s" });
+      const gate = fleet.path("gate");
+      const ids = await enqueueAll(client, ledgerTasks(SLOTS, { gate }));
       await until("all slots are taken", 10_000, async () => (await executor.busySlots()) === SLOTS);
       const waiting = await enqueueAll(client, ledgerTasks(3, {}, "later"));
       executor.kill("SIGTERM");
-      await until("it says that it drains", 2_000, async () => (await executor.status()).state === "draining");
+      await until("it says that it drains", 10_000, async () => (await executor.status()).state === "draining");
       assert.equal((await executor.get("/readyz")).code, 503);
+      await fleet.openGate(gate);
 
       assert.deepEqual(await executor.exit, { code: 0, signal: null });
       assert.deepEqual(await notDoneOnce(client, ids), []);
@@ -39,37 +42,43 @@ for (const { kind, open } of QUEUES) {
   });
 
   test(`over ${kind} tasks that outlast the grace are handed back and start elsewhere within a second`, {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const broker = await open(fleet);
-      const client = await fleet.client(broker);
-      const leaving = await fleet.executor({ broker, concurrency: SLOTS, grace: "1s", name: "leaving" });
-      const ids = await enqueueAll(client, ledgerTasks(SLOTS, { ms: 60_000 }));
-      await until("all slots are taken", 10_000, async () => (await leaving.busySlots()) === SLOTS);
-      const staying = await fleet.executor({ broker, concurrency: SLOTS, name: "staying" });
-      leaving.kill("SIGTERM");
-
-      assert.deepEqual(await leaving.exit, { code: 0, signal: null });
-      await until("the other runs all of them", 10_000, async () => (await staying.busySlots()) === SLOTS);
-      const ledger = fleet.ledger();
-      const stopped = ledger.filter(({ what, pid }) => what === "stopped" && pid === leaving.pid);
-      const begun = ledger.filter(({ what, pid }) => what === "start" && pid === staying.pid);
-      assert.equal(stopped.length, SLOTS);
-      const tookMs = Math.max(...begun.map(({ at }) => at)) - Math.max(...stopped.map(({ at }) => at));
-      assert.ok(tookMs < STARTED_WITHIN_MS, `the last was started ${tookMs} ms after it was stopped`);
-      process.stderr.write(`      ${kind}: handed back and started elsewhere within ${tookMs} ms\n`);
-
-      const records = await Promise.all(ids.map((id) => client.record(id)));
-      assert.deepEqual(new Set(records.map((record) => record?.executor)), new Set(["staying"]));
-      // A hand-back is no failure and no crash: it costs nothing of a task's budgets.
-      assert.deepEqual(new Set(records.map((record) => `${record?.attempt} ${record?.crashes}`)), new Set(["1 0"]));
-      assert.deepEqual(
-        (await client.fleet()).map(({ name }) => name),
-        ["staying"],
-      );
+    const tookMs = await quickEnough("the start of the last one", STARTED_WITHIN_MS, async () => {
+      let tookMs = Number.NaN;
+      await withFleet(async (fleet) => {
+        tookMs = await handBack(fleet, await open(fleet));
+      });
+      return tookMs;
     });
+    process.stderr.write(`      ${kind}: handed back and started elsewhere within ${tookMs} ms\n`);
   });
+}
+
+/** Has an executor leave with all its slots full; gives how long after their end the last of its tasks began elsewhere. */
+async function handBack(fleet: Fleet, broker: string): Promise<number> {
+  const client = await fleet.client(broker);
+  const leaving = await fleet.executor({ broker, concurrency: SLOTS, grace: "1s", name: "leaving" });
+  const ids = await enqueueAll(client, ledgerTasks(SLOTS, { ms: 60_000 }));
+  await until("all slots are taken", 10_000, () => fleet.begunBy(leaving) === SLOTS);
+  const staying = await fleet.executor({ broker, concurrency: SLOTS, name: "staying" });
+  leaving.kill("SIGTERM");
+
+  assert.deepEqual(await leaving.exit, { code: 0, signal: null });
+  await until("the other runs all of them", 10_000, () => fleet.begunBy(staying) === SLOTS);
+  const ledger = fleet.ledger();
+  const stopped = ledger.filter(({ what, pid }) => what === "stopped" && pid === leaving.pid);
+  const begun = ledger.filter(({ what, pid }) => what === "start" && pid === staying.pid);
+  assert.equal(stopped.length, SLOTS);
+  const records = await Promise.all(ids.map((id) => client.record(id)));
+  assert.deepEqual(new Set(records.map((record) => record?.executor)), new Set(["staying"]));
+  // A hand-back is no failure and no crash: it costs nothing of a task's budgets.
+  assert.deepEqual(new Set(records.map((record) => `${record?.attempt} ${record?.crashes}`)), new Set(["1 0"]));
+  assert.deepEqual(
+    (await client.fleet()).map(({ name }) => name),
+    ["staying"],
+  );
+  return Math.max(...begun.map(({ at }) => at)) - Math.max(...stopped.map(({ at }) => at));
 }
 
 for (const [signal, code] of [
@@ -84,10 +93,10 @@ for (const [signal, code] of [
       await enqueueAll(client, ledgerTasks(1, { ms: 60_000 }));
       await until("it runs the task", 10_000, async () => (await executor.busySlots()) === 1);
       executor.kill(signal);
-      await until("it drains", 5_000, async () => (await executor.status()).state === "draining");
+      await until("it drains", 10_000, async () => (await executor.status()).state === "draining");
       // Two within 50 ms count as one, since a terminal and npm may send the same one twice.
       const begun = performance.now();
-      await until("the second is not taken for the first", 1_000, () => performance.now() - begun > 100);
+      await until("the second is not taken for the first", 10_000, () => performance.now() - begun > 100);
       executor.kill(signal);
       assert.deepEqual(await executor.exit, { code, signal: null });
     });

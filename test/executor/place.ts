@@ -125,18 +125,25 @@ export class Place {
 
 const ENDED = Symbol("ended");
 
-/** Asks as `until` does, as long as the executor lives; once it has ended nothing will come any more. */
+/** Asks as `until` does, as long as the executor lives, and once more after that: then nothing will come any more. */
 export async function untilBy<T>(
   executor: ExecutorProcess,
   what: string,
   ask: () => T | Promise<T>,
 ): Promise<Exclude<T, false | null | undefined>> {
   const tail = () => executor.log().slice(-4_000);
-  const answer = await until(what, PATIENCE_MS, async () => (executor.hasEnded ? ENDED : await ask())).catch(
-    (error) => {
-      throw new Error(`the executor's log ends with:\n${tail()}`, { cause: error });
-    },
-  );
+  const answer = await until(what, PATIENCE_MS, async () => {
+    const hasEnded = executor.hasEnded;
+    try {
+      const found = await ask();
+      if (!hasEnded || (found !== false && found !== null && found !== undefined)) return found;
+    } catch (error) {
+      if (!hasEnded) throw error;
+    }
+    return ENDED;
+  }).catch((error) => {
+    throw new Error(`the executor's log ends with:\n${tail()}`, { cause: error });
+  });
   if (answer === ENDED) throw new Error(`the executor ended before ${what}:\n${tail()}`);
   return answer as Exclude<T, false | null | undefined>;
 }

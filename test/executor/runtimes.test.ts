@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { drained, Place, PROJECT, SLOW } from "./place.ts";
+import { drained, Place, PROJECT, SLOW, untilBy } from "./place.ts";
 
 const TASKS = {
   "outside/where.ts": `import { defineTask, sleep } from "taskexe";
@@ -38,6 +38,7 @@ for (const [name, program] of Object.entries(RUNTIMES)) {
           const enqueue = ["enqueue", "where", '{"n":1}', "--wait", "--broker", url];
           const { code, stdout, stderr } = await place.run(enqueue, { program });
           assert.deepEqual([code, stdout === "" ? stderr : JSON.parse(stdout)], [0, { runtime: name, n: 2 }]);
+          await untilBy(executor, "it is counted", async () => (await executor.status()).done >= 1);
           const { done, pid, version } = await executor.status();
           assert.deepEqual([done, pid], [1, executor.pid]);
           assert.match(version, /^\d+\.\d+\.\d+$/);

@@ -26,7 +26,7 @@ const task = (id: string, queue = "common") => {
 /** Runs the body against a server over the stage; afterwards the server must end. */
 async function served(body: (url: string, stop: () => void) => Promise<void>): Promise<void> {
   const root = openRoot();
-  root.deadline = performance.now() + 30_000;
+  root.deadline = performance.now() + 60_000;
   await withNursery(root, async (nursery) => {
     const { port } = await nursery.start<HttpAddress>(nursery.scope, (task, started) => {
       const api = { broker: stage.broker, token: null, retentionMs: 0 };
@@ -85,13 +85,13 @@ test("a watch sends states, logs and progress as they come, and ends with the ta
       const decoder = new TextDecoder();
       for await (const chunk of response.body ?? []) text += decoder.decode(chunk, { stream: true });
     })();
-    await until("the first state comes", 5_000, () => text.includes("queued"));
+    await until("the first state comes", 20_000, () => text.includes("queued"));
     const [delivery] = await claim(stage.broker, 1);
     assert.ok(delivery);
     const write = { delivery, id: "seen", type: "work", attempt: 1, startedAt: Date.now() };
     await stage.broker.writeProgress([{ ...write, progress: 0.5, progressMsg: "10:00:00 half\u2028way" }]);
     await stage.broker.appendLogs([{ id: "seen", lines: [{ at: 1, level: "info", text: "a\nb" }] }]);
-    await until("the progress comes", 5_000, () => text.includes("half"));
+    await until("the progress comes", 20_000, () => text.includes("half"));
     await end(stage.broker, [delivery], { kind: "done", result: 42 });
     await reading;
     const events = eventsIn(text);
@@ -127,7 +127,7 @@ test("a server that stops ends its watches", async () => {
     await reader?.read();
     stop();
     // Cut off or closed: either way it ends.
-    await until("the stream ends", 5_000, async () => (await reader?.read().catch(() => ({ done: true })))?.done);
+    await until("the stream ends", 20_000, async () => (await reader?.read().catch(() => ({ done: true })))?.done);
   });
 });
 

@@ -121,6 +121,7 @@ async function promote(system: System, name: string): Promise<void> {
 /** The time of all records of a state is over, and somebody cleans up. */
 async function expireAndClean(system: System, state: EndedState, name: string): Promise<void> {
   const { raw, model } = system;
+  await raw.keepRecords();
   for (const task of model.in(state)) {
     await raw.expireRecord(task);
     // While its entry stands in line, whoever claims that must be able to know what it is.

@@ -148,6 +148,17 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
       if (state !== "done" && state !== "dead" && state !== "cancelled") return;
       await redis.zadd(INDEX_OF[state](queue), "XX", trueNow() - 40 * DAY, id);
     },
+    async keepRecords() {
+      for (const queue of QUEUES) {
+        for (const id of await redis.zrange(cancelledKey(queue), "0", "-1")) {
+          const keptMs =
+            Number(await redis.zscore(cancelledKey(queue), id)) -
+            Number(await redis.hget(recordKey(id), "finished_at"));
+          assert.ok(keptMs >= 60_000, `the cancelled ${id} is kept for ${keptMs} ms`);
+          await redis.zadd(cancelledKey(queue), "XX", "GT", trueNow() + DAY, id);
+        }
+      }
+    },
     async expireKey(queue, key) {
       await redis.del(uniqueKey(queue, key));
     },

@@ -8,8 +8,17 @@ import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { QUEUES, type Raw } from "./system.ts";
 
+/** In memory where there is such a folder: what is compared here does not need the disk, and some disks are slow. */
+async function makeFolder(): Promise<string> {
+  try {
+    return await mkdtemp("/dev/shm/taskexe-model-");
+  } catch {
+    return await mkdtemp(join(tmpdir(), "taskexe-model-"));
+  }
+}
+
 export async function sqliteRaw(): Promise<Raw> {
-  const folder = await mkdtemp(join(tmpdir(), "taskexe-model-"));
+  const folder = await makeFolder();
   const path = join(folder, "tasks.db");
   const url = `sqlite:${path}`;
   const first = new SqliteBroker(url, { executor: null, queues: QUEUES, leaseMs: 1000 });
@@ -43,6 +52,7 @@ export async function sqliteRaw(): Promise<Raw> {
     async expireRecord({ id }) {
       run("UPDATE tasks SET expires_at = ? WHERE id = ?", Date.now() - 1, id);
     },
+    async keepRecords() {},
     async expireKey(queue, key) {
       run("UPDATE uniques SET until = ? WHERE queue = ? AND key = ?", Date.now() - 1, queue, key);
     },

@@ -5,6 +5,7 @@
 
 import { request } from "node:http";
 import { resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ExecutorStatus } from "../../src/executor/status.ts";
 import { runtime } from "../../src/runtime/index.ts";
@@ -13,9 +14,11 @@ import { until } from "./until.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** How long an executor may take until it listens, and until it is ready, on a machine with much else to do. */
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 30_000;
 /** How long an HTTP answer may take. */
-const ANSWER_LIMIT_MS = 5_000;
+const ANSWER_LIMIT_MS = 15_000;
+/** How long the rest of its output may take after its end: something that it started may hold the pipe open. */
+const LAST_OUTPUT_MS = 5_000;
 
 export interface ExecutorProcessOptions {
   readonly broker: string;
@@ -48,11 +51,13 @@ export interface Answer {
 
 export class ExecutorProcess {
   readonly #child: ChildProcessHandle;
+  readonly #exit: Promise<ChildExit>;
   #log = "";
   #ended = false;
 
   private constructor(child: ChildProcessHandle) {
     this.#child = child;
+    this.#exit = this.#ending([this.#read(child.stderr), this.#read(child.stdout)]);
   }
 
   static async start(options: ExecutorProcessOptions): Promise<ExecutorProcess> {
@@ -62,12 +67,6 @@ export class ExecutorProcess {
     const cwd = options.cwd ?? options.folder;
     const child = await runtime.spawn(command, [...before, "run", ...flagsOf(options)], { cwd, env });
     const started = new ExecutorProcess(child);
-    started.#read(child.stderr);
-    started.#read(child.stdout);
-    const ended = () => {
-      started.#ended = true;
-    };
-    child.exited.then(ended, ended);
     try {
       await until("the executor listens", START_LIMIT_MS, () => started.#ended || started.port > 0);
       if (options.ready !== false) {
@@ -87,9 +86,9 @@ export class ExecutorProcess {
     return this.#child.pid;
   }
 
-  /** Resolves when the process has ended. */
+  /** Resolves when the process has ended and its log is whole. */
   get exit(): Promise<ChildExit> {
-    return this.#child.exited;
+    return this.#exit;
   }
 
   get hasEnded(): boolean {
@@ -97,7 +96,8 @@ export class ExecutorProcess {
   }
 
   get port(): number {
-    return Number(/HTTP on http:\/\/127\.0\.0\.1:(\d+)/.exec(this.#log)?.[1] ?? 0);
+    // With what comes behind it: the log arrives in pieces, and one may end within the number.
+    return Number(/HTTP on http:\/\/127\.0\.0\.1:(\d+)\D/.exec(this.#log)?.[1] ?? 0);
   }
 
   /** Everything it logged so far. */
@@ -145,15 +145,23 @@ export class ExecutorProcess {
     await this.exit;
   }
 
+  /** The end of a process may be told before its last words are read. */
+  async #ending(outputs: readonly Promise<void>[]): Promise<ChildExit> {
+    const exit = await this.#child.exited;
+    await Promise.race([Promise.all(outputs), pause(LAST_OUTPUT_MS, undefined, { ref: false })]);
+    this.#ended = true;
+    return exit;
+  }
+
   // Ends with the stream, which ends with the process.
-  #read(stream: ReadableStream<Uint8Array>): void {
+  #read(stream: ReadableStream<Uint8Array>): Promise<void> {
     const decoder = new TextDecoder();
     const write = new WritableStream<Uint8Array>({
       write: (chunk) => {
         this.#log += decoder.decode(chunk, { stream: true });
       },
     });
-    stream.pipeTo(write).catch((error: unknown) => {
+    return stream.pipeTo(write).catch((error: unknown) => {
       this.#log += `\n(the log broke off: ${String(error)})\n`;
     });
   }

@@ -73,6 +73,14 @@ export class Fleet {
     return readLedger(this.path("ledger"));
   }
 
+  /**
+   * How many attempts an executor has begun, as the tasks themselves say it. Its status counts one sooner: it may still
+   * ask the broker whether the task was cancelled.
+   */
+  begunBy({ pid }: ExecutorProcess): number {
+    return this.ledger().filter((line) => line.what === "start" && line.pid === pid).length;
+  }
+
   /** The last lines of every executor's log. */
   logs(): string {
     const tail = (log: string) => log.split("\n").slice(-25).join("\n");

@@ -15,7 +15,11 @@ import { openRoot, sleep } from "../../src/concurrency/index.ts";
 export const AUTHORITY = certificate("ca");
 
 /** How long a server may take until it answers, in ms. */
-const START_MS = 15_000;
+const START_MS = 30_000;
+/** How many ports are tried: one that was free may be taken before the server has it. */
+const PORTS = 5;
+/** Between two tries to have the same port again, in ms. */
+const PORT_PAUSE_MS = 200;
 /** How long a server may take to end after SIGTERM, in ms, before it is killed. */
 const STOP_MS = 5000;
 
@@ -50,7 +54,24 @@ export interface RedisServer {
 /** Starts a server and waits until it answers. @throws Error where redis-server is missing, or does not start. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const dir = await mkdtemp(join(tmpdir(), "taskexe-redis-"));
-  const port = await freePort();
+  try {
+    for (let ports = 1; ; ports++) {
+      try {
+        return await startOn(await freePort(), dir, options);
+      } catch (error) {
+        if (!(error instanceof PortTakenError) || ports === PORTS) throw error;
+      }
+    }
+  } catch (error) {
+    await rm(dir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Another process listens on the port by now. */
+class PortTakenError extends Error {}
+
+async function startOn(port: number, dir: string, options: RedisServerOptions): Promise<RedisServer> {
   const socket = join(dir, "redis.sock");
   const config = join(dir, "redis.conf");
   // Not a user without rights: its rights are those with which Redis reads transactions back from the disk, and what it
@@ -65,13 +86,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     ...(options.unixSocket ? ["--unixsocket", socket, "--unixsocketperm", "700"] : []),
     ...(options.args ?? []),
   ];
-  let child: ChildProcess;
-  try {
-    child = await start(args, port, dir, options);
-  } catch (error) {
-    await rm(dir, { recursive: true, force: true });
-    throw error;
-  }
+  let child = await start(args, port, dir, options);
   return {
     url: options.unixSocket
       ? `redis+unix://${socket}?db=1`
@@ -84,7 +99,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     kill: (signal) => end(child, signal),
     async restart() {
       await end(child, "SIGKILL");
-      child = await start(args, port, dir, options);
+      child = await startAgain(args, port, dir, options);
     },
     async stop() {
       await end(child, "SIGTERM");
@@ -103,6 +118,19 @@ function tlsArgs(port: number, name: string): string[] {
     ...["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no"],
     ...["--tls-cert-file", certificate(name), "--tls-key-file", key, "--tls-ca-cert-file", AUTHORITY],
   ];
+}
+
+/** On the port that it had: whoever took it meanwhile (a connection from here to elsewhere may) is waited for. */
+async function startAgain(...parameters: Parameters<typeof start>): Promise<ChildProcess> {
+  const until = performance.now() + START_MS;
+  for (;;) {
+    try {
+      return await start(...parameters);
+    } catch (error) {
+      if (!(error instanceof PortTakenError) || performance.now() > until) throw error;
+    }
+    await sleep(PORT_PAUSE_MS, openRoot().signal);
+  }
 }
 
 async function start(
@@ -125,7 +153,8 @@ async function start(
     if (child.exitCode !== null || performance.now() > until) {
       child.kill("SIGKILL");
       const log = await readFile(join(dir, "redis.log"), "utf8").catch(() => "no log");
-      throw new Error(`redis-server on port ${port} did not start; its log ends with:\n${log.slice(-2000)}`);
+      const told = `redis-server on port ${port} did not start; its log ends with:\n${log.slice(-2000)}`;
+      throw log.slice(-2000).includes("Address already in use") ? new PortTakenError(told) : new Error(told);
     }
     await sleep(10, signal);
   }

@@ -9,6 +9,7 @@ const EVERY_MS = 20;
 
 /**
  * Asks until the answer is neither false, null nor undefined, and gives that answer. An error counts as "not yet".
+ * Once more after the time is over: what was waited for may have come while this process itself was held up.
  *
  * @param what - what is waited for; stands in the error when it does not come.
  * @param withinMs - how long it may take at most, in ms.
@@ -21,6 +22,7 @@ export async function until<T>(
   const begun = performance.now();
   let last: unknown;
   while (true) {
+    const isLast = performance.now() - begun > withinMs;
     try {
       const answer = await ask();
       if (isThere(answer)) return answer;
@@ -28,7 +30,7 @@ export async function until<T>(
     } catch (error) {
       last = error;
     }
-    if (performance.now() - begun > withinMs) {
+    if (isLast) {
       throw new Error(`waited ${withinMs} ms in vain until ${what}; the last answer was ${describe(last)}`);
     }
     await pause(EVERY_MS);

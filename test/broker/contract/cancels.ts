@@ -39,7 +39,7 @@ export function cancelSentences(sentence: Sentence): void {
       }
     }
     assert.equal((await broker.record("one"))?.state, "cancelled");
-    await eventually(2000, async () => (await broker.backlog()).lag === 0);
+    await eventually(15_000, async () => (await broker.backlog()).lag === 0);
   });
 
   sentence("a scheduled task that is cancelled never comes", async (stage) => {
@@ -48,7 +48,7 @@ export function cancelSentences(sentence: Sentence): void {
     assert.deepEqual(await broker.cancel(["one"]), [{ id: "one", state: "scheduled" }]);
     assert.equal((await broker.record("one"))?.state, "cancelled");
     let promoted = 0;
-    await eventually(3000, async () => {
+    await eventually(15_000, async () => {
       promoted += (await broker.promote(10)).promoted;
       return promoted > 0;
     });
@@ -76,8 +76,9 @@ export function cancelSentences(sentence: Sentence): void {
     assert.ok(first && second);
     const at = performance.now();
     assert.deepEqual(await client.cancel(["t0"]), [{ id: "t0", state: "running" }]);
-    await eventually(1000, () => told.includes("t0"));
-    assert.ok(performance.now() - at < 1000);
+    await eventually(15_000, () => told.includes("t0"));
+    const tookMs = performance.now() - at;
+    stage.within(1000, at, () => assert.ok(tookMs < 1000, `it took ${tookMs} ms`));
     assert.deepEqual(await executor.cancelled(["t0", "t1"]), ["t0"]);
     assert.equal((await client.record("t0"))?.state, "running");
     assert.deepEqual(await executor.complete([cancelledBy(first)]), ["recorded"]);
@@ -95,7 +96,7 @@ export function cancelSentences(sentence: Sentence): void {
     await broker.enqueue([task("one")]);
     await claimOne(broker, stage.signal);
     await broker.cancel(["one"]);
-    await eventually(1000, () => told.includes("one"));
+    await eventually(15_000, () => told.includes("one"));
   });
 
   sentence("a cancel of an unknown id is flagged, so that the task is known when it comes", async (stage) => {

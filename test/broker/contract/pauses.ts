@@ -25,7 +25,7 @@ const BOTH = { queues: [QUEUE, "other"] };
 /** Claims as an executor does: what is of a paused type is ended as parked. Ends once `until` is among the rest. */
 async function startUntil(broker: Broker, until: string, signal: AbortSignal): Promise<Delivery[]> {
   const started: Delivery[] = [];
-  await eventually(15_000, async () => {
+  await eventually(30_000, async () => {
     for (const delivery of await broker.claim(10, signal)) {
       if (broker.isTypePaused(typeOf(delivery)))
         assert.deepEqual(await broker.complete([parked(delivery)]), ["recorded"]);
@@ -45,7 +45,7 @@ export function pauseSentences(sentence: Sentence): void {
       await client.pause({ kind: "queue", name: QUEUE });
       await broker.enqueue([task("more"), task("last", { queue: "other" })]);
       assert.deepEqual((await startUntil(broker, "last", stage.signal)).map(idOf), ["last"]);
-      await eventually(5000, async () => (await countOf(broker)).queued === 21);
+      await eventually(15_000, async () => (await countOf(broker)).queued === 21);
       await client.resume({ kind: "queue", name: QUEUE });
       const ids = (await claimAll(broker, 21, stage.signal)).map(idOf);
       assert.deepEqual(ids.sort(), [...tasks(20).map(({ id }) => id), "more"].sort());
@@ -119,7 +119,7 @@ export function pauseSentences(sentence: Sentence): void {
     await broker.enqueue([task("one", { type: "slow" })]);
     await broker.complete([retry(await claimOne(broker, stage.signal), { delayMs: 1 })]);
     await broker.pause({ kind: "type", name: "slow" });
-    await eventually(5000, async () => (await broker.promote(10)).promoted === 1);
+    await eventually(15_000, async () => (await broker.promote(10)).promoted === 1);
     await broker.enqueue([task("last")]);
     assert.deepEqual((await startUntil(broker, "last", stage.signal)).map(idOf), ["last"]);
     await broker.resume({ kind: "type", name: "slow" });

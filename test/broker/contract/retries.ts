@@ -22,7 +22,7 @@ export function retrySentences(sentence: Sentence): void {
     const error = { name: "Error", message: "no" };
     const first = await claimOne(broker, stage.signal);
     await broker.complete([retry(first, { told: { progress: 0.5, log: "half" } })]);
-    await eventually(2000, async () => (await broker.promote(10)).promoted === 1);
+    await eventually(15_000, async () => (await broker.promote(10)).promoted === 1);
     const second = await claimOne(broker, stage.signal);
     assert.match(second.raw ?? "", /"attempt":2/);
     await broker.complete([dead(second, { attempt: 2, error })]);
