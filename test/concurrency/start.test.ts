@@ -408,6 +408,44 @@ test("rules 27 and 51-53: a child that is starting for another nursery and is ab
   stuck.resolve();
 });
 
+for (const order of ["before", "after"] as const) {
+  test(`rules 36 and 51-53: a child abandoned while it starts behind its caller's shield sees its root's cancel from ${order} that`, async () => {
+    const { root, clock } = mockRoot();
+    const stuck = deaf();
+    let signal: AbortSignal | undefined;
+    let start: Promise<unknown> | undefined;
+    const block = withScope(root, { shield: true }, (shielded) =>
+      rejection(
+        withNursery(
+          shielded,
+          async (nursery) => {
+            start = rejection(
+              nursery.start(shielded, (task) => {
+                signal = task.signal;
+                return stuck.promise;
+              }),
+            );
+            nursery.scope.cancel();
+          },
+          { graceMs: 5 },
+        ),
+      ),
+    );
+    await settle();
+    if (order === "before") root.cancel("too late for the shielded");
+    assert.equal(signal?.aborted, false, "the shield keeps it out");
+    await clock.advance(5);
+    await block;
+    assert.match(String(await start), /abandoned before it called started/);
+    if (order === "after") root.cancel("too late for the shielded");
+    assert.equal(signal?.aborted, true, "below the root nothing keeps it out");
+    assertInstance(signal.reason, Cancelled);
+    assert.equal(signal.reason.reason, "too late for the shielded");
+    stuck.resolve();
+    await settle();
+  });
+}
+
 test("rule 14: start refuses a caller that is no scope", async () => {
   await withNursery(openRoot(), async (nursery) => {
     const error: unknown = await rejection(Reflect.apply(nursery.start, nursery, [undefined, () => {}]));
