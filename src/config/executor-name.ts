@@ -1,7 +1,8 @@
 /**
  * The executor's name where nobody gave one: `task_executor_common_{host}-{id}_{n}`.
  * `n` is the lowest slot that no living process of this state directory holds, so a restart gets its name back and two
- * processes never share one. The hold is a SQLite lock: the system drops it with the process, kill -9 included.
+ * processes never share one. The hold is a SQLite lock: the system drops it with the process, kill -9 included. Of two
+ * that try a slot in the same instant both may be refused: then it stays free, and they take later ones.
  * `id` is made of the machine's id and of the state directory's own, so two directories never give the same name.
  */
 import { createHash, randomBytes } from "node:crypto";
