@@ -167,6 +167,11 @@ export class ScopeNode {
   unshield(): void {
     if (!this.shielded) return;
     this.shielded = false;
+    this.showOuter();
+  }
+
+  /** After what is around it has changed: shows a cancellation that comes from there now. */
+  private showOuter(): void {
     if (this.outer !== undefined) this.show(this.outer, this.clock.now());
   }
 
@@ -268,7 +273,7 @@ export class ScopeNode {
       parent.open++;
       from?.childClosed();
     }
-    if (this.outer !== undefined) this.show(this.outer, this.clock.now());
+    this.showOuter();
   }
 
   /** Goes below the root, where it can be seen, where nobody waits for it, and whose cancel reaches it. */
@@ -281,7 +286,7 @@ export class ScopeNode {
     if (this.counted) from?.childClosed();
     this.counted = false;
     // Until now a shield around its caller may have kept that out.
-    if (this.outer !== undefined) this.show(this.outer, this.clock.now());
+    this.showOuter();
   }
 
   private childClosed(): void {
