@@ -16,9 +16,14 @@ const READERS: Readonly<Record<Runner, (lines: readonly string[]) => string[][]>
   deno: failedInDeno,
 };
 
-/** At most 20 failures of at most 24 lines each, then one line that counts the rest. Empty when none is found. */
+/**
+ * At most 20 failures of at most 24 lines each, then one line that counts the rest. A runner that failed without naming a
+ * test (it crashed, it was ended for its time) is shown by its last lines.
+ */
 export function failedTests(runner: Runner, output: string): string[] {
-  const failures = READERS[runner](output.split("\n"));
+  const lines = output.trimEnd().split("\n");
+  const failures = READERS[runner](lines);
+  if (failures.length === 0) return [lines.slice(-MOST_LINES).join("\n")];
   const shown = failures.slice(0, MOST_FAILURES).map((lines) => lines.join("\n"));
   const rest = failures.length - shown.length;
   return rest > 0 ? [...shown, `(and ${rest} more)`] : shown;

@@ -61,7 +61,7 @@ for (const suite of given.length > 0 ? SUITES.slice(0, 1) : SUITES) {
   if (counts.failed === 0 && (exitCode !== 0 || ranNothing)) counts.failed = 1;
   passed += counts.passed;
   failed += counts.failed;
-  if (counts.failed > 0) failures.push(`-- ${suite.name}`, ...whatFailed(suite.name, output));
+  if (counts.failed > 0) failures.push(`-- ${suite.name}`, ...failedTests(suite.name, output));
   process.stdout.write(`== ${suite.name}: ${counts.passed} passed, ${counts.failed} failed\n`);
 }
 if (failures.length > 0) process.stdout.write(`\n== what failed\n${failures.join("\n\n")}\n`);
@@ -94,10 +94,4 @@ function run(suite: Suite): Promise<{ output: string; exitCode: number | null }>
 
 function count(output: string, pattern: RegExp): number {
   return [...output.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0);
-}
-
-/** A runner that failed without naming a test (it crashed, it was ended for its time) is shown by its last lines. */
-function whatFailed(name: Runner, output: string): string[] {
-  const found = failedTests(name, output);
-  return found.length > 0 ? found : [output.trimEnd().split("\n").slice(-24).join("\n")];
 }

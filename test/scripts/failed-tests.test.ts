@@ -79,6 +79,13 @@ test("what bun names once more at the end of a long run is not shown twice", () 
   assert.deepEqual(failedTests("bun", output), ["error: broke\n(fail) two [1ms]"]);
 });
 
+test("a runner that names nothing is shown by its last twenty-four lines", () => {
+  const lines = Array.from({ length: 100 }, (_, line) => `line ${line}`);
+  for (const runner of ["bun", "node", "deno"] as const) {
+    assert.deepEqual(failedTests(runner, `${lines.join("\n")}\n`), [lines.slice(76).join("\n")]);
+  }
+});
+
 test("twenty failures are shown, of each the last twenty-four lines, and the rest is counted", () => {
   const long = Array.from({ length: 100 }, (_, line) => `line ${line}`).join("\n");
   const output = Array.from({ length: 23 }, (_, index) => `${long}\n(fail) number ${index} [1ms]`).join("\n");
