@@ -13,6 +13,7 @@ import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { SqliteFileError } from "../../src/broker/sqlite/sqlite-errors.ts";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
 import { runtime } from "../../src/runtime/index.ts";
+import { quickEnough } from "../support/quick-enough.ts";
 import { claimAll, claimOne, done, eventually, idOf, QUEUE, task, tasks } from "./contract/harness.ts";
 
 const OPTIONS: BrokerOptions = { executor: "a", queues: [QUEUE], leaseMs: 30_000 };
@@ -158,9 +159,7 @@ test("while another process writes, calls wait and the event loop does not", () 
       }
       return longestMs;
     };
-    let longestMs = Number.POSITIVE_INFINITY;
-    // A machine that stands still itself does so in one of these, not in each; a lock that is waited for shows in each.
-    for (let round = 0; round < 5 && longestMs >= 250; round += 1) {
+    const longestWhileLocked = async (round: number) => {
       const batch = tasks(10, `round-${round}-`);
       const other = runtime.openDatabase(path);
       other.exec("BEGIN IMMEDIATE");
@@ -169,6 +168,7 @@ test("while another process writes, calls wait and the event loop does not", () 
         enqueued = true;
         return receipts;
       });
+      let longestMs: number;
       try {
         longestMs = await longestTurn();
         assert.equal(enqueued, false);
@@ -179,8 +179,9 @@ test("while another process writes, calls wait and the event loop does not", () 
       assert.equal((await enqueue).length, 10);
       assert.deepEqual(broker.connection(), { connected: true, lastError: null });
       await broker.cancel(batch.map(({ id }) => id));
-    }
-    assert.ok(longestMs < 250, `the loop stood still for ${longestMs} ms each time`);
+      return longestMs;
+    };
+    await quickEnough("the longest turn of the loop", 250, longestWhileLocked, 5);
   }));
 
 test("after ten seconds of waiting the call fails, and what was asked has not happened", { timeout: 120_000 }, () =>

@@ -13,7 +13,7 @@ import type { TaskRecord } from "../../src/task/record.ts";
 import type { TaskState } from "../../src/task/state.ts";
 import { commandLine, ExecutorProcess, type ExecutorProcessOptions } from "../support/executor-process.ts";
 import { startRedis } from "../support/redis-server.ts";
-import { until } from "../support/until.ts";
+import { isThere, until } from "../support/until.ts";
 
 export const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -136,7 +136,7 @@ export async function untilBy<T>(
     const hasEnded = executor.hasEnded;
     try {
       const found = await ask();
-      if (!hasEnded || (found !== false && found !== null && found !== undefined)) return found;
+      if (!hasEnded || isThere(found)) return found;
     } catch (error) {
       if (!hasEnded) throw error;
     }

@@ -7,9 +7,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Broker, BrokerUnavailableError, type EnqueueRequest } from "../../src/broker/broker.ts";
+import type { Broker, EnqueueRequest } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
-import { openRoot, sleep } from "../../src/concurrency/index.ts";
+import { openRoot } from "../../src/concurrency/index.ts";
+import { untilAvailable } from "../../src/executor/patience.ts";
 import { formatMessage } from "../../src/task/message.ts";
 import type { TaskRecord } from "../../src/task/record.ts";
 import { ExecutorProcess, type ExecutorProcessOptions } from "./executor-process.ts";
@@ -124,20 +125,11 @@ export function requestOf(id: string, type: string, payload: unknown): EnqueueRe
 
 /** Enqueues as a careful producer does: what the broker did not answer is sent again under the same ids. */
 export async function enqueueAll(broker: Broker, requests: readonly EnqueueRequest[]): Promise<string[]> {
-  for (let at = 0; at < requests.length; at += CHUNK) await enqueueSurely(broker, requests.slice(at, at + CHUNK));
-  return requests.map(({ id }) => id);
-}
-
-async function enqueueSurely(broker: Broker, requests: readonly EnqueueRequest[]): Promise<void> {
-  while (true) {
-    try {
-      await broker.enqueue(requests);
-      return;
-    } catch (error) {
-      if (!(error instanceof BrokerUnavailableError)) throw error;
-    }
-    await sleep(50, openRoot().signal);
+  const { signal } = openRoot();
+  for (let at = 0; at < requests.length; at += CHUNK) {
+    await untilAvailable(() => broker.enqueue(requests.slice(at, at + CHUNK)), signal);
   }
+  return requests.map(({ id }) => id);
 }
 
 /** The records of these ids, in order. */

@@ -37,7 +37,8 @@ export async function until<T>(
   }
 }
 
-function isThere<T>(answer: T): answer is Exclude<T, false | null | undefined> {
+/** What `until` takes for an answer. */
+export function isThere<T>(answer: T): answer is Exclude<T, false | null | undefined> {
   return answer !== false && answer !== null && answer !== undefined;
 }
 
