@@ -3,12 +3,17 @@
  * The executable: hands the arguments to one command and ends with its exit code.
  * The version is answered before anything else is imported, so that whoever only asks for it does not wait.
  */
+import { standardError, standardOutput, tellLost } from "./cli/outlets.ts";
 import { VERSION } from "./version.ts";
 
 const argv = process.argv.slice(2);
 
 if (argv.length === 1 && ["version", "--version", "-V"].includes(argv[0] ?? "")) {
-  process.stdout.write(`${VERSION}\n`);
+  standardOutput.surviveClosing();
+  standardOutput.write(`${VERSION}\n`);
+  await standardOutput.written();
+  process.exitCode = tellLost(0);
+  await standardError.written();
 } else {
   const { runCommandLine } = await import("./cli/command-line.ts");
   await runCommandLine(argv);

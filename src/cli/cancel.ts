@@ -8,6 +8,7 @@ import { withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";
 import { counted, settingsWithQueue, type TaskFlags, taskFlags } from "./filters.ts";
 import type { Options } from "./flags.ts";
+import { sayIfLost } from "./outlets.ts";
 import { printJson, printLine, printTable } from "./output.ts";
 
 /** Runs the command. Returns the exit code: 0, also for tasks that had ended, since none of them runs any more. */
@@ -22,6 +23,7 @@ export async function cancel(ids: readonly string[], options: Options): Promise<
       await checkpoint(scope.signal);
       return broker.cancel(batch);
     });
+    sayIfLost("the cancels are carried out");
     if (options.json) printJson(receipts);
     else
       printTable(
@@ -35,6 +37,7 @@ export async function cancel(ids: readonly string[], options: Options): Promise<
 async function cancelAll(filter: TaskFlags, options: Options): Promise<number> {
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     const cancelled = await counted("cancelling", cancelMatching(broker, filter), scope);
+    sayIfLost(`${cancelled} tasks are cancelled`);
     if (options.json) printJson({ cancelled });
     else printLine(`${cancelled} tasks cancelled`);
     return 0;

@@ -5,9 +5,10 @@
 import { Command, CommanderError } from "commander";
 import { didYouMean } from "../config/nearest.ts";
 import { VERSION } from "../version.ts";
-import { exitWhenWritten, surviveClosedOutputs, usageError } from "./exit.ts";
+import { exitSoon, exitWhenWritten, surviveClosedOutputs, usageError } from "./exit.ts";
 import { type Options, withBrokerFlags, withExecutorFlags } from "./flags.ts";
 import { ENVIRONMENT_HELP } from "./help.ts";
+import { noteText, printText } from "./output.ts";
 import { reportFailure } from "./report-failure.ts";
 import { addTaskCommands } from "./task-commands.ts";
 
@@ -17,12 +18,17 @@ import { addTaskCommands } from "./task-commands.ts";
  */
 export async function runCommandLine(argv: readonly string[]): Promise<never> {
   surviveClosedOutputs();
-  return exitWhenWritten(await exitCodeOf(argv));
+  let leave = exitWhenWritten;
+  const code = await exitCodeOf(argv, () => {
+    leave = exitSoon;
+  });
+  return leave(code);
 }
 
-async function exitCodeOf(argv: readonly string[]): Promise<number> {
+/** @param isExecutor Called when the command is the executor. */
+async function exitCodeOf(argv: readonly string[], isExecutor: () => void): Promise<number> {
   let code = 0;
-  const program = commands((exitCode) => {
+  const program = commands(isExecutor, (exitCode) => {
     code = exitCode;
   });
   try {
@@ -38,18 +44,25 @@ async function exitCodeOf(argv: readonly string[]): Promise<number> {
 
 type SetExitCode = (code: number) => void;
 
-function commands(exit: SetExitCode): Command {
+function commands(isExecutor: () => void, exit: SetExitCode): Command {
   const program = new Command("taskexe")
     .description("Runs background tasks: nothing lost, nothing leaked, a cancel means cancel.")
     .version(VERSION)
     .exitOverride()
     .showHelpAfterError("See taskexe --help, or taskexe COMMAND --help")
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "taskexe: ")) })
+    .configureOutput({
+      writeOut: printText,
+      writeErr: noteText,
+      outputError: (text, write) => write(text.replace(/^error: /, "taskexe: ")),
+    })
     .addHelpText("after", ENVIRONMENT_HELP);
 
   withExecutorFlags(
     program.command("run", { isDefault: true }).description("run tasks until told to stop (the default command)"),
-  ).action(async (options: Options) => exit(await (await import("./run.ts")).run(options)));
+  ).action(async (options: Options) => {
+    isExecutor();
+    exit(await (await import("./run.ts")).run(options));
+  });
 
   withBrokerFlags(program.command("enqueue"))
     .description("enqueue a task and print its id, or many from a file of JSON lines")

@@ -5,6 +5,7 @@ import { InvalidTaskError } from "../task/new-task.ts";
 import { CREATES, withBroker } from "./client.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { type Options, settingsOf } from "./flags.ts";
+import { sayIfLost } from "./outlets.ts";
 import { note, printJson, printLine, printTable } from "./output.ts";
 import { payloadOf, priorityOf, queueOf } from "./task-arguments.ts";
 
@@ -43,6 +44,7 @@ export async function cronAdd(
     async (broker) => {
       try {
         const stored = await putSchedule(broker, { name, cron, timezone, type, payload, ...place }, settings);
+        sayIfLost(`the schedule ${name} is kept`);
         if (options.json) printJson({ ...stored, payload });
         else printLine(`${name} fires next at ${timeOf(stored.nextAt)}`);
         return 0;
@@ -59,6 +61,7 @@ export async function cronAdd(
 export async function cronRemove(name: string, options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker) => {
     const removed = await broker.removeSchedule(name);
+    if (removed) sayIfLost(`the schedule ${name} is removed`);
     if (options.json) printJson({ name, removed });
     else if (removed) printLine(`${name} is removed`);
     if (!removed) note(`taskexe: there is no schedule ${JSON.stringify(name)}`);

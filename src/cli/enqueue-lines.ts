@@ -12,6 +12,7 @@ import { EXIT_FAILED } from "./exit.ts";
 import { type Line, readLines, sizeOf } from "./input.ts";
 import { readJson } from "./json-text.ts";
 import { requestFor } from "./new-task.ts";
+import { sayIfLost } from "./outlets.ts";
 import { note, printJson, printLine } from "./output.ts";
 import { progressBar } from "./progress-bar.ts";
 
@@ -122,6 +123,7 @@ class LinesRun {
   }
 
   tell(): number {
+    sayIfLost(`${this.enqueued} tasks are enqueued`);
     if (this.#ids) this.#printJson(this.#ids);
     else {
       const present = this.#present > 0 ? `, ${this.#present} were there already` : "";

@@ -10,6 +10,7 @@ import { enqueueLines } from "./enqueue-lines.ts";
 import { CommandFailure, EXIT_USAGE, usageError } from "./exit.ts";
 import { type Options, settingsOf, text } from "./flags.ts";
 import { type NewTask, requestFor } from "./new-task.ts";
+import { sayIfLost } from "./outlets.ts";
 import { note, printJson, printLine } from "./output.ts";
 import { ENQUEUE_FLAGS, enqueueOptionsOf, flagOf, payloadOf, priorityOf, queueOf } from "./task-arguments.ts";
 import { waitForTask } from "./wait-for-task.ts";
@@ -61,6 +62,7 @@ async function enqueueOne(
   const made = requestFor(task, settings, broker.now());
   if (!made.ok) throw new CommandFailure(made.reason, EXIT_USAGE);
   const receipt = await send(broker, scope, made.request, { isOurs: task.id === undefined });
+  sayIfLost(`the task ${receipt.id} is enqueued`);
   if (!receipt.created) note(`taskexe: ${whyNot(receipt, made.request.id)}`);
   if (options.wait) return waitForTask(broker, scope, receipt.id, { json: !!options.json });
   if (options.json) printJson(receipt);

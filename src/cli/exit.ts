@@ -3,8 +3,9 @@
  * 0 fine, 1 failed, 2 a mistake in how it was called or configured, 130/143 ended by a signal.
  */
 import { abortable, moveOnAfter, openRoot } from "../concurrency/index.ts";
+import { standardError, standardOutput, tellLost } from "./outlets.ts";
 
-/** How long a reader that has stopped reading is waited for, in ms. */
+/** How long the reader of an executor's log that has stopped reading is waited for, in ms. */
 const LAST_WORDS_MS = 3_000;
 
 export const EXIT_FAILED = 1;
@@ -28,28 +29,29 @@ export function usageError(message: string, command?: string): CommandFailure {
   return new CommandFailure(`${message}\nSee taskexe ${command ? `${command} ` : ""}--help`, EXIT_USAGE);
 }
 
-/**
- * Lets the process go on when whoever read one of its outputs is gone (`| head`, a log collector that restarts): what
- * is written then is lost, and nothing else.
- */
+/** Lets the process go on when whoever read one of its outputs is gone. */
 export function surviveClosedOutputs(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  for (const outlet of [standardOutput, standardError]) outlet.surviveClosing();
 }
 
 /**
- * Ends the process once both outputs have taken what was written, or a few seconds have passed. Needed since abandoned
- * user code may keep the process alive, and since an exit at once can cut off what a pipe has not taken yet.
+ * Ends the process of a command once both outputs have taken what was written: for as long as the reader takes, as a
+ * pager may. An exit at once would cut off what a pipe has not taken yet. What could not be written is told, and makes a
+ * failure of a success.
  */
 export async function exitWhenWritten(code: number): Promise<never> {
-  const both = Promise.all([process.stdout, process.stderr].map(written));
-  await moveOnAfter(openRoot(), LAST_WORDS_MS, (scope) => abortable(both, scope.signal));
-  process.exit(code);
+  await standardOutput.written();
+  const ending = tellLost(code);
+  await standardError.written();
+  process.exit(ending);
 }
 
-function written(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    // A reader that is gone (| head) must not keep us either.
-    stream.once("error", () => resolve());
-    stream.write("", () => resolve());
-  });
+/**
+ * Ends the process of an executor, whose log's reader is waited for a few seconds at the most. Needed since abandoned
+ * user code may keep the process alive.
+ */
+export async function exitSoon(code: number): Promise<never> {
+  const both = Promise.all([standardOutput.written(), standardError.written()]);
+  await moveOnAfter(openRoot(), LAST_WORDS_MS, (scope) => abortable(both, scope.signal));
+  process.exit(code);
 }

@@ -4,7 +4,7 @@
  */
 import type { LogRecord, TextFormatter } from "@logtape/logtape";
 import { redact } from "../config/redact.ts";
-import { printable } from "./output.ts";
+import { printable, printableJson } from "./printable.ts";
 
 const SECRET_NAME = /pass(word|wd)?$|secret|token|api_?key|authorization/i;
 const LEVELS = {
@@ -24,9 +24,9 @@ export function prettyFormat(options: { readonly colours: boolean; readonly stac
     const { tag, colour } = LEVELS[record.level];
     const time = new Date(record.timestamp).toISOString().slice(11, 23);
     const part = record.category.slice(1).join(".");
-    const stack = options.stacks ? stacksOf(record) : "";
+    const stack = options.stacks ? printable(redact(stacksOf(record)), "lines") : "";
     const message = printable(redact(`${messageOf(record)}${restOf(record)}`));
-    return `${paint("\x1b[2m", time)} ${paint(colour, tag)} ${part === "" ? "" : `${part}: `}${message}${redact(stack)}\n`;
+    return `${paint("\x1b[2m", time)} ${paint(colour, tag)} ${part === "" ? "" : `${part}: `}${message}${stack}\n`;
   };
 }
 
@@ -42,10 +42,10 @@ export function jsonFormat(options: { readonly stacks: boolean }): TextFormatter
     const replace = (key: string, value: unknown) => plain(key, value, options.stacks);
     const properties = Object.fromEntries(Object.entries(record.properties).filter(([key]) => !(key in head)));
     try {
-      return `${JSON.stringify({ ...head, ...properties }, replace)}\n`;
+      return `${printable(JSON.stringify({ ...head, ...properties }, replace))}\n`;
     } catch {
       // A cycle somewhere: the line is worth more than its properties.
-      return `${JSON.stringify(head)}\n`;
+      return `${printableJson(head)}\n`;
     }
   };
 }

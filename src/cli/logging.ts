@@ -4,6 +4,7 @@
  */
 import { configure, type LogRecord, type Sink, type TextFormatter } from "@logtape/logtape";
 import { jsonFormat, prettyFormat } from "./log-format.ts";
+import { type Outlet, standardError } from "./outlets.ts";
 
 /** How many bytes may wait for the reader of standard error before lines are dropped. */
 const MOST_WAITING_BYTES = 1024 * 1024;
@@ -11,10 +12,10 @@ const MOST_WAITING_BYTES = 1024 * 1024;
 /** Configures the log once for this process. `TASKEXE_DEBUG=1` shows debug lines and stacks. */
 export async function setUpLogging(format: "pretty" | "json", environment = process.env): Promise<void> {
   const debug = environment.TASKEXE_DEBUG === "1";
-  const colours = process.stderr.isTTY === true && !environment.NO_COLOR;
+  const colours = standardError.isTerminal && !environment.NO_COLOR;
   const formatter = format === "json" ? jsonFormat({ stacks: debug }) : prettyFormat({ colours, stacks: debug });
   await configure({
-    sinks: { stderr: boundedSink(process.stderr, formatter) },
+    sinks: { stderr: boundedSink(standardError, formatter) },
     loggers: [
       { category: ["taskexe"], lowestLevel: debug ? "debug" : "info", sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["stderr"] },
@@ -22,17 +23,17 @@ export async function setUpLogging(format: "pretty" | "json", environment = proc
   });
 }
 
-function boundedSink(stream: NodeJS.WriteStream, formatter: TextFormatter): Sink {
+function boundedSink(outlet: Outlet, formatter: TextFormatter): Sink {
   let dropped = 0;
   return (record: LogRecord) => {
-    if (stream.writableLength > MOST_WAITING_BYTES) {
+    if (outlet.waitingBytes > MOST_WAITING_BYTES) {
       dropped++;
       return;
     }
     if (dropped > 0) {
-      stream.write(`taskexe: ${dropped} log lines were dropped, since nobody read them\n`);
+      outlet.write(`taskexe: ${dropped} log lines were dropped, since nobody read them\n`);
       dropped = 0;
     }
-    stream.write(formatter(record));
+    outlet.write(formatter(record));
   };
 }

@@ -1,21 +1,53 @@
 /**
- * What commands print: data on standard output, everything else on standard error.
- * Text of tasks is shown with its control characters made visible, so that none can steer the terminal.
+ * What commands print: data on standard output, everything else on standard error. The one door for texts: whatever a
+ * task, a broker or an argument brought along is shown with its control characters written out, so that none can steer
+ * the terminal or pass for a line of ours; and what goes to standard error has no passwords.
  */
+import { abortable } from "../concurrency/index.ts";
+import { redact } from "../config/redact.ts";
+import { CommandFailure } from "./exit.ts";
+import { standardError, standardOutput } from "./outlets.ts";
+import { printable, printableJson } from "./printable.ts";
 
 /** One line of data. */
 export function printLine(line: string): void {
-  process.stdout.write(`${line}\n`);
+  standardOutput.write(`${printable(line)}\n`);
 }
 
-/** Data for programs: one JSON document. */
+/** Data for programs: one JSON document over several lines, exactly this value. */
 export function printJson(value: unknown): void {
-  printLine(JSON.stringify(value, null, 2));
+  standardOutput.write(`${printableJson(value, 2)}\n`);
 }
 
-/** Something to know that is no data. */
+/** Data for programs: one JSON document in one line, exactly this value. */
+export function printJsonLine(value: unknown): void {
+  standardOutput.write(`${printableJson(value)}\n`);
+}
+
+/** Something to know that is no data: one line. */
 export function note(line: string): void {
-  process.stderr.write(`${line}\n`);
+  standardError.write(`${printable(redact(line))}\n`);
+}
+
+/** Text of our own over several lines, as help is. */
+export function printText(text: string): void {
+  standardOutput.write(printable(text, "lines"));
+}
+
+/** The same on standard error. */
+export function noteText(text: string): void {
+  standardError.write(printable(redact(text), "lines"));
+}
+
+/**
+ * Waits until the reader of standard output has taken what was printed: to be awaited between the pieces of a long
+ * output, so that it never piles up.
+ *
+ * @throws CommandFailure when it cannot be written; why is told at the end. The reason of `signal`.
+ */
+export async function printed(signal: AbortSignal): Promise<void> {
+  await abortable(standardOutput.written(), signal);
+  if (standardOutput.failure !== null) throw new CommandFailure("");
 }
 
 /** A table with a head; columns are as wide as their widest cell, numbers stand right. */
@@ -37,14 +69,6 @@ export function printFields(fields: readonly (readonly [name: string, value: str
   const width = Math.max(...fields.map(([name]) => name.length));
   for (const [name, value] of fields) {
     const indent = `\n${" ".repeat(width + 2)}`;
-    printLine(`${name.padEnd(width)}  ${printable(value, "lines").replaceAll("\n", indent)}`.trimEnd());
+    printText(`${`${name.padEnd(width)}  ${printable(value, "lines").replaceAll("\n", indent)}`.trimEnd()}\n`);
   }
-}
-
-/** The text with control characters written as `\u001b`; with `lines`, line ends stay. */
-export function printable(text: string, keep?: "lines"): string {
-  return text.replace(/\p{Cc}/gu, (character) => {
-    if (keep === "lines" && (character === "\n" || character === "\t")) return character;
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }

@@ -4,6 +4,7 @@ import { CREATES, withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";
 import { checkQueue } from "./filters.ts";
 import { type Options, settingsOf } from "./flags.ts";
+import { sayIfLost } from "./outlets.ts";
 import { printJson, printLine, printTable } from "./output.ts";
 
 /** Runs `pause`. Returns the exit code. */
@@ -55,6 +56,8 @@ function targetOf(kind: string, name: string | undefined, command: string): Paus
 }
 
 function tell(target: PauseTarget, paused: boolean, options: Options): void {
+  const sentence = `the ${target.kind} ${target.name} ${paused ? "is paused" : "goes on"}`;
+  sayIfLost(sentence);
   if (options.json) printJson({ ...target, paused });
-  else printLine(`the ${target.kind} ${target.name} ${paused ? "is paused" : "goes on"}`);
+  else printLine(sentence);
 }

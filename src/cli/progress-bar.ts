@@ -2,6 +2,9 @@
  * A progress bar on standard error, drawn only where that is a terminal, at most ten times a second.
  * Where it is none, nothing is written.
  */
+import { standardError } from "./outlets.ts";
+import { printable } from "./printable.ts";
+
 const WIDTH = 30;
 const REDRAW_MS = 100;
 
@@ -12,17 +15,22 @@ export interface ProgressBar {
   end(text: string): void;
 }
 
-/** The part of a stream that a bar needs. */
+/** The part of an output that a bar needs. */
 interface Screen {
-  readonly isTTY?: boolean;
+  readonly isTerminal: boolean;
   write(text: string): unknown;
 }
 
+/** Takes a bar away, so that a line can stand where it stood. */
+export function clearBar(screen: Screen = standardError): void {
+  screen.write("\r\x1b[K");
+}
+
 /** @param total null where it is not known beforehand: then only the text is shown. */
-export function progressBar(label: string, total: number | null, stream: Screen = process.stderr): ProgressBar {
-  if (!stream.isTTY) return { update() {}, end() {} };
+export function progressBar(label: string, total: number | null, screen: Screen = standardError): ProgressBar {
+  if (!screen.isTerminal) return { update() {}, end() {} };
   let drawnAt = Number.NEGATIVE_INFINITY;
-  const draw = (bar: string, text: string) => stream.write(`\r${label} ${bar}${text}\x1b[K`);
+  const draw = (bar: string, text: string) => screen.write(`\r${printable(label)} ${bar}${printable(text)}\x1b[K`);
   return {
     update(done, text) {
       if (performance.now() - drawnAt < REDRAW_MS) return;
@@ -31,7 +39,7 @@ export function progressBar(label: string, total: number | null, stream: Screen 
     },
     end(text) {
       draw(total ? picture(1) : "", text);
-      stream.write("\n");
+      screen.write("\n");
     },
   };
 }

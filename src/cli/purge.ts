@@ -4,6 +4,7 @@ import { withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";
 import { choice, counted, settingsWithQueue, taskFlags } from "./filters.ts";
 import type { Options } from "./flags.ts";
+import { sayIfLost } from "./outlets.ts";
 import { printJson, printLine } from "./output.ts";
 
 /** Runs the command. Returns the exit code. */
@@ -13,6 +14,7 @@ export async function purge(options: Options): Promise<number> {
   const filter = taskFlags(options, "purge");
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     const purged = await counted("purging", purgeMatching(broker, { ...filter, state }), scope);
+    sayIfLost(`${purged} records are removed`);
     if (options.json) printJson({ purged });
     else printLine(`${purged} records removed`);
     return 0;

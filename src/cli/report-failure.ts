@@ -8,6 +8,7 @@ import { type LocatedError, locateErrors } from "../concurrency/index.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { redact } from "../config/redact.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
+import { note } from "./output.ts";
 import { redisRefusal } from "./redis-refusal.ts";
 
 /** How many errors are told of a group, so that one mistake in a thousand tasks stays readable. */
@@ -30,7 +31,8 @@ export function reportFailure(
   for (const one of located.slice(0, MOST_ERRORS)) {
     const path = pathOf(one);
     for (const line of linesOf(one.error, path)) tell(redact(line), path);
-    if (isDebugging && one.error instanceof Error) tell(redact(one.error.stack ?? String(one.error)), path);
+    if (!isDebugging || !(one.error instanceof Error)) continue;
+    for (const line of redact(one.error.stack ?? String(one.error)).split("\n")) tell(line, path);
   }
   if (located.length > MOST_ERRORS) tell(`and ${located.length - MOST_ERRORS} more errors`, []);
   return exitCodeOf(located.map((one) => one.error));
@@ -48,7 +50,7 @@ function linesOf(error: unknown, path: readonly string[]): string[] {
 }
 
 function toStandardError(line: string): void {
-  process.stderr.write(`taskexe: ${line}\n`);
+  note(`taskexe: ${line}`);
 }
 
 /** What one error says, in lines, its causes last; no stack. */

@@ -6,6 +6,7 @@ import { withBroker } from "./client.ts";
 import { EXIT_FAILED, usageError } from "./exit.ts";
 import { choice, counted, settingsWithQueue, taskFlags } from "./filters.ts";
 import type { Options } from "./flags.ts";
+import { sayIfLost } from "./outlets.ts";
 import { printJson, printLine, printTable } from "./output.ts";
 
 /** Runs the command. Returns the exit code: 1 when an id was named whose task is not queued again. */
@@ -18,6 +19,7 @@ export async function retry(ids: readonly string[], options: Options): Promise<n
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     if (byFilter) {
       const retried = await counted("retrying", retryMatching(broker, { ...filter, state: state ?? "dead" }), scope);
+      sayIfLost(`${retried} tasks are queued again`);
       if (options.json) printJson({ retried });
       else printLine(`${retried} tasks queued again`);
       return 0;
@@ -26,6 +28,7 @@ export async function retry(ids: readonly string[], options: Options): Promise<n
       await checkpoint(scope.signal);
       return broker.retry(batch);
     });
+    sayIfLost("the retries are carried out");
     if (options.json) printJson(receipts);
     else
       printTable(

@@ -11,7 +11,7 @@ import type { Settings } from "../config/settings.ts";
 import { brokerOf, withBroker } from "./client.ts";
 import { CommandFailure, usageError } from "./exit.ts";
 import { type Options, settingsOf, text } from "./flags.ts";
-import { note, printable, printJson } from "./output.ts";
+import { note, printJson } from "./output.ts";
 import { showExecutor, showFleet } from "./show-status.ts";
 import { ExecutorAnswerSchema } from "./status-answer.ts";
 
@@ -76,9 +76,7 @@ async function noteOtherBroker(settings: Settings, executor: URL, worksOn: strin
   await asked.close();
   if (placeOf(asked.url) === placeOf(worksOn)) return;
   const named = `${asked.url} (${settings.origins.broker})`;
-  note(
-    `taskexe: the executor at ${executor.host} works on ${printable(worksOn)}, not on ${named}; --listen off asks that one`,
-  );
+  note(`taskexe: the executor at ${executor.host} works on ${worksOn}, not on ${named}; --listen off asks that one`);
 }
 
 /** The same for two addresses of one place: files by their whole path, this machine by one name. */

@@ -2,7 +2,7 @@
 import type { PauseTarget } from "../broker/administration.ts";
 import type { FleetMember, QueueCounts } from "../broker/broker.ts";
 import type { TaskRecord } from "../task/record.ts";
-import { printable } from "./output.ts";
+import { printable } from "./printable.ts";
 
 export interface FleetView {
   /** The broker's address. */

@@ -6,6 +6,7 @@ import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
 import { type CancelScope, sleep, withScope } from "../concurrency/index.ts";
 import { withBroker } from "./client.ts";
 import { type Options, settingsOf } from "./flags.ts";
+import { standardOutput } from "./outlets.ts";
 import { printJson, printLine } from "./output.ts";
 import { type FleetView, frameOf } from "./top-frame.ts";
 
@@ -23,7 +24,7 @@ const LEAVE = "\x1b[?25h\x1b[?1049l";
 export async function top(options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker, scope) => {
     if (options.json) printJson(await look(broker));
-    else if (options.once || !process.stdout.isTTY) {
+    else if (options.once || !standardOutput.isTerminal) {
       for (const line of frameOf(await look(broker), { colours: false })) printLine(line);
     } else await live(broker, scope);
     return 0;
@@ -44,7 +45,7 @@ async function look(broker: Broker): Promise<FleetView> {
 }
 
 async function live(broker: Broker, scope: CancelScope): Promise<void> {
-  process.stdout.write(ENTER);
+  standardOutput.write(ENTER);
   try {
     await withScope(scope, { name: "top" }, async (drawing) => {
       const undoKeys = onKeys((key) => {
@@ -57,7 +58,7 @@ async function live(broker: Broker, scope: CancelScope): Promise<void> {
       }
     });
   } finally {
-    process.stdout.write(LEAVE);
+    standardOutput.write(LEAVE);
   }
 }
 
@@ -79,9 +80,11 @@ async function draw(broker: Broker, signal: AbortSignal): Promise<never> {
 
 /** Over the frame before, line by line: clearing the screen first would flicker. */
 function show(view: FleetView, problem: string | null): void {
-  const { columns, rows } = process.stdout;
+  // A terminal that is held (ctrl-S) gets the newest frame once it goes on, not all that it missed.
+  if (standardOutput.waitingBytes > 0) return;
+  const { columns, rows } = standardOutput.size;
   const lines = frameOf(view, { colours: !process.env.NO_COLOR, columns, rows, problem });
-  process.stdout.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join("\r\n")}\x1b[J`);
+  standardOutput.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join("\r\n")}\x1b[J`);
 }
 
 /** Tells each key as it is pressed; returns what undoes it. Does nothing where nobody can press any. */

@@ -8,7 +8,8 @@ import type { TaskRecord } from "../task/record.ts";
 import { hasEnded } from "../task/state.ts";
 import { patiently } from "./client.ts";
 import { CommandFailure } from "./exit.ts";
-import { note, printJson, printLine } from "./output.ts";
+import { sayIfLost } from "./outlets.ts";
+import { note, printJson } from "./output.ts";
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
@@ -51,8 +52,9 @@ async function ended(
 }
 
 function tell(record: TaskRecord, options: { readonly json: boolean }): number {
+  sayIfLost(`the task ${record.id} is ${record.state}; see: taskexe task ${record.id}`);
   if (options.json) printJson(record);
-  else if (record.state === "done") printLine(JSON.stringify(record.result ?? null, null, 2));
+  else if (record.state === "done") printJson(record.result ?? null);
   if (record.state === "done") return 0;
   const why = record.reason ?? record.error?.message ?? "no reason is recorded";
   note(`taskexe: ${record.id} is ${record.state} after ${record.attempt} attempts: ${why}`);

@@ -7,17 +7,19 @@ import type { TaskRecord } from "../task/record.ts";
 import { withBroker } from "./client.ts";
 import { CommandFailure, EXIT_FAILED } from "./exit.ts";
 import { type Options, settingsOf } from "./flags.ts";
-import { note, printable, printLine } from "./output.ts";
-import { type ProgressBar, progressBar } from "./progress-bar.ts";
+import { standardError } from "./outlets.ts";
+import { note, printed, printJson, printJsonLine, printLine } from "./output.ts";
+import { clearBar, type ProgressBar, progressBar } from "./progress-bar.ts";
 
 /** Runs the command. Returns the exit code: 0 when the task is done, 1 when it is dead, cancelled or not known. */
 export async function watch(id: string, options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker, scope) => {
-    const shown = options.json ? new Lines() : process.stderr.isTTY ? new Live(id) : new Plain();
+    const shown = options.json ? new Lines() : standardError.isTerminal ? new Live(id) : new Plain();
     try {
       for await (const event of watchTask(broker, id, scope.signal)) {
         shown.show(event);
         if (event.kind === "end") return shown.end(id, event.task);
+        await printed(scope.signal);
       }
       return EXIT_FAILED;
     } catch (error) {
@@ -32,7 +34,7 @@ export async function watch(id: string, options: Options): Promise<number> {
 /** One line of JSON for each event. */
 class Lines {
   show(event: WatchEvent): void {
-    printLine(JSON.stringify(event));
+    printJsonLine(event);
   }
 
   end(_id: string, task: TaskRecord | null): number {
@@ -50,7 +52,7 @@ class Plain extends Lines {
   }
 
   line(text: string): void {
-    for (const line of text.split("\n")) printLine(printable(line));
+    for (const line of text.split("\n")) printLine(line);
   }
 
   override end(id: string, task: TaskRecord | null): number {
@@ -60,10 +62,10 @@ class Plain extends Lines {
       return EXIT_FAILED;
     }
     if (task.state === "done") {
-      printLine(JSON.stringify(task.result ?? null, null, 2));
+      printJson(task.result ?? null);
       return 0;
     }
-    const why = printable(task.reason ?? task.error?.message ?? "no reason is recorded");
+    const why = task.reason ?? task.error?.message ?? "no reason is recorded";
     note(`taskexe: ${id} is ${task.state} after ${task.attempt} attempts: ${why}`);
     return EXIT_FAILED;
   }
@@ -78,7 +80,7 @@ class Live extends Plain {
 
   constructor(id: string) {
     super();
-    this.#bar = progressBar(printable(id), 1);
+    this.#bar = progressBar(id, 1);
   }
 
   override show(event: WatchEvent): void {
@@ -92,14 +94,14 @@ class Live extends Plain {
 
   override line(text: string): void {
     // The bar is drawn again below the line.
-    process.stderr.write("\r\x1b[K");
+    clearBar();
     super.line(text);
   }
 
   override leave(): void {
     if (this.#left) return;
     this.#left = true;
-    process.stderr.write("\r\x1b[K");
+    clearBar();
   }
 }
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { printable } from "../../src/cli/output.ts";
+import { printable } from "../../src/cli/printable.ts";
 import { progressBar } from "../../src/cli/progress-bar.ts";
 
 function terminal(isTTY: boolean) {
   const written: string[] = [];
-  const stream = { isTTY, write: (text: string) => written.push(text) };
-  return { written, stream };
+  const screen = { isTerminal: isTTY, write: (text: string) => written.push(text) };
+  return { written, screen };
 }
 
 test("control characters of tasks are shown, not sent", () => {
@@ -15,8 +15,8 @@ test("control characters of tasks are shown, not sent", () => {
 });
 
 test("a progress bar draws on a terminal and ends its line", () => {
-  const { written, stream } = terminal(true);
-  const bar = progressBar("enqueueing", 100, stream);
+  const { written, screen } = terminal(true);
+  const bar = progressBar("enqueueing", 100, screen);
   bar.update(50, "5 tasks");
   for (let step = 0; step < 1_000; step++) bar.update(50, "5 tasks");
   bar.end("10 tasks");
@@ -27,8 +27,8 @@ test("a progress bar draws on a terminal and ends its line", () => {
 });
 
 test("where nobody looks, nothing is drawn", () => {
-  const { written, stream } = terminal(false);
-  const bar = progressBar("enqueueing", 100, stream);
+  const { written, screen } = terminal(false);
+  const bar = progressBar("enqueueing", 100, screen);
   bar.update(50, "x");
   bar.end("y");
   assert.deepEqual(written, []);
