@@ -4,6 +4,7 @@
  */
 import { abortable, moveOnAfter, openRoot } from "../concurrency/index.ts";
 import { standardError, standardOutput, tellLost } from "./outlets.ts";
+import { printable } from "./printable.ts";
 
 /** How long the reader of an executor's log that has stopped reading is waited for, in ms. */
 const LAST_WORDS_MS = 3_000;
@@ -24,9 +25,9 @@ export class CommandFailure extends Error {
   }
 }
 
-/** A mistake in how a command was called. */
+/** A mistake in how a command was called. The message is one line, whatever was typed. */
 export function usageError(message: string, command?: string): CommandFailure {
-  return new CommandFailure(`${message}\nSee taskexe ${command ? `${command} ` : ""}--help`, EXIT_USAGE);
+  return new CommandFailure(`${printable(message)}\nSee taskexe ${command ? `${command} ` : ""}--help`, EXIT_USAGE);
 }
 
 /** Lets the process go on when whoever read one of its outputs is gone. */

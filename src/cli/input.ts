@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import { abortable, type CancelScope, moveOnAfter } from "../concurrency/index.ts";
 import { MAX_MESSAGE_LENGTH } from "../task/message-schema.ts";
 import { CommandFailure } from "./exit.ts";
+import { printable } from "./printable.ts";
 
 /** For how long nothing must come until the input counts as pausing, in ms. */
 const PAUSE_MS = 100;
@@ -114,7 +115,7 @@ function bytesOf(chunk: unknown): Uint8Array {
 function unreadable(path: string, error: unknown): CommandFailure {
   const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
   const reason = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "it is a folder" : code;
-  return new CommandFailure(`${path === "-" ? "standard input" : path} cannot be read: ${reason}`);
+  return new CommandFailure(`${path === "-" ? "standard input" : printable(path)} cannot be read: ${reason}`);
 }
 
 function tooLong(what: string): CommandFailure {

@@ -58,7 +58,7 @@ function headOf({ url, at, queues, fleet, paused }: FleetView): Line[] {
   const slots = fleet.reduce((total, { beat }) => total + slotsOf(beat), 0);
   const types = paused.filter(({ kind }) => kind === "type").map(({ name }) => printable(name));
   return [
-    { text: `taskexe top   ${url}   ${new Date(at).toISOString().slice(0, 19)}Z`, style: "head" },
+    { text: `taskexe top   ${printable(url)}   ${new Date(at).toISOString().slice(0, 19)}Z`, style: "head" },
     {
       text: `${fleet.length} executors, ${sum("running")} of ${slots} slots taken; ${sum("queued")} queued, ${sum("scheduled")} scheduled, ${sum("dead")} dead`,
       style: "plain",

@@ -52,7 +52,8 @@ class Plain extends Lines {
   }
 
   line(text: string): void {
-    for (const line of text.split("\n")) printLine(line);
+    // What stands at the begin of a line is ours.
+    for (const [index, line] of text.split("\n").entries()) printLine(index === 0 ? line : `  ${line}`);
   }
 
   override end(id: string, task: TaskRecord | null): number {
