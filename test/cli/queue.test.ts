@@ -145,8 +145,11 @@ test("enqueue --jsonl - reads standard input, and prints the ids with --json", a
   assert.deepEqual([answer.ids[0], answer.ids.length], ["one", 3]);
 });
 
-test("status without an executor tells what the broker knows", async () => {
-  const { stdout, code } = await bench.run(["status", "--listen", "off", "--queues", "still,bulk", "--json"]);
+test("status without an executor tells what the broker knows", async (t) => {
+  const quiet = new Bench();
+  t.after(() => quiet.close());
+  await quiet.run(["enqueue", "--jsonl", "-", "--queue", "bulk"], { input: '{"type":"idle"}\n'.repeat(2_502) });
+  const { stdout, code } = await quiet.run(["status", "--listen", "off", "--queues", "still,bulk", "--json"]);
   const answer = JSON.parse(stdout);
   assert.equal(code, 0);
   const queued = Object.fromEntries(
@@ -154,7 +157,7 @@ test("status without an executor tells what the broker knows", async () => {
   );
   assert.equal(queued.bulk, 2_502);
   assert.deepEqual(answer.fleet, []);
-  const shown = await bench.status(["--listen", "127.0.0.1:1", "--queues", "bulk"]);
+  const shown = await quiet.status(["--listen", "127.0.0.1:1", "--queues", "bulk"]);
   assert.match(shown.stderr, /no executor answers at 127\.0\.0\.1:1 \(the connection is refused\)/);
   assert.match(shown.stdout, /bulk +2502 +0 +0 +0/);
   assert.match(shown.stdout, /no executor is registered/);
