@@ -26,9 +26,13 @@ try {
       "--bytecode",
       "--format=esm",
       "--splitting",
-      // The executable must not run or read what lies in the folder it is started in.
+      // The executable must not run or read what lies in the folder it is started in. A tsconfig.json there, or in any
+      // folder above, could even map a handler file to another file.
       "--no-compile-autoload-dotenv",
       "--no-compile-autoload-bunfig",
+      "--no-compile-autoload-tsconfig",
+      // Without it the packages beside handlers have no entry but an index.js: no main, no exports, no #imports.
+      "--compile-autoload-package-json",
       // Without this the value at build time would be baked in.
       "--define",
       "process.env.NODE_ENV=process.env.NODE_ENV",

@@ -7,18 +7,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { VERSION } from "../../src/version.ts";
+import { buildExecutable } from "../support/executable.ts";
 import { BUN, ROOT, until } from "./program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "taskexe-compiled-"));
 const program = join(folder, "bin/taskexe");
 const environment = { PATH: "", HOME: join(folder, "home"), STATE_DIRECTORY: join(folder, "state") };
 
-before(() => {
-  const built = spawnSync(BUN, ["scripts/build.ts", program], {
-    cwd: ROOT,
-    encoding: "utf8",
-  });
-  assert.equal(built.status, 0, built.stderr);
+before(async () => {
+  await buildExecutable(program);
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
