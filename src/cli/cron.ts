@@ -1,6 +1,7 @@
 /** `taskexe cron list | add | remove`: schedules that executors fire, each run once for the whole fleet. */
 import { putSchedule } from "../broker/operations/put-schedule.ts";
 import { CronError } from "../task/cron.ts";
+import { JsonText } from "../task/json-text.ts";
 import { InvalidTaskError } from "../task/new-task.ts";
 import { CREATES, withBroker } from "./client.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
@@ -13,7 +14,7 @@ import { payloadOf, priorityOf, queueOf } from "./task-arguments.ts";
 export async function cronList(options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker) => {
     const schedules = await broker.schedules();
-    if (options.json) printJson(schedules.map(({ payload, ...rest }) => ({ ...rest, payload: JSON.parse(payload) })));
+    if (options.json) printJson(schedules.map(({ payload, ...rest }) => ({ ...rest, payload: new JsonText(payload) })));
     else if (schedules.length === 0) printLine("there are no schedules");
     else
       printTable(

@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { type Broker, type EnqueueReceipt, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
 import type { CancelScope } from "../concurrency/index.ts";
+import { withPayloadTexts } from "../task/json-text.ts";
 import { optionsOfJson, TaskJsonSchema } from "../task/task-json.ts";
 import { patiently } from "./client.ts";
 import { EXIT_FAILED } from "./exit.ts";
@@ -153,10 +154,12 @@ class LinesRun {
 }
 
 function requestOf(line: Line, { defaults, ...surroundings }: LinesOptions) {
+  if (typeof line.text !== "string") return { ok: false as const, reason: line.text.problem };
   const read = readJson(line.text);
   // A line is one line: only the column says something.
   if (!read.ok) return { ok: false as const, reason: read.reason.replace("line 1, ", "") };
-  const checked = v.safeParse(TaskJsonSchema, Array.isArray(read.value) ? null : read.value);
+  const given = Array.isArray(read.value) ? null : withPayloadTexts(line.text, read.value);
+  const checked = v.safeParse(TaskJsonSchema, given);
   if (!checked.success) {
     const [issue] = checked.issues;
     const path = v.getDotPath(issue);

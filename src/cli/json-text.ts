@@ -3,11 +3,16 @@
  * The runtime's parser decides whether it is JSON; the walk below only finds the place, after a failure.
  */
 
+import { isTooDeep } from "../task/message.ts";
+import { MAX_MESSAGE_DEPTH } from "../task/message-schema.ts";
+
 /** What was read, or where it stops being JSON. */
 export type ReadJson = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly reason: string };
 
-/** Reads one JSON document. Never throws. */
+/** Reads one JSON document, as deep as a task can be. Never throws. */
 export function readJson(text: string): ReadJson {
+  // Before it is parsed: a parser may itself fall over the depth.
+  if (isTooDeep(text)) return { ok: false, reason: `nested deeper than ${MAX_MESSAGE_DEPTH} levels` };
   try {
     return { ok: true, value: JSON.parse(text) };
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The arguments of commands that make tasks: payload, queue, priority, and the options of an enqueue. */
 import { parseDuration } from "../config/durations.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
+import { JsonText } from "../task/json-text.ts";
 import { CommandFailure, EXIT_USAGE, usageError } from "./exit.ts";
 import { checkQueue } from "./filters.ts";
 import { type Options, text } from "./flags.ts";
@@ -8,11 +9,12 @@ import { readText } from "./input.ts";
 import { readJson } from "./json-text.ts";
 
 /** A payload as it was given: JSON, `@FILE`, or `-` for standard input; null where none was. */
-export async function payloadOf(given: string | undefined): Promise<unknown> {
-  if (given === undefined) return null;
+export async function payloadOf(given: string | undefined): Promise<JsonText> {
+  if (given === undefined) return new JsonText("null");
   const source = given === "-" ? "-" : given.startsWith("@") ? given.slice(1) : null;
-  const read = readJson(source === null ? given : await readText(source));
-  if (read.ok) return read.value;
+  const json = source === null ? given : await readText(source);
+  const read = readJson(json);
+  if (read.ok) return new JsonText(json);
   const where = source === null ? "the payload" : source === "-" ? "standard input" : source;
   throw new CommandFailure(`${where}: ${read.reason}`, EXIT_USAGE);
 }

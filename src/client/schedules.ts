@@ -3,8 +3,7 @@ import type * as v from "valibot";
 import type { Schedule } from "../broker/administration.ts";
 import type { Broker } from "../broker/broker.ts";
 import { type NewSchedule, putSchedule } from "../broker/operations/put-schedule.ts";
-import { formatMessage } from "../task/message.ts";
-import type { Surroundings } from "../task/new-task.ts";
+import { prepareTask, type Surroundings } from "../task/new-task.ts";
 import {
   type AnyTask,
   checkPayload,
@@ -47,7 +46,8 @@ export class ClientSchedules {
       const type = typeOf(task);
       const { queue, priority, retentionMs } = typeof task === "string" ? {} : task;
       const surroundings = { ...this.#surroundings, ...(retentionMs === undefined ? {} : { retentionMs }) };
-      await checkPayload(task, formatMessage({ id: name, type, payload }));
+      const { message } = prepareTask(type, payload, {}, { ...surroundings, now: broker.now() });
+      await checkPayload(task, message);
       const wanted = { ...timetable, queue: timetable.queue ?? queue, priority: timetable.priority ?? priority };
       return putSchedule(broker, { ...wanted, name, type, payload }, surroundings);
     });

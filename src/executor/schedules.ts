@@ -8,6 +8,7 @@ import type { Broker } from "../broker/broker.ts";
 import { sleep } from "../concurrency/index.ts";
 import { nextRun } from "../task/cron.ts";
 import { MAX_PRIORITIES } from "../task/enqueue-options.ts";
+import { JsonText } from "../task/json-text.ts";
 import { prepareTask, requestOf } from "../task/new-task.ts";
 import { ifAvailable } from "./patience.ts";
 
@@ -80,7 +81,7 @@ function plan(schedule: Schedule, dueAt: number, now: number) {
     const options = { id: `cron-${name}-${dueAt}`, queue, priority, retentionMs };
     // The fleet's number of priorities was known to whoever put it.
     const surroundings = { now, retentionMs, priorities: MAX_PRIORITIES };
-    return { nextAt, request: requestOf(prepareTask(type, JSON.parse(payload), options, surroundings), now) };
+    return { nextAt, request: requestOf(prepareTask(type, new JsonText(payload), options, surroundings), now) };
   } catch (error) {
     // Only what is stored can be wrong here: what is put through our own doors was checked there.
     return error instanceof Error ? error.message : String(error);

@@ -84,6 +84,8 @@ export interface TaskMessage {
   readonly type: string;
   /** What the handler gets: `payload` of our own messages, the whole message of foreign ones. */
   readonly payload: unknown;
+  /** The same as text, as it came but for line breaks between its tokens. Looked for only where it is asked for. */
+  readonly payloadText: string;
   readonly options: TaskOptions;
   /** True for a message that another producer wrote (it has no `payload` key). */
   readonly foreign: boolean;

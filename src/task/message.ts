@@ -5,6 +5,8 @@
  * Whatever cannot be a task gets a reason that names what is wrong; nothing here throws on bad input.
  */
 import * as v from "valibot";
+import { withoutMember } from "./json-spans.ts";
+import { endlessNumber, JsonText, oneLine, payloadIn } from "./json-text.ts";
 import {
   DEFAULT_TYPE,
   IdSchema,
@@ -23,6 +25,9 @@ export type ParsedMessage =
   | { readonly ok: true; readonly message: TaskMessage }
   /** `id` is there when the message had a usable one. */
   | { readonly ok: false; readonly reason: string; readonly id: string | null };
+
+/** The key of the options in a message. */
+const OPTIONS_KEY = "taskexe";
 
 const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d];
 
@@ -47,22 +52,40 @@ export function parseMessage(raw: string): ParsedMessage {
   if (!isObject(fields)) {
     return { ok: false, reason: `the message must be a JSON object, got ${describe(fields)}`, id: null };
   }
+  const endless = endlessNumber(raw);
+  if (endless !== null) {
+    const reason = `${endless.path}: ${shown(endless.number)} is larger than any number that can be read back`;
+    return { ok: false, reason, id: usableId(fields) };
+  }
   const checked = readHead(fields);
   if (!checked.success) return { ok: false, reason: reasonOf(checked.issues), id: usableId(fields) };
   const { output } = checked;
-  const foreign = !("payload" in fields);
   if (output.taskexe !== undefined) rememberOptions(raw, output.taskexe);
-  return {
-    ok: true,
-    message: {
-      id: output.id,
-      type: output.task_type ?? DEFAULT_TYPE,
-      payload: foreign ? withoutOptions(fields) : fields.payload,
-      options: output.taskexe ?? NO_OPTIONS,
-      foreign,
-      fields,
-    },
-  };
+  return { ok: true, message: new AnyMessage(raw, fields, output) };
+}
+
+class AnyMessage implements TaskMessage {
+  readonly id: string;
+  readonly type: string;
+  readonly payload: unknown;
+  readonly options: TaskOptions;
+  readonly foreign: boolean;
+  readonly fields: TaskMessage["fields"];
+  readonly #raw: string;
+
+  constructor(raw: string, fields: TaskMessage["fields"], head: v.InferOutput<typeof MessageSchema>) {
+    this.id = head.id;
+    this.type = head.task_type ?? DEFAULT_TYPE;
+    this.options = head.taskexe ?? NO_OPTIONS;
+    this.foreign = !("payload" in fields);
+    this.payload = this.foreign ? withoutOptions(fields) : fields.payload;
+    this.fields = fields;
+    this.#raw = raw;
+  }
+
+  get payloadText(): string {
+    return this.foreign ? oneLine(withoutMember(this.#raw, OPTIONS_KEY)) : (payloadIn(this.#raw) ?? "null");
+  }
 }
 
 type HeadReading =
@@ -81,7 +104,11 @@ function isText(value: unknown, maxLength: number): value is string {
   return typeof value === "string" && value !== "" && value.length <= maxLength && value.isWellFormed();
 }
 
-/** Writes the JSON of one task. `options` is left out when it is empty. */
+/**
+ * Writes the JSON of one task. `options` is left out when it is empty.
+ *
+ * @param task - its payload is a value, or a JsonText that is written as it is.
+ */
 export function formatMessage(task: {
   readonly id: string;
   readonly type: string;
@@ -89,17 +116,24 @@ export function formatMessage(task: {
   readonly options?: TaskOptions;
 }): string {
   const { id, type, payload = null, options } = task;
-  const head = { id, task_type: type, payload };
-  return JSON.stringify(options && Object.keys(options).length > 0 ? { ...head, taskexe: options } : head);
+  const head = JSON.stringify({ id, task_type: type });
+  const text = payload instanceof JsonText ? payload.text : JSON.stringify(payload);
+  return `${head.slice(0, -1)},"payload":${text}${endOf(options)}`;
 }
 
 /**
- * The same message with other options, as a retry writes it.
+ * The same message with other options, as a retry writes it: all that it says beside them stays as it stands there.
  *
- * @param raw - the message as it came, since handlers may change the objects that they are given.
+ * @param raw - the message as it came: a JSON object with an id.
  */
 export function withOptions(raw: string, options: TaskOptions): string {
-  return JSON.stringify({ ...JSON.parse(raw), taskexe: options });
+  const rest = oneLine(withoutMember(raw, OPTIONS_KEY));
+  return `${rest.slice(0, -1)}${endOf(options)}`;
+}
+
+/** The end of a message whose other keys stand before it. */
+function endOf(options: TaskOptions | undefined): string {
+  return options && Object.keys(options).length > 0 ? `,"${OPTIONS_KEY}":${JSON.stringify(options)}}` : "}";
 }
 
 /** Reads the text, not the value: a parser may itself fall over the depth. What is no JSON is left to the parser. */
@@ -150,8 +184,11 @@ function describe(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object") return "an object";
-  const text = JSON.stringify(value) ?? String(value);
-  return `${typeof value} ${text.length > 60 ? `${text.slice(0, 60)}...` : text}`;
+  return `${typeof value} ${shown(JSON.stringify(value) ?? String(value))}`;
+}
+
+function shown(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }
 
 function messageOf(error: unknown): string {

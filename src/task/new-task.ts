@@ -5,8 +5,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import * as v from "valibot";
 import { DEFAULT_PRIORITIES, DEFAULT_QUEUE, type EnqueueOptions, EnqueueOptionsSchema } from "./enqueue-options.ts";
+import { distinctValue, JsonText } from "./json-text.ts";
 import { formatMessage, parseMessage, withOptions } from "./message.ts";
 import { MAX_MESSAGE_DEPTH, type TaskOptions } from "./message-schema.ts";
+import { unwritablePart } from "./unwritable.ts";
 
 /** A task was refused before it was sent. The message names each place that is wrong, and what is expected there. */
 export class InvalidTaskError extends Error {
@@ -37,7 +39,7 @@ export interface Surroundings {
 }
 
 /**
- * Prepares one task. The payload is checked as the executor will see it: as JSON.
+ * Prepares one task. The payload is checked as the executor will see it: as JSON. A JsonText travels as it is.
  *
  * @throws InvalidTaskError when the options are wrong, or the task could not be run.
  */
@@ -51,12 +53,10 @@ export function prepareTask(
   if (!checked.success) throw new InvalidTaskError(told(checked.issues));
   checkPriority(options.priority, priorities);
   const { id = newId(), queue = DEFAULT_QUEUE, priority = 0 } = options;
-  if (isDeeper(payload, MAX_MESSAGE_DEPTH))
-    throw new InvalidTaskError(`the payload is nested deeper than ${MAX_MESSAGE_DEPTH} levels`);
   const plain = written({ id, type, payload, options: optionsOf(options) });
   const parsed = parseMessage(plain);
   if (!parsed.ok) throw new InvalidTaskError(parsed.reason);
-  const unique = uniqueOf(type, parsed.message.payload, options);
+  const unique = uniqueOf(type, parsed.message.payloadText, options);
   // Who ends the task frees the key, so the message must say it.
   const message =
     unique?.ttlMs === null ? withOptions(plain, { ...optionsOf(options), unique_key: unique.key }) : plain;
@@ -107,22 +107,31 @@ function wordsOf(issue: v.BaseIssue<unknown>): string {
 }
 
 function written(task: Parameters<typeof formatMessage>[0]): string {
-  if (typeof task.payload === "function" || typeof task.payload === "symbol") {
-    throw new InvalidTaskError(`the payload cannot be written as JSON: it is a ${typeof task.payload}`);
-  }
   try {
+    // Looked at before it is written: writing what is very deep takes a time that grows with the square of the depth.
+    if (!(task.payload instanceof JsonText)) checkWritable(task.payload);
     return formatMessage(task);
   } catch (error) {
-    throw new InvalidTaskError(`the payload cannot be written as JSON: ${String(error)}`);
+    if (error instanceof InvalidTaskError) throw error;
+    throw new InvalidTaskError(`the payload cannot be written as JSON: ${thrownText(error)}`);
   }
 }
 
-/** Looked at before it is written: writing what is very deep takes a time that grows with the square of the depth. */
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (levels === 0) return true;
-  for (const part of Object.values(value)) if (isDeeper(part, levels - 1)) return true;
-  return false;
+/** What a getter or a toJSON of the payload has thrown: anything at all. */
+function thrownText(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return "it throws when it is read";
+  }
+}
+
+function checkWritable(payload: unknown): void {
+  if (payload === undefined) return;
+  const bad = unwritablePart(payload, MAX_MESSAGE_DEPTH);
+  if (bad === null) return;
+  const where = bad.path === "" ? "it" : `payload${bad.path}`;
+  throw new InvalidTaskError(`the payload cannot be written as JSON: ${where} is ${bad.what}`);
 }
 
 function optionsOf({
@@ -150,7 +159,7 @@ function dueAtOf({ delayMs, at }: EnqueueOptions, now: number): number | null {
 
 function uniqueOf(
   type: string,
-  payload: unknown,
+  payload: string,
   { unique }: EnqueueOptions,
 ): NonNullable<PreparedTask["unique"]> | null {
   if (unique === undefined || unique === null) return null;
@@ -159,8 +168,10 @@ function uniqueOf(
 }
 
 /** The same for payloads that are equal as JSON, in whatever order their keys were written. */
-function digest(payload: unknown): string {
-  return createHash("sha256").update(JSON.stringify(payload, inOrder)).digest("hex");
+function digest(payload: string): string {
+  return createHash("sha256")
+    .update(JSON.stringify(distinctValue(payload), inOrder))
+    .digest("hex");
 }
 
 function inOrder(_key: string, part: unknown): unknown {

@@ -3,6 +3,7 @@
  * beginning, and the options at the end, where the same few come again and again; only the payload goes through a
  * parser: 0.2 us where parsing all of it took 0.36. What does not stand exactly so is left to who reads any message.
  */
+import { mayHaveEndlessNumber, oneLine } from "./json-text.ts";
 import { MAX_ID_LENGTH, MAX_TYPE_LENGTH, NO_OPTIONS, type TaskMessage, type TaskOptions } from "./message-schema.ts";
 
 const HEAD = '{"id":"';
@@ -50,14 +51,22 @@ class OwnMessage implements TaskMessage {
   readonly options: TaskOptions;
   readonly foreign = false;
   readonly #raw: string;
+  readonly #endingLength: number;
   #fields: TaskMessage["fields"] | null = null;
 
-  constructor(raw: string, id: string, type: string, payload: unknown, options: TaskOptions) {
+  constructor(raw: string, id: string, type: string, payload: unknown, { text, options }: Ending) {
     this.#raw = raw;
     this.id = id;
     this.type = type;
     this.payload = payload;
     this.options = options;
+    this.#endingLength = text.length;
+  }
+
+  get payloadText(): string {
+    // Id and type stand there as they are, so they say where the payload begins.
+    const from = HEAD.length + this.id.length + TYPE.length + this.type.length + PAYLOAD.length;
+    return oneLine(this.#raw.slice(from, this.#raw.length - this.#endingLength));
   }
 
   get fields(): TaskMessage["fields"] {
@@ -78,7 +87,9 @@ export function readOwn(raw: string): TaskMessage | null {
   // One JSON value between the two: nothing that is hidden in it says something else.
   const payload = raw.slice(idEnd + middle.text.length, raw.length - ending.text.length);
   try {
-    return new OwnMessage(raw, id, middle.type, payload === "null" ? null : JSON.parse(payload), ending.options);
+    if (payload === "null") return new OwnMessage(raw, id, middle.type, null, ending);
+    // One that may hold a number without an end is looked at by whoever reads any message.
+    return mayHaveEndlessNumber(payload) ? null : new OwnMessage(raw, id, middle.type, JSON.parse(payload), ending);
   } catch {
     // The reader of any message says what is wrong with it, if anything is.
     return null;

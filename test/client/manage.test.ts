@@ -307,6 +307,8 @@ onBothBrokers("schedules are put with their next time, replaced, listed and remo
   );
   await assert.rejects(client.schedules.put("x", { cron: "61 * * * *" }, "report"), /Invalid value for minute: 61/);
   await assert.rejects(client.schedules.put("x", { cron: "0 0 31 2 *" }, "report"), /never comes due/);
+  const wrong = client.schedules.put("x", { cron: "@daily" }, "report", { a: [1n] });
+  await assert.rejects(wrong, /^InvalidTaskError: .*payload\.a\[0\] is a BigInt/);
   await assert.rejects(client.schedules.put("a b", { cron: "@daily" }, "report"), /^InvalidTaskError: name: must be/);
   assert.equal(await client.schedules.remove("nightly"), true);
   assert.equal(await client.schedules.remove("nightly"), false);

@@ -38,6 +38,7 @@ export interface CommandOptions {
   readonly program?: readonly [string, ...string[]];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  readonly stdin?: string | Buffer;
 }
 
 export class Place {
@@ -111,7 +112,7 @@ export class Place {
     const [command, ...before] = options.program ?? commandLine();
     const { PATH = "", HOME = "" } = process.env;
     const env = { PATH, HOME, STATE_DIRECTORY: join(this.folder, "state"), ...options.env };
-    return runToEnd(command, [...before, ...args], { cwd: options.cwd ?? this.folder, env });
+    return runToEnd(command, [...before, ...args], { cwd: options.cwd ?? this.folder, env, stdin: options.stdin });
   }
 
   /** A client of a broker, in this process. With a name it can lock and beat as an executor does. */

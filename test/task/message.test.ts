@@ -26,7 +26,8 @@ function bySchema(raw: string): unknown {
 function read(raw: string): unknown {
   const parsed = parseMessage(raw);
   if (!parsed.ok) return "refused";
-  const { id, type, payload, options, foreign, fields } = parsed.message;
+  const { id, type, payload, payloadText, options, foreign, fields } = parsed.message;
+  assert.deepEqual(JSON.parse(payloadText), payload, raw);
   return { id, type, payload, options: { ...options }, foreign, fields };
 }
 

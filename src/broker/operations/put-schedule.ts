@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { nextRun } from "../../task/cron.ts";
 import type { EnqueueOptions } from "../../task/enqueue-options.ts";
+import { JsonText } from "../../task/json-text.ts";
 import { InvalidTaskError, prepareTask, type Surroundings } from "../../task/new-task.ts";
 import type { Schedule } from "../administration.ts";
 import type { Broker } from "../broker.ts";
@@ -21,6 +22,7 @@ export interface NewSchedule extends Pick<EnqueueOptions, "queue" | "priority" |
   /** An IANA time zone; absent or null: UTC. */
   readonly timezone?: string | null | undefined;
   readonly type: string;
+  /** A value, or a JsonText that is kept as it is. */
   readonly payload?: unknown;
 }
 
@@ -49,7 +51,7 @@ export async function putSchedule(
     type,
     queue: task.queue,
     priority: task.priority,
-    payload: JSON.stringify(payload),
+    payload: payload instanceof JsonText ? payload.text : JSON.stringify(payload),
     retentionMs: task.retentionMs,
   };
   const present = await broker.schedules();

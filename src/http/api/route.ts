@@ -4,6 +4,7 @@
  */
 import type { Context } from "hono";
 import * as v from "valibot";
+import { withPayloadTexts, writeJson } from "../../task/json-text.ts";
 import { isTooDeep } from "../../task/message.ts";
 import { MAX_MESSAGE_DEPTH } from "../../task/message-schema.ts";
 import { told } from "../../task/new-task.ts";
@@ -102,6 +103,11 @@ function queryOf(context: Context): Record<string, string> {
   return Object.fromEntries(given.map(([name, [value = ""]]) => [name, value]));
 }
 
+/** An answer whose payloads (JsonText) stand there as they came. */
+export function exactJson(context: Context, value: unknown): Response {
+  return context.body(writeJson(value), 200, { "Content-Type": "application/json" });
+}
+
 /** Every body is an object. A schema would take an array for one, and read its methods as keys. */
 async function objectOf(context: Context): Promise<object> {
   const value = await jsonOf(context);
@@ -114,7 +120,7 @@ async function jsonOf(context: Context): Promise<unknown> {
   // Before it is parsed: what is very deep costs whoever reads or writes it a time that nobody asked for.
   if (isTooDeep(text)) throw new ApiError(400, "invalid", `body: nested deeper than ${MAX_MESSAGE_DEPTH} levels`);
   try {
-    return JSON.parse(text);
+    return withPayloadTexts(text, JSON.parse(text));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ApiError(400, "invalid", `body: not JSON: ${text === "" ? "it is empty" : reason.slice(0, 200)}`);

@@ -2,9 +2,10 @@
 import * as v from "valibot";
 import type { Schedule } from "../../broker/administration.ts";
 import { putSchedule } from "../../broker/operations/put-schedule.ts";
+import { JsonText } from "../../task/json-text.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApiParts } from "./parts.ts";
-import { type Route, route } from "./route.ts";
+import { exactJson, type Route, route } from "./route.ts";
 import { ScheduleParams, ScheduleSchema, ScheduleView } from "./schemas.ts";
 
 export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): Route[] {
@@ -16,7 +17,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): R
       summary: "All cron schedules, by name",
       answers: { 200: { description: "all of them", schema: v.object({ schedules: v.array(ScheduleView) }) } },
       async handle({ context }) {
-        return context.json({ schedules: (await broker.schedules()).map(viewOf) });
+        return exactJson(context, { schedules: (await broker.schedules()).map(viewOf) });
       },
     }),
     route({
@@ -29,7 +30,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): R
       async handle({ context, params: { name } }) {
         const schedule = (await broker.schedules()).find((one) => one.name === name);
         if (schedule === undefined) throw unknown(name);
-        return context.json(viewOf(schedule));
+        return exactJson(context, viewOf(schedule));
       },
     }),
     route({
@@ -43,7 +44,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): R
       async handle({ context, params: { name }, body: { retention_ms, ...schedule } }) {
         const wanted = { ...schedule, name, retentionMs: retention_ms };
         const stored = await putSchedule(broker, wanted, { retentionMs, priorities });
-        return context.json(viewOf(stored));
+        return exactJson(context, viewOf(stored));
       },
     }),
     route({
@@ -64,7 +65,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): R
 }
 
 function viewOf({ payload, retentionMs, nextAt, lastAt, ...schedule }: Schedule): v.InferOutput<typeof ScheduleView> {
-  return { ...schedule, payload: JSON.parse(payload), retention_ms: retentionMs, next_at: nextAt, last_at: lastAt };
+  return { ...schedule, payload: new JsonText(payload), retention_ms: retentionMs, next_at: nextAt, last_at: lastAt };
 }
 
 function unknown(name: string): ApiError {
