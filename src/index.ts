@@ -2,8 +2,10 @@
  * The package root: everything that programs and handler files may import from "taskexe".
  * Importing it is cheap: it starts nothing, opens nothing and reads nothing.
  */
-export type { ListPage, LogLine, PauseTarget, PurgeQuery, RetryReceipt, Schedule } from "./broker/administration.ts";
+export type { ListPage, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "./broker/administration.ts";
 export { BrokerUnavailableError, type CancelReceipt, type EnqueueReceipt, type QueueCounts } from "./broker/broker.ts";
+export type { Schedule, ScheduledRun } from "./broker/operations/schedule.ts";
+export { UnknownScheduleError } from "./broker/operations/schedule-control.ts";
 export { UnknownTaskError, type WatchEvent } from "./broker/operations/watch.ts";
 export type { Client, Item, MixedItem } from "./client/client.ts";
 export { type ConnectOptions, connect } from "./client/connect.ts";

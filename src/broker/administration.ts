@@ -1,10 +1,10 @@
 /**
- * The part of the broker contract that people use: lists, retries by hand, purges, pauses, schedules, task logs.
+ * The part of the broker contract that people use: lists, retries by hand, purges, pauses, task logs; schedules.ts.
  * Every answer is bounded; every change is atomic for one task and may be repeated.
  */
 import type { TaskRecord } from "../task/record.ts";
 import type { TaskState } from "../task/state.ts";
-import type { EnqueueRequest } from "./broker.ts";
+import type { Schedules } from "./schedules.ts";
 
 /** Which tasks a list gives. Absent filters match everything. */
 export interface ListQuery {
@@ -43,27 +43,6 @@ export interface PauseTarget {
   readonly name: string;
 }
 
-/** A cron schedule. The task is a template: each firing enqueues it under an id of its own. */
-export interface ScheduleDefinition {
-  readonly name: string;
-  readonly cron: string;
-  /** An IANA time zone; null: UTC. */
-  readonly timezone: string | null;
-  readonly type: string;
-  readonly queue: string;
-  readonly priority: number;
-  /** JSON of the payload. */
-  readonly payload: string;
-  readonly retentionMs: number;
-}
-
-export interface Schedule extends ScheduleDefinition {
-  /** When it fires next, Unix ms on the broker's clock; null: never again. */
-  readonly nextAt: number | null;
-  /** When it fired last; null: never yet. */
-  readonly lastAt: number | null;
-}
-
 /** One line of a task's log. */
 export interface LogLine {
   /** Unix ms on the broker's clock. */
@@ -79,7 +58,7 @@ export const MAX_LOG_LINE_LENGTH = 2_000;
 /** How many tasks one list, retry or purge call touches. */
 export const MAX_ADMINISTRATION_BATCH = 1_000;
 
-export interface Administration {
+export interface Administration extends Schedules {
   /** A page of tasks. A filter that no index serves looks through a bounded number a call: follow the cursor. */
   list(query: ListQuery): Promise<ListPage>;
   /** Queues dead and cancelled tasks again, from their first attempt. At most 1 000. */
@@ -92,17 +71,6 @@ export interface Administration {
   paused(): Promise<PauseTarget[]>;
   /** Whether tasks of this type are paused, as of the last claim: no round trip. */
   isTypePaused(type: string): boolean;
-
-  /** Stores a schedule, or replaces the one of that name. */
-  putSchedule(schedule: ScheduleDefinition, nextAt: number | null): Promise<void>;
-  removeSchedule(name: string): Promise<boolean>;
-  /** All schedules, by name. */
-  schedules(): Promise<Schedule[]>;
-  /**
-   * Fires a schedule once for the whole fleet: where it is still due at `dueAt`, sets the next time and enqueues, in
-   * one step. False: somebody else has fired it, or it was changed.
-   */
-  fireSchedule(name: string, dueAt: number, nextAt: number | null, request: EnqueueRequest): Promise<boolean>;
 
   /** Appends to the logs of tasks; the oldest lines beyond `MAX_LOG_LINES` go. Logs go with their record. */
   appendLogs(logs: readonly { readonly id: string; readonly lines: readonly LogLine[] }[]): Promise<void>;

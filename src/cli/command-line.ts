@@ -5,8 +5,9 @@
 import { Command, CommanderError } from "commander";
 import { didYouMean } from "../config/nearest.ts";
 import { VERSION } from "../version.ts";
+import { addCronCommands } from "./cron-commands.ts";
 import { exitSoon, exitWhenWritten, surviveClosedOutputs, usageError } from "./exit.ts";
-import { type Options, withBrokerFlags, withExecutorFlags } from "./flags.ts";
+import { type Options, withBrokerFlags, withExecutorFlags, withRunFlags } from "./flags.ts";
 import { ENVIRONMENT_HELP } from "./help.ts";
 import { noteText, printText } from "./output.ts";
 import { reportFailure } from "./report-failure.ts";
@@ -64,7 +65,7 @@ function commands(isExecutor: () => void, exit: SetExitCode): Command {
     exit(await (await import("./run.ts")).run(options));
   });
 
-  withBrokerFlags(program.command("enqueue"))
+  withRunFlags(withBrokerFlags(program.command("enqueue")))
     .description("enqueue a task and print its id, or many from a file of JSON lines")
     .usage("[options] TYPE [JSON | @FILE | -]\n       taskexe enqueue [options] --jsonl FILE|-")
     .argument("[type]", "the type of the task")
@@ -74,14 +75,7 @@ function commands(isExecutor: () => void, exit: SetExitCode): Command {
     .option("--priority <number>", "0 is ordinary, 1 is urgent; up to 9 where the setting priorities says so", "0")
     .option("--delay <duration>", "queue it only after this time")
     .option("--at <time>", "queue it then: 2026-01-31T12:00:00Z, or Unix ms")
-    .option("--attempts <number>", "how many attempts there may be")
-    .option("--backoff <backoff>", "how long to wait between attempts: fixed:5s or exponential:1s:10m")
-    .option("--crash-budget <number>", "how often an executor may die over it")
-    .option("--timeout <duration>", "how long one attempt may take")
     .option("--deadline <time>", "when it must have ended: a duration from now, 2026-01-31T12:00:00Z, or Unix ms")
-    .option("--retention <duration>", "how long its record is kept after the end")
-    .option("--unique [key]", "only where no other task holds the key (default: made of type and payload)")
-    .option("--unique-for <duration>", "how long the key is held (default: until the task has ended)")
     .option("--wait", "wait for the end and print the result")
     .option("--jsonl <file>", 'a task a line: {"type","payload","id"?,"queue"?,...}; - for standard input')
     .option("--json", "print JSON")
@@ -104,6 +98,7 @@ function commands(isExecutor: () => void, exit: SetExitCode): Command {
     .action(async (ids: string[], options: Options) => exit(await (await import("./cancel.ts")).cancel(ids, options)));
 
   addTaskCommands(program, exit);
+  addCronCommands(program.command("cron").description("schedules: list, show, add, remove, run, pause, resume"), exit);
 
   withBrokerFlags(program.command("status"))
     .description("show what the executor of this machine does, else what the broker knows")

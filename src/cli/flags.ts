@@ -33,6 +33,18 @@ export function withExecutorFlags(command: Command): Command {
     .option("--log <format>", "pretty or json (default: pretty)");
 }
 
+/** The flags that say how a task is run, of every command that makes tasks. */
+export function withRunFlags(command: Command): Command {
+  return command
+    .option("--attempts <number>", "how many attempts there may be")
+    .option("--backoff <backoff>", "how long to wait between attempts: fixed:5s or exponential:1s:10m")
+    .option("--crash-budget <number>", "how often an executor may die over it")
+    .option("--timeout <duration>", "how long one attempt may take")
+    .option("--retention <duration>", "how long its record is kept after the end")
+    .option("--unique [key]", "only where no other task holds the key (default: made of type and payload)")
+    .option("--unique-for <duration>", "how long the key is held (default: until the task has ended)");
+}
+
 /**
  * The configuration with these options as its flags.
  *

@@ -50,29 +50,32 @@ export const ENQUEUE_FLAGS = [
 
 /** What those flags say. */
 export function enqueueOptionsOf(options: Options): EnqueueOptions {
+  return { ...runOptionsOf(options, "enqueue"), at: timeOf(options, "at"), deadlineAt: deadlineOf(options) };
+}
+
+/** What they say of how a task is run, but for points in time. */
+export function runOptionsOf(options: Options, command: string): Omit<EnqueueOptions, "id" | "at" | "deadlineAt"> {
   return {
-    delayMs: durationOf(options, "delay"),
-    at: timeOf(options, "at"),
-    attempts: numberOf(options, "attempts", 1),
-    backoff: backoffOf(options),
-    crashBudget: numberOf(options, "crashBudget", 0),
-    timeoutMs: durationOf(options, "timeout"),
-    deadlineAt: deadlineOf(options),
-    retentionMs: durationOf(options, "retention"),
-    unique: uniqueOf(options),
+    delayMs: durationOf(options, "delay", command),
+    attempts: numberOf(options, "attempts", 1, command),
+    backoff: backoffOf(options, command),
+    crashBudget: numberOf(options, "crashBudget", 0, command),
+    timeoutMs: durationOf(options, "timeout", command),
+    retentionMs: durationOf(options, "retention", command),
+    unique: uniqueOf(options, command),
   };
 }
 
-function uniqueOf(options: Options): EnqueueOptions["unique"] {
-  const forMs = durationOf(options, "uniqueFor");
+function uniqueOf(options: Options, command: string): EnqueueOptions["unique"] {
+  const forMs = durationOf(options, "uniqueFor", command);
   if (options.unique !== undefined) return { key: text(options.unique), forMs };
   if (forMs === undefined) return undefined;
-  throw usageError("--unique-for goes with --unique", "enqueue");
+  throw usageError("--unique-for goes with --unique", command);
 }
 
 const BACKOFF = "expected fixed:DELAY, or exponential:FIRST[:MOST], like fixed:5s or exponential:1s:10m";
 
-function backoffOf(options: Options): EnqueueOptions["backoff"] {
+function backoffOf(options: Options, command: string): EnqueueOptions["backoff"] {
   const given = text(options.backoff);
   if (given === undefined) return undefined;
   const [kind, ...durations] = given.split(":");
@@ -80,7 +83,7 @@ function backoffOf(options: Options): EnqueueOptions["backoff"] {
   const most = kind === "exponential" ? 2 : 1;
   const right = durations.length <= most && delayMs !== null && (durations.length === 1 || maxMs !== null);
   if ((kind !== "fixed" && kind !== "exponential") || !right) {
-    throw usageError(`flag --backoff: ${BACKOFF}, got ${JSON.stringify(given)}`, "enqueue");
+    throw usageError(`flag --backoff: ${BACKOFF}, got ${JSON.stringify(given)}`, command);
   }
   return { kind, delay_ms: delayMs, ...(maxMs === null ? {} : { max_ms: maxMs }) };
 }
@@ -93,13 +96,14 @@ function deadlineOf(options: Options): number | undefined {
   return timeOf(options, "deadline");
 }
 
-function durationOf(options: Options, name: string): number | undefined {
+/** A duration in ms. */
+export function durationOf(options: Options, name: string, command: string): number | undefined {
   const given = text(options[name]);
   if (given === undefined) return undefined;
   const ms = parseDuration(given);
   if (ms !== null) return ms;
   const expected = "expected a duration (500ms, 30s, 5m, 1h; a plain number counts seconds)";
-  throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, "enqueue");
+  throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, command);
 }
 
 function timeOf(options: Options, name: "at" | "deadline"): number | undefined {
@@ -111,13 +115,18 @@ function timeOf(options: Options, name: "at" | "deadline"): number | undefined {
   throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, "enqueue");
 }
 
-function numberOf(options: Options, name: "attempts" | "crashBudget", least: number): number | undefined {
+function numberOf(
+  options: Options,
+  name: "attempts" | "crashBudget",
+  least: number,
+  command: string,
+): number | undefined {
   const given = text(options[name]);
   if (given === undefined) return undefined;
   const number = /^\d{1,4}$/.test(given) ? Number(given) : -1;
   if (number >= least && number <= 1_000) return number;
   const expected = `expected a whole number from ${least} to 1000`;
-  throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, "enqueue");
+  throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, command);
 }
 
 /** As it is typed. */

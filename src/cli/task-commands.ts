@@ -1,7 +1,5 @@
-/** The commands about tasks that are there: list, retry, purge, pause, resume, cron, watch, top. What each does is in its file. */
+/** The commands about tasks that are there: list, retry, purge, pause, resume, watch, top. What each does is in its file. */
 import type { Command } from "commander";
-import { didYouMean } from "../config/nearest.ts";
-import { usageError } from "./exit.ts";
 import { type Options, withBrokerFlags } from "./flags.ts";
 
 /** Adds them; each hands its exit code to `exit`. */
@@ -57,54 +55,10 @@ export function addTaskCommands(program: Command, exit: (code: number) => void):
       exit(await (await import("./pause.ts")).resume(kind, name, options)),
     );
 
-  addCron(program.command("cron").description("schedules: list, add, remove"), exit);
-
   withBrokerFlags(program.command("top"))
     .description("the fleet and its queues, live; q or ctrl-C leaves")
     .option("--queues <names>", "the queues to show, with commas between them")
     .option("--once", "print one frame")
     .option("--json", "print one frame as JSON")
     .action(async (options: Options) => exit(await (await import("./top.ts")).top(options)));
-}
-
-function addCron(cron: Command, exit: (code: number) => void): void {
-  withBrokerFlags(cron.command("list"))
-    .description("list schedules with their next and last times")
-    .option("--json", "print JSON")
-    .action(async (options: Options) => exit(await (await import("./cron.ts")).cronList(options)));
-
-  withBrokerFlags(cron.command("add"))
-    .description("store a schedule, or replace the one of that name")
-    .argument("<name>", "its name")
-    .argument("<cron>", "minute hour day month weekday, seconds in front if wanted, or @daily; in quotes")
-    .argument("<type>", "the type of its tasks")
-    .argument("[payload]", "their payload as JSON, as @FILE to read it from, or - for standard input")
-    .option("--timezone <zone>", "an IANA time zone like Europe/Berlin (default: UTC)")
-    .option("--queue <name>", "the queue", "common")
-    .option("--priority <number>", "0 is ordinary, 1 is urgent; up to 9 where the setting priorities says so", "0")
-    .option("--json", "print JSON")
-    .action(async (name: string, pattern: string, type: string, payload: string | undefined, options: Options) =>
-      exit(await (await import("./cron.ts")).cronAdd(name, pattern, type, payload, options)),
-    );
-
-  withBrokerFlags(cron.command("remove"))
-    .description("remove a schedule; the tasks that it has enqueued stay")
-    .argument("<name>", "its name")
-    .option("--json", "print JSON")
-    .action(async (name: string, options: Options) =>
-      exit(await (await import("./cron.ts")).cronRemove(name, options)),
-    );
-
-  // What stands before a command's name is no option of that command, so Commander would call it unknown and no more.
-  cron
-    .helpCommand(true)
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .action((_options: Options, { args: [given] }: Command) => {
-      const known = cron.commands.map((command) => command.name());
-      if (given === undefined || given.startsWith("-")) {
-        throw usageError("cron needs list, add or remove, and behind that its options", "cron");
-      }
-      throw usageError(`unknown command cron ${given}${didYouMean(given, known)}`, "cron");
-    });
 }

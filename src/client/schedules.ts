@@ -1,9 +1,11 @@
-/** The cron schedules of a client: put, remove, list. When they come due next is worked out here; executors fire them. */
+/** The cron schedules of a client. When they come due next is worked out here; executors fire them. */
 import type * as v from "valibot";
-import type { Schedule } from "../broker/administration.ts";
-import type { Broker } from "../broker/broker.ts";
+import type { Broker, EnqueueReceipt } from "../broker/broker.ts";
 import { type NewSchedule, putSchedule } from "../broker/operations/put-schedule.ts";
+import { findSchedule, listSchedules, type Schedule } from "../broker/operations/schedule.ts";
+import { pauseSchedule, resumeSchedule, runSchedule } from "../broker/operations/schedule-control.ts";
 import { prepareTask, type Surroundings } from "../task/new-task.ts";
+import { scheduleDefaultsOf } from "../task/schedule-options.ts";
 import {
   type AnyTask,
   checkPayload,
@@ -13,7 +15,7 @@ import {
   type UntypedTask,
 } from "./task-type.ts";
 
-/** When and where; the task and its payload stand beside it. */
+/** When, and how its tasks are enqueued; the task and its payload stand beside it. */
 export type Timetable = Omit<NewSchedule, "name" | "type" | "payload">;
 
 /** Asks the broker of a client while that is open; rejects with ClientClosedError once it is closed. */
@@ -29,8 +31,9 @@ export class ClientSchedules {
   }
 
   /**
-   * Stores a schedule, or replaces the one of that name. Each firing enqueues a task with the id `cron-{name}-{time}`,
-   * once for the whole fleet; runs that were missed while no executor was up are caught up once.
+   * Stores a schedule, or replaces the one of that name: the same again keeps its next time and a run that was missed.
+   * What the definition says of its tasks counts, where the timetable says nothing else. Each firing enqueues a task with
+   * the id `cron-{name}-{time}`, once for the whole fleet; what was missed while no executor was up is caught up once.
    *
    * @throws CronError or InvalidTaskError where something is wrong with it, before anything is stored.
    */
@@ -44,12 +47,10 @@ export class ClientSchedules {
   put(name: string, timetable: Timetable, task: AnyTask, payload: unknown = null): Promise<Schedule> {
     return this.#ask(async (broker) => {
       const type = typeOf(task);
-      const { queue, priority, retentionMs } = typeof task === "string" ? {} : task;
-      const surroundings = { ...this.#surroundings, ...(retentionMs === undefined ? {} : { retentionMs }) };
-      const { message } = prepareTask(type, payload, {}, { ...surroundings, now: broker.now() });
+      const { message } = prepareTask(type, payload, {}, { ...this.#surroundings, now: broker.now() });
       await checkPayload(task, message);
-      const wanted = { ...timetable, queue: timetable.queue ?? queue, priority: timetable.priority ?? priority };
-      return putSchedule(broker, { ...wanted, name, type, payload }, surroundings);
+      const defaults = typeof task === "string" ? null : scheduleDefaultsOf(task);
+      return putSchedule(broker, { ...timetable, name, type, payload }, { ...this.#surroundings, defaults });
     });
   }
 
@@ -60,6 +61,32 @@ export class ClientSchedules {
 
   /** All of them, by name. */
   list(): Promise<Schedule[]> {
-    return this.#ask((broker) => broker.schedules());
+    return this.#ask(listSchedules);
+  }
+
+  /** One of them, with its last runs; null: there is none. */
+  get(name: string): Promise<Schedule | null> {
+    return this.#ask((broker) => findSchedule(broker, name));
+  }
+
+  /**
+   * Enqueues a run now, also while it is paused.
+   *
+   * @returns `created` is false where an earlier run has not ended (overlap `skip`) or another task holds the unique key:
+   *   `id` is then that one's.
+   * @throws UnknownScheduleError.
+   */
+  run(name: string): Promise<EnqueueReceipt> {
+    return this.#ask((broker) => runSchedule(broker, name));
+  }
+
+  /** Lets it fire no more until it is resumed. @throws UnknownScheduleError. */
+  pause(name: string): Promise<Schedule> {
+    return this.#ask((broker) => pauseSchedule(broker, name));
+  }
+
+  /** Lets it fire again; what it missed meanwhile is not caught up. @throws UnknownScheduleError. */
+  resume(name: string): Promise<Schedule> {
+    return this.#ask((broker) => resumeSchedule(broker, name));
   }
 }

@@ -39,7 +39,7 @@ import { AttemptPolicy } from "./policy.ts";
 import { writeProgress } from "./progress-writer.ts";
 import { Promoter } from "./promoter.ts";
 import { RunningTasks } from "./running.ts";
-import { fireSchedules } from "./schedules.ts";
+import { ScheduleFiring } from "./schedules.ts";
 import { SharedTurn } from "./shared-turn.ts";
 import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./status.ts";
 import { StatusView } from "./status-view.ts";
@@ -230,7 +230,8 @@ export class Executor implements StatusSource {
     start("cancel watch", (signal) => this.#cancels.watch(signal));
     startIn("promote", (task) => this.#promoter.run(task.scope));
     start("clean-up", (signal) => cleanUp(broker, signal));
-    start("schedules", (signal) => fireSchedules(broker, signal));
+    const firing = new ScheduleFiring(broker, (type) => this.#handlers.get(type));
+    start("schedules", (signal) => firing.run(signal));
     const collection = {
       attempts: () => this.#tally.attempts,
       rssBytes: () => runtime.memory().rssBytes,

@@ -1,15 +1,18 @@
 /**
- * Fires cron schedules. Every executor looks; the broker lets one of them fire each time that comes due. Runs that were
- * missed while nobody was up are caught up once, however many they were.
+ * Fires cron schedules. Every executor looks; the broker lets one of them take each step. Runs that were missed while
+ * nobody was up are caught up once, however many they were. What the definitions of types say of their tasks counts for
+ * schedules, too: an executor that has loaded the definition writes it on the schedule, once for each of its starts, so
+ * that the last deploy wins and everybody fires and shows the same.
  */
+import { isDeepStrictEqual } from "node:util";
 import { getLogger } from "@logtape/logtape";
-import type { Schedule } from "../broker/administration.ts";
 import type { Broker } from "../broker/broker.ts";
+import { askStates, nextStep, type RunStates, type Step, stateOf } from "../broker/operations/schedule-runs.ts";
+import type { StoredSchedule } from "../broker/schedules.ts";
 import { sleep } from "../concurrency/index.ts";
-import { nextRun } from "../task/cron.ts";
-import { MAX_PRIORITIES } from "../task/enqueue-options.ts";
-import { JsonText } from "../task/json-text.ts";
-import { prepareTask, requestOf } from "../task/new-task.ts";
+import { CronError } from "../task/cron.ts";
+import { InvalidTaskError } from "../task/new-task.ts";
+import { type ScheduleDefaults, scheduleDefaultsOf } from "../task/schedule-options.ts";
 import { ifAvailable } from "./patience.ts";
 
 const logger = getLogger(["taskexe", "schedules"]);
@@ -17,73 +20,123 @@ const logger = getLogger(["taskexe", "schedules"]);
 /** The longest pause between two looks, in ms: somebody may have put a schedule meanwhile. */
 const LOOK_MS = 1_000;
 const SHORTEST_PAUSE_MS = 5;
+/** How long a run whose type nobody has told of yet is left to executors that know it, in ms. */
+const LEFT_TO_OTHERS_MS = 2_000;
 
 /** The part of a broker that schedules need. */
-export type ScheduleBroker = Pick<Broker, "now" | "schedules" | "fireSchedule">;
+export type ScheduleBroker = Pick<Broker, "now" | "schedules" | "states" | "changeSchedule">;
 
-/** Fires what comes due until the signal aborts. A broker that is away only means another look. */
-export async function fireSchedules(broker: ScheduleBroker, signal: AbortSignal): Promise<never> {
-  const told = new Set<string>();
-  for (;;) {
-    let pauseMs = LOOK_MS;
-    await ifAvailable(async () => {
-      pauseMs = await fireDue(broker, told);
+/** What the definition of a type says of its tasks; undefined where this executor has not loaded it. */
+export type DefinitionOf = (type: string) => ScheduleDefaults | undefined;
+
+export class ScheduleFiring {
+  readonly #broker: ScheduleBroker;
+  readonly #definitionOf: DefinitionOf;
+  /** Schedules that have been complained about: one that cannot be fired is told once. */
+  #told = new Set<string>();
+  /** Schedules, with their types, that have our definition. */
+  #taught = new Set<string>();
+
+  constructor(broker: ScheduleBroker, definitionOf: DefinitionOf) {
+    this.#broker = broker;
+    this.#definitionOf = definitionOf;
+  }
+
+  /** The names of schedules that cannot be fired. */
+  get told(): readonly string[] {
+    return [...this.#told];
+  }
+
+  /** Fires what comes due until the signal aborts. A broker that is away only means another look. */
+  async run(signal: AbortSignal): Promise<never> {
+    for (;;) {
+      let pauseMs = LOOK_MS;
+      await ifAvailable(async () => {
+        pauseMs = await this.look();
+      });
+      await sleep(pauseMs, signal);
+    }
+  }
+
+  /** Looks once; gives how long until the next look, in ms. */
+  async look(): Promise<number> {
+    const schedules = await this.#broker.schedules();
+    this.#forgetRemoved(schedules);
+    const states = await askStates(this.#broker, schedules);
+    let nextAt = Number.POSITIVE_INFINITY;
+    for (const schedule of schedules) nextAt = Math.min(nextAt, await this.#tend(schedule, states));
+    return Math.min(Math.max(nextAt - this.#broker.now(), SHORTEST_PAUSE_MS), LOOK_MS);
+  }
+
+  /** Takes one step; gives when this schedule is to be looked at again, Unix ms. */
+  async #tend(schedule: StoredSchedule, states: RunStates): Promise<number> {
+    const now = this.#broker.now();
+    if (await this.#teach(schedule)) return now;
+    const { name, nextAt } = schedule;
+    const dueAt = nextAt ?? Number.POSITIVE_INFINITY;
+    const isUnknown = schedule.defaults === null && this.#definitionOf(schedule.type) === undefined;
+    if (isUnknown && dueAt <= now && now < dueAt + LEFT_TO_OTHERS_MS) return dueAt + LEFT_TO_OTHERS_MS;
+    try {
+      const step = nextStep(schedule, states, now);
+      if (step === null) return dueAt;
+      await this.#take(schedule, step);
+      this.#told.delete(name);
+      return step.change.state.nextAt ?? Number.POSITIVE_INFINITY;
+    } catch (error) {
+      if (!isOfTheSchedule(error)) throw error;
+      if (!this.#told.has(name)) {
+        logger.error("The schedule {name} cannot be fired: {reason}", { name, reason: error.message });
+      }
+      this.#told.add(name);
+      return Number.POSITIVE_INFINITY;
+    }
+  }
+
+  async #take(schedule: StoredSchedule, { change, request }: Step): Promise<void> {
+    // Nobody has told of the type by now: the next run does not wait for somebody who does.
+    const told = request === null || schedule.defaults !== null ? {} : { definition: { ...schedule, defaults: {} } };
+    const result = await this.#broker.changeSchedule({ ...change, ...told });
+    if (!result.changed || request === null) return;
+    const { name, type } = schedule;
+    if (result.receipt?.created) {
+      logger.info("Fired the schedule {name}: {type} as {id}", { name, type, id: request.id });
+      return;
+    }
+    logger.info("The schedule {name} was due and left out: the task {holder} holds the unique key of {type}", {
+      ...{ name, type, holder: result.receipt?.id },
     });
-    await sleep(pauseMs, signal);
+  }
+
+  /** Writes what our definition says on the schedule. True: it was changed, and is to be read again. */
+  async #teach(schedule: StoredSchedule): Promise<boolean> {
+    const defaults = scheduleDefaultsOf(this.#definitionOf(schedule.type));
+    const taught = keyOf(schedule);
+    if (defaults === null || this.#taught.has(taught)) return false;
+    if (!isDeepStrictEqual(defaults, schedule.defaults)) {
+      const { name, revision } = schedule;
+      const definition = { ...schedule, defaults };
+      const changed = await this.#broker.changeSchedule({ name, revision, definition, state: stateOf(schedule) });
+      if (!changed.changed) return true;
+      this.#taught.add(taught);
+      return true;
+    }
+    this.#taught.add(taught);
+    return false;
+  }
+
+  #forgetRemoved(schedules: readonly StoredSchedule[]): void {
+    const names = new Set(schedules.map(({ name }) => name));
+    const keys = new Set(schedules.map(keyOf));
+    this.#told = new Set([...this.#told].filter((name) => names.has(name)));
+    this.#taught = new Set([...this.#taught].filter((key) => keys.has(key)));
   }
 }
 
-/**
- * Looks once.
- *
- * @param told - schedules that have been complained about; one that cannot be fired is told once.
- * @returns how long until the next look, in ms.
- */
-export async function fireDue(broker: ScheduleBroker, told: Set<string>): Promise<number> {
-  const schedules = await broker.schedules();
-  let nextAt = Number.POSITIVE_INFINITY;
-  for (const schedule of schedules) {
-    const dueAt = schedule.nextAt;
-    if (dueAt === null) continue;
-    const following = dueAt <= broker.now() ? await fire(broker, schedule, dueAt, told) : dueAt;
-    nextAt = Math.min(nextAt, following ?? Number.POSITIVE_INFINITY);
-  }
-  return Math.min(Math.max(nextAt - broker.now(), SHORTEST_PAUSE_MS), LOOK_MS);
+function keyOf({ name, type }: StoredSchedule): string {
+  return `${name} ${type}`;
 }
 
-/** Gives the time after this one, or null where there is none. */
-async function fire(
-  broker: ScheduleBroker,
-  schedule: Schedule,
-  dueAt: number,
-  told: Set<string>,
-): Promise<number | null> {
-  const { name } = schedule;
-  const planned = plan(schedule, dueAt, broker.now());
-  if (typeof planned === "string") {
-    if (!told.has(name)) logger.error("The schedule {name} cannot be fired: {reason}", { name, reason: planned });
-    told.add(name);
-    return null;
-  }
-  told.delete(name);
-  const { nextAt, request } = planned;
-  if (await broker.fireSchedule(name, dueAt, nextAt, request)) {
-    logger.info("Fired the schedule {name}: {type} as {id}", { name, type: schedule.type, id: request.id });
-  }
-  return nextAt;
-}
-
-function plan(schedule: Schedule, dueAt: number, now: number) {
-  const { name, cron, timezone, type, queue, priority, payload, retentionMs } = schedule;
-  try {
-    // Counted from now and not from the time that was due: what was missed comes once.
-    const nextAt = nextRun(cron, timezone, now);
-    const options = { id: `cron-${name}-${dueAt}`, queue, priority, retentionMs };
-    // The fleet's number of priorities was known to whoever put it.
-    const surroundings = { now, retentionMs, priorities: MAX_PRIORITIES };
-    return { nextAt, request: requestOf(prepareTask(type, new JsonText(payload), options, surroundings), now) };
-  } catch (error) {
-    // Only what is stored can be wrong here: what is put through our own doors was checked there.
-    return error instanceof Error ? error.message : String(error);
-  }
+/** Only what is stored can be wrong here, or a definition that was changed: what is put was checked by who put it. */
+function isOfTheSchedule(error: unknown): error is Error {
+  return [CronError, InvalidTaskError, RangeError, SyntaxError].some((kind) => error instanceof kind);
 }

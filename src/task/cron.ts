@@ -1,8 +1,9 @@
 /**
  * Cron patterns: when one comes due next, and what is wrong with one that cannot be read. Five fields, six with seconds
- * in front, or a nickname (@daily). The calendar itself, with its summer times, is croner's.
+ * in front, a nickname (@daily) or an interval (@every 30s). The calendar itself, with its summer times, is croner's.
  */
 import { Cron } from "croner";
+import { nextOnGrid, readEvery } from "./every.ts";
 
 /** A pattern or a time zone that cannot be read; the message says which, and what is expected. */
 export class CronError extends Error {
@@ -14,12 +15,18 @@ export class CronError extends Error {
  *
  * @param timezone - an IANA name; null: UTC.
  * @param after - Unix ms.
+ * @param anchor - what an interval counts from, Unix ms: the time that was due before. Default: `after`.
  * @returns Unix ms; null where it never comes due again, as on the 31st of February.
  * @throws CronError when the pattern or the time zone cannot be read.
  */
-export function nextRun(cron: string, timezone: string | null, after: number): number | null {
+export function nextRun(cron: string, timezone: string | null, after: number, anchor = after): number | null {
   checkTimezone(timezone);
   const pattern = cron.trim();
+  const every = readEvery(pattern);
+  if (every !== null) {
+    if ("reason" in every) throw wrong(cron, every.reason);
+    return Math.round(nextOnGrid(every.ms, anchor, after));
+  }
   // croner reads these as one point in time: a task with a time of its own needs no schedule.
   if (/^\d{4}-/.test(pattern)) throw wrong(cron, "a date is no pattern");
   try {
@@ -42,6 +49,7 @@ function checkTimezone(timezone: string | null): void {
 }
 
 function wrong(cron: string, reason: string): CronError {
-  const expected = "expected five fields (minute hour day month weekday), six with seconds in front, or @daily";
+  const expected =
+    "expected five fields (minute hour day month weekday), six with seconds in front, @daily or @every 30s";
   return new CronError(`the cron pattern ${JSON.stringify(cron)} cannot be read: ${reason}; ${expected}`);
 }

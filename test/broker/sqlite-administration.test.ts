@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { NEW_STATE } from "../../src/broker/schedule-text.ts";
 import { PARKED } from "../../src/broker/sqlite/schema.ts";
 import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { runtime } from "../../src/runtime/index.ts";
@@ -68,7 +69,7 @@ sentence("a file of the format before is upgraded where it stands, with the task
 
   const after = await stage.open("b");
   assert.deepEqual(ask(SCHEMA), fresh, "an upgraded file and a new one are the same");
-  assert.equal(ask("PRAGMA user_version")[0]?.user_version, 2);
+  assert.equal(ask("PRAGMA user_version")[0]?.user_version, 3);
   assert.equal(ask("PRAGMA integrity_check")[0]?.integrity_check, "ok");
   const listed = (await after.list({ limit: 10 })).tasks.map(({ id, state }) => [id, state]);
   assert.deepEqual(listed, [
@@ -79,6 +80,34 @@ sentence("a file of the format before is upgraded where it stands, with the task
   assert.deepEqual(await after.retry(["dead"]), [{ id: "dead", state: "dead", retried: true }]);
   assert.deepEqual((await claimAll(after, 2, stage.signal)).map(idOf), ["waits", "dead"]);
   assert.deepEqual(await countOf(after), { ...NOTHING, running: 2, scheduled: 1 });
+});
+
+/** What a file had while a schedule was a row of columns. */
+const BACK_TO_FORMAT_2 = `DROP TABLE schedules; CREATE TABLE schedules(name TEXT PRIMARY KEY, cron TEXT NOT NULL,
+  timezone TEXT, type TEXT NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL, payload TEXT NOT NULL,
+  retention_ms INTEGER NOT NULL, next_at INTEGER, last_at INTEGER) STRICT; PRAGMA user_version = 2;
+  INSERT INTO schedules VALUES('old', '@hourly', 'Asia/Tokyo', 'report', 'te', 1, '{"a":"b"}', 5000, 123, 100),
+  ('over', '0 0 1 1 *', NULL, 'report', 'te', 0, 'null', 0, NULL, NULL)`;
+
+sentence("schedules of a file of the format before are read and go on", async (stage) => {
+  const fresh = await stage.open("a");
+  await fresh.close();
+  change(BACK_TO_FORMAT_2);
+  const broker = await stage.open("b");
+  const [old, over] = await broker.schedules();
+  assert.ok(old && over);
+  const { revision, ...rest } = old;
+  assert.deepEqual(rest, {
+    ...{ name: "old", cron: "@hourly", timezone: "Asia/Tokyo", type: "report", payload: '{"a":"b"}' },
+    ...{ options: { queue: "te", priority: 1, retentionMs: 5_000 }, defaults: null, overlap: null, retentionMs: 5_000 },
+    ...{ ...NEW_STATE, nextAt: 123, lastAt: 100 },
+  });
+  assert.deepEqual([over.nextAt, over.lastAt, over.timezone], [null, null, null]);
+  const state = { ...NEW_STATE, nextAt: 456, lastAt: 123 };
+  assert.deepEqual(await broker.changeSchedule({ name: "old", revision, state }), { changed: true, receipt: null });
+  assert.deepEqual(await broker.changeSchedule({ name: "old", revision, state }), { changed: false });
+  const after = await broker.schedule("old");
+  assert.deepEqual([after?.nextAt, after?.lastAt, after?.payload], [456, 123, '{"a":"b"}']);
 });
 
 sentence("claims walk past thousands of a paused type once, and resume gives them their old places", async (stage) => {

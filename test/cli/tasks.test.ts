@@ -112,7 +112,7 @@ test("cron schedules are added, listed and removed, and wrong ones are refused",
   assert.match(added.stdout, /^nightly fires next at \d{4}-\d\d-\d\dT18:00:00\.000Z\n$/);
   assert.match(
     (await bench.run(["cron", "list"])).stdout,
-    /nightly +0 3 \* \* \* +Asia\/Tokyo +report +common +\S+ +never/,
+    /nightly +0 3 \* \* \* +Asia\/Tokyo +report +common +\S+ +never +none/,
   );
   const [listed] = await json("cron", "list");
   assert.deepEqual(listed.payload, { of: 1 });
@@ -123,6 +123,58 @@ test("cron schedules are added, listed and removed, and wrong ones are refused",
   const again = await bench.run(["cron", "remove", "nightly"]);
   assert.deepEqual([again.stdout, again.code], ["", 1]);
   assert.match(again.stderr, /there is no schedule "nightly"/);
+});
+
+test("cron add takes the options of enqueue; run, pause, resume and show do what they say", async () => {
+  const options = [
+    ...["--queue", "other", "--priority", "1", "--attempts", "2", "--backoff", "fixed:5s", "--crash-budget", "0"],
+    ...["--timeout", "30s", "--delay", "1s", "--deadline", "1h", "--retention", "5m", "--unique=mine"],
+    ...["--unique-for", "1m", "--overlap", "queue"],
+  ];
+  const add = ["cron", "add", "full", "@every 30s", "report", "[1]", ...options];
+  const first = await json(...add);
+  const { queue, priority, attempts, backoff, crash_budget, timeout_ms } = first;
+  assert.deepEqual([queue, priority, attempts, crash_budget, timeout_ms], ["other", 1, 2, 0, 30_000]);
+  assert.deepEqual(backoff, { kind: "fixed", delay_ms: 5_000 });
+  const { delay_ms, deadline_ms, retention_ms, unique, overlap } = first;
+  assert.deepEqual([delay_ms, deadline_ms, retention_ms, overlap], [1_000, 3_600_000, 300_000, "queue"]);
+  assert.deepEqual(unique, { key: "mine", for_ms: 60_000 });
+  assert.equal((await json(...add)).next_at, first.next_at, "a deploy adds it again");
+
+  const id = (await bench.run(["cron", "run", "full"])).stdout.trim();
+  assert.match(id, /^cron-full-\d+$/);
+  assert.equal((await json("task", id)).queue, "other");
+  const [listed] = await json("cron", "list");
+  assert.deepEqual(listed.runs, [{ id, at: Number(id.slice("cron-full-".length)), state: "scheduled" }]);
+  assert.deepEqual(await json("cron", "show", "full"), listed);
+  const shown = (await bench.run(["cron", "show", "full"])).stdout;
+  assert.match(shown, /cron +@every 30s\n/);
+  assert.match(shown, new RegExp(`run +time +state\\n${id} +\\S+Z +scheduled`));
+  await bench.run(["cancel", id]);
+  assert.equal((await json("cron", "show", "full")).runs[0].state, "cancelled");
+
+  assert.match((await bench.run(["cron", "pause", "full"])).stdout, /^full is paused; .* is not caught up\n$/);
+  assert.match((await bench.run(["cron", "list"])).stdout, /full +@every 30s .* paused +never +cancelled/);
+  assert.equal((await bench.run(add)).stdout, "full is paused\n");
+  assert.match((await bench.run(["cron", "resume", "full"])).stdout, /^full goes on and fires next at \S+Z\n$/);
+  for (const command of ["show", "run", "pause", "resume"]) {
+    const nobody = await bench.run(["cron", command, "nobody"]);
+    assert.deepEqual([nobody.stdout, nobody.stderr, nobody.code], ["", 'taskexe: there is no schedule "nobody"\n', 1]);
+  }
+  for (const [wrong, message] of [
+    [["--overlap", "never"], /flag --overlap: expected skip, queue, allow, got "never"/],
+    [["--deadline", "2031-01-01T00:00:00Z"], /flag --deadline: expected a duration/],
+    [
+      ["--attempts", "0"],
+      /flag --attempts: expected a whole number from 1 to 1000.*\ntaskexe: See taskexe cron add --help/,
+    ],
+    [["--unique-for", "1m"], /--unique-for goes with --unique/],
+  ] as const) {
+    const refused = await bench.run(["cron", "add", "x", "@daily", "report", ...wrong]);
+    assert.match(refused.stderr, message);
+    assert.equal(refused.code, 2);
+  }
+  await bench.run(["cron", "remove", "full"]);
 });
 
 test("a cron schedule is fired by an executor", async () => {
@@ -183,9 +235,15 @@ const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] =
   [["pause", "thing", "x"], /pause takes queue NAME or type NAME, got "thing"/],
   [["pause", "queue"], /pause queue needs the NAME/],
   [["resume", "queue"], /missing required argument 'name'/],
-  [["cron"], /cron needs list, add or remove/],
-  [["cron", "--broker", "sqlite:q.db"], /cron needs list, add or remove, and behind that its options/],
-  [["cron", "--broker", "sqlite:q.db", "list"], /cron needs list, add or remove, and behind that its options/],
+  [["cron"], /cron needs list, show, add, remove, run, pause or resume/],
+  [
+    ["cron", "--broker", "sqlite:q.db"],
+    /cron needs list, show, add, remove, run, pause or resume, and behind that its options/,
+  ],
+  [
+    ["cron", "--broker", "sqlite:q.db", "list"],
+    /cron needs list, show, add, remove, run, pause or resume, and behind that its options/,
+  ],
   [["cron", "lst"], /unknown command cron lst; did you mean list\?/],
   [["cron", "add", "x", "@daily"], /missing required argument 'type'/],
   [["cron", "add", "a b", "@daily", "t"], /name: must be letters/],

@@ -215,6 +215,10 @@ onBothBrokers("a closed client says so, whatever it is asked", async ({ connect 
     () => client.schedules.put("nightly", { cron: "@daily" }, "work"),
     () => client.schedules.remove("nightly"),
     () => client.schedules.list(),
+    () => client.schedules.get("nightly"),
+    () => client.schedules.run("nightly"),
+    () => client.schedules.pause("nightly"),
+    () => client.schedules.resume("nightly"),
     () => client.enqueueMany("work", [{}]),
   ];
   for (const call of calls) await assert.rejects(call(), ClientClosedError, String(call));
@@ -305,6 +309,20 @@ onBothBrokers("schedules are put with their next time, replaced, listed and remo
     [listed?.cron, listed?.timezone, listed?.queue, listed?.priority, listed?.payload, listed?.lastAt],
     ["@hourly", null, "other", 1, "null", null],
   );
+  const definition = { type: "report", queue: "other", priority: 1, retentionMs: 5, unique: { key: "one" } };
+  const typed = await client.schedules.put("typed", { cron: "@daily", priority: 0 }, definition);
+  const { queue, priority, retentionMs, unique, overlap } = typed;
+  assert.deepEqual([queue, priority, retentionMs, overlap], ["other", 0, 5, "skip"]);
+  assert.deepEqual(unique, { key: "one", forMs: "until-done" });
+  const { id, created } = await client.schedules.run("typed");
+  assert.deepEqual([created, (await client.task(id))?.queue], [true, "other"]);
+  assert.equal((await client.schedules.pause("typed")).paused, true);
+  const { paused, runs } = await client.schedules.resume("typed");
+  assert.deepEqual([paused, runs.map((run) => [run.id, run.state])], [false, [[id, "queued"]]]);
+  assert.deepEqual(await client.schedules.get("typed"), (await client.schedules.list())[1]);
+  assert.equal(await client.schedules.get("nobody"), null);
+  await assert.rejects(client.schedules.run("nobody"), /^UnknownScheduleError/);
+  await client.schedules.remove("typed");
   await assert.rejects(client.schedules.put("x", { cron: "61 * * * *" }, "report"), /Invalid value for minute: 61/);
   await assert.rejects(client.schedules.put("x", { cron: "0 0 31 2 *" }, "report"), /never comes due/);
   const wrong = client.schedules.put("x", { cron: "@daily" }, "report", { a: [1n] });

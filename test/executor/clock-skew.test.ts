@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { EnqueueRequest } from "../../src/broker/broker.ts";
+import { putSchedule } from "../../src/broker/operations/put-schedule.ts";
 import { formatMessage } from "../../src/task/message.ts";
 import type { TaskOptions } from "../../src/task/message-schema.ts";
 import type { ExecutorProcess } from "../support/executor-process.ts";
@@ -96,9 +97,8 @@ test("delayed tasks begin when they are due, whichever clock runs them, and thei
 test("a schedule fires each second, once, at the true time", { timeout }, async () => {
   await withSkewed(async (fleet, { fast, url }) => {
     const client = await fleet.client(url);
-    const first = Math.ceil(Date.now() / 1_000) * 1_000 + 1_000;
-    const schedule = { name: "tick", cron: "* * * * * *", timezone: null, type: "ledger", queue: "common" };
-    await client.putSchedule({ ...schedule, priority: 0, payload: "{}", retentionMs: HOUR_MS }, first);
+    const schedule = { name: "tick", cron: "* * * * * *", type: "ledger", payload: {} };
+    await putSchedule(client, schedule, { retentionMs: HOUR_MS, defaults: null });
     const ticks = () => trueLedger(fleet, fast).filter(({ what }) => what === "start");
     await until("it has fired five times", 20_000, () => ticks().length >= 5);
     await client.removeSchedule("tick");

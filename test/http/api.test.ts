@@ -234,7 +234,12 @@ test("schedules are put, shown, replaced and removed", async () => {
   assert.ok(put.body.next_at > Date.now());
   const { next_at, ...rest } = (await ask("GET", "schedules/nightly")).body;
   assert.equal(next_at, put.body.next_at);
-  assert.deepEqual(rest, { name: "nightly", ...body, queue: "common", retention_ms: 86_400_000, last_at: null });
+  const unsaid = { attempts: null, backoff: null, crash_budget: null, timeout_ms: null, delay_ms: null };
+  const before = { last_at: null, waiting_at: null, skipped: 0, last_skipped_at: null, runs: [] };
+  assert.deepEqual(rest, {
+    ...{ name: "nightly", ...body, queue: "common", ...unsaid, deadline_ms: null, retention_ms: 86_400_000 },
+    ...{ unique: null, overlap: "allow", paused: false, ...before },
+  });
   await ask("PUT", "schedules/nightly", { body: { cron: "@daily", type: "report" } });
   const listed = (await ask("GET", "schedules")).body.schedules;
   assert.deepEqual([listed.length, listed[0].cron, listed[0].timezone], [1, "@daily", null]);
@@ -254,6 +259,54 @@ test("schedules are put, shown, replaced and removed", async () => {
   assert.deepEqual((await ask("DELETE", "schedules/nightly")).body, { name: "nightly", removed: true });
   refused(await ask("DELETE", "schedules/nightly"), 404, "not_found", /no schedule "nightly"/);
   refused(await ask("GET", "schedules/nightly"), 404, "not_found", /no schedule "nightly"/);
+});
+
+test("a schedule takes what an enqueue takes, and is run, paused and resumed", async () => {
+  const options = {
+    ...{ queue: "other", priority: 1, attempts: 2, backoff: { kind: "fixed", delay_ms: 5 }, crash_budget: 1 },
+    ...{ timeout_ms: 1_000, delay_ms: 0, deadline_ms: 60_000, retention_ms: 5_000, overlap: "queue" },
+  };
+  const body = { cron: "@every 1h", type: "report", ...options, unique: { key: "one", for_ms: 9_000 } };
+  const put = (await ask("PUT", "schedules/hourly", { body })).body;
+  assert.deepEqual({ ...put, ...body }, put);
+  const run = await ask("POST", "schedules/hourly/run");
+  assert.equal(run.status, 201);
+  assert.match(run.body.id, /^cron-hourly-\d+$/);
+  const record = (await ask("GET", `tasks/${run.body.id}`)).body;
+  assert.deepEqual([record.queue, record.priority, record.state], ["other", 1, "queued"]);
+  const { deadline_at, ...taskexe } = JSON.parse(record.message).taskexe;
+  const { attempts, backoff, crash_budget, timeout_ms, retention_ms } = options;
+  assert.deepEqual(taskexe, { attempts, backoff, crash_budget, timeout_ms, retention_ms });
+  assert.ok(deadline_at > Date.now() && deadline_at <= Date.now() + 60_000);
+
+  await ask("PUT", "schedules/hourly", { body: { ...body, overlap: "skip" } });
+  const again = await ask("POST", "schedules/hourly/run");
+  assert.deepEqual([again.status, again.body], [200, { id: run.body.id, created: false, state: "queued" }]);
+  const paused = (await ask("POST", "schedules/hourly/pause")).body;
+  assert.deepEqual([paused.paused, paused.next_at], [true, null]);
+  assert.deepEqual(paused.runs, [{ id: run.body.id, at: paused.runs[0].at, state: "queued" }]);
+  const resumed = (await ask("POST", "schedules/hourly/resume")).body;
+  assert.equal(resumed.paused, false);
+  assert.ok(resumed.next_at > Date.now());
+  for (const verb of ["run", "pause", "resume"]) {
+    refused(await ask("POST", `schedules/nobody/${verb}`), 404, "not_found", /no schedule "nobody"/);
+  }
+  for (const [wrong, message] of [
+    [{ overlap: "never" }, /^body: overlap: must be one of skip, queue, allow/],
+    [{ deadline_at: 1 }, /^body: deadline_at: is not known/],
+    [{ id: "x" }, /^body: id: is not known/],
+    [{ attempts: 0 }, /^body: attempts: must be 1 or more/],
+    [{ priority: 2 }, /priority: must be 0 to 1/],
+    [{ cron: "@every 10ms" }, /@every takes 1s to 366d/],
+  ] as const) {
+    refused(
+      await ask("PUT", "schedules/x", { body: { cron: "@daily", type: "a", ...wrong } }),
+      400,
+      "invalid",
+      message,
+    );
+  }
+  await ask("DELETE", "schedules/hourly");
 });
 
 test("unknown paths and methods are told in the same shape", async () => {

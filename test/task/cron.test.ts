@@ -37,6 +37,20 @@ test("a date that does not exist never comes", () => {
   assert.equal(nextRun("0 0 31 2 *", null, Date.now()), null);
 });
 
+test("an interval counts from the time that was due before, and past ones come once", () => {
+  const from = at("2026-01-01T00:00:07.123Z");
+  const every = (pattern: string, after: number, anchor?: number) =>
+    new Date(nextRun(pattern, null, after, anchor) ?? 0).toISOString();
+  assert.equal(every("@every 30s", from), "2026-01-01T00:00:37.123Z");
+  assert.equal(every("@every 1h30m", from), "2026-01-01T01:30:07.123Z");
+  assert.equal(every(" @Every  1.5 s ", from), "2026-01-01T00:00:08.623Z");
+  assert.equal(every("@every 30s", from, from), "2026-01-01T00:00:37.123Z");
+  assert.equal(every("@every 30s", from + 29_999, from), "2026-01-01T00:00:37.123Z");
+  assert.equal(every("@every 30s", from + 30_000, from), "2026-01-01T00:01:07.123Z");
+  assert.equal(every("@every 30s", from + 3_600_001, from), "2026-01-01T01:00:37.123Z");
+  assert.equal(every("@every 366d", from), "2027-01-02T00:00:07.123Z");
+});
+
 test("a wrong pattern is refused with what is wrong and what is expected", () => {
   for (const [cron, what] of [
     ["61 * * * *", /"61 \* \* \* \*" cannot be read: Invalid value for minute: 61; expected five fields/],
@@ -44,6 +58,14 @@ test("a wrong pattern is refused with what is wrong and what is expected", () =>
     ["", /"" cannot be read/],
     ["@reboot", /@reboot is not supported/],
     ["2026-01-01T00:00:00", /a date is no pattern/],
+    ["@every", /@every needs a duration like 30s, 5m or 1h30m/],
+    ["@every 30", /@every needs a duration/],
+    ["@every -1s", /@every needs a duration/],
+    ["@every 30x", /@every needs a duration/],
+    ["@every 999ms", /@every takes 1s to 366d/],
+    ["@every 0s", /@every takes 1s to 366d/],
+    ["@every 367d", /@every takes 1s to 366d/],
+    ["@everyday", /cannot be read/],
   ] as const) {
     assert.throws(
       () => nextRun(cron, null, 0),

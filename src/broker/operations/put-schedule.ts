@@ -1,14 +1,31 @@
-/** Puts a cron schedule: every check that its firing would make, and the first time at which it comes due. */
+/**
+ * Puts a cron schedule: every check that its firing would make, and the first time at which it comes due. Putting the
+ * same again, as each deploy does, changes nothing of when it fires.
+ */
+import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
 import { nextRun } from "../../task/cron.ts";
-import type { EnqueueOptions } from "../../task/enqueue-options.ts";
 import { JsonText } from "../../task/json-text.ts";
-import { InvalidTaskError, prepareTask, type Surroundings } from "../../task/new-task.ts";
-import type { Schedule } from "../administration.ts";
+import { InvalidTaskError, prepareTask, type Surroundings, told } from "../../task/new-task.ts";
+import {
+  type Overlap,
+  OverlapSchema,
+  runOptions,
+  type ScheduleDefaults,
+  type ScheduleOptions,
+  ScheduleOptionsSchema,
+  said,
+} from "../../task/schedule-options.ts";
 import type { Broker } from "../broker.ts";
+import { NEW_STATE } from "../schedule-text.ts";
+import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "../schedules.ts";
+import { type Schedule, scheduleOf } from "./schedule.ts";
+import { askStates, stateOf } from "./schedule-runs.ts";
 
 /** How many schedules one broker has. */
 export const MAX_SCHEDULES = 1_000;
+/** How often it is tried where somebody else changes it in the same moment: executors do as runs begin and end. */
+export const MOST_TRIES = 20;
 
 /** Names stand in ids and paths. */
 export const ScheduleNameSchema = v.pipe(
@@ -16,7 +33,7 @@ export const ScheduleNameSchema = v.pipe(
   v.regex(/^[\w.-]{1,128}$/, "must be letters, digits, dot, dash and underscore, at most 128 of them"),
 );
 
-export interface NewSchedule extends Pick<EnqueueOptions, "queue" | "priority" | "retentionMs"> {
+export interface NewSchedule extends ScheduleOptions {
   readonly name: string;
   readonly cron: string;
   /** An IANA time zone; absent or null: UTC. */
@@ -24,41 +41,78 @@ export interface NewSchedule extends Pick<EnqueueOptions, "queue" | "priority" |
   readonly type: string;
   /** A value, or a JsonText that is kept as it is. */
   readonly payload?: unknown;
+  /** What a run does while an earlier one has not ended. Default: `skip` where its tasks are unique, else `allow`. */
+  readonly overlap?: Overlap | null | undefined;
+}
+
+/** What holds where the schedule does not say. */
+export interface ScheduleSurroundings extends Omit<Surroundings, "now"> {
+  /** What the definition of its type says; null: it is not at hand, and an executor that has it tells later. */
+  readonly defaults: ScheduleDefaults | null;
 }
 
 /**
- * Stores the schedule, or replaces the one of that name.
+ * Stores the schedule, or replaces the one of that name. Its next time, a run that was missed and a pause stay, unless it
+ * has another pattern or zone: then the next time is worked out anew.
  *
- * @param surroundings - what holds where the schedule does not say.
  * @throws CronError where the pattern or the zone cannot be read; InvalidTaskError where anything else is wrong.
  */
 export async function putSchedule(
   broker: Broker,
   schedule: NewSchedule,
-  surroundings: Omit<Surroundings, "now">,
+  surroundings: ScheduleSurroundings,
 ): Promise<Schedule> {
-  const { name, cron, timezone = null, type, payload = null, ...options } = schedule;
+  const wanted = checked(broker, schedule, surroundings);
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const before = await broker.schedule(wanted.name);
+    if (before === null) await checkNumber(broker);
+    const kept = before?.type === wanted.type ? before.defaults : null;
+    const definition = { ...wanted, defaults: wanted.defaults ?? kept };
+    const state = stateAfter(before, definition, broker.now());
+    if (before === null || !isSame(before, definition, state)) {
+      const { name } = definition;
+      const { changed } = await broker.changeSchedule({ name, revision: before?.revision ?? null, definition, state });
+      if (!changed) continue;
+    }
+    const stored = { ...definition, ...state, revision: "" };
+    return scheduleOf(stored, await askStates(broker, [stored], true));
+  }
+  throw new Error(
+    `the schedule ${wanted.name} was changed by others ${MOST_TRIES} times while it was put: put it again`,
+  );
+}
+
+function checked(broker: Broker, schedule: NewSchedule, { defaults, ...others }: ScheduleSurroundings) {
+  const { name, cron, timezone = null, type, payload = null, overlap = null, ...options } = schedule;
   const named = v.safeParse(ScheduleNameSchema, name);
   if (!named.success) throw new InvalidTaskError(`name: ${named.issues[0].message}`);
+  const lapping = v.safeParse(v.nullable(OverlapSchema), overlap);
+  if (!lapping.success) throw new InvalidTaskError(`overlap: ${lapping.issues[0].message}`);
+  const chosen = v.safeParse(ScheduleOptionsSchema, options);
+  if (!chosen.success) throw new InvalidTaskError(told(chosen.issues));
   const now = broker.now();
+  nextRun(cron, timezone, now);
+  prepareTask(type, payload, runOptions(options, defaults, now), { ...others, now });
+  const text = payload instanceof JsonText ? payload.text : JSON.stringify(payload);
+  const { retentionMs } = others;
+  return { name, cron, timezone, type, payload: text, options: said(options), defaults, overlap, retentionMs };
+}
+
+async function checkNumber(broker: Broker): Promise<void> {
+  const { length } = await broker.schedules();
+  if (length < MAX_SCHEDULES) return;
+  throw new InvalidTaskError(`there are ${MAX_SCHEDULES} schedules, which is the most there can be: remove one`);
+}
+
+function stateAfter(before: StoredSchedule | null, { cron, timezone }: ScheduleDefinition, now: number): ScheduleState {
+  if (before !== null && before.cron.trim() === cron.trim() && before.timezone === timezone) return stateOf(before);
   const nextAt = nextRun(cron, timezone, now);
   if (nextAt === null) throw new InvalidTaskError(`the cron pattern ${JSON.stringify(cron)} never comes due`);
-  const task = prepareTask(type, payload, options, { ...surroundings, now });
-  const stored = {
-    name,
-    cron,
-    timezone,
-    type,
-    queue: task.queue,
-    priority: task.priority,
-    payload: payload instanceof JsonText ? payload.text : JSON.stringify(payload),
-    retentionMs: task.retentionMs,
-  };
-  const present = await broker.schedules();
-  const before = present.find((other) => other.name === name);
-  if (before === undefined && present.length >= MAX_SCHEDULES) {
-    throw new InvalidTaskError(`there are ${MAX_SCHEDULES} schedules, which is the most there can be: remove one`);
-  }
-  await broker.putSchedule(stored, nextAt);
-  return { ...stored, nextAt, lastAt: before?.lastAt ?? null };
+  const state = before === null ? NEW_STATE : stateOf(before);
+  return { ...state, nextAt: state.paused ? null : nextAt };
+}
+
+function isSame(before: StoredSchedule, definition: ScheduleDefinition, state: ScheduleState): boolean {
+  const { revision: _, ...rest } = before;
+  return isDeepStrictEqual(rest, { ...definition, ...state });
 }

@@ -66,8 +66,10 @@ export function uniqueKey(queue: string, key: string): string {
   return `taskexe:unique:${queue}:${key}`;
 }
 
-/** The definitions of schedules by name, and when each fires next, Unix ms. */
+/** The definitions of schedules, and what has come of each: hashes by name. */
 export const SCHEDULES_KEY = "taskexe:schedules";
+export const SCHEDULE_STATES_KEY = "taskexe:schedule-states";
+/** When each fires next, Unix ms: only read, where a schedule has no state yet. */
 export const SCHEDULE_TIMES_KEY = "taskexe:schedule-times";
 
 /** Ids of scheduled and retrying tasks; the score is when they are due, Unix ms. */

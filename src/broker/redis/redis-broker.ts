@@ -4,16 +4,8 @@
  */
 import { DEFAULT_PRIORITIES } from "../../task/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record.ts";
-import type {
-  ListPage,
-  ListQuery,
-  LogLine,
-  PauseTarget,
-  PurgeQuery,
-  RetryReceipt,
-  Schedule,
-  ScheduleDefinition,
-} from "../administration.ts";
+import type { TaskState } from "../../task/state.ts";
+import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../administration.ts";
 import type {
   Backlog,
   Broker,
@@ -30,6 +22,7 @@ import type {
   ProgressWrite,
   QueueCounts,
 } from "../broker.ts";
+import type { ScheduleChange, ScheduleChanged, StoredSchedule } from "../schedules.ts";
 import { parseRedisAddress } from "./address.ts";
 import { RedisByHand } from "./by-hand.ts";
 import { RedisCancels } from "./cancels.ts";
@@ -103,7 +96,7 @@ export class RedisBroker implements Broker {
     this.#cancels = new RedisCancels(this.#connections, now);
     this.#listing = new RedisListing(this.#connections, this.#records, options.queues, priorities);
     this.#byHand = new RedisByHand(this.#connections, options.queues);
-    this.#schedules = new RedisSchedules(this.#connections);
+    this.#schedules = new RedisSchedules(this.#connections, priorities);
   }
 
   connection(): ConnectionState {
@@ -235,21 +228,26 @@ export class RedisBroker implements Broker {
     return this.#pauses.isTypePaused(type);
   }
 
-  putSchedule(schedule: ScheduleDefinition, nextAt: number | null): Promise<void> {
-    return this.#schedules.put(schedule, nextAt);
+  async schedules(): Promise<StoredSchedule[]> {
+    if (this.#clock.hasStepped) await this.#clock.read();
+    return this.#schedules.list();
+  }
+
+  async schedule(name: string): Promise<StoredSchedule | null> {
+    if (this.#clock.hasStepped) await this.#clock.read();
+    return this.#schedules.get(name);
+  }
+
+  changeSchedule(change: ScheduleChange): Promise<ScheduleChanged> {
+    return this.#schedules.change(change);
   }
 
   removeSchedule(name: string): Promise<boolean> {
     return this.#schedules.remove(name);
   }
 
-  async schedules(): Promise<Schedule[]> {
-    if (this.#clock.hasStepped) await this.#clock.read();
-    return this.#schedules.list();
-  }
-
-  fireSchedule(name: string, dueAt: number, nextAt: number | null, request: EnqueueRequest): Promise<boolean> {
-    return this.#schedules.fire(name, dueAt, nextAt, request);
+  states(ids: readonly string[]): Promise<(TaskState | null)[]> {
+    return this.#schedules.states(ids);
   }
 
   appendLogs(logs: readonly { readonly id: string; readonly lines: readonly LogLine[] }[]): Promise<void> {

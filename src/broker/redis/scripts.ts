@@ -157,14 +157,25 @@ for i = 2, #ARGV, 11 do
 end
 return out`;
 
-/** KEYS schedule times, schedules; ARGV record prefix, name, due, next ("" for none), the definition, then 11 of the task. */
-const FIRE = `${SHARED}
-local due = redis.call('ZSCORE', KEYS[1], ARGV[2])
-if not due or tonumber(due) ~= tonumber(ARGV[3]) then return 0 end
-if ARGV[4] == '' then redis.call('ZREM', KEYS[1], ARGV[2]) else redis.call('ZADD', KEYS[1], ARGV[4], ARGV[2]) end
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
-enqueue(ARGV[1], read(6), 0)
-return 1`;
+/**
+ * KEYS schedules, states, times; ARGV record prefix, name, "one" or "none", the state that was read, the definition ("":
+ * as it is), the state, the state where nothing could be enqueued, then 11 of a task or none -> 1 when it was changed,
+ * then what an enqueue answers.
+ */
+const CHANGE_SCHEDULE = `${SHARED}
+local name = ARGV[2]
+local there = redis.call('HEXISTS', KEYS[1], name) == 1
+if there ~= (ARGV[3] == 'one') then return { 0 } end
+if (redis.call('HGET', KEYS[2], name) or '') ~= ARGV[4] then return { 0 } end
+local created, state, id, after = 0, '', '', ARGV[6]
+if #ARGV > 7 then
+  created, state, id = enqueue(ARGV[1], read(8), 0)
+  if created == 0 then after = ARGV[7] end
+end
+if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], name, ARGV[5]) end
+redis.call('HSET', KEYS[2], name, after)
+redis.call('ZREM', KEYS[3], name)
+return { 1, created, state, id }`;
 
 /** KEYS scheduled; ARGV record prefix, max -> promoted, ms until the next is due (-1: nothing waits). */
 const PROMOTE = `
@@ -364,7 +375,7 @@ const SCRIPTS = {
   taskexeRetry: script(RETRY, 0),
   taskexeRemove: script(REMOVE, 3),
   taskexeUnpark: script(UNPARK, 3),
-  taskexeFire: script(FIRE, 2),
+  taskexeChangeSchedule: script(CHANGE_SCHEDULE, 3),
   taskexeUnlock: script(UNLOCK, 1),
 } as const;
 

@@ -1,24 +1,53 @@
-/** Cron schedules: a row each. One transaction moves the next time on and enqueues, so that each fires once. */
-import type { Schedule, ScheduleDefinition } from "../administration.ts";
-import type { EnqueueRequest } from "../broker.ts";
+/**
+ * Cron schedules: a row each. One transaction changes a schedule and enqueues, where its state is still the one that was
+ * read: once for all processes.
+ */
+import type { TaskState } from "../../task/state.ts";
+import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
+import type { ScheduleChange, ScheduleChanged, StoredSchedule } from "../schedules.ts";
 import { enqueueAll } from "./queue-entry.ts";
 import { numberOf, type Row, textOf } from "./rows.ts";
+import { stateName } from "./schema.ts";
 import type { Store } from "./store.ts";
 
-const PUT = `INSERT INTO schedules(name, cron, timezone, type, queue, priority, payload, retention_ms, next_at)
-  VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET cron = excluded.cron, timezone = excluded.timezone,
-  type = excluded.type, queue = excluded.queue, priority = excluded.priority, payload = excluded.payload,
-  retention_ms = excluded.retention_ms, next_at = excluded.next_at`;
-const REMOVE = "DELETE FROM schedules WHERE name = ?";
 const ALL = "SELECT * FROM schedules ORDER BY name";
-const FIRE = "UPDATE schedules SET next_at = ?, last_at = ? WHERE name = ? AND next_at = ?";
+const ONE = "SELECT * FROM schedules WHERE name = ?";
+const IS_STILL = "SELECT 1 FROM schedules WHERE name = ? AND state = ?";
+/** `next_at` is what a step of the schema left; from the first change on the state tells it. */
+const INSERT = "INSERT INTO schedules(name, definition, state) VALUES(?, ?, ?)";
+const UPDATE = "UPDATE schedules SET definition = coalesce(?, definition), state = ?, next_at = NULL WHERE name = ?";
+const REMOVE = "DELETE FROM schedules WHERE name = ?";
+const STATES = `SELECT ids.id, tasks.state FROM json_each(?) AS asked JOIN ids ON ids.id = asked.value
+  JOIN tasks ON tasks.seq = ids.seq`;
 
-/** Stores a schedule, or replaces the one of that name; when that one fired last is kept. */
-export function putSchedule(store: Store, schedule: ScheduleDefinition, nextAt: number | null): Promise<void> {
-  const { name, cron, timezone, type, queue, priority, payload, retentionMs } = schedule;
-  const values = [name, cron, timezone, type, queue, priority, payload, Math.ceil(retentionMs), rounded(nextAt)];
-  return store.write(1, (tx) => {
-    tx.sql(PUT).run(...values);
+export function schedules(store: Store): Promise<StoredSchedule[]> {
+  return store.read((sql) =>
+    sql(ALL)
+      .all()
+      .map(scheduleOf)
+      .filter((schedule) => schedule !== null),
+  );
+}
+
+export function scheduleNamed(store: Store, name: string): Promise<StoredSchedule | null> {
+  return store.read((sql) => {
+    const row = sql(ONE).get(name);
+    return row === undefined ? null : scheduleOf(row);
+  });
+}
+
+/** Changes it and enqueues, where nobody has changed it since it was read. */
+export function changeSchedule(store: Store, change: ScheduleChange): Promise<ScheduleChanged> {
+  const { name, revision, definition, state, enqueue } = change;
+  return store.write(1, (tx): ScheduleChanged => {
+    const still = revision === null ? tx.sql(ONE).get(name) === undefined : tx.sql(IS_STILL).get(name, revision);
+    if (!still) return { changed: false };
+    const [receipt = null] = enqueue === undefined ? [] : enqueueAll(tx, [enqueue.request]);
+    const after = stateText(enqueue !== undefined && receipt?.created === false ? enqueue.otherwise : state);
+    const text = definition === undefined ? null : definitionText(definition);
+    if (revision === null) tx.sql(INSERT).run(name, text, after);
+    else tx.sql(UPDATE).run(text, after, name);
+    return { changed: true, receipt };
   });
 }
 
@@ -26,40 +55,14 @@ export function removeSchedule(store: Store, name: string): Promise<boolean> {
   return store.write(1, (tx) => tx.sql(REMOVE).run(name).changes === 1);
 }
 
-export function schedules(store: Store): Promise<Schedule[]> {
-  return store.read((sql) => sql(ALL).all().map(scheduleOf));
+export async function statesOf(store: Store, ids: readonly string[]): Promise<(TaskState | null)[]> {
+  if (ids.length === 0) return [];
+  const rows = await store.read((sql) => sql(STATES).all(JSON.stringify(ids)));
+  const states = new Map(rows.map((row) => [textOf(row, "id"), stateName(numberOf(row, "state"))]));
+  return ids.map((id) => states.get(id) ?? null);
 }
 
-/** False where it is not due at `dueAt` any more. */
-export function fireSchedule(
-  store: Store,
-  name: string,
-  dueAt: number,
-  nextAt: number | null,
-  request: EnqueueRequest,
-): Promise<boolean> {
-  return store.write(1, (tx) => {
-    if (tx.sql(FIRE).run(rounded(nextAt), rounded(dueAt), name, rounded(dueAt)).changes !== 1) return false;
-    enqueueAll(tx, [request]);
-    return true;
-  });
-}
-
-function rounded(at: number | null): number | null {
-  return at === null ? null : Math.round(at);
-}
-
-function scheduleOf(row: Row): Schedule {
-  return {
-    name: textOf(row, "name"),
-    cron: textOf(row, "cron"),
-    timezone: row.timezone === null ? null : textOf(row, "timezone"),
-    type: textOf(row, "type"),
-    queue: textOf(row, "queue"),
-    priority: numberOf(row, "priority"),
-    payload: textOf(row, "payload"),
-    retentionMs: numberOf(row, "retention_ms"),
-    nextAt: row.next_at === null ? null : numberOf(row, "next_at"),
-    lastAt: row.last_at === null ? null : numberOf(row, "last_at"),
-  };
+function scheduleOf(row: Row): StoredSchedule | null {
+  const nextAt = row.next_at === null ? null : numberOf(row, "next_at");
+  return readSchedule(textOf(row, "definition"), textOf(row, "state"), nextAt);
 }

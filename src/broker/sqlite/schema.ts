@@ -138,8 +138,18 @@ CREATE INDEX uniques_of ON uniques(task);
 CREATE INDEX uniques_until ON uniques(until) WHERE until IS NOT NULL;
 `;
 
+/** A schedule is one text for what was put and one for what has come of it; "": nothing has since the step. */
+const SCHEDULES = `
+CREATE TABLE schedules_new(name TEXT PRIMARY KEY, definition TEXT NOT NULL, state TEXT NOT NULL, next_at INTEGER) STRICT;
+INSERT INTO schedules_new SELECT name, json_object('name', name, 'cron', cron, 'timezone', timezone, 'type', type,
+  'queue', queue, 'priority', priority, 'payload', payload, 'retentionMs', retention_ms, 'lastAt', last_at), '', next_at
+  FROM schedules;
+DROP TABLE schedules;
+ALTER TABLE schedules_new RENAME TO schedules;
+`;
+
 /** The step at n leads from format n to n + 1: a new file takes all of them, an old one those that it lacks. */
-const STEPS: readonly string[] = [FIRST, ADMINISTRATION];
+const STEPS: readonly string[] = [FIRST, ADMINISTRATION, SCHEDULES];
 
 /** PRAGMA user_version: how many steps a file has taken. */
 export const SCHEMA_VERSION = STEPS.length;

@@ -5,16 +5,8 @@
 import { type Nursery, openRoot, sleep, withNursery } from "../../concurrency/index.ts";
 import { DEFAULT_PRIORITIES } from "../../task/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record.ts";
-import type {
-  ListPage,
-  ListQuery,
-  LogLine,
-  PauseTarget,
-  PurgeQuery,
-  RetryReceipt,
-  Schedule,
-  ScheduleDefinition,
-} from "../administration.ts";
+import type { TaskState } from "../../task/state.ts";
+import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../administration.ts";
 import {
   type Backlog,
   type Broker,
@@ -34,6 +26,7 @@ import {
   type QueueCounts,
 } from "../broker.ts";
 import { checkRequests } from "../check-requests.ts";
+import type { ScheduleChange, ScheduleChanged, StoredSchedule } from "../schedules.ts";
 import { Bell } from "./bell.ts";
 import { purge, retry } from "./by-hand.ts";
 import { cancel, flagged } from "./cancels.ts";
@@ -48,7 +41,7 @@ import { list } from "./listing.ts";
 import { SqlitePauses } from "./pauses.ts";
 import { enqueue, promote } from "./queue-entry.ts";
 import { recordOf } from "./rows.ts";
-import { fireSchedule, putSchedule, removeSchedule, schedules } from "./schedules.ts";
+import { changeSchedule, removeSchedule, scheduleNamed, schedules, statesOf } from "./schedules.ts";
 import { isUnavailable, messageOf } from "./sqlite-errors.ts";
 import { Store } from "./store.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
@@ -259,23 +252,27 @@ export class SqliteBroker implements Broker {
     return this.#pauses.isTypePaused(type);
   }
 
-  putSchedule(schedule: ScheduleDefinition, nextAt: number | null): Promise<void> {
-    return putSchedule(this.#store, schedule, nextAt);
+  schedules(): Promise<StoredSchedule[]> {
+    return schedules(this.#store);
+  }
+
+  schedule(name: string): Promise<StoredSchedule | null> {
+    return scheduleNamed(this.#store, name);
+  }
+
+  async changeSchedule(change: ScheduleChange): Promise<ScheduleChanged> {
+    if (change.enqueue !== undefined) checkRequests([change.enqueue.request], this.#priorities);
+    const changed = await changeSchedule(this.#store, change);
+    if (change.enqueue !== undefined) this.#bell.ring();
+    return changed;
   }
 
   removeSchedule(name: string): Promise<boolean> {
     return removeSchedule(this.#store, name);
   }
 
-  schedules(): Promise<Schedule[]> {
-    return schedules(this.#store);
-  }
-
-  async fireSchedule(name: string, dueAt: number, nextAt: number | null, request: EnqueueRequest): Promise<boolean> {
-    checkRequests([request], this.#priorities);
-    const fired = await fireSchedule(this.#store, name, dueAt, nextAt, request);
-    this.#bell.ring();
-    return fired;
+  states(ids: readonly string[]): Promise<(TaskState | null)[]> {
+    return statesOf(this.#store, ids);
   }
 
   appendLogs(logs: readonly { readonly id: string; readonly lines: readonly LogLine[] }[]): Promise<void> {

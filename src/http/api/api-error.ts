@@ -7,6 +7,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerUnavailableError } from "../../broker/broker.ts";
+import { UnknownScheduleError } from "../../broker/operations/schedule-control.ts";
 import { UnknownTaskError } from "../../broker/operations/watch.ts";
 import { CronError } from "../../task/cron.ts";
 import { InvalidTaskError } from "../../task/new-task.ts";
@@ -46,7 +47,8 @@ function apiErrorOf(error: unknown, context: Context): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof InvalidTaskError || error instanceof CronError)
     return new ApiError(400, "invalid", error.message);
-  if (error instanceof UnknownTaskError) return new ApiError(404, "not_found", error.message);
+  if (error instanceof UnknownTaskError || error instanceof UnknownScheduleError)
+    return new ApiError(404, "not_found", error.message);
   if (error instanceof BrokerUnavailableError) {
     const message = "the broker does not answer just now; what was asked may have happened or not, and can be repeated";
     return new ApiError(503, "broker_unavailable", message, { "Retry-After": String(RETRY_AFTER_S) });

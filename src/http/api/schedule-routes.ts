@@ -1,14 +1,20 @@
-/** Cron schedules over HTTP: list, show, put, remove. */
+/** Cron schedules over HTTP: list, show, put, remove, run now, pause, resume. */
 import * as v from "valibot";
-import type { Schedule } from "../../broker/administration.ts";
 import { putSchedule } from "../../broker/operations/put-schedule.ts";
-import { JsonText } from "../../task/json-text.ts";
-import { ApiError } from "./api-error.ts";
+import { findSchedule, listSchedules } from "../../broker/operations/schedule.ts";
+import {
+  pauseSchedule,
+  resumeSchedule,
+  runSchedule,
+  UnknownScheduleError,
+} from "../../broker/operations/schedule-control.ts";
+import { ScheduleView, scheduleView } from "../../broker/views/schedule-view.ts";
+import { scheduleDefaultsOf, scheduleOptionsOfJson } from "../../task/schedule-options.ts";
 import type { ApiParts } from "./parts.ts";
 import { exactJson, type Route, route } from "./route.ts";
-import { ScheduleParams, ScheduleSchema, ScheduleView } from "./schemas.ts";
+import { ReceiptView, ScheduleParams, ScheduleSchema } from "./schemas.ts";
 
-export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): Route[] {
+export function scheduleRoutes({ broker, retentionMs, priorities, definitionOf }: ApiParts): Route[] {
   return [
     route({
       operationId: "listSchedules",
@@ -17,7 +23,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): R
       summary: "All cron schedules, by name",
       answers: { 200: { description: "all of them", schema: v.object({ schedules: v.array(ScheduleView) }) } },
       async handle({ context }) {
-        return exactJson(context, { schedules: (await broker.schedules()).map(viewOf) });
+        return exactJson(context, { schedules: (await listSchedules(broker)).map(scheduleView) });
       },
     }),
     route({
@@ -28,23 +34,27 @@ export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): R
       params: ScheduleParams,
       answers: { 200: { description: "the schedule", schema: ScheduleView } },
       async handle({ context, params: { name } }) {
-        const schedule = (await broker.schedules()).find((one) => one.name === name);
-        if (schedule === undefined) throw unknown(name);
-        return exactJson(context, viewOf(schedule));
+        const schedule = await findSchedule(broker, name);
+        if (schedule === null) throw new UnknownScheduleError(name);
+        return exactJson(context, scheduleView(schedule));
       },
     }),
     route({
       operationId: "putSchedule",
       method: "PUT",
       path: "/schedules/:name",
-      summary: "Store a cron schedule, or replace it; each firing enqueues the task once for the whole fleet",
+      summary: "Store a cron schedule, or replace it; the same again keeps its next time and a run that was missed",
       params: ScheduleParams,
       body: ScheduleSchema,
       answers: { 200: { description: "it is stored", schema: ScheduleView } },
-      async handle({ context, params: { name }, body: { retention_ms, ...schedule } }) {
-        const wanted = { ...schedule, name, retentionMs: retention_ms };
-        const stored = await putSchedule(broker, wanted, { retentionMs, priorities });
-        return exactJson(context, viewOf(stored));
+      async handle({ context, params: { name }, body }) {
+        const { cron, timezone, type, payload, overlap } = body;
+        const wanted = { name, cron, timezone, type, payload, overlap, ...scheduleOptionsOfJson(body) };
+        const defaults = scheduleDefaultsOf(definitionOf?.(type));
+        return exactJson(
+          context,
+          scheduleView(await putSchedule(broker, wanted, { retentionMs, priorities, defaults })),
+        );
       },
     }),
     route({
@@ -57,17 +67,44 @@ export function scheduleRoutes({ broker, retentionMs, priorities }: ApiParts): R
         200: { description: "it is gone", schema: v.object({ name: v.string(), removed: v.boolean() }) },
       },
       async handle({ context, params: { name } }) {
-        if (!(await broker.removeSchedule(name))) throw unknown(name);
+        if (!(await broker.removeSchedule(name))) throw new UnknownScheduleError(name);
         return context.json({ name, removed: true });
       },
     }),
+    route({
+      operationId: "runSchedule",
+      method: "POST",
+      path: "/schedules/:name/run",
+      summary: "Enqueue a run of a cron schedule now, also while it is paused",
+      params: ScheduleParams,
+      answers: {
+        200: { description: "an earlier run has not ended, or another task holds its unique key", schema: ReceiptView },
+        201: { description: "it is enqueued, or waits for the end of the run before it", schema: ReceiptView },
+      },
+      async handle({ context, params: { name } }) {
+        const receipt = await runSchedule(broker, name);
+        return context.json(receipt, receipt.created ? 201 : 200);
+      },
+    }),
+    route({
+      operationId: "pauseSchedule",
+      method: "POST",
+      path: "/schedules/:name/pause",
+      summary: "Let a cron schedule fire no more until it is resumed",
+      params: ScheduleParams,
+      answers: { 200: { description: "it is paused", schema: ScheduleView } },
+      handle: async ({ context, params: { name } }) =>
+        exactJson(context, scheduleView(await pauseSchedule(broker, name))),
+    }),
+    route({
+      operationId: "resumeSchedule",
+      method: "POST",
+      path: "/schedules/:name/resume",
+      summary: "Let a cron schedule fire again; what it missed meanwhile is not caught up",
+      params: ScheduleParams,
+      answers: { 200: { description: "it is not paused any more", schema: ScheduleView } },
+      handle: async ({ context, params: { name } }) =>
+        exactJson(context, scheduleView(await resumeSchedule(broker, name))),
+    }),
   ];
-}
-
-function viewOf({ payload, retentionMs, nextAt, lastAt, ...schedule }: Schedule): v.InferOutput<typeof ScheduleView> {
-  return { ...schedule, payload: new JsonText(payload), retention_ms: retentionMs, next_at: nextAt, last_at: lastAt };
-}
-
-function unknown(name: string): ApiError {
-  return new ApiError(404, "not_found", `there is no schedule ${JSON.stringify(name)}`);
 }

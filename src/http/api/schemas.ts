@@ -3,13 +3,12 @@ import * as v from "valibot";
 import { MAX_ADMINISTRATION_BATCH } from "../../broker/administration.ts";
 import { MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
 import { ScheduleNameSchema } from "../../broker/operations/put-schedule.ts";
-import { EnqueueOptionsSchema, QueueNameSchema } from "../../task/enqueue-options.ts";
+import { QueueNameSchema } from "../../task/enqueue-options.ts";
 import { MessageSchema, TypeSchema as TypeName } from "../../task/message-schema.ts";
 import { TaskRecordSchema } from "../../task/record.ts";
+import { ScheduleJsonEntries } from "../../task/schedule-options.ts";
 import { TASK_STATES } from "../../task/state.ts";
 import { TaskJsonSchema } from "../../task/task-json.ts";
-
-const options = EnqueueOptionsSchema.entries;
 
 export const TaskId = MessageSchema.entries.id;
 
@@ -77,15 +76,7 @@ export const PurgeSchema = v.strictObject({
   ...filter,
 });
 
-export const ScheduleSchema = v.strictObject({
-  cron: v.pipe(v.string("must be a string"), v.maxLength(200, "must be at most 200 characters long")),
-  timezone: v.optional(v.nullable(v.pipe(v.string("must be a string"), v.maxLength(100)))),
-  type: TypeName,
-  payload: v.optional(v.unknown()),
-  queue: options.queue,
-  priority: options.priority,
-  retention_ms: options.retentionMs,
-});
+export const ScheduleSchema = v.strictObject(ScheduleJsonEntries);
 
 export const IdParams = v.strictObject({ id: TaskId });
 export const QueueParams = v.strictObject({ name: QueueNameSchema });
@@ -112,16 +103,4 @@ export const QueueView = v.object({
   done: v.number(),
   cancelled: v.number(),
   paused: v.boolean(),
-});
-export const ScheduleView = v.object({
-  name: v.string(),
-  cron: v.string(),
-  timezone: v.nullable(v.string()),
-  type: v.string(),
-  queue: v.string(),
-  priority: v.number(),
-  payload: v.unknown(),
-  retention_ms: v.number(),
-  next_at: v.nullable(v.number()),
-  last_at: v.nullable(v.number()),
 });

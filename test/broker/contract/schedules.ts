@@ -1,7 +1,13 @@
-/** Cron schedules as the broker keeps them; when they are due is worked out elsewhere. */
+/** Schedules as the broker keeps them; when they are due and what is enqueued is worked out elsewhere. */
 import assert from "node:assert/strict";
-import type { ScheduleDefinition } from "../../../src/broker/administration.ts";
-import { claimOne, countOf, idOf, NOTHING, QUEUE, type Sentence, task } from "./harness.ts";
+import { NEW_STATE } from "../../../src/broker/schedule-text.ts";
+import type {
+  ScheduleChange,
+  ScheduleChanged,
+  ScheduleDefinition,
+  ScheduleState,
+} from "../../../src/broker/schedules.ts";
+import { claimOne, countOf, done, idOf, NOTHING, QUEUE, type Sentence, task } from "./harness.ts";
 
 const DUE = 1_800_000_000_000;
 const NEXT = DUE + 60_000;
@@ -12,27 +18,61 @@ function nightly(other: Partial<ScheduleDefinition> = {}): ScheduleDefinition {
     cron: "0 3 * * *",
     timezone: null,
     type: "noop",
-    queue: QUEUE,
-    priority: 0,
     payload: '{"deep":true}',
+    options: { queue: QUEUE, backoff: { kind: "fixed", delay_ms: 5 }, unique: null },
+    defaults: null,
+    overlap: null,
     retentionMs: 60_000,
     ...other,
   };
 }
 
+function state(other: Partial<ScheduleState> = {}): ScheduleState {
+  return { ...NEW_STATE, nextAt: DUE, ...other };
+}
+
+/** The first change of a schedule. */
+function put(definition: ScheduleDefinition, nextAt: number | null = DUE): ScheduleChange {
+  return { name: definition.name, revision: null, definition, state: state({ nextAt }) };
+}
+
 export function scheduleSentences(sentence: Sentence): void {
-  sentence("schedules are kept by name, replaced and removed", async (stage) => {
+  sentence("schedules are kept by name with all that was said of them, replaced and removed", async (stage) => {
     const [broker, client] = [await stage.open("a"), await stage.open(null)];
     assert.deepEqual(await broker.schedules(), []);
-    const hourly = nightly({ name: "hourly", timezone: "Europe/Berlin", priority: 1 });
-    await client.putSchedule(nightly(), DUE);
-    await client.putSchedule(hourly, null);
-    assert.deepEqual(await broker.schedules(), [
-      { ...hourly, nextAt: null, lastAt: null },
-      { ...nightly(), nextAt: DUE, lastAt: null },
-    ]);
-    await broker.putSchedule(nightly({ cron: "0 4 * * *" }), NEXT);
-    assert.deepEqual((await client.schedules())[1], { ...nightly({ cron: "0 4 * * *" }), nextAt: NEXT, lastAt: null });
+    assert.equal(await broker.schedule("nightly"), null);
+    const defaults = { queue: "other", priority: 1, unique: { forMs: 5 }, retentionMs: 0, deadlineMs: 9, delayMs: 0 };
+    const hourly = nightly({ name: "hourly", timezone: "Europe/Berlin", overlap: "queue", defaults });
+    assert.deepEqual(await client.changeSchedule(put(nightly())), { changed: true, receipt: null });
+    await client.changeSchedule(put(hourly, null));
+    const [first, second] = await broker.schedules();
+    assert.ok(first && second);
+    assert.deepEqual(first, { ...hourly, ...state({ nextAt: null }), revision: first.revision });
+    assert.deepEqual(second, { ...nightly(), ...state(), revision: second.revision });
+    assert.deepEqual(await broker.schedule("hourly"), first);
+
+    const runs = [
+      { at: 1, end: "done" },
+      { at: 2, end: "gone" },
+      { at: 3, end: null },
+    ] as const;
+    const after = {
+      ...state({ nextAt: NEXT }),
+      runs,
+      lastAt: 3,
+      waitingAt: 4,
+      skipped: 5,
+      lastSkippedAt: 6,
+      paused: true,
+    };
+    await broker.changeSchedule({ name: "nightly", revision: second.revision, state: after });
+    const changed = await client.schedule("nightly");
+    assert.ok(changed);
+    assert.deepEqual(changed, { ...nightly(), ...after, revision: changed.revision });
+    const { revision } = changed;
+    await client.changeSchedule({ name: "nightly", revision, definition: nightly({ payload: "2" }), state: after });
+    assert.equal((await client.schedule("nightly"))?.payload, "2");
+
     assert.equal(await broker.removeSchedule("hourly"), true);
     assert.equal(await broker.removeSchedule("hourly"), false);
     assert.deepEqual(
@@ -41,37 +81,100 @@ export function scheduleSentences(sentence: Sentence): void {
     );
   });
 
-  sentence("of five who fire a schedule at once, one does, and one task is enqueued", async (stage) => {
+  sentence("of five who change a schedule at once one does, and its task is enqueued once", async (stage) => {
     const brokers = await Promise.all(["a", "b", "c", "d", "e"].map((name) => stage.open(name)));
     const [broker] = brokers;
     assert.ok(broker);
-    await broker.putSchedule(nightly(), DUE);
-    for (const [dueAt, nextAt, round] of [
-      [DUE, NEXT, 1],
-      [NEXT, null, 2],
-    ] as const) {
-      const fired = await Promise.all(
-        brokers.map((each, index) => each.fireSchedule("nightly", dueAt, nextAt, task(`${round} by ${index}`))),
+    await broker.changeSchedule(put(nightly()));
+    for (const round of [1, 2]) {
+      const revision: string = (await broker.schedule("nightly"))?.revision ?? "";
+      const results: readonly ScheduleChanged[] = await Promise.all(
+        brokers.map((each, index) =>
+          each.changeSchedule({
+            name: "nightly",
+            revision,
+            state: state({ nextAt: NEXT + round, lastAt: index }),
+            enqueue: { request: task(`${round} by ${index}`), otherwise: state() },
+          }),
+        ),
       );
-      assert.equal(fired.filter((did) => did).length, 1);
-      assert.deepEqual(await broker.schedules(), [{ ...nightly(), nextAt, lastAt: dueAt }]);
+      const winner = results.findIndex(({ changed }) => changed);
+      const id = `${round} by ${winner}`;
+      assert.deepEqual(results[winner], { changed: true, receipt: { id, created: true, state: "queued" } });
+      assert.equal(results.filter(({ changed }) => changed).length, 1);
+      const stored = await broker.schedule("nightly");
+      assert.deepEqual([stored?.nextAt, stored?.lastAt], [NEXT + round, winner]);
       assert.deepEqual(await countOf(broker), { ...NOTHING, queued: 1, running: round - 1 });
-      assert.equal(idOf(await claimOne(broker, stage.signal)), `${round} by ${fired.indexOf(true)}`);
+      assert.equal(idOf(await claimOne(broker, stage.signal)), id);
     }
   });
 
-  sentence("a schedule that was changed or removed does not fire for its old time", async (stage) => {
+  sentence(
+    "what was changed, changed back, removed or put anew is not changed by who read it before",
+    async (stage) => {
+      const broker = await stage.open("a");
+      await broker.changeSchedule(put(nightly()));
+      const old = await broker.schedule("nightly");
+      assert.ok(old);
+      const late = (revision: string | null) =>
+        broker.changeSchedule({
+          name: "nightly",
+          revision,
+          definition: nightly(),
+          state: state(),
+          enqueue: { request: task("late"), otherwise: state() },
+        });
+      assert.deepEqual(await late(null), { changed: false }, "it is there already");
+      await broker.changeSchedule({ name: "nightly", revision: old.revision, state: state({ nextAt: NEXT }) });
+      const { revision = "" } = (await broker.schedule("nightly")) ?? {};
+      await broker.changeSchedule({ name: "nightly", revision, state: state() });
+      assert.deepEqual(await late(old.revision), { changed: false }, "it was changed and changed back");
+      await broker.removeSchedule("nightly");
+      assert.deepEqual(await late(old.revision), { changed: false }, "it is gone");
+      await broker.changeSchedule(put(nightly()));
+      assert.deepEqual(await late(old.revision), { changed: false }, "it is another one of that name");
+      assert.deepEqual(await countOf(broker), NOTHING);
+    },
+  );
+
+  sentence("where the unique key is held nothing is enqueued, and the other state is stored", async (stage) => {
     const broker = await stage.open("a");
-    await broker.putSchedule(nightly(), DUE);
-    await broker.putSchedule(nightly(), NEXT);
-    assert.equal(await broker.fireSchedule("nightly", DUE, NEXT, task("one")), false);
-    assert.equal(await broker.fireSchedule("nobody", DUE, NEXT, task("one")), false);
-    assert.equal(await broker.fireSchedule("nightly", NEXT, null, task("two")), true);
-    // Replacing it does not forget when it fired last.
-    await broker.putSchedule(nightly({ payload: "2" }), NEXT + 1);
-    assert.deepEqual(await broker.schedules(), [{ ...nightly({ payload: "2" }), nextAt: NEXT + 1, lastAt: NEXT }]);
-    await broker.removeSchedule("nightly");
-    assert.equal(await broker.fireSchedule("nightly", NEXT + 1, null, task("three")), false);
+    await broker.changeSchedule(put(nightly()));
+    const unique = { key: "one at a time", ttlMs: null };
+    await broker.enqueue([task("holder", { unique })]);
+    const { revision = "" } = (await broker.schedule("nightly")) ?? {};
+    const result = await broker.changeSchedule({
+      name: "nightly",
+      revision,
+      state: state({ nextAt: NEXT }),
+      enqueue: { request: task("second", { unique }), otherwise: state({ skipped: 1, lastSkippedAt: DUE }) },
+    });
+    assert.deepEqual(result, { changed: true, receipt: { id: "holder", created: false, state: "queued" } });
+    const stored = await broker.schedule("nightly");
+    assert.deepEqual([stored?.nextAt, stored?.skipped, stored?.lastSkippedAt], [DUE, 1, DUE]);
     assert.deepEqual(await countOf(broker), { ...NOTHING, queued: 1 });
+  });
+
+  sentence("a task that no broker takes changes nothing of its schedule", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.changeSchedule(put(nightly()));
+    const { revision = "" } = (await broker.schedule("nightly")) ?? {};
+    const enqueue = { request: task("urgent", { priority: 2 }), otherwise: state() };
+    await assert.rejects(
+      broker.changeSchedule({ name: "nightly", revision, state: state({ nextAt: NEXT }), enqueue }),
+      /RangeError: the priority of task "urgent" must be an integer from 0 to 1/,
+    );
+    assert.equal((await broker.schedule("nightly"))?.nextAt, DUE);
+  });
+
+  sentence("the states of tasks are told in the order asked for, null where nothing is kept", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("ends"), task("runs"), task("waits"), task("sleeps", { delayMs: 60_000 })]);
+    const ends = await claimOne(broker, stage.signal);
+    await broker.complete([done(ends)]);
+    await claimOne(broker, stage.signal);
+    const ids = ["nobody", "sleeps", "waits", "runs", "ends"];
+    assert.deepEqual(await broker.states(ids), [null, "scheduled", "queued", "running", "done"]);
+    assert.deepEqual(await broker.states([]), []);
   });
 }
