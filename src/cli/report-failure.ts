@@ -7,6 +7,7 @@ import { BrokerUrlError } from "../broker/broker-url-error.ts";
 import { type LocatedError, locateErrors } from "../concurrency/index.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { redact } from "../config/redact.ts";
+import { HandlerLoadError } from "../handlers/handler-load-error.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { note } from "./output.ts";
 import { redisRefusal } from "./redis-refusal.ts";
@@ -56,6 +57,7 @@ function toStandardError(line: string): void {
 /** What one error says, in lines, its causes last; no stack. */
 export function describe(error: unknown): string[] {
   if (error instanceof ConfigError) return [...error.problems];
+  if (error instanceof HandlerLoadError) return error.message.split("\n");
   if (error instanceof CommandFailure) return error.message === "" ? [] : error.message.split("\n");
   if (!(error instanceof Error)) return [`something that is no error was thrown: ${String(error)}`];
   return redisRefusal(error) ?? chain(error).slice(0, 5);
@@ -79,7 +81,7 @@ function exitCodeOf(leaves: readonly unknown[]): number {
   const codes = leaves.map((leaf) => {
     if (leaf instanceof ConfigError) return EXIT_USAGE;
     if (leaf instanceof CommandFailure) return leaf.exitCode;
-    return leaf instanceof BrokerUrlError ? EXIT_USAGE : EXIT_FAILED;
+    return leaf instanceof BrokerUrlError || leaf instanceof HandlerLoadError ? EXIT_USAGE : EXIT_FAILED;
   });
   return codes.length > 0 && codes.every((code) => code === codes[0]) ? (codes[0] ?? EXIT_FAILED) : EXIT_FAILED;
 }

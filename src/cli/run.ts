@@ -57,7 +57,8 @@ class Run {
   readonly #name: string;
   readonly #token: string | null;
   #stop: (reason: string) => void = () => {};
-  #failed = false;
+  #importing: string | null = null;
+  #exitCode = 0;
 
   constructor(settings: Settings, name: string, token: string | null) {
     this.#settings = settings;
@@ -69,12 +70,12 @@ class Run {
     const root = openRoot();
     this.#stop = (reason) => root.cancel(reason);
     const undoFatal = runtime.onFatal((error) => this.#fail(error));
-    const exitIsOurs = watchExits(this.#settings.log);
+    const exitIsOurs = watchExits(this.#settings.log, () => this.#importing);
     try {
       await withNursery(root, (nursery) => this.#live(nursery, root), { name: "taskexe" });
     } catch (error) {
       // Told to stop before there was an executor that could drain: nothing was claimed, nothing is lost.
-      if (root.cancelCalled) return 0;
+      if (root.cancelCalled) return this.#exitCode;
       if (this.#settings.log === "pretty") return reportFailure(error);
       return reportFailure(error, (line, path) => log.fatal("{line}", { line, path }));
     } finally {
@@ -82,14 +83,16 @@ class Run {
       undoFatal();
     }
     log.info("drained; {name} leaves", { name: this.#name });
-    return this.#failed ? EXIT_FAILED : 0;
+    return this.#exitCode;
   }
 
   async #live(nursery: Nursery, root: CancelScope): Promise<void> {
     const undoSignals = handleSignals(nursery, (reason) => this.#stop(reason));
     try {
       if (this.#settings.trackAllocations) await runtime.allocations.start();
-      const handlers = await loadHandlers(this.#settings.tasks);
+      const handlers = await loadHandlers(this.#settings.tasks, (file) => {
+        this.#importing = file;
+      });
       const broker = await this.#createBroker();
       const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
       this.#stop = (reason) => executor.drain(reason);
@@ -156,8 +159,9 @@ class Run {
   // An exception that nobody caught leaves the program in a state that nobody knows: finish what runs, then leave.
   #fail(error: unknown): void {
     log.fatal("an error outside of every task: {error}; draining", { error });
-    if (this.#failed) return;
-    this.#failed = true;
+    if (this.#exitCode !== 0) return;
+    // A handler file that lets one out while it is imported is a broken one.
+    this.#exitCode = this.#importing === null ? EXIT_FAILED : EXIT_USAGE;
     this.#stop("an error outside of every task");
   }
 }

@@ -16,8 +16,15 @@ export class HandlerLoadError extends Error {
 
   constructor(problems: readonly HandlerProblem[]) {
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-    const lines = problems.map(({ file, what, advice }) => `  ${file}: ${what}\n    -> ${advice}`);
+    const lines = problems.map(
+      ({ file, what, advice }) => `  ${inOneLine(file)}: ${inOneLine(what)}\n    -> ${inOneLine(advice)}`,
+    );
     super(`the handlers cannot be loaded, ${count}:\n${lines.join("\n")}`);
     this.problems = problems;
   }
+}
+
+/** A file's name may hold a line break, and what it threw, too. */
+function inOneLine(text: string): string {
+  return text.replace(/[\r\n]+/g, (breaks) => JSON.stringify(breaks).slice(1, -1));
 }

@@ -2,8 +2,10 @@
  * What an error of `import()` means for the one who wrote the file. Bun, Node and Deno tell the same mistakes in
  * different shapes; here they become one line with the position, and what to do. No stack traces.
  */
+import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { HandlerProblem } from "./handler-load-error.ts";
+import { FileNameError } from "./import-file.ts";
 import { PROVIDED } from "./provide/names.ts";
 
 /** How much of one message is shown, in characters. */
@@ -17,11 +19,13 @@ interface Told {
 
 /** Puts the error of importing `file` into words. */
 export function importProblem(file: string, error: unknown): HandlerProblem {
+  if (error instanceof FileNameError) return { file, what: error.message, advice: error.advice };
   const told = tell(error);
   const missing = missingModule(told.message);
   if (missing !== null) {
     const { name, importer } = missing;
-    const who = importer === "" || importer === file ? "it" : importer;
+    if (name === file) return { file, what: "it is not there any more, or may not be read", advice: "check the file" };
+    const who = importer === "" || importer === file || isOurs(importer) ? "it" : importer;
     return { file, what: `${who} imports "${name}", which is not found`, advice: adviceOnMissing(name) };
   }
   if (/does not provide an export named|Export named .* not found/.test(told.message)) {
@@ -69,6 +73,11 @@ function missingModule(message: string): { readonly name: string; readonly impor
   if (name === undefined) return null;
   const importer = /imported from:? ['"]?([^'"\n]+)/.exec(message)?.[1] ?? "";
   return { name: plainPath(name), importer: plainPath(importer) };
+}
+
+/** The file of ours from which every handler file is imported. */
+function isOurs(importer: string): boolean {
+  return importer.startsWith("/$bunfs/") || dirname(importer) === import.meta.dirname;
 }
 
 function plainPath(place: string): string {

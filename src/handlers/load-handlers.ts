@@ -2,17 +2,22 @@
  * Handler files -> registry: imports each file and takes every export that defineTask made. All problems of all files
  * are reported at once. Which files are meant is in handler-files.ts, what an import error says in import-problem.ts.
  */
-import { pathToFileURL } from "node:url";
+import { getLogger } from "@logtape/logtape";
 import { abortable, failAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
+import { turn } from "../concurrency/turn.ts";
 import { builtinRegistry } from "./builtin.ts";
-import { isTaskDefinition, type TaskDefinition } from "./define-task.ts";
+import type { TaskDefinition } from "./define-task.ts";
+import { type Exported, exportedDefinitions } from "./exported-definitions.ts";
 import { findHandlerFiles } from "./handler-files.ts";
 import { HandlerLoadError, type HandlerProblem } from "./handler-load-error.ts";
+import { importFile } from "./import-file.ts";
 import { importProblem } from "./import-problem.ts";
 import { provideModules } from "./provide/index.ts";
 import { DuplicateHandlerError, type HandlerRegistry } from "./registry.ts";
 
 export { HandlerLoadError, type HandlerProblem } from "./handler-load-error.ts";
+
+const log = getLogger(["taskexe", "handlers"]);
 
 /** How long the import of one file may take (its top-level awaits), in ms. */
 const IMPORT_LIMIT_MS = 30_000;
@@ -21,30 +26,42 @@ const IMPORT_LIMIT_MS = 30_000;
  * Loads handler files, and folders with all handler files below them, beside the built-in handlers.
  * No path at all gives the built-in handlers.
  *
+ * @param importing - called with each file before it is imported, and with null once all are.
  * @throws HandlerLoadError when a path is missing, a file does not import or defines no task, or two files define
  *   the same type; it names every problem.
  */
-export async function loadHandlers(paths: readonly string[]): Promise<HandlerRegistry> {
+export async function loadHandlers(
+  paths: readonly string[],
+  importing: (file: string | null) => void = () => {},
+): Promise<HandlerRegistry> {
   const registry = builtinRegistry();
   if (paths.length === 0) return registry;
   await provideModules();
-  const { files, problems } = await findHandlerFiles(paths);
+  const { files, problems, leftOut } = await findHandlerFiles(paths);
+  for (const { path, reason } of leftOut) log.debug("{path} is left out: {reason}", { path, reason });
   const all = [...problems];
-  for (const file of files) all.push(...(await loadFile(file, registry)));
+  for (const file of files) {
+    importing(file);
+    all.push(...(await loadFile(file, registry)));
+  }
+  // A rejection that nobody handles is told a turn later: it is still the files'.
+  await turn();
+  importing(null);
   if (all.length > 0) throw new HandlerLoadError(all);
   return registry;
 }
 
 async function loadFile(file: string, registry: HandlerRegistry): Promise<HandlerProblem[]> {
   let exports: Readonly<Record<string, unknown>>;
+  let exported: Exported;
   try {
-    exports = await failAfter(openRoot(), IMPORT_LIMIT_MS, ({ signal }) =>
-      abortable(import(pathToFileURL(file).href), signal),
-    );
+    exports = await failAfter(openRoot(), IMPORT_LIMIT_MS, ({ signal }) => abortable(importFile(file), signal));
+    exported = exportedDefinitions(exports);
   } catch (error) {
     return [error instanceof TooSlowError ? neverReady(file) : importProblem(file, error)];
   }
-  const definitions = definitionsOf(exports);
+  const { definitions, bare } = exported;
+  if (bare[0] !== undefined) return [notDefined(file, bare[0])];
   if (definitions.length === 0) return [nothingDefined(file, exports)];
   return definitions.flatMap((definition) => register(definition, file, registry));
 }
@@ -52,10 +69,6 @@ async function loadFile(file: string, registry: HandlerRegistry): Promise<Handle
 function neverReady(file: string): HandlerProblem {
   const what = `its import did not end within ${IMPORT_LIMIT_MS / 1000} s: a top-level await waits`;
   return { file, what, advice: "move that work into run" };
-}
-
-function definitionsOf(exports: Readonly<Record<string, unknown>>): TaskDefinition[] {
-  return [...new Set(Object.values(exports).filter(isTaskDefinition))];
 }
 
 function register(definition: TaskDefinition, file: string, registry: HandlerRegistry): HandlerProblem[] {
@@ -72,18 +85,14 @@ function register(definition: TaskDefinition, file: string, registry: HandlerReg
   }
 }
 
+function notDefined(file: string, at: string): HandlerProblem {
+  const what = `its export "${at}" has a run function but does not come from defineTask`;
+  return { file, what, advice: 'wrap it: export default defineTask({ ... }), from "taskexe"' };
+}
+
 function nothingDefined(file: string, exports: Readonly<Record<string, unknown>>): HandlerProblem {
-  const bare = Object.entries(exports).find(([, value]) => looksLikeDefinition(value));
-  if (bare) {
-    const what = `its export "${bare[0]}" has a run function but does not come from defineTask`;
-    return { file, what, advice: 'wrap it: export default defineTask({ ... }), from "taskexe"' };
-  }
   const names = Object.keys(exports).slice(0, 10).join(", ");
   const what = `it exports no task definition${names === "" ? "" : `, only ${names}`}`;
   const advice = "export default defineTask({ type, run }); or begin the file's name with _ when it only helps others";
   return { file, what, advice };
-}
-
-function looksLikeDefinition(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "run" in value && typeof value.run === "function";
 }

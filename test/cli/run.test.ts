@@ -93,10 +93,10 @@ test("a port in use is a clear error", async () => {
   assert.doesNotMatch(stderr, /^\s+at /m);
 });
 
-test("handlers that do not load are told, and the exit code is 1", async () => {
+test("handlers that do not load are told, and the exit code is 2", async () => {
   writeFileSync(join(bench.folder, "broken.ts"), 'import { defineTask } from "taskexe";\nexport default 1;\n');
   const { code, stderr } = await bench.run(["run", "--listen", "off", "--tasks", "broken.ts", "--tasks", "nowhere"]);
-  assert.equal(code, 1);
+  assert.equal(code, 2);
   assert.match(stderr, /broken\.ts/);
   assert.match(stderr, /nowhere/);
   assert.doesNotMatch(stderr, /^\s+at /m);

@@ -79,6 +79,94 @@ describe("loadHandlers", () => {
     assert.deepEqual(registry.types(), ["a", "b", "c", "d", "echo", "fail", "noop", "sleep"]);
   });
 
+  test("takes the definitions in exported arrays and objects, and of a CommonJS module", async () => {
+    const folder = await folderWith({
+      "all.ts": `import { defineTask } from "taskexe";
+        const make = (type: string) => defineTask({ type, run: () => type });
+        const a = make("a");
+        export const all = [a, make("b")];
+        export const byName = { a, nested: { list: [make("c")] } };
+        export const data = { run: 1, when: new Date(), map: new Map([["x", { type: "x", run() {} }]]) };
+        export const settings = new Proxy({}, { ownKeys() { throw new Error("do not look"); } });
+        export const lazy = { get type(): string { throw new Error("do not read"); } };
+        const round: Record<string, unknown> = {};
+        export const circle = Object.assign(round, { round });`,
+      "one.cjs": `const { defineTask } = require("taskexe");\nmodule.exports = defineTask({ type: "d", run() {} });`,
+      "two.cjs": `const { defineTask } = require("taskexe");
+        const make = (type) => defineTask({ type, run() {} });
+        module.exports = { e: make("e"), more: [make("f")] };`,
+      "three.cts": `import taskexe = require("taskexe");\nexport = taskexe.defineTask({ type: "g", run() {} });`,
+      "view.tsx": `import { defineTask } from "taskexe";
+        const h = (tag: string) => "<" + tag + "/>";
+        export default defineTask({ type: "h", run: (): string => h("p") });`,
+    });
+    const registry = await loadHandlers([folder]);
+    const builtin = ["echo", "fail", "noop", "sleep"];
+    assert.deepEqual(registry.types(), ["a", "b", "c", "d", "e", ...builtin, "f", "g", "h"].sort());
+  });
+
+  test("refuses a definition in an array that did not go through defineTask, beside others that did", async () => {
+    const folder = await folderWith({
+      "all.js": `import { defineTask } from "taskexe";
+        export const all = [defineTask({ type: "a", run() {} }), { type: "b", run() {} }];`,
+    });
+    const [problem, more] = await problemsOf(folder);
+    assert.match(problem?.what ?? "", /^its export "all\[1\]" has a run function but does not come from defineTask$/);
+    assert.equal(more, undefined);
+  });
+
+  test("loads files whatever characters are in their names", async () => {
+    const names = [
+      "a b",
+      "what?",
+      "q?v=1",
+      "c#",
+      "100%",
+      "%41",
+      "back\\slash",
+      "it's",
+      '"q"',
+      "ü😀",
+      "[id]",
+      "a:b",
+      "$x`y",
+    ];
+    const files = names.map((name) => [
+      `${name}.ts`,
+      `import { part } from "./_part.ts";\n${task(name).replace("=> 1", "=> part")}`,
+    ]);
+    const folder = await folderWith({
+      ...Object.fromEntries(files),
+      "_part.ts": 'export const part = "part" as string;',
+    });
+    const broken = await folderWith({ "line\nbreak.ts": task("line"), "bad\n?.ts": "export const = 1;" });
+    const registry = await loadHandlers([folder, join(broken, "line\nbreak.ts")]);
+    for (const name of names) assert.equal(await registry.get(name)?.run({} as never), "part", name);
+    assert.ok(registry.get("line"));
+    await assert.rejects(loadHandlers([join(broken, "bad\n?.ts")]), {
+      message: /^the handlers cannot be loaded, 1 problem:\n {2}\/.*\/bad\\n\?\.ts: syntax error at .*\n {4}-> .*$/,
+    });
+  });
+
+  test("says what to rename where Bun cannot import from a path", async () => {
+    const folder = await folderWith({
+      "why?/a.ts": task("a"),
+      "x\\y/b.ts": task("b"),
+      "c?.cjs": "module.exports = 1;",
+    });
+    const problems = await problemsOf(folder);
+    const [c, why, backslash] = problems;
+    assert.deepEqual(
+      problems.map(({ file, advice }) => [file, advice]),
+      [
+        [join(folder, "c?.cjs"), "rename the file"],
+        [join(folder, "why?/a.ts"), "rename the folder"],
+        [join(folder, "x\\y/b.ts"), "rename the folder"],
+      ],
+    );
+    for (const one of [c, why, backslash]) assert.match(one?.what ?? "", /a \? or a \\/);
+  });
+
   test("puts a user's handler in the place of a built-in one", async () => {
     const folder = await folderWith({ "echo.ts": task("echo") });
     const registry = await loadHandlers([folder]);
