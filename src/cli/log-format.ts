@@ -1,10 +1,13 @@
 /**
  * How a log record looks: one line for people (coloured or not), or one JSON document a line for machines.
- * Either way addresses lose their passwords, and properties whose names promise a secret lose their values.
+ * Either way addresses lose their passwords, and properties whose names promise a secret lose their values. Anything may
+ * stand among the properties, handlers log what they like: a line is written in any case.
  */
 import type { LogRecord, TextFormatter } from "@logtape/logtape";
+import { flattenErrors } from "../concurrency/index.ts";
+import { errorsIn, isError, isObject, messageOf, readText, textOf } from "../concurrency/unknown-values.ts";
 import { redact } from "../config/redact.ts";
-import { printable, printableJson } from "./printable.ts";
+import { printable } from "./printable.ts";
 
 const SECRET_NAME = /pass(word|wd)?$|secret|token|api_?key|authorization/i;
 const LEVELS = {
@@ -16,6 +19,8 @@ const LEVELS = {
   fatal: { tag: "FTL", colour: "\x1b[35m" },
 } as const;
 const RESET = "\x1b[0m";
+/** Of a group, so many are shown. */
+const MOST_ERRORS = 20;
 
 /** `12:03:11.123 INF executor: message key=value`. Properties that the message does not quote stand behind it. */
 export function prettyFormat(options: { readonly colours: boolean; readonly stacks: boolean }): TextFormatter {
@@ -25,7 +30,7 @@ export function prettyFormat(options: { readonly colours: boolean; readonly stac
     const time = new Date(record.timestamp).toISOString().slice(11, 23);
     const part = record.category.slice(1).join(".");
     const stack = options.stacks ? printable(redact(stacksOf(record)), "lines") : "";
-    const message = printable(redact(`${messageOf(record)}${restOf(record)}`));
+    const message = printable(redact(`${messageIn(record)}${restOf(record)}`));
     return `${paint("\x1b[2m", time)} ${paint(colour, tag)} ${part === "" ? "" : `${part}: `}${message}${stack}\n`;
   };
 }
@@ -37,21 +42,37 @@ export function jsonFormat(options: { readonly stacks: boolean }): TextFormatter
       time: new Date(record.timestamp).toISOString(),
       level: record.level === "warning" ? "warn" : record.level,
       logger: record.category.join("."),
-      message: redact(messageOf(record)),
+      message: redact(messageIn(record)),
     };
-    const replace = (key: string, value: unknown) => plain(key, value, options.stacks);
-    const properties = Object.fromEntries(Object.entries(record.properties).filter(([key]) => !(key in head)));
-    try {
-      return `${printable(JSON.stringify({ ...head, ...properties }, replace))}\n`;
-    } catch {
-      // A cycle somewhere: the line is worth more than its properties.
-      return `${printableJson(head)}\n`;
-    }
+    const fields = Object.entries(record.properties)
+      .filter(([key]) => !(key in head))
+      .map(([key, value]) => [JSON.stringify(key), asJson(key, value, options.stacks)] as const)
+      .filter(([, json]) => json !== undefined)
+      .map(([key, json]) => `,${key}:${json}`);
+    return `${printable(`${JSON.stringify(head).slice(0, -1)}${fields.join("")}}`)}\n`;
   };
 }
 
-function messageOf(record: LogRecord): string {
-  return record.message.map((part, index) => (index % 2 === 0 ? String(part) : show(part))).join("");
+/** Undefined for what JSON has no word for. What cannot be written is said to be there: a cycle, a getter that throws. */
+function asJson(key: string, value: unknown, stacks: boolean): string | undefined {
+  try {
+    return JSON.stringify(plain(key, value, stacks), (inner, part) => plain(inner, part, stacks));
+  } catch {
+    return JSON.stringify(UNWRITABLE);
+  }
+}
+
+const UNWRITABLE = "(a value that cannot be written as JSON)";
+
+function messageIn(record: LogRecord): string {
+  let parts: readonly unknown[];
+  try {
+    // The log makes it only now, and looks into the properties for a name with a dot in it.
+    parts = record.message;
+  } catch {
+    parts = [typeof record.rawMessage === "string" ? record.rawMessage : ""];
+  }
+  return parts.map((part, index) => (index % 2 === 0 ? textOf(part) : show(part))).join("");
 }
 
 function restOf(record: LogRecord): string {
@@ -64,28 +85,38 @@ function restOf(record: LogRecord): string {
 
 function show(value: unknown): string {
   if (typeof value === "string") return value;
-  if (value instanceof AggregateError && value.errors.length > 0) return value.errors.map(show).join(" -- ");
-  if (value instanceof Error) return value.name === "Error" ? value.message : `${value.name}: ${value.message}`;
-  try {
-    return JSON.stringify(value, (key, inner) => plain(key, inner, false)) ?? String(value);
-  } catch {
-    return String(value);
-  }
+  if (errorsIn(value).length > 0) return flattenErrors(value).slice(0, MOST_ERRORS).map(showError).join(" -- ");
+  if (isError(value)) return showError(value);
+  // Not as a text of the value's own making: that would show what its names promise to be secret.
+  return asJson("", value, false) ?? (isObject(value) ? UNWRITABLE : textOf(value));
+}
+
+function showError(value: unknown): string {
+  if (!isError(value)) return isObject(value) ? UNWRITABLE : textOf(value);
+  const [name, message] = [readText(value, "name"), messageOf(value)];
+  return name === "Error" || name === "" ? message : `${name}: ${message}`;
 }
 
 function plain(key: string, value: unknown, stacks: boolean): unknown {
   if (SECRET_NAME.test(key) && value !== null && value !== undefined) return "***";
   if (typeof value === "bigint") return String(value);
   if (typeof value === "string") return redact(value);
-  if (!(value instanceof Error)) return value;
-  const { name, message, stack } = value;
-  const parts = value instanceof AggregateError ? { errors: value.errors } : {};
-  return { name, message, ...parts, ...(stacks ? { stack } : {}) };
+  if (!isError(value)) return value;
+  if (errorsIn(value).length === 0) return errorFields(value, stacks);
+  // Flat, and each by its fields: a group may hold itself.
+  const errors = flattenErrors(value).slice(0, MOST_ERRORS);
+  return { ...errorFields(value, stacks), errors: errors.map((error) => errorFields(error, stacks)) };
+}
+
+function errorFields(error: unknown, stacks: boolean): object {
+  if (!isError(error)) return { name: "NonError", message: redact(showError(error)) };
+  const fields = { name: readText(error, "name"), message: redact(readText(error, "message")) };
+  return stacks ? { ...fields, stack: redact(readText(error, "stack")) } : fields;
 }
 
 function stacksOf(record: LogRecord): string {
   return Object.values(record.properties)
-    .filter((value) => value instanceof Error)
-    .map((error) => `\n${error.stack ?? ""}`)
+    .filter(isError)
+    .map((error) => `\n${readText(error, "stack")}`)
     .join("");
 }

@@ -5,6 +5,7 @@
  */
 import { BrokerUrlError } from "../broker/broker-url-error.ts";
 import { type LocatedError, locateErrors } from "../concurrency/index.ts";
+import { isInstance, messageOf, read, readText, shown } from "../concurrency/unknown-values.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { redact } from "../config/redact.ts";
 import { HandlerLoadError } from "../handlers/handler-load-error.ts";
@@ -14,6 +15,8 @@ import { redisRefusal } from "./redis-refusal.ts";
 
 /** How many errors are told of a group, so that one mistake in a thousand tasks stays readable. */
 const MOST_ERRORS = 20;
+/** How deep causes are followed: they may lead in a circle. */
+const MOST_CAUSES = 10;
 /** The nursery of the whole program: every path begins with it. */
 const PROGRAM = "taskexe";
 
@@ -32,8 +35,8 @@ export function reportFailure(
   for (const one of located.slice(0, MOST_ERRORS)) {
     const path = pathOf(one);
     for (const line of linesOf(one.error, path)) tell(redact(line), path);
-    if (!isDebugging || !(one.error instanceof Error)) continue;
-    for (const line of redact(one.error.stack ?? String(one.error)).split("\n")) tell(line, path);
+    if (!isDebugging || !isInstance(one.error, Error)) continue;
+    for (const line of redact(readText(one.error, "stack")).split("\n")) tell(line, path);
   }
   if (located.length > MOST_ERRORS) tell(`and ${located.length - MOST_ERRORS} more errors`, []);
   return exitCodeOf(located.map((one) => one.error));
@@ -46,7 +49,7 @@ function pathOf({ path }: LocatedError): readonly string[] {
 /** Sentences for users say all there is to say; any other error needs the place where it happened. */
 function linesOf(error: unknown, path: readonly string[]): string[] {
   const lines = describe(error);
-  if (path.length === 0 || error instanceof ConfigError || error instanceof CommandFailure) return lines;
+  if (path.length === 0 || isInstance(error, ConfigError) || isInstance(error, CommandFailure)) return lines;
   return lines.map((line, index) => (index === 0 ? `${path.join(" > ")}: ${line}` : line));
 }
 
@@ -56,32 +59,32 @@ function toStandardError(line: string): void {
 
 /** What one error says, in lines, its causes last; no stack. */
 export function describe(error: unknown): string[] {
-  if (error instanceof ConfigError) return [...error.problems];
-  if (error instanceof HandlerLoadError) return error.message.split("\n");
-  if (error instanceof CommandFailure) return error.message === "" ? [] : error.message.split("\n");
-  if (!(error instanceof Error)) return [`something that is no error was thrown: ${String(error)}`];
-  return redisRefusal(error) ?? chain(error).slice(0, 5);
+  if (isInstance(error, ConfigError)) return [...error.problems];
+  if (isInstance(error, HandlerLoadError)) return error.message.split("\n");
+  if (isInstance(error, CommandFailure)) return error.message === "" ? [] : error.message.split("\n");
+  if (!isInstance(error, Error)) return [`something that is no error was thrown: ${shown(error)}`];
+  const refusal = readText(error, "name") === "ReplyError" ? redisRefusal(error) : null;
+  return refusal ?? chain(error).slice(0, 5);
 }
 
 function chain(error: Error): string[] {
   const lines: string[] = [];
-  for (let at: unknown = error; at instanceof Error && lines.length < 10; at = at.cause) {
-    const own = /^(Error|.*UrlError|Handler.*Error|Broker.*Error)$/.test(at.name)
-      ? at.message
-      : `${at.name}: ${at.message}`;
+  let at: unknown = error;
+  for (let level = 0; level < MOST_CAUSES && isInstance(at, Error); level++) {
+    const [name, message] = [readText(at, "name"), messageOf(at)];
+    const own = /^(|Error|.*UrlError|Handler.*Error|Broker.*Error)$/.test(name) ? message : `${name}: ${message}`;
     // Many errors quote their cause already.
-    if (!lines.some((line) => line.includes(at instanceof Error ? at.message : ""))) {
-      lines.push(lines.length === 0 ? own : `  because: ${own}`);
-    }
+    if (!lines.some((line) => line.includes(message))) lines.push(lines.length === 0 ? own : `  because: ${own}`);
+    at = read(at, "cause");
   }
   return lines;
 }
 
 function exitCodeOf(leaves: readonly unknown[]): number {
   const codes = leaves.map((leaf) => {
-    if (leaf instanceof ConfigError) return EXIT_USAGE;
-    if (leaf instanceof CommandFailure) return leaf.exitCode;
-    return leaf instanceof BrokerUrlError || leaf instanceof HandlerLoadError ? EXIT_USAGE : EXIT_FAILED;
+    if (isInstance(leaf, ConfigError)) return EXIT_USAGE;
+    if (isInstance(leaf, CommandFailure)) return leaf.exitCode;
+    return isInstance(leaf, BrokerUrlError) || isInstance(leaf, HandlerLoadError) ? EXIT_USAGE : EXIT_FAILED;
   });
   return codes.length > 0 && codes.every((code) => code === codes[0]) ? (codes[0] ?? EXIT_FAILED) : EXIT_FAILED;
 }

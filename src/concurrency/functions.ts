@@ -1,7 +1,7 @@
 // How the core takes functions from its users: the check that one was passed, and the one way to run it to its end.
 // Promises that a synchronous throw, a rejection and a plain value all arrive as a result, and that no rejection floats.
 
-import { read } from "./unknown-values.ts";
+import { disown, read } from "./unknown-values.ts";
 
 /**
  * Lets a function through.
@@ -74,11 +74,7 @@ function promiseOf(value: unknown): Promise<unknown> | undefined {
     } catch (error) {
       reject(error);
       // A promise of a class of its own may be rejected besides, and nobody else will handle that.
-      if (value instanceof Promise) silence(value);
+      disown(value);
     }
   });
-}
-
-function silence(promise: Promise<unknown>): unknown {
-  return Reflect.apply(nativeThen, promise, [undefined, () => {}]);
 }

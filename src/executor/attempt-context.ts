@@ -1,6 +1,7 @@
 /** What a handler is given. Everything is made only when it is asked for: most tasks ask for little. */
 import type { Broker } from "../broker/broker.ts";
 import { type CancelScope, checkpoint, type Nursery } from "../concurrency/index.ts";
+import { shown } from "../concurrency/unknown-values.ts";
 import type { TaskContext, TaskInfo, TaskLog } from "../handlers/define-task.ts";
 import type { TaskMessage } from "../task/message-schema.ts";
 import { attemptLog } from "./attempt-log.ts";
@@ -65,10 +66,12 @@ export class AttemptContext implements TaskContext {
   get progress(): TaskContext["progress"] {
     return async (value, message) => {
       if (typeof value !== "number" || Number.isNaN(value)) {
-        throw new TypeError(`progress takes a number from 0 to 1, or -1 for failed; got ${String(value)}`);
+        throw new TypeError(`progress takes a number from 0 to 1, or -1 for failed; got ${shown(value)}`);
       }
       await checkpoint(this.signal);
-      tell(this.#running, value, message, this.#broker.now());
+      // Handler files run without a type check: anything may come as a message.
+      const text = typeof message === "string" ? message.toWellFormed() : shown(message ?? "");
+      tell(this.#running, value, text, this.#broker.now());
     };
   }
 }

@@ -1,44 +1,59 @@
-/** The log of one attempt: every line goes to the executor's log, with the task's id and type, and to the task's own. */
+/**
+ * The log of one attempt: every line goes to the executor's log, with the task's id and type, and to the task's own.
+ * Handler files run without a type check: whatever is logged makes a line, and no line ever fails its attempt.
+ */
 import { getLogger } from "@logtape/logtape";
 import type { LogLine } from "../broker/administration.ts";
+import { isError, isObject, jsonOf, messageOf, ownProperties, readText, shown } from "../concurrency/unknown-values.ts";
 import type { TaskLog } from "../handlers/define-task.ts";
 import type { TaskMessage } from "../task/message-schema.ts";
 import type { TaskLogs } from "./task-logs.ts";
 
 const taskLogger = getLogger(["taskexe", "task"]);
 
+/** So many properties of one line are looked at. */
+const MOST_PROPERTIES = 100;
+
+type Properties = Readonly<Record<string, unknown>>;
+
 /** `logs` is null for a task that keeps no record: its lines go to the executor's log only. */
 export function attemptLog(message: TaskMessage, logs: TaskLogs | null): TaskLog {
   const logger = taskLogger.with({ id: message.id, type: message.type });
-  const note = (level: LogLine["level"], given: unknown, properties?: Readonly<Record<string, unknown>>): void => {
-    // Handler files run without a type check: an Error is what many log.
-    const text = given instanceof Error ? (given.stack ?? String(given)) : String(given);
-    logs?.add(message.id, level, properties === undefined ? text : `${text} ${asJson(properties)}`);
+  const write = (level: LogLine["level"], given: unknown, more: unknown): void => {
+    const text = textOf(given);
+    const properties = propertiesOf(more);
+    // A text is a template of the log's; in what was made of anything else a brace is a brace.
+    logger[level](typeof given === "string" ? given : text.replace(/[{}]/g, "$&$&"), properties ?? {});
+    logs?.add(message.id, level, properties === null ? text : `${text} ${asText(properties)}`);
   };
   return {
-    debug: (text, properties) => {
-      logger.debug(text, properties ?? {});
-      note("debug", text, properties);
-    },
-    info: (text, properties) => {
-      logger.info(text, properties ?? {});
-      note("info", text, properties);
-    },
-    warn: (text, properties) => {
-      logger.warn(text, properties ?? {});
-      note("warn", text, properties);
-    },
-    error: (text, properties) => {
-      logger.error(text, properties ?? {});
-      note("error", text, properties);
-    },
+    debug: (text, properties) => write("debug", text, properties),
+    info: (text, properties) => write("info", text, properties),
+    warn: (text, properties) => write("warn", text, properties),
+    error: (text, properties) => write("error", text, properties),
   };
 }
 
-function asJson(properties: Readonly<Record<string, unknown>>): string {
-  try {
-    return JSON.stringify(properties) ?? "";
-  } catch {
-    return "(properties that cannot be written as JSON)";
-  }
+/** An Error is what many log. */
+function textOf(given: unknown): string {
+  if (typeof given === "string") return given.toWellFormed();
+  if (isError(given)) return readText(given, "stack") || messageOf(given);
+  return shown(given);
+}
+
+/** What stands beside the text, as it is now; null for nothing. An error in the place of properties is one of them. */
+function propertiesOf(more: unknown): Properties | null {
+  if (more === undefined || more === null) return null;
+  if (isError(more)) return { error: more };
+  return isObject(more) ? ownProperties(more, MOST_PROPERTIES) : { value: more };
+}
+
+/** As JSON; errors, which JSON shows as nothing, and what is no JSON as text. */
+function asText(properties: Properties): string {
+  const parts = Object.entries(properties).map(([key, value]) => {
+    const written = jsonOf(isError(value) ? textOf(value) : value);
+    if (written.ok && written.json === undefined) return null;
+    return `${JSON.stringify(key)}:${written.ok ? written.json : JSON.stringify(shown(value))}`;
+  });
+  return `{${parts.filter((part) => part !== null).join(",")}}`;
 }

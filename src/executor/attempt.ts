@@ -16,8 +16,9 @@ import {
   TooSlowError,
   withNursery,
 } from "../concurrency/index.ts";
+import { isInstance } from "../concurrency/unknown-values.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
-import { groupMessage, toErrorRecord } from "../handlers/error-record.ts";
+import { groupMessage, messagesOf, toErrorRecord } from "../handlers/error-record.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
 import { parseMessage } from "../task/message.ts";
 import type { TaskMessage } from "../task/message-schema.ts";
@@ -212,7 +213,7 @@ function isPlain(value: unknown): boolean {
 }
 
 function timedOut(error: unknown, limit: Limit | null): Error | null {
-  if (!(error instanceof TooSlowError) || limit === null) return null;
+  if (!isInstance(error, TooSlowError) || limit === null) return null;
   const timeout = new Error(limit.passed);
   timeout.name = "TimeoutError";
   delete timeout.stack;
@@ -239,20 +240,33 @@ function settle(running: RunningTask, ending: Ending, parts: AttemptParts): void
     }
     ending = { kind: "cancelled", reason: running.stopReason };
   }
-  note(running, ending, parts.broker);
-  parts.ended(conclude(running, ending, parts.policy, parts.broker));
+  parts.ended(outcomeOf(running, ending, parts));
+}
+
+/** What a handler has left to be looked at may trip up whoever looks: then that is how its task ended. */
+function outcomeOf(running: RunningTask, ending: Exclude<Ending, { kind: "stopped" }>, parts: AttemptParts): Outcome {
+  try {
+    note(running, ending, parts.broker);
+    return conclude(running, ending, parts.policy, parts.broker);
+  } catch (thrown) {
+    const error = toErrorRecord(thrown);
+    const reason = `how the attempt ended cannot be told: ${messagesOf(error)}`;
+    logger.error("Dead: {id}: {reason}", { id: running.message?.id, reason });
+    running.definition = undefined;
+    return conclude(running, { kind: "dead", reason, error }, parts.policy, parts.broker);
+  }
 }
 
 /** The last line of the log, as readers of the wire contract know it. */
 function note(running: RunningTask, ending: Ending, clock: BrokerClock): void {
   if (ending.kind === "failed") {
-    const line = progressLine(clock.now(), groupMessage(ending.error), { failed: true });
-    running.log = appendLog(running.log ?? "", line);
+    const error = groupMessage(ending.error);
+    running.log = appendLog(running.log ?? "", progressLine(clock.now(), error, { failed: true }));
     logger.warn("Attempt {attempt} of {id} ({type}) failed: {error}", {
       attempt: running.attempt,
       id: running.message?.id,
       type: running.message?.type,
-      error: groupMessage(toErrorRecord(ending.error)),
+      error,
     });
   } else if (ending.kind === "cancelled") {
     running.log = `${appendLog(running.log ?? "", progressLine(clock.now(), running.lastMessage || "stopped"))} [Canceled]`;

@@ -1,12 +1,13 @@
 /** From how an attempt ended to the outcome that the broker records: done, retry, dead or cancelled. */
 import type { Outcome } from "../broker/broker.ts";
 import { findError, flattenErrors } from "../concurrency/index.ts";
+import { isInstance, read } from "../concurrency/unknown-values.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
-import { toErrorRecord } from "../handlers/error-record.ts";
+import { messagesOf, toErrorRecord } from "../handlers/error-record.ts";
 import { withOptions } from "../task/message.ts";
 import type { TaskMessage, TaskOptions } from "../task/message-schema.ts";
 import type { ErrorRecord } from "../task/record.ts";
-import { DoNotRetryError, RetryLaterError } from "../task/retry.ts";
+import { DoNotRetryError, isDelay, RetryLaterError } from "../task/retry.ts";
 import type { AttemptPolicy, BrokerClock } from "./policy.ts";
 import type { RunningTask } from "./running.ts";
 import { UnknownTypeError, unknownTypeDelay } from "./unknown-type.ts";
@@ -39,7 +40,7 @@ export function conclude(running: RunningTask, ending: Concluded, policy: Attemp
       return { ...base, kind: "dead", reason: ending.reason, error: ending.error, retentionMs: policy.deadRetentionMs };
     case "failed": {
       const error = toErrorRecord(ending.error);
-      if (ending.error instanceof UnknownTypeError) return unknownType(base, ending.error, running, message, policy);
+      if (isInstance(ending.error, UnknownTypeError)) return unknownType(base, ending.error, running, message, policy);
       const delayMs = ending.retry ? nextDelay(ending.error, message, definition, policy, clock) : null;
       if (delayMs === null) {
         return { ...base, kind: "dead", reason: reasonOf(error), error, retentionMs: policy.deadRetentionMs };
@@ -126,14 +127,17 @@ function nextDelay(
   return deadline !== undefined && clock.now() + delayMs >= deadline ? null : delayMs;
 }
 
-/** The longest delay that an error of the group asks for; null: none does. */
+/** The longest delay that an error of the group asks for; null: none does. A subclass may say anything there. */
 function askedFor(error: unknown): number | null {
-  const delays = flattenErrors(error).filter((leaf) => leaf instanceof RetryLaterError);
-  return delays.length === 0 ? null : Math.max(...delays.map(({ delayMs }) => delayMs));
+  const asking = flattenErrors(error).filter((leaf) => isInstance(leaf, RetryLaterError));
+  const delays = asking.map((leaf) => read(leaf, "delayMs")).filter(isDelay);
+  return delays.length === 0 ? null : delays.reduce((most, delayMs) => Math.max(most, delayMs));
 }
 
 function reasonOf(error: ErrorRecord): string {
-  return error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
+  // Many a group says nothing but what is in it.
+  const message = error.message || messagesOf(error);
+  return error.name === "Error" ? message : `${error.name}: ${message}`;
 }
 
 /** An entry that is no task: dead under its own id, or under one made of where it stood. */

@@ -2,7 +2,9 @@
 
 import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../broker/broker.ts";
+import { disown, shown } from "../concurrency/unknown-values.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
+import { groupMessage } from "../handlers/error-record.ts";
 import type { Backoff, TaskMessage } from "../task/message-schema.ts";
 import { backoffDelay, isDelay } from "../task/retry.ts";
 import {
@@ -57,12 +59,13 @@ export class AttemptPolicy {
     try {
       const delayMs = backoff(attempt, error);
       if (isDelay(delayMs)) return delayMs;
-      logger.warn("The backoff of {type} gave {delayMs}: a delay is 0 ms to 100 years", {
+      disown(delayMs);
+      logger.warn("The backoff of {type} gave {delayMs}: a delay is a number, 0 ms to 100 years", {
         type: message.type,
-        delayMs,
+        delayMs: shown(delayMs),
       });
     } catch (thrown) {
-      logger.warn("The backoff of {type} threw: {thrown}", { type: message.type, thrown: String(thrown) });
+      logger.warn("The backoff of {type} threw: {thrown}", { type: message.type, thrown: groupMessage(thrown) });
     }
     return backoffDelay(this.#backoff, attempt);
   }

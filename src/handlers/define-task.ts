@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import type { CancelScope, Nursery } from "../concurrency/index.ts";
+import { isObject, read } from "../concurrency/unknown-values.ts";
 import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
 import { PrioritySchema, QueueNameSchema, UniqueSchema } from "../task/enqueue-options.ts";
 import { DurationSchema } from "../task/limits.ts";
@@ -78,7 +79,7 @@ const DEFINED = Symbol.for("taskexe.definition");
 
 /** Whichever copy of valibot made it. */
 function isSchema(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "kind" in value && value.kind === "schema";
+  return isObject(value) && read(value, "kind") === "schema";
 }
 
 // Strict, since handler files run without a type check: a misspelt key must not be a setting that silently is not set.
@@ -136,5 +137,5 @@ const KEYS = Object.keys(DefinitionSchema.entries);
 
 /** Tells whether a value came out of defineTask, whichever copy of this package made it. */
 export function isTaskDefinition(value: unknown): value is TaskDefinition {
-  return typeof value === "object" && value !== null && DEFINED in value;
+  return isObject(value) && read(value, DEFINED) === true;
 }

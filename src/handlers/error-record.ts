@@ -2,7 +2,7 @@
  * A thrown value -> ErrorRecord: groups are kept whole, causes are followed, cycles end, and everything has a bound.
  * What was left out is said in the record. Never throws, whatever was thrown.
  */
-import { inspect } from "node:util";
+import { clip, elementsOf, isError, isObject, read, readText, shown } from "../concurrency/unknown-values.ts";
 import type { ErrorRecord } from "../task/record.ts";
 
 /** The bounds of a record: characters (UTF-16 code units), errors below the first one, and levels below it. */
@@ -41,18 +41,24 @@ export function toErrorRecord(error: unknown): ErrorRecord {
     if (cut > 0)
       parts.push({ name: "Note", message: `${cut} more ${cut === 1 ? "error was" : "errors were"} left out` });
     if (parts.length > 0) node.record.parts = parts;
+    else if (node.record.message === "") node.record.message = "an error without a message";
   }
   return root.record;
 }
 
 /** The messages of an error, its parts and its cause, from the outside in, joined with ` -- `. */
 export function groupMessage(error: unknown): string {
+  return messagesOf(toErrorRecord(error));
+}
+
+/** The same of an error that has been described already. */
+export function messagesOf(described: ErrorRecord): string {
   const messages: string[] = [];
   const walk = (record: ErrorRecord) => {
     if (record.message !== "" && messages.at(-1) !== record.message) messages.push(record.message);
     for (const part of record.parts ?? []) walk(part);
   };
-  walk(toErrorRecord(error));
+  walk(described);
   return clip(messages.join(" -- "), MAX_ERROR_MESSAGE);
 }
 
@@ -68,25 +74,20 @@ function toNode(error: unknown, depth: number): Node {
 }
 
 function describe(thrown: unknown): { readonly name: string; readonly message: string; readonly stack?: string } {
-  const message = isObject(thrown) ? text(thrown, "message") : "";
+  const message = readText(thrown, "message");
   if (!isObject(thrown) || (message === "" && !isError(thrown))) {
-    return { name: "NonError", message: `${describeValue(thrown)} was thrown, not an Error` };
+    return { name: "NonError", message: `${described(thrown)} was thrown, not an Error` };
   }
-  const stack = text(thrown, "stack");
+  const stack = readText(thrown, "stack");
   // Some errors of the system (a failed connection to several addresses) have a code and no message.
-  const said = { name: text(thrown, "name") || "Error", message: message || text(thrown, "code") };
+  const said = { name: readText(thrown, "name") || "Error", message: message || readText(thrown, "code") };
   return stack === "" ? said : { ...said, stack };
 }
 
-function describeValue(value: unknown): string {
-  if (value === undefined || value === null) return String(value);
-  if (typeof value === "function") return "a function";
-  try {
-    const shown = inspect(value, { depth: 2, maxArrayLength: 20, maxStringLength: 500, breakLength: Infinity });
-    return `${typeof value} ${clip(shown, 1000)}`;
-  } catch {
-    return `${typeof value} that cannot be shown`;
-  }
+/** With its type in front, but where the text says that by itself. */
+function described(value: unknown): string {
+  if (value === undefined || value === null || typeof value === "function") return shown(value);
+  return `${typeof value} ${typeof value === "string" ? `'${shown(value)}'` : shown(value)}`;
 }
 
 /** A part that stands elsewhere in the record: a cycle, or one error in two places. */
@@ -98,44 +99,11 @@ function repeated(error: object): ErrorRecord {
 /** The errors of a group and then its cause, at most `room` of them; the cause goes before the last errors. */
 function partsOf(error: unknown, room: number): { readonly kept: readonly unknown[]; readonly cut: number } {
   if (!isObject(error)) return { kept: [], cut: 0 };
-  const list = read(error, "errors");
-  const errors: readonly unknown[] = isError(error) && Array.isArray(list) ? list : [];
   const cause = read(error, "cause");
   const causes = cause === undefined || cause === null ? [] : [cause];
-  const kept = [...errors.slice(0, Math.max(0, room - causes.length)), ...causes.slice(0, room)];
-  return { kept, cut: errors.length + causes.length - kept.length };
+  const { elements, count } = (isError(error) && elementsOf(read(error, "errors"), room - causes.length)) || NO_ERRORS;
+  const kept = [...elements, ...causes.slice(0, room)];
+  return { kept, cut: count + causes.length - kept.length };
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
-}
-
-/** Also true for errors of another realm. A proxy that throws counts as none. */
-function isError(value: object): boolean {
-  try {
-    return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
-  } catch {
-    return false;
-  }
-}
-
-/** Reads a property of an error that may have been made by anybody: a getter that throws gives undefined. */
-function read(object: object, key: string): unknown {
-  try {
-    return Reflect.get(object, key);
-  } catch {
-    return undefined;
-  }
-}
-
-function text(object: object, key: string): string {
-  const value = read(object, key);
-  return typeof value === "string" ? value : "";
-}
-
-/** At most `length` characters, with a note of how long it was; never half of a surrogate pair. */
-function clip(value: string, length: number): string {
-  if (value.length <= length) return value.toWellFormed();
-  const note = `... (cut, ${value.length} characters)`;
-  return value.slice(0, length - note.length).toWellFormed() + note;
-}
+const NO_ERRORS = { elements: [], count: 0 } as const;

@@ -4,6 +4,7 @@
  */
 import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { elementsOf, isObject, read, readText, shown, textOf } from "../concurrency/unknown-values.ts";
 import type { HandlerProblem } from "./handler-load-error.ts";
 import { FileNameError } from "./import-file.ts";
 import { PROVIDED } from "./provide/names.ts";
@@ -46,13 +47,9 @@ export function importProblem(file: string, error: unknown): HandlerProblem {
 }
 
 function tell(error: unknown): Told {
-  const text = (key: string) => {
-    const value: unknown = typeof error === "object" && error !== null ? Reflect.get(error, key) : undefined;
-    return typeof value === "string" ? value : "";
-  };
-  const message =
-    text("message") || (typeof error === "object" ? text("name") || "an error without a message" : String(error));
-  return { name: text("name"), message, stack: text("stack") };
+  const [name, stack] = [readText(error, "name"), readText(error, "stack")];
+  const without = isObject(error) ? name || "an error without a message" : shown(error);
+  return { name, message: readText(error, "message") || without, stack };
 }
 
 function label({ name, message }: Told): string {
@@ -124,13 +121,18 @@ function syntaxErrors(error: unknown, told: Told, file: string): string | null {
 
 /** Bun's BuildMessage, alone or many in an AggregateError: each has a message and a position. */
 function buildMessages(error: unknown): { readonly at: string; readonly message: string }[] {
-  if (typeof error !== "object" || error === null) return [];
-  if ("errors" in error && Array.isArray(error.errors)) return error.errors.slice(0, 5).flatMap(buildMessages);
-  if (!("position" in error) || typeof error.position !== "object" || error.position === null) return [];
-  const place = error.position;
-  if (!("file" in place) || !("line" in place) || !("column" in place)) return [];
-  const message = "message" in error ? String(error.message) : "does not parse";
-  return [{ at: `${place.file}:${place.line}:${place.column}`, message }];
+  const build = isObject(error) && elementsOf(read(error, "errors"), 5);
+  if (build) return build.elements.flatMap(buildMessage);
+  return buildMessage(error);
+}
+
+function buildMessage(error: unknown): { readonly at: string; readonly message: string }[] {
+  const place = isObject(error) ? read(error, "position") : null;
+  if (!isObject(place)) return [];
+  const [file, line, column] = ["file", "line", "column"].map((key) => read(place, key));
+  if (file === undefined || line === undefined || column === undefined) return [];
+  const at = [file, line, column].map(textOf).join(":");
+  return [{ at, message: readText(error, "message") || "does not parse" }];
 }
 
 /** Node writes `file:line` on the first line of the stack, and a caret below the column. */

@@ -5,6 +5,7 @@
 import { getLogger } from "@logtape/logtape";
 import { abortable, failAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
 import { turn } from "../concurrency/turn.ts";
+import { isInstance } from "../concurrency/unknown-values.ts";
 import { builtinRegistry } from "./builtin.ts";
 import type { TaskDefinition } from "./define-task.ts";
 import { type Exported, exportedDefinitions } from "./exported-definitions.ts";
@@ -58,7 +59,7 @@ async function loadFile(file: string, registry: HandlerRegistry): Promise<Handle
     exports = await failAfter(openRoot(), IMPORT_LIMIT_MS, ({ signal }) => abortable(importFile(file), signal));
     exported = exportedDefinitions(exports);
   } catch (error) {
-    return [error instanceof TooSlowError ? neverReady(file) : importProblem(file, error)];
+    return [isInstance(error, TooSlowError) ? neverReady(file) : importProblem(file, error)];
   }
   const { definitions, bare } = exported;
   if (bare[0] !== undefined) return [notDefined(file, bare[0])];

@@ -4,6 +4,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import * as v from "valibot";
+import { isInstance, textOf } from "../concurrency/unknown-values.ts";
 import { DEFAULT_PRIORITIES, DEFAULT_QUEUE, type EnqueueOptions, EnqueueOptionsSchema } from "./enqueue-options.ts";
 import { distinctValue, JsonText } from "./json-text.ts";
 import { formatMessage, parseMessage, withOptions } from "./message.ts";
@@ -112,17 +113,8 @@ function written(task: Parameters<typeof formatMessage>[0]): string {
     if (!(task.payload instanceof JsonText)) checkWritable(task.payload);
     return formatMessage(task);
   } catch (error) {
-    if (error instanceof InvalidTaskError) throw error;
-    throw new InvalidTaskError(`the payload cannot be written as JSON: ${thrownText(error)}`);
-  }
-}
-
-/** What a getter or a toJSON of the payload has thrown: anything at all. */
-function thrownText(error: unknown): string {
-  try {
-    return String(error);
-  } catch {
-    return "it throws when it is read";
+    if (isInstance(error, InvalidTaskError)) throw error;
+    throw new InvalidTaskError(`the payload cannot be written as JSON: ${textOf(error)}`);
   }
 }
 

@@ -121,7 +121,7 @@ describe("toErrorRecord", () => {
     const proxy = new Proxy({}, { get: hostile, getPrototypeOf: hostile, has: hostile, ownKeys: hostile });
     assert.equal(toErrorRecord(proxy).name, "NonError");
     const error = Object.defineProperty(new Error("x"), "message", { get: hostile });
-    assert.equal(toErrorRecord(error).message, "");
+    assert.equal(toErrorRecord(error).message, "an error without a message");
   });
 
   test("gives what the schema of the record takes, through JSON", () => {
