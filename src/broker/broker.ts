@@ -85,7 +85,8 @@ interface OutcomeBase {
 export type Outcome =
   | (OutcomeBase & {
       readonly kind: "done" /** JSON text of the result; null: nothing to tell. */;
-      readonly result: string | null;
+      readonly result: string | null /** Why the result of the handler is not kept; null or absent: it is. */;
+      readonly resultOmitted?: string | null;
     })
   | (OutcomeBase & {
       readonly kind: "retry";

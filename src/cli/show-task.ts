@@ -34,6 +34,7 @@ export function taskFields(record: TaskRecord, logs: readonly LogLine[]): [name:
     ["messages", record.progress_msg || null],
     ["log", logs.length === 0 ? null : logText(logs)],
     ["result", record.result === null || record.result === undefined ? null : JSON.stringify(record.result, null, 2)],
+    ["result left out", record.result_omitted],
     ["reason", record.reason],
     ["error", record.error === null ? null : errorText(record.error)],
     ["message", shortened(record.message)],

@@ -55,7 +55,10 @@ function tell(record: TaskRecord, options: { readonly json: boolean }): number {
   sayIfLost(`the task ${record.id} is ${record.state}; see: taskexe task ${record.id}`);
   if (options.json) printJson(record);
   else if (record.state === "done") printJson(record.result ?? null);
-  if (record.state === "done") return 0;
+  if (record.state === "done") {
+    if (record.result_omitted !== null) note(`taskexe: ${record.id} is done, but ${record.result_omitted}`);
+    return 0;
+  }
   const why = record.reason ?? record.error?.message ?? "no reason is recorded";
   note(`taskexe: ${record.id} is ${record.state} after ${record.attempt} attempts: ${why}`);
   return 1;

@@ -109,9 +109,8 @@ async function takeSteps(running: RunningTask, parts: AttemptParts): Promise<End
     return { kind: "failed", error: timedOut(error, limit) ?? unwrapFailure(error), retry: true };
   }
   if (running.stop === "cancel" || running.stop === "lost") return { kind: "stopped" };
-  const result = readResult(handled.value);
-  if (!result.ok) return { kind: "failed", error: result.error, retry: false };
-  return { kind: "done", result: result.json };
+  const { json, omitted } = readResult(handled.value);
+  return { kind: "done", result: json, omitted };
 }
 
 function isCancelled(running: RunningTask, message: TaskMessage, parts: AttemptParts): Promise<boolean> {
@@ -267,6 +266,13 @@ function note(running: RunningTask, ending: Ending, clock: BrokerClock): void {
       id: running.message?.id,
       type: running.message?.type,
       error,
+    });
+  } else if (ending.kind === "done") {
+    if (ending.omitted === null) return;
+    logger.warn("{id} ({type}) is done, but {omitted}", {
+      id: running.message?.id,
+      type: running.message?.type,
+      omitted: ending.omitted,
     });
   } else if (ending.kind === "cancelled") {
     running.log = `${appendLog(running.log ?? "", progressLine(clock.now(), running.lastMessage || "stopped"))} [Canceled]`;

@@ -14,7 +14,8 @@ import { UnknownTypeError, unknownTypeDelay } from "./unknown-type.ts";
 
 /** How an attempt ended, before anybody thinks of retries and records. */
 export type Ending =
-  | { readonly kind: "done"; readonly result: string | null }
+  /** `omitted`: why there is no result although the handler gave one. */
+  | { readonly kind: "done"; readonly result: string | null; readonly omitted: string | null }
   | { readonly kind: "failed"; readonly error: unknown; readonly retry: boolean }
   | { readonly kind: "dead"; readonly reason: string; readonly error: ErrorRecord | null; readonly id?: string | null }
   | { readonly kind: "cancelled"; readonly reason: string }
@@ -30,7 +31,7 @@ export function conclude(running: RunningTask, ending: Concluded, policy: Attemp
   if (message === null || delivery.raw === null) return unreadable(running, ending, policy);
   const done = doneOf(running, message, ending, policy.retentionOf(message, definition));
   if (ending.kind === "done") return done;
-  const { result: _result, ...base } = done;
+  const { result: _result, resultOmitted: _omitted, ...base } = done;
   switch (ending.kind) {
     case "parked":
       return { ...base, kind: "parked" };
@@ -62,7 +63,9 @@ function doneOf(
   const recorded = mayHaveRecord(running, message);
   const result = ending.kind === "done" ? ending.result : null;
   // A foreign task with nothing to tell leaves nothing behind.
-  const isQuiet = ending.kind === "done" && message.foreign && result === null && !recorded;
+  const resultOmitted = ending.kind === "done" ? ending.omitted : null;
+  const hasNone = ending.kind === "done" && result === null && resultOmitted === null;
+  const isQuiet = hasNone && message.foreign && !recorded;
   return {
     kind: "done",
     delivery: running.delivery,
@@ -76,6 +79,7 @@ function doneOf(
     uniqueKey: message.options.unique_key ?? null,
     told: running.log === null ? null : { progress: running.progress, log: running.log },
     result,
+    resultOmitted,
   };
 }
 

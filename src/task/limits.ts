@@ -1,8 +1,11 @@
-/** The bounds of what a task may say of times, for every border where a task comes in. */
+/** The bounds of what a task may say of times, for every border where a task comes in, and of what it may give back. */
 import * as v from "valibot";
 
 /** The longest duration, in ms: 100 years. A time that far from now is still one that a Date can hold. */
 export const MAX_DURATION_MS = 3_155_760_000_000;
+
+/** The longest result that is kept, in UTF-16 code units of its JSON: 1 MiB. */
+export const MAX_RESULT_LENGTH = 1024 * 1024;
 
 /** The last time that a Date can hold, Unix ms. */
 export const MAX_TIME = 8_640_000_000_000_000;

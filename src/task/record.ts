@@ -41,6 +41,8 @@ export const TaskRecordSchema = v.object({
   progress_msg: v.string(),
   /** The JSON value that the handler returned. */
   result: v.unknown(),
+  /** Why the value that the handler returned is not kept; null: it is, or there was none. */
+  result_omitted: v.nullable(v.string()),
   /** Why it is dead or cancelled. */
   reason: v.nullable(v.string()),
   error: v.nullable(ErrorRecordSchema),

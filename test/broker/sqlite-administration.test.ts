@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NEW_STATE } from "../../src/broker/schedule-text.ts";
-import { PARKED } from "../../src/broker/sqlite/schema.ts";
+import { PARKED, SCHEMA_VERSION } from "../../src/broker/sqlite/schema.ts";
 import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import {
@@ -55,8 +55,11 @@ function change(sql: string): void {
 
 const parkedInFile = () => Number(ask(`SELECT count(*) AS n FROM tasks WHERE state = ${PARKED}`)[0]?.n);
 const SCHEMA = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
+/** What a file had before the errors of all attempts. */
+const BACK_TO_FORMAT_3 = `ALTER TABLE tasks DROP COLUMN result_omitted; ALTER TABLE tasks DROP COLUMN errors;
+  PRAGMA user_version = 3;`;
 /** What a file had before lists, pauses, schedules, logs and unique keys. */
-const BACK_TO_FORMAT_1 = `DROP INDEX tasks_listed; DROP INDEX tasks_parked; DROP TABLE paused; DROP TABLE schedules;
+const BACK_TO_FORMAT_1 = `${BACK_TO_FORMAT_3} DROP INDEX tasks_listed; DROP INDEX tasks_parked; DROP TABLE paused; DROP TABLE schedules;
   DROP TABLE logs; DROP TABLE uniques; PRAGMA user_version = 1`;
 
 sentence("a file of the format before is upgraded where it stands, with the tasks in it", async (stage) => {
@@ -69,7 +72,7 @@ sentence("a file of the format before is upgraded where it stands, with the task
 
   const after = await stage.open("b");
   assert.deepEqual(ask(SCHEMA), fresh, "an upgraded file and a new one are the same");
-  assert.equal(ask("PRAGMA user_version")[0]?.user_version, 3);
+  assert.equal(ask("PRAGMA user_version")[0]?.user_version, SCHEMA_VERSION);
   assert.equal(ask("PRAGMA integrity_check")[0]?.integrity_check, "ok");
   const listed = (await after.list({ limit: 10 })).tasks.map(({ id, state }) => [id, state]);
   assert.deepEqual(listed, [
@@ -83,7 +86,7 @@ sentence("a file of the format before is upgraded where it stands, with the task
 });
 
 /** What a file had while a schedule was a row of columns. */
-const BACK_TO_FORMAT_2 = `DROP TABLE schedules; CREATE TABLE schedules(name TEXT PRIMARY KEY, cron TEXT NOT NULL,
+const BACK_TO_FORMAT_2 = `${BACK_TO_FORMAT_3} DROP TABLE schedules; CREATE TABLE schedules(name TEXT PRIMARY KEY, cron TEXT NOT NULL,
   timezone TEXT, type TEXT NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL, payload TEXT NOT NULL,
   retention_ms INTEGER NOT NULL, next_at INTEGER, last_at INTEGER) STRICT; PRAGMA user_version = 2;
   INSERT INTO schedules VALUES('old', '@hourly', 'Asia/Tokyo', 'report', 'te', 1, '{"a":"b"}', 5000, 123, 100),

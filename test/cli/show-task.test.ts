@@ -12,7 +12,16 @@ const AT = Date.parse("2026-01-31T12:00:00Z");
 function recordOf(options: TaskOptions, more: Partial<TaskRecord> = {}): TaskRecord {
   return {
     ...{ id: "one", type: "work", queue: "common", priority: 0, state: "running", attempt: 2, crashes: 0 },
-    ...{ completions: 0, progress: 0, progress_msg: "", result: null, reason: null, error: null, executor: null },
+    ...{
+      completions: 0,
+      progress: 0,
+      progress_msg: "",
+      result: null,
+      reason: null,
+      result_omitted: null,
+      error: null,
+      executor: null,
+    },
     ...{ enqueued_at: AT, started_at: null, finished_at: null, due_at: null },
     message: formatMessage({ id: "one", type: "work", payload: 1, options }),
     ...more,

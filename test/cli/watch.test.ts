@@ -129,7 +129,14 @@ test("a frame fits its screen, marks what is wrong and lets no text of a task st
       attempt: 1,
       crashes: 0,
     },
-    ...{ completions: 0, progress: 0.5, progress_msg: "10:00:00 one\n10:00:01 two", reason: null, error: null },
+    ...{
+      completions: 0,
+      progress: 0.5,
+      progress_msg: "10:00:00 one\n10:00:01 two",
+      result_omitted: null,
+      reason: null,
+      error: null,
+    },
     ...{ executor: "e", enqueued_at: 0, started_at: 100_000, finished_at: null, due_at: null },
   };
   const view = {

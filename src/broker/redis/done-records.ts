@@ -49,6 +49,7 @@ export function isKeptDone(entry: { readonly outcome: Outcome; readonly delivery
     outcome.retentionMs > 0 &&
     outcome.recorded &&
     outcome.told === null &&
+    !outcome.resultOmitted &&
     outcome.uniqueKey === null &&
     outcome.startedAt !== null &&
     delivery.deliveries === 1

@@ -203,6 +203,7 @@ const BARE = {
   completions: 0,
   progress: 0,
   progress_msg: "",
+  result_omitted: null,
   result: null,
   reason: null,
   error: null,

@@ -77,6 +77,7 @@ export function outcomeCommands(
           "result",
           outcome.result ?? "",
         ],
+        ...(outcome.resultOmitted ? [["HSET", key, "result_omitted", outcome.resultOmitted] as const] : []),
         ["HINCRBY", key, "completions", 1],
         ["ZADD", doneKey(queue), until, outcome.id],
         ...freed,

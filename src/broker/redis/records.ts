@@ -83,6 +83,7 @@ export class RedisRecords {
       progress: end === null ? (number(fields.progress) ?? 0) : 1,
       progress_msg: fields.progress_msg ?? "",
       result: parse(fields.result),
+      result_omitted: fields.result_omitted || null,
       reason: fields.reason ?? null,
       error: errorOf(parse(fields.error)),
       executor: end?.executor ?? holder?.consumer ?? fields.executor ?? null,

@@ -277,7 +277,7 @@ if (tonumber(r[4]) or 0) == 0 then
 end
 redis.call('HSET', key, 'state', '${revive.to}', 'entry', entry, 'message', ARGV[7], 'attempt', 0, 'progress', 0,
   'progress_msg', '', 'crashes', 0)
-redis.call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'unique')
+redis.call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'result_omitted', 'unique')
 return { state, 1 }`;
 
 /**

@@ -15,8 +15,8 @@ import { freeKey } from "./unique-keys.ts";
 const HELD = `WHERE seq = ?1 AND token = ?2 AND state = ${STATE.running}`;
 const REMOVE = `DELETE FROM tasks ${HELD}`;
 const END = `UPDATE tasks SET state = ?3, token = ${NO_TOKEN}, completions = (?3 = ${STATE.done}), attempt = ?4, started_at = ?5,
-  finished_at = ?6, expires_at = ?7, result = ?8, reason = ?9, error = ?10,
-  progress = coalesce(?11, progress), progress_msg = coalesce(?12, progress_msg) ${HELD}`;
+  finished_at = ?6, expires_at = ?7, result = ?8, result_omitted = ?9, reason = ?10, error = ?11,
+  progress = coalesce(?12, progress), progress_msg = coalesce(?13, progress_msg) ${HELD}`;
 const RETRY = `UPDATE tasks SET state = ${STATE.retrying}, token = ${NO_TOKEN}, deliveries = 0, attempt = ?3,
   started_at = ?4, due_at = ?5, error = ?6, message = ?7, progress = coalesce(?8, progress),
   progress_msg = coalesce(?9, progress_msg) ${HELD}`;
@@ -66,12 +66,12 @@ function completeOne(tx: Transaction, delivery: SqliteDelivery, outcome: Ending,
 
 /** From finished_at on: what the record tells of the end. */
 function ending(tx: Transaction, outcome: Exclude<Ending, { kind: "retry" }>, keptMs: number) {
-  const result = outcome.kind === "done" ? outcome.result : null;
+  const [result, omitted] = outcome.kind === "done" ? [outcome.result, outcome.resultOmitted ?? null] : [null, null];
   const reason = outcome.kind === "done" ? null : outcome.reason;
   const error = outcome.kind === "dead" && outcome.error !== null ? JSON.stringify(outcome.error) : null;
   const [progress, log] = toldBy(outcome);
   const last = { done: 1, dead: -1, cancelled: progress }[outcome.kind];
-  return [tx.now, tx.now + Math.ceil(keptMs), result, reason, error, last, log];
+  return [tx.now, tx.now + Math.ceil(keptMs), result, omitted, reason, error, last, log];
 }
 
 function retry(tx: Transaction, delivery: SqliteDelivery, outcome: Extract<Outcome, { kind: "retry" }>): boolean {

@@ -148,8 +148,14 @@ DROP TABLE schedules;
 ALTER TABLE schedules_new RENAME TO schedules;
 `;
 
+/** Why a result was left out, and the errors of the attempts as JSON: an array, the first and the last ones. */
+const ATTEMPT_ERRORS = `
+ALTER TABLE tasks ADD COLUMN result_omitted TEXT;
+ALTER TABLE tasks ADD COLUMN errors TEXT;
+`;
+
 /** The step at n leads from format n to n + 1: a new file takes all of them, an old one those that it lacks. */
-const STEPS: readonly string[] = [FIRST, ADMINISTRATION, SCHEDULES];
+const STEPS: readonly string[] = [FIRST, ADMINISTRATION, SCHEDULES, ATTEMPT_ERRORS];
 
 /** PRAGMA user_version: how many steps a file has taken. */
 export const SCHEMA_VERSION = STEPS.length;

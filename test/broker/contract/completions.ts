@@ -44,6 +44,7 @@ export function completionSentences(sentence: Sentence): void {
       progress: 1,
       progress_msg: told.log,
       result: { pages: [1, 2] },
+      result_omitted: null,
       reason: null,
       error: null,
       executor: "a",
@@ -54,6 +55,28 @@ export function completionSentences(sentence: Sentence): void {
     assert.ok(Math.abs((started_at ?? 0) - startedAt) <= 1, `started at ${started_at}, not ${startedAt}`);
     assertBetween(finished_at, startedAt, ended);
     assert.ok((started_at ?? 0) <= (finished_at ?? 0), `started at ${started_at}, finished at ${finished_at}`);
+  });
+
+  sentence("a done task whose result was left out says why, whatever else it has to tell", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("quiet"), task("told")]);
+    const [first, second] = await claimAll(broker, 2, stage.signal);
+    assert.ok(first && second);
+    const resultOmitted = 'the result was left out: \u{1f4a5} "too" long';
+    const told = { progress: 0.5, log: "10:00:00 half" };
+    await broker.complete([done(first, { resultOmitted }), done(second, { resultOmitted, told })]);
+    for (const id of ["quiet", "told"]) {
+      const record = await broker.record(id);
+      assert.deepEqual(
+        [record?.state, record?.completions, record?.result, record?.result_omitted],
+        ["done", 1, null, resultOmitted],
+      );
+    }
+    const listed = await broker.list({ state: "done", limit: 10 });
+    assert.deepEqual(
+      listed.tasks.map((listedTask) => listedTask.result_omitted),
+      [resultOmitted, resultOmitted],
+    );
   });
 
   sentence("a task with retention 0 leaves nothing, and its id is free again", async (stage) => {
