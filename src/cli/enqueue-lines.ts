@@ -4,18 +4,22 @@
  * it is full or the input pauses. Where it stops early, what was read is enqueued and the last sure line is told.
  */
 import * as v from "valibot";
-import { type Broker, type EnqueueReceipt, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
+import { type Broker, type EnqueueReceipt, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
 import type { CancelScope } from "../concurrency/index.ts";
 import { withPayloadTexts } from "../task/json-text.ts";
+import { type PreparedTask, requestOf } from "../task/new-task.ts";
 import { optionsOfJson, TaskJsonSchema } from "../task/task-json.ts";
 import { patiently } from "./client.ts";
 import { EXIT_FAILED } from "./exit.ts";
 import { type Line, readLines, sizeOf } from "./input.ts";
 import { readJson } from "./json-text.ts";
-import { requestFor } from "./new-task.ts";
+import { preparedOf } from "./new-task.ts";
 import { sayIfLost } from "./outlets.ts";
 import { note, printJson, printLine } from "./output.ts";
 import { progressBar } from "./progress-bar.ts";
+
+/** The part of a broker that lines need. */
+export type LinesBroker = Pick<Broker, "url" | "connection" | "enqueue" | "now">;
 
 /** How many wrong lines are told one by one. */
 const MOST_TOLD = 20;
@@ -40,17 +44,13 @@ export interface LinesOptions {
  * @throws BrokerUnavailableError when the broker stayed away; CommandFailure when the input cannot be read; the cancel
  *   of `scope`. What was enqueued by then is told before.
  */
-export async function enqueueLines(
-  broker: Pick<Broker, "url" | "connection" | "enqueue">,
-  scope: CancelScope,
-  options: LinesOptions,
-): Promise<number> {
+export async function enqueueLines(broker: LinesBroker, scope: CancelScope, options: LinesOptions): Promise<number> {
   const bar = progressBar("enqueueing", sizeOf(options.path));
   const run = new LinesRun(broker, scope, options.json);
   try {
     for await (const lines of readLines(options.path, scope)) {
       for (const line of lines) {
-        const made = requestOf(line, options);
+        const made = taskOf(line, { ...options, now: broker.now() });
         if (made.ok) run.add(line.number, made);
         else run.refuse(line.number, made.reason);
         if (run.isFull) await run.flush();
@@ -73,13 +73,13 @@ export async function enqueueLines(
 
 /** A task on its way; whether its id was made here. */
 interface Item {
-  readonly request: EnqueueRequest;
+  readonly task: PreparedTask;
   readonly isIdOurs: boolean;
 }
 
 class LinesRun {
   enqueued = 0;
-  readonly #broker: Pick<Broker, "url" | "connection" | "enqueue">;
+  readonly #broker: LinesBroker;
   readonly #scope: CancelScope;
   readonly #ids: string[] | null;
   #batch: Item[] = [];
@@ -89,7 +89,7 @@ class LinesRun {
   #last = 0;
   #sure = 0;
 
-  constructor(broker: Pick<Broker, "url" | "connection" | "enqueue">, scope: CancelScope, keepIds: boolean) {
+  constructor(broker: LinesBroker, scope: CancelScope, keepIds: boolean) {
     this.#broker = broker;
     this.#scope = scope;
     this.#ids = keepIds ? [] : null;
@@ -115,9 +115,9 @@ class LinesRun {
     if (this.#batch.length === 0) return;
     const batch = this.#batch;
     this.#batch = [];
-    const requests = batch.map(({ request }) => request);
     await patiently(this.#broker, this.#scope, async (again) => {
-      const receipts = await this.#broker.enqueue(requests);
+      const now = this.#broker.now();
+      const receipts = await this.#broker.enqueue(batch.map(({ task }) => requestOf(task, now)));
       for (const [index, receipt] of receipts.entries()) this.#count(receipt, again ? batch[index] : undefined);
     });
     this.#sure = this.#last;
@@ -142,7 +142,7 @@ class LinesRun {
 
   /** @param resent The task, where it was sent before: if its id was made here, only its receipt was lost. */
   #count(receipt: EnqueueReceipt, resent: Item | undefined): void {
-    const wasLost = resent?.isIdOurs === true && receipt.id === resent.request.id;
+    const wasLost = resent?.isIdOurs === true && receipt.id === resent.task.id;
     if (receipt.created || wasLost) this.enqueued++;
     else this.#present++;
     this.#ids?.push(receipt.id);
@@ -153,7 +153,7 @@ class LinesRun {
   }
 }
 
-function requestOf(line: Line, { defaults, ...surroundings }: LinesOptions) {
+function taskOf(line: Line, { defaults, ...surroundings }: LinesOptions & { readonly now: number }) {
   if (typeof line.text !== "string") return { ok: false as const, reason: line.text.problem };
   const read = readJson(line.text);
   // A line is one line: only the column says something.
@@ -168,7 +168,7 @@ function requestOf(line: Line, { defaults, ...surroundings }: LinesOptions) {
   }
   const { type, payload = null } = checked.output;
   const { id, queue = defaults.queue, priority = defaults.priority, ...options } = optionsOfJson(checked.output);
-  const made = requestFor({ type, payload, id, queue, priority, options }, surroundings, Date.now());
+  const made = preparedOf({ type, payload, id, queue, priority, options }, surroundings);
   return made.ok ? { ...made, isIdOurs: id === undefined } : made;
 }
 

@@ -2,14 +2,15 @@
  * `taskexe enqueue`: one task from the arguments; prints its id, and with `--wait` its result.
  * Many tasks from a file are in enqueue-lines.ts, the waiting in wait-for-task.ts.
  */
-import { type Broker, BrokerUnavailableError, type EnqueueReceipt, type EnqueueRequest } from "../broker/broker.ts";
+import { type Broker, BrokerUnavailableError, type EnqueueReceipt } from "../broker/broker.ts";
 import type { CancelScope } from "../concurrency/index.ts";
 import type { Settings } from "../config/settings.ts";
+import { type PreparedTask, requestOf } from "../task/new-task.ts";
 import { CREATES, patiently, withBroker } from "./client.ts";
 import { enqueueLines } from "./enqueue-lines.ts";
 import { CommandFailure, EXIT_USAGE, usageError } from "./exit.ts";
 import { type Options, settingsOf, text } from "./flags.ts";
-import { type NewTask, requestFor } from "./new-task.ts";
+import { type NewTask, preparedOf } from "./new-task.ts";
 import { sayIfLost } from "./outlets.ts";
 import { note, printJson, printLine } from "./output.ts";
 import { ENQUEUE_FLAGS, enqueueOptionsOf, flagOf, payloadOf, priorityOf, queueOf } from "./task-arguments.ts";
@@ -59,11 +60,12 @@ async function enqueueOne(
   settings: Settings,
   options: Options,
 ): Promise<number> {
-  const made = requestFor(task, settings, broker.now());
+  const { retentionMs, priorities } = settings;
+  const made = preparedOf(task, { now: broker.now(), retentionMs, priorities });
   if (!made.ok) throw new CommandFailure(made.reason, EXIT_USAGE);
-  const receipt = await send(broker, scope, made.request, { isOurs: task.id === undefined });
+  const receipt = await send(broker, scope, made.task, { isOurs: task.id === undefined });
   sayIfLost(`the task ${receipt.id} is enqueued`);
-  if (!receipt.created) note(`taskexe: ${whyNot(receipt, made.request.id)}`);
+  if (!receipt.created) note(`taskexe: ${whyNot(receipt, made.task.id)}`);
   if (options.wait) return waitForTask(broker, scope, receipt.id, { json: !!options.json });
   if (options.json) printJson(receipt);
   else printLine(receipt.id);
@@ -74,20 +76,20 @@ async function enqueueOne(
 async function send(
   broker: Broker,
   scope: CancelScope,
-  request: EnqueueRequest,
+  task: PreparedTask,
   id: { readonly isOurs: boolean },
 ): Promise<EnqueueReceipt> {
   try {
     return await patiently(broker, scope, async (again) => {
-      const [receipt] = await broker.enqueue([request]);
+      const [receipt] = await broker.enqueue([requestOf(task, broker.now())]);
       if (receipt === undefined) throw new Error("the broker gave no receipt");
       // Nobody else has an id that was made here: the task is there since only the answer was lost.
-      return again && id.isOurs && receipt.id === request.id ? { ...receipt, created: true } : receipt;
+      return again && id.isOurs && receipt.id === task.id ? { ...receipt, created: true } : receipt;
     });
   } catch (error) {
     if (error instanceof BrokerUnavailableError || scope.cancelCalled) {
-      const again = `enqueue it again with --id ${request.id}`;
-      note(`taskexe: whether ${request.id} was enqueued is not known; ${again}`);
+      const again = `enqueue it again with --id ${task.id}`;
+      note(`taskexe: whether ${task.id} was enqueued is not known; ${again}`);
     }
     throw error;
   }

@@ -1,7 +1,7 @@
-/** From what the user gave to a request that the broker takes: a new id where none was given, and every check. */
-import type { EnqueueRequest } from "../broker/broker.ts";
-import type { EnqueueOptions } from "../task/enqueue-options.ts";
-import { InvalidTaskError, prepareTask, requestOf, type Surroundings } from "../task/new-task.ts";
+/** From what the user gave to a task that is ready to be sent: a new id where none was given, and every check. */
+import { withDefaults } from "../task/enqueue-defaults.ts";
+import { InvalidTaskError, type PreparedTask, prepareTask, type Surroundings } from "../task/new-task.ts";
+import type { TaskFlagValues } from "./task-arguments.ts";
 
 export interface NewTask {
   readonly type: string;
@@ -9,27 +9,23 @@ export interface NewTask {
   readonly id?: string | undefined;
   readonly queue: string;
   readonly priority: number;
-  readonly options?: Omit<EnqueueOptions, "id" | "queue" | "priority">;
+  readonly options?: Omit<TaskFlagValues, "id" | "queue" | "priority">;
 }
 
-export type RequestOrReason =
-  | { readonly ok: true; readonly request: EnqueueRequest }
+export type TaskOrReason =
+  | { readonly ok: true; readonly task: PreparedTask }
   | { readonly ok: false; readonly reason: string };
 
 /**
- * The request for a new task. What an executor would refuse is refused here already, with the same reason.
+ * The new task. What an executor would refuse is refused here already, with the same reason.
  *
- * @param now - the broker's clock, Unix ms.
+ * @param surroundings - `now` is the broker's clock.
  */
-export function requestFor(
-  task: NewTask,
-  { retentionMs, priorities }: Omit<Surroundings, "now">,
-  now: number,
-): RequestOrReason {
-  const { type, payload, options, id, queue, priority } = task;
+export function preparedOf(task: NewTask, { now, retentionMs, priorities }: Surroundings): TaskOrReason {
+  const { type, payload, options: { deadlineMs, ...options } = {}, id, queue, priority } = task;
   try {
-    const prepared = prepareTask(type, payload, { ...options, id, queue, priority }, { now, retentionMs, priorities });
-    return { ok: true, request: requestOf(prepared, now) };
+    const all = withDefaults({ ...options, id, queue, priority }, { deadlineMs }, now);
+    return { ok: true, task: prepareTask(type, payload, all, { now, retentionMs, priorities }) };
   } catch (error) {
     if (error instanceof InvalidTaskError) return { ok: false, reason: error.message };
     throw error;

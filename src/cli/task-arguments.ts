@@ -1,7 +1,9 @@
 /** The arguments of commands that make tasks: payload, queue, priority, and the options of an enqueue. */
-import { parseDuration } from "../config/durations.ts";
+import { formatDuration, parseDuration } from "../config/durations.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
 import { JsonText } from "../task/json-text.ts";
+import { MAX_DURATION_MS } from "../task/limits.ts";
+import { readTime } from "../task/times.ts";
 import { CommandFailure, EXIT_USAGE, usageError } from "./exit.ts";
 import { checkQueue } from "./filters.ts";
 import { type Options, text } from "./flags.ts";
@@ -48,9 +50,12 @@ export const ENQUEUE_FLAGS = [
   "uniqueFor",
 ] as const;
 
+/** Options of an enqueue; its deadline may be counted from now. */
+export type TaskFlagValues = EnqueueOptions & { readonly deadlineMs?: number | undefined };
+
 /** What those flags say. */
-export function enqueueOptionsOf(options: Options): EnqueueOptions {
-  return { ...runOptionsOf(options, "enqueue"), at: timeOf(options, "at"), deadlineAt: deadlineOf(options) };
+export function enqueueOptionsOf(options: Options): TaskFlagValues {
+  return { ...runOptionsOf(options, "enqueue"), at: timeOf(options, "at"), ...deadlineOf(options) };
 }
 
 /** What they say of how a task is run, but for points in time. */
@@ -88,31 +93,37 @@ function backoffOf(options: Options, command: string): EnqueueOptions["backoff"]
   return { kind, delay_ms: delayMs, ...(maxMs === null ? {} : { max_ms: maxMs }) };
 }
 
-/** A time, or a duration from now. */
-function deadlineOf(options: Options): number | undefined {
-  const ms = parseDuration(text(options.deadline) ?? "");
-  // A plain number of that many digits is a time.
-  if (ms !== null && !/^\d{9,}$/.test(text(options.deadline) ?? "")) return Date.now() + ms;
-  return timeOf(options, "deadline");
+/**
+ * A time, or a duration from now, which is counted by the broker's clock and so from when that is known. A plain number
+ * counts seconds, as everywhere, unless it has so many digits that it is no duration: then it is Unix ms.
+ */
+function deadlineOf(options: Options): Pick<TaskFlagValues, "deadlineMs" | "deadlineAt"> {
+  const given = text(options.deadline);
+  if (given === undefined) return {};
+  const isDuration = parseDuration(given) !== null && !/^\d{9,}$/.test(given.trim());
+  if (isDuration) return { deadlineMs: durationOf(options, "deadline", "enqueue") };
+  return { deadlineAt: timeOf(options, "deadline", ", or a duration from now") };
 }
 
-/** A duration in ms. */
+const LONGEST = formatDuration(MAX_DURATION_MS);
+
+/** A duration in ms; undefined where the flag was not given. */
 export function durationOf(options: Options, name: string, command: string): number | undefined {
   const given = text(options[name]);
   if (given === undefined) return undefined;
   const ms = parseDuration(given);
-  if (ms !== null) return ms;
-  const expected = "expected a duration (500ms, 30s, 5m, 1h; a plain number counts seconds)";
+  if (ms !== null && ms <= MAX_DURATION_MS) return ms;
+  const expected = `expected a duration up to ${LONGEST} (500ms, 30s, 5m, 1h; a plain number counts seconds)`;
   throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, command);
 }
 
-function timeOf(options: Options, name: "at" | "deadline"): number | undefined {
-  const given = text(options[name]);
+function timeOf(options: Options, name: "at" | "deadline", orElse = ""): number | undefined {
+  const given = text(options[name])?.trim();
   if (given === undefined) return undefined;
-  const at = /^\d{9,15}$/.test(given) ? Number(given) : Date.parse(given);
-  if (Number.isFinite(at)) return at;
-  const expected = `expected a time like 2026-01-31T12:00:00Z, Unix ms${name === "deadline" ? ", or a duration from now" : ""}`;
-  throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, "enqueue");
+  const read = readTime(/^-?\d+(\.\d+)?$/.test(given) ? Number(given) : given);
+  if (read.ok) return read.at;
+  const expected = read.reason.replace(/^must (be|have)/, "expected");
+  throw usageError(`flag ${flagOf(name)}: ${expected}${orElse}, got ${JSON.stringify(given)}`, "enqueue");
 }
 
 function numberOf(

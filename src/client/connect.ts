@@ -1,11 +1,13 @@
 /** Connects a program to the tasks of a broker: from an address to a client that is ready. */
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import * as v from "valibot";
 import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
 import { createBroker } from "../broker/open-broker.ts";
 import { moveOnAfter, openRoot } from "../concurrency/index.ts";
 import { stateDirectory } from "../config/state-directory.ts";
 import { DEFAULT_PRIORITIES, MAX_PRIORITIES } from "../task/enqueue-options.ts";
+import { DURATION_RANGE, DurationSchema } from "../task/limits.ts";
 import { Client } from "./client.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -31,13 +33,18 @@ export interface ConnectOptions {
  *
  * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one, that of
  *   `TASKEXE_BROKER`, else the embedded queue of this machine: what an executor without settings works on.
- * @throws RangeError for a number of priorities that cannot be; BrokerUrlError where the address cannot be read; BrokerUnavailableError where nobody answers in time; the
+ * @throws RangeError for an option that cannot be; BrokerUrlError where the address cannot be read; BrokerUnavailableError where nobody answers in time; the
  *   signal's reason once it aborts.
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Client> {
   const { queues = ["common"], retentionMs = DAY_MS, waitMs = 30_000, maxWaiting = 10_000, signal } = options;
   const { priorities = DEFAULT_PRIORITIES } = options;
   checkPriorities(priorities);
+  checkDuration("retentionMs", retentionMs);
+  checkDuration("waitMs", waitMs);
+  if (!Number.isInteger(maxWaiting) || maxWaiting < 1) {
+    throw new RangeError(`maxWaiting must be a whole number from 1, got ${maxWaiting}`);
+  }
   const address = url ?? (process.env.TASKEXE_BROKER || embeddedQueue());
   const broker = await createBroker(address, { executor: null, queues, priorities, leaseMs: 30_000 });
   try {
@@ -52,6 +59,10 @@ export async function connect(url?: string, options: ConnectOptions = {}): Promi
 function checkPriorities(priorities: number): void {
   if (Number.isInteger(priorities) && priorities >= 1 && priorities <= MAX_PRIORITIES) return;
   throw new RangeError(`priorities must be a whole number from 1 to ${MAX_PRIORITIES}, got ${priorities}`);
+}
+
+function checkDuration(name: string, ms: number): void {
+  if (!v.is(DurationSchema, ms)) throw new RangeError(`${name} ${DURATION_RANGE}, got ${ms}`);
 }
 
 async function open(broker: Broker, waitMs: number, signal: AbortSignal | undefined): Promise<void> {

@@ -3,8 +3,9 @@
  * command line and HTTP. Turning it into a request is new-task.ts.
  */
 import * as v from "valibot";
-import { DurationSchema, MAX_DURATION_MS, TimestampSchema } from "./limits.ts";
+import { DurationSchema, MAX_DURATION_MS } from "./limits.ts";
 import { BackoffSchema, MAX_UNIQUE_KEY_LENGTH, MessageSchema } from "./message-schema.ts";
+import { TimeSchema } from "./times.ts";
 
 /** The queue of tasks that name none. */
 export const DEFAULT_QUEUE = "common";
@@ -32,17 +33,6 @@ export const PrioritySchema = v.pipe(
   v.maxValue(MAX_PRIORITIES - 1, PRIORITY),
 );
 
-const Time = v.union(
-  [
-    v.pipe(
-      v.date(),
-      v.check((date) => Number.isFinite(date.getTime())),
-    ),
-    TimestampSchema,
-  ],
-  "must be a Date, or Unix ms",
-);
-
 export const UniqueSchema = v.strictObject({
   key: v.optional(
     v.pipe(
@@ -66,9 +56,9 @@ export const EnqueueOptionsSchema = v.pipe(
     backoff: v.optional(BackoffSchema),
     crashBudget: v.optional(wholeNumberFrom(0)),
     timeoutMs: v.optional(DurationSchema),
-    deadlineAt: v.optional(Time),
+    deadlineAt: v.optional(TimeSchema),
     delayMs: v.optional(DurationSchema),
-    at: v.optional(Time),
+    at: v.optional(TimeSchema),
     retentionMs: v.optional(DurationSchema),
     unique: v.optional(v.nullable(UniqueSchema)),
   }),
@@ -84,7 +74,7 @@ function wholeNumberFrom(least: number) {
   );
 }
 
-/** How a task is to be enqueued; whatever is absent has its default. Times are Unix ms on the broker's clock. */
+/** How a task is to be enqueued; whatever is absent has its default. Times are Unix ms on the broker's clock, 2000 to 2099. */
 export interface EnqueueOptions {
   /** Enqueueing the same id again changes nothing. Default: a new one. */
   readonly id?: string | undefined;
@@ -100,7 +90,7 @@ export interface EnqueueOptions {
   readonly crashBudget?: number | undefined;
   /** How long one attempt may take, in ms. Default: the handler's. */
   readonly timeoutMs?: number | undefined;
-  /** When the task must have ended. Default: never. */
+  /** When the task must have ended; not before it is to be queued. Default: never. */
   readonly deadlineAt?: Date | number | undefined;
   /** Wait this long before it is queued, in ms. */
   readonly delayMs?: number | undefined;

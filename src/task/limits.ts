@@ -10,6 +10,9 @@ export const MAX_RESULT_LENGTH = 1024 * 1024;
 /** The last time that a Date can hold, Unix ms. */
 export const MAX_TIME = 8_640_000_000_000_000;
 
+/** What is said of the range. */
+export const DURATION_RANGE = `must be a number of ms from 0 to ${MAX_DURATION_MS} (100 years)`;
+
 /** 0 ms to 100 years. */
 export const DurationSchema = v.pipe(
   v.number("must be a number of ms"),

@@ -7,8 +7,10 @@ import * as v from "valibot";
 import { isInstance, textOf } from "../concurrency/unknown-values.ts";
 import { DEFAULT_PRIORITIES, DEFAULT_QUEUE, type EnqueueOptions, EnqueueOptionsSchema } from "./enqueue-options.ts";
 import { distinctValue, JsonText } from "./json-text.ts";
+import { DURATION_RANGE, DurationSchema } from "./limits.ts";
 import { formatMessage, parseMessage, withOptions } from "./message.ts";
 import { MAX_MESSAGE_DEPTH, type TaskOptions } from "./message-schema.ts";
+import { LATEST_TIME } from "./times.ts";
 import { unwritablePart } from "./unwritable.ts";
 
 /** A task was refused before it was sent. The message names each place that is wrong, and what is expected there. */
@@ -57,18 +59,36 @@ export function prepareTask(
   const plain = written({ id, type, payload, options: optionsOf(options) });
   const parsed = parseMessage(plain);
   if (!parsed.ok) throw new InvalidTaskError(parsed.reason);
+  const dueAt = dueAtOf(options, now);
+  checkTimes(dueAt, options);
+  if (!v.is(DurationSchema, retentionMs))
+    throw new InvalidTaskError(`retentionMs: ${DURATION_RANGE}, got ${retentionMs}`);
   const unique = uniqueOf(type, parsed.message.payloadText, options);
   // Who ends the task frees the key, so the message must say it.
   const message =
     unique?.ttlMs === null ? withOptions(plain, { ...optionsOf(options), unique_key: unique.key }) : plain;
   const task = { id, type, queue, priority, message, retentionMs: Math.ceil(options.retentionMs ?? retentionMs) };
-  return { ...task, dueAt: dueAtOf(options, now), ...(unique === null ? {} : { unique }) };
+  return { ...task, dueAt, ...(unique === null ? {} : { unique }) };
 }
 
 function checkPriority(priority: number | undefined, priorities: number): void {
   if (priority === undefined || priority < priorities) return;
   throw new InvalidTaskError(
     `priority: must be 0 to ${priorities - 1}, got ${priority}: the setting priorities is ${priorities}, and nobody looks into others`,
+  );
+}
+
+/** Each time is one that can be by now; together they may still say that the task never runs. */
+function checkTimes(dueAt: number | null, { deadlineAt }: EnqueueOptions): void {
+  if (dueAt === null) return;
+  if (dueAt >= LATEST_TIME) {
+    const due = new Date(dueAt).toISOString();
+    throw new InvalidTaskError(`the delay is too long: the task would be due at ${due}, and times go up to 2100-01-01`);
+  }
+  if (deadlineAt === undefined || Number(deadlineAt) > dueAt) return;
+  const [due, deadline] = [dueAt, Number(deadlineAt)].map((at) => new Date(at).toISOString());
+  throw new InvalidTaskError(
+    `the task could never run: its deadline, ${deadline}, is not after ${due}, when it is due`,
   );
 }
 

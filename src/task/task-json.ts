@@ -1,27 +1,13 @@
 /**
  * A new task as JSON, names as they stand there: what the HTTP API takes, and each line of `enqueue --jsonl`. Times are
- * Unix ms or ISO 8601.
+ * Unix ms or text with a zone (times.ts).
  */
 import * as v from "valibot";
 import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "./enqueue-options.ts";
-import { TimestampSchema } from "./limits.ts";
 import { TypeSchema } from "./message-schema.ts";
+import { TimeJsonSchema } from "./times.ts";
 
 const options = EnqueueOptionsSchema.entries;
-
-const Time = v.union(
-  [
-    TimestampSchema,
-    v.pipe(
-      v.string(),
-      v.isoTimestamp(),
-      v.transform((text) => Date.parse(text)),
-      v.number(),
-      v.finite(),
-    ),
-  ],
-  "must be Unix ms, or an ISO 8601 time with a zone like 2026-01-31T12:00:00Z",
-);
 
 /** One task to enqueue. */
 export const TaskJsonSchema = v.strictObject({
@@ -34,9 +20,9 @@ export const TaskJsonSchema = v.strictObject({
   backoff: options.backoff,
   crash_budget: options.crashBudget,
   timeout_ms: options.timeoutMs,
-  deadline_at: v.optional(Time),
+  deadline_at: v.optional(TimeJsonSchema),
   delay_ms: options.delayMs,
-  at: v.optional(Time),
+  at: v.optional(TimeJsonSchema),
   retention_ms: options.retentionMs,
   unique: v.optional(v.nullable(v.strictObject({ key: UniqueSchema.entries.key, for_ms: UniqueSchema.entries.forMs }))),
 });

@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { type Broker, BrokerUnavailableError, type EnqueueRequest } from "../../src/broker/broker.ts";
-import { enqueueLines } from "../../src/cli/enqueue-lines.ts";
+import { BrokerUnavailableError, type EnqueueRequest } from "../../src/broker/broker.ts";
+import { enqueueLines, type LinesBroker } from "../../src/cli/enqueue-lines.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { MockClock } from "../../src/testing.ts";
 import { startRedis } from "../support/redis-server.ts";
@@ -96,8 +96,9 @@ test("a broker that is away for a moment is waited for, and every line is enqueu
 function forgetful(lost: (call: number) => boolean) {
   const kept = new Map<string, EnqueueRequest>();
   const calls: string[][] = [];
-  const broker: Pick<Broker, "url" | "connection" | "enqueue"> = {
+  const broker: LinesBroker = {
     url: "redis://somewhere:6379/1",
+    now: Date.now,
     connection: () => ({ connected: false, lastError: "the connection was lost" }),
     async enqueue(requests) {
       calls.push(requests.map(({ id }) => id));
@@ -169,4 +170,33 @@ test("where nothing was enqueued it says that no line surely was", async () => {
     await failed;
   });
   assert.match(output.stderr, /0 tasks were enqueued before it stopped; no line surely was/);
+});
+
+test("a line with a time or a duration that cannot be is left out alone, and told by its number", async () => {
+  const { broker, kept } = forgetful(() => false);
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ at: "2026-02-31T10:00:00Z" }, /at: must be a day that there is: 2026-02-31 is none/],
+    [{ at: 1 }, /at: must be from 2000-01-01 to 2100-01-01, 1 is 1970/],
+    [{ at: "2026-01-31T10:00:00" }, /at: must have a zone/],
+    [{ at: "9999-01-01T00:00:00Z" }, /at: must be from 2000-01-01 to 2100-01-01/],
+    [{ deadline_at: 253_402_300_799_000 }, /deadline_at: must be from 2000-01-01 to 2100-01-01/],
+    [{ at: true }, /at: must be a time like/],
+    [{ delay_ms: 3_155_760_000_000 }, /the delay is too long/],
+    [{ delay_ms: 1e300 }, /delay_ms: must be at most 3155760000000 ms \(100 years\)/],
+    [{ delay_ms: "5m" }, /delay_ms: must be a number of ms/],
+    [{ delay_ms: 86_400_000_000, deadline_at: "2026-01-01T00:00:00Z" }, /the task could never run/],
+  ];
+  const lines = wrong.flatMap(([each], index) => [
+    { type: "idle", id: `fine-${index}` },
+    { type: "idle", ...each },
+  ]);
+  const output = await outputOf(async () => {
+    assert.equal(await enqueueLines(broker, openRoot(), options("times.jsonl", lines)), 1);
+  });
+  assert.equal(output.stdout, "10 tasks enqueued, 10 lines were refused\n");
+  assert.deepEqual([...kept.keys()].sort(), wrong.map((_, index) => `fine-${index}`).sort());
+  const told = output.stderr.trimEnd().split("\n");
+  for (const [index, [, reason]] of wrong.entries()) {
+    assert.match(told[index] ?? "", new RegExp(`^taskexe: line ${2 * index + 2}: ${reason.source}`));
+  }
 });

@@ -4,7 +4,7 @@ import { withDefaults } from "../../src/task/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../../src/task/enqueue-options.ts";
 import { InvalidTaskError, newId, prepareTask, requestOf } from "../../src/task/new-task.ts";
 
-const NOW = 1_000_000;
+const NOW = Date.parse("2026-03-01T12:00:00Z");
 const surroundings = { now: NOW, retentionMs: 5_000 };
 const prepare = (payload: unknown, options: EnqueueOptions = {}) =>
   prepareTask("greet", payload, options, surroundings);
@@ -28,20 +28,27 @@ test("a task has a new id of 32 hex digits, the common queue and the ordinary pr
 test("a new id is a UUID of version 7: no two are alike, and later ones sort behind earlier ones", () => {
   const ids = Array.from({ length: 1_000 }, () => newId(NOW));
   assert.equal(new Set(ids).size, ids.length);
-  for (const id of ids) assert.match(id, /^0000000f42407[0-9a-f]{3}[89ab][0-9a-f]{15}$/);
+  for (const id of ids) assert.match(id, /^019ca9450a007[0-9a-f]{3}[89ab][0-9a-f]{15}$/);
   assert.ok(newId(Date.parse("2026-01-01T00:00:00Z")) < newId(Date.parse("2026-01-01T00:00:00.001Z")));
 });
 
 test("options of the run travel in the message", () => {
   const backoff = { kind: "fixed", delay_ms: 10 } as const;
-  const options = { attempts: 2, backoff, crashBudget: 4, timeoutMs: 30, deadlineAt: new Date(77), retentionMs: 0 };
+  const options = {
+    attempts: 2,
+    backoff,
+    crashBudget: 4,
+    timeoutMs: 30,
+    deadlineAt: new Date(NOW + 77),
+    retentionMs: 0,
+  };
   const { message, retentionMs } = prepare(null, options);
   assert.deepEqual(JSON.parse(message).taskexe, {
     attempts: 2,
     backoff,
     crash_budget: 4,
     timeout_ms: 30,
-    deadline_at: 77,
+    deadline_at: NOW + 77,
     retention_ms: 0,
   });
   assert.equal(retentionMs, 0);
@@ -104,7 +111,7 @@ test("what is wrong is refused with its place and what is expected there", () =>
   assert.match(refusal(1, { prority: 1 }), /^prority: is not known$/);
   assert.match(refusal(1, { queue: "a b" }), /^queue: must be letters, digits/);
   assert.match(refusal(1, { delayMs: -1 }), /^delayMs: must be 0 or more$/);
-  assert.match(refusal(1, { delayMs: 1, at: 1 }), /exclude each other/);
+  assert.match(refusal(1, { delayMs: 1, at: NOW }), /exclude each other/);
   assert.match(refusal(1, { at: new Date("no") }), /^at: must be a Date, or Unix ms$/);
   assert.match(
     refusal(1, { unique: { forMs: 0 } }),
@@ -112,7 +119,9 @@ test("what is wrong is refused with its place and what is expected there", () =>
   );
   assert.match(refusal(1, { id: "" }), /^id: must not be empty$/);
   assert.match(refusal(1, { id: "s\ud800x" }), /^id: must be text without halves of characters$/);
-  assert.match(refusal(1, { at: 1e17 }), /^at: must be at most 8640000000000000, the last time that a Date can hold$/);
+  assert.match(refusal(1, { at: 1e17 }), /^at: must be from 2000-01-01 to 2100-01-01, got 100000000000000000$/);
+  assert.match(refusal(1, { at: Number.NaN }), /^at: must be a Date, or Unix ms$/);
+  assert.match(refusal(1, { deadlineAt: Number.POSITIVE_INFINITY }), /^deadlineAt: must be a time like/);
   assert.match(refusal(1, { delayMs: 1e300 }), /^delayMs: must be at most 3155760000000 ms \(100 years\)$/);
   assert.match(refusal(1, { backoff: { kind: "fixed", delay_ms: 1e300 } }), /^backoff.delay_ms: must be at most/);
   assert.match(

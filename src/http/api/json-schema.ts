@@ -1,6 +1,14 @@
 /** The JSON schema of a valibot schema, for the description of the API: the kinds that the API uses, and no more. */
 import * as v from "valibot";
 import { ErrorRecordSchema } from "../../task/record.ts";
+import { EARLIEST_TIME, LATEST_TIME, TimeJsonSchema } from "../../task/times.ts";
+
+const TIME: JsonSchema = {
+  anyOf: [
+    { type: "number", minimum: EARLIEST_TIME, exclusiveMaximum: LATEST_TIME, description: "Unix ms" },
+    { type: "string", format: "date-time" },
+  ],
+};
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -29,6 +37,8 @@ export function jsonSchemaOf(schema: v.GenericSchema): JsonSchema {
 
 /** The same, but without a name at the top. */
 export function inFull(schema: v.GenericSchema): JsonSchema {
+  // What its text must look like is said by the check behind it.
+  if (schema === TimeJsonSchema) return TIME;
   const anatomy: Anatomy = schema;
   return { ...shapeOf(anatomy), ...limitsOf(anatomy) };
 }
@@ -100,7 +110,6 @@ const LIMITS: Readonly<Record<string, (requirement: unknown) => JsonSchema>> = {
   non_empty: () => ({ minLength: 1 }),
   integer: () => ({ type: "integer" }),
   regex: (pattern) => ({ pattern: pattern instanceof RegExp ? pattern.source : undefined }),
-  iso_timestamp: () => ({ format: "date-time" }),
 };
 
 /** What the steps behind a schema demand; of an array it is its items that are counted. */
