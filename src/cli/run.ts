@@ -5,6 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../broker/broker.ts";
+import { setHome } from "../client/home.ts";
 import { type CancelScope, type Nursery, openRoot, withNursery } from "../concurrency/index.ts";
 import { takeExecutorName } from "../config/executor-name.ts";
 import type { Settings } from "../config/settings.ts";
@@ -90,10 +91,11 @@ class Run {
     const undoSignals = handleSignals(nursery, (reason) => this.#stop(reason));
     try {
       if (this.#settings.trackAllocations) await runtime.allocations.start();
+      const broker = await this.#createBroker();
+      await this.#settle(broker);
       const handlers = await loadHandlers(this.#settings.tasks, (file) => {
         this.#importing = file;
       });
-      const broker = await this.#createBroker();
       const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
       this.#stop = (reason) => executor.drain(reason);
       if (root.cancelCalled) return;
@@ -109,6 +111,15 @@ class Run {
   async #createBroker(): Promise<Broker> {
     createStateDirectory(this.#settings);
     return brokerOf(this.#settings, this.#name);
+  }
+
+  /** Says what handlers connect to where they name no address, from before they are imported. */
+  async #settle({ kind }: Broker): Promise<void> {
+    const { broker, queues, retentionMs, priorities } = this.#settings;
+    const { pathOf } = await import("../broker/sqlite/database-file.ts");
+    // A file by its absolute path: a handler may change the working directory.
+    const url = kind === "sqlite" ? `sqlite:${pathOf(broker)}` : broker;
+    setHome({ url, queues, retentionMs, priorities });
   }
 
   #executorOptions(): ExecutorOptions {

@@ -9,6 +9,7 @@ import { stateDirectory } from "../config/state-directory.ts";
 import { DEFAULT_PRIORITIES, MAX_PRIORITIES } from "../task/enqueue-options.ts";
 import { DURATION_RANGE, DurationSchema } from "../task/limits.ts";
 import { Client } from "./client.ts";
+import { homeOfThread } from "./home.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -31,21 +32,24 @@ export interface ConnectOptions {
 /**
  * Connects. Close the client when done, or say `await using client = await connect()`.
  *
- * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one, that of
+ * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one: in a handler, and in the
+ *   Workers that it starts, its executor's broker, with that one's queues, priorities and retention; elsewhere that of
  *   `TASKEXE_BROKER`, else the embedded queue of this machine: what an executor without settings works on.
  * @throws RangeError for an option that cannot be; BrokerUrlError where the address cannot be read; BrokerUnavailableError where nobody answers in time; the
  *   signal's reason once it aborts.
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Client> {
-  const { queues = ["common"], retentionMs = DAY_MS, waitMs = 30_000, maxWaiting = 10_000, signal } = options;
-  const { priorities = DEFAULT_PRIORITIES } = options;
+  const home = url === undefined ? homeOfThread() : null;
+  const { queues = home?.queues ?? ["common"], retentionMs = home?.retentionMs ?? DAY_MS } = options;
+  const { priorities = home?.priorities ?? DEFAULT_PRIORITIES } = options;
+  const { waitMs = 30_000, maxWaiting = 10_000, signal } = options;
   checkPriorities(priorities);
   checkDuration("retentionMs", retentionMs);
   checkDuration("waitMs", waitMs);
   if (!Number.isInteger(maxWaiting) || maxWaiting < 1) {
     throw new RangeError(`maxWaiting must be a whole number from 1, got ${maxWaiting}`);
   }
-  const address = url ?? (process.env.TASKEXE_BROKER || embeddedQueue());
+  const address = url ?? home?.url ?? (process.env.TASKEXE_BROKER || embeddedQueue());
   const broker = await createBroker(address, { executor: null, queues, priorities, leaseMs: 30_000 });
   try {
     await open(broker, waitMs, signal);

@@ -22,6 +22,8 @@ const LAST_OUTPUT_MS = 5_000;
 
 export interface ExecutorProcessOptions {
   readonly broker: string;
+  /** False: the executor is told its broker otherwise, by a file or the environment. */
+  readonly brokerFlag?: boolean;
   /** Where it keeps its state. */
   readonly folder: string;
   readonly tasks?: string;
@@ -175,10 +177,11 @@ export function commandLine(): [string, ...string[]] {
 }
 
 function flagsOf(options: ExecutorProcessOptions): string[] {
-  const flags = ["--broker", options.broker, "--listen", "127.0.0.1:0"];
+  const flags = ["--listen", "127.0.0.1:0"];
   const add = (name: string, value: string | number | undefined) => {
     if (value !== undefined) flags.push(name, String(value));
   };
+  if (options.brokerFlag !== false) add("--broker", options.broker);
   add("--tasks", options.tasks);
   add("--name", options.name);
   add("--concurrency", options.concurrency);

@@ -4,6 +4,7 @@
  * or a registered definition is the same on both sides. One file per runtime knows how.
  */
 import { runtime } from "../../runtime/index.ts";
+import { provideToWorkers } from "./workers.ts";
 
 export { PROVIDED } from "./names.ts";
 
@@ -18,9 +19,11 @@ export function provideModules(): Promise<void> {
 async function provide(): Promise<void> {
   switch (runtime.name) {
     case "bun":
-      return (await import("./bun.ts")).provideOnBun();
+      await (await import("./bun.ts")).provideOnBun();
+      return provideToWorkers();
     case "node":
-      return (await import("./node.ts")).provideOnNode();
+      (await import("./node.ts")).provideOnNode();
+      return provideToWorkers();
     case "deno":
       return (await import("./deno.ts")).provideOnDeno();
   }
