@@ -44,13 +44,20 @@ export function jsonFormat(options: { readonly stacks: boolean }): TextFormatter
       logger: record.category.join("."),
       message: redact(messageIn(record)),
     };
+    // What a handler logs stands there as it named it; names of ours are as in all JSON.
+    const nameOf = record.category[1] === "task" ? (key: string) => key : snakeCase;
     const fields = Object.entries(record.properties)
+      .map(([key, value]) => [nameOf(key), value] as const)
       .filter(([key]) => !(key in head))
       .map(([key, value]) => [JSON.stringify(key), asJson(key, value, options.stacks)] as const)
       .filter(([, json]) => json !== undefined)
       .map(([key, json]) => `,${key}:${json}`);
     return `${printable(`${JSON.stringify(head).slice(0, -1)}${fields.join("")}}`)}\n`;
   };
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** Undefined for what JSON has no word for. What cannot be written is said to be there: a cycle, a getter that throws. */

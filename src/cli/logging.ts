@@ -31,9 +31,21 @@ function boundedSink(outlet: Outlet, formatter: TextFormatter): Sink {
       return;
     }
     if (dropped > 0) {
-      outlet.write(`taskexe: ${dropped} log lines were dropped, since nobody read them\n`);
+      outlet.write(formatter(linesLost(record, dropped)));
       dropped = 0;
     }
     outlet.write(formatter(record));
+  };
+}
+
+/** In the form of the log: whoever reads JSON lines reads this one, too. */
+function linesLost({ timestamp }: LogRecord, count: number): LogRecord {
+  return {
+    category: ["taskexe", "log"],
+    level: "warning",
+    timestamp,
+    message: ["", count, " log lines were dropped, since nobody read them"],
+    rawMessage: "{count} log lines were dropped, since nobody read them",
+    properties: { count },
   };
 }

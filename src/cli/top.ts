@@ -3,6 +3,7 @@
  * or where the output is no terminal, one frame and the end. What a frame shows is top-frame.ts.
  */
 import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
+import { queueViews } from "../broker/views/queue-view.ts";
 import { type CancelScope, sleep, withScope } from "../concurrency/index.ts";
 import { withBroker } from "./client.ts";
 import { type Options, settingsOf } from "./flags.ts";
@@ -34,11 +35,12 @@ export async function top(options: Options): Promise<number> {
 /** Reads what one frame shows. */
 async function look(broker: Broker): Promise<FleetView> {
   const running = await broker.list({ state: "running", limit: MOST_RUNNING });
+  const paused = await broker.paused();
   return {
     url: broker.url,
-    at: broker.now(),
-    queues: await broker.counts(),
-    paused: await broker.paused(),
+    at: Math.round(broker.now()),
+    queues: queueViews(await broker.counts(), paused),
+    paused,
     fleet: await broker.fleet(),
     running: running.tasks.map(({ message: _, result: __, ...task }) => task),
   };

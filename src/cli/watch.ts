@@ -3,6 +3,7 @@
  * below them shows how far it is, elsewhere each change is a line of its own. With --json each event is a line of JSON.
  */
 import { UnknownTaskError, type WatchEvent, watchTask } from "../broker/operations/watch.ts";
+import { watchEventView } from "../broker/views/watch-event-view.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { withBroker } from "./client.ts";
 import { CommandFailure, EXIT_FAILED } from "./exit.ts";
@@ -34,7 +35,8 @@ export async function watch(id: string, options: Options): Promise<number> {
 /** One line of JSON for each event. */
 class Lines {
   show(event: WatchEvent): void {
-    printJsonLine(event);
+    const { kind, data } = watchEventView(event);
+    printJsonLine({ kind, ...data });
   }
 
   end(_id: string, task: TaskRecord | null): number {

@@ -3,7 +3,8 @@
  * shown as last read, so that an answer never waits for a broker that is away.
  */
 
-import type { Broker, FleetMember, QueueCounts } from "../broker/broker.ts";
+import type { Broker, FleetMember } from "../broker/broker.ts";
+import { type QueueJson, queueViews } from "../broker/views/queue-view.ts";
 import { sleep } from "../concurrency/index.ts";
 import { runtime } from "../runtime/index.ts";
 import { isoWithOffset } from "./iso-time.ts";
@@ -30,7 +31,7 @@ export interface StatusParts {
 export class StatusView {
   readonly #parts: StatusParts;
   readonly #bootMonotonic = performance.now();
-  #queues: readonly QueueCounts[] = [];
+  #queues: readonly QueueJson[] = [];
   #fleet: readonly FleetMember[] = [];
 
   constructor(parts: StatusParts) {
@@ -42,7 +43,7 @@ export class StatusView {
     const { broker } = this.#parts;
     for (;;) {
       await ifAvailable(async () => {
-        this.#queues = await broker.counts();
+        this.#queues = queueViews(await broker.counts(), await broker.paused());
         this.#fleet = await broker.fleet();
       });
       await sleep(REFRESH_MS, signal);
@@ -74,7 +75,7 @@ export class StatusView {
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
       broker: { kind: broker.kind, url: broker.url, connected, last_error: lastError },
       queues: this.#queues,
-      fleet: this.#fleet.filter(({ name }) => name !== options.name).map(({ name, beat }) => beat ?? { name }),
+      fleet: this.#fleet.filter(({ name }) => name !== options.name),
     };
   }
 

@@ -1,4 +1,6 @@
 /** What an executor tells about itself: the shape of `GET /status`, and where HTTP reads it. */
+import type { FleetMember } from "../broker/broker.ts";
+import type { QueueJson } from "../broker/views/queue-view.ts";
 import type { TreeNode } from "../concurrency/index.ts";
 
 export type ExecutorState = "starting" | "running" | "draining" | "disconnected";
@@ -13,17 +15,6 @@ export interface CurrentTask {
   readonly queue: string;
   /** True once it was cancelled and did not end within the grace. */
   readonly ignoring_cancel?: true;
-}
-
-export interface QueueStatus {
-  readonly name: string;
-  readonly queued: number;
-  readonly running: number;
-  readonly scheduled: number;
-  readonly dead: number;
-  /** Records that are kept. */
-  readonly done: number;
-  readonly cancelled: number;
 }
 
 export interface ExecutorStatus {
@@ -53,9 +44,9 @@ export interface ExecutorStatus {
     readonly connected: boolean;
     readonly last_error: string | null;
   };
-  readonly queues: readonly QueueStatus[];
+  readonly queues: readonly QueueJson[];
   /** The other executors' last heartbeats. */
-  readonly fleet: readonly Readonly<Record<string, unknown>>[];
+  readonly fleet: readonly FleetMember[];
 }
 
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };

@@ -13,6 +13,7 @@ import type { PeerBindings } from "./api/guard.ts";
 import type { ApiParts } from "./api/parts.ts";
 import { hostCheck } from "./host-check.ts";
 import { securityHeaders } from "./security-headers.ts";
+import { treeView } from "./tree-view.ts";
 
 const PATHS = {
   "/": "this list",
@@ -76,7 +77,7 @@ function showTree(context: Context, source: StatusSource): Response {
   const format = context.req.query("format") ?? "json";
   switch (format) {
     case "json":
-      return json(context, source.tree(), 0);
+      return json(context, treeView(source.tree()), 0);
     case "text":
       return text(context, treeText(source.tree()));
     default:

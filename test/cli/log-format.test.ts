@@ -31,6 +31,13 @@ test("a JSON line has the properties as they are, and errors by name and message
   });
 });
 
+test("names of ours are in snake case in a JSON line, and those that a handler gave stay", () => {
+  const ours = json(record("after {delayMs} ms", { delayMs: 5, message: "not the line's" }));
+  assert.deepEqual(Object.keys(JSON.parse(ours)), ["time", "level", "logger", "message", "delay_ms"]);
+  const handlers = json({ ...record("said", { id: "x", userName: "y" }), category: ["taskexe", "task"] });
+  assert.equal(JSON.parse(handlers).userName, "y");
+});
+
 test("secrets never stand in a line, wherever they come from", () => {
   const secrets = {
     url: "redis://user:s3cret@host/1",

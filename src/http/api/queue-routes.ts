@@ -1,9 +1,10 @@
 /** Queues and types over HTTP: what is in them, and pausing them for the whole fleet. */
 import * as v from "valibot";
 import type { PauseTarget } from "../../broker/administration.ts";
+import { QueueView, queueViews } from "../../broker/views/queue-view.ts";
 import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
-import { PauseView, QueueParams, QueueView, TypeParams } from "./schemas.ts";
+import { PauseView, QueueParams, TypeParams } from "./schemas.ts";
 
 export function queueRoutes({ broker }: ApiParts): Route[] {
   const pause = (target: PauseTarget) => broker.pause(target).then(() => ({ ...target, paused: true }));
@@ -29,10 +30,9 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
         const [counts, targets] = [await broker.counts(), await broker.paused()];
         const names = (kind: PauseTarget["kind"]) =>
           targets.filter((target) => target.kind === kind).map(({ name }) => name);
-        const queues = names("queue");
         return context.json({
-          queues: counts.map((count) => ({ ...count, paused: queues.includes(count.name) })),
-          paused: { queues, types: names("type") },
+          queues: queueViews(counts, targets),
+          paused: { queues: names("queue"), types: names("type") },
         });
       },
     }),

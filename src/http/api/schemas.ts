@@ -93,14 +93,5 @@ export const LogView = v.object({
   level: v.picklist(["debug", "info", "warn", "error"]),
   text: v.string(),
 });
+export const TaskAndLogView = v.object({ ...TaskView.entries, logs: v.array(LogView) });
 export const PauseView = v.object({ kind: v.picklist(["queue", "type"]), name: v.string(), paused: v.boolean() });
-export const QueueView = v.object({
-  name: v.string(),
-  queued: v.number(),
-  running: v.number(),
-  scheduled: v.number(),
-  dead: v.number(),
-  done: v.number(),
-  cancelled: v.number(),
-  paused: v.boolean(),
-});

@@ -6,7 +6,7 @@ import { hasEnded } from "../../task/state.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
-import { CancelView, IdParams, ListQuerySchema, LogView, RetryView, TaskView } from "./schemas.ts";
+import { CancelView, IdParams, ListQuerySchema, LogView, RetryView, TaskAndLogView, TaskView } from "./schemas.ts";
 import { TaskWatches } from "./task-watches.ts";
 
 /** How much of each message a list shows, in UTF-16 code units; the record of one task has all that is kept. */
@@ -38,11 +38,11 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       path: "/tasks/:id",
       summary: "The record of a task",
       params: IdParams,
-      answers: { 200: { description: "everything that is kept about it", schema: TaskView } },
+      answers: { 200: { description: "everything that is kept about it, its log included", schema: TaskAndLogView } },
       async handle({ context, params }) {
         const record = await broker.record(params.id);
         if (record === null) throw unknown(params.id);
-        return context.json(record);
+        return context.json({ ...record, logs: await broker.logs(params.id) });
       },
     }),
     route({

@@ -6,6 +6,7 @@
 import type { Context } from "hono";
 import type { Broker } from "../../broker/broker.ts";
 import { UnknownTaskError, type WatchEvent, watchTask } from "../../broker/operations/watch.ts";
+import { watchEventView } from "../../broker/views/watch-event-view.ts";
 import {
   abortable,
   type CancelScope,
@@ -151,20 +152,8 @@ class EventStream {
 }
 
 function textOf(event: WatchEvent): string {
-  switch (event.kind) {
-    case "state":
-      return sent("state", { state: event.state, attempt: event.attempt, task: event.task });
-    case "log":
-      return sent("log", event.line);
-    case "progress":
-      return sent("progress", { progress: event.progress, message: event.message });
-    case "end":
-      return sent("end", { task: event.task });
-  }
-}
-
-function sent(name: string, data: unknown): string {
-  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+  const { kind, data } = watchEventView(event);
+  return `event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
 function nothing(): void {}

@@ -1,0 +1,23 @@
+/** The JSON form of a queue: how many of its tasks are in each state, and whether it is paused. */
+import * as v from "valibot";
+import type { PauseTarget } from "../administration.ts";
+import type { QueueCounts } from "../broker.ts";
+
+export const QueueView = v.object({
+  name: v.string(),
+  queued: v.number(),
+  running: v.number(),
+  scheduled: v.number(),
+  dead: v.number(),
+  done: v.number(),
+  cancelled: v.number(),
+  paused: v.boolean(),
+});
+
+export type QueueJson = v.InferOutput<typeof QueueView>;
+
+/** @param targets - all that is paused. */
+export function queueViews(counts: readonly QueueCounts[], targets: readonly PauseTarget[]): QueueJson[] {
+  const paused = new Set(targets.filter(({ kind }) => kind === "queue").map(({ name }) => name));
+  return counts.map((count) => ({ ...count, paused: paused.has(count.name) }));
+}

@@ -1,0 +1,16 @@
+/**
+ * The JSON form of what a watch tells: a kind and its data. A server-sent event has the kind as its name; a line of
+ * `watch --json` has it beside the data.
+ */
+import type { WatchEvent } from "../operations/watch.ts";
+
+export interface WatchEventJson {
+  readonly kind: WatchEvent["kind"];
+  readonly data: object;
+}
+
+export function watchEventView(event: WatchEvent): WatchEventJson {
+  if (event.kind === "log") return { kind: event.kind, data: event.line };
+  const { kind, ...data } = event;
+  return { kind, data };
+}
