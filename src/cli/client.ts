@@ -34,6 +34,7 @@ export async function withBroker<T>(
   body: (broker: Broker, scope: CancelScope) => Promise<T>,
   options: { readonly missingFile?: "refuse" | "create" } = {},
 ): Promise<T> {
+  for (const warning of settings.warnings) note(`taskexe: ${warning}`);
   createStateDirectory(settings);
   const broker = await brokerOf(settings, null);
   if (options.missingFile !== "create") await refuseMissingFile(settings);

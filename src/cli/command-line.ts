@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { didYouMean } from "../config/nearest.ts";
+import { shownName } from "../config/redact.ts";
 import { VERSION } from "../version.ts";
 import { addCronCommands } from "./cron-commands.ts";
 import { exitSoon, exitWhenWritten, surviveClosedOutputs, usageError } from "./exit.ts";
@@ -54,7 +55,7 @@ function commands(isExecutor: () => void, exit: SetExitCode): Command {
     .configureOutput({
       writeOut: printText,
       writeErr: noteText,
-      outputError: (text, write) => write(text.replace(/^error: /, "taskexe: ")),
+      outputError: (text, write) => write(withoutValue(text.replace(/^error: /, "taskexe: "))),
     })
     .addHelpText("after", ENVIRONMENT_HELP);
 
@@ -117,9 +118,14 @@ function commands(isExecutor: () => void, exit: SetExitCode): Command {
   return program;
 }
 
+/** Of a mistyped flag only the name: what was glued to it may be an address with a password. */
+function withoutValue(text: string): string {
+  return text.replace(/(unknown option ')(--[\w-]*|-\w?)[^\n]*'(?=\n|$)/, "$1$2'");
+}
+
 // `run` is the default, so Commander would take a mistyped command for an argument of it.
 function refuseUnknownCommand(program: Command, name: string | undefined): void {
   if (name === undefined || name.startsWith("-")) return;
   const known = [...program.commands.map((command) => command.name()), "help"];
-  if (!known.includes(name)) throw usageError(`unknown command ${name}${didYouMean(name, known)}`);
+  if (!known.includes(name)) throw usageError(`unknown command ${shownName(name)}${didYouMean(name, known)}`);
 }

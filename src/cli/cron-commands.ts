@@ -1,6 +1,7 @@
 /** The commands about schedules: `cron list`, `show`, `add` and so on. What each does is in cron.ts. */
 import type { Command } from "commander";
 import { didYouMean } from "../config/nearest.ts";
+import { shownName } from "../config/redact.ts";
 import { usageError } from "./exit.ts";
 import { type Options, withBrokerFlags, withRunFlags } from "./flags.ts";
 
@@ -75,6 +76,6 @@ export function addCronCommands(cron: Command, exit: (code: number) => void): vo
           "cron",
         );
       }
-      throw usageError(`unknown command cron ${given}${didYouMean(given, known)}`, "cron");
+      throw usageError(`unknown command cron ${shownName(given)}${didYouMean(given, known)}`, "cron");
     });
 }

@@ -17,6 +17,7 @@ export function withBrokerFlags(command: Command): Command {
       "--broker <url>",
       "redis://HOST:PORT/DB, rediss://..., unix:///PATH.sock or sqlite:FILE (default: embedded)",
     )
+    .option("--broker-file <file>", "a file that holds this address, for one with a password")
     .option("--config <file>", "a TOML file with settings");
 }
 
@@ -53,10 +54,15 @@ export function withRunFlags(command: Command): Command {
 export function settingsOf(options: Options, environment = process.env): Settings {
   const flags: Partial<Record<SettingKey, string | readonly string[]>> = {};
   for (const key of SETTING_KEYS) {
-    const given = options[SETTING_NAMES[key].flag?.slice(2) ?? ""];
+    const given = options[optionOf(SETTING_NAMES[key].flag ?? "")];
     if (typeof given === "string" || Array.isArray(given)) flags[key] = given;
   }
   return readSettings(flags satisfies FlagValues, environment, { configFile: text(options.config) });
+}
+
+/** As the command line library calls a flag: `brokerFile`. */
+function optionOf(flag: string): string {
+  return flag.slice(2).replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** An option's value where it is text. */

@@ -32,6 +32,7 @@ export async function run(options: Options): Promise<number> {
   const settings = settingsOf(options);
   await setUpLogging(settings.log);
   for (const warning of settings.warnings) log.warn(warning);
+  if (settings.exposure !== null) log.warn(settings.exposure);
   const token = takeToken(settings);
   const held = settings.name === null ? takeExecutorName(settings.stateDirectory.path) : null;
   try {

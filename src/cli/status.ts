@@ -8,6 +8,7 @@ import * as v from "valibot";
 import type { Broker } from "../broker/broker.ts";
 import { queueViews } from "../broker/views/queue-view.ts";
 import { failAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
+import { shownValue } from "../config/redact.ts";
 import type { Settings } from "../config/settings.ts";
 import { brokerOf, withBroker } from "./client.ts";
 import { CommandFailure, usageError } from "./exit.ts";
@@ -30,7 +31,7 @@ export async function status(options: Options): Promise<number> {
       else showExecutor(answer.checked);
       return 0;
     }
-    if (options.url) throw new CommandFailure(`no executor answers at ${url.href}: ${answer}`);
+    if (options.url) throw new CommandFailure(`no executor answers at ${url.origin}${url.pathname}: ${answer}`);
     note(`taskexe: no executor answers at ${url.host} (${answer}); this is what the broker knows`);
   }
   return withBroker(settings, (broker) => tellBroker(broker, options));
@@ -41,12 +42,12 @@ function addressOf(settings: Settings, options: Options): URL | null {
   const given = text(options.url);
   if (given !== undefined) {
     if (!URL.canParse(given) || !/^https?:$/.test(new URL(given).protocol)) {
-      throw usageError(`flag --url: expected http://HOST:PORT, got ${JSON.stringify(given)}`, "status");
+      throw usageError(`flag --url: expected http://HOST:PORT, got ${shownValue(given)}`, "status");
     }
     const url = new URL(given);
     return url.pathname === "/" ? new URL("/status", url) : url;
   }
-  if (settings.listen === null || (options.broker && !options.listen)) return null;
+  if (settings.listen === null || ((options.broker || options.brokerFile) && !options.listen)) return null;
   const { hostname, port } = settings.listen;
   const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
   return new URL(`http://${host.includes(":") ? `[${host}]` : host}:${port}/status`);

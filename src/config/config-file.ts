@@ -2,11 +2,13 @@
  * Reads the TOML file: its values by setting, and a refusal of every key that is not known.
  * Relative paths in it count from the folder of the file. What the values may be is the schema's business.
  */
-import { readFileSync } from "node:fs";
-import { dirname, isAbsolute, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
+import { readText, UnreadableFileError } from "../runtime/read-text.ts";
 import { ConfigError } from "./config-error.ts";
 import { didYouMean } from "./nearest.ts";
+import { brokerFrom } from "./paths.ts";
+import { shownName } from "./redact.ts";
 import type { SettingKey } from "./schema.ts";
 import { SETTING_KEYS, SETTING_NAMES } from "./sources.ts";
 
@@ -22,7 +24,8 @@ export function readConfigFile(path: string, namedBy: string): Map<SettingKey, u
   const problems: string[] = [];
   for (const [name, value] of Object.entries(table)) {
     const key = keys.get(name);
-    if (key === undefined) problems.push(`${path}: unknown key ${name}${didYouMean(name, [...keys.keys()])}`);
+    if (key === undefined)
+      problems.push(`${path}: unknown key ${shownName(name)}${didYouMean(name, [...keys.keys()])}`);
     else values.set(key, fromFolder(key, value, dirname(resolve(path))));
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -32,11 +35,10 @@ export function readConfigFile(path: string, namedBy: string): Map<SettingKey, u
 function readToml(path: string, namedBy: string): Record<string, unknown> {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    ({ text } = readText(path));
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    const reason = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "it is a folder" : code;
-    throw new ConfigError([`${namedBy}: the file ${path} cannot be read: ${reason}`]);
+    if (!(error instanceof UnreadableFileError)) throw error;
+    throw new ConfigError([`${namedBy}: the file ${path} cannot be read: ${error.message}`]);
   }
   try {
     return parse(text);
@@ -53,10 +55,7 @@ function fromFolder(key: SettingKey, value: unknown, folder: string): unknown {
     if (!Array.isArray(paths)) return value;
     return paths.map((path) => (typeof path === "string" && path !== "" ? resolve(folder, path) : path));
   }
-  if (key === "tokenFile" && typeof value === "string" && value !== "") return resolve(folder, value);
-  if (key === "broker" && typeof value === "string" && /^sqlite:./i.test(value)) {
-    const path = value.slice("sqlite:".length);
-    return isAbsolute(path) ? value : `sqlite:${resolve(folder, path)}`;
-  }
-  return value;
+  if (typeof value !== "string" || value === "") return value;
+  if (key === "tokenFile" || key === "brokerFile") return resolve(folder, value);
+  return key === "broker" ? brokerFrom(value, folder) : value;
 }

@@ -72,9 +72,13 @@ const ListenOn = v.pipe(
   }),
 );
 
+const PathOrNone = v.nullable(v.pipe(v.string("a path as text"), v.nonEmpty("a path that is not empty")));
+
 /** Every setting and what it may be. The message of each check is what stands behind "expected". */
 export const SettingsSchema = v.object({
   broker: BrokerAddress,
+  // Read before the check: the address in it is the broker's.
+  brokerFile: PathOrNone,
   queues: QueueNames,
   tasks: v.pipe(
     names("paths"),
@@ -83,7 +87,7 @@ export const SettingsSchema = v.object({
   concurrency: wholeNumber(1, 10_000),
   name: v.nullable(ExecutorName),
   listen: ListenOn,
-  tokenFile: v.nullable(v.pipe(v.string("a path as text"), v.nonEmpty("a path that is not empty"))),
+  tokenFile: PathOrNone,
   leaseMs: duration(500, HOUR),
   graceMs: duration(0, DAY),
   log: v.picklist(["pretty", "json"], "pretty or json"),

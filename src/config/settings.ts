@@ -5,10 +5,11 @@
  */
 import { join } from "node:path";
 import * as v from "valibot";
+import { readBrokerFile } from "./broker-file.ts";
 import { ConfigError } from "./config-error.ts";
 import { readConfigFile } from "./config-file.ts";
 import { didYouMean } from "./nearest.ts";
-import { redact } from "./redact.ts";
+import { holdsPassword, keepSecretsOf, shownValue } from "./redact.ts";
 import { type SettingKey, SettingsSchema, type SettingValues } from "./schema.ts";
 import { OTHER_ENVIRONMENT, SETTING_KEYS, SETTING_NAMES } from "./sources.ts";
 import { type Environment, type StateDirectory, stateDirectory } from "./state-directory.ts";
@@ -24,6 +25,8 @@ export interface Settings extends SettingValues {
   readonly stateDirectory: StateDirectory;
   /** What is no error and yet most likely a mistake, one sentence each. */
   readonly warnings: readonly string[];
+  /** That the list of processes shows a password for as long as this process lives; null where it shows none. */
+  readonly exposure: string | null;
 }
 
 /** What the command line gave; a key that is absent or undefined was not given. */
@@ -45,11 +48,20 @@ export function readSettings(
   const state = stateDirectory(environment);
   const raw: Partial<Record<SettingKey, unknown>> = {};
   const origins: Partial<Record<SettingKey, Origin>> = {};
+  const sources: readonly Source[] = [
+    (key) => fromFlag(key, flags),
+    (key) => fromEnvironment(key, environment),
+    file,
+    (key) => fallback(key, state),
+  ];
   for (const key of SETTING_KEYS) {
-    const found = fromFlag(key, flags) ?? fromEnvironment(key, environment) ?? file(key) ?? fallback(key, state);
+    const found = firstOf(sources, key);
     raw[key] = found.value;
     origins[key] = found.origin;
   }
+  const { warnings = [], isInPs = false, ...broker } = brokerOf(sources);
+  raw.broker = broker.value;
+  origins.broker = broker.origin;
   const where = origins as Record<SettingKey, Origin>;
   const values = check(raw, where);
   return {
@@ -57,11 +69,42 @@ export function readSettings(
     brokerSource: where.broker === "default" ? `no broker was given; ${state.from}` : where.broker,
     origins: where,
     stateDirectory: state,
-    warnings: unknownEnvironment(environment),
+    warnings: [...warnings, ...unknownEnvironment(environment)],
+    exposure: isInPs ? SEEN_IN_PS : null,
   };
 }
 
 type Found = { readonly value: unknown; readonly origin: Origin };
+type Source = (key: SettingKey) => Found | undefined;
+
+function firstOf(sources: readonly Source[], key: SettingKey): Found {
+  for (const source of sources) {
+    const found = source(key);
+    if (found !== undefined) return found;
+  }
+  return { value: undefined, origin: "default" };
+}
+
+/** The address itself or a file that holds it: the first source with one of them says it. */
+function brokerOf(
+  sources: readonly Source[],
+): Found & { readonly warnings?: readonly string[]; readonly isInPs?: boolean } {
+  for (const source of sources) {
+    const [address, file] = [source("broker"), source("brokerFile")];
+    // The default has an address and no file.
+    if (file !== undefined && file.value !== null) {
+      if (address !== undefined) throw new ConfigError([`${file.origin}: given beside ${address.origin}; keep one`]);
+      if (typeof file.value !== "string" || file.value === "") break;
+      const { address: value, warning } = readBrokerFile(file.value, file.origin);
+      return { value, origin: `${file.origin}, ${file.value}`, warnings: warning === null ? [] : [warning] };
+    }
+    if (address === undefined) continue;
+    const text = typeof address.value === "string" ? address.value : "";
+    keepSecretsOf(text);
+    return { ...address, isInPs: address.origin.startsWith("flag ") && holdsPassword(text) };
+  }
+  return firstOf(sources, "broker");
+}
 
 function fromFlag(key: SettingKey, flags: FlagValues): Found | undefined {
   const value = flags[key];
@@ -76,6 +119,10 @@ function fromEnvironment(key: SettingKey, environment: Environment): Found | und
   }
   return undefined;
 }
+
+const SEEN_IN_PS =
+  "the password in --broker can be read by every user of this machine, in the list of processes (ps); " +
+  "put the address into a file for --broker-file, or into TASKEXE_BROKER";
 
 function fileValues(environment: Environment, flag: string | undefined): (key: SettingKey) => Found | undefined {
   const path = flag ?? (environment.TASKEXE_CONFIG || undefined);
@@ -98,14 +145,9 @@ function check(raw: unknown, origins: Record<SettingKey, Origin>): SettingValues
     const key = issue.path?.[0]?.key as SettingKey;
     const given = issue.path?.[0]?.value;
     if (problems.has(key)) continue;
-    problems.set(key, `${origins[key]}: expected ${issue.message}, got ${show(given)}`);
+    problems.set(key, `${origins[key]}: expected ${issue.message}, got ${shownValue(given)}`);
   }
   throw new ConfigError([...problems.values()]);
-}
-
-function show(value: unknown): string {
-  const text = redact(JSON.stringify(value) ?? String(value));
-  return text.length > 120 ? `${text.slice(0, 120)}...` : text;
 }
 
 function unknownEnvironment(environment: Environment): string[] {

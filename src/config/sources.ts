@@ -17,6 +17,12 @@ export interface SettingNames {
 
 export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
   broker: { flag: "--broker", environment: ["TASKEXE_BROKER"], file: "broker", fallback: null },
+  brokerFile: {
+    flag: "--broker-file",
+    environment: ["TASKEXE_BROKER_FILE"],
+    file: "broker_file",
+    fallback: null,
+  },
   queues: { flag: "--queues", environment: ["TASKEXE_QUEUES"], file: "queues", fallback: "common" },
   tasks: { flag: "--tasks", environment: ["TASKEXE_TASKS"], file: "tasks", fallback: [] },
   concurrency: {

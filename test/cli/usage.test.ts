@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { VERSION } from "../../src/version.ts";
 import { Bench } from "./program.ts";
@@ -39,7 +41,7 @@ const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] =
   [["enq"], /unknown command enq; did you mean enqueue\?/],
   [["frobnicate"], /unknown command frobnicate/],
   [["--brokr", "x"], /unknown option '--brokr'[\s\S]*--broker/],
-  [["run", "--concurency=3"], /unknown option '--concurency=3'/],
+  [["run", "--concurency=3"], /unknown option '--concurency'/],
   [["run", "extra"], /too many arguments/],
   [["run", "--concurrency", "0"], /flag --concurrency: expected a whole number from 1 to 10000, got "0"/],
   [["run", "--listen", "8080"], /flag --listen: expected HOST:PORT/],
@@ -102,4 +104,54 @@ test("a broker that does not answer is told within seconds, without its password
   assert.match(stderr, /the broker redis:\/\/127\.0\.0\.1:1\/1 cannot be reached/);
   assert.doesNotMatch(stderr, /s3cret/);
   assert.equal(code, 1);
+});
+
+/** Where an address is no value of --broker, or not quite one: it is told without its password. */
+const MISPLACED: readonly (readonly string[])[] = [
+  ["run", "--borker=redis://:s3cret@host"],
+  ["run", "--borker=redis:/:s3cret@host"],
+  ["run", "-bredis:/:s3cret@host"],
+  ["redis://:s3 cret@host"],
+  [":s3cret@host:6379"],
+  ["cron", "redis:/:s3cret@host"],
+  ["run", "--queues", "redis:/:s3cret@host"],
+  ["run", "--name", ":s3 cret@host"],
+  ["run", "--listen", "redis:/:s3cret@host"],
+  ["list", "--broker", "redis://:s3 cret@host/x"],
+  ["list", "--broker", ":s3cret@host:6379"],
+  ["list", "--broker-file", "/nowhere", "--broker", "redis:/:s3cret@host"],
+  ["status", "--url", "ftp://u:s3cret@host"],
+  ["status", "--url", "http://u:s3cret@127.0.0.1:1"],
+];
+
+for (const given of MISPLACED) {
+  test(`taskexe ${given.join(" ")} is refused without the password`, async () => {
+    const { stdout, stderr, code } = await bench.run(given, { env: { TASKEXE_DEBUG: "1" } });
+    assert.doesNotMatch(stdout + stderr, /s3 ?cret/);
+    assert.match(stderr, /^taskexe: /);
+    assert.notEqual(code, 0);
+  });
+}
+
+test("the address of the broker can come from a file", async () => {
+  writeFileSync(join(bench.folder, "address"), "redis://user:s3cret@127.0.0.1:1/1", { mode: 0o600 });
+  for (const given of [["--broker-file", "address"], []]) {
+    const { stderr } = await bench.run(["task", "x", ...given], { env: { TASKEXE_BROKER_FILE: "address" } });
+    assert.match(stderr, /^taskexe: the broker redis:\/\/127\.0\.0\.1:1\/1 cannot be reached/);
+    assert.doesNotMatch(stderr, /s3cret/);
+  }
+});
+
+test("an executor with a password in --broker says who can read it, once, and not which it is", async () => {
+  const { stderr } = await bench.run(["run", "--broker", "rediss://user:s3cret@127.0.0.1:1/1?ca=/nowhere"]);
+  assert.equal(stderr.match(/the password in --broker can be read by every user/g)?.length, 1);
+  assert.doesNotMatch(stderr, /s3cret/);
+});
+
+test("a variable that is mistyped is told by every command, since its broker would be another one", async () => {
+  const { stderr } = await bench.run(["list"], { env: { TASKEXE_BROKR: "redis://host" } });
+  assert.equal(
+    stderr,
+    "taskexe: environment TASKEXE_BROKR is not known and does nothing; did you mean TASKEXE_BROKER?\n",
+  );
 });

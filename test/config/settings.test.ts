@@ -62,11 +62,15 @@ test("the embedded queue lies in STATE_DIRECTORY, else XDG_STATE_HOME, else the 
   assert.equal(readSettings({}, { HOME: "/h" }).broker, "sqlite:/h/.local/state/taskexe/queue.db");
 });
 
+/** A file with an address. */
+const ADDRESS = file("redis://a\n");
+
 /** For each setting four different values: by flag, by our variable, by the original's, by the file. */
 const FOUR: Readonly<
   Record<SettingKey, readonly [flag: string, ours: string, file: string, read: readonly unknown[]]>
 > = {
   broker: ["redis://a", "redis://b", '"redis://c"', ["redis://a", "redis://b", "redis://c"]],
+  brokerFile: [ADDRESS, ADDRESS, JSON.stringify(ADDRESS), [ADDRESS, ADDRESS, ADDRESS]],
   queues: ["a", "b,c", '["d"]', [["a"], ["b", "c"], ["d"]]],
   tasks: ["/a", "/b,/c", '["/d"]', [["/a"], ["/b", "/c"], ["/d"]]],
   concurrency: ["1", "2", "3", [1, 2, 3]],

@@ -2,9 +2,9 @@
  * Reads a Redis address: redis://, rediss:// (TLS), redis+unix:// and unix:// (socket), user, password, db number.
  * Gives ioredis' options and the address without secrets, which is all that logs and /status may show.
  */
-import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import type { RedisOptions } from "ioredis";
+import { readText, UnreadableFileError } from "../../runtime/read-text.ts";
 import { BrokerUrlError } from "../broker-url-error.ts";
 
 /** The db that RagFlow's streams live in. */
@@ -28,11 +28,17 @@ export function parseRedisAddress(address: string): RedisAddress {
   } catch {
     throw new BrokerUrlError("the Redis address cannot be read; expected redis://[user:password@]host[:port][/db]");
   }
+  if (url.hash !== "" || address.includes("#")) {
+    throw new BrokerUrlError('the Redis address cannot be read: a "#" in a user, password or path is written %23');
+  }
   const credentials = {
     ...(url.username === "" ? {} : { username: decoded(url.username) }),
     ...(url.password === "" ? {} : { password: decoded(url.password) }),
   };
   if (url.protocol === "unix:" || url.protocol === "redis+unix:") {
+    if (url.pathname.includes("@")) {
+      throw new BrokerUrlError('the unix socket address cannot be read: an "@" in a path is written %40');
+    }
     const path = decoded(url.pathname);
     if (path === "" || path === "/") {
       throw new BrokerUrlError("the unix socket address has no path; expected unix:///path/to/redis.sock[?db=1]");
@@ -60,11 +66,18 @@ function checkParameters(url: URL, known: readonly string[]): void {
   for (const name of new Set(url.searchParams.keys())) {
     if (known.includes(name) && url.searchParams.getAll(name).length === 1) continue;
     const allowed = known.length === 0 ? "takes none" : `takes ${known.join(", ")}, each once`;
-    throw new BrokerUrlError(`the address ${url.protocol}// ${allowed} behind the "?", got ${JSON.stringify(name)}`);
+    throw new BrokerUrlError(`the address ${url.protocol}// ${allowed} behind the "?", got ${plain(url, name)}`);
   }
   const insecure = url.searchParams.get("insecure");
   if (insecure === null || insecure === "0" || insecure === "1") return;
-  throw new BrokerUrlError(`insecure in the Redis address must be 1 (trust any certificate) or 0, got "${insecure}"`);
+  throw new BrokerUrlError(
+    `insecure in the Redis address must be 1 (trust any certificate) or 0, got ${plain(url, insecure)}`,
+  );
+}
+
+/** A part of the query for an error; with an "@" somewhere behind the "?", what stands there is the rest of a password. */
+function plain(url: URL, part: string): string {
+  return /^\w{1,30}$/.test(part) && !url.search.includes("@") ? `"${part}"` : "other text";
 }
 
 /** `?ca=FILE` names the authority to trust, `?insecure=1` trusts any certificate (a choice that the user must make). */
@@ -78,16 +91,18 @@ function tlsOptions(url: URL, host: string): NonNullable<RedisOptions["tls"]> {
 }
 
 function readCa(path: string): string {
+  const shown = path.includes("@") ? "its path is not shown, since it may be the rest of a password" : path;
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    ({ text } = readText(path));
   } catch (error) {
+    if (!(error instanceof UnreadableFileError)) throw error;
     throw new BrokerUrlError(
-      `the file that ca= names cannot be read: ${error instanceof Error ? error.message : path}`,
+      `the file that ca= names cannot be read: ${error.code ?? "refused"}: ${error.message}: ${shown}`,
     );
   }
   if (/^-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/m.test(text)) return text;
-  throw new BrokerUrlError(`the file that ca= names holds no certificate (PEM): ${path}`);
+  throw new BrokerUrlError(`the file that ca= names holds no certificate (PEM): ${shown}`);
 }
 
 function decoded(text: string): string {
@@ -102,6 +117,6 @@ function readDb(text: string): number {
   if (text === "") return DEFAULT_DB;
   if (/^\d{1,5}$/.test(text)) return Number(text);
   // What stands before that @ is the rest of a password.
-  const came = text.includes("@") ? 'other text; a "/" in a password is written %2F' : `"${text}"`;
+  const came = /^[\w.-]{1,40}$/.test(text) ? `"${text}"` : 'other text; a "/" in a password is written %2F';
   throw new BrokerUrlError(`the Redis db must be a number from 0, got ${came}`);
 }

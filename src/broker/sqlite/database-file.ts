@@ -33,12 +33,13 @@ const MISTAKES: Readonly<Record<string, string>> = {
  */
 export function pathOf(url: string): string {
   const path = url.slice(url.indexOf(":") + 1);
-  if (path === "") throw new BrokerUrlError(`the address "${url}" has no path; write sqlite:/var/lib/taskexe/tasks.db`);
-  if (path.startsWith(":")) {
-    throw new BrokerUrlError(`the address "${url}" must name a file: a database in memory would lose its tasks`);
+  if (path === "") throw new BrokerUrlError("sqlite: has no path behind it; write sqlite:/var/lib/taskexe/tasks.db");
+  if (path === ":memory:") {
+    throw new BrokerUrlError("sqlite::memory: must name a file: a database in memory would lose its tasks");
   }
-  if (/^\/\/[^/]/.test(path)) {
-    throw new BrokerUrlError(`the address "${url}" must be sqlite:PATH or sqlite:///PATH, without a host`);
+  // What is meant for another broker may hold a password, so it is not shown.
+  if (/^:|^\/\/[^/]|:\/\//.test(path)) {
+    throw new BrokerUrlError("an sqlite: address must be sqlite:PATH or sqlite:///PATH, without a host");
   }
   return resolve(path);
 }

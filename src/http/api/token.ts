@@ -3,7 +3,7 @@
  * logged, shown or compared in a time that tells anything about it.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readText, UnreadableFileError } from "../../runtime/read-text.ts";
 
 const SHORTEST = 16;
 const LONGEST = 1_024;
@@ -44,11 +44,10 @@ function digest(text: string): Buffer {
 
 function contentOf(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readText(file).text;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-    const reason = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "it is a folder" : code;
-    throw new TokenError(`the token file ${file} cannot be read: ${reason}`);
+    if (!(error instanceof UnreadableFileError)) throw error;
+    throw new TokenError(`the token file ${file} cannot be read: ${error.message}`);
   }
 }
 
