@@ -81,6 +81,14 @@ interface OutcomeBase {
   readonly told: { readonly progress: number; readonly log: string } | null;
 }
 
+/** What is kept of a failed attempt beside its error. */
+export interface Failure {
+  /** Which attempt it was, from 1: that of the outcome does not count what costs none. */
+  readonly attempt: number;
+  /** How many errors of the task were kept before. */
+  readonly before: number;
+}
+
 /** How an attempt ended. */
 export type Outcome =
   | (OutcomeBase & {
@@ -93,8 +101,14 @@ export type Outcome =
       readonly error: ErrorRecord /** From now, in ms. */;
       readonly delayMs: number /** The message for the next attempt. */;
       readonly message: string;
+      readonly failure?: Failure;
     })
-  | (OutcomeBase & { readonly kind: "dead"; readonly reason: string; readonly error: ErrorRecord | null })
+  | (OutcomeBase & {
+      readonly kind: "dead";
+      readonly reason: string;
+      readonly error: ErrorRecord | null /** Absent: this one is the first. */;
+      readonly failure?: Failure;
+    })
   | (OutcomeBase & { readonly kind: "cancelled"; readonly reason: string })
   /** Its type is paused: it waits aside, queued, until the type is resumed. */
   | (OutcomeBase & { readonly kind: "parked" });

@@ -4,8 +4,12 @@
  */
 import { parseMessage, withOptions } from "../task/message.ts";
 
-/** The message with its attempts counted from the first again; what cannot be read goes back as it is. */
-export function firstAttempt(message: string): string {
+/**
+ * The message with its attempts counted from the first again; what cannot be read goes back as it is.
+ *
+ * @param errors - how many errors its record has been given; undefined: what the message says of that stays.
+ */
+export function firstAttempt(message: string, errors?: number): string {
   const parsed = parseMessage(message);
   if (!parsed.ok) return message;
   const {
@@ -14,8 +18,10 @@ export function firstAttempt(message: string): string {
     unknown_type: unknown,
     unique_key: key,
     deadline_at: deadline,
+    failures: before,
     ...options
   } = parsed.message.options;
-  const asNew = [attempt, crashes, unknown, key, deadline].every((each) => each === undefined);
-  return asNew ? message : withOptions(message, options);
+  const failures = (errors ?? before ?? 0) || undefined;
+  const asNew = [attempt, crashes, unknown, key, deadline].every((each) => each === undefined) && failures === before;
+  return asNew ? message : withOptions(message, failures === undefined ? options : { ...options, failures });
 }

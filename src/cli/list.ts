@@ -49,7 +49,12 @@ async function gather(
 function rowOf(task: TaskRecord): (string | number)[] {
   const since = task.finished_at ?? task.started_at ?? task.due_at ?? task.enqueued_at;
   const time = since === null ? "" : new Date(since).toISOString();
-  return [task.id, task.type, task.state, task.queue, task.attempt, task.progress, time, task.reason ?? ""];
+  return [task.id, task.type, task.state, task.queue, task.attempt, task.progress, time, reasonOf(task)];
+}
+
+/** Why it has ended, or why its last attempt failed. */
+function reasonOf({ reason, error }: TaskRecord): string {
+  return reason ?? (error === null ? "" : `${error.name}: ${error.message}`);
 }
 
 function limitOf(options: Options): number {

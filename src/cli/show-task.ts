@@ -4,6 +4,7 @@
  */
 import type { LogLine } from "../broker/administration.ts";
 import { formatDuration } from "../config/durations.ts";
+import { MAX_ATTEMPT_ERRORS } from "../task/attempt-errors.ts";
 import { parseMessage } from "../task/message.ts";
 import type { Backoff, TaskOptions } from "../task/message-schema.ts";
 import type { ErrorRecord, TaskRecord } from "../task/record.ts";
@@ -37,6 +38,7 @@ export function taskFields(record: TaskRecord, logs: readonly LogLine[]): [name:
     ["result left out", record.result_omitted],
     ["reason", record.reason],
     ["error", record.error === null ? null : errorText(record.error)],
+    ["earlier errors", earlierErrors(record)],
     ["message", shortened(record.message)],
   ];
   return fields.filter((field): field is [string, string] => field[1] !== null);
@@ -80,6 +82,15 @@ function logText(logs: readonly LogLine[]): string {
   const before =
     left === 1 ? "(1 line before these: --json shows it)" : `(${left} lines before these: --json shows them)`;
   return (left === 0 ? shown : [before, ...shown]).join("\n");
+}
+
+/** Those of the attempts before the last error: each with its attempt, time and executor above it. */
+function earlierErrors({ error, errors }: TaskRecord): string | null {
+  const earlier = error === null ? errors : errors.slice(0, -1);
+  const texts = earlier.map((one) => `attempt ${one.attempt}, ${time(one.at)}, ${one.executor}: ${errorText(one)}`);
+  if (errors.length === MAX_ATTEMPT_ERRORS)
+    texts.splice(1, 0, `(of the others the last ${MAX_ATTEMPT_ERRORS - 1} are kept)`);
+  return texts.length === 0 ? null : texts.join("\n");
 }
 
 /** The error, then below it, each level further in, its frames and its parts. */

@@ -31,7 +31,8 @@ export function conclude(running: RunningTask, ending: Concluded, policy: Attemp
   if (message === null || delivery.raw === null) return unreadable(running, ending, policy);
   const done = doneOf(running, message, ending, policy.retentionOf(message, definition));
   if (ending.kind === "done") return done;
-  const { result: _result, resultOmitted: _omitted, ...base } = done;
+  const { result: _result, resultOmitted: _omitted, ...rest } = done;
+  const base = { ...rest, failure: { attempt: running.attempt, before: message.options.failures ?? 0 } };
   switch (ending.kind) {
     case "parked":
       return { ...base, kind: "parked" };
@@ -102,15 +103,16 @@ function unknownType(
   return { ...outcome, kind: "retry", delayMs, message: next };
 }
 
-/** The task's options for its next attempt: its crashes go with it. */
-function optionsAfter({ crashes }: RunningTask, message: TaskMessage): TaskOptions {
-  return crashes === 0 ? message.options : { ...message.options, crashes };
+/** The task's options for its next attempt: its crashes go with it, and how many errors it has had. */
+function optionsAfter({ crashes }: RunningTask, { options }: TaskMessage): TaskOptions {
+  const failures = (options.failures ?? 0) + 1;
+  return crashes === 0 ? { ...options, failures } : { ...options, crashes, failures };
 }
 
 /** Whether the enqueue, an earlier attempt or progress may have written a record. */
 function mayHaveRecord(running: RunningTask, message: TaskMessage): boolean {
   const atEnqueue = !message.foreign && message.options.retention_ms !== 0;
-  const again = running.attempt > 1 || message.options.unknown_type !== undefined;
+  const again = running.attempt > 1 || message.options.failures !== undefined;
   return atEnqueue || again || running.log !== null || message.options.unique_key !== undefined;
 }
 

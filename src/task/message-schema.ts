@@ -36,6 +36,8 @@ export const TaskOptionsSchema = v.looseObject({
   unknown_type: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   /** How often an executor died over its earlier attempts. Written by the broker, as `attempt` is. */
   crashes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  /** How many errors its record has been given. Written by the broker, as `attempt` is. */
+  failures: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   /** How many attempts there may be in all. */
   attempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   backoff: v.optional(BackoffSchema),

@@ -21,6 +21,25 @@ export const ErrorRecordSchema: v.GenericSchema<ErrorRecord> = v.object({
   parts: v.optional(v.array(v.lazy(() => ErrorRecordSchema))),
 });
 
+/** The error of one attempt, shortened. */
+export interface AttemptError extends ErrorRecord {
+  /** Which attempt failed, from 1; a retry by hand counts from 1 again. */
+  readonly attempt: number;
+  /** When, Unix ms on the broker's clock. */
+  readonly at: number;
+  readonly executor: string;
+}
+
+export const AttemptErrorSchema: v.GenericSchema<AttemptError> = v.object({
+  attempt: v.number(),
+  at: v.number(),
+  executor: v.string(),
+  name: v.string(),
+  message: v.string(),
+  stack: v.optional(v.string()),
+  parts: v.optional(v.array(ErrorRecordSchema)),
+});
+
 const Time = v.nullable(v.number());
 
 export const TaskRecordSchema = v.object({
@@ -45,7 +64,10 @@ export const TaskRecordSchema = v.object({
   result_omitted: v.nullable(v.string()),
   /** Why it is dead or cancelled. */
   reason: v.nullable(v.string()),
+  /** The last one. */
   error: v.nullable(ErrorRecordSchema),
+  /** Those of all attempts, oldest first: the first, and the last nine. */
+  errors: v.array(AttemptErrorSchema),
   /** Who runs it, or ran it last. */
   executor: v.nullable(v.string()),
   /** The message as it stands on the wire; of an over-long one its first part. */

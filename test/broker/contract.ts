@@ -2,6 +2,8 @@
  * The contract of src/broker/broker.ts in sentences, written once and run over every broker. What it does not fix is
  * the implementation's own.
  */
+
+import { attemptErrorSentences } from "./contract/attempt-errors.ts";
 import { cancelSentences } from "./contract/cancels.ts";
 import { claimSentences } from "./contract/claims.ts";
 import { completionSentences } from "./contract/completions.ts";
@@ -23,6 +25,7 @@ export function brokerContract(name: string, makeHarness: MakeHarness): void {
   enqueueSentences(sentence);
   claimSentences(sentence);
   completionSentences(sentence);
+  attemptErrorSentences(sentence);
   leaseSentences(sentence);
   cancelSentences(sentence);
   fleetSentences(sentence);

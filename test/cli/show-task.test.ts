@@ -20,6 +20,7 @@ function recordOf(options: TaskOptions, more: Partial<TaskRecord> = {}): TaskRec
       reason: null,
       result_omitted: null,
       error: null,
+      errors: [],
       executor: null,
     },
     ...{ enqueued_at: AT, started_at: null, finished_at: null, due_at: null },

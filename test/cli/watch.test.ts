@@ -136,6 +136,7 @@ test("a frame fits its screen, marks what is wrong and lets no text of a task st
       result_omitted: null,
       reason: null,
       error: null,
+      errors: [],
     },
     ...{ executor: "e", enqueued_at: 0, started_at: 100_000, finished_at: null, due_at: null },
   };

@@ -9,6 +9,7 @@ import {
   cancelledKey,
   deadKey,
   doneKey,
+  ERROR_FIELD,
   GROUP,
   LOG_PREFIX,
   RECORD_PREFIX,
@@ -65,7 +66,9 @@ export class RedisByHand {
   }
 
   async #retryOne(id: string): Promise<RetryReceipt> {
-    const message = await this.#connections.run((redis) => redis.hget(recordKey(id), "message"));
+    const [message, fields] = await this.#connections.run((redis) =>
+      Promise.all([redis.hget(recordKey(id), "message"), redis.hkeys(recordKey(id))]),
+    );
     const reply = await this.#connections.run((redis) =>
       callScript(
         redis,
@@ -76,7 +79,7 @@ export class RedisByHand {
         CANCELLED_KEY,
         cancelFlagKey(id),
         id,
-        firstAttempt(message ?? ""),
+        firstAttempt(message ?? "", errorsIn(fields)),
         deadKey(""),
         cancelledKey(""),
         waitingCancelledKey(""),
@@ -115,4 +118,12 @@ export class RedisByHand {
     );
     return Number(reply);
   }
+}
+
+/** How many errors of attempts a record has been given, by the names of its fields. */
+function errorsIn(fields: readonly string[]): number {
+  const numbers = fields
+    .filter((name) => name.startsWith(ERROR_FIELD))
+    .map((name) => Number(name.slice(ERROR_FIELD.length)));
+  return Math.max(0, ...numbers);
 }

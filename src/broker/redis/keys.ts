@@ -26,6 +26,9 @@ export function cancelFlagKey(id: string): string {
 export const CANCEL_CHANNEL = "taskexe:cancel";
 /** Ids cancelled while they waited in a stream; the score is when the mark may be forgotten, Unix ms. */
 export const CANCELLED_KEY = "taskexe:marked-cancelled";
+/** Of the errors of a task's attempts each has a field in its record, by its number from 1. */
+export const ERROR_FIELD = "error:";
+
 /** The prefix of the hash records. */
 export const RECORD_PREFIX = "taskexe:task:";
 

@@ -207,6 +207,7 @@ const BARE = {
   result: null,
   reason: null,
   error: null,
+  errors: [],
   started_at: null,
   finished_at: null,
   due_at: null,

@@ -2,6 +2,7 @@
  * What an outcome writes beside the acknowledgement: the commands, the same for the fast and for the fenced way.
  * A task with nothing to tell (done, no record) writes nothing at all.
  */
+import { attemptError, droppedFor } from "../../task/attempt-errors.ts";
 import type { Outcome } from "../broker.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import {
@@ -10,6 +11,7 @@ import {
   cancelledKey,
   deadKey,
   doneKey,
+  ERROR_FIELD,
   logKey,
   PARKED_TYPES_KEY,
   parkedKey,
@@ -109,6 +111,7 @@ export function outcomeCommands(
           outcome.reason,
         ],
         ["HSET", key, "error", outcome.error === null ? "" : JSON.stringify(outcome.error)],
+        ...errorSteps(outcome, key, executor, now),
         ["ZADD", deadKey(queue), Math.floor(now), outcome.id],
         ...freed,
       ];
@@ -124,10 +127,28 @@ export function outcomeCommands(
       return [
         ["HSET", key, ...head, "state", "retrying", "due_at", due, "message", outcome.message, "entry", ""],
         ["HSET", key, "error", JSON.stringify(outcome.error), "retention", outcome.retentionMs],
+        ...errorSteps(outcome, key, executor, now),
         ["ZADD", scheduledKey(queue), due + (index % PLACES) / PLACES, outcome.id],
       ];
     }
   }
+}
+
+/** Keeps the error of this attempt beside those before it: each has a number, and the oldest but the first goes. */
+function errorSteps(
+  { error, failure, attempt }: Extract<Outcome, { kind: "retry" | "dead" }>,
+  key: string,
+  executor: string,
+  at: number,
+): RedisCommand[] {
+  if (error === null) return [];
+  const number = (failure?.before ?? 0) + 1;
+  const kept = attemptError(error, { attempt: failure?.attempt ?? attempt, at, executor });
+  const dropped = droppedFor(number);
+  return [
+    ["HSET", key, `${ERROR_FIELD}${number}`, JSON.stringify(kept)],
+    ...(dropped === null ? [] : [["HDEL", key, `${ERROR_FIELD}${dropped}`] as const]),
+  ];
 }
 
 /** Until when a record is kept, Unix ms. */

@@ -3,7 +3,7 @@
  * while its entry is pending, so that a claim costs no write.
  */
 import * as v from "valibot";
-import { ErrorRecordSchema, type TaskRecord } from "../../task/record.ts";
+import { type AttemptError, AttemptErrorSchema, ErrorRecordSchema, type TaskRecord } from "../../task/record.ts";
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import type { ProgressWrite } from "../broker.ts";
 import { execute, type RedisConnections } from "./connections.ts";
@@ -13,6 +13,7 @@ import {
   cancelledKey,
   deadKey,
   doneKey,
+  ERROR_FIELD,
   GROUP,
   LOG_PREFIX,
   RECORD_PREFIX,
@@ -85,7 +86,9 @@ export class RedisRecords {
       result: parse(fields.result),
       result_omitted: fields.result_omitted || null,
       reason: fields.reason ?? null,
-      error: errorOf(parse(fields.error)),
+      // That of an earlier attempt is no error of a task that ended well, or by a cancel.
+      error: state === "done" || state === "cancelled" ? null : errorOf(parse(fields.error)),
+      errors: errorsOf(fields),
       executor: end?.executor ?? holder?.consumer ?? fields.executor ?? null,
       message: fields.message ?? "",
       enqueued_at: number(fields.enqueued_at),
@@ -188,6 +191,17 @@ function parse(text: string | undefined): unknown {
   } catch {
     return text;
   }
+}
+
+/** The errors of its attempts, each a field of its own, by the number in its name. */
+function errorsOf(fields: Readonly<Record<string, string>>): AttemptError[] {
+  const errors: { readonly number: number; readonly error: AttemptError }[] = [];
+  for (const [name, text] of Object.entries(fields)) {
+    if (!name.startsWith(ERROR_FIELD)) continue;
+    const checked = v.safeParse(AttemptErrorSchema, parse(text));
+    if (checked.success) errors.push({ number: Number(name.slice(ERROR_FIELD.length)), error: checked.output });
+  }
+  return errors.sort((a, b) => a.number - b.number).map(({ error }) => error);
 }
 
 function errorOf(value: unknown): TaskRecord["error"] {

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
 import { ENDED_STATES, MOVES, type TaskState } from "../../task/state.ts";
+import { ERROR_FIELD } from "./keys.ts";
 
 /** A Lua condition: the value is one of these states. */
 function isOneOf(value: string, states: readonly TaskState[]): string {
@@ -270,8 +271,8 @@ end
 redis.call('DEL', ARGV[5])
 redis.call('ZREM', ARGV[8] .. r[3], id)
 redis.call('ZREM', ARGV[9] .. r[3], id)
--- As new, a task that keeps no record has none: whoever ends it asks for none to be removed.
-if (tonumber(r[4]) or 0) == 0 then
+-- As new, a task that keeps no record has none, but for the errors of its attempts.
+if (tonumber(r[4]) or 0) == 0 and redis.call('HEXISTS', key, '${ERROR_FIELD}1') == 0 then
   redis.call('DEL', key)
   return { state, 1 }
 end
@@ -338,7 +339,8 @@ for _, id in ipairs(ids) do
   local r = redis.call('HMGET', key, 'stream', 'message', 'state', 'retention', 'unique')
   if r[1] and r[2] and ${isOneOf("r[3]", claim.from)} then
     local entry = redis.call('XADD', r[1], '*', 'message', r[2])
-    if r[4] == '0' and not r[5] then redis.call('DEL', key) else redis.call('HSET', key, 'entry', entry) end
+    local has = redis.call('HEXISTS', key, '${ERROR_FIELD}1') == 1
+    if r[4] == '0' and not r[5] and not has then redis.call('DEL', key) else redis.call('HSET', key, 'entry', entry) end
   end
 end
 if #ids > 0 then redis.call('ZREM', KEYS[1], unpack(ids)) end

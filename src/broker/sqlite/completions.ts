@@ -2,9 +2,11 @@
  * The ends of attempts, and progress on the way. Every statement carries the fence; where it changes nothing, the
  * lease was lost and nothing is written. A task that keeps no record is removed by one DELETE.
  */
+import { attemptError, withError } from "../../task/attempt-errors.ts";
 import type { CompletionResult, Outcome, ProgressWrite } from "../broker.ts";
 import { anyFlag, dropFlag } from "./cancels.ts";
 import { releaseOne } from "./claims.ts";
+import { errorsOf, textOf } from "./rows.ts";
 import { NO_TOKEN, STATE } from "./schema.ts";
 import { SqliteDelivery } from "./sqlite-delivery.ts";
 import type { Store } from "./store.ts";
@@ -20,10 +22,14 @@ const END = `UPDATE tasks SET state = ?3, token = ${NO_TOKEN}, completions = (?3
 const RETRY = `UPDATE tasks SET state = ${STATE.retrying}, token = ${NO_TOKEN}, deliveries = 0, attempt = ?3,
   started_at = ?4, due_at = ?5, error = ?6, message = ?7, progress = coalesce(?8, progress),
   progress_msg = coalesce(?9, progress_msg) ${HELD}`;
+const ERRORS = `SELECT owner, errors FROM tasks ${HELD}`;
+const KEEP_ERRORS = "UPDATE tasks SET errors = ? WHERE seq = ?";
 const PROGRESS = `UPDATE tasks SET attempt = ?3, started_at = ?4, progress = ?5, progress_msg = ?6 ${HELD}`;
 
 /** An outcome that changes the task; a parked one goes back as it came. */
 type Ending = Exclude<Outcome, { kind: "parked" }>;
+/** One that may have an error. */
+type Failed = Extract<Outcome, { kind: "retry" | "dead" }>;
 
 /** Ends attempts, in order. Dead tasks are kept whatever their retention: somebody must be able to look at them. */
 export function complete(
@@ -52,6 +58,7 @@ export function complete(
 
 function completeOne(tx: Transaction, delivery: SqliteDelivery, outcome: Ending, keptMs: number): boolean {
   const { seq, token, queue } = delivery;
+  if (outcome.kind === "retry" || outcome.kind === "dead") keepError(tx, delivery, outcome);
   if (outcome.kind === "retry") return retry(tx, delivery, outcome);
   const kept = keptMs > 0;
   const { changes } = kept
@@ -84,6 +91,16 @@ function retry(tx: Transaction, delivery: SqliteDelivery, outcome: Extract<Outco
   if (changes !== 1) return false;
   tx.moved(queue, "running", "retrying");
   return true;
+}
+
+/** Adds the error of this attempt to those of the task. Before its end: then it is still held. */
+function keepError(tx: Transaction, { seq, token }: SqliteDelivery, outcome: Failed): void {
+  if (outcome.error === null) return;
+  const row = tx.sql(ERRORS).get(seq, token);
+  if (row === undefined) return;
+  const { attempt } = outcome.failure ?? outcome;
+  const added = attemptError(outcome.error, { attempt, at: tx.now, executor: textOf(row, "owner") });
+  tx.sql(KEEP_ERRORS).run(JSON.stringify(withError(errorsOf(row), added)), seq);
 }
 
 /** The last progress and log; nulls leave what is there. */

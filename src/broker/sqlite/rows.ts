@@ -3,7 +3,7 @@
  */
 import * as v from "valibot";
 import type { SqlValue } from "../../runtime/index.ts";
-import { type TaskRecord, TaskRecordSchema } from "../../task/record.ts";
+import { type AttemptError, AttemptErrorSchema, type TaskRecord, TaskRecordSchema } from "../../task/record.ts";
 import { stateName } from "./schema.ts";
 
 export type Row = Record<string, SqlValue>;
@@ -28,6 +28,11 @@ function jsonOf(row: Row, column: string): unknown {
   return typeof value === "string" ? JSON.parse(value) : null;
 }
 
+/** What is kept of the errors of a task's attempts; a file from before they were kept has none. */
+export function errorsOf(row: Row): readonly AttemptError[] {
+  return v.parse(v.nullable(v.array(AttemptErrorSchema)), jsonOf(row, "errors")) ?? [];
+}
+
 /** @throws valibot's error where the row is not one that this program wrote. */
 export function recordOf(row: Row): TaskRecord {
   return v.parse(TaskRecordSchema, {
@@ -37,5 +42,6 @@ export function recordOf(row: Row): TaskRecord {
     started_at: row.attempt === 0 ? null : row.started_at,
     result: jsonOf(row, "result"),
     error: jsonOf(row, "error"),
+    errors: errorsOf(row),
   });
 }

@@ -47,6 +47,7 @@ export function completionSentences(sentence: Sentence): void {
       result_omitted: null,
       reason: null,
       error: null,
+      errors: [],
       executor: "a",
       message: delivery.raw,
       due_at: null,
