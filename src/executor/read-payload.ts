@@ -14,7 +14,15 @@ export class PayloadError extends Error {
   override readonly name = "PayloadError";
 }
 
-export async function readPayload(schema: PayloadSchema, message: TaskMessage): Promise<PayloadReading> {
+/**
+ * Checks the payload of a task, or of one that is to be enqueued.
+ *
+ * @throws (rejects) what a check of the schema throws.
+ */
+export async function readPayload(
+  schema: PayloadSchema,
+  message: Pick<TaskMessage, "type" | "payload">,
+): Promise<PayloadReading> {
   const checked = await v.safeParseAsync(schema, message.payload);
   if (checked.success) return { ok: true, value: checked.output };
   const reasons = checked.issues.slice(0, MOST_ISSUES).map((issue) => {

@@ -55,9 +55,16 @@ export class ApiStage {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  app(options: { readonly token?: string; readonly hostname?: string; readonly broker?: Broker } = {}) {
-    const { token = null, hostname = "127.0.0.1", broker = this.broker } = options;
-    const api: ApiParts = { broker, token, retentionMs: DAY_MS, signal: this.root.signal };
+  app(
+    options: Pick<ApiParts, "definitionOf"> & {
+      readonly token?: string;
+      readonly hostname?: string;
+      readonly broker?: Broker;
+    } = {},
+  ) {
+    const { token = null, hostname = "127.0.0.1", broker = this.broker, definitionOf } = options;
+    const known = definitionOf === undefined ? {} : { definitionOf };
+    const api: ApiParts = { broker, token, retentionMs: DAY_MS, signal: this.root.signal, ...known };
     const app = createApp(fakeSource(), { hostname, api });
     return async (method: string, path: string, ask: Ask = {}): Promise<Reply> => {
       const { body, peer = "127.0.0.1", headers } = ask;

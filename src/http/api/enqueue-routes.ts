@@ -5,6 +5,7 @@ import { withDefaults } from "../../task/enqueue-defaults.ts";
 import { InvalidTaskError, type PreparedTask, prepareTask, requestOf } from "../../task/new-task.ts";
 import { optionsOfJson, type TaskJson, TaskJsonSchema } from "../../task/task-json.ts";
 import type { ApiParts } from "./parts.ts";
+import { PAYLOAD_REFUSED, refuseWrongPayload } from "./payload-check.ts";
 import { type Route, route } from "./route.ts";
 import { NewTasksSchema, ReceiptView } from "./schemas.ts";
 
@@ -25,6 +26,7 @@ export function enqueueRoutes({ broker, retentionMs, priorities, definitionOf }:
     const surroundings = { now, retentionMs: definition.retentionMs ?? retentionMs, priorities };
     return prepareTask(task.type, task.payload, withDefaults(optionsOfJson(task), definition, now), surroundings);
   };
+  const check = (task: TaskJson, where?: string) => refuseWrongPayload(definitionOf, task, where);
   const send = (tasks: readonly PreparedTask[]): Promise<EnqueueReceipt[]> =>
     broker.enqueue(tasks.map((task) => requestOf(task, broker.now())));
 
@@ -43,13 +45,18 @@ export function enqueueRoutes({ broker, retentionMs, priorities, definitionOf }:
           schema: v.union([ReceiptView, ManyView]),
         },
         201: { description: "one: it is enqueued", schema: ReceiptView },
+        422: PAYLOAD_REFUSED,
       },
       async handle({ context, body }) {
         if ("tasks" in body) {
-          const receipts = await send(body.tasks.map((task, index) => named(index, () => prepare(task))));
+          const prepared = body.tasks.map((task, index) => named(index, () => prepare(task)));
+          for (const [index, task] of body.tasks.entries()) await check(task, `tasks.${index}: `);
+          const receipts = await send(prepared);
           return context.json({ tasks: receipts, created: receipts.filter(({ created }) => created).length });
         }
-        const [receipt] = await send([prepare(body)]);
+        const prepared = prepare(body);
+        await check(body);
+        const [receipt] = await send([prepared]);
         if (receipt === undefined) throw new Error("the broker gave no receipt");
         return context.json(receipt, receipt.created ? 201 : 200);
       },

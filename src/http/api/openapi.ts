@@ -62,7 +62,7 @@ function operationOf({ operationId, summary, params, query, body, described, ans
         }),
       ),
       default: {
-        description: "it could not be done: 400, 401, 403, 404, 409, 413, 415, 500 or 503",
+        description: "it could not be done: 400, 401, 403, 404, 409, 413, 415, 422, 500 or 503",
         content: { "application/json": { schema: { $ref: "#/components/schemas/Problem" } } },
       },
     },

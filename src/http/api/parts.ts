@@ -1,6 +1,10 @@
 /** What the API stands on, handed in by whoever serves it. */
 import type { Broker } from "../../broker/broker.ts";
+import type { TaskDefinition } from "../../handlers/define-task.ts";
 import type { EnqueueDefaults } from "../../task/enqueue-defaults.ts";
+
+/** What the API needs of a definition. */
+export type KnownDefinition = EnqueueDefaults & Pick<TaskDefinition, "retentionMs" | "payload">;
 
 export interface ApiParts {
   /** The executor's own. */
@@ -12,7 +16,7 @@ export interface ApiParts {
   /** How many priorities the fleet has; default 2. */
   readonly priorities?: number | undefined;
   /** What the definition of a type says of its tasks; absent where no handlers are known. */
-  readonly definitionOf?: (type: string) => (EnqueueDefaults & { readonly retentionMs?: number }) | undefined;
+  readonly definitionOf?: (type: string) => KnownDefinition | undefined;
   /** Ends the watches when it aborts. */
   readonly signal: AbortSignal;
 }

@@ -11,6 +11,7 @@ import {
 import { ScheduleView, scheduleView } from "../../broker/views/schedule-view.ts";
 import { scheduleDefaultsOf, scheduleOptionsOfJson } from "../../task/schedule-options.ts";
 import type { ApiParts } from "./parts.ts";
+import { PAYLOAD_REFUSED, refuseWrongPayload } from "./payload-check.ts";
 import { exactJson, type Route, route } from "./route.ts";
 import { ReceiptView, ScheduleParams, ScheduleSchema } from "./schemas.ts";
 
@@ -46,9 +47,10 @@ export function scheduleRoutes({ broker, retentionMs, priorities, definitionOf }
       summary: "Store a cron schedule, or replace it; the same again keeps its next time and a run that was missed",
       params: ScheduleParams,
       body: ScheduleSchema,
-      answers: { 200: { description: "it is stored", schema: ScheduleView } },
+      answers: { 200: { description: "it is stored", schema: ScheduleView }, 422: PAYLOAD_REFUSED },
       async handle({ context, params: { name }, body }) {
         const { cron, timezone, type, payload, overlap } = body;
+        await refuseWrongPayload(definitionOf, { type, payload });
         const wanted = { name, cron, timezone, type, payload, overlap, ...scheduleOptionsOfJson(body) };
         const defaults = scheduleDefaultsOf(definitionOf?.(type));
         return exactJson(
