@@ -77,7 +77,8 @@ function commands(isExecutor: () => void, exit: SetExitCode): Command {
     .option("--delay <duration>", "queue it only after this time")
     .option("--at <time>", "queue it then: 2026-01-31T12:00:00Z, or Unix ms")
     .option("--deadline <time>", "when it must have ended: a duration from now, 2026-01-31T12:00:00Z, or Unix ms")
-    .option("--wait", "wait for the end and print the result")
+    .option("--wait", "wait for the end and print the result; why it waits is told after 2 s")
+    .option("--wait-timeout <duration>", "wait no longer than this and exit with 1; the task goes on")
     .option("--jsonl <file>", 'a task a line: {"type","payload","id"?,"queue"?,...}; - for standard input')
     .option("--json", "print JSON")
     .action(async (type: string | undefined, payload: string | undefined, options: Options) =>

@@ -13,8 +13,16 @@ import { type Options, settingsOf, text } from "./flags.ts";
 import { type NewTask, preparedOf } from "./new-task.ts";
 import { sayIfLost } from "./outlets.ts";
 import { note, printJson, printLine } from "./output.ts";
-import { ENQUEUE_FLAGS, enqueueOptionsOf, flagOf, payloadOf, priorityOf, queueOf } from "./task-arguments.ts";
-import { waitForTask } from "./wait-for-task.ts";
+import {
+  durationOf,
+  ENQUEUE_FLAGS,
+  enqueueOptionsOf,
+  flagOf,
+  payloadOf,
+  priorityOf,
+  queueOf,
+} from "./task-arguments.ts";
+import { type WaitOptions, waitForTask } from "./wait-for-task.ts";
 
 /** Runs the command. Returns the exit code. */
 export async function enqueue(
@@ -23,6 +31,8 @@ export async function enqueue(
   options: Options,
 ): Promise<number> {
   const lines = text(options.jsonl);
+  const waitTimeoutMs = durationOf(options, "waitTimeout", "enqueue");
+  if (waitTimeoutMs !== undefined && !options.wait) throw usageError("--wait-timeout goes with --wait", "enqueue");
   const settings = withQueue(settingsOf(options), queueOf(options, "enqueue"));
   const priority = priorityOf(options, settings.priorities, "enqueue");
   if (lines !== undefined) {
@@ -50,7 +60,12 @@ export async function enqueue(
     priority,
     options: enqueueOptionsOf(options),
   };
-  return withBroker(settings, (broker, scope) => enqueueOne(broker, scope, task, settings, options), CREATES);
+  const wait = options.wait ? { json: !!options.json, timeoutMs: waitTimeoutMs } : null;
+  return withBroker(
+    settings,
+    (broker, scope) => enqueueOne(broker, scope, task, settings, { ...options, wait }),
+    CREATES,
+  );
 }
 
 async function enqueueOne(
@@ -58,7 +73,7 @@ async function enqueueOne(
   scope: CancelScope,
   task: NewTask,
   settings: Settings,
-  options: Options,
+  { wait, json }: { readonly wait: WaitOptions | null; readonly json?: unknown },
 ): Promise<number> {
   const { retentionMs, priorities } = settings;
   const made = preparedOf(task, { now: broker.now(), retentionMs, priorities });
@@ -66,8 +81,8 @@ async function enqueueOne(
   const receipt = await send(broker, scope, made.task, { isOurs: task.id === undefined });
   sayIfLost(`the task ${receipt.id} is enqueued`);
   if (!receipt.created) note(`taskexe: ${whyNot(receipt, made.task.id)}`);
-  if (options.wait) return waitForTask(broker, scope, receipt.id, { json: !!options.json });
-  if (options.json) printJson(receipt);
+  if (wait !== null) return waitForTask(broker, scope, receipt.id, wait);
+  if (json) printJson(receipt);
   else printLine(receipt.id);
   return 0;
 }

@@ -132,7 +132,8 @@ class Run {
     const defaults = { attempts, backoff, crashBudget, timeoutMs, retentionMs, deadRetentionMs };
     // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
     const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, this.#settings.heartbeatTimeoutMs / 4);
-    return { name: this.#name, version: VERSION, heartbeatMs, ...limits, ...defaults };
+    const { queues } = this.#settings;
+    return { name: this.#name, version: VERSION, queues, heartbeatMs, ...limits, ...defaults };
   }
 
   async #listen(

@@ -3,57 +3,91 @@
  * Asks the broker for the record again and again, more seldom the longer it takes; bears one that is away for a while.
  */
 import type { Broker } from "../broker/broker.ts";
-import { type CancelScope, sleep } from "../concurrency/index.ts";
+import { type WaitingBroker, WaitingReasons } from "../broker/operations/waiting.ts";
+import { type CancelScope, moveOnAfter, sleep } from "../concurrency/index.ts";
+import { formatDuration } from "../config/durations.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { hasEnded } from "../task/state.ts";
 import { patiently } from "./client.ts";
-import { CommandFailure } from "./exit.ts";
+import { CommandFailure, EXIT_FAILED } from "./exit.ts";
 import { sayIfLost } from "./outlets.ts";
 import { note, printJson } from "./output.ts";
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 
+/** The part of a broker that a wait needs. */
+export type WaitBroker = Pick<Broker, "url" | "connection" | "record"> & WaitingBroker;
+
+export interface WaitOptions {
+  readonly json: boolean;
+  /** How long to wait, in ms; absent: to the end. */
+  readonly timeoutMs?: number | undefined;
+}
+
 /**
- * Waits for the end. A cancel of `scope`, or a broker that stays away, ends the wait and says that the task goes on.
+ * Waits for the end; where the task waits for something that may never come, it says so after 2 s. A cancel of `scope`, a
+ * broker that stays away, or the time that is over end the wait and say that the task goes on.
  *
- * @returns the exit code: 0 when it is done, 1 when it is dead or cancelled.
+ * @returns the exit code: 0 when it is done, 1 when it is dead or cancelled, or has not ended in time.
  * @throws BrokerUnavailableError when the broker stayed away; the cancel of `scope`; CommandFailure when nobody knows how
  *   it ended.
  */
 export async function waitForTask(
-  broker: Pick<Broker, "url" | "connection" | "record">,
+  broker: WaitBroker,
   scope: CancelScope,
   id: string,
-  options: { readonly json: boolean },
+  { json, timeoutMs }: WaitOptions,
 ): Promise<number> {
+  const wait = new Wait(broker, id);
   try {
-    const record = await ended(broker, scope, id);
-    return tell(record, options);
+    if (timeoutMs === undefined) return tell(await wait.end(scope), json);
+    const inTime = await moveOnAfter(scope, timeoutMs, (within) => wait.end(within));
+    if (!inTime.cancelled) return tell(inTime.value, json);
+    const state = wait.seen === null ? "how it stands is not known" : `it is ${wait.seen.state}`;
+    note(
+      `taskexe: ${id} has not ended within ${formatDuration(timeoutMs)}: ${state}, and goes on; see: taskexe task ${id}`,
+    );
+    return EXIT_FAILED;
   } catch (error) {
     if (!(error instanceof CommandFailure)) note(`taskexe: ${id} goes on without us; see: taskexe task ${id}`);
     throw error;
   }
 }
 
-async function ended(
-  broker: Pick<Broker, "url" | "connection" | "record">,
-  scope: CancelScope,
-  id: string,
-): Promise<TaskRecord> {
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
-    const record = await patiently(broker, scope, () => broker.record(id));
-    if (record === null) {
-      throw new CommandFailure(`the task ${id} has ended and its record was not kept, so how it ended is not known`);
+class Wait {
+  /** The record as it was seen last; null: not yet. */
+  seen: TaskRecord | null = null;
+  readonly #broker: WaitBroker;
+  readonly #id: string;
+  readonly #reasons: WaitingReasons;
+
+  constructor(broker: WaitBroker, id: string) {
+    this.#broker = broker;
+    this.#id = id;
+    this.#reasons = new WaitingReasons(broker);
+  }
+
+  async end(scope: CancelScope): Promise<TaskRecord> {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
+      const record = await patiently(this.#broker, scope, () => this.#broker.record(this.#id));
+      if (record === null) {
+        throw new CommandFailure(
+          `the task ${this.#id} has ended and its record was not kept, so how it ended is not known`,
+        );
+      }
+      this.seen = record;
+      if (hasEnded(record.state)) return record;
+      const reason = await patiently(this.#broker, scope, () => this.#reasons.next(record));
+      if (reason !== null) note(`taskexe: ${this.#id} waits: ${reason}`);
+      await sleep(pause, scope.signal);
     }
-    if (hasEnded(record.state)) return record;
-    await sleep(pause, scope.signal);
   }
 }
 
-function tell(record: TaskRecord, options: { readonly json: boolean }): number {
+function tell(record: TaskRecord, json: boolean): number {
   sayIfLost(`the task ${record.id} is ${record.state}; see: taskexe task ${record.id}`);
-  if (options.json) printJson(record);
+  if (json) printJson(record);
   else if (record.state === "done") printJson(record.result ?? null);
   if (record.state === "done") {
     if (record.result_omitted !== null) note(`taskexe: ${record.id} is done, but ${record.result_omitted}`);

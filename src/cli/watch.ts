@@ -15,7 +15,7 @@ import { clearBar, type ProgressBar, progressBar } from "./progress-bar.ts";
 /** Runs the command. Returns the exit code: 0 when the task is done, 1 when it is dead, cancelled or not known. */
 export async function watch(id: string, options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker, scope) => {
-    const shown = options.json ? new Lines() : standardError.isTerminal ? new Live(id) : new Plain();
+    const shown = options.json ? new Lines() : standardError.isTerminal ? new Live(id) : new Plain(id);
     try {
       for await (const event of watchTask(broker, id, scope.signal)) {
         shown.show(event);
@@ -48,7 +48,16 @@ class Lines {
 
 /** One line of text for each event. */
 class Plain extends Lines {
+  readonly #id: string;
+
+  constructor(id: string) {
+    super();
+    this.#id = id;
+  }
+
   override show(event: WatchEvent): void {
+    // No data, and so not among the lines of data.
+    if (event.kind === "waiting") note(`taskexe: ${this.#id} waits: ${event.reason}`);
     const text = textOf(event);
     if (text !== null) this.line(text);
   }
@@ -82,7 +91,7 @@ class Live extends Plain {
   #left = false;
 
   constructor(id: string) {
-    super();
+    super(id);
     this.#bar = progressBar(id, 1);
   }
 
@@ -91,6 +100,9 @@ class Live extends Plain {
     if (event.kind === "progress") {
       this.#progress = event.progress;
       if (event.message !== "") super.line(event.message);
+    } else if (event.kind === "waiting") {
+      clearBar();
+      super.show(event);
     } else if (event.kind === "log") super.show(event);
     this.#bar.update(Math.max(0, this.#progress), this.#state);
   }
@@ -116,6 +128,7 @@ function textOf(event: WatchEvent): string | null {
       return `${event.line.level}: ${event.line.text}`;
     case "progress":
       return `${percent(event.progress)} ${event.message}`.trimEnd();
+    case "waiting":
     case "end":
       return null;
   }

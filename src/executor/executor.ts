@@ -349,7 +349,7 @@ export class Executor implements StatusSource {
   }
 
   #heartbeatParts(): HeartbeatParts {
-    const { name, version, concurrency, leaseMs, ipAddress } = this.#options;
+    const { name, version, concurrency, leaseMs, ipAddress, queues } = this.#options;
     return {
       broker: this.#broker,
       running: this.#running,
@@ -358,6 +358,7 @@ export class Executor implements StatusSource {
       version,
       concurrency,
       leaseMs,
+      serves: queues === undefined ? null : { queues, types: () => this.#handlers.types() },
       bootAt: this.#bootAt,
       ipAddress: ipAddress ?? outsideAddress(),
     };

@@ -11,6 +11,9 @@ import { untilAvailable } from "./patience.ts";
 import type { RunningTasks } from "./running.ts";
 import type { Tally } from "./tally.ts";
 
+/** How many types a beat names: beats are kept for half an hour. */
+const MOST_TYPES = 100;
+
 export interface HeartbeatParts {
   readonly broker: Broker;
   readonly running: RunningTasks;
@@ -19,6 +22,8 @@ export interface HeartbeatParts {
   readonly version: string;
   readonly concurrency: number;
   readonly leaseMs: number;
+  /** Whose tasks it runs; null: not told. */
+  readonly serves: { readonly queues: readonly string[]; readonly types: () => readonly string[] } | null;
   readonly bootAt: number;
   readonly ipAddress: string;
 }
@@ -39,8 +44,17 @@ export async function heartbeatJson(parts: HeartbeatParts): Promise<string> {
     version: parts.version,
     concurrency: parts.concurrency,
     lease_ms: parts.leaseMs,
+    ...servedBy(parts),
   });
   return `${figures.slice(0, -1)},"current":${currentJson(parts.running)}}`;
+}
+
+/** What it serves, for whoever wonders why a task waits (broker/operations/waiting.ts). */
+function servedBy({ serves }: HeartbeatParts): Record<string, unknown> {
+  if (serves === null) return {};
+  const types = serves.types();
+  const left = types.length - MOST_TYPES;
+  return { queues: serves.queues, types: types.slice(0, MOST_TYPES), ...(left > 0 ? { more_types: left } : {}) };
 }
 
 /** From id to the whole task, as it came: the objects made of it are the handler's by now, who may have changed them. */

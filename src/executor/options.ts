@@ -5,6 +5,8 @@ export interface ExecutorOptions {
   /** Unique in the fleet; the owner of what it claims. */
   readonly name: string;
   readonly version: string;
+  /** What it claims from, for its heartbeats: those of its broker. Absent: they do not tell. */
+  readonly queues?: readonly string[];
   /** How many tasks run at once. */
   readonly concurrency: number;
   /** How long a claim is held without a renewal, in ms. Renewals come at a third of it. */

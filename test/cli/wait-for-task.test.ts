@@ -54,6 +54,9 @@ test("a broker that stays away ends the wait after 30 s, and the id of the task 
   const broker = {
     url: "redis://somewhere:6379/1",
     connection: () => ({ connected: false, lastError: "connect ECONNREFUSED" }),
+    now: Date.now,
+    paused: async () => [],
+    fleet: async () => [],
     async record() {
       asked++;
       throw new BrokerUnavailableError("Redis is not available");

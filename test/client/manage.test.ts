@@ -15,6 +15,8 @@ function shortly(event: WatchEvent): string {
       return `log ${event.line.text}`;
     case "progress":
       return `${event.progress} ${event.message}`;
+    case "waiting":
+      return `waiting: ${event.reason}`;
     case "end":
       return `end ${event.task?.state ?? "unknown"}`;
   }

@@ -7,18 +7,21 @@ import type { TaskRecord } from "../../task/record.ts";
 import { hasEnded, type TaskState } from "../../task/state.ts";
 import type { LogLine } from "../administration.ts";
 import { type Broker, BrokerUnavailableError } from "../broker.ts";
+import { WaitingReasons } from "./waiting.ts";
 
 /** Between two looks, in ms. */
 const LOOK_MS = 200;
 /** How long a broker may be away before the watch fails, in ms. */
 const PATIENCE_MS = 30_000;
 
-/** What was seen. Each is told once, in this order: state, log, progress; `end` is the last. */
+/** What was seen. Each is told once, in this order: state, log, progress, waiting; `end` is the last. */
 export type WatchEvent =
   | { readonly kind: "state"; readonly state: TaskState; readonly attempt: number; readonly task: TaskRecord }
   | { readonly kind: "log"; readonly line: LogLine }
   /** `message` is what was added to the messages since the last event: a line or more, or nothing. */
   | { readonly kind: "progress"; readonly progress: number; readonly message: string }
+  /** Why it waits, where that is known after 2 s: nobody serves it, it is paused, its time has not come. */
+  | { readonly kind: "waiting"; readonly reason: string }
   /** The whole record; null where the task has ended and none was kept, so that how it ended is not known. */
   | { readonly kind: "end"; readonly task: TaskRecord | null };
 
@@ -36,6 +39,7 @@ export class UnknownTaskError extends Error {
 export async function* watchTask(broker: Broker, id: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
   let seen: TaskRecord | null = null;
   let log: readonly LogLine[] = [];
+  const reasons = new WaitingReasons(broker);
   for (;;) {
     signal.throwIfAborted();
     const { record, lines } = await patiently(() => look(broker, id), signal);
@@ -60,6 +64,8 @@ export async function* watchTask(broker: Broker, id: string, signal: AbortSignal
       yield { kind: "end", task: record };
       return;
     }
+    const reason = await patiently(() => reasons.next(record), signal);
+    if (reason !== null) yield { kind: "waiting", reason };
     await sleep(LOOK_MS, signal);
   }
 }

@@ -62,7 +62,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       operationId: "watchTask",
       method: "GET",
       path: "/tasks/:id/watch",
-      summary: "Follow a task: server-sent events state, log and progress as they come, then end",
+      summary: "Follow a task: server-sent events state, log, progress and waiting (why) as they come, then end",
       params: IdParams,
       answers: { 200: { description: "ends with the task", type: "text/event-stream" } },
       handle: ({ context, params }) => watches.answer(context, params.id),
