@@ -22,16 +22,24 @@ const RESET = "\x1b[0m";
 /** Of a group, so many are shown. */
 const MOST_ERRORS = 20;
 
-/** `12:03:11.123 INF executor: message key=value`. Properties that the message does not quote stand behind it. */
-export function prettyFormat(options: { readonly colours: boolean; readonly stacks: boolean }): TextFormatter {
+/**
+ * `12:03:11.123 INF executor: message key=value`. Properties that the message does not quote stand behind it. The time is
+ * left out where `time` is false.
+ */
+export function prettyFormat(options: {
+  readonly colours: boolean;
+  readonly stacks: boolean;
+  readonly time?: boolean;
+}): TextFormatter {
   const paint = (colour: string, text: string) => (options.colours ? `${colour}${text}${RESET}` : text);
   return (record) => {
     const { tag, colour } = LEVELS[record.level];
-    const time = new Date(record.timestamp).toISOString().slice(11, 23);
+    const time = paint("\x1b[2m", new Date(record.timestamp).toISOString().slice(11, 23));
+    const head = `${options.time === false ? "" : `${time} `}${paint(colour, tag)}`;
     const part = record.category.slice(1).join(".");
     const stack = options.stacks ? printable(redact(stacksOf(record)), "lines") : "";
     const message = printable(redact(`${messageIn(record)}${restOf(record)}`));
-    return `${paint("\x1b[2m", time)} ${paint(colour, tag)} ${part === "" ? "" : `${part}: `}${message}${stack}\n`;
+    return `${head} ${part === "" ? "" : `${part}: `}${message}${stack}\n`;
   };
 }
 

@@ -1,5 +1,6 @@
 /**
- * Sets up the log of the process: to standard error, pretty or as JSON lines, colours only on a terminal.
+ * Sets up the log of the process: to standard error, pretty or as JSON lines, colours only on a terminal,
+ * priorities only for the journal.
  * A reader that stops reading cannot fill the memory: past a bound lines are dropped, and their number is told.
  */
 import { configure, type LogRecord, type Sink, type TextFormatter } from "@logtape/logtape";
@@ -13,7 +14,10 @@ const MOST_WAITING_BYTES = 1024 * 1024;
 export async function setUpLogging(format: "pretty" | "json", environment = process.env): Promise<void> {
   const debug = environment.TASKEXE_DEBUG === "1";
   const colours = standardError.isTerminal && !environment.NO_COLOR;
-  const formatter = format === "json" ? jsonFormat({ stacks: debug }) : prettyFormat({ colours, stacks: debug });
+  const formatter =
+    format === "json"
+      ? jsonFormat({ stacks: debug })
+      : prettyFormat({ colours, stacks: debug, time: !standardError.isJournal });
   await configure({
     sinks: { stderr: boundedSink(standardError, formatter) },
     loggers: [
@@ -31,10 +35,10 @@ function boundedSink(outlet: Outlet, formatter: TextFormatter): Sink {
       return;
     }
     if (dropped > 0) {
-      outlet.write(formatter(linesLost(record, dropped)));
+      outlet.writeLines("warning", formatter(linesLost(record, dropped)));
       dropped = 0;
     }
-    outlet.write(formatter(record));
+    outlet.writeLines(record.level, formatter(record));
   };
 }
 

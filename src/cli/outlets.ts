@@ -4,6 +4,7 @@
  * What a text may hold is output.ts's business. Imports next to nothing, so that the version is answered at once.
  */
 import { fstatSync, writeSync } from "node:fs";
+import { isJournal, type Level, withPriority } from "./journal.ts";
 import { printable } from "./printable.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -21,6 +22,7 @@ export class Outlet {
   #failure: Error | null = null;
   #waiters: (() => void)[] = [];
   #isFile: boolean | null = null;
+  #isJournal: boolean | null = null;
 
   constructor(fd: 1 | 2) {
     this.#fd = fd;
@@ -28,6 +30,12 @@ export class Outlet {
 
   get isTerminal(): boolean {
     return this.#stream.isTTY === true;
+  }
+
+  /** Whether each line is to say its priority, and no time. */
+  get isJournal(): boolean {
+    this.#isJournal ??= isJournal(this.#fd, process.env);
+    return this.#isJournal;
   }
 
   /** The size of the terminal in characters; without a bound where it is none. */
@@ -59,6 +67,11 @@ export class Outlet {
       if (error) this.#failed(error);
       this.#wake();
     });
+  }
+
+  /** Writes lines of this level, as they are or, for the journal, with their priority. */
+  writeLines(level: Level, lines: string): void {
+    this.write(this.isJournal ? withPriority(level, lines) : lines);
   }
 
   /** Resolves once everything is written, or has failed: for as long as a reader takes. */
@@ -126,15 +139,15 @@ export function tellLost(code: number): number {
   if (failure !== null) {
     const rest = doneAnyway === null ? "" : `; ${doneAnyway}`;
     const line = `taskexe: standard output cannot be written: ${reasonOf(failure)}${rest}`;
-    standardError.write(`${printable(line)}\n`);
+    standardError.writeLines("error", `${printable(line)}\n`);
   }
   return code === 0 && (failure ?? standardError.failure) !== null ? 1 : code;
 }
 
 /** Writes at once, for a process that ends within this turn; what cannot be written then is lost. */
-export function writeLastWord(text: string): void {
+export function writeLastWord(line: string): void {
   try {
-    writeSync(2, text);
+    writeSync(2, standardError.isJournal ? withPriority("fatal", line) : line);
   } catch {
     // Whoever read it is gone, or its disk is full, and there is nobody else to tell.
   }

@@ -6,6 +6,7 @@
 import { abortable } from "../concurrency/index.ts";
 import { redact } from "../config/redact.ts";
 import { CommandFailure } from "./exit.ts";
+import type { Level } from "./journal.ts";
 import { standardError, standardOutput } from "./outlets.ts";
 import { printable, printableJson } from "./printable.ts";
 
@@ -24,9 +25,9 @@ export function printJsonLine(value: unknown): void {
   standardOutput.write(`${printableJson(value)}\n`);
 }
 
-/** Something to know that is no data: one line. */
-export function note(line: string): void {
-  standardError.write(`${printable(redact(line))}\n`);
+/** Something to know that is no data: one line. Only the journal tells its level. */
+export function note(line: string, level: Level = "info"): void {
+  standardError.writeLines(level, `${printable(redact(line))}\n`);
 }
 
 /** Text of our own over several lines, as help is. */
@@ -34,9 +35,9 @@ export function printText(text: string): void {
   standardOutput.write(printable(text, "lines"));
 }
 
-/** The same on standard error. */
+/** The same on standard error, about a mistake. */
 export function noteText(text: string): void {
-  standardError.write(printable(redact(text), "lines"));
+  standardError.writeLines("error", printable(redact(text), "lines"));
 }
 
 /**

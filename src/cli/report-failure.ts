@@ -54,7 +54,7 @@ function linesOf(error: unknown, path: readonly string[]): string[] {
 }
 
 function toStandardError(line: string): void {
-  note(`taskexe: ${line}`);
+  note(`taskexe: ${line}`, "error");
 }
 
 /** What one error says, in lines, its causes last; no stack. */
