@@ -93,7 +93,7 @@ for (const kind of ["redis", "sqlite"] as const) {
         const record = await broker.record("frail");
         return record?.state === "dead" && record.finished_at !== ended && record.attempt === 3;
       });
-      assert.equal(await payloadOf("frail", "dead"), `${EXACT},"taskexe":{"attempt":3}}`);
+      assert.ok((await payloadOf("frail", "dead")).startsWith(`${EXACT},"taskexe":{"attempt":3`));
     });
 
     test("of a schedule is kept, shown and enqueued as it was given", SLOW, async () => {
@@ -168,7 +168,7 @@ for (const kind of ["redis", "sqlite"] as const) {
         ]);
         await redis.cli(["XADD", "te.0.common", "*", "message", '{"id":"ours","task_type":"keys","payload":[1e999]}']);
         const dead = await recordOnce("dead", executor, broker, "foreign");
-        assert.equal(dead.message, foreign.replace(/}$/, ',"taskexe":{"attempt":3}}'));
+        assert.ok(dead.message.startsWith(foreign.replace(/}$/, ',"taskexe":{"attempt":3')), dead.message);
         assert.match((await recordOnce("dead", executor, broker, "endless")).reason ?? "", /^a\.b: -1e999 is larger/);
         assert.match(
           (await recordOnce("dead", executor, broker, "ours")).reason ?? "",
