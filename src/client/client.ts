@@ -4,7 +4,6 @@
  * enqueues wait for it (outbox.ts). Made by `connect`.
  */
 
-import type * as v from "valibot";
 import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../broker/administration.ts";
 import {
   type Broker,
@@ -33,7 +32,14 @@ import { ClientClosedError, PartlyEnqueuedError } from "./errors.ts";
 import { checkFilter } from "./filters.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { ClientSchedules } from "./schedules.ts";
-import { type AnyTask, checkPayload, type PayloadSchema, type TypedTask, type UntypedTask } from "./task-type.ts";
+import {
+  type AnyTask,
+  checkPayload,
+  type PayloadInput,
+  type PayloadSchema,
+  type TypedTask,
+  type UntypedTask,
+} from "./task-type.ts";
 
 /** One of many tasks of the same type. */
 export type Item<Payload = unknown> = EnqueueOptions & { readonly payload?: Payload };
@@ -86,7 +92,7 @@ export class Client {
    */
   enqueue<Schema extends PayloadSchema>(
     task: TypedTask<Schema>,
-    payload: v.InferInput<Schema>,
+    payload: PayloadInput<Schema>,
     options?: EnqueueOptions,
   ): Promise<EnqueueReceipt>;
   enqueue(task: string | UntypedTask, payload?: unknown, options?: EnqueueOptions): Promise<EnqueueReceipt>;
@@ -108,7 +114,7 @@ export class Client {
    */
   enqueueMany<Schema extends PayloadSchema>(
     task: TypedTask<Schema>,
-    items: Many<EnqueueOptions & { readonly payload: v.InferInput<Schema> }>,
+    items: Many<EnqueueOptions & { readonly payload: PayloadInput<Schema> }>,
   ): Promise<EnqueueReceipt[]>;
   enqueueMany(task: string | UntypedTask, items: Many<Item>): Promise<EnqueueReceipt[]>;
   enqueueMany(items: Many<MixedItem>): Promise<EnqueueReceipt[]>;

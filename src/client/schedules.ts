@@ -1,5 +1,4 @@
 /** The cron schedules of a client. When they come due next is worked out here; executors fire them. */
-import type * as v from "valibot";
 import type { Broker, EnqueueReceipt } from "../broker/broker.ts";
 import { type NewSchedule, putSchedule } from "../broker/operations/put-schedule.ts";
 import { findSchedule, listSchedules, type Schedule } from "../broker/operations/schedule.ts";
@@ -9,6 +8,7 @@ import { scheduleDefaultsOf } from "../task/schedule-options.ts";
 import {
   type AnyTask,
   checkPayload,
+  type PayloadInput,
   type PayloadSchema,
   type TypedTask,
   typeOf,
@@ -41,7 +41,7 @@ export class ClientSchedules {
     name: string,
     timetable: Timetable,
     task: TypedTask<Schema>,
-    payload: v.InferInput<Schema>,
+    payload: PayloadInput<Schema>,
   ): Promise<Schedule>;
   put(name: string, timetable: Timetable, task: string | UntypedTask, payload?: unknown): Promise<Schedule>;
   put(name: string, timetable: Timetable, task: AnyTask, payload: unknown = null): Promise<Schedule> {

@@ -4,9 +4,10 @@
  */
 import * as v from "valibot";
 import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
-import { InvalidTaskError, told } from "../task/new-task.ts";
+import { InvalidTaskError } from "../task/new-task.ts";
+import { checkBySchema, type PayloadCheck, type PayloadSchema } from "../task/payload-schema.ts";
 
-export type PayloadSchema = v.GenericSchema | v.GenericSchemaAsync;
+export type { PayloadInput, PayloadSchema } from "../task/payload-schema.ts";
 
 /** A task type whose payload is checked. */
 export interface TypedTask<Schema extends PayloadSchema> extends EnqueueDefaults {
@@ -41,14 +42,16 @@ export function checkPayload(task: AnyTask, message: string): Promise<void> | un
   if (typeof task === "string" || task.payload === undefined) return undefined;
   const { type, payload: schema } = task;
   const { payload } = v.parse(MessagePayload, JSON.parse(message));
-  if (schema.async) return v.safeParseAsync(schema, payload).then((checked) => refuse(type, checked.issues));
-  refuse(type, v.safeParse(schema, payload).issues);
+  const checked = checkBySchema(schema, payload);
+  if (checked instanceof Promise) return checked.then((later) => refuse(type, later));
+  refuse(type, checked);
   return undefined;
 }
 
 const MessagePayload = v.object({ payload: v.unknown() });
 
-function refuse(type: string, issues: readonly v.BaseIssue<unknown>[] | undefined): void {
-  if (issues === undefined) return;
-  throw new InvalidTaskError(`the payload is not one that "${type}" takes: ${told(issues, "payload")}`);
+function refuse(type: string, checked: PayloadCheck): void {
+  if (checked.ok) return;
+  const places = checked.issues.map(({ path, words }) => `${path === "" ? "payload" : `payload.${path}`}: ${words}`);
+  throw new InvalidTaskError(`the payload is not one that "${type}" takes: ${places.join("; ")}`);
 }

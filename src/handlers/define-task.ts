@@ -9,6 +9,7 @@ import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
 import { PrioritySchema, QueueNameSchema, UniqueSchema } from "../task/enqueue-options.ts";
 import { DurationSchema } from "../task/limits.ts";
 import { type Backoff, BackoffSchema, MAX_TYPE_LENGTH } from "../task/message-schema.ts";
+import { isPayloadSchema, type PayloadOutput, type PayloadSchema } from "../task/payload-schema.ts";
 
 /** The task that an attempt runs, as handlers see it. */
 export interface TaskInfo {
@@ -49,7 +50,7 @@ export interface TaskContext<Payload = unknown> {
   readonly log: TaskLog;
 }
 
-export type PayloadSchema = v.GenericSchema | v.GenericSchemaAsync;
+export type { PayloadSchema };
 
 /**
  * The definition of one task type. `queue`, `priority`, `delayMs`, `deadlineMs` and `unique` hold for tasks that are
@@ -59,7 +60,10 @@ export interface TaskDefinition<Schema extends PayloadSchema | undefined = Paylo
   extends EnqueueDefaults {
   /** The `task_type` of its messages; `default` takes messages that have none. */
   readonly type: string;
-  /** Every payload passes it before `run` sees it; a payload that it refuses fails and is not retried. */
+  /**
+   * A schema of valibot, zod, arktype or another library with the Standard Schema interface. Every payload passes it
+   * before `run` sees it; a payload that it refuses fails and is not retried.
+   */
   readonly payload?: Schema;
   /** How many attempts there may be; default from the configuration (3). */
   readonly attempts?: number;
@@ -72,15 +76,10 @@ export interface TaskDefinition<Schema extends PayloadSchema | undefined = Paylo
   /** How long the record is kept after the end, in ms; 0: no record is written. Default from the configuration. */
   readonly retentionMs?: number;
   /** Does the work. What it returns (any JSON value) is the result; what it throws is the failure. */
-  run(context: TaskContext<Schema extends PayloadSchema ? v.InferOutput<Schema> : unknown>): unknown;
+  run(context: TaskContext<Schema extends PayloadSchema ? PayloadOutput<Schema> : unknown>): unknown;
 }
 
 const DEFINED = Symbol.for("taskexe.definition");
-
-/** Whichever copy of valibot made it. */
-function isSchema(value: unknown): boolean {
-  return isObject(value) && read(value, "kind") === "schema";
-}
 
 // Strict, since handler files run without a type check: a misspelt key must not be a setting that silently is not set.
 const DefinitionSchema = v.strictObject({
@@ -89,7 +88,12 @@ const DefinitionSchema = v.strictObject({
     v.nonEmpty("must not be empty"),
     v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
   ),
-  payload: v.optional(v.custom<PayloadSchema>(isSchema, "must be a valibot schema")),
+  payload: v.optional(
+    v.custom<PayloadSchema>(
+      isPayloadSchema,
+      "must be a schema of valibot, zod, arktype or another Standard Schema library",
+    ),
+  ),
   attempts: v.optional(
     v.pipe(v.number("must be a number"), v.integer("must be an integer"), v.minValue(1, "must be 1 or more")),
   ),
@@ -110,7 +114,7 @@ const DefinitionSchema = v.strictObject({
 /**
  * Defines a task type. The definition is frozen and given back.
  *
- * @throws TypeError when the definition is not one (no type, no run, an unknown key, a payload that is no valibot
+ * @throws TypeError when the definition is not one (no type, no run, an unknown key, a payload that is no
  *   schema); it names the type, the key and what is expected there.
  */
 export function defineTask<const Schema extends PayloadSchema | undefined = undefined>(

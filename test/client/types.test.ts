@@ -12,6 +12,22 @@ const greet = defineTask({
 });
 const anything = defineTask({ type: "anything", run: () => null });
 
+/** As the schemas of any Standard Schema library are to the compiler. */
+interface OfAnyLibrary<Input, Output> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (
+      value: unknown,
+    ) => { readonly value: Output } | { readonly issues: { readonly message: string }[] };
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+const byLibrary: OfAnyLibrary<{ at: string }, { at: Date }> = {
+  "~standard": { version: 1, vendor: "any", validate: () => ({ value: { at: new Date(0) } }) },
+};
+const dated = defineTask({ type: "dated", payload: byLibrary, run: ({ payload }) => payload.at.getTime() });
+
 // Never called: it only has to compile.
 async function lines(client: Client): Promise<void> {
   await client.enqueue(greet, { name: "x" });
@@ -24,6 +40,12 @@ async function lines(client: Client): Promise<void> {
   await client.enqueueMany([{ task: greet, payload: { name: "x" } }, { task: "other" }]);
   await client.schedules.put("daily", { cron: "@daily" }, greet, { name: "x" });
 
+  await client.enqueue(dated, { at: "2026-01-31" });
+  await client.enqueueMany([{ task: dated, payload: { at: "2026-01-31" } }, { task: greet }]);
+  await client.schedules.put("dated", { cron: "@daily" }, dated, { at: "2026-01-31" });
+
+  // @ts-expect-error what goes in is what stands before the transformation, also by another library
+  await client.enqueue(dated, { at: new Date() });
   // @ts-expect-error the payload has no name
   await client.enqueue(greet, {});
   // @ts-expect-error the payload is missing

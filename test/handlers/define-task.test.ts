@@ -67,12 +67,12 @@ describe("defineTask", () => {
     [
       "a payload that is no schema",
       { type: "a", run, payload: { a: "string" } },
-      /"payload" must be a valibot schema, got Object$/,
+      /"payload" must be a schema of valibot, zod, arktype or another Standard Schema library, got Object$/,
     ],
     [
       "a payload that is not even an object",
       { type: "a", run, payload: "string" },
-      /"payload" must be a valibot schema/,
+      /"payload" must be a schema of valibot, zod, arktype or another Standard Schema library/,
     ],
     ["no attempts", { type: "a", run, attempts: 0 }, /"attempts" must be 1 or more, got 0/],
     ["a negative timeout", { type: "a", run, timeoutMs: -1 }, /"timeoutMs" must be 0 or more/],

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Place, SLOW } from "../executor/place.ts";
+import { Place, PROJECT, SLOW } from "../executor/place.ts";
 import { buildExecutable } from "../support/executable.ts";
 import type { ExecutorProcess } from "../support/executor-process.ts";
 
@@ -100,6 +100,60 @@ import { createRequire } from "node:module";`,
   },
 };
 
+/** Schemas as payloads, which check, transform and refuse, at once and later. */
+const SCHEMAS = `import { type } from "arktype";
+import { connect, defineTask } from "taskexe";
+import * as v from "valibot";
+import { z } from "zod";
+
+const Zod = z.object({ size: z.object({ width: z.string().transform(Number) }), tags: z.array(z.string()).optional() });
+export const byZod = defineTask({ type: "by zod", payload: Zod, run: ({ payload }) => payload.size.width + 1 });
+export const slowly = defineTask({
+  type: "by zod, slowly",
+  payload: Zod.refine(async ({ tags }) => tags?.[0] !== "no", "not that tag"),
+  run: ({ payload }) => payload.size.width + 2,
+});
+export const byArktype = defineTask({
+  type: "by arktype",
+  payload: type({ size: { width: "string.numeric.parse" }, "tags?": "string[]" }),
+  run: ({ payload }) => payload.size.width + 3,
+});
+export const throws = defineTask({
+  type: "throws",
+  payload: z.custom<number>(() => {
+    throw new RangeError("of the schema itself");
+  }),
+  run: () => null,
+});
+export const byValibot = defineTask({ type: "by valibot", payload: v.number(), run: ({ payload }) => payload });
+export const sends = defineTask({
+  type: "sends",
+  run: async () => {
+    const client = await connect();
+    try {
+      await client.enqueue(byZod, { size: { width: "1" } }, { delayMs: 60_000 });
+      await client.enqueue(byArktype, { size: { width: "1" } }, { delayMs: 60_000 });
+      const wrong = { size: {} } as never;
+      const reason = ({ message }: Error) => message;
+      const sent = [client.enqueue(byZod, wrong), client.enqueue(slowly, wrong), client.enqueue(byArktype, wrong)];
+      return await Promise.all(sent.map((receipt) => receipt.then(String, reason)));
+    } finally {
+      await client.close();
+    }
+  },
+});
+`;
+
+/** What must not compile: one error a line. */
+const WRONG_TYPES = `import type { Client } from "taskexe";
+import { byArktype, byZod } from "./schemas.ts";
+export async function wrong(client: Client): Promise<void> {
+  await client.enqueue(byZod, { size: { width: 1 } });
+  await client.enqueue(byArktype, { size: { width: 1 } });
+  await client.enqueue(byZod, {});
+}
+`;
+
 /** What lies in node_modules of the second folder. */
 const PACKAGES = {
   "conditions/package.json": JSON.stringify({
@@ -178,7 +232,7 @@ async function setUp(place: Place): Promise<Stage> {
   await promisify(execFile)("npm", ["ci", "--ignore-scripts", "--prefer-offline"], { cwd: real });
   const written = (folder: string, files: Record<string, string>) =>
     place.write(Object.fromEntries(Object.entries(files).map(([name, text]) => [join(folder, name), text])));
-  await written("real/tasks", handlersOf(REAL));
+  await written("real/tasks", { ...handlersOf(REAL), "schemas.ts": SCHEMAS });
   await written("own/node_modules", PACKAGES);
   await written("elsewhere", { "package.json": '{ "main": "./m.js" }', "m.js": 'exports.linked = "by a link";' });
   await symlink(join(place.folder, "elsewhere"), join(place.folder, "own/node_modules/linked"));
@@ -200,6 +254,67 @@ describe("the executable loads npm packages beside handlers", () => {
     place = await Place.make();
   });
   after(() => place.end());
+
+  /** Runs a task to its end; gives its record. */
+  async function ended(type: string, payload: unknown) {
+    stage ??= setUp(place);
+    const { program, broker, executor } = await stage;
+    const given = ["enqueue", type, JSON.stringify(payload), "--wait", "--attempts", "1", "--broker", broker, "--json"];
+    const { stdout, stderr } = await place.run(given, { program });
+    assert.notEqual(stdout, "", `${stderr}${executor.log()}`);
+    return JSON.parse(stdout);
+  }
+
+  test("whose schemas check payloads, as valibot's do", SLOW, async () => {
+    const payload = { size: { width: "41" } };
+    assert.equal((await ended("by zod", payload)).result, 42);
+    assert.equal((await ended("by zod, slowly", payload)).result, 43);
+    assert.equal((await ended("by arktype", payload)).result, 44);
+    for (const [type, wrong, reason] of [
+      ["by zod", { size: {} }, /refused by the schema of "by zod": size\.width: .*expected string/],
+      ["by zod", { size: { width: "1" }, tags: ["a", 2] }, /: tags\.1: /],
+      ["by zod, slowly", { size: { width: "1" }, tags: ["no"] }, /not that tag/],
+      ["by arktype", { size: { width: "x" } }, /refused by the schema of "by arktype": size\.width: /],
+      ["throws", 1, /of the schema itself/],
+    ] as const) {
+      const record = await ended(type, wrong);
+      assert.equal(record.state, "dead");
+      assert.match(record.reason, reason);
+    }
+    const [zod, slowly, arktype] = (await ended("sends", null)).result;
+    for (const refusal of [zod, slowly, arktype])
+      assert.match(refusal, /^the payload is not one that .*[ .]size\.width: /);
+  });
+
+  test("whose schemas tell the compiler what a payload is", SLOW, async () => {
+    stage ??= setUp(place);
+    await stage;
+    const paths = Object.fromEntries(
+      Object.entries({ taskexe: "src/index.ts", valibot: "node_modules/valibot" }).map(([name, path]) => [
+        name,
+        [join(PROJECT, path)],
+      ]),
+    );
+    const compilerOptions = {
+      ...{ strict: true, target: "esnext", module: "nodenext", noEmit: true, allowImportingTsExtensions: true },
+      ...{ skipLibCheck: true, types: ["node"], typeRoots: [join(PROJECT, "node_modules/@types")], paths },
+    };
+    await place.write({
+      "real/tasks/_wrong.ts": WRONG_TYPES,
+      "real/tsconfig.json": JSON.stringify({ compilerOptions, files: ["tasks/schemas.ts", "tasks/_wrong.ts"] }),
+    });
+    const tsc = join(PROJECT, "node_modules/.bin/tsc");
+    const { stdout } = await promisify(execFile)(tsc, ["-p", join(place.folder, "real")]).then(
+      () => ({ stdout: "" }),
+      (failed: { stdout: string }) => failed,
+    );
+    const wrong = stdout.split("\n").filter((line) => /\/real\/tasks\/.*error TS/.test(line));
+    assert.deepEqual(
+      wrong.map((line) => /(\w+\.ts)\((\d+),/.exec(line)?.slice(1).join(":")),
+      ["_wrong.ts:4", "_wrong.ts:5", "_wrong.ts:6"],
+      stdout,
+    );
+  });
 
   for (const [name, { expected }] of Object.entries({ ...REAL, ...OWN_SHAPES })) {
     test(name, SLOW, async () => {
