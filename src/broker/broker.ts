@@ -2,7 +2,7 @@
  * The broker contract: where tasks wait and how an executor takes, keeps and ends them.
  * Batch first: every hot call takes and gives arrays. redis/ and sqlite/ implement it; one contract suite fixes it.
  * Delivery is at least once; a completion is recorded once: who lost the lease is refused (`lost`), never obeyed.
- * Every method rejects with BrokerUnavailableError while the broker is away, and is safe to call again.
+ * Every method rejects with BrokerUnavailableError while the broker is away or refuses, and is safe to call again.
  */
 import type { ErrorRecord, TaskRecord } from "../task/record.ts";
 import type { TaskState } from "../task/state.ts";
@@ -166,10 +166,16 @@ export interface CleanReport {
   readonly purged: number;
 }
 
+/**
+ * How it stands with the broker just now. `connected`: what an executor has to do goes through. `away`: nobody answers.
+ * `refusing`: it answers, but refuses what an executor has to do (it is a replica, has no memory, lacks a right).
+ */
 export interface ConnectionState {
-  readonly connected: boolean;
-  /** The last connection error, without secrets; null when there was none. */
+  readonly state: "connected" | "away" | "refusing";
+  /** Of the present trouble, without secrets, and what to do where that is known; null while connected. */
   readonly lastError: string | null;
+  /** What is not right though tasks run, as sentences. */
+  readonly warnings: readonly string[];
 }
 
 export interface BrokerOptions {
@@ -257,7 +263,22 @@ export interface Broker extends Administration {
 
 /** The broker cannot be reached, or did not answer in time. What was asked may or may not have happened. */
 export class BrokerUnavailableError extends Error {
-  override readonly name = "BrokerUnavailableError";
+  override readonly name: string = "BrokerUnavailableError";
+}
+
+/** The broker answers, but refuses just now; the message says why. It heals without us, so that it can be asked again. */
+export class BrokerRefusedError extends BrokerUnavailableError {
+  override readonly name: string = "BrokerRefusedError";
+}
+
+/** The same for one call alone, by what it is about (a key, a right): others may go through meanwhile. */
+export class CallRefusedError extends BrokerRefusedError {
+  override readonly name = "CallRefusedError";
+}
+
+/** The broker is none that we can work with, as a server that is too old; waiting does not help. */
+export class BrokerUnfitError extends Error {
+  override readonly name = "BrokerUnfitError";
 }
 
 /** How many requests one enqueue takes. */

@@ -12,7 +12,6 @@ import { untilAvailable } from "../executor/patience.ts";
 import { runtime } from "../runtime/index.ts";
 import { CommandFailure, EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
 import { note } from "./output.ts";
-import { adviceOn } from "./redis-refusal.ts";
 
 /** How long a command waits for the broker to answer at all, in ms. */
 const CONNECT_LIMIT_MS = 3_000;
@@ -80,13 +79,20 @@ export async function patiently<T>(
   let asked = 0;
   const askOnce = () => {
     asked++;
-    if (asked === 2) note(`taskexe: the broker is away; it is asked again for up to ${PATIENCE_MS / 1000} s`);
+    if (asked === 2) note(`taskexe: ${troubleOf(broker)}; it is asked again for up to ${PATIENCE_MS / 1000} s`);
     return ask(asked > 1);
   };
   const answered = await moveOnAfter(scope, PATIENCE_MS, ({ signal }) => untilAvailable(askOnce, signal));
   if (!answered.cancelled) return answered.value;
-  const reason = broker.connection().lastError ?? "it does not answer";
-  throw new BrokerUnavailableError(`the broker ${broker.url} stayed away for ${PATIENCE_MS / 1000} s: ${reason}`);
+  const { state, lastError } = broker.connection();
+  const stayed = state === "refusing" ? "went on refusing" : "stayed away";
+  const reason = lastError ?? "it does not answer";
+  throw new BrokerUnavailableError(`the broker ${broker.url} ${stayed} for ${PATIENCE_MS / 1000} s: ${reason}`);
+}
+
+function troubleOf(broker: Pick<Broker, "connection">): string {
+  const { state, lastError } = broker.connection();
+  return state === "refusing" ? `the broker is refusing (${lastError})` : "the broker is away";
 }
 
 /** What a broker must know, for an executor of that name or for a client. */
@@ -124,9 +130,7 @@ async function connect(broker: Broker, scope: CancelScope): Promise<void> {
   } catch (error) {
     if (!(error instanceof TooSlowError)) throw error;
     const reason = broker.connection().lastError ?? `no answer within ${CONNECT_LIMIT_MS / 1000} s`;
-    const advice = broker.kind === "redis" ? adviceOn(reason) : null;
-    const ending = advice === null ? "" : `; ${advice}`;
-    throw new CommandFailure(`the broker ${broker.url} cannot be reached: ${reason}${ending}`);
+    throw new CommandFailure(`the broker ${broker.url} cannot be reached: ${reason}`);
   }
 }
 

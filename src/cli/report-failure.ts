@@ -3,7 +3,9 @@
  * of errors each is told with its path through the tree of nurseries and tasks, and with its causes. Stacks are shown
  * only with TASKEXE_DEBUG=1.
  */
+import { BrokerUnfitError } from "../broker/broker.ts";
 import { BrokerUrlError } from "../broker/broker-url-error.ts";
+import { redisRefusal } from "../broker/redis/advice.ts";
 import { type LocatedError, locateErrors } from "../concurrency/index.ts";
 import { isInstance, messageOf, read, readText, shown } from "../concurrency/unknown-values.ts";
 import { ConfigError } from "../config/config-error.ts";
@@ -11,7 +13,6 @@ import { redact } from "../config/redact.ts";
 import { HandlerLoadError } from "../handlers/handler-load-error.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "./exit.ts";
 import { note } from "./output.ts";
-import { redisRefusal } from "./redis-refusal.ts";
 
 /** How many errors are told of a group, so that one mistake in a thousand tasks stays readable. */
 const MOST_ERRORS = 20;
@@ -84,7 +85,8 @@ function exitCodeOf(leaves: readonly unknown[]): number {
   const codes = leaves.map((leaf) => {
     if (isInstance(leaf, ConfigError)) return EXIT_USAGE;
     if (isInstance(leaf, CommandFailure)) return leaf.exitCode;
-    return isInstance(leaf, BrokerUrlError) || isInstance(leaf, HandlerLoadError) ? EXIT_USAGE : EXIT_FAILED;
+    const isBroker = isInstance(leaf, BrokerUrlError) || isInstance(leaf, BrokerUnfitError);
+    return isBroker || isInstance(leaf, HandlerLoadError) ? EXIT_USAGE : EXIT_FAILED;
   });
   return codes.length > 0 && codes.every((code) => code === codes[0]) ? (codes[0] ?? EXIT_FAILED) : EXIT_FAILED;
 }

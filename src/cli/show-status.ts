@@ -7,11 +7,13 @@ import type { ExecutorAnswer } from "./status-answer.ts";
 export function showExecutor(answer: ExecutorAnswer): void {
   const { broker, memory } = answer;
   const current = Object.entries(answer.current);
-  const problem = broker.connected ? "" : ` (not connected${broker.last_error ? `: ${broker.last_error}` : ""})`;
+  const trouble = broker.state === "refusing" ? "refusing" : "not connected";
+  const problem = broker.connected ? "" : ` (${trouble}${broker.last_error ? `: ${broker.last_error}` : ""})`;
   printFields([
     ["executor", `${answer.name}, pid ${answer.pid}, taskexe ${answer.version}`],
     ["state", `${answer.state} for ${Math.round(answer.uptime_s)} s`],
     ["broker", `${broker.url}${problem}`],
+    ...broker.warnings.map((warning): [string, string] => ["warning", warning]),
     ["slots", `${current.length} of ${answer.concurrency} taken`],
     [
       "tasks",

@@ -33,8 +33,10 @@ export const ExecutorAnswerSchema = v.object({
   broker: v.object({
     kind: v.string(),
     url: v.string(),
+    state: v.optional(v.string(), "away"),
     connected: v.boolean(),
     last_error: v.optional(v.nullable(v.string()), null),
+    warnings: v.optional(v.array(v.string()), []),
   }),
   queues: v.optional(
     v.array(v.object({ name: v.string(), queued: Count, running: Count, scheduled: Count, dead: Count })),

@@ -48,6 +48,9 @@ export class Completion {
   #room = new Latch();
   #idle = new Latch();
   #answered = new Latch();
+  /** Since when each batch could not be recorded, on the monotonic clock, and when one was recorded last. */
+  readonly #failing = new Map<readonly Outcome[], number>();
+  #recordedAt = 0;
 
   /**
    * @param limit - how many outcomes may wait before the intake is held back.
@@ -66,6 +69,15 @@ export class Completion {
     let count = this.#queue.length;
     for (const batch of this.#flushing) count += batch.length;
     return count;
+  }
+
+  /** Why tasks that have ended are not recorded just now; null where they are. */
+  blockage(): string | null {
+    if (this.waiting >= this.#limit) return `${this.waiting} outcomes wait to be recorded: no more is claimed`;
+    const since = Math.min(...this.#failing.values());
+    if (since === Number.POSITIVE_INFINITY || this.#recordedAt > since) return null;
+    const seconds = Math.round((performance.now() - since) / 1000);
+    return `${this.waiting} outcomes could not be recorded for ${seconds} s`;
   }
 
   /** The deliveries whose attempt has ended and whose lease must be kept until the broker has answered. */
@@ -131,12 +143,15 @@ export class Completion {
         if (this.#logs.some) await this.#logs.flush();
         const results = await this.#broker.complete(batch);
         this.#flushing = this.#flushing.filter((other) => other !== batch);
+        this.#failing.delete(batch);
+        this.#recordedAt = performance.now();
         this.#settle(batch, results);
         this.#answered.set();
         return;
       } catch (error) {
         if (!(error instanceof BrokerUnavailableError)) throw error;
       }
+      if (!this.#failing.has(batch)) this.#failing.set(batch, performance.now());
       await sleep(RETRY_MS, signal);
     }
   }

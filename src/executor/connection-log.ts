@@ -7,11 +7,17 @@ const logger = getLogger(["taskexe", "broker"]);
 /** Begins to; gives what ends it. */
 export function logConnection(broker: Pick<Broker, "url" | "onConnectionChange">): () => void {
   let awaySince: number | null = null;
-  return broker.onConnectionChange(({ connected, lastError }: ConnectionState) => {
-    if (connected === (awaySince === null)) return;
-    if (!connected) {
+  const warned = new Set<string>();
+  return broker.onConnectionChange(({ state, lastError, warnings }: ConnectionState) => {
+    for (const warning of warnings) {
+      if (!warned.has(warning)) logger.warn("The broker {url}: {warning}", { url: broker.url, warning });
+      warned.add(warning);
+    }
+    const isWell = state === "connected";
+    if (isWell === (awaySince === null)) return;
+    if (!isWell) {
       awaySince = performance.now();
-      logger.warn("The broker {url} is away: {reason}; trying until it is back", {
+      logger.warn(`The broker {url} is ${state}: {reason}; trying until it is back`, {
         url: broker.url,
         reason: lastError ?? "it does not answer",
       });

@@ -55,6 +55,8 @@ const OUTCOMES_PER_SLOT = 4;
 const LEAST_OUTCOMES = 1_000;
 /** How long the last outcomes and the last heartbeat are waited for, in ms. */
 const LAST_WORDS_MS = 5_000;
+/** What an executor is, by how it stands with its broker. */
+const STATES = { connected: "running", away: "disconnected", refusing: "refused" } as const;
 
 export class Executor implements StatusSource {
   readonly #broker: Broker;
@@ -143,7 +145,8 @@ export class Executor implements StatusSource {
   }
 
   readiness(): Readiness {
-    return this.#view.readiness(this.#state(), this.#intake?.idleMs() ?? 0, this.#abandonment.isFull);
+    const idleMs = this.#intake?.idleMs() ?? 0;
+    return this.#view.readiness(this.#state(), idleMs, this.#abandonment.isFull, this.#completion.blockage());
   }
 
   tree(): TreeNode {
@@ -153,7 +156,7 @@ export class Executor implements StatusSource {
   #state(): ExecutorState {
     if (this.#drain.isRequested) return "draining";
     if (!this.#open) return "starting";
-    return this.#broker.connection().connected ? "running" : "disconnected";
+    return STATES[this.#broker.connection().state];
   }
 
   async #serve(services: Nursery): Promise<void> {

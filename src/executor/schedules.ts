@@ -6,7 +6,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { getLogger } from "@logtape/logtape";
-import type { Broker } from "../broker/broker.ts";
+import { type Broker, CallRefusedError } from "../broker/broker.ts";
 import { askStates, nextStep, type RunStates, type Step, stateOf } from "../broker/operations/schedule-runs.ts";
 import type { StoredSchedule } from "../broker/schedules.ts";
 import { sleep } from "../concurrency/index.ts";
@@ -136,7 +136,10 @@ function keyOf({ name, type }: StoredSchedule): string {
   return `${name} ${type}`;
 }
 
-/** Only what is stored can be wrong here, or a definition that was changed: what is put was checked by who put it. */
+/**
+ * What is stored can be wrong here, or a definition that was changed (what is put was checked by who put it), or the
+ * broker refuses this one's queue: the others have theirs.
+ */
 function isOfTheSchedule(error: unknown): error is Error {
-  return [CronError, InvalidTaskError, RangeError, SyntaxError].some((kind) => error instanceof kind);
+  return [CallRefusedError, CronError, InvalidTaskError, RangeError, SyntaxError].some((kind) => error instanceof kind);
 }

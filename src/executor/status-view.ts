@@ -53,7 +53,7 @@ export class StatusView {
   status(state: ExecutorState): ExecutorStatus {
     const { broker, running, tally, options, bootAt } = this.#parts;
     const { rssBytes, heapBytes, maxRssBytes } = runtime.memory();
-    const { connected, lastError } = broker.connection();
+    const connection = broker.connection();
     return {
       name: options.name,
       pid: process.pid,
@@ -73,24 +73,38 @@ export class StatusView {
       pending: this.#queues.reduce((sum, queue) => sum + queue.running, 0),
       lag: this.#queues.reduce((sum, queue) => sum + queue.queued, 0),
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
-      broker: { kind: broker.kind, url: broker.url, connected, last_error: lastError },
+      broker: {
+        kind: broker.kind,
+        url: broker.url,
+        state: connection.state,
+        connected: connection.state === "connected",
+        last_error: connection.lastError,
+        warnings: connection.warnings,
+      },
       queues: this.#queues,
       fleet: this.#fleet.filter(({ name }) => name !== options.name),
     };
   }
 
-  /** @param noSlotLeft - whether tasks that ignore their cancel hold all of them. */
-  readiness(state: ExecutorState, claimIdleMs: number, noSlotLeft: boolean): Readiness {
+  /**
+   * @param noSlotLeft - whether tasks that ignore their cancel hold all of them.
+   * @param unrecorded - why what has ended is not recorded; null where it is.
+   */
+  readiness(state: ExecutorState, claimIdleMs: number, noSlotLeft: boolean, unrecorded: string | null): Readiness {
+    const { state: broker, lastError } = this.#parts.broker.connection();
     switch (state) {
-      case "starting":
-        return { ready: false, reason: "starting: the broker has not answered yet" };
+      case "starting": {
+        const why = broker === "refusing" ? "the broker is refusing" : "the broker has not answered yet";
+        return { ready: false, reason: `starting: ${why}${lastError === null ? "" : `: ${lastError}`}` };
+      }
       case "draining":
         return { ready: false, reason: "draining: nothing is claimed any more" };
-      case "disconnected": {
-        const { lastError } = this.#parts.broker.connection();
+      case "disconnected":
         return { ready: false, reason: `disconnected from the broker: ${lastError ?? "no answer"}` };
-      }
+      case "refused":
+        return { ready: false, reason: `the broker is refusing: ${lastError ?? "it does not say why"}` };
       case "running": {
+        if (unrecorded !== null) return { ready: false, reason: unrecorded };
         if (noSlotLeft) return { ready: false, reason: "tasks that ignore their cancel hold every slot" };
         if (claimIdleMs <= STUCK_MS) return { ready: true };
         const reason = `the claim loop has made no progress for ${Math.round(claimIdleMs / 1000)} s`;

@@ -3,7 +3,8 @@ import type { FleetMember } from "../broker/broker.ts";
 import type { QueueJson } from "../broker/views/queue-view.ts";
 import type { TreeNode } from "../concurrency/index.ts";
 
-export type ExecutorState = "starting" | "running" | "draining" | "disconnected";
+/** `disconnected`: the broker is away; `refused`: it answers, and refuses. */
+export type ExecutorState = "starting" | "running" | "draining" | "disconnected" | "refused";
 
 export interface CurrentTask {
   readonly type: string;
@@ -41,8 +42,12 @@ export interface ExecutorStatus {
   readonly broker: {
     readonly kind: "redis" | "sqlite";
     readonly url: string;
+    readonly state: "connected" | "away" | "refusing";
     readonly connected: boolean;
+    /** Of the present trouble; null while connected. */
     readonly last_error: string | null;
+    /** What is not right though tasks run. */
+    readonly warnings: readonly string[];
   };
   readonly queues: readonly QueueJson[];
   /** The other executors' last heartbeats. */

@@ -137,13 +137,13 @@ test("open waits for a database that is locked, until its signal aborts", () =>
     const scope = openRoot();
     const rejected = assert.rejects(waiting.open(scope.signal), (error) => error === scope.signal.reason);
     await sleep(100, signal);
-    assert.equal(waiting.connection().connected, false);
+    assert.notEqual(waiting.connection().state, "connected");
     assert.match(waiting.connection().lastError ?? "", /locked/);
     scope.cancel();
     await rejected;
     other.close();
     await waiting.open(signal);
-    assert.equal(waiting.connection().connected, true);
+    assert.equal(waiting.connection().state, "connected");
     await waiting.close();
   }));
 
@@ -177,7 +177,7 @@ test("while another process writes, calls wait and the event loop does not", () 
         other.close();
       }
       assert.equal((await enqueue).length, 10);
-      assert.deepEqual(broker.connection(), { connected: true, lastError: null });
+      assert.deepEqual(broker.connection(), { state: "connected", lastError: null, warnings: [] });
       await broker.cancel(batch.map(({ id }) => id));
       return longestMs;
     };
@@ -189,10 +189,10 @@ test("after ten seconds of waiting the call fails, and what was asked has not ha
     const other = runtime.openDatabase(path);
     other.exec("BEGIN IMMEDIATE");
     await assert.rejects(broker.enqueue([task("one")]), BrokerUnavailableError);
-    assert.equal(broker.connection().connected, false);
+    assert.notEqual(broker.connection().state, "connected");
     other.exec("COMMIT");
     other.close();
-    await eventually(30_000, () => broker.connection().connected);
+    await eventually(30_000, () => broker.connection().state === "connected");
     assert.equal(await broker.record("one"), null);
     assert.deepEqual(await broker.enqueue([task("one")]), [{ id: "one", created: true, state: "queued" }]);
   }),
@@ -212,15 +212,15 @@ test("a full disk fails calls, shows in the connection, loses nothing, and heals
       assert.match(error.message, /full/);
       return true;
     });
-    assert.equal(broker.connection().connected, false);
+    assert.notEqual(broker.connection().state, "connected");
     assert.match(broker.connection().lastError ?? "", /full/);
     assert.equal(await broker.record("small"), null, "all or nothing");
     file.sql("PRAGMA max_page_count = 1000000").all();
     // Without a call of ours: the broker tries by itself.
-    await eventually(30_000, () => broker.connection().connected);
+    await eventually(30_000, () => broker.connection().state === "connected");
     assert.deepEqual(
-      states.map(({ connected }) => connected),
-      [false, true],
+      states.map(({ state }) => state),
+      ["refusing", "connected"],
     );
     assert.equal((await broker.enqueue([big]))[0]?.created, true);
     assert.ok((await broker.complete(held.map((delivery) => done(delivery)))).every((one) => one === "recorded"));
@@ -253,7 +253,7 @@ test("closing rejects the calls that are under way, and every later one", () =>
     await assert.rejects(broker.enqueue([task("one")]), BrokerUnavailableError);
     await assert.rejects(broker.record("one"), BrokerUnavailableError);
     await assert.rejects(broker.claim(1, signal), BrokerUnavailableError);
-    assert.equal(broker.connection().connected, false);
+    assert.notEqual(broker.connection().state, "connected");
     await broker.close();
   }));
 

@@ -99,7 +99,7 @@ function forgetful(lost: (call: number) => boolean) {
   const broker: LinesBroker = {
     url: "redis://somewhere:6379/1",
     now: Date.now,
-    connection: () => ({ connected: false, lastError: "the connection was lost" }),
+    connection: () => ({ state: "away", warnings: [], lastError: "the connection was lost" }),
     async enqueue(requests) {
       calls.push(requests.map(({ id }) => id));
       const receipts = requests.map(({ id }) => ({ id, created: !kept.has(id), state: "queued" as const }));

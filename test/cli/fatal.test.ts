@@ -1,6 +1,6 @@
 /**
- * A db in which others meddle: where Redis refuses what an executor must do, it drains, says where it failed and on
- * which key, and ends with 1; where streams are deleted, it makes them again.
+ * A db in which others meddle: where Redis refuses what an executor must do, it says which command, on which key and what
+ * to do, and goes on once that is done; where streams are deleted, it makes them again.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -13,51 +13,63 @@ async function withRedis(use: (place: Place, redis: Awaited<ReturnType<Place["re
 }
 
 describe("an executor whose db is meddled with", () => {
-  test("names the key that is of another type and what to do, and ends with 1", SLOW, async () => {
-    await withRedis(async (place, redis) => {
-      await redis.cli(["set", "te.0.common", "x"]);
-      const { code, stderr } = await place.run(["run", "--broker", redis.url, "--listen", "off"]);
-      assert.equal(code, 1, stderr);
-      assert.match(stderr, /taskexe: executor: Redis refused \w+ on te\.0\.common: WRONGTYPE/);
-      assert.match(stderr, /redis-cli TYPE te\.0\.common/);
-      assert.doesNotMatch(stderr, /\n\s+at /);
-    });
-  });
-
-  test("finishes what runs, tells the path as text and as JSON, and ends with 1", SLOW, async () => {
-    await withRedis(async (place, redis) => {
-      for (const format of ["pretty", "json"]) {
-        const executor = await place.executor(redis.url, {
-          ...{ name: "one", tasks: LEDGER_TASKS, args: ["--log", format] },
-          env: { LEDGER: join(place.folder, "ledger") },
-        });
-        const client = await place.client(redis.url);
-        const id = `slow-${format}`;
-        // It runs until its gate is there, however long all of this takes.
-        const payload = JSON.stringify({ gate: join(place.folder, id) });
-        const enqueue = ["enqueue", "ledger", payload, "--id", id, "--broker", redis.url];
-        assert.equal((await place.run(enqueue)).code, 0);
-        await untilBy(executor, "it runs", async () => (await executor.busySlots()) === 1);
-        await redis.cli(["set", "taskexe:scheduled:common", "x"]);
-        await said(executor, /Draining: \w+ failed/);
-        assert.equal((await client.record(id))?.state, "running");
-        await redis.cli(["del", "taskexe:scheduled:common"]);
-        await place.write({ [id]: "" });
-        assert.equal((await executor.exit).code, 1);
-        assert.equal((await client.record(id))?.state, "done");
-        // Whoever comes across the key first.
-        const told = /executor > (promote|status): Redis refused (a script|\w+) on taskexe:scheduled:common: WRONGTYPE/;
-        const part = told.exec(executor.log())?.[1];
-        assert.ok(part, executor.log());
-        if (format === "json") {
-          const lines = executor.log().trim().split("\n");
-          const fatal = lines.map((line) => JSON.parse(line)).find(({ level }) => level === "fatal");
-          assert.deepEqual(fatal?.path, ["executor", part]);
-        }
+  test(
+    "names the key that is of another type and what to do, from the start, and begins once it is mended",
+    SLOW,
+    async () => {
+      await withRedis(async (place, redis) => {
+        await redis.cli(["set", "te.0.common", "x"]);
+        const executor = await place.executor(redis.url, { ready: false });
+        await said(
+          executor,
+          /is refusing: Redis refused XGROUP on te\.0\.common: WRONGTYPE.*redis-cli TYPE te\.0\.common/,
+        );
+        const { code, body } = await executor.get("/readyz");
+        assert.deepEqual([code, /starting: .*WRONGTYPE/.test(body)], [503, true], body);
+        assert.equal(await redis.cli(["get", "te.0.common"]), "x");
+        await redis.cli(["del", "te.0.common"]);
+        await untilBy(executor, "it is ready", async () => (await executor.get("/readyz")).code === 200);
         assert.doesNotMatch(executor.log(), /\n\s+at /);
-      }
-    });
-  });
+      });
+    },
+  );
+
+  test(
+    "lives through a key of another type that a service meets, says so as text and as JSON, and goes on",
+    SLOW,
+    async () => {
+      await withRedis(async (place, redis) => {
+        for (const format of ["pretty", "json"]) {
+          const executor = await place.executor(redis.url, {
+            ...{ name: `one-${format}`, tasks: LEDGER_TASKS, args: ["--log", format] },
+            env: { LEDGER: join(place.folder, "ledger") },
+          });
+          const client = await place.client(redis.url);
+          const id = `slow-${format}`;
+          // It runs until its gate is there, however long all of this takes.
+          const payload = JSON.stringify({ gate: join(place.folder, id) });
+          const enqueue = ["enqueue", "ledger", payload, "--id", id, "--broker", redis.url];
+          assert.equal((await place.run(enqueue)).code, 0);
+          await untilBy(executor, "it runs", async () => (await executor.busySlots()) === 1);
+          await redis.cli(["set", "taskexe:scheduled:common", "x"]);
+          const told = /is refusing: Redis refused a script on taskexe:scheduled:common: WRONGTYPE/;
+          await said(executor, told);
+          assert.equal((await executor.get("/readyz")).code, 503);
+          if (format === "json") {
+            const lines = executor.log().trim().split("\n");
+            const warned = lines.map((line) => JSON.parse(line)).find(({ level }) => level === "warn");
+            assert.match(warned?.message ?? "", told);
+          }
+          await place.write({ [id]: "" });
+          await untilBy(executor, "it is done", async () => (await client.record(id))?.state === "done");
+          await redis.cli(["del", "taskexe:scheduled:common"]);
+          await untilBy(executor, "it is ready", async () => (await executor.get("/readyz")).code === 200);
+          assert.doesNotMatch(executor.log(), /\n\s+at /);
+          await executor.end();
+        }
+      });
+    },
+  );
 
   test("goes on where its streams, or all of the db, are deleted under it", SLOW, async () => {
     await withRedis(async (place, redis) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
 import { Redis } from "ioredis";
-import { RIGHTS } from "../../src/cli/redis-refusal.ts";
+import { RIGHTS } from "../../src/broker/redis/advice.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../support/redis-server.ts";
 import { Bench, type Running, until } from "./program.ts";
 
@@ -126,13 +126,17 @@ test("every one of the advised rights is needed: without it something is refused
   }
 });
 
-test("a transaction that was refused names the command, the key and the right that lacks", async () => {
-  const { broker } = await serverFor(RIGHTS);
-  const { code, stderr } = await bench.run(["run", "--listen", "off", "--name", "mine", "--broker", broker]);
-  assert.equal(code, 1);
-  assert.match(stderr, /Redis refused ZADD on mine: NOPERM this user has no permissions to access one of the keys/);
-  assert.deepEqual(rulesOf(stderr), [...RIGHTS, "~mine"]);
-  assert.doesNotMatch(stderr, /EXECABORT/);
+test("a transaction that was refused names the command, the key and the right that lacks, and heals with it", async () => {
+  const { admin, broker } = await serverFor(RIGHTS);
+  const executor = bench.start(["run", "--listen", "off", "--name", "mine", "--broker", broker]);
+  await executor.says(
+    /Redis refused ZADD on mine: NOPERM this user has no permissions to access one of the keys.*~mine/,
+  );
+  assert.deepEqual(rulesOf(executor.output().replace("; trying", " (trying")), [...RIGHTS, "~mine"]);
+  assert.doesNotMatch(executor.output(), /EXECABORT/);
+  await admin.call("ACL", "SETUSER", "worker", ...rulesOf(executor.output().replace("; trying", " (trying")));
+  await executor.says(/The broker is back after/);
+  await stop(executor);
 });
 
 test("a script that was refused gives the same advice, and a wrong password tells where it is written", async () => {

@@ -55,10 +55,10 @@ test("what Redis refuses is told with the command, the keys and what to do", () 
 test("a refused transaction is told by what was refused in it, or by where to look where that is not known", () => {
   const refusal = (message: string, name: string, args: unknown[], previousErrors?: Error[]) =>
     Object.assign(new Error(message), { name: "ReplyError", command: { name, args }, previousErrors });
-  const cause = refusal("OOM command not allowed", "zadd", ["task_executor_a", 1, "{}"]);
+  const cause = refusal("ERR not allowed", "zadd", ["task_executor_a", 1, "{}"]);
   const aborted = "EXECABORT Transaction discarded because of previous errors.";
   assert.deepEqual(describe(refusal(aborted, "exec", [], [cause])), [
-    "Redis refused ZADD on task_executor_a: OOM command not allowed",
+    "Redis refused ZADD on task_executor_a: ERR not allowed",
   ]);
   assert.deepEqual(describe(refusal(aborted, "exec", [])), [
     `Redis refused EXEC: ${aborted}`,

@@ -53,7 +53,7 @@ test("a broker that stays away ends the wait after 30 s, and the id of the task 
   let asked = 0;
   const broker = {
     url: "redis://somewhere:6379/1",
-    connection: () => ({ connected: false, lastError: "connect ECONNREFUSED" }),
+    connection: () => ({ state: "away" as const, warnings: [], lastError: "connect ECONNREFUSED" }),
     now: Date.now,
     paused: async () => [],
     fleet: async () => [],

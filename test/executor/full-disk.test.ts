@@ -39,19 +39,22 @@ test("a full disk costs no task: it is told, and everything is recorded once the
       const ended = countById(fleet.ledger(), "end");
       return running.every((id) => ended.has(id));
     });
-    // At one time: a use of the disk that needs no room tells the executor for a moment that it works.
     await until("the executor says that the disk is full, wherever it is asked", 10_000, async () => {
       const { state, broker: said } = await executor.status();
       const { code, body } = await executor.get("/readyz");
-      const isSaid = state === "disconnected" && !said.connected && /full/.test(said.last_error ?? "");
+      const isSaid = state === "refused" && said.state === "refusing" && /full/.test(said.last_error ?? "");
       return isSaid && code === 503 && body.includes("full");
     });
     await assert.rejects(client.enqueue(ledgerTasks(100, {}, "refused")), /tasks\.db does not work just now: .*full/);
+    // A use of the disk that needs no room goes through all the while, and must not say that it works.
+    for (let looks = 0; looks < 50; looks++) assert.equal((await executor.get("/readyz")).code, 503);
 
     await rm(filler);
     await until("all are done", 20_000, async () => (await notDoneOnce(client, [...running, ...waiting])).length === 0);
     await until("it is ready again", 10_000, async () => (await executor.get("/readyz")).code === 200);
     await until("each is counted", 10_000, async () => (await executor.status()).done >= 50);
+    await until("the log says that it is over", 10_000, () => /is back after/.test(executor.log()));
+    assert.equal(executor.log().match(/is refusing|is back|is away/g)?.length, 2, executor.log());
     const { done, lost } = await executor.status();
     assert.deepEqual({ done, lost }, { done: 50, lost: 0 });
     assert.equal([...countById(fleet.ledger(), "start").values()].filter((times) => times > 1).length, 0);

@@ -29,7 +29,14 @@ export const STATUS: ExecutorStatus = {
   pending: 1,
   lag: 2,
   memory: { rss_bytes: 50_000_000, heap_bytes: 5_000_000, max_rss_bytes: 60_000_000 },
-  broker: { kind: "redis", url: "redis://127.0.0.1:6379/1", connected: true, last_error: null },
+  broker: {
+    kind: "redis",
+    url: "redis://127.0.0.1:6379/1",
+    state: "connected",
+    connected: true,
+    last_error: null,
+    warnings: [],
+  },
   queues: [{ name: "common", queued: 2, running: 1, scheduled: 0, dead: 0, done: 7, cancelled: 0, paused: false }],
   fleet: [],
 };

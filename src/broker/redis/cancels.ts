@@ -32,14 +32,14 @@ export class RedisCancels {
   constructor(connections: RedisConnections, now: () => number) {
     this.#connections = connections;
     this.#now = now;
-  }
-
-  /** Subscribes to the push; ioredis subscribes again after each reconnect. */
-  async subscribe(): Promise<void> {
-    this.#connections.subscriber.on("message", (_channel: string, text: string) => {
+    connections.subscriber.on("message", (_channel: string, text: string) => {
       const ids = readIds(text);
       if (ids.length > 0) for (const listener of this.#listeners) listener(ids);
     });
+  }
+
+  /** Subscribes to the push, and again after each reconnect. */
+  async subscribe(): Promise<void> {
     await this.#connections.subscribe(CANCEL_CHANNEL);
   }
 

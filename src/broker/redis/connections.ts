@@ -4,13 +4,17 @@
  * They reconnect by themselves for ever. Nothing is resent behind our back (a repeated XADD would be a second task)
  * and nothing waits in a hidden queue while Redis is away: a command then fails at once as BrokerUnavailableError,
  * and so does every command whose reply was still to come when its connection was lost.
- * A hung server (it accepts, but does not answer) counts as away after `SOCKET_TIMEOUT_MS`.
+ * A hung server (it accepts, but does not answer) counts as away after `SOCKET_TIMEOUT_MS`. One that is no master any
+ * more loses all of them at once, since it would keep them open: behind the same address there may be another by now.
  */
 import { type ChainableCommander, Redis, type RedisOptions } from "ioredis";
-import { abortable } from "../../concurrency/index.ts";
-import { BrokerUnavailableError, type ConnectionState } from "../broker.ts";
-import { awayError, isRefusal } from "./away.ts";
+import { abortable, type CancelScope, openRoot, sleep, systemClock } from "../../concurrency/index.ts";
+import { BrokerRefusedError, BrokerUnavailableError, type ConnectionState } from "../broker.ts";
+import { withAdvice } from "./advice.ts";
+import { causeOf, isAnswer, isServerRefusal, kindOfAnswer, unavailableError } from "./answers.ts";
+import { PROBE_KEY } from "./keys.ts";
 import { RedisLine } from "./redis-line.ts";
+import { LOST, RedisStanding } from "./standing.ts";
 
 /** How long a connection with a command under way may stay silent, in ms. */
 const SOCKET_TIMEOUT_MS = 3_000;
@@ -18,9 +22,11 @@ const SOCKET_TIMEOUT_MS = 3_000;
 export const BLOCK_MS = 2_000;
 /** The longest pause between two attempts to connect, in ms. */
 const MAX_RETRY_MS = 1_000;
-
-/** What is told where a connection ended without saying why. */
-const LOST = "the connection was lost";
+/** Between two looks whether writes are refused, in ms: while they are, and else. */
+const PROBE_MS = 200;
+const PROBE_WELL_MS = 1_000;
+/** How often the connections to a server that is no master are dropped at most, in ms. */
+const DROP_EVERY_MS = 1_000;
 
 /** ioredis' words for a command that came too late for its connection: why that ended was told before. */
 const UNSENT = /^Stream isn't writeable/;
@@ -41,11 +47,19 @@ export class RedisConnections {
   readonly reader: RedisLine;
   /** Claims that do not block, and completions. */
   readonly hot: RedisLine;
-  #lastError: string | null = null;
+  readonly standing = new RedisStanding();
+  /** What ends the looks whether a refusal is over. */
+  readonly #root: CancelScope = openRoot();
+  #isProbing = false;
+  #droppedAt = Number.NEGATIVE_INFINITY;
+  /** Why the last connection was lost. */
+  #lastLoss: string | null = null;
   #closed = false;
-  #connected = false;
-  readonly #listeners = new Set<(state: ConnectionState) => void>();
+  /** Whether all four are needed, or only that of the commands. */
+  #claims = false;
+  readonly #all: readonly Redis[];
   readonly #channels = new Set<string>();
+  #undoRetry: () => void = () => {};
 
   constructor(options: RedisOptions, name: string) {
     const common: RedisOptions & { readonly replyMapping: "legacy" } = {
@@ -58,45 +72,53 @@ export class RedisConnections {
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
       enableOfflineQueue: false,
+      // A server that loads its data says so to every command; ioredis would wait for it in silence, 10 s at a time.
+      enableReadyCheck: false,
       connectTimeout: 5_000,
       retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), MAX_RETRY_MS),
     };
     const asking = { ...common, socketTimeout: SOCKET_TIMEOUT_MS };
     this.commands = new Redis(asking);
     const [reader, hot] = [new Redis({ ...asking, protocol: 2 }), new Redis({ ...asking, protocol: 2 })];
-    this.reader = new RedisLine(reader, SOCKET_TIMEOUT_MS + BLOCK_MS);
-    this.hot = new RedisLine(hot, SOCKET_TIMEOUT_MS);
+    const line = { changed: () => this.#changed(), refused: (error: Error) => this.#failed(error) };
+    this.reader = new RedisLine(reader, SOCKET_TIMEOUT_MS + BLOCK_MS, line);
+    this.hot = new RedisLine(hot, SOCKET_TIMEOUT_MS, line);
     // ioredis does not await its own subscribing again: where that fails, nobody would catch it.
     this.subscriber = new Redis({ ...common, autoResubscribe: false });
     this.subscriber.on("ready", () => this.#subscribeAgain());
-    for (const redis of [this.commands, this.subscriber, reader, hot]) {
+    this.#all = [this.commands, this.subscriber, reader, hot];
+    for (const redis of this.#all) {
       redis.on("error", (error: unknown) => {
         this.#failed(error);
         // ioredis would go on, in db 0.
-        if (isRefusedSelect(error)) redis.disconnect(true);
+        if (isRefusedSelect(error)) redis.stream.destroy();
       });
     }
-    this.commands.on("ready", () => this.#changed());
-    this.commands.on("close", () => this.#changed());
+    for (const redis of [this.commands, this.subscriber]) {
+      redis.on("ready", () => this.#changed());
+      redis.on("close", () => this.#changed());
+    }
   }
 
   state(): ConnectionState {
-    return { connected: this.#connected, lastError: this.#lastError };
+    return this.standing.state;
   }
 
   onChange(listener: (state: ConnectionState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.standing.onChange(listener);
   }
 
   /** Connects and waits until commands go through, and, for who claims, all else; the signal ends the wait. */
   async open(claims: boolean, signal: AbortSignal): Promise<void> {
+    this.#claims = claims;
+    if (claims) this.watchRefusals();
     const wanted = claims ? [this.commands, this.subscriber] : [this.commands];
     const lines = claims ? [this.reader, this.hot] : [];
     await Promise.all([
       ...wanted.map((redis) => abortable(ready(redis), signal)),
       ...lines.map((line) => line.opened(signal)),
     ]);
+    this.#changed();
   }
 
   /**
@@ -121,9 +143,11 @@ export class RedisConnections {
 
   close(): void {
     this.#closed = true;
+    this.#root.cancel("closed");
+    this.#undoRetry();
     for (const redis of [this.commands, this.subscriber]) redis.disconnect();
     for (const line of [this.reader, this.hot]) line.close();
-    this.#listeners.clear();
+    this.standing.close();
   }
 
   /** Runs a command; every failure that is a matter of the connection comes out as BrokerUnavailableError. */
@@ -135,40 +159,100 @@ export class RedisConnections {
     }
   }
 
-  /** The error to throw in place of what ioredis gave; answers of Redis that are our own fault stay as they are. */
+  /**
+   * The error to throw in place of what ioredis gave: BrokerRefusedError where the server refuses to serve at all (noted,
+   * and looked after until it is over), BrokerUnavailableError where the connection is the matter. An answer about the
+   * command alone stays as it is.
+   */
   translate(error: unknown): unknown {
-    if (!(error instanceof Error)) return error;
+    if (!(error instanceof Error) || error instanceof BrokerUnavailableError) return error;
     const message = causeOf(error);
-    if (isRefusal(error, message)) return error;
-    if (error instanceof BrokerUnavailableError) return error;
-    this.#lastError ??= error.name === "MaxRetriesPerRequestError" ? LOST : message;
-    return new BrokerUnavailableError(`Redis is not available: ${this.#lastError}`, { cause: error });
+    if (isServerRefusal(error, message)) return this.#refused(message, error);
+    if (isAnswer(error)) return error;
+    this.#lastLoss ??= error.name === "MaxRetriesPerRequestError" ? LOST : message;
+    return new BrokerUnavailableError(`Redis is not available: ${this.#lastLoss}`, { cause: error });
+  }
+
+  /** Looks from now on whether writes are refused: as long as some are, and always for who claims. */
+  watchRefusals(): void {
+    if (this.#isProbing || this.#closed) return;
+    this.#isProbing = true;
+    // It ends when this is closed; what it throws then is only that.
+    this.#probe().then(undefined, () => undefined);
+  }
+
+  #refused(message: string, cause: Error): BrokerRefusedError {
+    const reason = withAdvice(message);
+    this.standing.refused(reason);
+    if (kindOfAnswer(message) === "elsewhere") this.#drop();
+    this.watchRefusals();
+    return new BrokerRefusedError(`Redis refuses: ${reason}`, { cause });
+  }
+
+  /** Loses every connection, so that the address is asked anew who is there. */
+  #drop(): void {
+    const now = performance.now();
+    if (this.#closed || now - this.#droppedAt < DROP_EVERY_MS) return;
+    this.#droppedAt = now;
+    for (const redis of this.#all) if (redis.status === "ready" || redis.status === "connect") redis.stream.destroy();
+  }
+
+  async #probe(): Promise<void> {
+    let probedAt = 0;
+    while (this.#claims || this.standing.isRefused) {
+      await sleep(PROBE_MS, this.#root.signal);
+      const isDue = this.standing.isRefused || performance.now() - probedAt >= PROBE_WELL_MS;
+      if (!isDue || !isReady(this.commands)) continue;
+      probedAt = performance.now();
+      try {
+        // Refused as any write is, and changes nothing: the key is never there.
+        await this.run((redis) => redis.set(PROBE_KEY, "", "XX"));
+        this.standing.serverDone();
+      } catch (error) {
+        // One that may not be made shows nothing; what else is asked does.
+        if (!(error instanceof BrokerUnavailableError)) this.standing.serverDone();
+      }
+      this.standing.settle();
+    }
+    this.#isProbing = false;
   }
 
   #subscribeAgain(): void {
     const channels = [...this.#channels];
     if (channels.length === 0) return;
-    this.subscriber.subscribe(...channels).then(undefined, (error: unknown) => this.#failed(error));
+    const subscribed = (): void => this.standing.dutyDone("cancels by push");
+    this.subscriber.subscribe(...channels).then(subscribed, (error: unknown) => {
+      if (error instanceof Error && isAnswer(error)) {
+        this.standing.dutyRefused("cancels by push", withAdvice(error.message));
+        this.watchRefusals();
+      }
+      // What is not subscribed to would never come: another connection tries again.
+      const { stream } = this.subscriber;
+      this.#undoRetry = systemClock.schedule(systemClock.now() + MAX_RETRY_MS, () => stream.destroy(), false);
+    });
   }
 
+  /** A connection could not be opened, or was lost. */
   #failed(error: unknown): void {
     if (error instanceof Error && UNSENT.test(error.message)) return;
-    this.#lastError = error instanceof Error ? describe(error) : String(error);
-    if (!this.#connected) this.#tell();
+    const refused = error instanceof Error && isAnswer(error);
+    const reason = error instanceof Error ? describe(error) : String(error);
+    this.#lastLoss = refused ? withAdvice(reason) : reason;
+    if (!this.#closed) this.standing.notOpened(this.#lastLoss, refused);
   }
 
   #changed(): void {
-    const connected = this.commands.status === "ready";
-    if (connected === this.#connected || this.#closed) return;
-    this.#connected = connected;
-    if (!connected) this.#lastError ??= LOST;
-    if (connected) this.#lastError = null;
-    this.#tell();
-  }
-
-  #tell(): void {
-    const state = this.state();
-    for (const listener of this.#listeners) listener(state);
+    if (this.#closed) return;
+    const lines = [this.reader, this.hot];
+    const isOpen =
+      isReady(this.commands) && (!this.#claims || (isReady(this.subscriber) && lines.every((line) => line.isOpen)));
+    if (!isOpen) {
+      this.#lastLoss ??= LOST;
+      this.standing.shut();
+      return;
+    }
+    this.#lastLoss = null;
+    this.standing.opened();
   }
 }
 
@@ -178,25 +262,28 @@ export class RedisConnections {
  */
 export async function execute(pipeline: ChainableCommander): Promise<[error: Error | null, reply: unknown][]> {
   const replies = (await pipeline.exec()) ?? [];
-  const away = awayError(replies);
+  const away = unavailableError(replies);
   if (away !== null) throw away;
   return replies;
 }
 
 /** Resolves when the connection is ready; ioredis goes on trying by itself after a failed attempt. */
 function ready(redis: Redis): Promise<void> {
-  if (redis.status === "ready") return Promise.resolve();
+  if (isReady(redis)) return Promise.resolve();
   return new Promise((resolve) => {
-    redis.once("ready", () => resolve());
+    const look = (): void => {
+      if (!isReady(redis)) return;
+      redis.off("ready", look);
+      resolve();
+    };
+    redis.on("ready", look);
     if (redis.status === "wait") redis.connect().then(undefined, () => undefined);
   });
 }
 
-/** What Redis said. That a transaction was discarded says nothing: one of its commands had been refused, and why. */
-function causeOf(error: Error): string {
-  const refused: unknown = "previousErrors" in error ? error.previousErrors : undefined;
-  const [first]: unknown[] = Array.isArray(refused) ? refused : [];
-  return first instanceof Error ? first.message : error.message;
+/** One that was dropped calls itself ready until its socket has told that it is closed. */
+function isReady(redis: Redis): boolean {
+  return redis.status === "ready" && !redis.stream.destroyed;
 }
 
 /** Whether Redis refused the db: there are fewer, or the user may not select it. */

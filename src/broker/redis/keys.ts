@@ -28,7 +28,8 @@ export const CANCEL_CHANNEL = "taskexe:cancel";
 export const CANCELLED_KEY = "taskexe:marked-cancelled";
 /** Of the errors of a task's attempts each has a field in its record, by its number from 1. */
 export const ERROR_FIELD = "error:";
-
+/** Never there: a write to it, only if it is there, shows whether writes are refused. */
+export const PROBE_KEY = "taskexe:probe";
 /** The prefix of the hash records. */
 export const RECORD_PREFIX = "taskexe:task:";
 

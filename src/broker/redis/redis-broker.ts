@@ -29,6 +29,7 @@ import { RedisCancels } from "./cancels.ts";
 import { RedisClock } from "./clock.ts";
 import { RedisCompletion } from "./completion.ts";
 import { RedisConnections } from "./connections.ts";
+import { RedisDuties } from "./duties.ts";
 import { RedisFleet } from "./fleet.ts";
 import { RedisIntake, streamsOf } from "./intake.ts";
 import { RedisLeases } from "./leases.ts";
@@ -37,6 +38,7 @@ import { RedisPauses } from "./pauses.ts";
 import { RedisQueues } from "./queues.ts";
 import { RedisRecords } from "./records.ts";
 import { RedisSchedules } from "./schedules.ts";
+import { RedisServerFacts } from "./server-facts.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
 import { RedisWire } from "./wire.ts";
 
@@ -65,6 +67,8 @@ export class RedisBroker implements Broker {
   readonly #schedules: RedisSchedules;
   readonly #name: string;
   readonly #clock: RedisClock;
+  readonly #duties: RedisDuties;
+  readonly #server: RedisServerFacts;
 
   /** @throws BrokerUrlError when the address cannot be read. */
   constructor(url: string, options: BrokerOptions) {
@@ -78,10 +82,12 @@ export class RedisBroker implements Broker {
     const heartbeatTimeoutMs = options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS;
     this.#connections = new RedisConnections(address.options, this.#name);
     this.#clock = new RedisClock(this.#connections);
+    this.#server = new RedisServerFacts(this.#connections, this.url);
     const wire = new RedisWire(this.#connections);
     this.#pauses = new RedisPauses(this.#connections);
     this.#intake = new RedisIntake(this.#connections, wire, this.#name, streams, this.#pauses);
     this.#completion = new RedisCompletion(this.#connections, wire, this.#name, options.leaseMs, now);
+    this.#duties = new RedisDuties(this.#connections, options.executor !== null, () => this.#intake.createGroups());
     this.#fleet = new RedisFleet(this.#connections, this.#name, heartbeatTimeoutMs, now);
     this.#leases = new RedisLeases({
       connections: this.#connections,
@@ -111,9 +117,15 @@ export class RedisBroker implements Broker {
     return this.#clock.now();
   }
 
+  /** @throws (rejects) BrokerUnfitError where the server is too old. */
   async open(signal: AbortSignal): Promise<void> {
     const claims = this.#options.executor !== null;
+    await this.#duties.untilDone("open", () => this.#open(claims, signal), signal);
+  }
+
+  async #open(claims: boolean, signal: AbortSignal): Promise<void> {
     await this.#connections.open(claims, signal);
+    await this.#server.loaded(signal);
     await this.#clock.read();
     if (!claims) return;
     await this.#intake.createGroups();
@@ -132,9 +144,11 @@ export class RedisBroker implements Broker {
   async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
     this.#mustBeExecutor();
     try {
-      const taken = await this.#intake.claim(max, signal);
-      if (this.#intake.hasUnwanted) await this.#handBackSurplus(false);
-      return taken;
+      return await this.#duties.do("claim", async () => {
+        const taken = await this.#intake.claim(max, signal);
+        if (this.#intake.hasUnwanted) await this.#handBackSurplus(false);
+        return taken;
+      });
     } catch (error) {
       await this.#handBackSurplus(true);
       throw error;
@@ -144,32 +158,38 @@ export class RedisBroker implements Broker {
   async recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
     this.#mustBeExecutor();
     this.#connections.mustHaveLines();
-    return this.#withoutPaused(await this.#leases.recover(known, max));
+    return this.#duties.do("recover", async () => this.#withoutPaused(await this.#leases.recover(known, max)));
   }
 
   renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
-    return this.#leases.renew(deliveries);
+    return this.#duties.do("renew", () => this.#leases.renew(deliveries));
   }
 
-  async complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
-    if (this.#clock.hasStepped) await this.#clock.read();
-    return this.#completion.complete(outcomes);
+  complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
+    return this.#duties.do("complete", async () => {
+      if (this.#clock.hasStepped) await this.#clock.read();
+      return this.#completion.complete(outcomes);
+    });
   }
 
   release(deliveries: readonly Delivery[]): Promise<void> {
-    return this.#leases.release(deliveries);
+    return this.#duties.do("release", () => this.#leases.release(deliveries));
   }
 
   async reclaim(max: number): Promise<Delivery[]> {
     this.#mustBeExecutor();
-    await this.#handBackSurplus(false);
-    return this.#withoutPaused(await this.#leases.reclaim(max));
+    return this.#duties.do("reclaim", async () => {
+      await this.#handBackSurplus(false);
+      return this.#withoutPaused(await this.#leases.reclaim(max));
+    });
   }
 
-  async promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
-    if (this.#clock.hasStepped) await this.#clock.read();
-    await this.#pauses.unparkResumed();
-    return this.#queues.promote(max);
+  promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
+    return this.#duties.do("promote", async () => {
+      if (this.#clock.hasStepped) await this.#clock.read();
+      await this.#pauses.unparkResumed();
+      return this.#queues.promote(max);
+    });
   }
 
   cancel(ids: readonly string[]): Promise<CancelReceipt[]> {
@@ -177,7 +197,7 @@ export class RedisBroker implements Broker {
   }
 
   cancelled(ids: readonly string[]): Promise<string[]> {
-    return this.#cancels.flagged(ids);
+    return this.#duties.do("cancels", () => this.#cancels.flagged(ids));
   }
 
   onCancel(listener: (ids: readonly string[]) => void): () => void {
@@ -185,7 +205,7 @@ export class RedisBroker implements Broker {
   }
 
   writeProgress(writes: readonly ProgressWrite[]): Promise<void> {
-    return this.#records.writeProgress(writes, this.#name);
+    return this.#duties.do("progress", () => this.#records.writeProgress(writes, this.#name));
   }
 
   record(id: string): Promise<TaskRecord | null> {
@@ -193,11 +213,11 @@ export class RedisBroker implements Broker {
   }
 
   counts(): Promise<QueueCounts[]> {
-    return this.#queues.counts();
+    return this.#duties.do("counts", () => this.#queues.counts());
   }
 
   backlog(): Promise<Backlog> {
-    return this.#queues.backlog();
+    return this.#duties.do("counts", () => this.#queues.backlog());
   }
 
   list(query: ListQuery): Promise<ListPage> {
@@ -228,9 +248,11 @@ export class RedisBroker implements Broker {
     return this.#pauses.isTypePaused(type);
   }
 
-  async schedules(): Promise<StoredSchedule[]> {
-    if (this.#clock.hasStepped) await this.#clock.read();
-    return this.#schedules.list();
+  schedules(): Promise<StoredSchedule[]> {
+    return this.#duties.do("schedules", async () => {
+      if (this.#clock.hasStepped) await this.#clock.read();
+      return this.#schedules.list();
+    });
   }
 
   async schedule(name: string): Promise<StoredSchedule | null> {
@@ -239,7 +261,7 @@ export class RedisBroker implements Broker {
   }
 
   changeSchedule(change: ScheduleChange): Promise<ScheduleChanged> {
-    return this.#schedules.change(change);
+    return this.#duties.try(() => this.#schedules.change(change));
   }
 
   removeSchedule(name: string): Promise<boolean> {
@@ -247,55 +269,55 @@ export class RedisBroker implements Broker {
   }
 
   states(ids: readonly string[]): Promise<(TaskState | null)[]> {
-    return this.#schedules.states(ids);
+    return this.#duties.do("schedules", () => this.#schedules.states(ids));
   }
 
   appendLogs(logs: readonly { readonly id: string; readonly lines: readonly LogLine[] }[]): Promise<void> {
-    return appendLogs(this.#connections, logs);
+    return this.#duties.do("task logs", () => appendLogs(this.#connections, logs));
   }
 
   logs(id: string): Promise<LogLine[]> {
     return readLogs(this.#connections, id);
   }
 
-  async beat(json: string): Promise<void> {
-    await this.#clock.read();
-    await this.#fleet.beat(json);
+  beat(json: string): Promise<void> {
+    return this.#duties.do("beat", async () => {
+      await this.#clock.read();
+      await this.#server.read();
+      await this.#fleet.beat(json);
+    });
   }
 
   leave(json: string): Promise<void> {
-    return this.#fleet.leave(json);
+    return this.#duties.do("leave", () => this.#fleet.leave(json));
   }
 
   fleet(): Promise<FleetMember[]> {
-    return this.#fleet.members();
+    return this.#duties.do("fleet", () => this.#fleet.members());
   }
 
   lock(): Promise<boolean> {
-    return this.#fleet.lock();
+    return this.#duties.do("clean-up", () => this.#fleet.lock());
   }
 
   unlock(): Promise<void> {
-    return this.#fleet.unlock();
+    return this.#duties.do("clean-up", () => this.#fleet.unlock());
   }
 
-  async clean(): Promise<CleanReport> {
-    if (this.#clock.hasStepped) await this.#clock.read();
-    const removed = await this.#fleet.expel();
-    const { queues, deadLimit, deadRetentionMs } = this.#options;
-    await this.#cancels.forgetOld(queues);
-    const purged = await this.#records.purge(
-      queues,
-      deadLimit ?? DEFAULT_DEAD_LIMIT,
-      deadRetentionMs ?? DEFAULT_DEAD_RETENTION_MS,
-    );
-    return { removed, purged };
+  clean(): Promise<CleanReport> {
+    return this.#duties.do("clean-up", async () => {
+      if (this.#clock.hasStepped) await this.#clock.read();
+      const removed = await this.#fleet.expel();
+      const { queues, deadLimit = DEFAULT_DEAD_LIMIT, deadRetentionMs = DEFAULT_DEAD_RETENTION_MS } = this.#options;
+      await this.#cancels.forgetOld(queues);
+      return { removed, purged: await this.#records.purge(queues, deadLimit, deadRetentionMs) };
+    });
   }
 
   async #handBackSurplus(all: boolean): Promise<void> {
     const surplus = this.#intake.takeSurplus(all);
     // Away just now: the lease of what could not be handed back runs out by itself.
-    if (surplus.length > 0 && this.connection().connected) await this.#leases.release(surplus);
+    if (surplus.length > 0 && this.connection().state === "connected") await this.#leases.release(surplus);
   }
 
   /** What came back by itself to a queue that is paused goes behind what waits there. */

@@ -4,8 +4,8 @@
  * goes, every batch that is not answered whole fails.
  */
 import type { Redis } from "ioredis";
-import { Latch } from "../../concurrency/index.ts";
-import { awayError, isRefusal } from "./away.ts";
+import { Latch, systemClock } from "../../concurrency/index.ts";
+import { isAnswer, isServerRefusal, unavailableError } from "./answers.ts";
 import type { CommandBatch } from "./command-batch.ts";
 import { ReplyDecoder, ReplyError } from "./reply-decoder.ts";
 
@@ -20,31 +20,41 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+/** Between two tries where Redis refuses what a line needs, in ms. */
+const RETRY_MS = 1_000;
+
+/** Who wants to know about a line. */
+export interface LineObserver {
+  /** It was opened, or lost. */
+  changed(): void;
+  /** Redis refused what it needs; it is asked again. */
+  refused(error: Error): void;
+}
+
+const NOBODY: LineObserver = { changed() {}, refused() {} };
+
 export class RedisLine {
   readonly #redis: Redis;
   readonly #quietMs: number;
+  readonly #observer: LineObserver;
   #socket: Redis["stream"] | null = null;
   #id = 0;
   /** Why Redis refused what the line needs. */
   #refused: Error | null = null;
+  #undoRetry: () => void = () => {};
   #waiting: Waiter[] = [];
   #opened = new Latch();
 
   /**
    * @param redis - one that speaks RESP 2 and is used by nobody else; its own timeouts hold until the line is open.
    * @param quietMs - how long the server may keep silent while an answer is due, in ms; then it counts as away.
+   * @param observer - is told when it opens, is lost, or is refused.
    */
-  constructor(redis: Redis, quietMs: number) {
+  constructor(redis: Redis, quietMs: number, observer: LineObserver = NOBODY) {
     this.#redis = redis;
     this.#quietMs = quietMs;
-    redis.on("ready", () => {
-      const { stream } = redis;
-      // Behind its answer nothing is on the way that ioredis has asked for.
-      redis.client("ID").then(
-        (id) => this.#take(stream, id),
-        (error: Error) => this.#refuse(error, stream),
-      );
-    });
+    this.#observer = observer;
+    redis.on("ready", () => this.#ask(redis.stream));
   }
 
   /** Whether batches can be sent. */
@@ -72,7 +82,7 @@ export class RedisLine {
 
   /**
    * @returns the replies, in order; an error that is Redis' answer to one command stands in its place.
-   * @throws (rejects) Error when the connection is lost before all are answered, or is not there; the answer "not now".
+   * @throws (rejects) Error when the connection is lost before all are answered, or is not there; what the server refuses to all.
    */
   send(batch: CommandBatch): Promise<readonly Reply[]> {
     const socket = this.#socket;
@@ -90,18 +100,33 @@ export class RedisLine {
   }
 
   close(): void {
+    this.#undoRetry();
     this.#redis.disconnect();
     this.#lost();
   }
 
+  #ask(socket: Redis["stream"]): void {
+    if (socket !== this.#redis.stream || socket.destroyed) return;
+    // Behind its answer nothing is on the way that ioredis has asked for.
+    this.#redis.client("ID").then(
+      (id) => this.#take(socket, id),
+      (error: Error) => this.#refuse(error, socket),
+    );
+  }
+
   #refuse(error: Error, socket: Redis["stream"]): void {
-    if (!isRefusal(error)) {
-      // Not now, or lost before the answer: another one is opened.
+    if (!isAnswer(error)) {
+      // Lost before the answer: another one is opened.
       socket.destroy();
       return;
     }
-    this.#refused = error;
-    this.#opened.set();
+    this.#observer.refused(error);
+    if (!isServerRefusal(error)) {
+      this.#refused = error;
+      this.#opened.set();
+    }
+    // One that is another connection's by then asks nothing.
+    this.#undoRetry = systemClock.schedule(systemClock.now() + RETRY_MS, () => this.#ask(socket), false);
   }
 
   #take(socket: Redis["stream"], id: number): void {
@@ -128,6 +153,7 @@ export class RedisLine {
     socket.setTimeout(this.#quietMs);
     this.#socket = socket;
     this.#opened.set();
+    this.#observer.changed();
   }
 
   #answer(reply: unknown): void {
@@ -136,7 +162,7 @@ export class RedisLine {
     waiter.replies.push(reply instanceof ReplyError ? [reply, null] : [null, reply]);
     if (waiter.replies.length < waiter.size) return;
     this.#waiting.shift();
-    const away = awayError(waiter.replies);
+    const away = unavailableError(waiter.replies);
     if (away === null) waiter.resolve(waiter.replies);
     else waiter.reject(away);
   }
@@ -147,6 +173,7 @@ export class RedisLine {
     this.#opened = new Latch();
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.#observer.changed();
     for (const { reject } of waiting) reject(new Error("the connection was lost"));
   }
 }

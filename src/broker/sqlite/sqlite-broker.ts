@@ -42,7 +42,7 @@ import { SqlitePauses } from "./pauses.ts";
 import { enqueue, promote } from "./queue-entry.ts";
 import { recordOf } from "./rows.ts";
 import { changeSchedule, removeSchedule, scheduleNamed, schedules, statesOf } from "./schedules.ts";
-import { isUnavailable, messageOf } from "./sqlite-errors.ts";
+import { isUnavailable, messageOf, reasonOf, stateOf } from "./sqlite-errors.ts";
 import { Store } from "./store.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
 import { Watcher } from "./watcher.ts";
@@ -105,7 +105,7 @@ export class SqliteBroker implements Broker {
     while (!this.#tryOpen()) await sleep(OPEN_PAUSE_MS, signal);
     this.#store.start();
     this.#watcher.start();
-    this.#monitor.up();
+    this.#monitor.opened();
     this.#running = withNursery(
       openRoot(),
       (nursery) => {
@@ -123,7 +123,7 @@ export class SqliteBroker implements Broker {
       return true;
     } catch (error) {
       if (!isUnavailable(error) && !(error instanceof BrokerUnavailableError)) throw error;
-      this.#monitor.down(messageOf(error));
+      this.#monitor.down(stateOf(error), reasonOf(error));
       return false;
     }
   }
@@ -134,11 +134,11 @@ export class SqliteBroker implements Broker {
       await this.#running;
     } catch (error) {
       // A fault of ours that ended the loops; the runtime has reported it as unhandled by now.
-      this.#monitor.down(messageOf(error));
+      this.#monitor.down("away", messageOf(error));
     }
     this.#bell.ring();
     this.#file.close();
-    this.#monitor.down(null);
+    this.#monitor.closed();
   }
 
   async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {

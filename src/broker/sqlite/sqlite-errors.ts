@@ -1,8 +1,9 @@
 /**
- * What went wrong in SQLite, told apart by its result code: busy (try again), away (disk full, I/O, file gone), a file
- * that is not ours (the user's mistake), or a fault of our own statement.
+ * What went wrong in SQLite, told apart by its result code: busy (try again), away (the file cannot be opened), refusing
+ * (it is there and does not work: disk full, read-only, damaged, locked for long), a file that is not ours (the user's
+ * mistake), or a fault of our own statement.
  */
-import { BrokerUnavailableError } from "../broker.ts";
+import { BrokerRefusedError, BrokerUnavailableError } from "../broker.ts";
 
 /** The file cannot serve as a taskexe database: another program's, a newer version's, not readable. Waiting won't help. */
 export class SqliteFileError extends Error {
@@ -12,7 +13,20 @@ export class SqliteFileError extends Error {
 const BUSY = 5;
 const LOCKED = 6;
 const FULL = 13;
+const CANTOPEN = 14;
 const PROTOCOL = 15;
+
+/** What to do, by result code. */
+const ADVICE: ReadonlyMap<number, string> = new Map([
+  [3, "this user may not use it: look at the owner and the mode of the file and its folder"],
+  [BUSY, "another process holds it: one that was stopped in the midst of a write, or another program"],
+  [LOCKED, "another process holds it: one that was stopped in the midst of a write, or another program"],
+  [8, "this user may not write to it: look at the owner and the mode of the file and its folder, and at the mount"],
+  [10, "the disk or its file system fails: the log of the kernel says more"],
+  [11, "restore it from a backup, or move it away to begin anew"],
+  [FULL, "make room on its disk; nothing is lost meanwhile"],
+  [26, "something else was written over it: restore it, or move it away to begin anew"],
+]);
 
 /** Result codes that speak of our statements and values, not of the file: error, toobig, constraint, mismatch, misuse, range. */
 const OUR_FAULT = new Set([1, 18, 19, 20, 21, 25]);
@@ -56,11 +70,24 @@ export function needsReopening(error: unknown): boolean {
   return isUnavailable(error) && !isBusy(error) && sqliteCode(error) !== FULL;
 }
 
+/** Whether the file is there at all. */
+export function stateOf(error: unknown): "away" | "refusing" {
+  if (error instanceof SqliteFileError || error instanceof BrokerRefusedError) return "refusing";
+  const code = sqliteCode(error);
+  return code === null || code === CANTOPEN ? "away" : "refusing";
+}
+
+/** What SQLite said, and what to do about it where that is known. */
+export function reasonOf(error: unknown): string {
+  const advice = ADVICE.get(sqliteCode(error) ?? -1);
+  return advice === undefined ? messageOf(error) : `${messageOf(error)}; ${advice}`;
+}
+
 /** Says where it happened and what SQLite said. */
 export function unavailable(url: string, error: unknown): BrokerUnavailableError {
-  return new BrokerUnavailableError(`the database ${url} does not work just now: ${messageOf(error)}`, {
-    cause: error,
-  });
+  const message = `the database ${url} does not work just now: ${reasonOf(error)}`;
+  const Kind = stateOf(error) === "away" ? BrokerUnavailableError : BrokerRefusedError;
+  return new Kind(message, { cause: error });
 }
 
 export function messageOf(error: unknown): string {

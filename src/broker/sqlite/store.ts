@@ -8,11 +8,22 @@ import type { SqlStatement } from "../../runtime/index.ts";
 import { BrokerUnavailableError } from "../broker.ts";
 import type { ConnectionMonitor } from "./connection-monitor.ts";
 import type { DatabaseFile } from "./database-file.ts";
-import { isBusy, isUnavailable, messageOf, needsReopening, SqliteFileError, unavailable } from "./sqlite-errors.ts";
+import {
+  isBusy,
+  isUnavailable,
+  messageOf,
+  needsReopening,
+  reasonOf,
+  SqliteFileError,
+  stateOf,
+  unavailable,
+} from "./sqlite-errors.ts";
 import { Transaction } from "./transaction.ts";
 
 /** How long a lock is waited for, in ms. */
 const BUSY_LIMIT_MS = 10_000;
+/** After how long a lock that is held is a trouble that is told, in ms. */
+const BUSY_TOLD_MS = 2_000;
 /** The longest pause between two tries, in ms; the first ones are shorter. */
 const LONGEST_PAUSE_MS = 25;
 /** How many rows one transaction should hold at most, so that the loop gets its turn. */
@@ -196,7 +207,9 @@ export class Store {
   }
 
   #giveUpOld(error: unknown): void {
-    const limit = performance.now() - BUSY_LIMIT_MS;
+    const now = performance.now();
+    const limit = now - BUSY_LIMIT_MS;
+    if (this.#jobs.some((job) => job.since < now - BUSY_TOLD_MS)) this.#monitor.down("refusing", reasonOf(error));
     const old = this.#jobs.filter((job) => job.since < limit);
     if (old.length === 0) return;
     this.#jobs = this.#jobs.filter((job) => job.since >= limit);
@@ -207,12 +220,12 @@ export class Store {
   /** Notes that the database does not work, and gives the error that the caller gets. Other errors pass. */
   #failed(error: unknown): unknown {
     if (error instanceof BrokerUnavailableError) {
-      if (this.#monitor.state.connected) this.#monitor.down(error.message);
+      if (this.#monitor.isWell) this.#monitor.down(stateOf(error), error.message);
       return error;
     }
     if (!isUnavailable(error) && !(error instanceof SqliteFileError)) return error;
     if (needsReopening(error)) this.#file.close();
-    this.#monitor.down(messageOf(error));
+    this.#monitor.down(stateOf(error), reasonOf(error));
     return unavailable(this.#url, error);
   }
 }

@@ -50,7 +50,7 @@ export class Watcher {
     let rungAt = 0;
     while (true) {
       await sleep(this.#looksMs, signal);
-      if (!this.#monitor.state.connected) await this.#probe(signal);
+      if (!this.#monitor.isWell) await this.#probe(signal);
       const now = performance.now();
       if (this.#changed() || now - rungAt >= RING_MS) {
         rungAt = now;

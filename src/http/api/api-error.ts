@@ -6,7 +6,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { BrokerUnavailableError } from "../../broker/broker.ts";
+import { BrokerRefusedError, BrokerUnavailableError } from "../../broker/broker.ts";
 import { UnknownScheduleError } from "../../broker/operations/schedule-control.ts";
 import { UnknownTaskError } from "../../broker/operations/watch.ts";
 import { CronError } from "../../task/cron.ts";
@@ -49,6 +49,9 @@ function apiErrorOf(error: unknown, context: Context): ApiError {
     return new ApiError(400, "invalid", error.message);
   if (error instanceof UnknownTaskError || error instanceof UnknownScheduleError)
     return new ApiError(404, "not_found", error.message);
+  if (error instanceof BrokerRefusedError) {
+    return new ApiError(503, "broker_refusing", error.message, { "Retry-After": String(RETRY_AFTER_S) });
+  }
   if (error instanceof BrokerUnavailableError) {
     const message = "the broker does not answer just now; what was asked may have happened or not, and can be repeated";
     return new ApiError(503, "broker_unavailable", message, { "Retry-After": String(RETRY_AFTER_S) });

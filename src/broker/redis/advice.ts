@@ -31,6 +31,13 @@ const ADVICE: readonly (readonly [code: RegExp, advice: Advice])[] = [
       `another program seems to use this db too: see what is there (redis-cli TYPE ${keys[0] ?? "KEY"}), then rename or delete it, or take another db`,
   ],
   [/^NOAUTH\b|^WRONGPASS\b/, () => "give the user and the password in the address: redis://USER:PASSWORD@HOST:PORT/DB"],
+  [/^READONLY\b/, () => "this server is a replica; it is asked again until the address leads to the master"],
+  [/^NOREPLICAS\b/, () => "too few replicas are in touch (min-replicas-to-write); it goes on once they are"],
+  [/^OOM\b/, () => "Redis has reached its maxmemory: give it more, or remove what needs it (taskexe purge)"],
+  [/^MISCONF\b/, () => "Redis cannot write to its disk, its own log says why; it goes on once it can"],
+  [/^LOADING\b/, () => "it goes on once Redis has loaded its data"],
+  [/^BUSY\b/, () => "a script of another program holds Redis; redis-cli SCRIPT KILL ends one that has written nothing"],
+  [/^NOGROUP\b/, () => "somebody deleted the stream or its group; it was made again"],
   // Within a script Redis says it in other words.
   [/^NOPERM\b|^ERR The user executing the script can't\b/, adviceOnRights],
   [
@@ -53,6 +60,18 @@ export function redisRefusal(error: Error): string[] | null {
 /** What to do about an answer of Redis, by its words alone or with the keys it is about; null where nothing is known. */
 export function adviceOn(answer: string, keys: readonly string[] = []): string | null {
   return ADVICE.find(([code]) => code.test(answer))?.[1](keys) ?? null;
+}
+
+/** What Redis answered, and what to do about it where that is known. */
+export function withAdvice(answer: string, keys: readonly string[] = []): string {
+  const advice = adviceOn(answer, keys);
+  return advice === null ? answer : `${answer}; ${advice}`;
+}
+
+/** The same for an error, with the command and its keys where they are known. */
+export function refusalText(error: Error): string {
+  const lines = redisRefusal(error);
+  return lines === null ? withAdvice(error.message) : lines.map((line) => line.trim()).join("; ");
 }
 
 function adviceOnRights(keys: readonly string[]): string {

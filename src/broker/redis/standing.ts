@@ -1,0 +1,140 @@
+/**
+ * How we stand with Redis just now, put together from all that shows it: which connections are open, what the server
+ * refuses to everybody, and which of the executor's own duties it refuses. A refusal counts as over only once nothing
+ * was refused for `HOLD_MS`: else each command that still goes through would call it over, many times a second.
+ */
+import type { ConnectionState } from "../broker.ts";
+
+/** For how long nothing may have been refused until a refusal is over, in ms. */
+export const HOLD_MS = 500;
+
+/** What is told where a connection ended without saying why. */
+export const LOST = "the connection was lost";
+
+interface Refusal {
+  readonly reason: string;
+  /** When it was refused last. */
+  at: number;
+  /** Whether it has gone through since. */
+  isOver: boolean;
+}
+
+/** The duties without which tasks still run: a refusal of one is a warning. */
+const MINOR: ReadonlySet<string> = new Set(["progress", "task logs", "clean-up", "counts", "leave", "cancels by push"]);
+
+export class RedisStanding {
+  readonly #now: () => number;
+  readonly #listeners = new Set<(state: ConnectionState) => void>();
+  readonly #duties = new Map<string, Refusal>();
+  #isOpen = false;
+  /** Why a connection that is needed is not open. */
+  #shut: { readonly state: "away" | "refusing"; readonly reason: string } | null = null;
+  /** What the server refuses to everybody. */
+  #server: Refusal | null = null;
+  #advice: readonly string[] = [];
+  #told: ConnectionState = { state: "away", lastError: null, warnings: [] };
+
+  /** @param now - the monotonic clock, in ms. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  get state(): ConnectionState {
+    return this.#told;
+  }
+
+  /** Whether something is refused, so that somebody must look when it is over. */
+  get isRefused(): boolean {
+    return this.#server !== null || this.#duties.size > 0;
+  }
+
+  onChange(listener: (state: ConnectionState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** All connections that are needed are open. */
+  opened(): void {
+    this.#isOpen = true;
+    this.#shut = null;
+    this.#tell();
+  }
+
+  /** One of them is not. */
+  shut(): void {
+    this.#isOpen = false;
+    this.#tell();
+  }
+
+  /** An attempt to open one failed. @param refused - Redis itself said no. */
+  notOpened(reason: string, refused: boolean): void {
+    this.#shut = { state: refused ? "refusing" : "away", reason };
+    this.#tell();
+  }
+
+  /** The server refuses whatever is asked. */
+  refused(reason: string): void {
+    this.#server = { reason, at: this.#now(), isOver: false };
+    this.#tell();
+  }
+
+  /** A duty was refused. */
+  dutyRefused(duty: string, reason: string): void {
+    this.#duties.set(duty, { reason, at: this.#now(), isOver: false });
+    this.#tell();
+  }
+
+  /** A duty went through. */
+  dutyDone(duty: string): void {
+    const refusal = this.#duties.get(duty);
+    if (refusal !== undefined) refusal.isOver = true;
+  }
+
+  /** Whatever was written went through. */
+  serverDone(): void {
+    if (this.#server !== null) this.#server.isOver = true;
+  }
+
+  /** What is not right with the server, though it works. */
+  advise(warnings: readonly string[]): void {
+    this.#advice = warnings;
+    this.#tell();
+  }
+
+  /** Forgets refusals that are over. */
+  settle(): void {
+    const until = this.#now() - HOLD_MS;
+    const isPast = ({ isOver, at }: Refusal): boolean => isOver && at <= until;
+    if (this.#server !== null && isPast(this.#server)) this.#server = null;
+    for (const [duty, refusal] of this.#duties) if (isPast(refusal)) this.#duties.delete(duty);
+    this.#tell();
+  }
+
+  /** Tells nobody any more. */
+  close(): void {
+    this.#listeners.clear();
+  }
+
+  /** What stands in the way; null: nothing. */
+  #trouble(): { readonly state: "away" | "refusing"; readonly lastError: string } | null {
+    if (!this.#isOpen && this.#shut !== null) return { state: this.#shut.state, lastError: this.#shut.reason };
+    // A connection that we dropped since the server refused is no news.
+    if (this.#server !== null) return { state: "refusing", lastError: this.#server.reason };
+    if (!this.#isOpen) return { state: "away", lastError: LOST };
+    for (const [duty, { reason }] of this.#duties) {
+      if (!MINOR.has(duty)) return { state: "refusing", lastError: reason };
+    }
+    return null;
+  }
+
+  #tell(): void {
+    const minor = [...this.#duties]
+      .filter(([duty]) => MINOR.has(duty))
+      .map(([duty, { reason }]) => `${duty}: ${reason}`);
+    const { state, lastError } = this.#trouble() ?? { state: "connected", lastError: null };
+    const next: ConnectionState = { state, lastError, warnings: [...this.#advice, ...minor] };
+    if (JSON.stringify(next) === JSON.stringify(this.#told)) return;
+    this.#told = next;
+    for (const listener of [...this.#listeners]) listener(next);
+  }
+}
