@@ -78,6 +78,10 @@ async function enqueueOne(
   const { retentionMs, priorities } = settings;
   const made = preparedOf(task, { now: broker.now(), retentionMs, priorities });
   if (!made.ok) throw new CommandFailure(made.reason, EXIT_USAGE);
+  if (wait !== null && made.task.retentionMs === 0) {
+    const why = "nothing is kept of a task with a retention of 0, so its end could not be told";
+    throw new CommandFailure(`--wait: ${why}`, EXIT_USAGE);
+  }
   const receipt = await send(broker, scope, made.task, { isOurs: task.id === undefined });
   sayIfLost(`the task ${receipt.id} is enqueued`);
   if (!receipt.created) note(`taskexe: ${whyNot(receipt, made.task.id)}`);

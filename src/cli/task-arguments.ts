@@ -1,4 +1,5 @@
 /** The arguments of commands that make tasks: payload, queue, priority, and the options of an enqueue. */
+import { existsSync, readFileSync } from "node:fs";
 import { formatDuration, parseDuration } from "../config/durations.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
 import { JsonText } from "../task/json-text.ts";
@@ -14,11 +15,22 @@ import { readJson } from "./json-text.ts";
 export async function payloadOf(given: string | undefined): Promise<JsonText> {
   if (given === undefined) return new JsonText("null");
   const source = given === "-" ? "-" : given.startsWith("@") ? given.slice(1) : null;
+  if (source === null && !isWhole(given)) throw new CommandFailure("the payload: it is not UTF-8", EXIT_USAGE);
   const json = source === null ? given : await readText(source);
   const read = readJson(json);
   if (read.ok) return new JsonText(json);
   const where = source === null ? "the payload" : source === "-" ? "standard input" : source;
   throw new CommandFailure(`${where}: ${read.reason}`, EXIT_USAGE);
+}
+
+/**
+ * Whether an argument is what was typed: runtimes put U+FFFD in the place of bytes that are no UTF-8. Where there is one,
+ * and Linux tells the bytes, they say whether it was typed.
+ */
+function isWhole(argument: string): boolean {
+  if (!argument.includes("\ufffd") || !existsSync("/proc/self/cmdline")) return true;
+  const typed = readFileSync("/proc/self/cmdline");
+  return Buffer.from(typed.toString("utf8")).equals(typed);
 }
 
 export function queueOf(options: Options, command: string): string {
@@ -72,19 +84,19 @@ export function runOptionsOf(options: Options, command: string): Omit<EnqueueOpt
 }
 
 function uniqueOf(options: Options, command: string): EnqueueOptions["unique"] {
-  const forMs = durationOf(options, "uniqueFor", command);
+  const forMs = durationOf(options, "uniqueFor", command, 1);
   if (options.unique !== undefined) return { key: text(options.unique), forMs };
   if (forMs === undefined) return undefined;
   throw usageError("--unique-for goes with --unique", command);
 }
 
-const BACKOFF = "expected fixed:DELAY, or exponential:FIRST[:MOST], like fixed:5s or exponential:1s:10m";
+const BACKOFF = "expected fixed:DELAY, or exponential:FIRST[:MOST], like fixed:5s or exponential:1s:10m, up to 36525d";
 
 function backoffOf(options: Options, command: string): EnqueueOptions["backoff"] {
   const given = text(options.backoff);
   if (given === undefined) return undefined;
   const [kind, ...durations] = given.split(":");
-  const [delayMs = null, maxMs = null] = durations.map(parseDuration);
+  const [delayMs = null, maxMs = null] = durations.map(boundedDuration);
   const most = kind === "exponential" ? 2 : 1;
   const right = durations.length <= most && delayMs !== null && (durations.length === 1 || maxMs !== null);
   if ((kind !== "fixed" && kind !== "exponential") || !right) {
@@ -108,13 +120,19 @@ function deadlineOf(options: Options): Pick<TaskFlagValues, "deadlineMs" | "dead
 const LONGEST = formatDuration(MAX_DURATION_MS);
 
 /** A duration in ms; undefined where the flag was not given. */
-export function durationOf(options: Options, name: string, command: string): number | undefined {
+export function durationOf(options: Options, name: string, command: string, leastMs = 0): number | undefined {
   const given = text(options[name]);
   if (given === undefined) return undefined;
-  const ms = parseDuration(given);
-  if (ms !== null && ms <= MAX_DURATION_MS) return ms;
-  const expected = `expected a duration up to ${LONGEST} (500ms, 30s, 5m, 1h; a plain number counts seconds)`;
+  const ms = boundedDuration(given);
+  if (ms !== null && ms >= leastMs) return ms;
+  const range = leastMs === 0 ? `up to ${LONGEST}` : `from ${formatDuration(leastMs)} to ${LONGEST}`;
+  const expected = `expected a duration ${range} (500ms, 30s, 5m, 1h; a plain number counts seconds)`;
   throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, command);
+}
+
+function boundedDuration(given: string): number | null {
+  const ms = parseDuration(given);
+  return ms !== null && ms <= MAX_DURATION_MS ? ms : null;
 }
 
 function timeOf(options: Options, name: "at" | "deadline", orElse = ""): number | undefined {

@@ -10,7 +10,7 @@ export const EARLIEST_TIME = Date.UTC(2000, 0, 1);
 export const LATEST_TIME = Date.UTC(2100, 0, 1);
 
 /** What is said of the range. */
-export const TIME_RANGE = "from 2000-01-01 to 2100-01-01";
+export const TIME_RANGE = "a time from 2000-01-01 to 2100-01-01";
 
 /** What is said of the spelling. */
 export const TIME_FORM = "2026-01-31T12:00:00Z, 2026-01-31T13:00:00+01:00, or Unix ms";

@@ -176,10 +176,10 @@ test("a line with a time or a duration that cannot be is left out alone, and tol
   const { broker, kept } = forgetful(() => false);
   const wrong: readonly (readonly [object, RegExp])[] = [
     [{ at: "2026-02-31T10:00:00Z" }, /at: must be a day that there is: 2026-02-31 is none/],
-    [{ at: 1 }, /at: must be from 2000-01-01 to 2100-01-01, 1 is 1970/],
+    [{ at: 1 }, /at: must be a time from 2000-01-01 to 2100-01-01, 1 is 1970/],
     [{ at: "2026-01-31T10:00:00" }, /at: must have a zone/],
-    [{ at: "9999-01-01T00:00:00Z" }, /at: must be from 2000-01-01 to 2100-01-01/],
-    [{ deadline_at: 253_402_300_799_000 }, /deadline_at: must be from 2000-01-01 to 2100-01-01/],
+    [{ at: "9999-01-01T00:00:00Z" }, /at: must be a time from 2000-01-01 to 2100-01-01/],
+    [{ deadline_at: 253_402_300_799_000 }, /deadline_at: must be a time from 2000-01-01 to 2100-01-01/],
     [{ at: true }, /at: must be a time like/],
     [{ delay_ms: 3_155_760_000_000 }, /the delay is too long/],
     [{ delay_ms: 1e300 }, /delay_ms: must be at most 3155760000000 ms \(100 years\)/],

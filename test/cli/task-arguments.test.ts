@@ -1,8 +1,13 @@
 /** The flags of an enqueue that say when: read strictly, and refused with the flag and with what is allowed. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { CommandFailure } from "../../src/cli/exit.ts";
 import { enqueueOptionsOf } from "../../src/cli/task-arguments.ts";
+import { BUN, ROOT } from "./program.ts";
 
 function refusal(flags: Record<string, string>): string {
   try {
@@ -28,7 +33,7 @@ test("a plain number is a deadline in seconds from now, unless it has nine digit
   assert.equal(enqueueOptionsOf({ deadline: "1.5h" }).deadlineMs, 5_400_000);
   assert.match(
     refusal({ deadline: "1769860800" }),
-    /^flag --deadline: expected from 2000-01-01 .*ms are expected, not seconds/,
+    /^flag --deadline: expected a time from 2000-01-01 .*ms are expected, not seconds/,
   );
 });
 
@@ -40,7 +45,10 @@ test("other times are refused with the flag, what is allowed and what was given"
   for (const at of ["1", "0", "-5", "1e3", "9999999999999999"])
     assert.match(refusal({ at }), /^flag --at: expected/, at);
   assert.match(refusal({ at: "1" }), /from 2000-01-01 to 2100-01-01, 1 is 1970-01-01T00:00:00.001Z, got "1"/);
-  assert.match(refusal({ at: "2101-01-01T00:00:00Z" }), /^flag --at: expected from 2000-01-01 to 2100-01-01, got/);
+  assert.match(
+    refusal({ at: "2101-01-01T00:00:00Z" }),
+    /^flag --at: expected a time from 2000-01-01 to 2100-01-01, got/,
+  );
   assert.match(
     refusal({ deadline: "soon" }),
     /^flag --deadline: expected a time like .*, or a duration from now, got "soon"/,
@@ -52,12 +60,34 @@ test("a duration that is none, or too long, is refused with the flag", () => {
     ["delay", "--delay"],
     ["timeout", "--timeout"],
     ["retention", "--retention"],
-    ["uniqueFor", "--unique-for"],
   ] as const) {
     for (const given of ["", "-1s", "5 minutes", "NaN", "Infinity", "1e9", "0x10", "99999999d", "9".repeat(400)]) {
       const expected = new RegExp(`^flag ${flag}: expected a duration up to 36525d \\(500ms, 30s`);
-      assert.match(refusal({ unique: "k", [name]: given }), expected, `${flag} ${given}`);
+      assert.match(refusal({ [name]: given }), expected, `${flag} ${given}`);
     }
   }
+  const hold = /^flag --unique-for: expected a duration from 1ms to 36525d/;
+  for (const given of ["0", "0.4ms", "-1s", "99999999d"])
+    assert.match(refusal({ unique: "k", uniqueFor: given }), hold);
+  for (const given of ["fixed:99999999d", "exponential:1s:99999999d", "exponential:1s:", "fixed:1s:2s", "fixed"]) {
+    assert.match(refusal({ backoff: given }), /^flag --backoff: expected fixed:DELAY, .* up to 36525d, got/, given);
+  }
   assert.match(refusal({ deadline: "99999999d" }), /^flag --deadline: expected a duration up to 36525d/);
+});
+
+test("a payload in an argument that is no UTF-8 is refused; a replacement character that was typed is not", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "taskexe-arguments-"));
+  try {
+    const enqueue = (payload: string) =>
+      spawnSync("sh", ["-c", `exec "$0" "$1" enqueue idle ${payload} --queue q`, BUN, join(ROOT, "src/main.ts")], {
+        env: { PATH: process.env.PATH, HOME: folder, STATE_DIRECTORY: folder },
+        encoding: "utf8",
+      });
+    const broken = enqueue('"$(printf \'"\\377"\')"');
+    assert.deepEqual([broken.status, broken.stderr], [2, "taskexe: the payload: it is not UTF-8\n"]);
+    const typed = enqueue("'\"\ufffd\"'");
+    assert.equal(typed.status, 0, typed.stderr);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

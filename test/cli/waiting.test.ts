@@ -103,6 +103,7 @@ test("a wait whose time is over exits with 1, says so, and leaves the task alone
   assert.equal(JSON.parse((await bench.run(["task", "t", "--json"])).stdout).state, "queued");
   for (const [given, says] of [
     [["--wait-timeout", "1s"], /--wait-timeout goes with --wait/],
+    [["--wait", "--retention", "0"], /--wait: nothing is kept of a task with a retention of 0, so its end could not/],
     [["--wait", "--wait-timeout", "soon"], /flag --wait-timeout: expected a duration/],
   ] as const) {
     const { code, stderr } = await bench.run(["enqueue", "idle", ...given]);

@@ -50,8 +50,8 @@ test("times are Unix ms or ISO 8601 with a zone", async () => {
   );
   for (const [times, reason] of [
     [{ at: "2026-02-31T10:00:00Z" }, /at: must be a day that there is: 2026-02-31 is none$/],
-    [{ at: "9999-12-31T00:00:00Z" }, /at: must be from 2000-01-01 to 2100-01-01$/],
-    [{ deadline_at: 1_769_860_800 }, /deadline_at: must be from .*; Unix ms are expected, not seconds$/],
+    [{ at: "9999-12-31T00:00:00Z" }, /at: must be a time from 2000-01-01 to 2100-01-01$/],
+    [{ deadline_at: 1_769_860_800 }, /deadline_at: must be a time from .*; Unix ms are expected, not seconds$/],
     [{ delay_ms: 3_155_760_000_000 }, /the delay is too long: the task would be due at 2126-/],
     [{ delay_ms: 60_000, deadline_at: Date.now() }, /the task could never run/],
   ] as const) {

@@ -119,7 +119,7 @@ test("what is wrong is refused with its place and what is expected there", () =>
   );
   assert.match(refusal(1, { id: "" }), /^id: must not be empty$/);
   assert.match(refusal(1, { id: "s\ud800x" }), /^id: must be text without halves of characters$/);
-  assert.match(refusal(1, { at: 1e17 }), /^at: must be from 2000-01-01 to 2100-01-01, got 100000000000000000$/);
+  assert.match(refusal(1, { at: 1e17 }), /^at: must be a time from 2000-01-01 to 2100-01-01, got 100000000000000000$/);
   assert.match(refusal(1, { at: Number.NaN }), /^at: must be a Date, or Unix ms$/);
   assert.match(refusal(1, { deadlineAt: Number.POSITIVE_INFINITY }), /^deadlineAt: must be a time like/);
   assert.match(refusal(1, { delayMs: 1e300 }), /^delayMs: must be at most 3155760000000 ms \(100 years\)$/);

@@ -84,7 +84,7 @@ test("a time without a zone, or in another form, is refused with the one that is
 });
 
 test("a time outside of the range is refused with the range, and seconds are told from milliseconds", () => {
-  const range = /^must be from 2000-01-01 to 2100-01-01/;
+  const range = /^must be a time from 2000-01-01 to 2100-01-01/;
   for (const given of [
     "1999-12-31T23:59:59Z",
     "2100-01-01T00:00:00Z",
