@@ -22,6 +22,8 @@ export interface LeftOut {
 export interface HandlerFiles {
   /** Absolute, without symbolic links, each once, in the order of the paths and sorted within a folder. */
   readonly files: readonly string[];
+  /** The folders among the paths, absolute and without symbolic links. */
+  readonly folders: readonly string[];
   readonly problems: readonly HandlerProblem[];
   /** What lies in the folders and is no handler file. */
   readonly leftOut: readonly LeftOut[];
@@ -31,16 +33,17 @@ export interface HandlerFiles {
 export async function findHandlerFiles(paths: readonly string[]): Promise<HandlerFiles> {
   const found = new Found();
   for (const path of paths) await found.take(resolve(path));
-  const { files, problems, leftOut } = found;
-  if (!found.isFull) return { files: [...files], problems, leftOut };
+  const { files, folders, problems, leftOut } = found;
+  if (!found.isFull) return { files: [...files], folders, problems, leftOut };
   const all = files.size > MAX_HANDLER_FILES ? `${MAX_HANDLER_FILES} handler files` : `${MAX_ENTRIES} entries`;
   const what = `more than ${all}`;
   const advice = "name the folder that holds the handlers and nothing else";
-  return { files: [], problems: [...problems, { file: paths.join(", "), what, advice }], leftOut };
+  return { files: [], folders, problems: [...problems, { file: paths.join(", "), what, advice }], leftOut };
 }
 
 class Found {
   readonly files = new Set<string>();
+  readonly folders: string[] = [];
   readonly problems: HandlerProblem[] = [];
   readonly leftOut: LeftOut[] = [];
   /** Folders that were read, without symbolic links: a link to a parent must not lead round in circles. */
@@ -78,7 +81,9 @@ class Found {
 
   async #takeFolder(path: string): Promise<void> {
     const before = this.files.size + this.problems.length;
-    const fresh = await this.#walk(await realpath(path));
+    const real = await realpath(path);
+    this.folders.push(real);
+    const fresh = await this.#walk(real);
     if (!fresh || this.files.size + this.problems.length > before) return;
     const what = `the folder holds no handler file (${ENDINGS})`;
     const advice = "put one there; tests, and names that begin with _ or ., do not count";

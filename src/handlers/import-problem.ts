@@ -8,6 +8,7 @@ import { elementsOf, isObject, read, readText, shown, textOf } from "../concurre
 import type { HandlerProblem } from "./handler-load-error.ts";
 import { FileNameError } from "./import-file.ts";
 import { PROVIDED } from "./provide/names.ts";
+import { adviceOnDecorators, adviceOnPaths } from "./typescript-settings.ts";
 
 /** How much of one message is shown, in characters. */
 const SHOWN = 500;
@@ -19,7 +20,7 @@ interface Told {
 }
 
 /** Puts the error of importing `file` into words. */
-export function importProblem(file: string, error: unknown): HandlerProblem {
+export async function importProblem(file: string, error: unknown): Promise<HandlerProblem> {
   if (error instanceof FileNameError) return { file, what: error.message, advice: error.advice };
   const told = tell(error);
   const missing = missingModule(told.message);
@@ -27,7 +28,9 @@ export function importProblem(file: string, error: unknown): HandlerProblem {
     const { name, importer } = missing;
     if (name === file) return { file, what: "it is not there any more, or may not be read", advice: "check the file" };
     const who = importer === "" || importer === file || isOurs(importer) ? "it" : importer;
-    return { file, what: `${who} imports "${name}", which is not found`, advice: adviceOnMissing(name) };
+    const aliased = /^\.{0,2}\//.test(name) ? null : await adviceOnPaths(who === "it" ? file : who, name);
+    const advice = aliased === null ? adviceOnMissing(name) : `${aliased}; or ${adviceOnMissing(name)}`;
+    return { file, what: `${who} imports "${name}", which is not found`, advice };
   }
   if (/does not provide an export named|Export named .* not found/.test(told.message)) {
     const at = nodePosition(told.stack) || urlPosition(told.message);
@@ -39,11 +42,16 @@ export function importProblem(file: string, error: unknown): HandlerProblem {
     };
   }
   const syntax = syntaxErrors(error, told, file);
-  if (syntax !== null) return { file, what: syntax, advice: "fix the file; nothing of it was loaded" };
+  if (syntax !== null) {
+    const advice = (await adviceOnDecorators(file)) ?? "fix the file; nothing of it was loaded";
+    return { file, what: syntax, advice };
+  }
   if (/^defineTask(?: of ".*")?: |^defineTask takes /.test(told.message)) return wrongDefinition(file, told);
   const at = positionIn(told.stack, file);
   const what = `it failed while it was imported${behind(at)}: ${label(told)}`;
-  return { file, what, advice: "make its top-level code succeed, or move that work into run" };
+  const advice = "make its top-level code succeed, or move that work into run";
+  const decorators = told.name === "TypeError" ? await adviceOnDecorators(file) : null;
+  return { file, what, advice: decorators === null ? advice : `${advice}; ${decorators}` };
 }
 
 function tell(error: unknown): Told {

@@ -15,6 +15,7 @@ import { importFile } from "./import-file.ts";
 import { importProblem } from "./import-problem.ts";
 import { provideModules } from "./provide/index.ts";
 import { DuplicateHandlerError, type HandlerRegistry } from "./registry.ts";
+import { legacyDecorators } from "./typescript-settings.ts";
 
 export { HandlerLoadError, type HandlerProblem } from "./handler-load-error.ts";
 
@@ -38,12 +39,13 @@ export async function loadHandlers(
   const registry = builtinRegistry();
   if (paths.length === 0) return registry;
   await provideModules();
-  const { files, problems, leftOut } = await findHandlerFiles(paths);
+  const { files, folders: roots, problems, leftOut } = await findHandlerFiles(paths);
   for (const { path, reason } of leftOut) log.debug("{path} is left out: {reason}", { path, reason });
   const all = [...problems];
   for (const file of files) {
     importing(file);
-    all.push(...(await loadFile(file, registry)));
+    const refused = await legacyDecorators(file, roots);
+    all.push(...(refused === null ? await loadFile(file, registry) : [refused]));
   }
   // A rejection that nobody handles is told a turn later: it is still the files'.
   await turn();
@@ -59,7 +61,7 @@ async function loadFile(file: string, registry: HandlerRegistry): Promise<Handle
     exports = await failAfter(openRoot(), IMPORT_LIMIT_MS, ({ signal }) => abortable(importFile(file), signal));
     exported = exportedDefinitions(exports);
   } catch (error) {
-    return [isInstance(error, TooSlowError) ? neverReady(file) : importProblem(file, error)];
+    return [isInstance(error, TooSlowError) ? neverReady(file) : await importProblem(file, error)];
   }
   const { definitions, bare } = exported;
   if (bare[0] !== undefined) return [notDefined(file, bare[0])];
