@@ -1,17 +1,17 @@
 /**
  * What an executor tells over HTTP: its status, its health and its live tree, all read from memory, so that it answers
- * at once while the broker is away: GET and HEAD alone. What may be asked of the tasks is api/. Every mistake is
+ * at once while the broker is away. What may be asked of the tasks is api/. Every mistake is
  * answered in JSON that says what is there instead, and no answer shows a stack. Listening is serve-http.ts.
  */
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
-import { methodNotAllowed } from "hono/method-not-allowed";
 import { treeText } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status.ts";
 import { API_ROOT, createApi } from "./api/api.ts";
 import type { PeerBindings } from "./api/guard.ts";
 import type { ApiParts } from "./api/parts.ts";
 import { hostCheck } from "./host-check.ts";
+import { allowedMethods, headWithLength } from "./methods.ts";
 import { securityHeaders } from "./security-headers.ts";
 import { treeView } from "./tree-view.ts";
 
@@ -42,8 +42,9 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
   const paths = options.api ? WITH_API : PATHS;
 
   app.use(securityHeaders);
+  app.use(headWithLength);
   app.use(hostCheck(hostname));
-  app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }));
+  app.use(allowedMethods(app, refuseMethod));
 
   app.get("/", (context) => text(context, index(paths)));
   app.get("/status", (context) => json(context, source.status()));
@@ -85,15 +86,13 @@ function showTree(context: Context, source: StatusSource): Response {
   }
 }
 
-function refuseMethod(context: Context, allowed: string[]): Response {
-  const allow = allowed.join(", ");
-  const message = `${context.req.path} takes ${allow}, not ${context.req.method}`;
-  const error = isApi(context) ? { code: "method_not_allowed", message } : message;
-  return context.json({ error }, 405, { Allow: allow });
+function refuseMethod(context: Context, allowed: string): Response {
+  const message = `${context.req.path.slice(0, 200)} takes ${allowed}, not ${context.req.method}`;
+  return context.json({ error: isApi(context) ? { code: "method_not_allowed", message } : message }, 405);
 }
 
 function isApi(context: Context): boolean {
-  return context.req.path.startsWith(`${API_ROOT}/`);
+  return /^\/api(\/|$)/.test(context.req.path);
 }
 
 /** Indented for people with curl, but for the tree: deep as it may be, indenting would make it grow with its square. */

@@ -24,9 +24,12 @@ export function hostCheck(hostname: string): MiddlewareHandler {
   if (!isLoopback(hostname)) return (_context, next) => next();
   const names = new Set([...LOOPBACK_NAMES, bracketed(hostname)]);
   return async (context, next) => {
-    const host = context.req.header("host") ?? new URL(context.req.url).host;
-    const name = HOST.exec(host.toLowerCase())?.[1];
-    if (name !== undefined && names.has(name)) return next();
+    // A client of HTTP/1.0 sends none, and no browser is one: the address that was connected to stands for it.
+    const target = URL.canParse(context.req.url) ? new URL(context.req.url).host : "";
+    const host = context.req.header("host") || target;
+    // A target that names its host itself (GET http://host/path) must name one of ours, too.
+    const isOurs = [host, target].every((one) => names.has(HOST.exec(one.toLowerCase())?.[1] ?? ""));
+    if (isOurs) return next();
     const error = `this server listens on ${hostname} and answers only to the hosts ${[...names].join(", ")}`;
     const hint = "use one of them, or let it listen on the address that clients use";
     return context.json({ error, got: host.slice(0, 255), hint }, 421);

@@ -7,7 +7,15 @@ import { inheritedOptions } from "./entry.ts";
 import { writeHeapSnapshot } from "./heap-snapshot.ts";
 import { hostId } from "./host-id.ts";
 import { jsc } from "./jsc.ts";
-import { type Address, checkedAddress, failedAnswer, listenError, peerAddress, SILENCE_LIMIT_S } from "./listen.ts";
+import {
+  type Address,
+  authorityOf,
+  checkedAddress,
+  failedAnswer,
+  listenError,
+  peerAddress,
+  SILENCE_LIMIT_S,
+} from "./listen.ts";
 import { observeObjectCounts } from "./object-counts.ts";
 import type { HttpServer, MemoryFigures, Runtime, ServeOptions } from "./runtime.ts";
 import { onFatal, onSignal } from "./signals.ts";
@@ -85,7 +93,13 @@ async function listen(address: Address, fetch: ServeOptions["fetch"]) {
       reusePort: false,
       // Timers tick every 4 s and writes restart them; below 8 s they cut off streams that do send.
       idleTimeout: SILENCE_LIMIT_S,
-      fetch: (request, server) => fetch(request, { address: peerAddress(server.requestIP(request)?.address) }),
+      fetch: (request, server) => {
+        const client = { address: peerAddress(server.requestIP(request)?.address) };
+        // Without a Host, or with one that is none, Bun gives the path alone.
+        if (!request.url.startsWith("/")) return fetch(request, client);
+        const authority = authorityOf({ hostname: address.hostname, port: server.port ?? address.port });
+        return fetch(new Request(`http://${authority}${request.url}`, request), client);
+      },
       error: failedAnswer,
     });
   } catch (error) {

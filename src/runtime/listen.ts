@@ -71,3 +71,8 @@ export function failedAnswer(error: unknown): Response {
   process.emitWarning("An HTTP handler failed", { detail });
   return new Response("Internal Server Error\n", { status: 500, headers: { "content-type": "text/plain" } });
 }
+
+/** What stands in a URL where a request names no host, as one of HTTP/1.0 may: the address that is listened on. */
+export function authorityOf({ hostname, port }: Address): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}

@@ -8,7 +8,15 @@ import { observeCallSites } from "./call-sites.ts";
 import { inheritedOptions } from "./entry.ts";
 import { writeHeapSnapshot } from "./heap-snapshot.ts";
 import { hostId } from "./host-id.ts";
-import { checkedAddress, failedAnswer, HEADERS_LIMIT_S, listenError, peerAddress, SILENCE_LIMIT_S } from "./listen.ts";
+import {
+  authorityOf,
+  checkedAddress,
+  failedAnswer,
+  HEADERS_LIMIT_S,
+  listenError,
+  peerAddress,
+  SILENCE_LIMIT_S,
+} from "./listen.ts";
 import type { HttpServer, Runtime, ServeOptions } from "./runtime.ts";
 import { onFatal, onSignal } from "./signals.ts";
 import { sleep } from "./sleep.ts";
@@ -48,7 +56,7 @@ async function serve(options: ServeOptions): Promise<HttpServer> {
   const listener = getRequestListener(
     (request, { incoming }) => options.fetch(request, { address: peerAddress(incoming.socket.remoteAddress) }),
     // The globals stay as they are: what else runs in this process may compare against them.
-    { overrideGlobalObjects: false, errorHandler: failedAnswer },
+    { overrideGlobalObjects: false, errorHandler: refusedOrFailed, hostname: authorityOf(address) },
   );
   const server = createServer(
     {
@@ -77,4 +85,11 @@ async function serve(options: ServeOptions): Promise<HttpServer> {
       return closed;
     },
   };
+}
+
+/** A request of which no URL can be made, with a Host that is none, is the client's mistake. */
+function refusedOrFailed(error: unknown): Response {
+  if (!(error instanceof Error) || error.name !== "RequestError") return failedAnswer(error);
+  const body = `${JSON.stringify({ error: `the request cannot be read: ${error.message}` })}\n`;
+  return new Response(body, { status: 400, headers: { "content-type": "application/json" } });
 }

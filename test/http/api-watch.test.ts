@@ -152,7 +152,7 @@ test("there is a bound on watches, and one whose client is gone makes room", asy
     const first = await fetch(`${url}/crowded`, { signal: leave.signal });
     const second = await fetch(`${url}/crowded`);
     const third = await fetch(`${url}/crowded`);
-    assert.equal(third.status, 503);
+    assert.equal(third.status, 429);
     assert.equal(((await third.json()) as { error: { code: string } }).error.code, "too_many_watches");
     assert.ok(third.headers.get("retry-after"));
     await first.body?.getReader().read();

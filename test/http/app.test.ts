@@ -95,11 +95,11 @@ test("an unknown path is a 404 in JSON that names the known ones", async () => {
 
 test("other methods than GET and HEAD are a 405 with Allow, on every path", async () => {
   for (const path of ["/", "/status", "/status/tree", "/healthz", "/readyz"]) {
-    for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]) {
+    for (const method of ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"]) {
       const response = await app.request(path, { method });
       assert.equal(response.status, 405, `${method} ${path}`);
-      assert.equal(response.headers.get("allow"), "GET, HEAD");
-      assert.deepEqual(await response.json(), { error: `${path} takes GET, HEAD, not ${method}` });
+      assert.equal(response.headers.get("allow"), "GET, HEAD, OPTIONS");
+      assert.deepEqual(await response.json(), { error: `${path} takes GET, HEAD, OPTIONS, not ${method}` });
     }
   }
 });

@@ -56,7 +56,7 @@ test("over the wire, HEAD has no body, POST is 405, and a rebound name is 421", 
     assert.ok(head.endsWith("\r\n\r\n"), "no body after the headers");
     const post = await fetch(`http://127.0.0.1:${port}/status`, { method: "POST", body: "{}" });
     assert.equal(post.status, 405);
-    assert.equal(post.headers.get("allow"), "GET, HEAD");
+    assert.equal(post.headers.get("allow"), "GET, HEAD, OPTIONS");
     await post.text();
     const rebound = await raw(port, "GET /status HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
     assert.match(rebound, /^HTTP\/1\.1 421 /);

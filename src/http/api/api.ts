@@ -3,12 +3,11 @@
  * the routes together; each group of routes is a file beside it.
  */
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { VERSION } from "../../version.ts";
-import { ApiError, answerError } from "./api-error.ts";
+import { answerError } from "./api-error.ts";
 import { bulkRoutes } from "./bulk-routes.ts";
 import { enqueueRoutes } from "./enqueue-routes.ts";
-import { guard, type PeerBindings } from "./guard.ts";
+import { changeGuard, type PeerBindings, tokenGuard } from "./guard.ts";
 import { openApiOf } from "./openapi.ts";
 import type { ApiParts } from "./parts.ts";
 import { queueRoutes } from "./queue-routes.ts";
@@ -27,10 +26,9 @@ export const API_ROOT = "/api/v1";
 export function createApi(parts: ApiParts, hostname: string): Hono<{ Bindings: PeerBindings }> {
   const api = new Hono<{ Bindings: PeerBindings }>();
   api.onError(answerError);
-  api.use("*", guard({ token: parts.token, hostname }));
-  for (const { method, path, bodyLimit: maxSize, run } of apiRoutes(parts)) {
-    api.on(method, path, bodyLimit({ maxSize, onError: () => tooLong(maxSize) }), run);
-  }
+  api.use("*", tokenGuard(parts));
+  const mayChange = changeGuard({ token: parts.token, hostname });
+  for (const { method, path, run } of apiRoutes(parts)) api.on(method, path, mayChange, run);
   return api;
 }
 
@@ -53,8 +51,4 @@ export function apiRoutes(parts: ApiParts): Route[] {
   ];
   const document = openApiOf(routes, { root: API_ROOT, version: VERSION });
   return routes;
-}
-
-function tooLong(maxSize: number): never {
-  throw new ApiError(413, "too_long", `the body is longer than ${maxSize} bytes`);
 }

@@ -25,12 +25,22 @@ export interface GuardOptions {
 /** What proxies add to a request; programs of this machine have no reason to. */
 const PROXY_HEADER = /^(forwarded|via|x-real-ip|x-forwarded-.+)$/i;
 
-export function guard({ token, hostname }: GuardOptions): MiddlewareHandler<{ Bindings: PeerBindings }> {
+/** Before every path, also where there is nothing. */
+export function tokenGuard({ token }: Pick<GuardOptions, "token">): MiddlewareHandler<{ Bindings: PeerBindings }> {
   const allows = token === null ? null : tokenComparison(token);
   return async (context, next) => {
     if (allows !== null) checkToken(context, allows);
+    // A page of another site that asks what it may do.
+    if (context.req.method === "OPTIONS") checkOrigin(context);
+    await next();
+  };
+}
+
+/** Before every route that changes something. */
+export function changeGuard({ token, hostname }: GuardOptions): MiddlewareHandler<{ Bindings: PeerBindings }> {
+  return async (context, next) => {
     if (!["GET", "HEAD"].includes(context.req.method)) {
-      if (allows === null) checkThisMachine(context, hostname);
+      if (token === null) checkThisMachine(context, hostname);
       checkOrigin(context);
       checkJson(context);
     }
@@ -69,7 +79,7 @@ function checkThisMachine(context: Context<{ Bindings: PeerBindings }>, hostname
 function checkOrigin(context: Context): void {
   const site = context.req.header("sec-fetch-site");
   const origin = context.req.header("origin");
-  const host = context.req.header("host") ?? new URL(context.req.url).host;
+  const host = context.req.header("host") || new URL(context.req.url).host;
   const foreign = site !== undefined && site !== "same-origin" && site !== "none";
   if (!foreign && (origin === undefined || isOrigin(origin, host))) return;
   throw new ApiError(403, "cross_site", "a page of another site may not change anything here");

@@ -17,14 +17,66 @@ export function openApiOf(
   }
   return {
     openapi: "3.1.0",
-    info: { title: "taskexe", version: options.version, description: DESCRIPTION },
+    info: {
+      title: "taskexe",
+      version: options.version,
+      description: DESCRIPTION,
+      license: { name: "MIT", identifier: "MIT" },
+      contact: { name: "the operators of this executor" },
+    },
+    servers: [{ url: "/", description: "the executor that serves this description" }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     security: [{}, { token: [] }],
     paths,
     components: {
+      responses: Object.fromEntries(
+        Object.entries(PROBLEMS).map(([status, { description }]) => [
+          `Problem${status}`,
+          { description, content: { "application/json": { schema: { $ref: "#/components/schemas/Problem" } } } },
+        ]),
+      ),
       securitySchemes: { token: { type: "http", scheme: "bearer" } },
       schemas: { Problem: PROBLEM, ErrorRecord: inFull(ErrorRecordSchema) },
     },
   };
+}
+
+/** What operations are about: the first part of their paths below the root. */
+const TAGS = {
+  tasks: "Enqueue tasks, look at them, cancel them, try them again",
+  queues: "What is in the queues, and pauses of them",
+  types: "Pauses of types",
+  schedules: "Cron schedules",
+  description: "This document",
+} as const;
+
+type Tag = keyof typeof TAGS;
+
+const TAG_OF: Readonly<Record<string, Tag>> = {
+  queues: "queues",
+  types: "types",
+  schedules: "schedules",
+  "openapi.json": "description",
+};
+
+/** The mistakes of clients: what each status says, and which calls know it. */
+const PROBLEMS: Readonly<Record<number, { readonly description: string; readonly of: (route: Route) => boolean }>> = {
+  400: { description: "a parameter or the body is not right, or was cut off", of: () => true },
+  401: { description: "this executor wants a token, and this is not it", of: () => true },
+  403: { description: "without a token only this machine may change anything", of: changes },
+  404: { description: "there is no such thing", of: ({ problems }) => problems.includes(404) },
+  409: { description: "it is in no state in which this can be done", of: ({ problems }) => problems.includes(409) },
+  413: { description: "the body is too long", of: changes },
+  415: { description: "the body is not said to be JSON", of: ({ method }) => method === "POST" || method === "PUT" },
+  421: { description: "the request is for another host", of: () => true },
+  429: {
+    description: "too many at once; Retry-After says when to ask again",
+    of: ({ problems }) => problems.includes(429),
+  },
+};
+
+function changes({ method }: Route): boolean {
+  return method !== "GET";
 }
 
 const DESCRIPTION = [
@@ -46,12 +98,15 @@ const PROBLEM: JsonSchema = {
   required: ["error"],
 };
 
-function operationOf({ operationId, summary, params, query, body, described, answers }: Route): JsonSchema {
+function operationOf(route: Route): JsonSchema {
+  const { operationId, summary, path, params, query, body, described, answers } = route;
   const parameters = [...parametersOf("path", params), ...parametersOf("query", query)];
   const taken = described ?? body;
   return {
     operationId,
     summary,
+    description: `${summary}.`,
+    tags: [TAG_OF[path.split("/")[1] ?? ""] ?? "tasks"],
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(taken === undefined ? {} : { requestBody: { required: true, content: json(taken) } }),
     responses: {
@@ -61,8 +116,13 @@ function operationOf({ operationId, summary, params, query, body, described, ans
           return [status, { description, ...(content === undefined ? {} : { content }) }];
         }),
       ),
+      ...Object.fromEntries(
+        Object.entries(PROBLEMS)
+          .filter(([, { of }]) => of(route))
+          .map(([status]) => [status, { $ref: `#/components/responses/Problem${status}` }]),
+      ),
       default: {
-        description: "it could not be done: 400, 401, 403, 404, 409, 413, 415, 422, 500 or 503",
+        description: "it cannot be done just now: 503 while the broker is away, and can be asked again; 500 by a fault",
         content: { "application/json": { schema: { $ref: "#/components/schemas/Problem" } } },
       },
     },

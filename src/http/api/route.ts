@@ -9,11 +9,15 @@ import { isTooDeep } from "../../task/message.ts";
 import { MAX_MESSAGE_DEPTH } from "../../task/message-schema.ts";
 import { told } from "../../task/new-task.ts";
 import { ApiError } from "./api-error.ts";
+import { checkLength, readBody } from "./read-body.ts";
 import { MUST_BE_OBJECT } from "./schemas.ts";
 
 export type Fields = v.StrictObjectSchema<v.ObjectEntries, undefined>;
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+/** The mistakes of a client that only some calls know. */
+export type ProblemStatus = 404 | 409 | 429;
 
 /** An answer: its description, and the schema of its JSON where there is one. */
 export interface Answer {
@@ -38,6 +42,8 @@ export interface Route {
   /** The longest body, in bytes. */
   readonly bodyLimit: number;
   readonly answers: Readonly<Record<number, Answer>>;
+  /** Which mistakes it knows besides those of every call. */
+  readonly problems: readonly ProblemStatus[];
   readonly run: (context: Context) => Promise<Response>;
 }
 
@@ -60,6 +66,7 @@ interface Definition<Params extends Fields, Query extends Fields, Body extends v
   readonly described?: v.GenericSchema;
   readonly bodyLimit?: number;
   readonly answers: Readonly<Record<number, Answer>>;
+  readonly problems?: readonly ProblemStatus[];
   readonly handle: (
     call: Call<v.InferOutput<Params>, v.InferOutput<Query>, v.InferOutput<Body>>,
   ) => Promise<Response> | Response;
@@ -74,15 +81,16 @@ const None = v.strictObject({});
 export function route<Params extends Fields, Query extends Fields, Body extends v.GenericSchema>(
   definition: Definition<Params, Query, Body>,
 ): Route {
-  const { params, query, body, described, bodyLimit = USUAL_BODY_LIMIT, handle, ...rest } = definition;
+  const { params, query, body, described, bodyLimit = USUAL_BODY_LIMIT, problems = [], handle, ...rest } = definition;
   return {
     ...rest,
-    ...{ params, query, body, described, bodyLimit },
+    ...{ params, query, body, described, bodyLimit, problems },
     async run(context) {
+      checkLength(context, bodyLimit);
       const read = {
         params: check<v.GenericSchema>(params ?? None, context.req.param(), "path"),
         query: check<v.GenericSchema>(query ?? None, queryOf(context), "query"),
-        body: body === undefined ? undefined : check<v.GenericSchema>(body, await objectOf(context), "body"),
+        body: body === undefined ? undefined : check<v.GenericSchema>(body, await objectOf(context, bodyLimit), "body"),
       };
       // Each part has just passed the schema that its type was made of.
       return handle({ context, ...read } as Parameters<typeof handle>[0]);
@@ -109,14 +117,13 @@ export function exactJson(context: Context, value: unknown): Response {
 }
 
 /** Every body is an object. A schema would take an array for one, and read its methods as keys. */
-async function objectOf(context: Context): Promise<object> {
-  const value = await jsonOf(context);
+async function objectOf(context: Context, maxBytes: number): Promise<object> {
+  const value = jsonOf(await readBody(context, maxBytes));
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   throw new ApiError(400, "invalid", `body: ${MUST_BE_OBJECT}`);
 }
 
-async function jsonOf(context: Context): Promise<unknown> {
-  const text = await textOf(context);
+function jsonOf(text: string): unknown {
   // Before it is parsed: what is very deep costs whoever reads or writes it a time that nobody asked for.
   if (isTooDeep(text)) throw new ApiError(400, "invalid", `body: nested deeper than ${MAX_MESSAGE_DEPTH} levels`);
   try {
@@ -124,14 +131,5 @@ async function jsonOf(context: Context): Promise<unknown> {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ApiError(400, "invalid", `body: not JSON: ${text === "" ? "it is empty" : reason.slice(0, 200)}`);
-  }
-}
-
-async function textOf(context: Context): Promise<string> {
-  const bytes = await context.req.arrayBuffer();
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new ApiError(400, "invalid", "body: not UTF-8");
   }
 }

@@ -33,6 +33,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities, definitionOf }
       path: "/schedules/:name",
       summary: "One cron schedule",
       params: ScheduleParams,
+      problems: [404],
       answers: { 200: { description: "the schedule", schema: ScheduleView } },
       async handle({ context, params: { name } }) {
         const schedule = await findSchedule(broker, name);
@@ -65,6 +66,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities, definitionOf }
       path: "/schedules/:name",
       summary: "Remove a cron schedule; tasks that it has enqueued stay",
       params: ScheduleParams,
+      problems: [404],
       answers: {
         200: { description: "it is gone", schema: v.object({ name: v.string(), removed: v.boolean() }) },
       },
@@ -79,6 +81,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities, definitionOf }
       path: "/schedules/:name/run",
       summary: "Enqueue a run of a cron schedule now, also while it is paused",
       params: ScheduleParams,
+      problems: [404],
       answers: {
         200: { description: "an earlier run has not ended, or another task holds its unique key", schema: ReceiptView },
         201: { description: "it is enqueued, or waits for the end of the run before it", schema: ReceiptView },
@@ -94,6 +97,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities, definitionOf }
       path: "/schedules/:name/pause",
       summary: "Let a cron schedule fire no more until it is resumed",
       params: ScheduleParams,
+      problems: [404],
       answers: { 200: { description: "it is paused", schema: ScheduleView } },
       handle: async ({ context, params: { name } }) =>
         exactJson(context, scheduleView(await pauseSchedule(broker, name))),
@@ -104,6 +108,7 @@ export function scheduleRoutes({ broker, retentionMs, priorities, definitionOf }
       path: "/schedules/:name/resume",
       summary: "Let a cron schedule fire again; what it missed meanwhile is not caught up",
       params: ScheduleParams,
+      problems: [404],
       answers: { 200: { description: "it is not paused any more", schema: ScheduleView } },
       handle: async ({ context, params: { name } }) =>
         exactJson(context, scheduleView(await resumeSchedule(broker, name))),

@@ -38,6 +38,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       path: "/tasks/:id",
       summary: "The record of a task",
       params: IdParams,
+      problems: [404],
       answers: { 200: { description: "everything that is kept about it, its log included", schema: TaskAndLogView } },
       async handle({ context, params }) {
         const record = await broker.record(params.id);
@@ -51,6 +52,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       path: "/tasks/:id/logs",
       summary: "The last lines of a task's log",
       params: IdParams,
+      problems: [404],
       answers: { 200: { description: "oldest first", schema: v.object({ lines: v.array(LogView) }) } },
       async handle({ context, params }) {
         const lines = await broker.logs(params.id);
@@ -64,6 +66,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       path: "/tasks/:id/watch",
       summary: "Follow a task: server-sent events state, log, progress and waiting (why) as they come, then end",
       params: IdParams,
+      problems: [404, 429],
       answers: { 200: { description: "ends with the task", type: "text/event-stream" } },
       handle: ({ context, params }) => watches.answer(context, params.id),
     }),
@@ -73,6 +76,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       path: "/tasks/:id/cancel",
       summary: "Cancel a task wherever it is",
       params: IdParams,
+      problems: [404, 409],
       answers: { 200: { description: "the state it was in", schema: CancelView } },
       async handle({ context, params: { id } }) {
         const [receipt] = await broker.cancel([id]);
@@ -94,6 +98,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       path: "/tasks/:id/retry",
       summary: "Queue a dead or cancelled task again, from its first attempt",
       params: IdParams,
+      problems: [404, 409],
       answers: { 200: { description: "it is queued; the state it was in", schema: RetryView } },
       async handle({ context, params: { id } }) {
         const [receipt] = await broker.retry([id]);

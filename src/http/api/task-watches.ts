@@ -76,7 +76,7 @@ export class TaskWatches {
     } catch (error) {
       if (!(error instanceof WouldBlockError)) throw error;
       const message = `${this.#places.totalTokens} watches are open, which is the most there can be`;
-      throw new ApiError(503, "too_many_watches", message, { "Retry-After": "5" });
+      throw new ApiError(429, "too_many_watches", message, { "Retry-After": "5" });
     }
   }
 }

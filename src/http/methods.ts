@@ -1,0 +1,56 @@
+/**
+ * What may be asked of each path: OPTIONS is told it, a method that a path does not take is refused with it, and HEAD is
+ * told what GET would say, with its length. Who may not ask at all is refused before.
+ */
+import type { Context, Hono, MiddlewareHandler } from "hono";
+import { TrieRouter } from "hono/router/trie-router";
+import type { PeerBindings } from "./api/guard.ts";
+
+/**
+ * Answers OPTIONS and wrong methods; what no route has goes on, to be "not found".
+ *
+ * @param app - complete by the first request.
+ * @param refuse - the answer to a wrong method; Allow is added.
+ */
+export function allowedMethods(
+  app: Hono<{ Bindings: PeerBindings }>,
+  refuse: (context: Context, allowed: string) => Response,
+): MiddlewareHandler {
+  let router: TrieRouter<readonly string[]> | null = null;
+  return async (context, next) => {
+    router ??= routerOf(app.routes);
+    await next();
+    if (context.res.status !== 404) return;
+    const methods = new Set(router.match("ALL", context.req.path)[0].flatMap(([found]) => found));
+    const { method } = context.req;
+    // Then it was the route that found nothing, or there is none.
+    if (methods.size === 0 || methods.has(method)) return;
+    const allowed = [...methods, "OPTIONS"].join(", ");
+    const answer = method === "OPTIONS" ? new Response(null, { status: 204 }) : refuse(context, allowed);
+    answer.headers.set("Allow", allowed);
+    // Headers that were set meanwhile are for the answer that is replaced.
+    context.res = undefined;
+    context.res = answer;
+  };
+}
+
+function routerOf(routes: Hono["routes"]): TrieRouter<readonly string[]> {
+  const router = new TrieRouter<readonly string[]>();
+  // A middleware stands for all methods, and for no path.
+  for (const { method, path } of routes.filter((route) => route.method !== "ALL")) {
+    router.add("ALL", path, method === "GET" ? ["GET", "HEAD"] : [method]);
+  }
+  return router;
+}
+
+/** The answer to HEAD: that of GET without its body, whose length is told where it is known. */
+export const headWithLength: MiddlewareHandler = async (context, next) => {
+  await next();
+  if (context.req.method !== "HEAD" || context.res.body === null) return;
+  const { byteLength } = await context.res.arrayBuffer();
+  const headers = new Headers(context.res.headers);
+  headers.set("Content-Length", String(byteLength));
+  // Bun leaves it out of answers to HEAD.
+  headers.set("Date", new Date().toUTCString());
+  context.res = new Response(null, { status: context.res.status, headers });
+};
