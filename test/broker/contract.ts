@@ -13,6 +13,7 @@ import { type MakeHarness, sentences } from "./contract/harness.ts";
 import { leaseSentences } from "./contract/leases.ts";
 import { listSentences } from "./contract/lists.ts";
 import { logSentences } from "./contract/logs.ts";
+import { orderSentences } from "./contract/order.ts";
 import { pauseSentences } from "./contract/pauses.ts";
 import { purgeSentences } from "./contract/purges.ts";
 import { retrySentences } from "./contract/retries.ts";
@@ -31,6 +32,7 @@ export function brokerContract(name: string, makeHarness: MakeHarness): void {
   fleetSentences(sentence);
   listSentences(sentence);
   logSentences(sentence);
+  orderSentences(sentence);
   pauseSentences(sentence);
   purgeSentences(sentence);
   retrySentences(sentence);

@@ -50,6 +50,11 @@ export function ownDelivery(delivery: Delivery): RedisDelivery {
   throw new TypeError("the delivery was not claimed from this broker");
 }
 
+/** The deliveries of each stream, in their order. @throws TypeError for a delivery that another broker gave. */
+export function byStream(deliveries: readonly Delivery[]): Map<string, RedisDelivery[]> {
+  return Map.groupBy(deliveries.map(ownDelivery), ({ stream }) => stream);
+}
+
 /** The message of an entry that holds nothing else; null for any other. */
 function messageOf(fields: unknown): string | null {
   if (!Array.isArray(fields) || fields.length !== 2) return null;

@@ -1,45 +1,42 @@
 /**
- * Takes new entries from the streams: one read over all priorities, urgent first. While there is work the read does not
- * block and travels with the completions; once one finds nothing, it blocks on a connection of its own. The read's
- * COUNT holds for each stream, so a reply can bring more than was asked for: the surplus is given out first by the next
- * claim, and handed back if none comes within `SURPLUS_MS`. Two claims may be under way at once: Redis then serves the
- * second while we work on the first.
+ * Takes new entries from the streams, urgent first. While there is work a claim does not block and travels with the
+ * completions; once one finds nothing, it blocks on a connection of its own until a stream gets an entry. Redis may give
+ * that one although more urgent ones came in the same instant: those are asked for behind it in the same write.
+ * What comes beyond what was asked for is handed back to its place; where that cannot be, it is held for the next claim,
+ * behind whatever is more urgent, and for `HELD_MS` at the most.
+ * Two claims may be under way at once: Redis then serves the second while we work on the first.
  */
 import { abortable, sleep } from "../../concurrency/index.ts";
 import type { Delivery } from "../broker.ts";
 import { type LeaseStamp, stampLease } from "../lease-stamp.ts";
+import { ClaimOrder, type ClaimTurn } from "./claim-order.ts";
+import {
+  askAtOnce,
+  askInOrder,
+  askToWake,
+  type ClaimAnswer,
+  readAtOnce,
+  readInOrder,
+  readWoken,
+} from "./claim-script.ts";
 import { CommandBatch } from "./command-batch.ts";
 import { BLOCK_MS, type RedisConnections } from "./connections.ts";
 import { RedisDelivery } from "./delivery.ts";
-import { CANCELLED_KEY, GROUP, PAUSED_KEY, streamKey } from "./keys.ts";
+import { GROUP } from "./keys.ts";
 import type { RedisPauses } from "./pauses.ts";
-import type { Reply } from "./redis-line.ts";
-import { type RawEntry, readStreams } from "./replies.ts";
+import type { RawEntry } from "./replies.ts";
+import { ReplyError } from "./reply-decoder.ts";
+import type { StreamName } from "./streams.ts";
 import type { RedisWire } from "./wire.ts";
 
-/** How long a surplus waits for the next claim, in ms. */
-const SURPLUS_MS = 1_000;
+/** How long entries that have no slot are held for the next claim, in ms. */
+const HELD_MS = 1_000;
 /** How long a claim waits before it looks again while every queue is paused, in ms. */
 const ALL_PAUSED_MS = 250;
 /** The pause between two attempts to wake a blocked read, in ms. */
 const UNBLOCK_PAUSE_MS = 10;
 /** A signal that never aborts, for the little that must be finished after an abort. */
 const NEVER = new AbortController().signal;
-
-export interface StreamName {
-  readonly key: string;
-  readonly queue: string;
-  readonly priority: number;
-}
-
-/** The streams of some queues, urgent first; queues in the given order within a priority. */
-export function streamsOf(queues: readonly string[], priorities: number): StreamName[] {
-  const streams: StreamName[] = [];
-  for (let priority = priorities - 1; priority >= 0; priority--) {
-    for (const queue of queues) streams.push({ key: streamKey(queue, priority), queue, priority });
-  }
-  return streams;
-}
 
 /** What holds for all entries of one reply. */
 export interface DeliveryFacts {
@@ -55,10 +52,16 @@ export class RedisIntake {
   readonly #streams: readonly StreamName[];
   readonly #byKey: ReadonlyMap<string, StreamName>;
   readonly #pauses: RedisPauses;
-  /** Entries of a queue that was paused while the read was under way: to be handed back. */
+  readonly #order: ClaimOrder;
+  /** Entries of a queue that was paused while the read was under way, or that nobody waits for: to be handed back. */
   #unwanted: RedisDelivery[] = [];
+  /** Entries beyond what was asked for, as they came; and those of them that could not be put in their place. */
   #surplus: RedisDelivery[] = [];
-  #surplusSince = 0;
+  #held: RedisDelivery[] = [];
+  #heldSince = 0;
+  /** The connections that have had the script. */
+  #scriptOn = 0;
+  #scriptOnReader = 0;
   /** Whether the last read found something. */
   #busy = true;
 
@@ -73,6 +76,7 @@ export class RedisIntake {
     this.#wire = wire;
     this.#executor = executor;
     this.#streams = streams;
+    this.#order = new ClaimOrder(streams);
     this.#byKey = new Map(streams.map((stream) => [stream.key, stream]));
     this.#pauses = pauses;
   }
@@ -92,24 +96,33 @@ export class RedisIntake {
 
   async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
     signal.throwIfAborted();
-    if (this.#surplus.length > 0) return this.#surplus.splice(0, max);
-    const taken = await this.#take(max, signal);
-    if (taken.length <= max) return taken;
-    this.#surplusSince = performance.now();
-    this.#surplus.push(...taken.splice(max));
-    return taken;
+    return this.#take(max, signal);
   }
 
-  /** The surplus that no claim came for in time, or all of it: to be handed back by the caller. */
-  takeSurplus(all: boolean): RedisDelivery[] {
-    const unwanted = this.#unwanted.splice(0);
-    if (this.#surplus.length === 0 || (!all && performance.now() - this.#surplusSince < SURPLUS_MS)) return unwanted;
-    return [...unwanted, ...this.#surplus.splice(0)];
+  /** Whether a claim brought what must not be started. */
+  get hasTooMuch(): boolean {
+    return this.#surplus.length + this.#unwanted.length > 0;
   }
 
-  /** Whether something waits that must be handed back at once. */
-  get hasUnwanted(): boolean {
-    return this.#unwanted.length > 0;
+  /** What claims brought beyond what they were asked for, and what must be handed back in any case. */
+  takeTooMuch(): { readonly surplus: readonly RedisDelivery[]; readonly unwanted: readonly RedisDelivery[] } {
+    return { surplus: this.#surplus.splice(0), unwanted: this.#unwanted.splice(0) };
+  }
+
+  /** Keeps a surplus for the next claim. */
+  hold(deliveries: readonly RedisDelivery[]): void {
+    if (this.#held.length === 0) this.#heldSince = performance.now();
+    this.#held.push(...deliveries);
+  }
+
+  /** What is held, and no claim came for it in time. */
+  takeOld(): RedisDelivery[] {
+    return performance.now() - this.#heldSince < HELD_MS ? [] : this.#held.splice(0);
+  }
+
+  /** All that is claimed and was not given out. */
+  takeAll(): RedisDelivery[] {
+    return [...this.#unwanted.splice(0), ...this.#surplus.splice(0), ...this.#held.splice(0)];
   }
 
   /** Makes delivery objects of claimed entries; entries that were deleted meanwhile are left out. */
@@ -136,26 +149,26 @@ export class RedisIntake {
   async #take(max: number, signal: AbortSignal): Promise<RedisDelivery[]> {
     const { reader } = this.#connections;
     if (!reader.isOpen) await reader.opened(signal);
-    const keys = this.#streams.filter(({ queue }) => !this.#pauses.isQueuePaused(queue)).map(({ key }) => key);
-    if (keys.length === 0) {
+    if (this.#streams.every(({ queue }) => this.#pauses.isQueuePaused(queue))) {
       await sleep(ALL_PAUSED_MS, signal);
       await this.#pauses.refresh();
       return [];
     }
-    if (this.#busy) {
-      const taken = await this.#poll(max, keys);
+    while (this.#busy || this.#held.length > 0) {
+      const { found, isWhole } = await this.#poll(max);
       if (signal.aborted) {
-        this.#surplus.push(...taken);
+        this.#unwanted.push(...found);
         throw signal.reason;
       }
+      const taken = this.#choose(max, found);
       if (taken.length > 0) return taken;
-      this.#busy = false;
+      if (isWhole) this.#busy = false;
     }
-    const reading = this.#block(max, keys);
+    const reading = this.#block(max);
     try {
-      const taken = await abortable(reading, signal);
-      this.#busy = taken.length > 0;
-      return taken;
+      const found = await abortable(reading, signal);
+      this.#busy ||= found.length > 0;
+      return this.#choose(max, found);
     } catch (error) {
       if (!signal.aborted) throw this.#connections.translate(error);
       await this.#endRead(reading);
@@ -163,50 +176,89 @@ export class RedisIntake {
     }
   }
 
-  async #poll(max: number, keys: readonly string[]): Promise<RedisDelivery[]> {
+  /** Takes what is there; `isWhole`: everything was looked at, so that nothing found means that there is nothing. */
+  async #poll(max: number): Promise<{ readonly found: RedisDelivery[]; readonly isWhole: boolean }> {
     const lease = stampLease();
-    const replies = await this.#wire.send((batch) => this.#ask(batch, max, [], keys));
-    return this.#read(replies, lease);
+    const turn = this.#order.next((queue) => this.#pauses.isQueuePaused(queue));
+    const answer = turn.inOrder ? await this.#readInOrder(turn, max) : await this.#readAtOnce(turn, max);
+    this.#order.learn(turn, answer.streams, max);
+    return { found: await this.#deliveriesOf(answer, lease), isWhole: turn.isWhole && answer.isKnown };
   }
 
-  async #block(max: number, keys: readonly string[]): Promise<RedisDelivery[]> {
+  async #readAtOnce({ keys }: ClaimTurn, max: number): Promise<ClaimAnswer> {
+    const executor = this.#executor;
+    const replies = await this.#wire.send((batch) => askAtOnce(batch, { executor, keys, max }));
+    return readAtOnce(replies);
+  }
+
+  async #readInOrder({ keys }: ClaimTurn, max: number): Promise<ClaimAnswer> {
+    const executor = this.#executor;
+    const { id } = this.#connections.hot;
+    const isKnown = this.#scriptOn === id;
+    const answer = readInOrder(await this.#wire.send((batch) => askInOrder(batch, { executor, keys, max, isKnown })));
+    this.#scriptOn = answer.isKnown ? id : 0;
+    return answer;
+  }
+
+  async #block(max: number): Promise<RedisDelivery[]> {
     const lease = stampLease();
+    const isLeftOut = (queue: string): boolean => this.#pauses.isQueuePaused(queue);
+    const [keys, urgent] = [this.#order.all(isLeftOut), this.#order.urgent(isLeftOut)];
+    if (keys.length === 0) return [];
+    const { reader } = this.#connections;
+    const { id } = reader;
+    const isKnown = this.#scriptOnReader === id;
+    const question = { executor: this.#executor, keys, urgent, max, blockMs: BLOCK_MS, isKnown };
     const batch = new CommandBatch();
-    this.#ask(batch, max, ["BLOCK", BLOCK_MS], keys);
-    return this.#read(await this.#connections.reader.send(batch), lease);
-  }
-
-  #ask(batch: CommandBatch, max: number, block: readonly (string | number)[], keys: readonly string[]): void {
-    const streams = ["STREAMS", ...keys, ...keys.map(() => ">")];
-    batch.add(["XREADGROUP", "GROUP", GROUP, this.#executor, "COUNT", max, ...block, ...streams]);
-    // Asked behind the read, so that a cancel or a pause which came before these entries were taken is surely seen.
-    batch.add(["EXISTS", CANCELLED_KEY, PAUSED_KEY]);
-  }
-
-  async #read(replies: readonly Reply[], lease: LeaseStamp): Promise<RedisDelivery[]> {
-    const [error, reply] = replies[0] ?? [null, null];
-    if (error !== null) {
-      // Redis 7.0 says UNBLOCKED where the stream went away under a read that waited, later ones NOGROUP.
-      if (!/^(NOGROUP|UNBLOCKED)\b/.test(error.message)) throw error;
-      await this.createGroups();
-      return [];
+    askToWake(batch, question);
+    const answer = readWoken(await reader.send(batch), question);
+    this.#scriptOnReader = answer.isKnown ? id : 0;
+    this.#order.learn({ keys, inOrder: false, isWhole: true }, answer.streams, max);
+    const found = await this.#deliveriesOf(answer, lease);
+    if (!answer.isKnown) {
+      // Nobody has looked at what is more urgent than this.
+      this.#unwanted.push(...found.splice(0));
+      this.#busy = true;
     }
-    const somethingIs = Number(replies[1]?.[1] ?? 0) > 0;
+    return found.sort(urgentFirst);
+  }
+
+  /**
+   * What an answer brought. Where a stream or its group is gone they are made anew.
+   *
+   * @throws what Redis said in any other case why a stream could not be read; what came from others is handed back.
+   */
+  async #deliveriesOf({ streams, somethingIs, failed }: ClaimAnswer, lease: LeaseStamp): Promise<RedisDelivery[]> {
     if (somethingIs || this.#pauses.some) await this.#pauses.refresh();
     const facts = { lease, mayBeCancelled: somethingIs, deliveriesOf: () => 1 };
-    const taken: RedisDelivery[] = [];
-    for (const [key, entries] of readStreams(reply)) {
+    const found: RedisDelivery[] = [];
+    for (const [key, entries] of streams) {
       const stream = this.#byKey.get(String(key));
       if (!stream) continue;
-      const into = this.#pauses.isQueuePaused(stream.queue) ? this.#unwanted : taken;
+      const into = this.#pauses.isQueuePaused(stream.queue) ? this.#unwanted : found;
       into.push(...this.deliver(stream, entries, facts));
     }
-    return taken;
+    if (failed === "") return found;
+    // Redis 7.0 says UNBLOCKED where the stream went away under a read that waited, later ones NOGROUP.
+    if (!/^(NOGROUP|UNBLOCKED)\b/.test(failed)) {
+      this.#unwanted.push(...found);
+      throw this.#connections.translate(new ReplyError(failed));
+    }
+    await this.createGroups();
+    return found;
+  }
+
+  /** The most urgent of what was found and of what is held, up to `max`; the rest is the surplus. */
+  #choose(max: number, found: RedisDelivery[]): RedisDelivery[] {
+    // Within a priority, what is held is the older part.
+    const all = this.#held.length === 0 ? found : [...this.#held.splice(0), ...found].sort(urgentFirst);
+    if (all.length > max) this.#surplus.push(...all.splice(max));
+    return all;
   }
 
   /**
    * After an abort: wakes the blocked read and waits for what it brings. Entries that were on their way are ours by
-   * then; they go into the surplus, which the caller hands back.
+   * then; the caller hands them back.
    */
   async #endRead(reading: Promise<RedisDelivery[]>): Promise<void> {
     let ended = false;
@@ -224,6 +276,10 @@ export class RedisIntake {
       }
       if (!ended) await sleep(UNBLOCK_PAUSE_MS, NEVER);
     }
-    for (const result of await late) if (result.status === "fulfilled") this.#surplus.push(...result.value);
+    for (const result of await late) if (result.status === "fulfilled") this.#unwanted.push(...result.value);
   }
+}
+
+function urgentFirst(a: Delivery, b: Delivery): number {
+  return b.priority - a.priority;
 }

@@ -6,14 +6,15 @@
  */
 import type { Redis } from "ioredis";
 import type { Delivery } from "../broker.ts";
-import { GIVEN_UP, stampLease } from "../lease-stamp.ts";
+import { stampLease } from "../lease-stamp.ts";
 import type { RedisConnections } from "./connections.ts";
-import { ownDelivery, type RedisDelivery } from "./delivery.ts";
+import { byStream, type RedisDelivery } from "./delivery.ts";
 import type { RedisFleet } from "./fleet.ts";
-import type { RedisIntake, StreamName } from "./intake.ts";
-import { GROUP, recordKey } from "./keys.ts";
+import type { RedisIntake } from "./intake.ts";
+import { GROUP } from "./keys.ts";
 import { type PendingEntry, readEntries, readPending } from "./replies.ts";
 import { callScript } from "./scripts.ts";
+import type { StreamName } from "./streams.ts";
 
 /** How far apart the two looks are at least, in ms. */
 const SECOND_LOOK_MS = 750;
@@ -66,19 +67,6 @@ export class RedisLeases {
       }
     }
     return lost;
-  }
-
-  async release(deliveries: readonly Delivery[]): Promise<void> {
-    for (const [stream, all] of byStream(deliveries)) {
-      for (let at = 0; at < all.length; at += CHUNK) {
-        const chunk = all.slice(at, at + CHUNK);
-        const pairs = chunk.flatMap((delivery) => [delivery.entry, recordKeyOf(delivery)]);
-        for (const delivery of chunk) delivery.lease = GIVEN_UP;
-        await this.#connections.run((redis) =>
-          callScript(redis, "taskexeRelease", stream, GROUP, this.#executor, ...pairs),
-        );
-      }
-    }
   }
 
   async recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
@@ -166,22 +154,4 @@ export class RedisLeases {
       kind === "IDLE" ? ["IDLE", this.#leaseMs, from, "+", count] : [from, "+", count, consumer ?? this.#executor];
     return this.#connections.run(async (redis) => readPending(await redis.call("XPENDING", stream, GROUP, ...args)));
   }
-}
-
-function byStream(deliveries: readonly Delivery[]): Map<string, RedisDelivery[]> {
-  return Map.groupBy(deliveries.map(ownDelivery), ({ stream }) => stream);
-}
-
-/** The record that must learn the entry's new id; an unreadable message has none. */
-function recordKeyOf(delivery: RedisDelivery): string {
-  if (delivery.raw === null) return "";
-  try {
-    const fields: unknown = JSON.parse(delivery.raw);
-    if (typeof fields === "object" && fields !== null && "id" in fields && typeof fields.id === "string") {
-      return recordKey(fields.id);
-    }
-  } catch {
-    // Not JSON: such a message never had a record.
-  }
-  return "";
 }

@@ -7,7 +7,6 @@ import type { TaskRecord } from "../../task/record.ts";
 import type { TaskState } from "../../task/state.ts";
 import { type ListPage, type ListQuery, MAX_ADMINISTRATION_BATCH } from "../administration.ts";
 import { execute, type RedisConnections } from "./connections.ts";
-import { type StreamName, streamsOf } from "./intake.ts";
 import {
   cancelledKey,
   deadKey,
@@ -21,6 +20,7 @@ import {
 } from "./keys.ts";
 import type { RedisRecords } from "./records.ts";
 import { readEntries, readPairs, readPending } from "./replies.ts";
+import { type StreamName, streamsOf } from "./streams.ts";
 
 const MOST_LOOKED_AT = 5_000;
 const PAGE = 500;

@@ -29,9 +29,11 @@ import { RedisCancels } from "./cancels.ts";
 import { RedisClock } from "./clock.ts";
 import { RedisCompletion } from "./completion.ts";
 import { RedisConnections } from "./connections.ts";
+import type { RedisDelivery } from "./delivery.ts";
 import { RedisDuties } from "./duties.ts";
 import { RedisFleet } from "./fleet.ts";
-import { RedisIntake, streamsOf } from "./intake.ts";
+import { RedisHandBack } from "./hand-back.ts";
+import { RedisIntake } from "./intake.ts";
 import { RedisLeases } from "./leases.ts";
 import { RedisListing } from "./listing.ts";
 import { RedisPauses } from "./pauses.ts";
@@ -39,6 +41,7 @@ import { RedisQueues } from "./queues.ts";
 import { RedisRecords } from "./records.ts";
 import { RedisSchedules } from "./schedules.ts";
 import { RedisServerFacts } from "./server-facts.ts";
+import { streamsOf } from "./streams.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
 import { RedisWire } from "./wire.ts";
 
@@ -57,6 +60,7 @@ export class RedisBroker implements Broker {
   readonly #intake: RedisIntake;
   readonly #completion: RedisCompletion;
   readonly #leases: RedisLeases;
+  readonly #handBack: RedisHandBack;
   readonly #fleet: RedisFleet;
   readonly #queues: RedisQueues;
   readonly #records: RedisRecords;
@@ -89,6 +93,7 @@ export class RedisBroker implements Broker {
     this.#completion = new RedisCompletion(this.#connections, wire, this.#name, options.leaseMs, now);
     this.#duties = new RedisDuties(this.#connections, options.executor !== null, () => this.#intake.createGroups());
     this.#fleet = new RedisFleet(this.#connections, this.#name, heartbeatTimeoutMs, now);
+    this.#handBack = new RedisHandBack(this.#connections, this.#name);
     this.#leases = new RedisLeases({
       connections: this.#connections,
       executor: this.#name,
@@ -146,11 +151,11 @@ export class RedisBroker implements Broker {
     try {
       return await this.#duties.do("claim", async () => {
         const taken = await this.#intake.claim(max, signal);
-        if (this.#intake.hasUnwanted) await this.#handBackSurplus(false);
+        if (this.#intake.hasTooMuch) await this.#putBack(max);
         return taken;
       });
     } catch (error) {
-      await this.#handBackSurplus(true);
+      await this.#giveUp(this.#intake.takeAll());
       throw error;
     }
   }
@@ -158,6 +163,8 @@ export class RedisBroker implements Broker {
   async recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
     this.#mustBeExecutor();
     this.#connections.mustHaveLines();
+    // Pending under our own name as well, and found with the rest.
+    this.#intake.takeAll();
     return this.#duties.do("recover", async () => this.#withoutPaused(await this.#leases.recover(known, max)));
   }
 
@@ -173,13 +180,13 @@ export class RedisBroker implements Broker {
   }
 
   release(deliveries: readonly Delivery[]): Promise<void> {
-    return this.#duties.do("release", () => this.#leases.release(deliveries));
+    return this.#duties.do("release", () => this.#handBack.release(deliveries));
   }
 
   async reclaim(max: number): Promise<Delivery[]> {
     this.#mustBeExecutor();
     return this.#duties.do("reclaim", async () => {
-      await this.#handBackSurplus(false);
+      await this.#giveUp(this.#intake.takeOld());
       return this.#withoutPaused(await this.#leases.reclaim(max));
     });
   }
@@ -314,20 +321,26 @@ export class RedisBroker implements Broker {
     });
   }
 
-  async #handBackSurplus(all: boolean): Promise<void> {
-    const surplus = this.#intake.takeSurplus(all);
-    // Away just now: the lease of what could not be handed back runs out by itself.
-    if (surplus.length > 0 && this.connection().state === "connected") await this.#leases.release(surplus);
+  /** After a claim of `max` that brought too much: to its place; what has none any more is held for the next claim. */
+  async #putBack(max: number): Promise<void> {
+    const { surplus, unwanted } = this.#intake.takeTooMuch();
+    this.#intake.hold(await this.#handBack.place(surplus, max));
+    await this.#giveUp(unwanted);
   }
 
-  /** What came back by itself to a queue that is paused goes behind what waits there. */
+  async #giveUp(unwanted: readonly RedisDelivery[]): Promise<void> {
+    // Away just now: the lease of what could not be handed back runs out by itself.
+    if (unwanted.length > 0 && this.connection().state !== "away") await this.#handBack.release(unwanted);
+  }
+
+  /** What came back by itself to a queue that is paused waits there. */
   async #withoutPaused(deliveries: readonly Delivery[]): Promise<Delivery[]> {
     // Asked now: an executor that has just started has not claimed yet, and knows of no pause.
     if (deliveries.length > 0) await this.#pauses.refresh();
     const [paused, free] = [true, false].map((which) =>
       deliveries.filter(({ queue }) => this.#pauses.isQueuePaused(queue) === which),
     );
-    if (paused && paused.length > 0) await this.#leases.release(paused);
+    if (paused && paused.length > 0) await this.#handBack.release(paused);
     return free ?? [];
   }
 

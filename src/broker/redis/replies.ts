@@ -3,8 +3,8 @@
 /** One stream entry: its id and its flat field list; null for one that was deleted while it was pending. */
 export type RawEntry = readonly [id: string, fields: unknown];
 
-/** What XREADGROUP brought from one stream. */
-type StreamEntries = readonly [stream: string, entries: readonly RawEntry[]];
+/** What was read from one stream. */
+export type StreamEntries = readonly [stream: string, entries: readonly RawEntry[]];
 
 /** The reply of XREADGROUP: entries by stream, in the order of the streams asked for; null where there were none. */
 export function readStreams(reply: unknown): readonly StreamEntries[] {

@@ -12,7 +12,7 @@ function isOneOf(value: string, states: readonly TaskState[]): string {
   return `(${states.map((state) => `${value} == '${state}'`).join(" or ")})`;
 }
 
-const { promote, claim, release, cancel, revive } = MOVES;
+const { promote, claim, cancel, revive } = MOVES;
 
 /** KEYS stream; ARGV group, consumer, ids... -> the ids that are not ours any more. The others' idle time restarts. */
 const RENEW = `
@@ -67,30 +67,6 @@ return 1`;
 
 /** KEYS unique key; ARGV the id of the task that has ended: by now another one may hold the key. */
 export const FREE_KEY = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
-
-/**
- * KEYS stream; ARGV group, consumer, then pairs of entry id and record key ("" for none) -> how many were handed back.
- * One that was cancelled while it waited stays so.
- */
-const RELEASE = `
-local n = 0
-for i = 3, #ARGV, 2 do
-  local id = ARGV[i]
-  local p = redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
-  if #p == 1 then
-    local e = redis.call('XRANGE', KEYS[1], id, id)
-    if #e == 1 then
-      local new = redis.call('XADD', KEYS[1], '*', unpack(e[1][2]))
-      local state = ARGV[i + 1] ~= '' and redis.call('HGET', ARGV[i + 1], 'state')
-      if state then redis.call('HSET', ARGV[i + 1], 'entry', new) end
-      if state and state ~= '${cancel.to}' then redis.call('HSET', ARGV[i + 1], 'state', '${release.to}') end
-      n = n + 1
-    end
-    redis.call('XACK', KEYS[1], ARGV[1], id)
-    redis.call('XDEL', KEYS[1], id)
-  end
-end
-return n`;
 
 /** Broker time in ms, whole numbers as text, and the enqueue of one task: what several scripts share. */
 const SHARED = `
@@ -368,7 +344,6 @@ const SCRIPTS = {
   taskexeRenew: script(RENEW, 1),
   taskexeRecover: script(RECOVER, 1),
   taskexeFenced: script(FENCED, 1),
-  taskexeRelease: script(RELEASE, 1),
   taskexeEnqueue: script(ENQUEUE, 0),
   taskexePromote: script(PROMOTE, 1),
   taskexeCancel: script(CANCEL, 0),
@@ -387,8 +362,16 @@ export type ScriptName = keyof typeof SCRIPTS;
  * Calls a script by its hash, and whole where Redis does not know it (yet, or any more). The reply is whatever the
  * script returns: the caller checks its shape.
  */
-export async function callScript(redis: Redis, name: ScriptName, ...args: (string | number)[]): Promise<unknown> {
-  const { lua, keys, sha } = SCRIPTS[name];
+export function callScript(redis: Redis, name: ScriptName, ...args: (string | number)[]): Promise<unknown> {
+  return runScript(redis, SCRIPTS[name], ...args);
+}
+
+/** As `callScript`, for a script that stands elsewhere. */
+export async function runScript(
+  redis: Redis,
+  { lua, keys, sha }: Script,
+  ...args: (string | number)[]
+): Promise<unknown> {
   try {
     return await redis.call("EVALSHA", sha, keys, ...args);
   } catch (error) {
