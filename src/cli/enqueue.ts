@@ -77,7 +77,7 @@ async function enqueueOne(
 ): Promise<number> {
   const { retentionMs, priorities } = settings;
   const made = preparedOf(task, { now: broker.now(), retentionMs, priorities });
-  if (!made.ok) throw new CommandFailure(made.reason, EXIT_USAGE);
+  if (!made.ok) throw new CommandFailure(made.reason.replace(/^deadlineAt:/, "flag --deadline:"), EXIT_USAGE);
   if (wait !== null && made.task.retentionMs === 0) {
     const why = "nothing is kept of a task with a retention of 0, so its end could not be told";
     throw new CommandFailure(`--wait: ${why}`, EXIT_USAGE);

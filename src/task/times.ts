@@ -18,8 +18,8 @@ export const TIME_FORM = "2026-01-31T12:00:00Z, 2026-01-31T13:00:00+01:00, or Un
 /** Unix ms, or what is wrong; the reason goes on behind the name of what was given. */
 export type TimeReading = { readonly ok: true; readonly at: number } | { readonly ok: false; readonly reason: string };
 
-/** RFC 3339; the seconds may be left out. */
-const WRITTEN = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?([Zz]|[+-]\d\d:?\d\d)?$/;
+/** RFC 3339; the seconds, and the minutes of the offset, may be left out. */
+const WRITTEN = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?([Zz]|[+-]\d\d(?::?\d\d)?)?$/;
 
 /**
  * Reads a time: a Date, a number of Unix ms, or text of RFC 3339 with a zone. What is finer than a millisecond is left
@@ -66,7 +66,7 @@ function daysOf(year: number, month: number): number {
 /** In ms; null where it has more than 23 hours or 59 minutes. */
 function offsetOf(zone: string): number | null {
   if (/^z$/i.test(zone)) return 0;
-  const [hours, minutes] = [Number(zone.slice(1, 3)), Number(zone.slice(-2))];
+  const [hours, minutes] = [Number(zone.slice(1, 3)), Number(zone.slice(3).replace(":", ""))];
   if (hours > 23 || minutes > 59) return null;
   return (zone.startsWith("-") ? -1 : 1) * (hours * 60 + minutes) * 60_000;
 }
