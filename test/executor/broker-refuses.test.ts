@@ -10,7 +10,7 @@ import { Redis } from "ioredis";
 import { GROUP } from "../../src/broker/redis/keys.ts";
 import { connect } from "../../src/client/connect.ts";
 import type { ExecutorProcess } from "../support/executor-process.ts";
-import { enqueueAll, type Fleet, ledgerTasks, notDoneOnce, requestOf, withFleet } from "../support/fleet.ts";
+import { enqueueAll, type Fleet, ledgerTasks, notDoneOnce, recordsOf, requestOf, withFleet } from "../support/fleet.ts";
 import { movingAddress } from "../support/moving-address.ts";
 import { redisFor } from "../support/queues.ts";
 import type { RedisServer } from "../support/redis-server.ts";
@@ -168,11 +168,10 @@ describe("a Redis that refuses", () => {
           await end(admin, redis);
           await isWell(executor);
           const after = await enqueueAll(client, ledgerTasks(4, {}, "after"));
-          await until(
-            "all are done",
-            20_000,
-            async () => (await notDoneOnce(client, [...before, ...after])).length === 0,
-          );
+          await until("all are done", 20_000, async () => {
+            const records = await recordsOf(client, [...before, ...after]);
+            return records.every((record) => record?.state === "done");
+          });
           await until("it is logged that it is over", SOON_MS, () => /The broker is back after/.test(executor.log()));
           assert.equal(executor.log().match(/ is refusing: /g)?.length, 1, executor.log());
           assert.equal(executor.hasEnded, false);

@@ -1,12 +1,14 @@
 /**
  * One open SQLite file: creates it (folder 0700, file 0600), refuses what is not ours, sets it up for many processes,
  * and keeps its prepared statements. Synchronous throughout and never waiting: a lock that is held shows as busy.
+ * It knows which file it opened, since the same path can lead to another one later (file-place.ts).
  */
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { runtime, type SqlDatabase, type SqlStatement } from "../../runtime/index.ts";
 import { BrokerUnavailableError } from "../broker.ts";
 import { BrokerUrlError } from "../broker-url-error.ts";
+import { FilePlace } from "./file-place.ts";
 import { APPLICATION_ID, SCHEMA_VERSION, stepsFrom } from "./schema.ts";
 import { messageOf, SqliteFileError, sqliteCode } from "./sqlite-errors.ts";
 
@@ -48,6 +50,9 @@ export class DatabaseFile {
   readonly path: string;
   #db: SqlDatabase | null = null;
   #statements = new Map<string, SqlStatement>();
+  #place: FilePlace | null = null;
+  #last: string | null = null;
+  #generation = 0;
 
   constructor(path: string) {
     this.path = path;
@@ -55,6 +60,36 @@ export class DatabaseFile {
 
   get isOpen(): boolean {
     return this.#db !== null;
+  }
+
+  /** A number that changes when another file than before is opened. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** What became of the file that is open, where the path does not lead to it any more; null: nothing. */
+  moved(): string | null {
+    return this.#place?.moved() ?? null;
+  }
+
+  /** Closes a file that was moved away, so that open() opens what the path leads to, and nothing of the old one with it. */
+  leave(): void {
+    const place = this.#place;
+    if (place?.hasLostLog) this.#writeBack();
+    // Once it is closed, the next file may be given the same number.
+    else this.#last = null;
+    this.close();
+    place?.removeLeftovers();
+  }
+
+  /** What stands in the log goes into the file; a log that was deleted is still ours to read. */
+  #writeBack(): void {
+    try {
+      this.#db?.prepare("PRAGMA wal_checkpoint(FULL)").all();
+    } catch (error) {
+      // Locked or without room: whoever else has the old log writes it back.
+      if (sqliteCode(error) === null) throw error;
+    }
   }
 
   /**
@@ -65,6 +100,7 @@ export class DatabaseFile {
   open(): void {
     if (this.#db !== null) return;
     this.#createFile();
+    const place = new FilePlace(this.path);
     const db = runtime.openDatabase(this.path);
     try {
       prepareFile(db, this.path);
@@ -72,7 +108,14 @@ export class DatabaseFile {
       db.close();
       throw this.#verdict(error);
     }
+    if (!place.settle()) {
+      db.close();
+      throw new BrokerUnavailableError(`the database ${this.path} was replaced while it was being opened`);
+    }
     this.#db = db;
+    this.#place = place;
+    if (place.file !== this.#last) this.#generation++;
+    this.#last = place.file;
   }
 
   /** The prepared statement of a text. @throws BrokerUnavailableError when the file is closed. */
@@ -90,6 +133,7 @@ export class DatabaseFile {
   close(): void {
     const db = this.#db;
     this.#db = null;
+    this.#place = null;
     this.#statements = new Map();
     try {
       db?.close();

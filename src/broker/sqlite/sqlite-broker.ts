@@ -71,6 +71,8 @@ export class SqliteBroker implements Broker {
   readonly #claims: SqliteClaims | null;
   #nursery: Nursery | null = null;
   #running: Promise<void> = Promise.resolve();
+  /** The last beat, for another file than the one that has it. */
+  #lastBeat: string | null = null;
 
   /**
    * @param file - the file of the address; tests hand in one of their own.
@@ -82,7 +84,7 @@ export class SqliteBroker implements Broker {
     this.#options = options;
     this.#file = file;
     this.#store = new Store(this.#file, this.#monitor, url);
-    this.#watcher = new Watcher(this.#store, this.#monitor, this.#bell, executor !== null);
+    this.#watcher = new Watcher(this.#store, this.#monitor, this.#bell, executor !== null, () => this.#registerAgain());
     this.#pauses = new SqlitePauses(this.#store);
     this.#claims = executor === null ? null : new SqliteClaims(this.#store, executor, leaseMs, queues, this.#pauses);
   }
@@ -143,7 +145,7 @@ export class SqliteBroker implements Broker {
 
   async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
     checkRequests(requests, this.#priorities);
-    const receipts = await enqueue(this.#store, requests);
+    const receipts = await this.#inPlace(enqueue(this.#store, requests));
     this.#bell.ring();
     return receipts;
   }
@@ -189,7 +191,7 @@ export class SqliteBroker implements Broker {
   }
 
   async cancel(ids: readonly string[]): Promise<CancelReceipt[]> {
-    const receipts = await cancel(this.#store, ids, "cancelled by a client");
+    const receipts = await this.#inPlace(cancel(this.#store, ids, "cancelled by a client"));
     this.#watcher.passOn();
     return receipts;
   }
@@ -226,7 +228,7 @@ export class SqliteBroker implements Broker {
   }
 
   async retry(ids: readonly string[]): Promise<RetryReceipt[]> {
-    const receipts = await retry(this.#store, ids);
+    const receipts = await this.#inPlace(retry(this.#store, ids));
     this.#bell.ring();
     return receipts;
   }
@@ -236,11 +238,11 @@ export class SqliteBroker implements Broker {
   }
 
   pause(target: PauseTarget): Promise<void> {
-    return this.#pauses.pause(target);
+    return this.#inPlace(this.#pauses.pause(target));
   }
 
   async resume(target: PauseTarget): Promise<void> {
-    await this.#pauses.resume(target);
+    await this.#inPlace(this.#pauses.resume(target));
     this.#bell.ring();
   }
 
@@ -262,13 +264,13 @@ export class SqliteBroker implements Broker {
 
   async changeSchedule(change: ScheduleChange): Promise<ScheduleChanged> {
     if (change.enqueue !== undefined) checkRequests([change.enqueue.request], this.#priorities);
-    const changed = await changeSchedule(this.#store, change);
+    const changed = await this.#inPlace(changeSchedule(this.#store, change));
     if (change.enqueue !== undefined) this.#bell.ring();
     return changed;
   }
 
   removeSchedule(name: string): Promise<boolean> {
-    return removeSchedule(this.#store, name);
+    return this.#inPlace(removeSchedule(this.#store, name));
   }
 
   states(ids: readonly string[]): Promise<(TaskState | null)[]> {
@@ -284,6 +286,7 @@ export class SqliteBroker implements Broker {
   }
 
   beat(json: string): Promise<void> {
+    this.#lastBeat = json;
     return beat(this.#store, this.#mustHaveName(), json);
   }
 
@@ -309,6 +312,22 @@ export class SqliteBroker implements Broker {
       heartbeatTimeoutMs: this.#options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
       deadLimit: this.#options.deadLimit ?? DEFAULT_DEAD_LIMIT,
     });
+  }
+
+  /** What was asked for a user counts only where the path still leads to the file that it was written to. */
+  async #inPlace<T>(work: Promise<T>): Promise<T> {
+    const done = await work;
+    this.#store.mustBeInPlace();
+    return done;
+  }
+
+  /** Nobody in another file knows us, and the next beat is far away. */
+  #registerAgain(): void {
+    const { executor } = this.#options;
+    // Where it fails the next beat does it.
+    if (executor !== null && this.#lastBeat !== null) {
+      beat(this.#store, executor, this.#lastBeat).then(undefined, () => undefined);
+    }
   }
 
   get #priorities(): number {

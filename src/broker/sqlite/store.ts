@@ -26,6 +26,8 @@ const BUSY_LIMIT_MS = 10_000;
 const BUSY_TOLD_MS = 2_000;
 /** The longest pause between two tries, in ms; the first ones are shorter. */
 const LONGEST_PAUSE_MS = 25;
+/** For how long it is warned of a file that was deleted or replaced, in ms. */
+const MOVED_TOLD_MS = 3_600_000;
 /** How many rows one transaction should hold at most, so that the loop gets its turn. */
 const ROWS_PER_TRANSACTION = 2000;
 
@@ -46,6 +48,8 @@ export class Store {
   #jobs: Job[] = [];
   #arrived = new Latch();
   #closed: BrokerUnavailableError | null;
+  /** When the file was found to be deleted or replaced, on the monotonic clock. */
+  #movedAt: number | null = null;
 
   constructor(file: DatabaseFile, monitor: ConnectionMonitor, url: string) {
     this.#file = file;
@@ -98,6 +102,46 @@ export class Store {
       });
       this.#arrived.set();
     });
+  }
+
+  /** A number that changes when another file than before is opened. */
+  get generation(): number {
+    return this.#file.generation;
+  }
+
+  /**
+   * Looks whether the path still leads to the file that is open. A file that nobody else sees any more is closed; the
+   * next use opens, or creates, what is there.
+   *
+   * @throws BrokerUnavailableError where it does not: what was done in the file since the last look is gone with it.
+   */
+  mustBeInPlace(): void {
+    const { path } = this.#file;
+    const became = this.#file.moved();
+    if (became === null) return;
+    const at = new Date().toISOString();
+    const what = `the database ${path} ${became} while it was open (noticed at ${at})`;
+    this.#file.leave();
+    this.#movedAt = performance.now();
+    this.#monitor.down("away", `${what}; what stands there now is opened, or made anew`);
+    this.#monitor.warn([
+      `${what}: what was only in the old file is out of reach, and the end of tasks that ran from it is recorded only ` +
+        "where the file that is there now knows them",
+    ]);
+    throw new BrokerUnavailableError(what);
+  }
+
+  /** The same as a round of the watcher: it only notes what it finds. */
+  lookAtPlace(): void {
+    if (this.#movedAt !== null && performance.now() - this.#movedAt > MOVED_TOLD_MS) {
+      this.#movedAt = null;
+      this.#monitor.warn([]);
+    }
+    try {
+      this.mustBeInPlace();
+    } catch (error) {
+      if (!(error instanceof BrokerUnavailableError)) throw error;
+    }
   }
 
   /** Lets calls in. */

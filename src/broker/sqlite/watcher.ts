@@ -1,7 +1,7 @@
 /**
  * What other processes did, noticed within milliseconds: `PRAGMA data_version` changes with every commit that is not
  * ours. Rings for waiting claims, and passes on the ids that were cancelled. It also tries the database again while it
- * does not work, so that it is found to be well without anybody having to ask.
+ * does not work, so that it is found to be well without anybody having to ask, and looks whether its file is still there.
  */
 import { sleep } from "../../concurrency/index.ts";
 import type { Bell } from "./bell.ts";
@@ -17,6 +17,8 @@ const EXECUTOR_LOOKS_MS = 10;
 const CLIENT_LOOKS_MS = 50;
 /** How often the bell rings at least, in ms: waiting claims then look at their watch. */
 const RING_MS = 500;
+/** Between two looks whether the file is still in its place, in ms. */
+const PLACE_MS = 500;
 /** How long the database is left alone after it failed, in ms. */
 const PROBE_MS = 250;
 
@@ -26,10 +28,14 @@ export class Watcher {
   readonly #bell: Bell;
   readonly #looksMs: number;
   readonly #listeners = new Set<(ids: readonly string[]) => void>();
+  readonly #onOtherFile: () => void;
   #version: unknown;
   #last = 0;
+  #generation = 0;
 
-  constructor(store: Store, monitor: ConnectionMonitor, bell: Bell, executor: boolean) {
+  /** @param onOtherFile - called when another file than before is open. */
+  constructor(store: Store, monitor: ConnectionMonitor, bell: Bell, executor: boolean, onOtherFile: () => void) {
+    this.#onOtherFile = onOtherFile;
     this.#store = store;
     this.#monitor = monitor;
     this.#bell = bell;
@@ -44,12 +50,18 @@ export class Watcher {
   /** From here on cancels are news. */
   start(): void {
     this.#last = lastNews(this.#store);
+    this.#generation = this.#store.generation;
   }
 
   async run(signal: AbortSignal): Promise<void> {
     let rungAt = 0;
+    let placedAt = performance.now();
     while (true) {
       await sleep(this.#looksMs, signal);
+      if (performance.now() - placedAt >= PLACE_MS) {
+        placedAt = performance.now();
+        this.#store.lookAtPlace();
+      }
       if (!this.#monitor.isWell) await this.#probe(signal);
       const now = performance.now();
       if (this.#changed() || now - rungAt >= RING_MS) {
@@ -70,6 +82,12 @@ export class Watcher {
   /** A failure shows in the probe, or with the next call; here it only means that there is nothing to tell. */
   #changed(): boolean {
     try {
+      if (this.#store.generation !== this.#generation) {
+        // The news of another file have numbers of their own.
+        this.start();
+        this.#onOtherFile();
+        return true;
+      }
       const version = this.#store.sql(DATA_VERSION).get()?.data_version;
       if (version === this.#version) return false;
       this.passOn();
