@@ -3,6 +3,7 @@
  * while, leave cleanly. A first SIGINT or SIGTERM cancels the work and lets it leave; a second ends the process at once.
  */
 import { existsSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { type Broker, type BrokerOptions, BrokerUnavailableError } from "../broker/broker.ts";
 import { BrokerUrlError, createBroker } from "../broker/open-broker.ts";
 import { type CancelScope, failAfter, moveOnAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
@@ -104,13 +105,13 @@ function brokerOptionsOf(settings: Settings, executor: string | null): BrokerOpt
 /** The folder of the embedded queue, where it is the default one: made for this user alone. */
 export function createStateDirectory(settings: Settings): void {
   if (settings.origins.broker !== "default") return;
-  const { path, from } = settings.stateDirectory;
+  const folder = dirname(settings.broker.slice("sqlite:".length));
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CommandFailure(
-      `the folder ${path} (${from}) for the embedded queue cannot be made: ${reason}; set STATE_DIRECTORY or give --broker`,
+      `the folder ${folder} for the embedded queue (${settings.brokerSource}) cannot be made: ${reason}; set STATE_DIRECTORY or give --broker`,
     );
   }
 }

@@ -2,6 +2,7 @@
 import { createReadStream, statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { abortable, type CancelScope, moveOnAfter } from "../concurrency/index.ts";
+import { withHome } from "../runtime/home.ts";
 import { MAX_MESSAGE_LENGTH } from "../task/message-schema.ts";
 import { CommandFailure, EXIT_USAGE } from "./exit.ts";
 import { printable } from "./printable.ts";
@@ -30,7 +31,7 @@ export type LineText = string | { readonly problem: string };
 export function sizeOf(path: string): number | null {
   if (path === "-") return null;
   try {
-    const stat = statSync(path);
+    const stat = statSync(withHome(path));
     return stat.isFile() ? stat.size : null;
   } catch {
     return null;
@@ -171,7 +172,7 @@ async function* piecesOf(path: string, scope: CancelScope): AsyncGenerator<Uint8
 }
 
 function openInput(path: string): Readable {
-  return path === "-" ? process.stdin : createReadStream(path);
+  return path === "-" ? process.stdin : createReadStream(withHome(path));
 }
 
 function bytesOf(chunk: unknown): Uint8Array {

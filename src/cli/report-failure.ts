@@ -73,7 +73,9 @@ function chain(error: Error): string[] {
   let at: unknown = error;
   for (let level = 0; level < MOST_CAUSES && isInstance(at, Error); level++) {
     const [name, message] = [readText(at, "name"), messageOf(at)];
-    const own = /^(|Error|.*UrlError|Handler.*Error|Broker.*Error)$/.test(name) ? message : `${name}: ${message}`;
+    const own = /^(|Error|.*UrlError|SqliteFileError|Handler.*Error|Broker.*Error)$/.test(name)
+      ? message
+      : `${name}: ${message}`;
     // Many errors quote their cause already.
     if (!lines.some((line) => line.includes(message))) lines.push(lines.length === 0 ? own : `  because: ${own}`);
     at = read(at, "cause");

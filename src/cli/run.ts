@@ -9,6 +9,7 @@ import { setHome } from "../client/home.ts";
 import { type CancelScope, type Nursery, openRoot, withNursery } from "../concurrency/index.ts";
 import { takeExecutorName } from "../config/executor-name.ts";
 import type { Settings } from "../config/settings.ts";
+import { pathOfState } from "../config/state-directory.ts";
 import { Executor } from "../executor/executor.ts";
 import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../executor/options.ts";
 import { loadHandlers } from "../handlers/load-handlers.ts";
@@ -34,7 +35,10 @@ export async function run(options: Options): Promise<number> {
   for (const warning of settings.warnings) log.warn(warning);
   if (settings.exposure !== null) log.warn(settings.exposure);
   const token = takeToken(settings);
-  const held = settings.name === null ? takeExecutorName(settings.stateDirectory.path) : null;
+  const held =
+    settings.name === null
+      ? takeExecutorName(pathOfState(settings.stateDirectory, "the executor's name", "--name"))
+      : null;
   try {
     return await new Run(settings, settings.name ?? held?.name ?? "", token).toTheEnd();
   } finally {

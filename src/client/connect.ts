@@ -1,11 +1,9 @@
 /** Connects a program to the tasks of a broker: from an address to a client that is ready. */
-import { mkdirSync } from "node:fs";
-import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
 import { createBroker } from "../broker/open-broker.ts";
 import { moveOnAfter, openRoot } from "../concurrency/index.ts";
-import { stateDirectory } from "../config/state-directory.ts";
+import { brokerOfEnvironment } from "../config/broker-choice.ts";
 import { DEFAULT_PRIORITIES, MAX_PRIORITIES } from "../task/enqueue-options.ts";
 import { DURATION_RANGE, DurationSchema } from "../task/limits.ts";
 import { Client } from "./client.ts";
@@ -34,8 +32,9 @@ export interface ConnectOptions {
  *
  * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one: in a handler, and in the
  *   Workers that it starts, its executor's broker, with that one's queues, priorities and retention; elsewhere that of
- *   `TASKEXE_BROKER`, else the embedded queue of this machine: what an executor without settings works on.
- * @throws RangeError for an option that cannot be; BrokerUrlError where the address cannot be read; BrokerUnavailableError where nobody answers in time; the
+ *   `TASKEXE_BROKER` or `TASKEXE_BROKER_FILE`, else of this machine's settings, else the embedded queue: what an executor
+ *   without flags works on.
+ * @throws ConfigError where none of these gives an address; RangeError for an option that cannot be; BrokerUrlError where the address cannot be read; BrokerUnavailableError where nobody answers in time; the
  *   signal's reason once it aborts.
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Client> {
@@ -49,7 +48,7 @@ export async function connect(url?: string, options: ConnectOptions = {}): Promi
   if (!Number.isInteger(maxWaiting) || maxWaiting < 1) {
     throw new RangeError(`maxWaiting must be a whole number from 1, got ${maxWaiting}`);
   }
-  const address = url ?? home?.url ?? (process.env.TASKEXE_BROKER || embeddedQueue());
+  const address = url ?? home?.url ?? brokerOfEnvironment(process.env);
   const broker = await createBroker(address, { executor: null, queues, priorities, leaseMs: 30_000 });
   try {
     await open(broker, waitMs, signal);
@@ -83,11 +82,4 @@ async function open(broker: Broker, waitMs: number, signal: AbortSignal | undefi
   }
   const reason = broker.connection().lastError ?? `no answer within ${waitMs} ms`;
   throw new BrokerUnavailableError(`the broker ${broker.url} cannot be reached: ${reason}`);
-}
-
-/** The same file as an executor's that was given no broker; its folder is made for this user alone. */
-function embeddedQueue(): string {
-  const file = join(stateDirectory(process.env).path, "queue.db");
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  return `sqlite:${file}`;
 }

@@ -7,7 +7,7 @@ import { parse, TomlError } from "smol-toml";
 import { readText, UnreadableFileError } from "../runtime/read-text.ts";
 import { ConfigError } from "./config-error.ts";
 import { didYouMean } from "./nearest.ts";
-import { brokerFrom } from "./paths.ts";
+import { brokerFrom, pathFrom } from "./paths.ts";
 import { shownName } from "./redact.ts";
 import type { SettingKey } from "./schema.ts";
 import { SETTING_KEYS, SETTING_NAMES } from "./sources.ts";
@@ -53,9 +53,9 @@ function fromFolder(key: SettingKey, value: unknown, folder: string): unknown {
   if (key === "tasks") {
     const paths = typeof value === "string" ? [value] : value;
     if (!Array.isArray(paths)) return value;
-    return paths.map((path) => (typeof path === "string" && path !== "" ? resolve(folder, path) : path));
+    return paths.map((path) => (typeof path === "string" && path !== "" ? pathFrom(path, folder) : path));
   }
   if (typeof value !== "string" || value === "") return value;
-  if (key === "tokenFile" || key === "brokerFile") return resolve(folder, value);
+  if (key === "tokenFile" || key === "brokerFile") return pathFrom(value, folder);
   return key === "broker" ? brokerFrom(value, folder) : value;
 }

@@ -4,6 +4,7 @@
  * Where a value came from, and how it is called there, is in sources.ts.
  */
 import * as v from "valibot";
+import { withHome } from "../runtime/home.ts";
 import { formatDuration, parseDuration } from "./durations.ts";
 
 const HOUR = 3_600_000;
@@ -83,6 +84,7 @@ export const SettingsSchema = v.object({
   tasks: v.pipe(
     names("paths"),
     v.everyItem((path) => path !== "", "paths that are not empty"),
+    v.transform((paths) => paths.map((path) => withHome(path))),
   ),
   concurrency: wholeNumber(1, 10_000),
   name: v.nullable(ExecutorName),

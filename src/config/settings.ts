@@ -3,13 +3,11 @@
  * Every value knows where it came from; every wrong one is told with that origin and with what is allowed.
  * Reads the environment and the file once; changes nothing on the machine.
  */
-import { join } from "node:path";
 import * as v from "valibot";
-import { readBrokerFile } from "./broker-file.ts";
+import { chooseBroker, environmentSource, type Found, fileSource, type Source } from "./broker-choice.ts";
 import { ConfigError } from "./config-error.ts";
-import { readConfigFile } from "./config-file.ts";
 import { didYouMean } from "./nearest.ts";
-import { holdsPassword, keepSecretsOf, shownValue } from "./redact.ts";
+import { shownValue } from "./redact.ts";
 import { type SettingKey, SettingsSchema, type SettingValues } from "./schema.ts";
 import { OTHER_ENVIRONMENT, SETTING_KEYS, SETTING_NAMES } from "./sources.ts";
 import { type Environment, type StateDirectory, stateDirectory } from "./state-directory.ts";
@@ -21,7 +19,7 @@ export interface Settings extends SettingValues {
   /** Why this broker: its origin, or that none was given and where the embedded queue lies. */
   readonly brokerSource: string;
   readonly origins: Readonly<Record<SettingKey, Origin>>;
-  /** The folder for the embedded queue and for the locks of executor names; not created yet. */
+  /** The folder for the locks of executor names, and for the embedded queue of this user; not created yet. */
   readonly stateDirectory: StateDirectory;
   /** What is no error and yet most likely a mistake, one sentence each. */
   readonly warnings: readonly string[];
@@ -36,7 +34,7 @@ export type FlagValues = Partial<Readonly<Record<SettingKey, string | readonly s
  * Reads the configuration.
  *
  * @param flags Values by setting, as they were typed.
- * @param options.configFile What `--config` said; without it `TASKEXE_CONFIG` counts.
+ * @param options.configFile What `--config` said; without it `TASKEXE_CONFIG` counts, then this machine's own file.
  * @throws ConfigError with all wrong values, or with what is wrong with the file.
  */
 export function readSettings(
@@ -44,66 +42,36 @@ export function readSettings(
   environment: Environment,
   options: { readonly configFile?: string | undefined } = {},
 ): Settings {
-  const file = fileValues(environment, options.configFile);
-  const state = stateDirectory(environment);
+  const fromFlags: Source = (key) => fromFlag(key, flags);
+  const fromVariables = environmentSource(environment);
+  const isNamed = [fromFlags, fromVariables].some((source) => source("broker") ?? source("brokerFile"));
+  const sources = [fromFlags, fromVariables, fileSource(environment, options.configFile, !isNamed)];
+  const broker = chooseBroker(sources, environment);
   const raw: Partial<Record<SettingKey, unknown>> = {};
   const origins: Partial<Record<SettingKey, Origin>> = {};
-  const sources: readonly Source[] = [
-    (key) => fromFlag(key, flags),
-    (key) => fromEnvironment(key, environment),
-    file,
-    (key) => fallback(key, state),
-  ];
   for (const key of SETTING_KEYS) {
-    const found = firstOf(sources, key);
-    raw[key] = found.value;
-    origins[key] = found.origin;
+    const { value, origin } = key === "broker" ? broker : firstOf(key, sources);
+    raw[key] = value;
+    origins[key] = origin;
   }
-  const { warnings = [], isInPs = false, ...broker } = brokerOf(sources);
-  raw.broker = broker.value;
-  origins.broker = broker.origin;
   const where = origins as Record<SettingKey, Origin>;
   const values = check(raw, where);
   return {
     ...values,
-    brokerSource: where.broker === "default" ? `no broker was given; ${state.from}` : where.broker,
+    brokerSource: where.broker === "default" ? `no broker was given; ${broker.reason}` : where.broker,
     origins: where,
-    stateDirectory: state,
-    warnings: [...warnings, ...unknownEnvironment(environment)],
-    exposure: isInPs ? SEEN_IN_PS : null,
+    stateDirectory: stateDirectory(environment),
+    warnings: [...broker.warnings, ...unknownEnvironment(environment)],
+    exposure: broker.isInPs ? SEEN_IN_PS : null,
   };
 }
 
-type Found = { readonly value: unknown; readonly origin: Origin };
-type Source = (key: SettingKey) => Found | undefined;
-
-function firstOf(sources: readonly Source[], key: SettingKey): Found {
+function firstOf(key: SettingKey, sources: readonly Source[]): Found {
   for (const source of sources) {
     const found = source(key);
     if (found !== undefined) return found;
   }
-  return { value: undefined, origin: "default" };
-}
-
-/** The address itself or a file that holds it: the first source with one of them says it. */
-function brokerOf(
-  sources: readonly Source[],
-): Found & { readonly warnings?: readonly string[]; readonly isInPs?: boolean } {
-  for (const source of sources) {
-    const [address, file] = [source("broker"), source("brokerFile")];
-    // The default has an address and no file.
-    if (file !== undefined && file.value !== null) {
-      if (address !== undefined) throw new ConfigError([`${file.origin}: given beside ${address.origin}; keep one`]);
-      if (typeof file.value !== "string" || file.value === "") break;
-      const { address: value, warning } = readBrokerFile(file.value, file.origin);
-      return { value, origin: `${file.origin}, ${file.value}`, warnings: warning === null ? [] : [warning] };
-    }
-    if (address === undefined) continue;
-    const text = typeof address.value === "string" ? address.value : "";
-    keepSecretsOf(text);
-    return { ...address, isInPs: address.origin.startsWith("flag ") && holdsPassword(text) };
-  }
-  return firstOf(sources, "broker");
+  return { value: SETTING_NAMES[key].fallback, origin: "default" };
 }
 
 function fromFlag(key: SettingKey, flags: FlagValues): Found | undefined {
@@ -111,31 +79,9 @@ function fromFlag(key: SettingKey, flags: FlagValues): Found | undefined {
   return value === undefined ? undefined : { value, origin: `flag ${SETTING_NAMES[key].flag ?? key}` };
 }
 
-// An empty variable counts as absent: that is how one is switched off in a unit or a container.
-function fromEnvironment(key: SettingKey, environment: Environment): Found | undefined {
-  for (const name of SETTING_NAMES[key].environment) {
-    const value = environment[name];
-    if (value !== undefined && value !== "") return { value, origin: `environment ${name}` };
-  }
-  return undefined;
-}
-
 const SEEN_IN_PS =
   "the password in --broker can be read by every user of this machine, in the list of processes (ps); " +
   "put the address into a file for --broker-file, or into TASKEXE_BROKER";
-
-function fileValues(environment: Environment, flag: string | undefined): (key: SettingKey) => Found | undefined {
-  const path = flag ?? (environment.TASKEXE_CONFIG || undefined);
-  if (path === undefined) return () => undefined;
-  const values = readConfigFile(path, flag === undefined ? "environment TASKEXE_CONFIG" : "flag --config");
-  return (key) =>
-    values.has(key) ? { value: values.get(key), origin: `${path}:${SETTING_NAMES[key].file}` } : undefined;
-}
-
-function fallback(key: SettingKey, state: StateDirectory): Found {
-  const value = key === "broker" ? `sqlite:${join(state.path, "queue.db")}` : SETTING_NAMES[key].fallback;
-  return { value, origin: "default" };
-}
 
 function check(raw: unknown, origins: Record<SettingKey, Origin>): SettingValues {
   const checked = v.safeParse(SettingsSchema, raw);

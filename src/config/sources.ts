@@ -71,4 +71,4 @@ function setting(file: string, fallback: string): SettingNames {
 export const SETTING_KEYS = Object.keys(SETTING_NAMES) as SettingKey[];
 
 /** Environment variables of ours that are no settings. */
-export const OTHER_ENVIRONMENT = ["TASKEXE_CONFIG", "TASKEXE_DEBUG", "TASKEXE_TOKEN"];
+export const OTHER_ENVIRONMENT = ["TASKEXE_CONFIG", "TASKEXE_DEBUG", "TASKEXE_ROOT", "TASKEXE_TOKEN"];

@@ -3,6 +3,7 @@
  * Why it cannot be read is told in words, the same for every file of that kind.
  */
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
+import { withHome } from "./home.ts";
 
 /** Beyond this it is no file of settings, in bytes. */
 const MOST_BYTES = 1024 * 1024;
@@ -36,11 +37,12 @@ export interface ReadText {
 }
 
 /**
- * The whole text of a file, or of a pipe that this process was given (`<(command)`, `/dev/stdin`).
+ * The whole text of a file (`~/` is the user's home), or of a pipe that this process was given (`<(command)`, `/dev/stdin`).
  *
  * @throws UnreadableFileError where there is none, it is a folder, a named pipe or a device, or it is too large.
  */
-export function readText(path: string): ReadText {
+export function readText(named: string): ReadText {
+  const path = withHome(named);
   try {
     // Opening a named pipe waits for somebody who writes to it, which may be never.
     refuseEndless(statSync(path), path);

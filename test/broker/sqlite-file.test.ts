@@ -2,13 +2,14 @@
  * The file itself: how it is made, what is refused, and what a busy, full or closed database means for the callers.
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type BrokerOptions, BrokerUnavailableError, type ConnectionState } from "../../src/broker/broker.ts";
 import { BrokerUrlError } from "../../src/broker/broker-url-error.ts";
-import { DatabaseFile } from "../../src/broker/sqlite/database-file.ts";
+import { DatabaseFile, pathOf } from "../../src/broker/sqlite/database-file.ts";
 import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { SqliteFileError } from "../../src/broker/sqlite/sqlite-errors.ts";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
@@ -126,6 +127,50 @@ test("a folder in place of the file, or a file in place of the folder, is refuse
     await refused(`${folder}/tasks.db`, /cannot be opened: it is a folder/);
     await writeFile(`${folder}/file`, "");
     await refused(`${folder}/file/tasks.db`, /cannot be opened: a part of the path is not a folder/);
+  }));
+
+test("a pipe, a socket or a device in place of the file is refused at once", () =>
+  withFolder(async (folder) => {
+    const pipe = `${folder}/pipe`;
+    assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
+    for (const path of [pipe, "/dev/null", "/dev/zero"]) {
+      await refused(path, /cannot be opened: it is a pipe, a socket or a device$/);
+    }
+  }));
+
+test("~/ is the user's home, and every other ~ is refused", () => {
+  assert.equal(pathOf("sqlite:~/sub/x.db"), `${process.env.HOME}/sub/x.db`);
+  for (const url of ["sqlite:~", "sqlite:~root/x.db"]) assert.throws(() => pathOf(url), BrokerUrlError, url);
+  assert.match(pathOf("sqlite:./~x"), /\/~x$/);
+});
+
+test("a second connection of one process, opened and closed, leaves the first one its locks", () =>
+  withBroker(async (_, { path }) => {
+    const { ino } = await stat(path);
+    const locks = async () => (await readFile("/proc/locks", "utf8")).match(new RegExp(`:${ino} `, "g"))?.length ?? 0;
+    const before = await locks();
+    assert.ok(before > 0, "SQLite holds a lock on the file while it is open");
+    const second = new SqliteBroker(`sqlite:${path}`, OPTIONS);
+    await second.open(signal);
+    await second.close();
+    assert.equal(await locks(), before);
+  }));
+
+test("in a folder that a group shares, the file is the group's too", () =>
+  withFolder(async (folder) => {
+    await chmod(folder, 0o2770);
+    const umask = process.umask(0o077);
+    try {
+      const broker = new SqliteBroker(`sqlite:${folder}/tasks.db`, OPTIONS);
+      await broker.open(signal);
+      await broker.enqueue([task("one")]);
+      for (const name of ["tasks.db", "tasks.db-wal", "tasks.db-shm"]) {
+        assert.equal((await stat(`${folder}/${name}`)).mode & 0o777, 0o660, name);
+      }
+      await broker.close();
+    } finally {
+      process.umask(umask);
+    }
   }));
 
 test("open waits for a database that is locked, until its signal aborts", () =>

@@ -1,10 +1,11 @@
 /**
- * One open SQLite file: creates it (folder 0700, file 0600), refuses what is not ours, sets it up for many processes,
+ * One open SQLite file: creates it (folder 0700, file 0600, or 0660 in a folder that a group shares), refuses what is not ours, sets it up for many processes,
  * and keeps its prepared statements. Synchronous throughout and never waiting: a lock that is held shows as busy.
  * It knows which file it opened, since the same path can lead to another one later (file-place.ts).
  */
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { withHome } from "../../runtime/home.ts";
 import { runtime, type SqlDatabase, type SqlStatement } from "../../runtime/index.ts";
 import { BrokerUnavailableError } from "../broker.ts";
 import { BrokerUrlError } from "../broker-url-error.ts";
@@ -16,6 +17,8 @@ import { messageOf, SqliteFileError, sqliteCode } from "./sqlite-errors.ts";
 const CHECKPOINT_PAGES = 4000;
 const NOT_A_DATABASE = 26;
 const CORRUPT = 11;
+/** Its group may write, and what is made in there belongs to that group. */
+const SHARED_FOLDER = 0o2020;
 
 /** What no waiting heals when the file is created or opened. */
 const MISTAKES: Readonly<Record<string, string>> = {
@@ -31,7 +34,7 @@ const MISTAKES: Readonly<Record<string, string>> = {
 /**
  * The file of an address `sqlite:PATH`, absolute.
  *
- * @throws BrokerUrlError where there is no path, or it is ":memory:".
+ * @throws BrokerUrlError where there is no path, it is ":memory:", or begins with a home that is not known.
  */
 export function pathOf(url: string): string {
   const path = url.slice(url.indexOf(":") + 1);
@@ -43,7 +46,13 @@ export function pathOf(url: string): string {
   if (/^:|^\/\/[^/]|:\/\//.test(path)) {
     throw new BrokerUrlError("an sqlite: address must be sqlite:PATH or sqlite:///PATH, without a host");
   }
-  return resolve(path);
+  const whole = withHome(path);
+  if (/^~/.test(whole)) {
+    throw new BrokerUrlError(
+      "an sqlite: address cannot begin with ~ but for ~/, the home of a user who has one; write the whole path, or ./~",
+    );
+  }
+  return resolve(whole);
 }
 
 export class DatabaseFile {
@@ -160,15 +169,44 @@ export class DatabaseFile {
   /** SQLite would create it with the umask's mode; its log and index files take the mode of the file. */
   #createFile(): void {
     try {
-      mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
-      closeSync(openSync(this.path, "a", 0o600));
+      const folder = dirname(this.path);
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      if (!existsSync(this.path)) createEmpty(this.path);
+      // A file that is there is looked at and not opened: closing it would take the locks of this process's other
+      // connections to it (POSIX), and a pipe would wait for a reader, which may be never.
+      const stats = statSync(this.path);
+      if (stats.isDirectory()) throw Object.assign(new Error("it is a folder"), { code: "EISDIR" });
+      if (!stats.isFile()) {
+        throw new SqliteFileError(`the database ${this.path} cannot be opened: it is a pipe, a socket or a device`);
+      }
+      accessSync(this.path, constants.R_OK | constants.W_OK);
+      // SQLite makes its log and index beside it, and would only say that it cannot open the database.
+      if (!existsSync(`${this.path}-wal`)) accessSync(folder, constants.W_OK);
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      if (error instanceof SqliteFileError) throw error;
+      const code = codeOf(error);
       const mistake = MISTAKES[code];
       if (mistake === undefined) throw new BrokerUnavailableError(messageOf(error), { cause: error });
       throw new SqliteFileError(`the database ${this.path} cannot be opened: ${mistake}`, { cause: error });
     }
   }
+}
+
+/** In a folder whose files are all its group's, as that of the system service, the new file is its group's too. */
+function createEmpty(path: string): void {
+  const isShared = (statSync(dirname(path)).mode & SHARED_FOLDER) === SHARED_FOLDER;
+  try {
+    closeSync(openSync(path, "ax", 0o600));
+    // Whatever the umask is, as it speaks of other files too.
+    if (isShared) chmodSync(path, 0o660);
+  } catch (error) {
+    // Another process was quicker.
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 function prepareFile(db: SqlDatabase, path: string): void {
