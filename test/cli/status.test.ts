@@ -34,7 +34,9 @@ test("status says so when the executor that answers works on another broker than
 });
 
 test("a command that only looks creates no file where the one that was named is missing", async () => {
-  const before = readdirSync(bench.folder);
+  // The runtime keeps a cache in the home folder.
+  const files = () => readdirSync(bench.folder).filter((name) => name !== "home");
+  const before = files();
   for (const given of [["status"], ["list"], ["task", "x"], ["watch", "x"], ["top", "--once"]]) {
     const { stdout, stderr, code } = await bench.run([...given, "--broker", "sqlite:./typo/q.db"]);
     assert.equal(
@@ -45,7 +47,7 @@ test("a command that only looks creates no file where the one that was named is 
   }
   const named = await bench.run(["list"], { env: { TASKEXE_BROKER: "sqlite:typo.db" } });
   assert.match(named.stderr, /environment TASKEXE_BROKER: there is no such file .*typo\.db/);
-  assert.deepEqual(readdirSync(bench.folder), before);
+  assert.deepEqual(files(), before);
 });
 
 test("an enqueue creates the file that was named, and the default one is there for everybody", async () => {

@@ -13,8 +13,6 @@ after(() => bench.close());
 const ESCAPE = "\x1b";
 const uncoloured = (text: string) => text.replaceAll(new RegExp(`${ESCAPE}\\[\\d+m`, "g"), "");
 
-const json = async (...given: string[]) => JSON.parse((await bench.run([...given, "--json"])).stdout);
-
 /** Runs the program on a terminal of its own, which util-linux's `script` makes. */
 function onTerminal(given: string, env: Record<string, string> = {}) {
   const { PATH = "" } = process.env;
@@ -80,17 +78,22 @@ test("watch draws a bar on a terminal and takes it away at the end", async () =>
   assert.match(output, /w4 is cancelled/);
 });
 
-test("top --once prints one frame without colours", async () => {
-  await bench.run(["enqueue", "idle", "--id", "t1"]);
-  const executor = await bench.executor(["--queues", "other", "--name", "topmost"]);
-  const { stdout, code } = await bench.run(["top", "--once", "--queues", "common,other"]);
+test("top --once prints one frame without colours", async (t) => {
+  const quiet = new Bench();
+  t.after(() => quiet.close());
+  await quiet.run(["enqueue", "idle", "--id", "t1"]);
+  const executor = await quiet.executor(["--queues", "other", "--name", "topmost"]);
+  await quiet.run(["enqueue", "noop", "--queue", "other", "--wait"]);
+  await quiet.run(["enqueue", "fail", '{"message":"no luck"}', "--attempts", "1", "--queue", "other", "--wait"]);
+  const { stdout, code } = await quiet.run(["top", "--once", "--queues", "common,other"]);
   assert.equal(code, 0);
   assert.match(stdout, /^taskexe top {3}sqlite:/);
   assert.match(stdout, /1 executors, 0 of 5 slots taken; 1 queued/);
-  assert.match(stdout, /common +1 +0 +0 +1 +1 +0/);
+  assert.match(stdout, /common +1 +0 +0 +0 +0 +0/);
+  assert.match(stdout, /other +0 +0 +0 +1 +1 +0/);
   assert.match(stdout, /topmost +0\/5/);
   assert.ok(!stdout.includes(ESCAPE));
-  const view = await json("top", "--queues", "common,other");
+  const view = JSON.parse((await quiet.run(["top", "--queues", "common,other", "--json"])).stdout);
   assert.deepEqual(
     view.queues.map(({ name }: { name: string }) => name),
     ["common", "other"],

@@ -120,7 +120,7 @@ test("a watch of a task that has ended tells all of it and ends at once", async 
 });
 
 test("a server that stops ends its watches", async () => {
-  await stage.broker.enqueue([task("forever", "other")]);
+  await stage.broker.enqueue([task("forever", "elsewhere")]);
   await served(async (url, stop) => {
     const response = await fetch(`${url}/tasks/forever/watch`);
     const reader = response.body?.getReader();
@@ -132,7 +132,7 @@ test("a server that stops ends its watches", async () => {
 });
 
 test("a comment keeps the connection while nothing happens", async () => {
-  await stage.broker.enqueue([task("quiet", "other")]);
+  await stage.broker.enqueue([task("quiet", "elsewhere")]);
   await watchesServed({ heartbeatMs: 30 }, async (url) => {
     const response = await fetch(`${url}/quiet`);
     let text = "";
@@ -146,7 +146,7 @@ test("a comment keeps the connection while nothing happens", async () => {
 });
 
 test("there is a bound on watches, and one whose client is gone makes room", async () => {
-  await stage.broker.enqueue([task("crowded", "other")]);
+  await stage.broker.enqueue([task("crowded", "elsewhere")]);
   await watchesServed({ most: 2, heartbeatMs: 50 }, async (url) => {
     const leave = new AbortController();
     const first = await fetch(`${url}/crowded`, { signal: leave.signal });
@@ -169,7 +169,7 @@ test("there is a bound on watches, and one whose client is gone makes room", asy
 });
 
 test("HEAD, unknown tasks and watches that were read to the end take no place", async () => {
-  await stage.broker.enqueue([task("brief", "other")]);
+  await stage.broker.enqueue([task("brief", "elsewhere")]);
   await stage.broker.cancel(["brief"]);
   await watchesServed({ most: 1 }, async (url) => {
     for (let round = 0; round < 3; round++) {
