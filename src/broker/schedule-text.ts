@@ -73,7 +73,6 @@ export function stateText(state: ScheduleState): string {
 export function readSchedule(definition: string, state: string, firstNextAt: number | null): StoredSchedule | null {
   const parsed = parse(definition);
   const written = v.safeParse(DefinitionSchema, parsed);
-  const first = v.safeParse(FirstSchema, parsed);
   const known = state === "" ? null : v.safeParse(StateSchema, parse(state));
   if (known?.success === false) return null;
   if (written.success) {
@@ -81,6 +80,7 @@ export function readSchedule(definition: string, state: string, firstNextAt: num
     const read = { ...rest, options: said(options), defaults: defaults === null ? null : said(defaults) };
     return { ...read, ...(known?.output ?? { ...NEW_STATE, nextAt: firstNextAt }), revision: state };
   }
+  const first = v.safeParse(FirstSchema, parsed);
   if (!first.success) return null;
   const { queue, priority, retentionMs, lastAt, ...head } = first.output;
   const options = { queue, priority, retentionMs };

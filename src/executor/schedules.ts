@@ -111,7 +111,9 @@ export class ScheduleFiring {
   async #teach(schedule: StoredSchedule): Promise<boolean> {
     const defaults = scheduleDefaultsOf(this.#definitionOf(schedule.type));
     const taught = keyOf(schedule);
-    if (defaults === null || this.#taught.has(taught)) return false;
+    if (defaults === null) return false;
+    // One that was removed and put anew between two looks knows nothing again.
+    if (this.#taught.has(taught) && schedule.defaults !== null) return false;
     if (!isDeepStrictEqual(defaults, schedule.defaults)) {
       const { name, revision } = schedule;
       const definition = { ...schedule, defaults };

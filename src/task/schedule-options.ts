@@ -41,10 +41,17 @@ export const ScheduleDefaultsSchema = v.object({
 
 const { type, payload, id: _jsonId, at: _jsonAt, deadline_at: _jsonDeadline, ...json } = TaskJsonSchema.entries;
 
+/** When a schedule fires; whether it can be read is the calendar's (cron.ts). */
+export const TimetableSchema = v.strictObject({
+  cron: v.pipe(v.string("must be a string"), v.maxLength(200, "must be at most 200 characters long")),
+  timezone: v.optional(
+    v.nullable(v.pipe(v.string("must be a string"), v.maxLength(100, "must be at most 100 characters long"))),
+  ),
+});
+
 /** The keys of a schedule in the JSON of the API, beside its name. */
 export const ScheduleJsonEntries = {
-  cron: v.pipe(v.string("must be a string"), v.maxLength(200, "must be at most 200 characters long")),
-  timezone: v.optional(v.nullable(v.pipe(v.string("must be a string"), v.maxLength(100)))),
+  ...TimetableSchema.entries,
   type,
   payload,
   overlap: v.optional(v.nullable(OverlapSchema)),

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Broker } from "../../src/broker/broker.ts";
 import { type NewSchedule, putSchedule } from "../../src/broker/operations/put-schedule.ts";
-import { findSchedule } from "../../src/broker/operations/schedule.ts";
+import { findSchedule, listSchedules } from "../../src/broker/operations/schedule.ts";
 import { pauseSchedule, resumeSchedule, runSchedule } from "../../src/broker/operations/schedule-control.ts";
 import { stateOf } from "../../src/broker/operations/schedule-runs.ts";
 import type { ScheduleState } from "../../src/broker/schedules.ts";
@@ -155,6 +155,36 @@ onBothBrokers("what a definition says counts, whoever put the schedule and whoev
   await firing(knows, () => ({ queue: "elsewhere", priority: 0 })).look();
   const said = await findSchedule(ignores, "nightly");
   assert.deepEqual([said?.queue, said?.priority, said?.unique, said?.overlap], ["common", 0, null, "allow"]);
+});
+
+onBothBrokers("a schedule that is put anew between two looks is told what its definition says again", async (stage) => {
+  const broker = await stage.executor();
+  const fires = firing(broker, () => ({ queue: "other" }));
+  await put(broker, "again", {}, null);
+  await fires.look();
+  await broker.removeSchedule("again");
+  await put(broker, "again", {}, null);
+  await fires.look();
+  assert.equal((await findSchedule(broker, "again"))?.queue, "other");
+});
+
+onBothBrokers("schedules may have any name of theirs, and a pattern is bounded on every front", async (stage) => {
+  const broker = await stage.executor();
+  for (const name of ["__proto__", "constructor"]) {
+    await put(broker, name);
+    const dueAt = await makeDue(broker, name);
+    await firing(broker).look();
+    assert.deepEqual(await runsOf(broker, name), [[dueAt, "queued"]]);
+  }
+  assert.deepEqual(
+    (await listSchedules(broker)).map(({ name }) => name),
+    ["__proto__", "constructor"],
+  );
+  await assert.rejects(put(broker, "long", { cron: `${"0,".repeat(200)}0 * * * *` }), /cron: must be at most 200/);
+  await assert.rejects(put(broker, "nowhere", { timezone: "" }), /"" is no time zone: expected an IANA name/);
+  const utc = await put(broker, "utc");
+  await makeDue(broker, "utc", HOUR_MS);
+  assert.ok(((await put(broker, "utc", { timezone: "UTC" })).nextAt ?? 0) < (utc.nextAt ?? 0), "UTC is no other zone");
 });
 
 onBothBrokers("a run whose type nobody has told of is left to executors that know it, for a moment", async (stage) => {

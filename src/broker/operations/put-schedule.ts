@@ -15,6 +15,7 @@ import {
   type ScheduleOptions,
   ScheduleOptionsSchema,
   said,
+  TimetableSchema,
 } from "../../task/schedule-options.ts";
 import type { Broker } from "../broker.ts";
 import { NEW_STATE } from "../schedule-text.ts";
@@ -90,6 +91,8 @@ function checked(broker: Broker, schedule: NewSchedule, { defaults, ...others }:
   if (!lapping.success) throw new InvalidTaskError(`overlap: ${lapping.issues[0].message}`);
   const chosen = v.safeParse(ScheduleOptionsSchema, options);
   if (!chosen.success) throw new InvalidTaskError(told(chosen.issues));
+  const timed = v.safeParse(TimetableSchema, { cron, timezone });
+  if (!timed.success) throw new InvalidTaskError(told(timed.issues));
   const now = broker.now();
   nextRun(cron, timezone, now);
   prepareTask(type, payload, runOptions(options, defaults, now), { ...others, now });
@@ -105,11 +108,15 @@ async function checkNumber(broker: Broker): Promise<void> {
 }
 
 function stateAfter(before: StoredSchedule | null, { cron, timezone }: ScheduleDefinition, now: number): ScheduleState {
-  if (before !== null && before.cron.trim() === cron.trim() && before.timezone === timezone) return stateOf(before);
+  if (before !== null && timetableOf(before) === timetableOf({ cron, timezone })) return stateOf(before);
   const nextAt = nextRun(cron, timezone, now);
   if (nextAt === null) throw new InvalidTaskError(`the cron pattern ${JSON.stringify(cron)} never comes due`);
   const state = before === null ? NEW_STATE : stateOf(before);
   return { ...state, nextAt: state.paused ? null : nextAt };
+}
+
+function timetableOf({ cron, timezone }: Pick<ScheduleDefinition, "cron" | "timezone">): string {
+  return `${timezone ?? "UTC"} ${cron.trim()}`;
 }
 
 function isSame(before: StoredSchedule, definition: ScheduleDefinition, state: ScheduleState): boolean {

@@ -30,10 +30,12 @@ export class RedisSchedules {
         redis.zrange(SCHEDULE_TIMES_KEY, "0", "-1", "WITHSCORES"),
       ]),
     );
+    // Names are the users': one like "constructor" is no key of every object in a map.
+    const stateByName = new Map(Object.entries(states));
     const next = new Map<string, number>();
     for (let i = 0; i + 1 < times.length; i += 2) next.set(String(times[i]), Number(times[i + 1]));
     return Object.entries(definitions)
-      .map(([name, definition]) => readSchedule(definition, states[name] ?? "", next.get(name) ?? null))
+      .map(([name, definition]) => readSchedule(definition, stateByName.get(name) ?? "", next.get(name) ?? null))
       .filter((schedule) => schedule !== null)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
