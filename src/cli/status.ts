@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import * as v from "valibot";
 import type { Broker } from "../broker/broker.ts";
+import { brokerView } from "../broker/views/broker-view.ts";
 import { queueViews } from "../broker/views/queue-view.ts";
 import { failAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
 import { shownValue } from "../config/redact.ts";
@@ -90,7 +91,7 @@ function placeOf(url: string): string {
 async function tellBroker(broker: Broker, options: Options): Promise<number> {
   const queues = queueViews(await broker.counts(), await broker.paused());
   const [backlog, fleet] = [await broker.backlog(), await broker.fleet()];
-  const answer = { broker: { kind: broker.kind, url: broker.url }, queues, ...backlog, fleet };
+  const answer = { broker: brokerView(broker), queues, ...backlog, fleet };
   if (options.json) printJson(answer);
   else showFleet(answer);
   return 0;

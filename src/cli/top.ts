@@ -4,6 +4,7 @@
  */
 import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
 import { queueViews } from "../broker/views/queue-view.ts";
+import { listedTaskView } from "../broker/views/task-view.ts";
 import { type CancelScope, sleep, withScope } from "../concurrency/index.ts";
 import { withBroker } from "./client.ts";
 import { type Options, settingsOf } from "./flags.ts";
@@ -42,7 +43,7 @@ async function look(broker: Broker): Promise<FleetView> {
     queues: queueViews(await broker.counts(), paused),
     paused,
     fleet: await broker.fleet(),
-    running: running.tasks.map(({ message: _, result: __, ...task }) => task),
+    running: running.tasks.map(listedTaskView),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { Broker, FleetMember } from "../broker/broker.ts";
+import { brokerView } from "../broker/views/broker-view.ts";
 import { type QueueJson, queueViews } from "../broker/views/queue-view.ts";
 import { sleep } from "../concurrency/index.ts";
 import { runtime } from "../runtime/index.ts";
@@ -53,7 +54,6 @@ export class StatusView {
   status(state: ExecutorState): ExecutorStatus {
     const { broker, running, tally, options, bootAt } = this.#parts;
     const { rssBytes, heapBytes, maxRssBytes } = runtime.memory();
-    const connection = broker.connection();
     return {
       name: options.name,
       pid: process.pid,
@@ -73,14 +73,7 @@ export class StatusView {
       pending: this.#queues.reduce((sum, queue) => sum + queue.running, 0),
       lag: this.#queues.reduce((sum, queue) => sum + queue.queued, 0),
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
-      broker: {
-        kind: broker.kind,
-        url: broker.url,
-        state: connection.state,
-        connected: connection.state === "connected",
-        last_error: connection.lastError,
-        warnings: connection.warnings,
-      },
+      broker: brokerView(broker),
       queues: this.#queues,
       fleet: this.#fleet.filter(({ name }) => name !== options.name),
     };

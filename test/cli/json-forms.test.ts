@@ -209,6 +209,7 @@ const states = once(async () => {
   const top = await cli("top");
   for (const view of [status, known, top]) sameForm(view.queues, queues, "queues");
   sameForm(top.fleet, known.fleet, "the fleet");
+  sameForm(known.broker, status.broker, "the broker");
   assert.deepEqual(Object.keys(known.fleet[0]), ["name", "at", "beat"]);
 
   for (const path of ["/status/tree", "/healthz", "/readyz"]) {

@@ -1,16 +1,13 @@
 /** Single tasks over HTTP: lists, records, logs, a watch, a cancel, a retry. */
 import * as v from "valibot";
 import type { ListPage, ListQuery } from "../../broker/administration.ts";
-import type { TaskRecord } from "../../task/record.ts";
+import { listedTaskView } from "../../broker/views/task-view.ts";
 import { hasEnded } from "../../task/state.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
 import { CancelView, IdParams, ListQuerySchema, LogView, RetryView, TaskAndLogView, TaskView } from "./schemas.ts";
 import { TaskWatches } from "./task-watches.ts";
-
-/** How much of each message a list shows, in UTF-16 code units; the record of one task has all that is kept. */
-const LISTED_MESSAGE_LENGTH = 1_000;
 
 export function taskRoutes({ broker, signal }: ApiParts): Route[] {
   const watches = new TaskWatches(broker, signal);
@@ -29,7 +26,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       },
       async handle({ context, query }) {
         const { tasks, cursor } = await listed((page) => broker.list(page), query);
-        return context.json({ tasks: tasks.map(shortened), cursor });
+        return context.json({ tasks: tasks.map(listedTaskView), cursor });
       },
     }),
     route({
@@ -131,10 +128,6 @@ async function listed(
     if (error instanceof RangeError) throw new ApiError(400, "invalid", `query: cursor: ${error.message}`);
     throw error;
   }
-}
-
-function shortened(task: TaskRecord): TaskRecord {
-  return { ...task, message: task.message.slice(0, LISTED_MESSAGE_LENGTH), result: null };
 }
 
 function unknown(id: string): ApiError {
