@@ -247,8 +247,12 @@ export interface Broker extends Administration {
   counts(): Promise<QueueCounts[]>;
   backlog(): Promise<Backlog>;
 
-  /** Registers the executor (again) and stores its beat: JSON of the shape that RagFlow's readers expect. */
-  beat(json: string): Promise<void>;
+  /**
+   * Registers the executor (again) and stores its beat: JSON of the shape that RagFlow's readers expect.
+   *
+   * @param isDue - false: it is there until the next one comes, of either kind. Default true: it stays in the series.
+   */
+  beat(json: string, isDue?: boolean): Promise<void>;
   /** The last beat out: the executor leaves the fleet. `json` is stored as the last beat before it does. */
   leave(json: string): Promise<void>;
   /** All executors that are registered, ours too. */

@@ -1,5 +1,6 @@
 /** Shows the state of an executor, or of a broker, to a person. */
 import type { Backlog, FleetMember, QueueCounts } from "../broker/broker.ts";
+import { beatFigures } from "./beat-figures.ts";
 import { printFields, printLine, printTable } from "./output.ts";
 import type { ExecutorAnswer } from "./status-answer.ts";
 
@@ -14,14 +15,14 @@ export function showExecutor(answer: ExecutorAnswer): void {
     ["state", `${answer.state} for ${Math.round(answer.uptime_s)} s`],
     ["broker", `${broker.url}${problem}`],
     ...broker.warnings.map((warning): [string, string] => ["warning", warning]),
-    ["slots", `${current.length} of ${answer.concurrency} taken`],
+    ["slots", `${answer.slots_taken ?? current.length} of ${answer.concurrency} taken`],
     [
       "tasks",
-      `${answer.done} done, ${answer.failed} failed, ${answer.cancelled} cancelled, ${answer.retried} retried, ${answer.lost} lost, ${answer.abandoned} abandoned`,
+      `${answer.done} done, ${answer.dead} dead, ${answer.cancelled} cancelled; attempts: ${answer.failed} failed (${answer.retried} retried), ${answer.lost} lost, ${answer.abandoned} abandoned`,
     ],
     ["memory", memory ? `${megabytes(memory.rss_bytes)} MB, at most ${megabytes(memory.max_rss_bytes)} MB` : "unknown"],
   ]);
-  showQueues(answer.queues);
+  showQueues(answer.queues, answer.counted_at);
   if (current.length === 0) return;
   printLine("");
   printTable(
@@ -34,6 +35,8 @@ export function showExecutor(answer: ExecutorAnswer): void {
 export function showFleet(
   answer: Backlog & {
     readonly broker: { readonly url: string };
+    /** Unix ms on the broker's clock. */
+    readonly counted_at: number;
     readonly queues: readonly QueueCounts[];
     readonly fleet: readonly FleetMember[];
   },
@@ -42,28 +45,29 @@ export function showFleet(
     ["broker", answer.broker.url],
     ["tasks", `${answer.lag} not claimed yet, ${answer.pending} claimed`],
   ]);
-  showQueues(answer.queues);
+  showQueues(answer.queues, new Date(answer.counted_at).toISOString());
   printLine("");
   if (answer.fleet.length === 0) {
     printLine("no executor is registered");
     return;
   }
   printTable(
-    ["executor", "last beat", "done", "failed"],
-    answer.fleet.map(({ name, at, beat }) => [
-      name,
-      at === null ? "never" : new Date(at).toISOString(),
-      String(beat?.done ?? "?"),
-      String(beat?.failed ?? "?"),
-    ]),
+    ["executor", "slots", "done", "dead", "cancelled", "counted at"],
+    answer.fleet.map((member) => {
+      const { slots, done, dead, cancelled } = beatFigures(member);
+      const at = member.at === null ? "never" : new Date(member.at).toISOString();
+      return [member.name, slots, done, dead, cancelled, at];
+    }),
   );
 }
 
 type QueueRow = Pick<QueueCounts, "name" | "queued" | "running" | "scheduled" | "dead">;
 
-function showQueues(queues: readonly QueueRow[]): void {
+/** @param countedAt - ISO 8601; null: it is not known. */
+function showQueues(queues: readonly QueueRow[], countedAt: string | null): void {
   if (queues.length === 0) return;
   printLine("");
+  if (countedAt !== null) printLine(`counted at ${countedAt}`);
   printTable(
     ["queue", "queued", "running", "scheduled", "dead"],
     queues.map((queue) => [queue.name, queue.queued, queue.running, queue.scheduled, queue.dead]),

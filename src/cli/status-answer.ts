@@ -10,6 +10,7 @@ export const ExecutorAnswerSchema = v.object({
   state: v.string(),
   uptime_s: Count,
   concurrency: Count,
+  slots_taken: v.optional(v.number()),
   current: v.optional(
     v.record(
       v.string(),
@@ -25,6 +26,7 @@ export const ExecutorAnswerSchema = v.object({
   ),
   done: Count,
   failed: Count,
+  dead: Count,
   cancelled: Count,
   retried: Count,
   lost: Count,
@@ -38,6 +40,7 @@ export const ExecutorAnswerSchema = v.object({
     last_error: v.optional(v.nullable(v.string()), null),
     warnings: v.optional(v.array(v.string()), []),
   }),
+  counted_at: v.optional(v.nullable(v.string()), null),
   queues: v.optional(
     v.array(v.object({ name: v.string(), queued: Count, running: Count, scheduled: Count, dead: Count })),
     [],

@@ -91,7 +91,8 @@ function placeOf(url: string): string {
 async function tellBroker(broker: Broker, options: Options): Promise<number> {
   const queues = queueViews(await broker.counts(), await broker.paused());
   const [backlog, fleet] = [await broker.backlog(), await broker.fleet()];
-  const answer = { broker: brokerView(broker), queues, ...backlog, fleet };
+  const counted_at = Math.round(broker.now());
+  const answer = { broker: brokerView(broker), counted_at, queues, ...backlog, fleet };
   if (options.json) printJson(answer);
   else showFleet(answer);
   return 0;

@@ -2,13 +2,14 @@
 import type { PauseTarget } from "../broker/administration.ts";
 import type { FleetMember, QueueCounts } from "../broker/broker.ts";
 import type { TaskRecord } from "../task/record.ts";
+import { beatFigures } from "./beat-figures.ts";
 import { printable } from "./printable.ts";
 
 export interface FleetView {
   /** The broker's address. */
   readonly url: string;
-  /** Unix ms on the broker's clock. */
-  readonly at: number;
+  /** When all of it was read, Unix ms on the broker's clock. */
+  readonly counted_at: number;
   readonly queues: readonly QueueCounts[];
   readonly paused: readonly PauseTarget[];
   readonly fleet: readonly FleetMember[];
@@ -52,15 +53,17 @@ export function frameOf(view: FleetView, options: FrameOptions): string[] {
   });
 }
 
-function headOf({ url, at, queues, fleet, paused }: FleetView): Line[] {
-  const sum = (key: "queued" | "running" | "scheduled" | "dead") =>
-    queues.reduce((total, queue) => total + queue[key], 0);
-  const slots = fleet.reduce((total, { beat }) => total + slotsOf(beat), 0);
+function headOf({ url, counted_at: at, queues, fleet, paused }: FleetView): Line[] {
+  const sum = (key: "queued" | "scheduled" | "dead") => queues.reduce((total, queue) => total + queue[key], 0);
+  // From the rows below: what the queues count as running is claimed, and may wait for its slot.
+  const figures = fleet.map(beatFigures);
+  const taken = figures.reduce((total, { busy }) => total + busy, 0);
+  const slots = figures.reduce((total, { concurrency }) => total + concurrency, 0);
   const types = paused.filter(({ kind }) => kind === "type").map(({ name }) => printable(name));
   return [
     { text: `taskexe top   ${printable(url)}   ${new Date(at).toISOString().slice(0, 19)}Z`, style: "head" },
     {
-      text: `${fleet.length} executors, ${sum("running")} of ${slots} slots taken; ${sum("queued")} queued, ${sum("scheduled")} scheduled, ${sum("dead")} dead`,
+      text: `${fleet.length} executors, ${taken} of ${slots} slots taken; ${sum("queued")} queued, ${sum("scheduled")} scheduled, ${sum("dead")} dead`,
       style: "plain",
     },
     ...(types.length === 0 ? [] : [{ text: `paused types: ${types.join(", ")}`, style: "warn" as const }]),
@@ -78,18 +81,16 @@ function queueLines({ queues, paused }: FleetView): Line[] {
   return table(["queue", "queued", "running", "scheduled", "dead", "done", "cancelled", ""], rows);
 }
 
-function executorLines({ fleet, at }: FleetView): Line[] {
-  const rows = fleet.map(({ name, at: beatAt, beat }) => {
-    const style: Style = beatAt === null || at - beatAt > LATE_MS ? "bad" : "plain";
-    const current = beat?.current;
-    const busy = typeof current === "object" && current !== null ? Object.keys(current).length : 0;
-    const cells = [name, `${busy}/${slotsOf(beat)}`, numberOf(beat?.done), numberOf(beat?.failed), ageOf(beatAt, at)];
-    return { cells, style };
+function executorLines({ fleet, counted_at: at }: FleetView): Line[] {
+  const rows = fleet.map((member) => {
+    const style: Style = member.at === null || at - member.at > LATE_MS ? "bad" : "plain";
+    const { slots, done, dead, cancelled } = beatFigures(member);
+    return { cells: [member.name, slots, done, dead, cancelled, ageOf(member.at, at)], style };
   });
-  return table(["executor", "slots", "done", "failed", "last beat"], rows);
+  return table(["executor", "slots", "done", "dead", "cancelled", "last beat"], rows);
 }
 
-function runningLines({ running, at }: FleetView): Line[] {
+function runningLines({ running, counted_at: at }: FleetView): Line[] {
   if (running.length === 0) return [];
   const rows = running.map((task) => {
     const message = task.progress_msg.trimEnd().split("\n").at(-1) ?? "";
@@ -121,14 +122,6 @@ function table(head: readonly string[], rows: readonly Row[]): Line[] {
     { text: lineOf(head), style: "head" },
     ...shown.map((cells, index) => ({ text: lineOf(cells), style: rows[index]?.style ?? "plain" })),
   ];
-}
-
-function slotsOf(beat: FleetMember["beat"]): number {
-  return numberOf(beat?.concurrency);
-}
-
-function numberOf(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) ? value : 0;
 }
 
 function barOf(progress: number): string {

@@ -39,7 +39,7 @@ async function look(broker: Broker): Promise<FleetView> {
   const paused = await broker.paused();
   return {
     url: broker.url,
-    at: Math.round(broker.now()),
+    counted_at: Math.round(broker.now()),
     queues: queueViews(await broker.counts(), paused),
     paused,
     fleet: await broker.fleet(),

@@ -66,6 +66,7 @@ export class RunningTasks {
   #first: RunningTask | null = null;
   #last: RunningTask | null = null;
   #count = 0;
+  #begun = 0;
   readonly #abandoned = new Set<RunningTask>();
 
   /**
@@ -80,6 +81,7 @@ export class RunningTasks {
   add(task: RunningTask): void {
     this.#expected--;
     this.#count++;
+    this.#begun++;
     task.previous = this.#last;
     if (this.#last === null) this.#first = task;
     else this.#last.next = task;
@@ -106,6 +108,11 @@ export class RunningTasks {
   free(task: RunningTask): void {
     task.abandonedParts--;
     if (task.abandonedParts === 0) this.#abandoned.delete(task);
+  }
+
+  /** How many attempts have begun since the executor did. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** How many slots are taken. */

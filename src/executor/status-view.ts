@@ -1,6 +1,6 @@
 /**
  * What /status shows. Figures of our own come from memory as they are; those of the broker are read once a second and
- * shown as last read, so that an answer never waits for a broker that is away.
+ * shown as last read, with the time of that, so that an answer never waits for a broker that is away.
  */
 
 import type { Broker, FleetMember } from "../broker/broker.ts";
@@ -34,6 +34,8 @@ export class StatusView {
   readonly #bootMonotonic = performance.now();
   #queues: readonly QueueJson[] = [];
   #fleet: readonly FleetMember[] = [];
+  /** Unix ms on the broker's clock; null: the broker's figures were never read. */
+  #countedAt: number | null = null;
 
   constructor(parts: StatusParts) {
     this.#parts = parts;
@@ -44,8 +46,9 @@ export class StatusView {
     const { broker } = this.#parts;
     for (;;) {
       await ifAvailable(async () => {
-        this.#queues = queueViews(await broker.counts(), await broker.paused());
-        this.#fleet = await broker.fleet();
+        const queues = queueViews(await broker.counts(), await broker.paused());
+        const fleet = await broker.fleet();
+        [this.#queues, this.#fleet, this.#countedAt] = [queues, fleet, broker.now()];
       });
       await sleep(REFRESH_MS, signal);
     }
@@ -63,19 +66,22 @@ export class StatusView {
       now: isoWithOffset(broker.now()),
       uptime_s: Math.round(performance.now() - this.#bootMonotonic) / 1000,
       concurrency: options.concurrency,
+      slots_taken: running.slots,
       current: this.#current(),
       done: tally.done,
-      failed: tally.failed,
+      dead: tally.dead,
       cancelled: tally.cancelled,
+      failed: tally.failed,
       retried: tally.retried,
       lost: tally.lost,
       abandoned: running.abandonedCount,
+      counted_at: this.#countedAt === null ? null : isoWithOffset(this.#countedAt),
       pending: this.#queues.reduce((sum, queue) => sum + queue.running, 0),
       lag: this.#queues.reduce((sum, queue) => sum + queue.queued, 0),
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
       broker: brokerView(broker),
       queues: this.#queues,
-      fleet: this.#fleet.filter(({ name }) => name !== options.name),
+      fleet: this.#fleet,
     };
   }
 

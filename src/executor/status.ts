@@ -27,15 +27,23 @@ export interface ExecutorStatus {
   readonly now: string;
   readonly uptime_s: number;
   readonly concurrency: number;
+  /** Of those: by running attempts, and by such as ignore their cancel. */
+  readonly slots_taken: number;
   readonly current: Readonly<Record<string, CurrentTask>>;
+  /** Tasks that were done, or ended as dead or cancelled, here since it booted. */
   readonly done: number;
-  readonly failed: number;
+  readonly dead: number;
   readonly cancelled: number;
+  /** Attempts that failed: their tasks are tried again (`retried`), or dead. */
+  readonly failed: number;
   readonly retried: number;
   /** Attempts whose lease had gone to another executor: their completion was refused, or they were stopped before. */
   readonly lost: number;
   /** Tasks that were cancelled, ignored it, and run on without a nursery: each keeps its slot. */
   readonly abandoned: number;
+  /** When `pending`, `lag`, `queues` and `fleet` were read from the broker, ISO 8601; null: not yet. The rest is of `now`. */
+  readonly counted_at: string | null;
+  /** The sums of `running` and `queued` over the queues. */
   readonly pending: number;
   readonly lag: number;
   readonly memory: { readonly rss_bytes: number; readonly heap_bytes: number; readonly max_rss_bytes: number };
@@ -50,7 +58,7 @@ export interface ExecutorStatus {
     readonly warnings: readonly string[];
   };
   readonly queues: readonly QueueJson[];
-  /** The other executors' last heartbeats. */
+  /** The last heartbeats of all executors, this one's among them; `at` is when each was sent. */
   readonly fleet: readonly FleetMember[];
 }
 

@@ -3,16 +3,26 @@ import type { CompletionResult, Outcome } from "../broker/broker.ts";
 
 export class Tally {
   done = 0;
-  /** Dead and cancelled: everything that ended without being done, as the wire contract counts it. */
-  failed = 0;
+  dead = 0;
   cancelled = 0;
+  /** Attempts that failed and are followed by another one. */
   retried = 0;
   /** Attempts whose lease had gone to another executor: their completion was refused, or they were stopped before. */
   lost = 0;
 
   /** How many attempts have ended. */
   get attempts(): number {
-    return this.done + this.failed + this.retried + this.lost;
+    return this.done + this.dead + this.cancelled + this.retried + this.lost;
+  }
+
+  /** Attempts that failed: their tasks are tried again, or dead. */
+  get failed(): number {
+    return this.retried + this.dead;
+  }
+
+  /** Tasks that ended without being done: `failed` as the wire contract counts it. */
+  get notDone(): number {
+    return this.dead + this.cancelled;
   }
 
   countLost(): void {
@@ -29,10 +39,9 @@ export class Tally {
         this.done++;
         break;
       case "dead":
-        this.failed++;
+        this.dead++;
         break;
       case "cancelled":
-        this.failed++;
         this.cancelled++;
         break;
       case "retry":

@@ -17,6 +17,7 @@ import { orderSentences } from "./contract/order.ts";
 import { pauseSentences } from "./contract/pauses.ts";
 import { purgeSentences } from "./contract/purges.ts";
 import { retrySentences } from "./contract/retries.ts";
+import { runningSentences } from "./contract/running.ts";
 import { scheduleSentences } from "./contract/schedules.ts";
 import { uniqueSentences } from "./contract/unique.ts";
 
@@ -27,6 +28,7 @@ export function brokerContract(name: string, makeHarness: MakeHarness): void {
   claimSentences(sentence);
   completionSentences(sentence);
   attemptErrorSentences(sentence);
+  runningSentences(sentence);
   leaseSentences(sentence);
   cancelSentences(sentence);
   fleetSentences(sentence);

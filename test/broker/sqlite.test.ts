@@ -157,6 +157,23 @@ sentence("an executor that stalled keeps its expired lease as long as nobody els
   assert.deepEqual(await broker.complete([done(delivery)]), ["recorded"]);
 });
 
+sentence("only beats that were due stay in the series", async (stage) => {
+  const broker = await stage.open("a");
+  await broker.beat('{"n":1}');
+  for (const n of [2, 3, 4]) await broker.beat(`{"n":${n}}`, false);
+  assert.deepEqual(
+    ask("SELECT json FROM beats ORDER BY at, rowid").map(({ json }) => json),
+    ['{"n":1}', '{"n":4}'],
+  );
+  await broker.beat('{"n":5}');
+  await broker.beat('{"n":6}', false);
+  await broker.leave('{"n":7}');
+  assert.deepEqual(
+    ask("SELECT json FROM beats ORDER BY at, rowid").map(({ json }) => json),
+    ['{"n":1}', '{"n":5}', '{"n":7}'],
+  );
+});
+
 sentence("beats older than half an hour are trimmed, and a lock older than a minute is free", async (stage) => {
   const [a, b] = [await stage.open("a"), await stage.open("b")];
   await a.beat('{"old":true}');

@@ -145,20 +145,27 @@ test("a frame fits its screen, marks what is wrong and lets no text of a task st
   };
   const view = {
     url: "redis://h:6379/1",
-    at: 200_000,
+    counted_at: 200_000,
     queues: [{ name: "common", queued: 1, running: 2, scheduled: 3, dead: 4, done: 5, cancelled: 6 }],
     paused: [{ kind: "type" as const, name: "slow" }],
     fleet: [
-      { name: "fresh", at: 190_000, beat: { concurrency: 5, current: { a: {} }, done: 9, failed: 1 } },
+      {
+        name: "fresh",
+        at: 190_000,
+        beat: { concurrency: 5, slots_taken: 2, current: { a: {} }, done: 9, failed: 3, dead: 1, cancelled: 2 },
+      },
+      { name: "foreign", at: 190_000, beat: { current: { b: {} }, done: 7, failed: 4 } },
       { name: "late", at: 1_000, beat: null },
     ],
     running: [record],
   };
   const plain = frameOf(view, { colours: false }).join("\n");
-  assert.match(plain, /2 executors, 2 of 5 slots taken; 1 queued, 3 scheduled, 4 dead/);
+  assert.match(plain, /3 executors, 3 of 5 slots taken; 1 queued, 3 scheduled, 4 dead/);
   assert.match(plain, /paused types: slow/);
-  assert.match(plain, /fresh +1\/5 +9 +1 +10 s/);
-  assert.match(plain, /late +0\/0 +0 +0 +199 s|late +0\/0 +0 +0 +3 min/);
+  assert.match(plain, /executor +slots +done +dead +cancelled +last beat/);
+  assert.match(plain, /fresh +2\/5 +9 +1 +2 +10 s/);
+  assert.match(plain, /foreign +1\/0 +7 +4 +0 +10 s/);
+  assert.match(plain, /late +0\/0 +0 +0 +0 +3 min/);
   assert.match(plain, /evil\\u001b\[2J +work +1 +\[#{10}-{10}\] 50 % +100 s +10:00:01 two/);
   assert.ok(!plain.includes(ESCAPE));
   const small = frameOf(view, { colours: true, columns: 40, rows: 5 });

@@ -6,7 +6,7 @@ import type { Broker } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { Latch, locateErrors, NurseryError, openRoot } from "../../src/concurrency/index.ts";
 import { Executor } from "../../src/executor/executor.ts";
-import { defineTask, type TaskDefinition } from "../../src/handlers/define-task.ts";
+import { defineTask } from "../../src/handlers/define-task.ts";
 import { HandlerRegistry } from "../../src/handlers/registry.ts";
 import { requestOf } from "../support/fleet.ts";
 import { Place } from "./place.ts";
@@ -109,19 +109,21 @@ describe("an executor in which a part fails", () => {
     await withBroker(async (client, own) => {
       const error = new TypeError("a mistake of ours");
       const stopped = new Latch();
-      const handlers = new (class extends HandlerRegistry {
-        override get(type: string): TaskDefinition | undefined {
-          const definition = super.get(type);
-          if (type !== "doomed" || definition === undefined) return definition;
-          // Asked once more when the handler has ended, for the record of its end.
-          return Object.defineProperty({ ...definition }, "retentionMs", {
+      // The broker's own object is asked once more when the handler has ended, for the record of its end.
+      const claim = own.claim.bind(own);
+      own.claim = async (max, signal) => {
+        const deliveries = await claim(max, signal);
+        for (const delivery of deliveries.filter(({ raw }) => raw?.includes("doomed"))) {
+          Object.defineProperty(delivery, "deliveries", {
             get: () => {
               if (stopped.isSet) throw error;
-              return undefined;
+              return 1;
             },
           });
         }
-      })();
+        return deliveries;
+      };
+      const handlers = new HandlerRegistry();
       handlers.add(defineTask({ type: "doomed", run: () => stopped.wait(openRoot().signal) }), "test");
       handlers.add(
         defineTask({

@@ -229,28 +229,30 @@ describe("RagFlow's producers and readers", () => {
   });
 
   test("a cancelled id is acknowledged and counted as failed, and not run", SLOW, async () => {
-    const { failed, done } = await executor.status();
+    const { cancelled, failed, dead, done } = await executor.status();
+    const { failed: told } = await lastBeat(redis);
     await redis.cli(["SET", "flagged-cancel", "x", "EX", "3600"]);
     await add(redis, { id: "flagged", doc_id: "d" });
     const record = await recordOnce("cancelled", executor, broker, "flagged");
     assert.equal(record.result, null);
     const status = await untilBy(executor, "it is counted", async () => {
       const now = await executor.status();
-      return now.failed > failed && now;
+      return now.cancelled > cancelled && now;
     });
-    assert.deepEqual([status.failed, status.done], [failed + 1, done]);
+    const { cancelled: then } = status;
+    assert.deepEqual([then, status.failed, status.dead, status.done], [cancelled + 1, failed, dead, done]);
     assert.equal(await redis.cli(["XLEN", STREAM]), "0");
-    await untilBy(executor, "a beat counts it", async () => (await lastBeat(redis)).failed === failed + 1);
+    await untilBy(executor, "a beat counts it", async () => (await lastBeat(redis)).failed === Number(told) + 1);
   });
 
   test("cancelled ids are drained at the speed of the queue", SLOW, async () => {
-    const { failed } = await executor.status();
+    const { cancelled } = await executor.status();
     const ids = Array.from({ length: 200 }, (_, index) => `flood-${index}`);
     await redis.cli(["MSET", ...ids.flatMap((id) => [`${id}-cancel`, "x"])]);
     const lines = ids.map((id) => `XADD ${STREAM} * message '{"id":"${id}"}'`);
     const begun = performance.now();
     await redis.cli(["EVAL", lines.map((line) => `redis.call(${quoted(line)})`).join("\n"), "0"]);
-    await untilBy(executor, "all are counted", async () => (await executor.status()).failed === failed + 200);
+    await untilBy(executor, "all are counted", async () => (await executor.status()).cancelled === cancelled + 200);
     assert.ok(performance.now() - begun < 10_000);
   });
 

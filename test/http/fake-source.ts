@@ -10,6 +10,7 @@ export const STATUS: ExecutorStatus = {
   now: "2026-08-01T10:00:05.000+00:00",
   uptime_s: 5,
   concurrency: 5,
+  slots_taken: 1,
   current: {
     "0a1b": {
       type: "sum",
@@ -21,11 +22,13 @@ export const STATUS: ExecutorStatus = {
     },
   },
   done: 7,
-  failed: 1,
+  dead: 1,
   cancelled: 0,
+  failed: 2,
   retried: 1,
   lost: 0,
   abandoned: 0,
+  counted_at: "2026-08-01T10:00:04.500+00:00",
   pending: 1,
   lag: 2,
   memory: { rss_bytes: 50_000_000, heap_bytes: 5_000_000, max_rss_bytes: 60_000_000 },

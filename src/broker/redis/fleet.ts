@@ -31,6 +31,8 @@ export class RedisFleet {
   #owners = new Map<string, Owner>();
   #ownersSince = 0;
   #lastBeat = 0;
+  /** The last beat that was not due, which the next one takes the place of. */
+  #passing: string | null = null;
 
   constructor(connections: RedisConnections, executor: string, timeoutMs: number, now: () => number) {
     this.#connections = connections;
@@ -39,17 +41,19 @@ export class RedisFleet {
     this.#now = now;
   }
 
-  async beat(json: string): Promise<void> {
+  async beat(json: string, isDue = true): Promise<void> {
     const now = this.#timeOfBeat() / 1000;
     await this.#connections.run((redis) =>
       redis
         .multi()
         .sadd(EXECUTORS_KEY, this.#executor)
+        .zrem(this.#executor, this.#passing ?? "")
         .zadd(this.#executor, now.toFixed(3), json)
         .zremrangebyscore(this.#executor, "-inf", (now - BEATS_KEPT_S).toFixed(3))
         .persist(this.#executor)
         .exec(),
     );
+    this.#passing = isDue ? null : json;
   }
 
   async leave(json: string): Promise<void> {
@@ -57,6 +61,7 @@ export class RedisFleet {
     await this.#connections.run((redis) =>
       redis
         .multi()
+        .zrem(this.#executor, this.#passing ?? "")
         .zadd(this.#executor, now.toFixed(3), json)
         .expire(this.#executor, BEATS_KEPT_S)
         .srem(EXECUTORS_KEY, this.#executor)
@@ -82,6 +87,13 @@ export class RedisFleet {
     });
   }
 
+  async lastBeat(name: string): Promise<FleetMember> {
+    return this.#connections.run(async (redis) => {
+      const [reply] = await execute(redis.pipeline().zrevrange(name, 0, 0, "WITHSCORES"));
+      return memberOf(name, reply?.[1]);
+    });
+  }
+
   /** What is known of the owner of an entry; asked at most once a second for each name. */
   async ownerOf(name: string): Promise<Owner> {
     const age = performance.now() - this.#ownersSince;
@@ -91,10 +103,7 @@ export class RedisFleet {
     }
     const known = this.#owners.get(name);
     if (known) return known;
-    const member = await this.#connections.run(async (redis) => {
-      const [reply] = await execute(redis.pipeline().zrevrange(name, 0, 0, "WITHSCORES"));
-      return memberOf(name, reply?.[1]);
-    });
+    const member = await this.lastBeat(name);
     const leaseMs = member.beat?.lease_ms;
     const lapsed = member.at === null || this.#now() - member.at > this.#timeoutMs;
     const owner = { leaseMs: typeof leaseMs === "number" && leaseMs > 0 ? leaseMs : null, lapsed };

@@ -21,6 +21,7 @@ import {
 import type { RedisRecords } from "./records.ts";
 import { readEntries, readPairs, readPending } from "./replies.ts";
 import { type StreamName, streamsOf } from "./streams.ts";
+import type { Holder, TaskStarts } from "./task-starts.ts";
 
 const MOST_LOOKED_AT = 5_000;
 const PAGE = 500;
@@ -39,12 +40,20 @@ interface Slice {
 export class RedisListing {
   readonly #connections: RedisConnections;
   readonly #records: RedisRecords;
+  readonly #starts: TaskStarts;
   readonly #priorities: number;
   readonly #queues: readonly string[];
 
-  constructor(connections: RedisConnections, records: RedisRecords, queues: readonly string[], priorities: number) {
+  constructor(
+    connections: RedisConnections,
+    records: RedisRecords,
+    starts: TaskStarts,
+    queues: readonly string[],
+    priorities: number,
+  ) {
     this.#connections = connections;
     this.#records = records;
+    this.#starts = starts;
     this.#queues = queues;
     this.#priorities = priorities;
   }
@@ -133,7 +142,7 @@ export class RedisListing {
       for (const { entry } of pending) pipeline.xrange(stream.key, entry, entry);
       return (await execute(pipeline)).flatMap(([, reply]) => readEntries(reply));
     });
-    const holders = new Map(pending.map(({ entry, consumer }) => [entry, consumer]));
+    const holders = new Map(pending.map((each) => [each.entry, each]));
     const tasks = await this.#tasksOf(stream, entries, (entry) => holders.get(entry) ?? null);
     return { tasks, next: pending.length < count ? null : (pending.at(-1)?.entry ?? null) };
   }
@@ -165,7 +174,7 @@ export class RedisListing {
   async #tasksOf(
     stream: StreamName,
     entries: readonly (readonly [string, unknown])[],
-    holderOf: (entry: string) => string | null,
+    holderOf: (entry: string) => Holder | null,
   ): Promise<TaskRecord[]> {
     const messages = entries.map(([, fields]) => messageOf(fields));
     const parsed = messages.map((message) => (message === null ? null : parseMessage(message)));
@@ -188,7 +197,8 @@ export class RedisListing {
           priority: stream.priority,
           state: holder === null ? "queued" : "running",
           attempt: holder === null ? 0 : (message.message.options.attempt ?? 1),
-          executor: holder,
+          executor: holder?.consumer ?? null,
+          started_at: holder === null ? null : await this.#starts.of(message.message.id, holder, null),
           message: messages[index] ?? "",
           enqueued_at: Number(entry.slice(0, entry.indexOf("-"))),
         });

@@ -3,6 +3,7 @@
  * while its entry is pending, so that a claim costs no write.
  */
 import * as v from "valibot";
+import { parseMessage } from "../../task/message.ts";
 import { type AttemptError, AttemptErrorSchema, ErrorRecordSchema, type TaskRecord } from "../../task/record.ts";
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import type { ProgressWrite } from "../broker.ts";
@@ -20,8 +21,9 @@ import {
   recordKey,
   waitingCancelledKey,
 } from "./keys.ts";
-import { readPending } from "./replies.ts";
+import { type PendingEntry, readPending } from "./replies.ts";
 import { callScript } from "./scripts.ts";
+import type { TaskStarts } from "./task-starts.ts";
 
 /** How many records one purge call removes at the most: 500 held Redis for up to 9 ms. */
 const PURGE_CHUNK = 200;
@@ -39,10 +41,12 @@ const StoredSchema = v.object({
 export class RedisRecords {
   readonly #connections: RedisConnections;
   readonly #now: () => number;
+  readonly #starts: TaskStarts;
 
-  constructor(connections: RedisConnections, now: () => number) {
+  constructor(connections: RedisConnections, now: () => number, starts: TaskStarts) {
     this.#connections = connections;
     this.#now = now;
+    this.#starts = starts;
   }
 
   async get(id: string): Promise<TaskRecord | null> {
@@ -71,13 +75,17 @@ export class RedisRecords {
     const holder = await this.#holder(fields);
     const end = readEnd(fields.end);
     const state: TaskState = stored.output.state === "queued" && holder !== null ? "running" : stored.output.state;
+    // What the record itself says of both may be of the attempt before.
+    const attempt = holder === null ? (end?.attempt ?? number(fields.attempt) ?? 0) : attemptIn(fields.message);
+    const isOfThis = number(fields.attempt) === attempt && fields.executor === holder?.consumer;
+    const told = isOfThis || holder === null ? number(fields.started_at) : null;
     return {
       id: stored.output.id,
       type: stored.output.type,
       queue: stored.output.queue,
       priority: Number(stored.output.priority),
       state,
-      attempt: end?.attempt ?? number(fields.attempt) ?? (state === "running" ? 1 : 0),
+      attempt,
       // Those of earlier attempts are written, those of this one counted by its entry.
       crashes: (number(fields.crashes) ?? 0) + (holder?.deliveries ?? 1) - 1,
       completions: (number(fields.completions) ?? 0) + (end === null ? 0 : 1),
@@ -92,7 +100,7 @@ export class RedisRecords {
       executor: end?.executor ?? holder?.consumer ?? fields.executor ?? null,
       message: fields.message ?? "",
       enqueued_at: number(fields.enqueued_at),
-      started_at: end?.startedAt ?? number(fields.started_at),
+      started_at: end?.startedAt ?? (holder === null ? told : await this.#starts.of(stored.output.id, holder, told)),
       finished_at: end?.finishedAt ?? number(fields.finished_at),
       due_at: number(fields.due_at),
     };
@@ -164,7 +172,7 @@ export class RedisRecords {
   }
 
   /** Who holds the entry of a queued record; null when nobody has claimed it. */
-  async #holder(fields: Record<string, string>): Promise<{ consumer: string; deliveries: number } | null> {
+  async #holder(fields: Record<string, string>): Promise<PendingEntry | null> {
     const { stream, entry } = fields;
     if (fields.state !== "queued" || !stream || !entry) return null;
     return this.#connections.run(async (redis) => {
@@ -176,6 +184,12 @@ export class RedisRecords {
       }
     });
   }
+}
+
+/** Which attempt a message is for. */
+function attemptIn(message: string | undefined): number {
+  const parsed = parseMessage(message ?? "");
+  return parsed.ok ? (parsed.message.options.attempt ?? 1) : 1;
 }
 
 function number(text: string | undefined): number | null {

@@ -43,6 +43,7 @@ import { RedisSchedules } from "./schedules.ts";
 import { RedisServerFacts } from "./server-facts.ts";
 import { streamsOf } from "./streams.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
+import { TaskStarts } from "./task-starts.ts";
 import { RedisWire } from "./wire.ts";
 
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
@@ -103,9 +104,10 @@ export class RedisBroker implements Broker {
       fleet: this.#fleet,
     });
     this.#queues = new RedisQueues(this.#connections, options.queues, priorities);
-    this.#records = new RedisRecords(this.#connections, now);
+    const starts = new TaskStarts((name) => this.#fleet.lastBeat(name), now);
+    this.#records = new RedisRecords(this.#connections, now, starts);
     this.#cancels = new RedisCancels(this.#connections, now);
-    this.#listing = new RedisListing(this.#connections, this.#records, options.queues, priorities);
+    this.#listing = new RedisListing(this.#connections, this.#records, starts, options.queues, priorities);
     this.#byHand = new RedisByHand(this.#connections, options.queues);
     this.#schedules = new RedisSchedules(this.#connections, priorities);
   }
@@ -287,11 +289,11 @@ export class RedisBroker implements Broker {
     return readLogs(this.#connections, id);
   }
 
-  beat(json: string): Promise<void> {
+  beat(json: string, isDue = true): Promise<void> {
     return this.#duties.do("beat", async () => {
       await this.#clock.read();
-      await this.#server.read();
-      await this.#fleet.beat(json);
+      if (isDue) await this.#server.read();
+      await this.#fleet.beat(json, isDue);
     });
   }
 

@@ -14,6 +14,7 @@ const LOCK_NAME = "clean";
 const REGISTER = "INSERT OR IGNORE INTO executors(name) VALUES(?)";
 const DEREGISTER = "DELETE FROM executors WHERE name = ?";
 const BEAT = "INSERT INTO beats(name, at, json) VALUES(?, ?, ?)";
+const PASSED = "DELETE FROM beats WHERE name = ? AND json = ?";
 const TRIM = "DELETE FROM beats WHERE at <= ?";
 const FORGET = "DELETE FROM beats WHERE name = ?";
 const MEMBERS = "SELECT name FROM executors ORDER BY name";
@@ -24,17 +25,19 @@ const LOCK = `INSERT INTO locks(name, owner, until) VALUES(?1, ?2, ?3)
   ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, until = excluded.until WHERE until <= ?4 OR owner = ?2`;
 const UNLOCK = "DELETE FROM locks WHERE name = ? AND owner = ?";
 
-/** Registers the executor (again) and stores its beat. */
-export function beat(store: Store, name: string, json: string): Promise<void> {
+/** Registers the executor (again) and stores its beat, in the place of one that was not due. */
+export function beat(store: Store, name: string, json: string, passing: string | null): Promise<void> {
   return store.write(1, (tx) => {
     tx.sql(REGISTER).run(name);
+    if (passing !== null) tx.sql(PASSED).run(name, passing);
     tx.sql(BEAT).run(name, tx.now, json);
   });
 }
 
 /** Stores the last beat and takes the executor out of the fleet. */
-export function leave(store: Store, name: string, json: string): Promise<void> {
+export function leave(store: Store, name: string, json: string, passing: string | null): Promise<void> {
   return store.write(1, (tx) => {
+    if (passing !== null) tx.sql(PASSED).run(name, passing);
     tx.sql(BEAT).run(name, tx.now, json);
     tx.sql(DEREGISTER).run(name);
   });

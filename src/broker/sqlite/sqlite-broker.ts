@@ -66,6 +66,8 @@ export class SqliteBroker implements Broker {
   readonly #monitor = new ConnectionMonitor();
   readonly #bell = new Bell();
   readonly #store: Store;
+  /** The last beat that was not due, which the next one takes the place of. */
+  #passingBeat: string | null = null;
   readonly #watcher: Watcher;
   readonly #pauses: SqlitePauses;
   readonly #claims: SqliteClaims | null;
@@ -285,13 +287,14 @@ export class SqliteBroker implements Broker {
     return readLogs(this.#store, id);
   }
 
-  beat(json: string): Promise<void> {
+  async beat(json: string, isDue = true): Promise<void> {
     this.#lastBeat = json;
-    return beat(this.#store, this.#mustHaveName(), json);
+    await beat(this.#store, this.#mustHaveName(), json, this.#passingBeat);
+    this.#passingBeat = isDue ? null : json;
   }
 
   leave(json: string): Promise<void> {
-    return leave(this.#store, this.#mustHaveName(), json);
+    return leave(this.#store, this.#mustHaveName(), json, this.#passingBeat);
   }
 
   fleet(): Promise<FleetMember[]> {
@@ -326,7 +329,7 @@ export class SqliteBroker implements Broker {
     const { executor } = this.#options;
     // Where it fails the next beat does it.
     if (executor !== null && this.#lastBeat !== null) {
-      beat(this.#store, executor, this.#lastBeat).then(undefined, () => undefined);
+      beat(this.#store, executor, this.#lastBeat, null).then(undefined, () => undefined);
     }
   }
 

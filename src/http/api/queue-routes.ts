@@ -21,6 +21,7 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
         200: {
           description: "counts by state",
           schema: v.object({
+            counted_at: v.number(),
             queues: v.array(QueueView),
             paused: v.object({ queues: v.array(v.string()), types: v.array(v.string()) }),
           }),
@@ -31,6 +32,7 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
         const names = (kind: PauseTarget["kind"]) =>
           targets.filter((target) => target.kind === kind).map(({ name }) => name);
         return context.json({
+          counted_at: Math.round(broker.now()),
           queues: queueViews(counts, targets),
           paused: { queues: names("queue"), types: names("type") },
         });

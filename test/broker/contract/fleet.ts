@@ -30,6 +30,18 @@ export function fleetSentences(sentence: Sentence): void {
     assert.deepEqual((await a.fleet()).map(({ name }) => name).toSorted(), ["a", "b"]);
   });
 
+  sentence("a beat that is not due is the last one until the next comes", async (stage) => {
+    const [a, b] = [await stage.open("a"), await stage.open("b")];
+    const seen = async () => (await b.fleet())[0]?.beat?.n;
+    await a.beat('{"n":1}');
+    await a.beat('{"n":2}', false);
+    assert.equal(await seen(), 2);
+    await a.beat('{"n":3}', false);
+    assert.equal(await seen(), 3);
+    await a.beat('{"n":4}');
+    assert.equal(await seen(), 4);
+  });
+
   sentence("a beat that is no JSON object shows as none", async (stage) => {
     const [a, b] = [await stage.open("a"), await stage.open("b")];
     await a.beat("[1]");
