@@ -25,7 +25,7 @@ import { type WatchEvent, watchTask } from "../broker/operations/watch.ts";
 import { type CancelScope, openRoot } from "../concurrency/index.ts";
 import { withDefaults } from "../task/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
-import { type PreparedTask, prepareTask, type Surroundings } from "../task/new-task.ts";
+import { type PreparedTask, prepareTask, refusedAt, type Surroundings } from "../task/new-task.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { inBatches, total } from "./batches.ts";
 import { ClientClosedError, PartlyEnqueuedError } from "./errors.ts";
@@ -124,9 +124,13 @@ export class Client {
       let batch: PreparedTask[] = [];
       const send = async () => receipts.push(...(await this.#outbox.send(batch)));
       for await (const { task, payload, ...options } of mixed(first, items)) {
-        const prepared = this.#prepare(task, payload, options);
-        await checkPayload(task, prepared.message);
-        batch.push(prepared);
+        try {
+          const prepared = this.#prepare(task, payload, options);
+          await checkPayload(task, prepared.message);
+          batch.push(prepared);
+        } catch (error) {
+          throw refusedAt(`items[${receipts.length + batch.length}]`, error);
+        }
         if (batch.length < MAX_ENQUEUE_BATCH) continue;
         await send();
         batch = [];

@@ -115,10 +115,13 @@ onBothBrokers("many tasks of which one is wrong stop there, and what was enqueue
     assert.ok(error instanceof PartlyEnqueuedError);
     assert.equal(error.receipts.length, 1_000);
     assert.ok(error.cause instanceof InvalidTaskError);
+    assert.match(error.cause.message, /^items\[1100\]: /);
     return true;
   });
   assert.equal((await client.counts()).find(({ name }) => name === "common")?.queued, 1_000);
   await assert.rejects(client.enqueueMany([{ task: "x", priority: 5 }]), InvalidTaskError);
+  const wrong = client.enqueueMany("x", [{ payload: 1 }, { payload: { a: [Number.NaN] } }]);
+  await assert.rejects(wrong, /^InvalidTaskError: items\[1\]: .*payload\.a\[0\] is NaN/);
 });
 
 onBothBrokers("enqueues of one moment travel together and each gets its own receipt", async ({ connect }) => {

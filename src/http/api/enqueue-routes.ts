@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { EnqueueReceipt } from "../../broker/broker.ts";
 import { withDefaults } from "../../task/enqueue-defaults.ts";
-import { InvalidTaskError, type PreparedTask, prepareTask, requestOf } from "../../task/new-task.ts";
+import { type PreparedTask, prepareTask, refusedAt, requestOf } from "../../task/new-task.ts";
 import { optionsOfJson, type TaskJson, TaskJsonSchema } from "../../task/task-json.ts";
 import type { ApiParts } from "./parts.ts";
 import { PAYLOAD_REFUSED, refuseWrongPayload } from "./payload-check.ts";
@@ -68,7 +68,6 @@ function named(index: number, prepare: () => PreparedTask): PreparedTask {
   try {
     return prepare();
   } catch (error) {
-    if (error instanceof InvalidTaskError) throw new InvalidTaskError(`tasks.${index}: ${error.message}`);
-    throw error;
+    throw refusedAt(`tasks.${index}`, error);
   }
 }
