@@ -56,6 +56,8 @@ export interface Delivery {
   readonly queuedAt: number | null;
   /** True where waiting tasks have been cancelled and may still come: ask `cancelled` before this one is run. */
   readonly mayBeCancelled: boolean;
+  /** True where it may have come again, while it is held by whoever claims it now: then it is not to be started twice. */
+  readonly mayBeHeld?: boolean;
   /** When it was last known to be ours; a renewal sets it anew. */
   readonly lease: LeaseStamp;
 }
@@ -113,8 +115,17 @@ export type Outcome =
   /** Its type is paused: it waits aside, queued, until the type is resumed. */
   | (OutcomeBase & { readonly kind: "parked" });
 
-/** `recorded`: this call ended the attempt. `lost`: the lease was gone; nothing was written. */
-export type CompletionResult = "recorded" | "lost";
+/**
+ * `recorded`: this call ended the attempt. `lost`: the lease was gone; nothing was written. `refused`: why this one cannot
+ * be recorded, while others can; it is not acknowledged, and another outcome may be tried for the same delivery.
+ */
+export type CompletionResult = "recorded" | "lost" | { readonly refused: string };
+
+/** A task that stays where it is, and why: others go on. */
+export interface RefusedTask {
+  readonly id: string;
+  readonly reason: string;
+}
 
 /** One progress write: the whole present value and log of a running task (the executor applies the rules). */
 export interface ProgressWrite {
@@ -230,8 +241,15 @@ export interface Broker extends Administration {
   release(deliveries: readonly Delivery[]): Promise<void>;
   /** Takes over up to `max` expired leases whose owner is gone; they are ours from then on. */
   reclaim(max: number): Promise<Delivery[]>;
-  /** Queues what is due; tells how many, and in how many ms the next one is due (null: nothing waits). */
-  promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }>;
+  /**
+   * Queues what is due; tells how many, in how many ms the next one is due (null: nothing waits), and which could not be
+   * queued, if any: those are looked at again later.
+   */
+  promote(max: number): Promise<{
+    readonly promoted: number;
+    readonly nextInMs: number | null;
+    readonly refused?: readonly RefusedTask[];
+  }>;
 
   /** Cancels tasks in whatever state: waiting ones at once, running ones by flag and push. */
   cancel(ids: readonly string[]): Promise<CancelReceipt[]>;

@@ -42,6 +42,8 @@ export class Completion {
   readonly #logs: TaskLogs;
   readonly #retriesIn: (delayMs: number) => void;
   #queue: Outcome[] = [];
+  /** Those that are here in the place of others, which were refused. */
+  readonly #buried = new WeakSet<Outcome>();
   /** A few batches; a list, since a Set that grows anew keeps what was in its old table until a full collection. */
   #flushing: (readonly Outcome[])[] = [];
   #wake = new Latch();
@@ -159,6 +161,10 @@ export class Completion {
   #settle(batch: readonly Outcome[], results: readonly CompletionResult[]): void {
     for (const [index, outcome] of batch.entries()) {
       const result = results[index] ?? "lost";
+      if (typeof result === "object") {
+        this.#refused(outcome, result.refused);
+        continue;
+      }
       this.#tally.count(outcome, result);
       if (outcome.kind === "retry" && result === "recorded") this.#retriesIn(outcome.delayMs);
       if (result === "lost") {
@@ -168,4 +174,32 @@ export class Completion {
     if (this.waiting < this.#limit) this.#room.set();
     if (this.waiting === 0) this.#idle.set();
   }
+
+  /**
+   * The broker takes others and not this one: the task is to be dead then, with the reason. Where not even that can be
+   * written, it stays pending, and comes again when its lease is over.
+   */
+  #refused(outcome: Outcome, reason: string): void {
+    const { id, kind } = outcome;
+    if (this.#buried.has(outcome)) {
+      logger.error("That {id} is dead could not be recorded either: {reason}; it comes again", { id, reason });
+      return;
+    }
+    logger.error("The end of {id} ({kind}) could not be recorded: {reason}", { id, kind, reason });
+    const dead = buried(outcome, `its end (${kind}) could not be recorded: ${reason}`);
+    this.#buried.add(dead);
+    this.add(dead);
+  }
+}
+
+/** The dead end of a task whose own end cannot be recorded: of that nothing is kept but what is surely no part of it. */
+function buried(outcome: Outcome, reason: string): Outcome {
+  const { delivery, id, type, recorded, uniqueKey } = outcome;
+  const error = outcome.kind === "retry" || outcome.kind === "dead" ? outcome.error : null;
+  const [attempt, crashes] = [outcome.attempt, outcome.crashes].map((n) => (Number.isSafeInteger(n) && n >= 0 ? n : 1));
+  return {
+    kind: "dead",
+    ...{ delivery, id, type, recorded, uniqueKey, error, reason },
+    ...{ attempt: attempt ?? 1, crashes: crashes ?? 0, startedAt: null, retentionMs: 0, told: null },
+  };
 }

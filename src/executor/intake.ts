@@ -189,6 +189,11 @@ export class Intake {
 
   async #arrived(deliveries: readonly Delivery[]): Promise<void> {
     this.#lastTurn = performance.now();
+    if (deliveries.some(({ mayBeHeld }) => mayBeHeld)) {
+      // Its group was made anew: what came again and is held here is ours as before.
+      const held = this.handles();
+      deliveries = deliveries.filter(({ handle }) => !held.has(handle));
+    }
     const room = Math.max(0, this.#room());
     if (deliveries.length <= room) {
       this.#ready.push(...deliveries);

@@ -3,11 +3,14 @@
  * value is taken, how a line of the log looks. What was told last goes with the outcome.
  */
 
+import { getLogger } from "@logtape/logtape";
 import type { Broker, ProgressWrite } from "../broker/broker.ts";
 import { sleep } from "../concurrency/index.ts";
 import { appendLog, pagePrefix, progressLine, takesProgress } from "../task/progress.ts";
 import { ifAvailable } from "./patience.ts";
 import type { RunningTask, RunningTasks } from "./running.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
 
 /** Between two rounds of writes, in ms. */
 const ROUND_MS = 250;
@@ -44,7 +47,17 @@ export async function writeProgress(broker: Broker, running: RunningTasks, signa
         progressMsg: task.log ?? "",
       });
     }
-    if (writes.length === 0 || (await ifAvailable(() => broker.writeProgress(writes)))) continue;
+    if (writes.length === 0 || (await isWritten(broker, writes))) continue;
     for (const task of told) task.untold = true;
+  }
+}
+
+/** False: the broker is away, and it is to be tried again. What it refuses is told, and goes with the task's end. */
+async function isWritten(broker: Broker, writes: readonly ProgressWrite[]): Promise<boolean> {
+  try {
+    return await ifAvailable(() => broker.writeProgress(writes));
+  } catch (error) {
+    logger.error("The progress of a task could not be written: {error}", { error });
+    return true;
   }
 }

@@ -2,9 +2,12 @@
  * Queues scheduled and retrying tasks as they come due: looks when the broker said that the next one is, when a retry of
  * our own is, and twice a second, since others may have scheduled something meanwhile.
  */
+import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../broker/broker.ts";
 import { type CancelScope, Latch, moveOnAfter } from "../concurrency/index.ts";
 import { ifAvailable } from "./patience.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
 
 /** The longest pause between two looks, in ms. */
 const LONGEST_PAUSE_MS = 500;
@@ -37,7 +40,8 @@ export class Promoter {
     for (;;) {
       this.#lookAt = performance.now() + LONGEST_PAUSE_MS;
       await ifAvailable(async () => {
-        const { promoted, nextInMs } = await this.#broker.promote(BATCH);
+        const { promoted, nextInMs, refused = [] } = await this.#broker.promote(BATCH);
+        for (const { id, reason } of refused) logger.error("{id} cannot be queued just now: {reason}", { id, reason });
         if (promoted === BATCH) this.expect(0);
         else if (nextInMs !== null) this.expect(Math.max(nextInMs, SHORTEST_PAUSE_MS));
       });

@@ -29,7 +29,7 @@ export class Tally {
     this.lost++;
   }
 
-  count(outcome: Outcome, result: CompletionResult): void {
+  count(outcome: Outcome, result: Exclude<CompletionResult, object>): void {
     if (result === "lost") {
       this.countLost();
       return;

@@ -3,10 +3,13 @@
  * broker takes loses its oldest lines, and the log says how many.
  */
 
+import { getLogger } from "@logtape/logtape";
 import { type LogLine, MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from "../broker/administration.ts";
 import type { Broker } from "../broker/broker.ts";
 import { sleep } from "../concurrency/index.ts";
 import { ifAvailable } from "./patience.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
 
 /** Between two rounds of writes, in ms. */
 const ROUND_MS = 300;
@@ -60,7 +63,13 @@ export class TaskLogs {
     const taken = this.#waiting;
     this.#waiting = new Map();
     const logs = [...taken].map(([id, { lines, dropped }]) => ({ id, lines: withDropped(lines, dropped) }));
-    if (await ifAvailable(() => this.#broker.appendLogs(logs))) return;
+    try {
+      if (await ifAvailable(() => this.#broker.appendLogs(logs))) return;
+    } catch (error) {
+      // Asked again, it would be refused again: no task must wait for its log.
+      logger.error("Lines of the logs of tasks could not be kept: {error}", { error });
+      return;
+    }
     for (const [id, later] of this.#waiting) taken.get(id)?.lines.push(...later.lines);
     for (const [id, waiting] of taken) {
       waiting.lines = waiting.lines.slice(-MAX_LOG_LINES);

@@ -2,6 +2,7 @@
 import { TASK_STATES } from "../../task/state.ts";
 import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../administration.ts";
 import { firstAttempt } from "../first-attempt.ts";
+import { REMOVE_SCRIPT, RETRY_SCRIPT } from "./by-hand-scripts.ts";
 import { execute, type RedisConnections } from "./connections.ts";
 import {
   CANCELLED_KEY,
@@ -16,7 +17,7 @@ import {
   recordKey,
   waitingCancelledKey,
 } from "./keys.ts";
-import { callScript } from "./scripts.ts";
+import { runScript } from "./lua.ts";
 
 /** How many tasks of an index are looked at, and removed, in one go: 500 held Redis for up to 12 ms. */
 const PAGE = 200;
@@ -70,9 +71,9 @@ export class RedisByHand {
       Promise.all([redis.hget(recordKey(id), "message"), redis.hkeys(recordKey(id))]),
     );
     const reply = await this.#connections.run((redis) =>
-      callScript(
+      runScript(
         redis,
-        "taskexeRetry",
+        RETRY_SCRIPT,
         RECORD_PREFIX,
         LOG_PREFIX,
         GROUP,
@@ -102,9 +103,9 @@ export class RedisByHand {
   async #remove(state: PurgeQuery["state"], queue: string, ids: readonly string[]): Promise<number> {
     const index = INDEX_OF[state](queue);
     const reply = await this.#connections.run((redis) =>
-      callScript(
+      runScript(
         redis,
-        "taskexeRemove",
+        REMOVE_SCRIPT,
         index,
         waitingCancelledKey(queue),
         CANCELLED_KEY,

@@ -5,11 +5,13 @@
 import { TASK_STATES } from "../../task/state.ts";
 import type { CancelReceipt } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
+import type { Doubt } from "./doubt.ts";
 import {
   CANCEL_CHANNEL,
   CANCELLED_KEY,
   cancelFlagKey,
   cancelledKey,
+  DOUBT,
   GROUP,
   PARKED_PREFIX,
   RECORD_PREFIX,
@@ -28,11 +30,14 @@ export class RedisCancels {
   readonly #connections: RedisConnections;
   readonly #listeners = new Set<(ids: readonly string[]) => void>();
   readonly #now: () => number;
+  readonly #doubt: Doubt;
 
-  constructor(connections: RedisConnections, now: () => number) {
+  constructor(connections: RedisConnections, now: () => number, doubt: Doubt) {
     this.#connections = connections;
     this.#now = now;
+    this.#doubt = doubt;
     connections.subscriber.on("message", (_channel: string, text: string) => {
+      if (text === DOUBT) this.#doubt.begin();
       const ids = readIds(text);
       if (ids.length > 0) for (const listener of this.#listeners) listener(ids);
     });

@@ -6,9 +6,9 @@
  */
 import type { CommandBatch } from "./command-batch.ts";
 import { CANCELLED_KEY, GROUP, PAUSED_KEY } from "./keys.ts";
+import { isUnknownScript, plainScript } from "./lua.ts";
 import type { Reply } from "./redis-line.ts";
 import { readStreams, type StreamEntries } from "./replies.ts";
-import { isUnknownScript, script } from "./scripts.ts";
 
 /**
  * KEYS streams, urgent first, then the marks of cancelled tasks, the set of what is paused; ARGV group, consumer, max
@@ -35,7 +35,7 @@ for i = 1, n do
 end
 return { taken, some + redis.call('EXISTS', marked), failed }`;
 
-const SCRIPT = script(CLAIM, 0);
+const SCRIPT = plainScript(CLAIM, 0);
 
 export interface ClaimAnswer {
   readonly streams: readonly StreamEntries[];

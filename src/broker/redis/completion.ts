@@ -1,24 +1,38 @@
 /**
- * Ends attempts. The fast way: one write for the whole batch, XDEL and XACK with many ids, no question asked (and one
- * script for the plain ends that keep a record), while every lease is surely fresh (nobody can have taken one that the
- * owner renewed in time). The fenced way: after a stall, a lost reply or for a dead task, one script an outcome, which
- * Redis carries out only for the owner.
+ * Ends attempts, in one write for the whole batch. The fast way, while every lease is surely fresh (nobody can have taken
+ * one that the owner renewed in time): XDEL and XACK with many ids, no question asked, and one script for the plain ends
+ * that keep a record. Whatever else there is to write goes through the script of end-script.ts, which also asks whose the
+ * entry is: after a stall, a lost reply, a group that was made anew, or for a dead task.
  */
-import type { Redis } from "ioredis";
 import type { CompletionResult, Outcome } from "../broker.ts";
+import { outcomeProblem } from "../check-outcomes.ts";
 import { GIVEN_UP, isFresh, type LeaseStamp, stampLease } from "../lease-stamp.ts";
-import { encodeIds } from "./command-batch.ts";
+import { type CommandBatch, encodeIds } from "./command-batch.ts";
 import type { RedisConnections } from "./connections.ts";
 import { ownDelivery, type RedisDelivery } from "./delivery.ts";
-import { bySha, isKeptDone, keepDoneArguments, readEnd, whole } from "./done-records.ts";
-import { GROUP, recordKey } from "./keys.ts";
-import { hasNothingToTell, outcomeCommands, type RedisCommand } from "./outcome-commands.ts";
-import { callScript, isUnknownScript } from "./scripts.ts";
+import { isKeptDone, type KeptDone, keepDoneCalls, readEnd } from "./done-records.ts";
+import type { Doubt } from "./doubt.ts";
+import { END_CHUNK, END_SCRIPT, endArguments } from "./end-script.ts";
+import { GROUP, LOG_PREFIX, RECORD_PREFIX, recordKey, UNIQUE_PREFIX } from "./keys.ts";
+import { isUnknownScript, plainAnswer, type ScriptCall } from "./lua.ts";
+import { hasNothingToTell, outcomeCommands } from "./outcome-commands.ts";
+import type { Reply } from "./redis-line.ts";
+import { ReplyError } from "./reply-decoder.ts";
 import type { RedisWire } from "./wire.ts";
 
 interface Entry {
   readonly outcome: Outcome;
   readonly delivery: RedisDelivery;
+  /** Where it stands in its batch. */
+  readonly index: number;
+  /** Whether Redis must be asked first whose it is. */
+  readonly fenced: boolean;
+}
+
+/** A part of the write: what it adds, and what it makes of the replies to that. */
+interface Part {
+  add(batch: CommandBatch): void;
+  read(replies: readonly Reply[]): Promise<void>;
 }
 
 export class RedisCompletion {
@@ -26,124 +40,160 @@ export class RedisCompletion {
   readonly #wire: RedisWire;
   readonly #executor: string;
   readonly #leaseMs: number;
+  readonly #doubt: Doubt;
   readonly #now: () => number;
   /** Entries whose completion was sent, but whose reply never came: the next call must ask. */
   readonly #doubtful = new WeakSet<RedisDelivery>();
+  /** What became of those of a batch that is asked for again, since others wait until a key that all share is mended. */
+  readonly #settled = new Map<RedisDelivery, CompletionResult>();
 
-  constructor(connections: RedisConnections, wire: RedisWire, executor: string, leaseMs: number, now: () => number) {
-    this.#connections = connections;
-    this.#wire = wire;
-    this.#executor = executor;
-    this.#leaseMs = leaseMs;
-    this.#now = now;
+  constructor(parts: {
+    readonly connections: RedisConnections;
+    readonly wire: RedisWire;
+    readonly executor: string;
+    readonly leaseMs: number;
+    readonly doubt: Doubt;
+    readonly now: () => number;
+  }) {
+    this.#connections = parts.connections;
+    this.#wire = parts.wire;
+    this.#executor = parts.executor;
+    this.#leaseMs = parts.leaseMs;
+    this.#doubt = parts.doubt;
+    this.#now = parts.now;
   }
 
   async complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
-    const entries = outcomes.map((outcome) => ({ outcome, delivery: ownDelivery(outcome.delivery) }));
     const stamp = stampLease();
-    const slow = entries.filter((entry) => this.#needsFence(entry, stamp));
-    if (slow.length === 0) {
-      await this.#fast(entries);
-      return entries.map(() => "recorded");
+    const results: CompletionResult[] = [];
+    const entries: Entry[] = [];
+    for (const [index, outcome] of outcomes.entries()) {
+      const refused = outcomeProblem(outcome);
+      const delivery = ownDelivery(outcome.delivery);
+      const settled = this.#settled.size > 0 ? this.#settled.get(delivery) : undefined;
+      results.push(settled ?? (refused === null ? "recorded" : { refused }));
+      if (settled !== undefined || refused !== null) continue;
+      entries.push({ outcome, delivery, index, fenced: this.#needsFence(outcome, delivery, stamp) });
     }
-    const fast = entries.filter((entry) => !slow.includes(entry));
-    if (fast.length > 0) await this.#fast(fast);
-    const lost = new Set<Entry>();
-    for (const [index, entry] of slow.entries()) if (!(await this.#fenced(entry, index))) lost.add(entry);
-    return entries.map((entry) => (lost.has(entry) ? "lost" : "recorded"));
-  }
-
-  #needsFence({ outcome, delivery }: Entry, now: LeaseStamp): boolean {
-    return outcome.kind === "dead" || !isFresh(delivery.lease, this.#leaseMs, now) || this.#doubtful.has(delivery);
-  }
-
-  async #fast(entries: readonly Entry[]): Promise<void> {
-    const now = this.#now();
-    const kept = entries.filter(isKeptDone);
-    const others = kept.length === 0 ? entries : entries.filter((entry) => !isKeptDone(entry));
+    const parts = this.#partsOf(entries, results);
     try {
-      await this.#transact(
-        this.#commandsOf(others, now),
-        Map.groupBy(others, ({ delivery }) => delivery.stream),
-        keepDoneArguments(kept, { executor: this.#executor, now }),
-      );
-      for (const { delivery } of entries) delivery.lease = GIVEN_UP;
+      const ends: number[] = [];
+      const replies = await this.#wire.sendAlong((batch) => {
+        const before = batch.length;
+        for (const part of parts) {
+          part.add(batch);
+          ends.push(batch.length - before);
+        }
+      });
+      for (const [at, part] of parts.entries()) await part.read(replies.slice(ends[at - 1] ?? 0, ends[at]));
     } catch (error) {
-      // The transaction may have been carried out: asked again, only an entry that is still ours may be ended.
+      // It may have been carried out, all or in part: asked again, only an entry that is still ours may be ended.
       for (const { delivery } of entries) this.#doubtful.add(delivery);
       throw error;
     }
-  }
-
-  #commandsOf(entries: readonly Entry[], now: number): RedisCommand[] {
-    const commands: RedisCommand[] = [];
-    for (const [index, { outcome, delivery }] of entries.entries()) {
-      if (hasNothingToTell(outcome)) continue;
-      commands.push(...outcomeCommands(outcome, delivery, { executor: this.#executor, now, index }));
-    }
-    return commands;
+    for (const { delivery, index } of entries) if (results[index] === "recorded") delivery.lease = GIVEN_UP;
+    this.#mustNotBeBlocked(entries, results);
+    if (this.#settled.size > 0) for (const { delivery } of outcomes) this.#settled.delete(ownDelivery(delivery));
+    return results;
   }
 
   /**
-   * One write: commands and the end of entries as one transaction, and each list of kept ones as one script. The end of
-   * entries alone needs no transaction: one that is deleted and not acknowledged yet is nobody's to run.
+   * Where a key is of another type that all tasks share, no end of its kind can be recorded, and none is given up for that.
+   *
+   * @throws what Redis said; the same outcomes may be sent again.
    */
-  async #transact(
-    commands: readonly RedisCommand[],
-    ended: ReadonlyMap<string, readonly Entry[]>,
-    kept: readonly (readonly (string | number)[])[],
-  ): Promise<void> {
-    const isTransaction = commands.length > 0;
-    const replies = await this.#wire.sendAlong((batch) => {
-      for (const args of kept) batch.add(bySha(args));
-      if (isTransaction) batch.add(["MULTI"]);
-      for (const command of commands) batch.add(command);
-      for (const [stream, entries] of ended) {
-        const ids = encodeIds(entries.map(({ delivery }) => delivery.entry));
-        batch.add(["XDEL", stream], ids);
-        batch.add(["XACK", stream, GROUP], ids);
-      }
-      if (isTransaction) batch.add(["EXEC"]);
-    });
-    // Where Redis refuses a command of a transaction, that answer says why, and that of EXEC only that it was discarded.
-    const refused = replies.slice(kept.length).find(([error]) => error !== null)?.[0];
-    const results = isTransaction ? replies.at(-1)?.[1] : undefined;
-    const failed = refused ?? (Array.isArray(results) ? results.find((result) => result instanceof Error) : undefined);
-    if (failed) throw this.#connections.translate(failed);
-    for (const [index, args] of kept.entries()) {
-      const [error] = replies[index] ?? [null];
-      if (isUnknownScript(error)) await this.#connections.run((redis) => run(redis, whole(args)));
-      else if (error) throw this.#connections.translate(error);
+  #mustNotBeBlocked(entries: readonly Entry[], results: readonly CompletionResult[]): void {
+    const refused = results.filter((result) => typeof result === "object").map((result) => result.refused);
+    const blocking = refused.find((reason) => reason.startsWith("WRONGTYPE") && !isOfOneTask(reason));
+    if (blocking === undefined) return;
+    for (const { delivery, index } of entries) {
+      const result = results[index];
+      if (result === "recorded" || result === "lost") this.#settled.set(delivery, result);
     }
+    throw new ReplyError(blocking);
   }
 
-  async #fenced({ outcome, delivery }: Entry, index: number): Promise<boolean> {
-    const place = { executor: this.#executor, now: this.#now(), index };
-    const commands = outcomeCommands(outcome, delivery, place);
-    const wasDoubtful = this.#doubtful.has(delivery);
-    this.#doubtful.add(delivery);
-    const reply = await this.#connections.run((redis) =>
-      callScript(
-        redis,
-        "taskexeFenced",
-        delivery.stream,
-        GROUP,
-        this.#executor,
-        delivery.entry,
-        // Half a character (a text cut within a pair) would be refused by the script's JSON decoder.
-        JSON.stringify(commands.map((command) => command.map((part) => String(part).toWellFormed()))),
-        outcome.kind === "dead" ? recordKey(outcome.id) : "",
-      ),
-    );
-    if (reply === 1) return true;
-    return wasDoubtful && (await this.#wasEndedByUs({ outcome, delivery }));
+  #needsFence(outcome: Outcome, delivery: RedisDelivery, now: LeaseStamp): boolean {
+    if (outcome.kind === "dead" || this.#doubt.isOn) return true;
+    return !isFresh(delivery.lease, this.#leaseMs, now) || this.#doubtful.has(delivery);
+  }
+
+  #partsOf(entries: readonly Entry[], results: CompletionResult[]): Part[] {
+    const place = { executor: this.#executor, now: this.#now() };
+    const hot: Entry[] = [];
+    const kept: (Entry & KeptDone)[] = [];
+    const told: Entry[] = [];
+    for (const entry of entries) {
+      if (entry.fenced) told.push(entry);
+      else if (hasNothingToTell(entry.outcome)) hot.push(entry);
+      else if (isKeptDone(entry)) kept.push(entry);
+      else told.push(entry);
+    }
+    const parts: Part[] = [];
+    for (const { call, entries: those } of keepDoneCalls(kept, place)) parts.push(this.#keepPart(call, those, results));
+    for (const [stream, all] of Map.groupBy(told, ({ delivery }) => delivery.stream)) {
+      for (let at = 0; at < all.length; at += END_CHUNK) {
+        parts.push(this.#endPart(stream, all.slice(at, at + END_CHUNK), place, results));
+      }
+    }
+    for (const [stream, all] of Map.groupBy(hot, ({ delivery }) => delivery.stream)) {
+      parts.push(hotPart(stream, all));
+    }
+    return parts;
+  }
+
+  #keepPart(call: ScriptCall, entries: readonly Entry[], results: CompletionResult[]): Part {
+    return this.#scriptPart(call, async (refused) => {
+      for (let at = 0; at + 1 < refused.length; at += 2) {
+        const index = entries[Number(refused[at]) - 1]?.index;
+        if (index !== undefined) results[index] = { refused: plainAnswer(String(refused[at + 1])) };
+      }
+    });
+  }
+
+  #endPart(
+    stream: string,
+    entries: readonly Entry[],
+    place: { readonly executor: string; readonly now: number },
+    results: CompletionResult[],
+  ): Part {
+    const ends = entries.map(({ outcome, delivery, index, fenced }) => {
+      const steps = outcomeCommands(outcome, delivery, { ...place, index });
+      return { entry: delivery.entry, fenced, id: outcome.id, steps };
+    });
+    const call = { script: END_SCRIPT, args: endArguments(stream, this.#executor, this.#doubt.isOn, ends) };
+    return this.#scriptPart(call, async (answers) => {
+      for (const [at, entry] of entries.entries()) {
+        const answer = answers[at];
+        if (typeof answer === "string") results[entry.index] = { refused: plainAnswer(answer) };
+        else if (answer !== 1 && !(await this.#wasEndedByUs(entry))) results[entry.index] = "lost";
+      }
+    });
+  }
+
+  #scriptPart({ script: { sha, lua }, args }: ScriptCall, take: (reply: readonly unknown[]) => Promise<void>): Part {
+    return {
+      add: (batch) => batch.add(["EVALSHA", sha, ...args]),
+      read: async ([answer]) => {
+        const [error, reply] = answer ?? [null, null];
+        if (error !== null && !isUnknownScript(error)) throw error;
+        // Called whole, where Redis has forgotten it: it then knows it again.
+        const list = error === null ? reply : await this.#connections.run((redis) => redis.call("EVAL", lua, ...args));
+        await take(Array.isArray(list) ? list : []);
+      },
+    };
   }
 
   /** After a lost reply: the entry is gone. It was us, unless a record names another executor or another end. */
   async #wasEndedByUs({ outcome, delivery }: Entry): Promise<boolean> {
+    if (!this.#doubtful.has(delivery)) return false;
     return this.#connections.run(async (redis) => {
-      const pending = await redis.xpending(delivery.stream, GROUP, delivery.entry, delivery.entry, 1);
-      if (pending.length > 0) return false;
+      const { stream, entry } = delivery;
+      const [pending, there] = await Promise.all([
+        redis.xpending(stream, GROUP, entry, entry, 1).catch(emptyWithoutGroup),
+        redis.xrange(stream, entry, entry),
+      ]);
+      if (pending.length > 0 || there.length > 0) return false;
       const [end, ...fields] = await redis.hmget(recordKey(outcome.id), "end", "executor", "attempt");
       const { executor, attempt } = readEnd(end) ?? { executor: fields[0] ?? null, attempt: Number(fields[1]) };
       return executor === null || (executor === this.#executor && attempt === outcome.attempt);
@@ -151,6 +201,29 @@ export class RedisCompletion {
   }
 }
 
-function run(redis: Redis, [name, ...args]: RedisCommand): Promise<unknown> {
-  return redis.call(name, ...args);
+/**
+ * The end of entries alone: no transaction, since one that is deleted and not acknowledged yet is nobody's to run.
+ */
+function hotPart(stream: string, entries: readonly Entry[]): Part {
+  return {
+    add(batch) {
+      const ids = encodeIds(entries.map(({ delivery }) => delivery.entry));
+      batch.add(["XDEL", stream], ids);
+      batch.add(["XACK", stream, GROUP], ids);
+    },
+    async read(replies) {
+      const error = replies.find(([each]) => each !== null)?.[0];
+      if (error) throw new ReplyError(`${error.message}: ${stream}`);
+    },
+  };
+}
+
+/** Whether the key that Redis speaks of is that of one task. */
+function isOfOneTask(reason: string): boolean {
+  return [RECORD_PREFIX, LOG_PREFIX, UNIQUE_PREFIX].some((prefix) => reason.includes(`"${prefix}`));
+}
+
+function emptyWithoutGroup(error: unknown): never[] {
+  if (error instanceof Error && error.message.startsWith("NOGROUP")) return [];
+  throw error;
 }

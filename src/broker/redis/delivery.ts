@@ -1,7 +1,7 @@
 /** A claimed stream entry, and the lease it is held under. */
 import type { Delivery } from "../broker.ts";
 import type { LeaseStamp } from "../lease-stamp.ts";
-import { GROUP, MESSAGE_FIELD } from "./keys.ts";
+import { GROUP, MESSAGE_FIELD, recordKey } from "./keys.ts";
 
 export class RedisDelivery implements Delivery {
   readonly queue: string;
@@ -12,6 +12,7 @@ export class RedisDelivery implements Delivery {
   readonly problem: string | null;
   readonly deliveries: number;
   readonly mayBeCancelled: boolean;
+  readonly mayBeHeld: boolean;
   lease: LeaseStamp;
 
   constructor(from: {
@@ -22,6 +23,7 @@ export class RedisDelivery implements Delivery {
     readonly fields: unknown;
     readonly deliveries: number;
     readonly mayBeCancelled: boolean;
+    readonly mayBeHeld: boolean;
     readonly lease: LeaseStamp;
   }) {
     this.queue = from.queue;
@@ -30,6 +32,7 @@ export class RedisDelivery implements Delivery {
     this.entry = from.entry;
     this.deliveries = from.deliveries;
     this.mayBeCancelled = from.mayBeCancelled;
+    this.mayBeHeld = from.mayBeHeld;
     this.lease = from.lease;
     this.raw = messageOf(from.fields);
     this.problem = this.raw === null ? problemOf(from.fields) : null;
@@ -66,4 +69,18 @@ function problemOf(fields: unknown): string {
   if (!Array.isArray(fields)) return "the stream entry has no fields";
   const names = fields.filter((_, index) => index % 2 === 0).map((name) => `"${String(name).slice(0, 40)}"`);
   return `the stream entry has ${names.length} field(s), ${names.slice(0, 5).join(", ")}; expected exactly one, "${MESSAGE_FIELD}" (group ${GROUP})`;
+}
+
+/** The record that must learn the entry's new id; an unreadable message has none. */
+export function recordKeyOf(delivery: RedisDelivery): string {
+  if (delivery.raw === null) return "";
+  try {
+    const fields: unknown = JSON.parse(delivery.raw);
+    if (typeof fields === "object" && fields !== null && "id" in fields && typeof fields.id === "string") {
+      return recordKey(fields.id);
+    }
+  } catch {
+    // Not JSON: such a message never had a record.
+  }
+  return "";
 }

@@ -9,32 +9,51 @@ import { MOVES } from "../../task/state.ts";
 import type { Outcome } from "../broker.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { doneKey, GROUP, RECORD_PREFIX } from "./keys.ts";
-import { keepUntil, type RedisCommand } from "./outcome-commands.ts";
-import { script } from "./scripts.ts";
+import { plainScript, type ScriptCall } from "./lua.ts";
+import { keepUntil } from "./outcome-commands.ts";
 
-/** KEYS stream, index; ARGV group, record prefix, keep until, then 4 of each task: entry, id, end, result ("": none). */
+/**
+ * KEYS stream, index; ARGV group, record prefix, keep until, then 4 of each task: entry, id, end, result ("": none) ->
+ * where each of those that were refused stands, from 1, and why. Nothing is acknowledged whose record was not written.
+ */
 const KEEP_DONE = `
-local scored, entries = {}, {}
+for i, kind in ipairs({ 'stream', 'zset' }) do
+  local held = redis.call('TYPE', KEYS[i]).ok
+  if held ~= kind and held ~= 'none' then
+    return redis.error_reply('WRONGTYPE the key "' .. KEYS[i] .. '" holds a ' .. held .. ', where a ' .. kind .. ' belongs')
+  end
+end
+local scored, entries, refused = {}, {}, {}
 for i = 4, #ARGV, 4 do
   local id = ARGV[i + 1]
   local key = ARGV[2] .. id
-  local isNew
+  local new
   if ARGV[i + 3] == '' then
-    isNew = redis.call('HSET', key, 'state', '${MOVES.complete.to}', 'end', ARGV[i + 2]) >= 1
+    new = redis.pcall('HSET', key, 'state', '${MOVES.complete.to}', 'end', ARGV[i + 2])
   else
-    isNew = redis.call('HSET', key, 'state', '${MOVES.complete.to}', 'end', ARGV[i + 2], 'result', ARGV[i + 3]) >= 2
+    new = redis.pcall('HSET', key, 'state', '${MOVES.complete.to}', 'end', ARGV[i + 2], 'result', ARGV[i + 3])
+    if type(new) == 'number' then new = new - 1 end
   end
-  if not isNew then redis.call('HINCRBY', key, 'completions', '1') end
-  entries[#entries + 1] = ARGV[i]
-  scored[#scored + 1] = ARGV[3]
-  scored[#scored + 1] = id
+  if new == 0 then new = redis.pcall('HINCRBY', key, 'completions', '1') end
+  if type(new) == 'number' then
+    entries[#entries + 1] = ARGV[i]
+    scored[#scored + 1] = ARGV[3]
+    scored[#scored + 1] = id
+  else
+    local code = string.match(new.err, '^%u+')
+    if code ~= 'WRONGTYPE' and code ~= 'ERR' then return new end
+    refused[#refused + 1] = i / 4
+    refused[#refused + 1] = code .. ' of the key "' .. key .. '": ' .. new.err
+  end
 end
-redis.call('ZADD', KEYS[2], unpack(scored))
-redis.call('XACK', KEYS[1], ARGV[1], unpack(entries))
-redis.call('XDEL', KEYS[1], unpack(entries))
-return #entries`;
+if #entries > 0 then
+  redis.call('ZADD', KEYS[2], unpack(scored))
+  redis.call('XACK', KEYS[1], ARGV[1], unpack(entries))
+  redis.call('XDEL', KEYS[1], unpack(entries))
+end
+return refused`;
 
-const SCRIPT = script(KEEP_DONE, 2);
+const SCRIPT = plainScript(KEEP_DONE, 2);
 
 export interface KeptDone {
   readonly outcome: Extract<Outcome, { kind: "done" }> & { readonly startedAt: number };
@@ -42,7 +61,9 @@ export interface KeptDone {
 }
 
 /** Whether this end is of that kind: its record is there from the enqueue, and nothing but the end is to be written. */
-export function isKeptDone(entry: { readonly outcome: Outcome; readonly delivery: RedisDelivery }): entry is KeptDone {
+export function isKeptDone<Entry extends { readonly outcome: Outcome; readonly delivery: RedisDelivery }>(
+  entry: Entry,
+): entry is Entry & KeptDone {
   const { outcome, delivery } = entry;
   return (
     outcome.kind === "done" &&
@@ -56,25 +77,28 @@ export function isKeptDone(entry: { readonly outcome: Outcome; readonly delivery
   );
 }
 
-/** The script's arguments, a list for each stream and each time until which records are kept. */
-export function keepDoneArguments(
-  entries: readonly KeptDone[],
+/** Calls that keep them, one for each stream and each time until which records are kept, and whose ends each holds. */
+export function keepDoneCalls<Entry extends KeptDone>(
+  entries: readonly Entry[],
   { executor, now }: { readonly executor: string; readonly now: number },
-): (string | number)[][] {
-  const lists = new Map<string, (string | number)[]>();
-  for (const { outcome, delivery } of entries) {
+): { readonly call: ScriptCall; readonly entries: readonly Entry[] }[] {
+  const calls = new Map<string, { readonly call: ScriptCall; readonly entries: Entry[] }>();
+  for (const entry of entries) {
+    const { outcome, delivery } = entry;
     const { id, attempt, startedAt, retentionMs, result } = outcome;
     const name = `${retentionMs} ${delivery.stream}`;
-    let args = lists.get(name);
-    if (args === undefined) {
+    let one = calls.get(name);
+    if (one === undefined) {
       const until = keepUntil(now, retentionMs);
-      args = [SCRIPT.keys, delivery.stream, doneKey(delivery.queue), GROUP, RECORD_PREFIX, until];
-      lists.set(name, args);
+      const args = [SCRIPT.keys, delivery.stream, doneKey(delivery.queue), GROUP, RECORD_PREFIX, until];
+      one = { call: { script: SCRIPT, args }, entries: [] };
+      calls.set(name, one);
     }
     const end = `${attempt} ${Math.round(startedAt)} ${Math.round(now)} ${executor}`;
-    args.push(delivery.entry, id, end, result ?? "");
+    one.call.args.push(delivery.entry, id, end, result ?? "");
+    one.entries.push(entry);
   }
-  return [...lists.values()];
+  return [...calls.values()];
 }
 
 /** What the field `end` tells. */
@@ -91,14 +115,4 @@ export function readEnd(text: string | null | undefined): DoneEnd | null {
   if (match === null) return null;
   const [, attempt, startedAt, finishedAt, executor = ""] = match;
   return { attempt: Number(attempt), startedAt: Number(startedAt), finishedAt: Number(finishedAt), executor };
-}
-
-/** Calls the script by its hash. */
-export function bySha(args: readonly (string | number)[]): RedisCommand {
-  return ["EVALSHA", SCRIPT.sha, ...args];
-}
-
-/** Calls it whole, where Redis has forgotten it: it then knows it again. */
-export function whole(args: readonly (string | number)[]): RedisCommand {
-  return ["EVAL", SCRIPT.lua, ...args];
 }

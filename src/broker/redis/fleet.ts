@@ -4,7 +4,9 @@
  */
 import type { FleetMember } from "../broker.ts";
 import { execute, type RedisConnections } from "./connections.ts";
+import { BEAT, EXPEL, LEAVE } from "./fleet-scripts.ts";
 import { EXECUTORS_KEY, LOCK_KEY } from "./keys.ts";
+import { runScript } from "./lua.ts";
 import { callScript } from "./scripts.ts";
 
 /** Beats older than this are removed, in seconds. */
@@ -43,29 +45,19 @@ export class RedisFleet {
 
   async beat(json: string, isDue = true): Promise<void> {
     const now = this.#timeOfBeat() / 1000;
+    const name = this.#executor;
+    const [at, oldest, passing] = [now.toFixed(3), (now - BEATS_KEPT_S).toFixed(3), this.#passing ?? ""];
     await this.#connections.run((redis) =>
-      redis
-        .multi()
-        .sadd(EXECUTORS_KEY, this.#executor)
-        .zrem(this.#executor, this.#passing ?? "")
-        .zadd(this.#executor, now.toFixed(3), json)
-        .zremrangebyscore(this.#executor, "-inf", (now - BEATS_KEPT_S).toFixed(3))
-        .persist(this.#executor)
-        .exec(),
+      runScript(redis, BEAT, EXECUTORS_KEY, name, name, at, json, oldest, passing),
     );
     this.#passing = isDue ? null : json;
   }
 
   async leave(json: string): Promise<void> {
     const now = this.#timeOfBeat() / 1000;
+    const name = this.#executor;
     await this.#connections.run((redis) =>
-      redis
-        .multi()
-        .zrem(this.#executor, this.#passing ?? "")
-        .zadd(this.#executor, now.toFixed(3), json)
-        .expire(this.#executor, BEATS_KEPT_S)
-        .srem(EXECUTORS_KEY, this.#executor)
-        .exec(),
+      runScript(redis, LEAVE, EXECUTORS_KEY, name, name, now.toFixed(3), json, BEATS_KEPT_S, this.#passing ?? ""),
     );
   }
 
@@ -128,7 +120,7 @@ export class RedisFleet {
       ({ name, at }) => name !== this.#executor && (at === null || now - at > this.#timeoutMs),
     );
     for (const { name } of stale) {
-      await this.#connections.run((redis) => redis.multi().srem(EXECUTORS_KEY, name).del(name).exec());
+      await this.#connections.run((redis) => runScript(redis, EXPEL, EXECUTORS_KEY, name, name));
     }
     return stale.map(({ name }) => name);
   }

@@ -10,9 +10,10 @@ import { MOVES } from "../../task/state.ts";
 import type { Delivery } from "../broker.ts";
 import { GIVEN_UP } from "../lease-stamp.ts";
 import type { RedisConnections } from "./connections.ts";
-import { byStream, type RedisDelivery } from "./delivery.ts";
-import { GROUP, recordKey } from "./keys.ts";
-import { runScript, type Script, script } from "./scripts.ts";
+import { byStream, type RedisDelivery, recordKeyOf } from "./delivery.ts";
+import { GROUP } from "./keys.ts";
+import { runScript, type Script, script } from "./lua.ts";
+import { WHEREABOUTS } from "./whereabouts.ts";
 
 /** How many entries one script call may touch. */
 const CHUNK = 200;
@@ -29,14 +30,16 @@ const NEVER = new AbortController().signal;
 const { cancel, release } = MOVES;
 
 /** One that was cancelled while it waited stays so. */
-const QUEUED_AGAIN = `
+const QUEUED_AGAIN = `${WHEREABOUTS}
 local function queuedAgain(key, entry)
-  local state = key ~= '' and redis.call('HGET', key, 'state')
-  if state then redis.call('HSET', key, 'entry', entry) end
-  if state and state ~= '${cancel.to}' then redis.call('HSET', key, 'state', '${release.to}') end
+  -- A record of another type is none, and holds up nothing.
+  local isRead, state = pcall(call, 'HGET', key, 'state')
+  if not isRead or not state then return end
+  call('HSET', key, 'entry', entry)
+  if state ~= '${cancel.to}' then call('HSET', key, 'state', '${release.to}') end
 end
 local function isOurs(id)
-  return #redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2]) == 1
+  return isOwn(KEYS[1], ARGV[2], id, false)
 end
 `;
 
@@ -55,13 +58,13 @@ for i = 3, #ARGV, 2 do
 end
 if #ours == 0 then return 1 end
 local last, read
-for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+for _, flat in ipairs(call('XINFO', 'GROUPS', KEYS[1])) do
   local group = {}
   for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
   if group.name == ARGV[1] then last, read = group['last-delivered-id'], group['entries-read'] end
 end
-if #redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1) == 0 then return 0 end
-local walk = redis.call('XREVRANGE', KEYS[1], last, '-', 'COUNT', #ours)
+if #call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', 1) == 0 then return 0 end
+local walk = call('XREVRANGE', KEYS[1], last, '-', 'COUNT', #ours)
 if #walk < #ours then return 0 end
 for _, entry in ipairs(walk) do
   if not records[entry[1]] then return 0 end
@@ -71,11 +74,11 @@ local ms, number = string.match(ours[1], '^(%d+)-(%d+)$')
 if tonumber(number) >= 2 ^ 53 then return 0 end
 local before = number == '0' and string.format('%.0f-18446744073709551615', ms - 1)
   or string.format('%s-%.0f', ms, number - 1)
-redis.call('XACK', KEYS[1], ARGV[1], unpack(ours))
+call('XACK', KEYS[1], ARGV[1], unpack(ours))
 if read and read >= #ours then
-  redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], before, 'ENTRIESREAD', string.format('%.0f', read - #ours))
+  call('XGROUP', 'SETID', KEYS[1], ARGV[1], before, 'ENTRIESREAD', string.format('%.0f', read - #ours))
 else
-  redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], before)
+  call('XGROUP', 'SETID', KEYS[1], ARGV[1], before)
 end
 for id, key in pairs(records) do queuedAgain(key, id) end
 return 1`,
@@ -89,13 +92,13 @@ local n = 0
 for i = 3, #ARGV, 2 do
   local id = ARGV[i]
   if isOurs(id) then
-    local e = redis.call('XRANGE', KEYS[1], id, id)
+    local e = call('XRANGE', KEYS[1], id, id)
     if #e == 1 then
-      queuedAgain(ARGV[i + 1], redis.call('XADD', KEYS[1], '*', unpack(e[1][2])))
+      queuedAgain(ARGV[i + 1], call('XADD', KEYS[1], '*', unpack(e[1][2])))
       n = n + 1
     end
-    redis.call('XACK', KEYS[1], ARGV[1], id)
-    redis.call('XDEL', KEYS[1], id)
+    call('XACK', KEYS[1], ARGV[1], id)
+    call('XDEL', KEYS[1], id)
   end
 end
 return n`,
@@ -175,18 +178,4 @@ function byEntry(a: RedisDelivery, b: RedisDelivery): number {
 /** Which entry of its millisecond. */
 function numberOf({ entry }: RedisDelivery): number {
   return Number(entry.slice(entry.indexOf("-") + 1));
-}
-
-/** The record that must learn the entry's new id; an unreadable message has none. */
-function recordKeyOf(delivery: RedisDelivery): string {
-  if (delivery.raw === null) return "";
-  try {
-    const fields: unknown = JSON.parse(delivery.raw);
-    if (typeof fields === "object" && fields !== null && "id" in fields && typeof fields.id === "string") {
-      return recordKey(fields.id);
-    }
-  } catch {
-    // Not JSON: such a message never had a record.
-  }
-  return "";
 }

@@ -22,7 +22,8 @@ import {
 import { CommandBatch } from "./command-batch.ts";
 import { BLOCK_MS, type RedisConnections } from "./connections.ts";
 import { RedisDelivery } from "./delivery.ts";
-import { GROUP } from "./keys.ts";
+import type { Doubt } from "./doubt.ts";
+import { CANCEL_CHANNEL, DOUBT, GROUP } from "./keys.ts";
 import type { RedisPauses } from "./pauses.ts";
 import type { RawEntry } from "./replies.ts";
 import { ReplyError } from "./reply-decoder.ts";
@@ -52,6 +53,7 @@ export class RedisIntake {
   readonly #streams: readonly StreamName[];
   readonly #byKey: ReadonlyMap<string, StreamName>;
   readonly #pauses: RedisPauses;
+  readonly #doubt: Doubt;
   readonly #order: ClaimOrder;
   /** Entries of a queue that was paused while the read was under way, or that nobody waits for: to be handed back. */
   #unwanted: RedisDelivery[] = [];
@@ -71,7 +73,9 @@ export class RedisIntake {
     executor: string,
     streams: readonly StreamName[],
     pauses: RedisPauses,
+    doubt: Doubt,
   ) {
+    this.#doubt = doubt;
     this.#connections = connections;
     this.#wire = wire;
     this.#executor = executor;
@@ -79,6 +83,21 @@ export class RedisIntake {
     this.#order = new ClaimOrder(streams);
     this.#byKey = new Map(streams.map((stream) => [stream.key, stream]));
     this.#pauses = pauses;
+  }
+
+  /** Whether entries may have changed hands without their owners' knowledge. */
+  get isDoubtful(): boolean {
+    return this.#doubt.isOn;
+  }
+
+  /**
+   * Creates a group that was destroyed while we ran, from the first entry on: nothing is lost then, and what was delivered
+   * and not ended comes again. Whoever runs that must ask from now on whether it is still theirs.
+   */
+  async renewGroups(): Promise<void> {
+    this.#doubt.begin();
+    await this.#connections.run((redis) => redis.publish(CANCEL_CHANNEL, DOUBT));
+    await this.createGroups();
   }
 
   /** Creates the groups that do not exist yet, from the first entry on. */
@@ -139,6 +158,7 @@ export class RedisIntake {
           fields,
           deliveries: facts.deliveriesOf(entry),
           mayBeCancelled: facts.mayBeCancelled,
+          mayBeHeld: this.#doubt.isOn,
           lease: facts.lease,
         }),
       );
@@ -244,7 +264,7 @@ export class RedisIntake {
       this.#unwanted.push(...found);
       throw this.#connections.translate(new ReplyError(failed));
     }
-    await this.createGroups();
+    await this.renewGroups();
     return found;
   }
 

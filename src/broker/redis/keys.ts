@@ -24,6 +24,8 @@ export function cancelFlagKey(id: string): string {
 
 /** The channel on which ids of cancelled tasks are pushed, as a JSON array. */
 export const CANCEL_CHANNEL = "taskexe:cancel";
+/** What is pushed there, too: entries may have changed hands, so each executor asks before it ends one. */
+export const DOUBT = '"doubt"';
 /** Ids cancelled while they waited in a stream; the score is when the mark may be forgotten, Unix ms. */
 export const CANCELLED_KEY = "taskexe:marked-cancelled";
 /** Of the errors of a task's attempts each has a field in its record, by its number from 1. */
@@ -65,10 +67,15 @@ export function waitingCancelledKey(queue: string): string {
   return `taskexe:waiting-cancelled:${queue}`;
 }
 
+export const UNIQUE_PREFIX = "taskexe:unique:";
+
 /** The id of the task that holds a unique key. */
 export function uniqueKey(queue: string, key: string): string {
-  return `taskexe:unique:${queue}:${key}`;
+  return `${UNIQUE_PREFIX}${queue}:${key}`;
 }
+
+/** What was seen of tasks that say queued and that nothing holds: a hash, see vanished.ts. */
+export const VANISHED_KEY = "taskexe:vanished";
 
 /** The definitions of schedules, and what has come of each: hashes by name. */
 export const SCHEDULES_KEY = "taskexe:schedules";

@@ -5,10 +5,11 @@
  * still holds reach their end first. An owner that is not one of ours (it cannot renew) must also have stopped beating.
  */
 import type { Redis } from "ioredis";
+import { MOVES } from "../../task/state.ts";
 import type { Delivery } from "../broker.ts";
 import { stampLease } from "../lease-stamp.ts";
-import type { RedisConnections } from "./connections.ts";
-import { byStream, type RedisDelivery } from "./delivery.ts";
+import { execute, type RedisConnections } from "./connections.ts";
+import { byStream, type RedisDelivery, recordKeyOf } from "./delivery.ts";
 import type { RedisFleet } from "./fleet.ts";
 import type { RedisIntake } from "./intake.ts";
 import { GROUP } from "./keys.ts";
@@ -57,16 +58,37 @@ export class RedisLeases {
         const stamp = stampLease();
         const ids = chunk.map(({ entry }) => entry);
         const reply = await this.#connections.run((redis) =>
-          callScript(redis, "taskexeRenew", stream, GROUP, this.#executor, ...ids),
+          callScript(redis, "taskexeRenew", stream, GROUP, this.#executor, this.#intake.isDoubtful ? "1" : "", ...ids),
         );
-        const gone = new Set(Array.isArray(reply) ? reply.map(String) : []);
+        const [takenIds, goneIds, isGroupGone]: unknown[] = Array.isArray(reply) ? reply : [];
+        // Made anew at once: where every slot is taken, nobody claims, and nobody else would meet with it.
+        if (isGroupGone === 1) await this.#intake.renewGroups();
+        const [taken, gone] = [takenIds, goneIds].map((ids) => new Set(Array.isArray(ids) ? ids : []));
+        const ended = new Set(await this.#ended(chunk.filter(({ entry }) => gone?.has(entry))));
         for (const delivery of chunk) {
-          if (gone.has(delivery.entry)) lost.push(delivery);
+          if (taken?.has(delivery.entry) || ended.has(delivery)) lost.push(delivery);
           else delivery.lease = stamp;
         }
       }
     }
     return lost;
+  }
+
+  /**
+   * Of deliveries whose entry is gone those that somebody has ended. The record of any other still names its entry: that was
+   * deleted by hand, and nobody but us has it.
+   */
+  async #ended(deliveries: readonly RedisDelivery[]): Promise<RedisDelivery[]> {
+    if (deliveries.length === 0) return [];
+    const replies = await this.#connections.run((redis) => {
+      const pipeline = redis.pipeline();
+      for (const delivery of deliveries) pipeline.hmget(recordKeyOf(delivery), "state", "entry");
+      return execute(pipeline);
+    });
+    return deliveries.filter(({ entry }, index) => {
+      const [state, there]: unknown[] = Array.isArray(replies[index]?.[1]) ? replies[index][1] : [];
+      return state !== MOVES.release.to || there !== entry;
+    });
   }
 
   async recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
@@ -152,6 +174,8 @@ export class RedisLeases {
     const [kind, from, count, consumer] = query;
     const args =
       kind === "IDLE" ? ["IDLE", this.#leaseMs, from, "+", count] : [from, "+", count, consumer ?? this.#executor];
-    return this.#connections.run(async (redis) => readPending(await redis.call("XPENDING", stream, GROUP, ...args)));
+    return this.#connections.run(async (redis) => {
+      return readPending(await redis.call("XPENDING", stream, GROUP, ...args));
+    });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What an outcome writes beside the acknowledgement: the commands, the same for the fast and for the fenced way.
+ * What an outcome writes beside the acknowledgement, as the steps of end-script.ts.
  * A task with nothing to tell (done, no record) writes nothing at all.
  */
 import { attemptError, droppedFor } from "../../task/attempt-errors.ts";
@@ -21,7 +21,6 @@ import {
   uniqueKey,
   waitingCancelledKey,
 } from "./keys.ts";
-import { FREE_KEY } from "./scripts.ts";
 
 /** One Redis command: its name, then its arguments. */
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
@@ -60,12 +59,14 @@ export function outcomeCommands(
   const { queue } = delivery;
   const head = headOf(outcome, delivery, executor);
   const freed: RedisCommand[] =
-    outcome.uniqueKey === null ? [] : [["EVAL", FREE_KEY, 1, uniqueKey(queue, outcome.uniqueKey), outcome.id]];
+    outcome.uniqueKey === null ? [] : [["FREE", uniqueKey(queue, outcome.uniqueKey), outcome.id]];
   const until = keepUntil(now, outcome.retentionMs);
   switch (outcome.kind) {
     case "done":
       if (outcome.retentionMs === 0) return [["DEL", key, logKey(outcome.id)], ...freed];
       return [
+        // First, since of all steps only this one can fail for what stands in the key.
+        ["HINCRBY", key, "completions", 1],
         [
           "HSET",
           key,
@@ -80,7 +81,6 @@ export function outcomeCommands(
           outcome.result ?? "",
         ],
         ...(outcome.resultOmitted ? [["HSET", key, "result_omitted", outcome.resultOmitted] as const] : []),
-        ["HINCRBY", key, "completions", 1],
         ["ZADD", doneKey(queue), until, outcome.id],
         ...freed,
       ];
@@ -93,10 +93,11 @@ export function outcomeCommands(
         ...freed,
         ["ZREM", CANCELLED_KEY, outcome.id],
         ["ZREM", waitingCancelledKey(queue), outcome.id],
-        ["DEL", cancelFlagKey(outcome.id)],
+        ["UNFLAG", cancelFlagKey(outcome.id)],
       ];
     case "dead":
       return [
+        ["RAW", key],
         [
           "HSET",
           key,

@@ -3,8 +3,10 @@
  * streams are not read; a task of a paused type is parked by the executor that claimed it, until the type is resumed.
  */
 import type { PauseTarget } from "../administration.ts";
+import type { RefusedTask } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
 import { PARKED_PREFIX, PARKED_TYPES_KEY, PAUSED_KEY, RECORD_PREFIX } from "./keys.ts";
+import { readRefused } from "./replies.ts";
 import { callScript } from "./scripts.ts";
 
 /** How many parked tasks one call queues again. */
@@ -57,16 +59,19 @@ export class RedisPauses {
     return members.sort().map(readTarget);
   }
 
-  /** Queues parked tasks whose type is not paused any more. */
-  async unparkResumed(): Promise<void> {
+  /** Queues parked tasks whose type is not paused any more; gives those that could not be queued. */
+  async unparkResumed(): Promise<RefusedTask[]> {
     const types = await this.#connections.run((redis) => redis.smembers(PARKED_TYPES_KEY));
-    for (const name of types) await this.#unpark(name);
+    const refused: RefusedTask[] = [];
+    for (const name of types) refused.push(...(await this.#unpark(name)));
+    return refused;
   }
 
-  async #unpark(name: string): Promise<void> {
+  async #unpark(name: string): Promise<RefusedTask[]> {
     const type = name.slice(name.indexOf(":") + 1);
+    const refused: RefusedTask[] = [];
     for (let call = 0; call < UNPARK_CALLS; call++) {
-      const moved = await this.#connections.run((redis) =>
+      const reply = await this.#connections.run((redis) =>
         callScript(
           redis,
           "taskexeUnpark",
@@ -79,8 +84,11 @@ export class RedisPauses {
           name,
         ),
       );
-      if (Number(moved) < UNPARK_CHUNK) return;
+      const [moved, ...rest]: unknown[] = Array.isArray(reply) ? reply : [];
+      refused.push(...readRefused(rest));
+      if (Number(moved) < UNPARK_CHUNK) break;
     }
+    return refused;
   }
 }
 

@@ -1,15 +1,15 @@
 /** What stands in the queues: enqueues, promotions, counts. Each batch is one call to Redis. */
 
 import { TASK_STATES } from "../../task/state.ts";
-import type { Backlog, EnqueueReceipt, EnqueueRequest, QueueCounts } from "../broker.ts";
+import type { Backlog, EnqueueReceipt, EnqueueRequest, QueueCounts, RefusedTask } from "../broker.ts";
 import { checkRequests } from "../check-requests.ts";
+import { APPEND, appendArguments } from "./append-script.ts";
 import { execute, type RedisConnections } from "./connections.ts";
 import {
   cancelledKey,
   deadKey,
   doneKey,
   GROUP,
-  MESSAGE_FIELD,
   PARKED_PREFIX,
   PARKED_TYPES_KEY,
   parkedName,
@@ -19,7 +19,8 @@ import {
   uniqueKey,
   waitingCancelledKey,
 } from "./keys.ts";
-import { readGroup } from "./replies.ts";
+import { runScript } from "./lua.ts";
+import { readGroup, readRefused } from "./replies.ts";
 import { callScript } from "./scripts.ts";
 
 export class RedisQueues {
@@ -40,18 +41,20 @@ export class RedisQueues {
     return recordless ? this.#append(requests) : this.#enqueueWithRecords(requests);
   }
 
-  async promote(max: number): Promise<{ promoted: number; nextInMs: number | null }> {
+  async promote(max: number): Promise<{ promoted: number; nextInMs: number | null; refused: RefusedTask[] }> {
     let promoted = 0;
+    const refused: RefusedTask[] = [];
     let nextInMs: number | null = null;
     for (const queue of this.#queues) {
       const reply = await this.#connections.run((redis) =>
         callScript(redis, "taskexePromote", scheduledKey(queue), RECORD_PREFIX, max),
       );
-      const [count, next] = Array.isArray(reply) ? reply.map(Number) : [];
-      promoted += count ?? 0;
-      if (next !== undefined && next >= 0) nextInMs = Math.min(nextInMs ?? next, next);
+      const [count, next, ...rest]: unknown[] = Array.isArray(reply) ? reply : [];
+      promoted += Number(count ?? 0);
+      refused.push(...readRefused(rest));
+      if (Number(next) >= 0) nextInMs = Math.min(nextInMs ?? Number.POSITIVE_INFINITY, Number(next));
     }
-    return { promoted, nextInMs };
+    return { promoted, nextInMs, refused };
   }
 
   async counts(): Promise<QueueCounts[]> {
@@ -66,16 +69,10 @@ export class RedisQueues {
     };
   }
 
-  /** Tasks that keep nothing: entries and no more, in one transaction. */
+  /** Tasks that keep nothing: entries and no more. */
   async #append(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
-    await this.#connections.run(async (redis) => {
-      const multi = redis.multi();
-      for (const { queue, priority, message } of requests) {
-        multi.xadd(streamKey(queue, priority), "*", MESSAGE_FIELD, message);
-      }
-      const failed = (await execute(multi)).find(([error]) => error !== null);
-      if (failed?.[0]) throw failed[0];
-    });
+    const tasks = requests.map(({ queue, priority, message }) => ({ stream: streamKey(queue, priority), message }));
+    await this.#connections.run((redis) => runScript(redis, APPEND, ...appendArguments(tasks)));
     return requests.map(({ id }) => ({ id, created: true, state: "queued" }));
   }
 

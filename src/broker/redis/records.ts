@@ -21,6 +21,8 @@ import {
   recordKey,
   waitingCancelledKey,
 } from "./keys.ts";
+import { runScript } from "./lua.ts";
+import { PROGRESS } from "./progress-script.ts";
 import { type PendingEntry, readPending } from "./replies.ts";
 import { callScript } from "./scripts.ts";
 import type { TaskStarts } from "./task-starts.ts";
@@ -109,30 +111,11 @@ export class RedisRecords {
   async writeProgress(writes: readonly ProgressWrite[], executor: string): Promise<void> {
     if (writes.length === 0) return;
     await this.#connections.run(async (redis) => {
-      const pipeline = redis.pipeline();
-      for (const write of writes) {
-        const delivery = ownDelivery(write.delivery);
-        const key = recordKey(write.id);
-        pipeline.hset(key, {
-          id: write.id,
-          type: write.type,
-          queue: delivery.queue,
-          priority: delivery.priority,
-          stream: delivery.stream,
-          entry: delivery.entry,
-          attempt: write.attempt,
-          executor,
-          started_at: Math.round(write.startedAt),
-          progress: write.progress,
-          progress_msg: write.progressMsg,
-          enqueued_at: delivery.queuedAt,
-        });
-        // A foreign task gets its record here: it is queued as far as the record goes, and running by its entry.
-        pipeline.hsetnx(key, "state", "queued");
-        if (delivery.raw !== null) pipeline.hsetnx(key, "message", delivery.raw);
-      }
-      const failed = (await execute(pipeline)).find(([error]) => error !== null);
-      if (failed?.[0]) throw failed[0];
+      const written = await Promise.allSettled(
+        writes.map((write) => runScript(redis, PROGRESS, ...told(write, executor))),
+      );
+      const failed = written.find(({ status }) => status === "rejected");
+      if (failed?.status === "rejected") throw failed.reason;
     });
   }
 
@@ -190,6 +173,17 @@ export class RedisRecords {
 function attemptIn(message: string | undefined): number {
   const parsed = parseMessage(message ?? "");
   return parsed.ok ? (parsed.message.options.attempt ?? 1) : 1;
+}
+
+function told(write: ProgressWrite, executor: string): (string | number)[] {
+  const { queue, priority, stream, entry, raw, queuedAt } = ownDelivery(write.delivery);
+  const { id, type, attempt, startedAt, progress, progressMsg } = write;
+  return [
+    ...[recordKey(id), stream, executor, entry, raw ?? ""],
+    ...["id", id, "type", type, "queue", queue, "priority", priority, "stream", stream, "entry", entry],
+    ...["attempt", attempt, "executor", executor, "started_at", Math.round(startedAt), "progress", progress],
+    ...["progress_msg", progressMsg, "enqueued_at", queuedAt],
+  ];
 }
 
 function number(text: string | undefined): number | null {

@@ -30,6 +30,7 @@ import { RedisClock } from "./clock.ts";
 import { RedisCompletion } from "./completion.ts";
 import { RedisConnections } from "./connections.ts";
 import type { RedisDelivery } from "./delivery.ts";
+import { Doubt } from "./doubt.ts";
 import { RedisDuties } from "./duties.ts";
 import { RedisFleet } from "./fleet.ts";
 import { RedisHandBack } from "./hand-back.ts";
@@ -90,15 +91,18 @@ export class RedisBroker implements Broker {
     this.#server = new RedisServerFacts(this.#connections, this.url);
     const wire = new RedisWire(this.#connections);
     this.#pauses = new RedisPauses(this.#connections);
-    this.#intake = new RedisIntake(this.#connections, wire, this.#name, streams, this.#pauses);
-    this.#completion = new RedisCompletion(this.#connections, wire, this.#name, options.leaseMs, now);
-    this.#duties = new RedisDuties(this.#connections, options.executor !== null, () => this.#intake.createGroups());
+    const { leaseMs } = options;
+    const doubt = new Doubt(leaseMs);
+    const common = { connections: this.#connections, wire, executor: this.#name, doubt };
+    this.#intake = new RedisIntake(this.#connections, wire, this.#name, streams, this.#pauses, doubt);
+    this.#completion = new RedisCompletion({ ...common, leaseMs, now });
+    this.#duties = new RedisDuties(this.#connections, options.executor !== null, () => this.#intake.renewGroups());
     this.#fleet = new RedisFleet(this.#connections, this.#name, heartbeatTimeoutMs, now);
     this.#handBack = new RedisHandBack(this.#connections, this.#name);
     this.#leases = new RedisLeases({
       connections: this.#connections,
       executor: this.#name,
-      leaseMs: options.leaseMs,
+      leaseMs,
       streams,
       intake: this.#intake,
       fleet: this.#fleet,
@@ -106,7 +110,7 @@ export class RedisBroker implements Broker {
     this.#queues = new RedisQueues(this.#connections, options.queues, priorities);
     const starts = new TaskStarts((name) => this.#fleet.lastBeat(name), now);
     this.#records = new RedisRecords(this.#connections, now, starts);
-    this.#cancels = new RedisCancels(this.#connections, now);
+    this.#cancels = new RedisCancels(this.#connections, now, doubt);
     this.#listing = new RedisListing(this.#connections, this.#records, starts, options.queues, priorities);
     this.#byHand = new RedisByHand(this.#connections, options.queues);
     this.#schedules = new RedisSchedules(this.#connections, priorities);
@@ -193,11 +197,13 @@ export class RedisBroker implements Broker {
     });
   }
 
-  promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
+  promote(max: number): ReturnType<Broker["promote"]> {
     return this.#duties.do("promote", async () => {
       if (this.#clock.hasStepped) await this.#clock.read();
-      await this.#pauses.unparkResumed();
-      return this.#queues.promote(max);
+      const unparked = await this.#pauses.unparkResumed();
+      const { promoted, nextInMs, refused } = await this.#queues.promote(max);
+      const left = [...unparked, ...refused];
+      return left.length === 0 ? { promoted, nextInMs } : { promoted, nextInMs, refused: left };
     });
   }
 

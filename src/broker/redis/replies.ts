@@ -1,5 +1,8 @@
 /** Reads the replies of the stream commands: the border where Redis' untyped arrays become our types. */
 
+import type { RefusedTask } from "../broker.ts";
+import { plainAnswer } from "./lua.ts";
+
 /** One stream entry: its id and its flat field list; null for one that was deleted while it was pending. */
 export type RawEntry = readonly [id: string, fields: unknown];
 
@@ -58,4 +61,13 @@ export function readPairs(reply: unknown): Map<string, unknown> {
     for (const [name, value] of Object.entries(reply)) pairs.set(name, value);
   }
   return pairs;
+}
+
+/** Ids and reasons in turn: the tasks that a script left where they were. */
+export function readRefused(reply: readonly unknown[]): RefusedTask[] {
+  const refused: RefusedTask[] = [];
+  for (let i = 0; i + 1 < reply.length; i += 2) {
+    refused.push({ id: String(reply[i]), reason: plainAnswer(String(reply[i + 1])) });
+  }
+  return refused;
 }

@@ -4,6 +4,7 @@
  */
 import { attemptError, withError } from "../../task/attempt-errors.ts";
 import type { CompletionResult, Outcome, ProgressWrite } from "../broker.ts";
+import { outcomeProblem } from "../check-outcomes.ts";
 import { anyFlag, dropFlag } from "./cancels.ts";
 import { releaseOne } from "./claims.ts";
 import { errorsOf, textOf } from "./rows.ts";
@@ -42,6 +43,8 @@ export function complete(
     const flags = anyFlag(tx);
     const logs = anyLog(tx);
     return outcomes.map((outcome) => {
+      const refused = outcomeProblem(outcome);
+      if (refused !== null) return { refused };
       const delivery = SqliteDelivery.of(outcome.delivery);
       // It waits in its place; the next claim sees that its type is paused.
       if (outcome.kind === "parked") return releaseOne(tx, delivery) ? "recorded" : "lost";

@@ -217,6 +217,36 @@ export function completionSentences(sentence: Sentence): void {
     assert.equal(record?.completions, 1);
   });
 
+  sentence("an end with a number that is none is refused alone, and its task can still end", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue(tasks(6));
+    const [good, ...others] = await claimAll(broker, 6, stage.signal);
+    const [one, two, three, four, five] = others;
+    assert.ok(good && one && two && three && four && five);
+    const results = await broker.complete([
+      retry(one, { delayMs: Number.NaN }),
+      retry(two, { delayMs: Number.POSITIVE_INFINITY }),
+      done(good),
+      retry(three, { delayMs: -1 }),
+      done(four, { startedAt: Number.NaN }),
+      cancelledBy(five, { told: { progress: Number.NaN, log: "" } }),
+    ]);
+    const said = results.map((result) => (typeof result === "object" ? result.refused : result));
+    assert.equal(said[2], "recorded");
+    assert.deepEqual(
+      [said[0], said[1], said[3]].map((text) => /due in (\S+) ms/.exec(text ?? "")?.[1]),
+      ["NaN", "Infinity", "-1"],
+    );
+    assert.match(said[4] ?? "", /began at NaN/);
+    assert.match(said[5] ?? "", /progress is NaN/);
+    assert.deepEqual(await countsOf(broker), [{ name: QUEUE, queued: 0, running: 5, scheduled: 0, dead: 0 }]);
+    assert.deepEqual(
+      await broker.complete(others.map((delivery) => dead(delivery))),
+      others.map(() => "recorded"),
+    );
+    assert.deepEqual(await countsOf(broker), [{ name: QUEUE, queued: 0, running: 0, scheduled: 0, dead: 5 }]);
+  });
+
   sentence("no record is kept of an id that never was", async (stage) => {
     const broker = await stage.open("a");
     assert.equal(await broker.record("never"), null);

@@ -1,0 +1,86 @@
+/** What people ask for by hand, one task after the other: a retry from the first attempt, the removal of ended records. */
+import { MOVES } from "../../task/state.ts";
+import { ERROR_FIELD } from "./keys.ts";
+import { script } from "./lua.ts";
+import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
+
+const { revive } = MOVES;
+
+/**
+ * Takes an entry out of its stream, whoever has it. For single ones only: the lag is unknown until it is passed. And a flag
+ * away, which is a string: its name is made of an id, and what else stands there is no flag.
+ */
+const DROP_ENTRY = `
+local function unflag(key)
+  if redis.call('TYPE', key).ok == 'string' then call('DEL', key) end
+end
+local function dropEntry(group, stream, entry)
+  call('XACK', stream, group, entry)
+  call('XDEL', stream, entry)
+end
+`;
+
+/**
+ * ARGV record prefix, log prefix, group, marks key, flag key, id, the message of the first attempt, dead index less the
+ * queue, cancelled index less the queue, waiting marks less the queue -> the state it was in and 1 when it is queued
+ * again.
+ */
+const RETRY = `${WHEREABOUTS}${DROP_ENTRY}
+local key, id = ARGV[1] .. ARGV[6], ARGV[6]
+local r = call('HMGET', key, 'state', 'stream', 'queue', 'retention')
+local state = r[1]
+if not state then return { '', 0 } end
+if isWaiting(state) then return { state, requeue(key, id) and 1 or 0 } end
+if not ${isOneOf("state", revive.from)} or ARGV[7] == '' then return { state, 0 } end
+expect('stream', r[2])
+expect('zset', ARGV[4], ARGV[10] .. r[3], ARGV[8] .. r[3], ARGV[9] .. r[3])
+local entry
+call('ZREM', ARGV[4], id)
+local waits = call('ZREM', ARGV[10] .. r[3], id) == 1
+if waits and call('HGET', key, 'message') == ARGV[7] then
+  entry = call('HGET', key, 'entry')
+else
+  -- What still stands there tells of a later attempt, or of a key that another may hold by now.
+  if waits then dropEntry(ARGV[3], r[2], call('HGET', key, 'entry')) end
+  entry = call('XADD', r[2], '*', 'message', ARGV[7])
+end
+unflag(ARGV[5])
+call('ZREM', ARGV[8] .. r[3], id)
+call('ZREM', ARGV[9] .. r[3], id)
+-- As new, a task that keeps no record has none, but for the errors of its attempts.
+if (tonumber(r[4]) or 0) == 0 and call('HEXISTS', key, '${ERROR_FIELD}1') == 0 then
+  call('DEL', key)
+  return { state, 1 }
+end
+call('HSET', key, 'state', '${revive.to}', 'entry', entry, 'message', ARGV[7], 'attempt', 0, 'progress', 0,
+  'progress_msg', '', 'crashes', 0)
+call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'result_omitted', 'unique')
+return { state, 1 }`;
+
+export const RETRY_SCRIPT = script(RETRY, 0);
+
+/**
+ * KEYS index, waiting marks, marks; ARGV record prefix, log prefix, state, group, end of flag keys, ids... -> how many
+ * records of that state were removed. With one that was cancelled while it waited go its entry, its marks and its flag:
+ * a new task of that id must not meet them.
+ */
+const REMOVE = `${DROP_ENTRY}
+expect('zset', KEYS[1], KEYS[2], KEYS[3])
+local n = 0
+for i = 6, #ARGV do
+  local state = call('HGET', ARGV[1] .. ARGV[i], 'state')
+  if not state or state == ARGV[3] then
+    free(call('HGET', ARGV[1] .. ARGV[i], 'unique_for_a_time'), ARGV[i])
+    if call('ZREM', KEYS[2], ARGV[i]) == 1 then
+      local r = call('HMGET', ARGV[1] .. ARGV[i], 'stream', 'entry')
+      if r[1] and r[2] then dropEntry(ARGV[4], r[1], r[2]) end
+      call('ZREM', KEYS[3], ARGV[i])
+      unflag(ARGV[i] .. ARGV[5])
+    end
+    call('DEL', ARGV[1] .. ARGV[i], ARGV[2] .. ARGV[i])
+    n = n + call('ZREM', KEYS[1], ARGV[i])
+  end
+end
+return n`;
+
+export const REMOVE_SCRIPT = script(REMOVE, 3);

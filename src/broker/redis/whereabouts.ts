@@ -1,0 +1,75 @@
+/**
+ * Where a task is that its record says is waiting, as a fragment of Lua for the scripts that must know. An entry, a group
+ * or a consumer may be deleted by hand while we run; then the record still says queued, and nothing holds the task.
+ */
+import { MOVES, type TaskState } from "../../task/state.ts";
+import { CANCEL_CHANNEL, DOUBT, GROUP, PARKED_PREFIX, scheduledKey } from "./keys.ts";
+
+/** A Lua condition: the value is one of these states. */
+export function isOneOf(value: string, states: readonly TaskState[]): string {
+  return `(${states.map((state) => `${value} == '${state}'`).join(" or ")})`;
+}
+
+/**
+ * `isOwn(stream, consumer, entry, isDoubtful)`: whether the entry is this consumer's; nil where it is gone. One that was
+ * delivered and is nobody's was taken from its consumer by hand, and one that is to come may be in a group that was made
+ * anew: only where that is known it is still ours, since others may have handed it back. `isHeld(id, r)`, r being state, stream, entry, queue and type of a record: whether its entry is somebody's or still to
+ * be delivered, or its id waits in the sorted set for its state. `requeue(key, id)`: queues it where nothing holds it.
+ */
+export const WHEREABOUTS = `
+local isGroupGone = false
+local function holder(stream, entry)
+  local p = redis.pcall('XPENDING', stream, '${GROUP}', entry, entry, 1)
+  -- Where no executor has ever been up there is no group, and the answer is an error.
+  if p.err then isGroupGone = string.sub(p.err, 1, 7) == 'NOGROUP' end
+  return not p.err and p[1] and p[1][2]
+end
+local function split(id)
+  local ms, n = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms) or 0, tonumber(n) or 0
+end
+local function isToCome(stream, entry)
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  if groups.err then return true end
+  for _, group in ipairs(groups) do
+    local fields = {}
+    for i = 1, #group, 2 do fields[group[i]] = group[i + 1] end
+    if fields['name'] == '${GROUP}' then
+      local ms, n = split(entry)
+      local lastMs, lastN = split(fields['last-delivered-id'])
+      return ms > lastMs or (ms == lastMs and n > lastN)
+    end
+  end
+  return true
+end
+local function isOwn(stream, consumer, entry, isDoubtful)
+  local owner = holder(stream, entry)
+  if owner then return owner == consumer end
+  if #call('XRANGE', stream, entry, entry) == 0 then return nil end
+  return isDoubtful or isGroupGone or not isToCome(stream, entry)
+end
+local function isHeld(id, r)
+  if ${isOneOf("r[1]", MOVES.promote.from)} then
+    return call('ZSCORE', '${scheduledKey("")}' .. r[4], id) and true or false
+  end
+  if not r[3] or r[3] == '' then
+    return call('ZSCORE', '${PARKED_PREFIX}' .. r[4] .. ':' .. (r[5] or ''), id) and true or false
+  end
+  if holder(r[2], r[3]) then return true end
+  return #call('XRANGE', r[2], r[3], r[3]) == 1 and isToCome(r[2], r[3])
+end
+local function isWaiting(state)
+  return ${isOneOf("state", [...MOVES.claim.from, ...MOVES.promote.from])}
+end
+local function requeue(key, id)
+  local r = call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'type', 'message')
+  if not isWaiting(r[1]) or not r[2] or not r[4] or not r[6] or r[6] == '' then return false end
+  if isHeld(id, r) then return false end
+  local new = call('XADD', r[2], '*', 'message', r[6])
+  call('HSET', key, 'state', '${MOVES.promote.to}', 'entry', new, 'due_at', '')
+  if r[3] and r[3] ~= '' then call('XDEL', r[2], r[3]) end
+  -- Somebody may run it still: whoever ends it asks first whether it is theirs.
+  redis.pcall('PUBLISH', '${CANCEL_CHANNEL}', '${DOUBT}')
+  return true
+end
+`;
