@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { type CancelScope, checkpoint } from "../concurrency/index.ts";
 import type { Settings } from "../config/settings.ts";
-import { QueueNameSchema } from "../task/enqueue-options.ts";
+import { KnownQueueSchema } from "../task/enqueue-options.ts";
 import { usageError } from "./exit.ts";
 import { type Options, settingsOf, text } from "./flags.ts";
 import { progressBar } from "./progress-bar.ts";
@@ -24,12 +24,14 @@ export function taskFlags(options: Options, command: string): TaskFlags {
   return { ...(type === undefined ? {} : { type }), ...(queue === undefined ? {} : { queue }) };
 }
 
-/** @throws CommandFailure when it is no name of a queue. */
-export function checkQueue(queue: string, command: string): void {
-  const checked = v.safeParse(QueueNameSchema, queue);
+/**
+ * @param schema - what names there may be: those that other producers can have made, where no task is put there.
+ * @throws CommandFailure when it is no name of a queue.
+ */
+export function checkQueue(queue: string, command: string, schema: v.GenericSchema = KnownQueueSchema): void {
+  const checked = v.safeParse(schema, queue);
   if (checked.success) return;
-  const expected = "expected letters, digits, dot, dash and underscore, at most 128 of them";
-  throw usageError(`flag --queue: ${expected}, got ${JSON.stringify(queue)}`, command);
+  throw usageError(`flag --queue: ${checked.issues[0].message}, got ${JSON.stringify(queue)}`, command);
 }
 
 /** A flag with a fixed set of values; undefined where it was not given. */

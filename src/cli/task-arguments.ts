@@ -1,7 +1,7 @@
 /** The arguments of commands that make tasks: payload, queue, priority, and the options of an enqueue. */
 import { existsSync, readFileSync } from "node:fs";
 import { formatDuration, parseDuration } from "../config/durations.ts";
-import type { EnqueueOptions } from "../task/enqueue-options.ts";
+import { type EnqueueOptions, QueueNameSchema } from "../task/enqueue-options.ts";
 import { JsonText } from "../task/json-text.ts";
 import { MAX_DURATION_MS } from "../task/limits.ts";
 import { readTime } from "../task/times.ts";
@@ -35,7 +35,7 @@ function isWhole(argument: string): boolean {
 
 export function queueOf(options: Options, command: string): string {
   const queue = text(options.queue) ?? "common";
-  checkQueue(queue, command);
+  checkQueue(queue, command, QueueNameSchema);
   return queue;
 }
 

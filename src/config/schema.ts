@@ -44,6 +44,10 @@ const QueueNames = v.pipe(
     (queue) => /^[\w.-]{1,128}$/.test(queue),
     "names of letters, digits, dot, dash and underscore, at most 128 long",
   ),
+  v.everyItem(
+    (queue) => !queue.endsWith("-cancel"),
+    'names that do not end in "-cancel", as the flags of cancelled tasks do',
+  ),
   v.check((queues) => new Set(queues).size === queues.length, "each queue once"),
 );
 
@@ -52,8 +56,8 @@ const ExecutorName = v.pipe(
   v.string("a name as text"),
   v.regex(/^[\w.:@-]{1,200}$/, "letters, digits and . _ : @ -, at most 200 of them"),
   v.check(
-    (name) => !/^(TASKEXE|clean_task_executor|te\..*|.*-cancel)$/.test(name),
-    "a name that is no key of the broker",
+    (name) => !/^(TASKEXE|clean_task_executor|te\..*|taskexe:.*|.*-cancel)$/.test(name),
+    'a name that is no key of the broker: not TASKEXE or clean_task_executor, nor with "te." or "taskexe:" at its start or "-cancel" at its end',
   ),
 );
 

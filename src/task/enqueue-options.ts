@@ -13,10 +13,16 @@ export const DEFAULT_QUEUE = "common";
 const UNTIL_DONE = "until-done";
 const HOLD = `must be a number of ms from 1 to ${MAX_DURATION_MS} (100 years), or "${UNTIL_DONE}"`;
 
-/** Names of queues: they stand in keys, paths and flags. */
-export const QueueNameSchema = v.pipe(
+/** Names that queues may have already, as other producers call them: they stand in keys, paths and flags. */
+export const KnownQueueSchema = v.pipe(
   v.string("must be a string"),
   v.regex(/^[\w.-]{1,128}$/, "must be letters, digits, dot, dash and underscore, at most 128 of them"),
+);
+
+/** Names of queues that we put tasks into: a stream must not be called as the flag of a cancelled task is. */
+export const QueueNameSchema = v.pipe(
+  KnownQueueSchema,
+  v.check((name) => !name.endsWith("-cancel"), 'must not end in "-cancel", as the flags of cancelled tasks do'),
 );
 
 /** How many priorities a fleet has where nobody says other, and how many it can have. */

@@ -60,14 +60,14 @@ return { state, 1 }`;
 export const RETRY_SCRIPT = script(RETRY, 0);
 
 /**
- * KEYS index, waiting marks, marks; ARGV record prefix, log prefix, state, group, end of flag keys, ids... -> how many
+ * KEYS index, waiting marks, marks; ARGV record prefix, log prefix, state, group, then id and flag key in turn -> how many
  * records of that state were removed. With one that was cancelled while it waited go its entry, its marks and its flag:
  * a new task of that id must not meet them.
  */
 const REMOVE = `${DROP_ENTRY}
 expect('zset', KEYS[1], KEYS[2], KEYS[3])
 local n = 0
-for i = 6, #ARGV do
+for i = 5, #ARGV, 2 do
   local state = call('HGET', ARGV[1] .. ARGV[i], 'state')
   if not state or state == ARGV[3] then
     free(call('HGET', ARGV[1] .. ARGV[i], 'unique_for_a_time'), ARGV[i])
@@ -75,7 +75,7 @@ for i = 6, #ARGV do
       local r = call('HMGET', ARGV[1] .. ARGV[i], 'stream', 'entry')
       if r[1] and r[2] then dropEntry(ARGV[4], r[1], r[2]) end
       call('ZREM', KEYS[3], ARGV[i])
-      unflag(ARGV[i] .. ARGV[5])
+      unflag(ARGV[i + 1])
     end
     call('DEL', ARGV[1] .. ARGV[i], ARGV[2] .. ARGV[i])
     n = n + call('ZREM', KEYS[1], ARGV[i])

@@ -113,8 +113,7 @@ export class RedisByHand {
         LOG_PREFIX,
         state,
         GROUP,
-        cancelFlagKey(""),
-        ...ids,
+        ...ids.flatMap((id) => [id, cancelFlagKey(id)]),
       ),
     );
     return Number(reply);

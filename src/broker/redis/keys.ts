@@ -17,9 +17,15 @@ export function streamKey(queue: string, priority: number): string {
   return `te.${priority}.${queue}`;
 }
 
-/** Any non-empty value cancels the task. */
+/** How the keys begin that are ours alone. */
+const OWN_PREFIX = "taskexe:";
+
+/**
+ * Any non-empty value cancels the task. Only where an id begins as our own keys do, the flag has a place of its own: no
+ * producer of the wire contract has such ids.
+ */
 export function cancelFlagKey(id: string): string {
-  return `${id}-cancel`;
+  return id.startsWith(OWN_PREFIX) ? `taskexe:flag:${id}` : `${id}-cancel`;
 }
 
 /** The channel on which ids of cancelled tasks are pushed, as a JSON array. */

@@ -76,9 +76,19 @@ export async function runScript(
   try {
     return await redis.call("EVALSHA", sha, keys, ...args);
   } catch (error) {
-    if (!isUnknownScript(error)) throw error;
-    return await redis.call("EVAL", lua, keys, ...args);
+    if (!isUnknownScript(error)) throw plain(error);
   }
+  try {
+    return await redis.call("EVAL", lua, keys, ...args);
+  } catch (error) {
+    throw plain(error);
+  }
+}
+
+/** The same error, without the line of the script in its message. */
+function plain(error: unknown): unknown {
+  if (error instanceof Error) error.message = plainAnswer(error.message);
+  return error;
 }
 
 /** Whether Redis did not know a script by its hash; it has then not been run. */

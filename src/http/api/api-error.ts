@@ -17,6 +17,9 @@ const logger = getLogger(["taskexe", "http"]);
 /** How long a client had better wait before it asks a broker again that is away, in seconds. */
 const RETRY_AFTER_S = 1;
 
+/** What Redis says of a key that another program, or another kind of ours, has taken. */
+const WRONG_KEY = /^WRONGTYPE the key "/;
+
 /** Thrown by a handler, answered as it says. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
@@ -55,6 +58,9 @@ function apiErrorOf(error: unknown, context: Context): ApiError {
   if (error instanceof BrokerUnavailableError) {
     const message = "the broker does not answer just now; what was asked may have happened or not, and can be repeated";
     return new ApiError(503, "broker_unavailable", message, { "Retry-After": String(RETRY_AFTER_S) });
+  }
+  if (error instanceof Error && WRONG_KEY.test(error.message)) {
+    return new ApiError(409, "conflict", `the broker has something else there: ${error.message}`);
   }
   if (error instanceof HTTPException) return new ApiError(400, "invalid", "the request could not be read");
   logger.error("{method} {path} failed: {error}", { method: context.req.method, path: context.req.path, error });

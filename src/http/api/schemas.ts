@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { MAX_ADMINISTRATION_BATCH } from "../../broker/administration.ts";
 import { MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
 import { ScheduleNameSchema } from "../../broker/operations/put-schedule.ts";
-import { QueueNameSchema } from "../../task/enqueue-options.ts";
+import { KnownQueueSchema } from "../../task/enqueue-options.ts";
 import { MessageSchema, TypeSchema as TypeName } from "../../task/message-schema.ts";
 import { TaskRecordSchema } from "../../task/record.ts";
 import { ScheduleJsonEntries } from "../../task/schedule-options.ts";
@@ -23,7 +23,7 @@ const CURSOR = /^\d{1,6}:(-1|\d{1,18}(-\d{1,18})?)?$/;
 export const ListQuerySchema = v.strictObject({
   state: v.optional(State),
   type: v.optional(TypeName),
-  queue: v.optional(QueueNameSchema),
+  queue: v.optional(KnownQueueSchema),
   limit: v.optional(
     v.pipe(
       v.string(),
@@ -52,7 +52,7 @@ const NewTask = v.lazy((task) =>
 
 export const NewTasksSchema = v.strictObject({ tasks: many(NewTask, MAX_ENQUEUE_BATCH) });
 
-const filter = { type: v.optional(TypeName), queue: v.optional(QueueNameSchema) };
+const filter = { type: v.optional(TypeName), queue: v.optional(KnownQueueSchema) };
 
 const ids = v.optional(many(TaskId, MAX_ADMINISTRATION_BATCH));
 
@@ -79,7 +79,7 @@ export const PurgeSchema = v.strictObject({
 export const ScheduleSchema = v.strictObject(ScheduleJsonEntries);
 
 export const IdParams = v.strictObject({ id: TaskId });
-export const QueueParams = v.strictObject({ name: QueueNameSchema });
+export const QueueParams = v.strictObject({ name: KnownQueueSchema });
 export const TypeParams = v.strictObject({ name: TypeName });
 export const ScheduleParams = v.strictObject({ name: ScheduleNameSchema });
 
