@@ -23,11 +23,20 @@ export interface ListPage {
   readonly cursor: string | null;
 }
 
-/** `state` is what it was in, null where it is not known; only dead and cancelled tasks are retried. */
+/**
+ * `state` is what it was in, null where it is not known; only dead and cancelled tasks are retried, and those that say
+ * that they wait while nothing holds them. `heldBy`: it was not, since this other task holds its unique key.
+ */
 export interface RetryReceipt {
   readonly id: string;
   readonly state: TaskState | null;
   readonly retried: boolean;
+  readonly heldBy?: string;
+}
+
+/** A receipt as JSON that programs read. */
+export function viewOfRetry({ heldBy, ...receipt }: RetryReceipt) {
+  return heldBy === undefined ? receipt : { ...receipt, held_by: heldBy };
 }
 
 /** Which ended records are to go. */

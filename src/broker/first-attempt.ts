@@ -1,27 +1,36 @@
 /**
- * A task's message as a retry by hand queues it: from its first attempt, without the unique key that it has lost, and
+ * A task as a retry by hand queues it: from its first attempt, with the unique key that it had, which it takes again, and
  * without the deadline, which whoever retries it has seen pass or may let pass.
  */
 import { parseMessage, withOptions } from "../task/message.ts";
+import type { EnqueueRequest } from "./broker.ts";
 
-/**
- * The message with its attempts counted from the first again; what cannot be read goes back as it is.
- *
- * @param errors - how many errors its record has been given; undefined: what the message says of that stays.
- */
-export function firstAttempt(message: string, errors?: number): string {
+export interface FirstAttempt {
+  /** With its attempts counted from the first again; what cannot be read goes back as it is. */
+  readonly message: string;
+  /** The key that it holds while it lives, or for a time; undefined: none. */
+  readonly unique: EnqueueRequest["unique"];
+}
+
+/** @param errors - how many errors its record has been given; undefined: what the message says of that stays. */
+export function firstAttempt(message: string, errors?: number): FirstAttempt {
   const parsed = parseMessage(message);
-  if (!parsed.ok) return message;
+  if (!parsed.ok) return { message, unique: undefined };
   const {
     attempt,
     crashes,
     unknown_type: unknown,
-    unique_key: key,
+    retry_later: later,
     deadline_at: deadline,
     failures: before,
     ...options
   } = parsed.message.options;
+  const { unique_key: key, unique_for_ms: ttlMs = null } = options;
   const failures = (errors ?? before ?? 0) || undefined;
-  const asNew = [attempt, crashes, unknown, key, deadline].every((each) => each === undefined) && failures === before;
-  return asNew ? message : withOptions(message, failures === undefined ? options : { ...options, failures });
+  const said = [attempt, crashes, unknown, later, deadline].some((each) => each !== undefined);
+  const isAsNew = !said && failures === before;
+  return {
+    message: isAsNew ? message : withOptions(message, failures === undefined ? options : { ...options, failures }),
+    unique: key === undefined ? undefined : { key, ttlMs },
+  };
 }

@@ -1,4 +1,5 @@
 /** `taskexe retry`: queues dead and cancelled tasks again: by id, telling how each was found, or all that match. */
+import { type RetryReceipt, viewOfRetry } from "../broker/administration.ts";
 import { retryMatching } from "../broker/operations/bulk.ts";
 import { inBatches } from "../client/batches.ts";
 import { checkpoint } from "../concurrency/index.ts";
@@ -29,16 +30,18 @@ export async function retry(ids: readonly string[], options: Options): Promise<n
       return broker.retry(batch);
     });
     sayIfLost("the retries are carried out");
-    if (options.json) printJson(receipts);
+    if (options.json) printJson(receipts.map(viewOfRetry));
     else
       printTable(
         ["id", "was", "now"],
-        receipts.map((receipt) => [
-          receipt.id,
-          receipt.state ?? "unknown",
-          receipt.retried ? "queued" : (receipt.state ?? "no record of it is kept"),
-        ]),
+        receipts.map((receipt) => [receipt.id, receipt.state ?? "unknown", nowOf(receipt)]),
       );
     return receipts.every(({ retried }) => retried) ? 0 : EXIT_FAILED;
   });
+}
+
+function nowOf({ state, retried, heldBy }: RetryReceipt): string {
+  if (retried) return "queued";
+  if (heldBy !== undefined) return `${state}: its unique key is held by ${heldBy}`;
+  return state ?? "no record of it is kept";
 }

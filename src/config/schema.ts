@@ -105,6 +105,7 @@ export const SettingsSchema = v.object({
   backoffDelayMs: duration(0, DAY),
   backoffMaxMs: duration(0, 30 * DAY),
   crashBudget: wholeNumber(0, 1_000),
+  retryLaterLimit: wholeNumber(1, 1_000_000),
   timeoutMs: v.union(
     [
       v.pipe(

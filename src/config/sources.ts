@@ -49,6 +49,7 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
   backoffDelayMs: setting("backoff_delay", "1s"),
   backoffMaxMs: setting("backoff_max", "10m"),
   crashBudget: setting("crash_budget", "3"),
+  retryLaterLimit: setting("retry_later_limit", "100"),
   timeoutMs: setting("timeout", "off"),
   retentionMs: setting("retention", "1d"),
   deadRetentionMs: setting("dead_retention", "30d"),

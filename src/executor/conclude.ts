@@ -1,14 +1,16 @@
 /** From how an attempt ended to the outcome that the broker records: done, retry, dead or cancelled. */
 import type { Outcome } from "../broker/broker.ts";
-import { findError, flattenErrors } from "../concurrency/index.ts";
-import { isInstance, read } from "../concurrency/unknown-values.ts";
+import { findError } from "../concurrency/index.ts";
+import { isInstance } from "../concurrency/unknown-values.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
 import { messagesOf, toErrorRecord } from "../handlers/error-record.ts";
 import { withOptions } from "../task/message.ts";
 import type { TaskMessage, TaskOptions } from "../task/message-schema.ts";
 import type { ErrorRecord } from "../task/record.ts";
-import { DoNotRetryError, isDelay, RetryLaterError } from "../task/retry.ts";
+import { backoffDelay, DoNotRetryError, isDelay } from "../task/retry.ts";
+import { DEFAULT_BACKOFF } from "./options.ts";
 import type { AttemptPolicy, BrokerClock } from "./policy.ts";
+import { askedLater, type Later } from "./retry-later.ts";
 import type { RunningTask } from "./running.ts";
 import { UnknownTypeError, unknownTypeDelay } from "./unknown-type.ts";
 
@@ -41,13 +43,17 @@ export function conclude(running: RunningTask, ending: Concluded, policy: Attemp
     case "dead":
       return { ...base, kind: "dead", reason: ending.reason, error: ending.error, retentionMs: policy.deadRetentionMs };
     case "failed": {
+      // What a child of the handler's nursery throws arrives in a group.
       const error = toErrorRecord(ending.error);
       if (isInstance(ending.error, UnknownTypeError)) return unknownType(base, ending.error, running, message, policy);
-      const delayMs = ending.retry ? nextDelay(ending.error, message, definition, policy, clock) : null;
+      const mayRetry = ending.retry && findError(ending.error, DoNotRetryError) === undefined;
+      const later = mayRetry ? askedLater(ending.error, message.type) : null;
+      if (later?.only) return retryLater(base, later, error, running, message, policy, clock);
+      const delayMs = mayRetry ? nextDelay(ending.error, later, message, definition, policy, clock) : null;
       if (delayMs === null) {
         return { ...base, kind: "dead", reason: reasonOf(error), error, retentionMs: policy.deadRetentionMs };
       }
-      const { unknown_type: _, ...options } = optionsAfter(running, message);
+      const { unknown_type: _type, retry_later: _later, ...options } = optionsAfter(running, message);
       const next = withOptions(delivery.raw, { ...options, attempt: running.attempt + 1 });
       return { ...base, kind: "retry", error, delayMs, message: next };
     }
@@ -77,7 +83,7 @@ function doneOf(
     startedAt: running.startedAt,
     retentionMs: isQuiet ? 0 : retentionMs,
     recorded,
-    uniqueKey: message.options.unique_key ?? null,
+    uniqueKey: keyToFree(message.options, ending),
     told: running.log === null ? null : { progress: running.progress, log: running.log },
     result,
     resultOmitted,
@@ -103,6 +109,39 @@ function unknownType(
   return { ...outcome, kind: "retry", delayMs, message: next };
 }
 
+/**
+ * The handler asked for it, and nothing else went wrong: no attempt is spent, so that the next one has the same number, and
+ * how often that may come in a row has a bound of its own.
+ */
+function retryLater(
+  base: Omit<Extract<Outcome, { kind: "retry" }>, "kind" | "error" | "delayMs" | "message">,
+  { delayMs }: Later,
+  error: ErrorRecord,
+  running: RunningTask,
+  message: TaskMessage,
+  policy: AttemptPolicy,
+  clock: BrokerClock,
+): Outcome {
+  const { retry_later: before = 0, deadline_at: deadline } = message.options;
+  const limit = policy.retryLaterLimit;
+  const dead = { ...base, kind: "dead", error, retentionMs: policy.deadRetentionMs } as const;
+  if (before >= limit) {
+    return {
+      ...dead,
+      reason: `asked ${limit} times in a row to be tried later (retry_later_limit): ${reasonOf(error)}`,
+    };
+  }
+  if (isTooLate(deadline, delayMs, clock)) return { ...dead, reason: reasonOf(error) };
+  const { unknown_type: _, ...options } = optionsAfter(running, message);
+  const next = withOptions(base.delivery.raw ?? "", { ...options, retry_later: before + 1 });
+  return { ...base, attempt: base.attempt - 1, kind: "retry", error, delayMs, message: next };
+}
+
+/** A key that is held for a time ends by itself; only a cancel frees it before that. */
+function keyToFree({ unique_key: key, unique_for_ms: ttlMs }: TaskOptions, ending: Concluded): string | null {
+  return key === undefined || (ttlMs !== undefined && ending.kind !== "cancelled") ? null : key;
+}
+
 /** The task's options for its next attempt: its crashes go with it, and how many errors it has had. */
 function optionsAfter({ crashes }: RunningTask, { options }: TaskMessage): TaskOptions {
   const failures = (options.failures ?? 0) + 1;
@@ -112,32 +151,31 @@ function optionsAfter({ crashes }: RunningTask, { options }: TaskMessage): TaskO
 /** Whether the enqueue, an earlier attempt or progress may have written a record. */
 function mayHaveRecord(running: RunningTask, message: TaskMessage): boolean {
   const atEnqueue = !message.foreign && message.options.retention_ms !== 0;
+  const { unique_key: key, unique_for_ms: ttlMs } = message.options;
   const again = running.attempt > 1 || message.options.failures !== undefined;
-  return atEnqueue || again || running.log !== null || message.options.unique_key !== undefined;
+  return atEnqueue || again || running.log !== null || (key !== undefined && ttlMs === undefined);
 }
 
 /** In how many ms the next attempt is due; null: there is none. */
 function nextDelay(
   error: unknown,
+  later: Later | null,
   message: TaskMessage,
   definition: TaskDefinition | undefined,
   policy: AttemptPolicy,
   clock: BrokerClock,
 ): number | null {
   const attempt = message.options.attempt ?? 1;
-  // What a child of the handler's nursery throws arrives in a group.
-  if (findError(error, DoNotRetryError) !== undefined) return null;
   if (attempt >= policy.attemptsOf(message, definition)) return null;
-  const delayMs = askedFor(error) ?? policy.delayAfter(attempt, error, message, definition);
-  const { deadline_at: deadline } = message.options;
-  return deadline !== undefined && clock.now() + delayMs >= deadline ? null : delayMs;
+  const delayMs = later?.delayMs ?? policy.delayAfter(attempt, error, message, definition);
+  // A setting, too, may be an object that somebody has changed since it was checked.
+  const delay = isDelay(delayMs) ? delayMs : backoffDelay(DEFAULT_BACKOFF, attempt);
+  return isTooLate(message.options.deadline_at, delay, clock) ? null : delay;
 }
 
-/** The longest delay that an error of the group asks for; null: none does. A subclass may say anything there. */
-function askedFor(error: unknown): number | null {
-  const asking = flattenErrors(error).filter((leaf) => isInstance(leaf, RetryLaterError));
-  const delays = asking.map((leaf) => read(leaf, "delayMs")).filter(isDelay);
-  return delays.length === 0 ? null : delays.reduce((most, delayMs) => Math.max(most, delayMs));
+/** Whether the next attempt could only begin behind the deadline. */
+function isTooLate(deadline: number | undefined, delayMs: number, clock: BrokerClock): boolean {
+  return deadline !== undefined && clock.now() + delayMs >= deadline;
 }
 
 function reasonOf(error: ErrorRecord): string {

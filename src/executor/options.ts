@@ -23,6 +23,8 @@ export interface ExecutorOptions {
   readonly timeoutMs?: number | null;
   /** How often an executor may die over a task before it is quarantined. Default 3. */
   readonly crashBudget?: number;
+  /** How often in a row a handler may ask for its task to be tried later, at no cost of attempts. Default 100. */
+  readonly retryLaterLimit?: number;
   /** How long a record is kept, in ms. Default one day. */
   readonly retentionMs?: number;
   /** How long the record of a dead task is kept, in ms. Default 30 days. */
@@ -36,6 +38,7 @@ export interface ExecutorOptions {
 export const DEFAULT_BACKOFF: Backoff = { kind: "exponential", delay_ms: 1_000, max_ms: 600_000 };
 export const DEFAULT_ATTEMPTS = 3;
 export const DEFAULT_CRASH_BUDGET = 3;
+export const DEFAULT_RETRY_LATER_LIMIT = 100;
 export const DEFAULT_RETENTION_MS = 24 * 3_600_000;
 export const DEFAULT_DEAD_RETENTION_MS = 30 * 24 * 3_600_000;
 export const DEFAULT_ABANDONED_LIMIT = 10;

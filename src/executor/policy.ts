@@ -13,6 +13,7 @@ import {
   DEFAULT_CRASH_BUDGET,
   DEFAULT_DEAD_RETENTION_MS,
   DEFAULT_RETENTION_MS,
+  DEFAULT_RETRY_LATER_LIMIT,
   type ExecutorOptions,
 } from "./options.ts";
 
@@ -29,6 +30,8 @@ export interface Limit {
 
 export class AttemptPolicy {
   readonly deadRetentionMs: number;
+  /** How often in a row a handler may ask for its task to be tried later. */
+  readonly retryLaterLimit: number;
   readonly #crashBudget: number;
   readonly #attempts: number;
   readonly #backoff: Backoff;
@@ -38,6 +41,7 @@ export class AttemptPolicy {
   constructor(options: ExecutorOptions) {
     this.#crashBudget = options.crashBudget ?? DEFAULT_CRASH_BUDGET;
     this.deadRetentionMs = options.deadRetentionMs ?? DEFAULT_DEAD_RETENTION_MS;
+    this.retryLaterLimit = options.retryLaterLimit ?? DEFAULT_RETRY_LATER_LIMIT;
     this.#attempts = options.attempts ?? DEFAULT_ATTEMPTS;
     this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
     this.#timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;

@@ -34,6 +34,8 @@ export const TaskOptionsSchema = v.looseObject({
   attempt: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   /** How often it met an executor that does not know its type. Written by the broker, as `attempt` is. */
   unknown_type: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  /** How often in a row its handler asked for it to be tried later. Written by the broker, as `attempt` is. */
+  retry_later: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   /** How often an executor died over its earlier attempts. Written by the broker, as `attempt` is. */
   crashes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   /** How many errors its record has been given. Written by the broker, as `attempt` is. */
@@ -49,7 +51,9 @@ export const TaskOptionsSchema = v.looseObject({
   deadline_at: v.optional(TimestampSchema),
   /** How long the record of the ended task is kept, in ms; 0 keeps and writes none. */
   retention_ms: v.optional(DurationSchema),
-  /** The key that this task holds until it has ended. */
+  /** How long `unique_key` is held from the enqueue on, in ms; absent: until the task has ended. */
+  unique_for_ms: v.optional(DurationSchema),
+  /** The key that this task holds. */
   unique_key: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_UNIQUE_KEY_LENGTH))),
 });
 

@@ -69,9 +69,8 @@ export function prepareTask(
   if (!v.is(DurationSchema, retentionMs))
     throw new InvalidTaskError(`retentionMs: ${DURATION_RANGE}, got ${retentionMs}`);
   const unique = uniqueOf(type, parsed.message.payloadText, options);
-  // Who ends the task frees the key, so the message must say it.
-  const message =
-    unique?.ttlMs === null ? withOptions(plain, { ...optionsOf(options), unique_key: unique.key }) : plain;
+  // Who ends the task, or retries it by hand, must know its key, so the message says it.
+  const message = unique === null ? plain : withOptions(plain, { ...optionsOf(options), ...keyOptions(unique) });
   const task = { id, type, queue, priority, message, retentionMs: Math.ceil(options.retentionMs ?? retentionMs) };
   return { ...task, dueAt, ...(unique === null ? {} : { unique }) };
 }
@@ -172,6 +171,10 @@ function optionsOf({
 function dueAtOf({ delayMs, at }: EnqueueOptions, now: number): number | null {
   if (at !== undefined) return Number(at);
   return delayMs === undefined || delayMs === 0 ? null : now + delayMs;
+}
+
+function keyOptions({ key, ttlMs }: NonNullable<PreparedTask["unique"]>): TaskOptions {
+  return ttlMs === null ? { unique_key: key } : { unique_key: key, unique_for_ms: ttlMs };
 }
 
 function uniqueOf(

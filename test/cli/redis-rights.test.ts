@@ -126,11 +126,11 @@ test("every one of the advised rights is needed: without it something is refused
   }
 });
 
-test("a transaction that was refused names the command, the key and the right that lacks, and heals with it", async () => {
+test("a script that was refused names its keys and the right that lacks, and heals with it", async () => {
   const { admin, broker } = await serverFor(RIGHTS);
   const executor = bench.start(["run", "--listen", "off", "--name", "mine", "--broker", broker]);
   await executor.says(
-    /Redis refused ZADD on mine: NOPERM this user has no permissions to access one of the keys.*~mine/,
+    /Redis refused a script on TASKEXE, mine: NOPERM this user has no permissions to access one of the keys.*~mine/,
   );
   assert.deepEqual(rulesOf(executor.output().replace("; trying", " (trying")), [...RIGHTS, "~mine"]);
   assert.doesNotMatch(executor.output(), /EXECABORT/);

@@ -47,6 +47,7 @@ test("without anything the defaults hold, and every value says so", () => {
   assert.equal(settings.attempts, 3);
   assert.deepEqual([settings.backoff, settings.backoffDelayMs, settings.backoffMaxMs], ["exponential", 1_000, 600_000]);
   assert.equal(settings.crashBudget, 3);
+  assert.equal(settings.retryLaterLimit, 100);
   assert.equal(settings.timeoutMs, null);
   assert.equal(settings.deadRetentionMs, 30 * 86_400_000);
   assert.equal(settings.deadLimit, 10_000);
@@ -88,6 +89,7 @@ const FOUR: Readonly<
   backoffDelayMs: ["", "0", '"2s"', [undefined, 0, 2_000]],
   backoffMaxMs: ["", "1m", '"2m"', [undefined, 60_000, 120_000]],
   crashBudget: ["", "0", "5", [undefined, 0, 5]],
+  retryLaterLimit: ["", "7", "8", [undefined, 7, 8]],
   timeoutMs: ["", "off", '"30s"', [undefined, null, 30_000]],
   deadRetentionMs: ["", "1m", '"7d"', [undefined, 60_000, 604_800_000]],
   deadLimit: ["", "1", "500", [undefined, 1, 500]],

@@ -26,8 +26,24 @@ const TASKS = {
       nursery.startSoon(() => { throw new DoNotRetryError("a child says no"); }, { name: "a child" });
       nursery.startSoon(() => { throw new TypeError("another child"); });
     } });
-    export const later = defineTask({ type: "later", backoff: { kind: "fixed", delay_ms: 600_000 },
-      run({ attempt, payload }) { if (attempt === 1) throw new RetryLaterError(payload.ms); return attempt; } });
+    const runs = new Map();
+    const nth = (id) => { runs.set(id, (runs.get(id) ?? 0) + 1); return runs.get(id); };
+    export const later = defineTask({ type: "later", backoff: { kind: "fixed", delay_ms: 600_000 }, attempts: 1,
+      run({ attempt, task, payload }) {
+        const run = nth(task.id);
+        if (run <= (payload.times ?? 1)) throw new RetryLaterError(payload.ms);
+        return { run, attempt }; } });
+    export const both = defineTask({ type: "both", attempts: 2, run({ task, nursery }) {
+      if (nth(task.id) === 1) throw new RetryLaterError(1);
+      nursery.startSoon(() => { throw new RetryLaterError(1); }, { name: "asks" });
+      nursery.startSoon(() => { throw new TypeError("fails"); }, { name: "fails" });
+    } });
+    export const inTurn = defineTask({ type: "inTurn", attempts: 2, run({ task, attempt }) {
+      const run = nth(task.id);
+      if (run === 4) throw new Error("a failure in between");
+      if (run <= 7) throw new RetryLaterError(1);
+      return { run, attempt };
+    } });
     export const slow = defineTask({ type: "slow", run: ({ signal }) => sleep(60_000, signal) });
     export const killer = defineTask({ type: "killer", run() { process.kill(process.pid, "SIGKILL"); } });
     export const unlucky = defineTask({ type: "unlucky", backoff: { kind: "fixed", delay_ms: 1 }, run() {
@@ -49,6 +65,7 @@ const TASKS = {
 
 const SETTINGS = `
 attempts = 3
+retry_later_limit = 3
 backoff = "fixed"
 backoff_delay = "30ms"
 timeout = "20s"
@@ -139,10 +156,36 @@ for (const kind of ["redis", "sqlite"] as const) {
 
       await enqueue("later", {}, { ms: 500 });
       const record = await ends("done", "later");
-      assert.equal(record.result, 2);
+      assert.deepEqual([record.result, record.attempt], [{ run: 2, attempt: 1 }, 1]);
       const waited = (record.started_at ?? 0) - (record.enqueued_at ?? Number.NaN);
       assert.ok(waited >= 400 && waited < 20_000, `it began anew ${waited} ms after it was enqueued`);
     });
+
+    test("costs no attempt where the handler asks for it, as often in a row as the setting allows", SLOW, async () => {
+      await enqueue("later-thrice", {}, { ms: 1, times: 3 });
+      assert.deepEqual((await ends("done", "later-thrice")).result, { run: 4, attempt: 1 });
+      await enqueue("later-always", {}, { ms: 1, times: 1_000 });
+      const { reason, attempt } = await ends("dead", "later-always");
+      const said = "asked 3 times in a row to be tried later (retry_later_limit): RetryLaterError: retry in 1 ms";
+      assert.deepEqual([reason, attempt], [said, 1]);
+      // By hand the row begins anew.
+      await enqueue("later-some", {}, { ms: 1, times: 5 });
+      await ends("dead", "later-some");
+      await broker.retry(["later-some"]);
+      assert.deepEqual((await ends("done", "later-some")).result, { run: 6, attempt: 1 });
+    });
+
+    test(
+      "ends a row of asking, and is one itself where a part of the task asked and another failed",
+      SLOW,
+      async () => {
+        await enqueue("inTurn");
+        assert.deepEqual((await ends("done", "inTurn")).result, { run: 8, attempt: 2 });
+        await enqueue("both");
+        const { attempt, error } = await ends("dead", "both");
+        assert.deepEqual([attempt, error?.parts?.length], [2, 2]);
+      },
+    );
 
     test("is what a timeout is, and retried as one", SLOW, async () => {
       await enqueue("slow", { timeoutMs: 50, attempts: 2 });

@@ -220,6 +220,30 @@ test("dead tasks are retried by ids or by what matches, and purged", async () =>
   );
 });
 
+test("a retry of a task whose unique key another holds by now names that one", async () => {
+  const keyed = (id: string) => ({ body: { type: "idle", id, delay_ms: 60_000, unique: { key: "only one" } } });
+  await ask("POST", "tasks", keyed("former"));
+  await ask("POST", "tasks/former/cancel");
+  assert.equal((await ask("POST", "tasks", keyed("present"))).status, 201);
+  refused(
+    await ask("POST", "tasks/former/retry"),
+    409,
+    "conflict",
+    /unique key of the task "former" is held by "present"/,
+  );
+  assert.deepEqual((await ask("POST", "retry", { body: { ids: ["former"] } })).body.tasks, [
+    { id: "former", state: "cancelled", retried: false, held_by: "present" },
+  ]);
+  await ask("POST", "tasks/present/cancel");
+  assert.equal((await ask("POST", "tasks/former/retry")).status, 200);
+  assert.deepEqual((await ask("POST", "tasks", keyed("another"))).body, {
+    id: "former",
+    created: false,
+    state: "queued",
+  });
+  await ask("POST", "tasks/former/cancel");
+});
+
 test("logs are the lines of the task, oldest first", async () => {
   await ask("POST", "tasks", { body: { type: "idle", id: "logged", delay_ms: 60_000 } });
   assert.deepEqual((await ask("GET", "tasks/logged/logs")).body, { lines: [] });
@@ -288,7 +312,8 @@ test("a schedule takes what an enqueue takes, and is run, paused and resumed", a
   assert.deepEqual([record.queue, record.priority, record.state], ["other", 1, "queued"]);
   const { deadline_at, ...taskexe } = JSON.parse(record.message).taskexe;
   const { attempts, backoff, crash_budget, timeout_ms, retention_ms } = options;
-  assert.deepEqual(taskexe, { attempts, backoff, crash_budget, timeout_ms, retention_ms });
+  const unique = { unique_key: "one", unique_for_ms: 9_000 };
+  assert.deepEqual(taskexe, { attempts, backoff, crash_budget, timeout_ms, retention_ms, ...unique });
   assert.ok(deadline_at > Date.now() && deadline_at <= Date.now() + 60_000);
 
   await ask("PUT", "schedules/hourly", { body: { ...body, overlap: "skip" } });

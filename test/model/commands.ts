@@ -54,7 +54,8 @@ const request: fc.Arbitrary<EnqueueRequest> = fc
   .map((task) => ({ ...task, message: messageOf(task) }));
 
 function messageOf({ id, type, retentionMs, unique }: Omit<EnqueueRequest, "message">): string {
-  const key = unique?.ttlMs === null ? { unique_key: unique.key } : {};
+  const timed = typeof unique?.ttlMs === "number" ? { unique_for_ms: unique.ttlMs } : {};
+  const key = unique === undefined ? {} : { unique_key: unique.key, ...timed };
   return formatMessage({ id, type, payload: id, options: { retention_ms: retentionMs, ...key } });
 }
 
@@ -89,7 +90,7 @@ async function purge({ client, model }: System, query: PurgeQuery): Promise<void
   const gone = model
     .in(query.state)
     .filter((task) => (query.queue ?? task.queue) === task.queue && (query.type ?? task.type) === task.type);
-  for (const task of gone) model.forget(task);
+  for (const task of gone) model.purge(task);
   assert.equal(await client.purge(query, 1000), gone.length);
 }
 

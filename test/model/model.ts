@@ -36,8 +36,10 @@ export interface ModelTask {
   attempt: number;
   /** The key that it holds until it has ended. */
   key: string | null;
-  /** Whether its message names a key, which a retry by hand takes out of it. */
-  keyed: boolean;
+  /** The key that its message names, which a retry by hand takes again. */
+  readonly named: string | null;
+  /** Whether that is held for a time, and not until the task has ended. */
+  readonly timed: boolean;
   /** Who holds it; null while nobody does. */
   holder: string | null;
   /** Drawn anew with each holder. */
@@ -98,11 +100,11 @@ export class Model {
     if (holder) return { id: holder.id, created: false, state: this.tasks.get(holder.id)?.state ?? "done" };
     const timed = unique !== undefined && unique.ttlMs !== null;
     if (unique) this.keys.set(name, { id, timed });
-    const keyed = unique !== undefined && !timed;
     const state = request.delayMs ? "scheduled" : "queued";
     const recorded = !this.traits.recordless || this.#writesRecord(request);
     this.tasks.set(id, {
-      ...{ id, type, queue, retentionMs, state, recorded, keyed, key: keyed ? name : null },
+      ...{ id, type, queue, retentionMs, state, recorded, timed, named: unique ? name : null },
+      key: unique && !timed ? name : null,
       ...{ attempt: 1, holder: null, lease: 0, expired: false, parked: false, ghost: false, due: false },
     });
     return { id, created: true, state };
@@ -152,6 +154,7 @@ export class Model {
     task.ghost = false;
     task.recorded = true;
     this.#freeKey(task);
+    if (state === "cancelled") this.#freeTimedKey(task);
     if (state === "cancelled" || this.traits.everyEndDropsFlag) this.flags.delete(task.id);
     const kept = state === "dead" || task.retentionMs > 0 || (state === "cancelled" && this.traits.keepsCancelled);
     if (!kept) this.tasks.delete(task.id);
@@ -160,6 +163,11 @@ export class Model {
   #freeKey(task: ModelTask): void {
     if (task.key !== null) this.keys.delete(task.key);
     task.key = null;
+  }
+
+  /** A cancel, or a purge by hand, frees a key that is held for a time, too. */
+  #freeTimedKey({ id, named, timed }: ModelTask): void {
+    if (named !== null && timed && this.keys.get(named)?.id === id) this.keys.delete(named);
   }
 
   /** What a cancel answers. */
@@ -184,16 +192,26 @@ export class Model {
   retry(id: string): boolean {
     const task = this.tasks.get(id);
     if (task?.state !== "dead" && task?.state !== "cancelled") return false;
-    // The entry that still stands is used again, held or not, unless its message tells of another attempt or a key.
-    const asNew = !task.ghost || task.attempt > 1 || task.keyed;
+    const { named, timed } = task;
+    const other = named === null ? undefined : this.keys.get(named);
+    if (other !== undefined && other.id !== id) return false;
+    if (named !== null && other === undefined) this.keys.set(named, { id, timed });
+    task.key = timed ? null : named;
+    // The entry that still stands is used again, held or not, unless its message tells of another attempt.
+    const asNew = !task.ghost || task.attempt > 1;
     if (asNew) task.holder = null;
     task.state = task.holder === null ? "queued" : "running";
     task.ghost = false;
     task.attempt = 1;
-    task.keyed = false;
-    task.recorded = !this.traits.recordless || task.retentionMs > 0;
+    task.recorded = !this.traits.recordless || task.retentionMs > 0 || task.key !== null;
     this.flags.delete(id);
     return true;
+  }
+
+  /** Removes the record of an ended task by hand. */
+  purge(task: ModelTask): void {
+    this.#freeTimedKey(task);
+    this.forget(task);
   }
 
   /** Removes the record of an ended task, and whatever else is left of it. */

@@ -391,7 +391,9 @@ function idOf(delivery: Delivery): string {
 /** How an executor would end it. */
 function outcomeOf(delivery: Delivery, kind: Outcome["kind"]): Outcome {
   const { id, type, options } = messageOf(delivery);
-  const { attempt = 1, retention_ms: retentionMs = 0, unique_key: key } = options;
+  const { attempt = 1, retention_ms: retentionMs = 0, unique_key: named, unique_for_ms: ttlMs } = options;
+  // A key that is held for a time ends by itself.
+  const key = ttlMs === undefined || kind === "cancelled" ? named : undefined;
   const crashes = (options.crashes ?? 0) + delivery.deliveries - 1;
   const recorded = retentionMs > 0 || attempt > 1 || key !== undefined;
   const base = { delivery, id, type, attempt, crashes, retentionMs, recorded, uniqueKey: key ?? null, told: null };

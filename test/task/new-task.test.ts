@@ -71,10 +71,11 @@ test("the unique key is made of type and payload, whatever the order of keys, an
   assert.equal(JSON.parse(first.message).taskexe.unique_key, first.unique?.key);
 });
 
-test("a unique key that is held for a time is not freed by the task", () => {
+test("a message says its unique key, and for how long that is held where it does not end with the task", () => {
   const { unique, message } = prepare(1, { unique: { key: "k", forMs: 60_000 } });
   assert.deepEqual(unique, { key: "k", ttlMs: 60_000 });
-  assert.equal(JSON.parse(message).taskexe, undefined);
+  assert.deepEqual(JSON.parse(message).taskexe, { unique_key: "k", unique_for_ms: 60_000 });
+  assert.deepEqual(JSON.parse(prepare(1, { unique: { key: "k" } }).message).taskexe, { unique_key: "k" });
 });
 
 test("there are as many priorities as the fleet has", () => {

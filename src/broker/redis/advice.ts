@@ -94,7 +94,8 @@ function commandOf(command: unknown): { name: string; keys: readonly string[] } 
   const args = "args" in command && Array.isArray(command.args) ? command.args.map(String) : [];
   // Beyond the first few there are messages of tasks, not keys.
   const ours = args.slice(0, 200).filter((arg) => OUR_KEY.test(arg));
-  const first = HEARTBEAT_COMMANDS.test(name) ? args.slice(0, 1) : [];
+  const isScript = /^eval(sha)?$/i.test(name);
+  const first = isScript ? args.slice(2, 2 + Number(args[1])) : HEARTBEAT_COMMANDS.test(name) ? args.slice(0, 1) : [];
   const keys = [...new Set([...first, ...ours])].slice(0, MOST_KEYS);
-  return { name: /^eval(sha)?$/i.test(name) ? "a script" : name.toUpperCase(), keys };
+  return { name: isScript ? "a script" : name.toUpperCase(), keys };
 }

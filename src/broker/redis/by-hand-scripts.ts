@@ -1,5 +1,5 @@
 /** What people ask for by hand, one task after the other: a retry from the first attempt, the removal of ended records. */
-import { MOVES } from "../../task/state.ts";
+import { ENDED_STATES, MOVES } from "../../task/state.ts";
 import { ERROR_FIELD } from "./keys.ts";
 import { script } from "./lua.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
@@ -22,8 +22,8 @@ end
 
 /**
  * ARGV record prefix, log prefix, group, marks key, flag key, id, the message of the first attempt, dead index less the
- * queue, cancelled index less the queue, waiting marks less the queue -> the state it was in and 1 when it is queued
- * again.
+ * queue, cancelled index less the queue, waiting marks less the queue, unique key ("": none), how long that is held (0:
+ * until the task has ended) -> the state it was in, 1 when it is queued again, and who holds its key where another does.
  */
 const RETRY = `${WHEREABOUTS}${DROP_ENTRY}
 local key, id = ARGV[1] .. ARGV[6], ARGV[6]
@@ -34,13 +34,22 @@ if isWaiting(state) then return { state, requeue(key, id) and 1 or 0 } end
 if not ${isOneOf("state", revive.from)} or ARGV[7] == '' then return { state, 0 } end
 expect('stream', r[2])
 expect('zset', ARGV[4], ARGV[10] .. r[3], ARGV[8] .. r[3], ARGV[9] .. r[3])
+local unique, ttl = ARGV[11], tonumber(ARGV[12])
+local other = unique ~= '' and call('GET', unique)
+if other and other ~= id then
+  local held = call('HGET', ARGV[1] .. other, 'state')
+  if (held and not ${isOneOf("held", ENDED_STATES)}) or call('PTTL', unique) >= 0 then return { state, 0, other } end
+end
+if unique ~= '' and ttl == 0 then call('SET', unique, id) end
+if unique ~= '' and ttl > 0 and other ~= id then call('SET', unique, id, 'PX', ttl) end
+local holds = unique ~= '' and ttl == 0
 local entry
 call('ZREM', ARGV[4], id)
 local waits = call('ZREM', ARGV[10] .. r[3], id) == 1
 if waits and call('HGET', key, 'message') == ARGV[7] then
   entry = call('HGET', key, 'entry')
 else
-  -- What still stands there tells of a later attempt, or of a key that another may hold by now.
+  -- What still stands there tells of a later attempt.
   if waits then dropEntry(ARGV[3], r[2], call('HGET', key, 'entry')) end
   entry = call('XADD', r[2], '*', 'message', ARGV[7])
 end
@@ -48,13 +57,14 @@ unflag(ARGV[5])
 call('ZREM', ARGV[8] .. r[3], id)
 call('ZREM', ARGV[9] .. r[3], id)
 -- As new, a task that keeps no record has none, but for the errors of its attempts.
-if (tonumber(r[4]) or 0) == 0 and call('HEXISTS', key, '${ERROR_FIELD}1') == 0 then
+if (tonumber(r[4]) or 0) == 0 and call('HEXISTS', key, '${ERROR_FIELD}1') == 0 and not holds then
   call('DEL', key)
   return { state, 1 }
 end
 call('HSET', key, 'state', '${revive.to}', 'entry', entry, 'message', ARGV[7], 'attempt', 0, 'progress', 0,
   'progress_msg', '', 'crashes', 0)
-call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'result_omitted', 'unique')
+call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'result_omitted')
+if holds then call('HSET', key, 'unique', unique) end
 return { state, 1 }`;
 
 export const RETRY_SCRIPT = script(RETRY, 0);
@@ -70,7 +80,8 @@ local n = 0
 for i = 5, #ARGV, 2 do
   local state = call('HGET', ARGV[1] .. ARGV[i], 'state')
   if not state or state == ARGV[3] then
-    free(call('HGET', ARGV[1] .. ARGV[i], 'unique_for_a_time'), ARGV[i])
+    local r = call('HMGET', ARGV[1] .. ARGV[i], 'unique_for_a_time', 'queue', 'message')
+    free(r[2] and timedKey(r[1], r[2], r[3]), ARGV[i])
     if call('ZREM', KEYS[2], ARGV[i]) == 1 then
       local r = call('HMGET', ARGV[1] .. ARGV[i], 'stream', 'entry')
       if r[1] and r[2] then dropEntry(ARGV[4], r[1], r[2]) end

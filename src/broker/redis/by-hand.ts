@@ -15,6 +15,7 @@ import {
   LOG_PREFIX,
   RECORD_PREFIX,
   recordKey,
+  uniqueKey,
   waitingCancelledKey,
 } from "./keys.ts";
 import { runScript } from "./lua.ts";
@@ -67,9 +68,10 @@ export class RedisByHand {
   }
 
   async #retryOne(id: string): Promise<RetryReceipt> {
-    const [message, fields] = await this.#connections.run((redis) =>
-      Promise.all([redis.hget(recordKey(id), "message"), redis.hkeys(recordKey(id))]),
+    const [[stored, queue], fields] = await this.#connections.run((redis) =>
+      Promise.all([redis.hmget(recordKey(id), "message", "queue"), redis.hkeys(recordKey(id))]),
     );
+    const { message, unique } = firstAttempt(stored ?? "", errorsIn(fields));
     const reply = await this.#connections.run((redis) =>
       runScript(
         redis,
@@ -80,14 +82,17 @@ export class RedisByHand {
         CANCELLED_KEY,
         cancelFlagKey(id),
         id,
-        firstAttempt(message ?? "", errorsIn(fields)),
+        message,
         deadKey(""),
         cancelledKey(""),
         waitingCancelledKey(""),
+        unique === undefined ? "" : uniqueKey(queue ?? "", unique.key),
+        Math.round(unique?.ttlMs ?? 0),
       ),
     );
-    const [state, retried] = Array.isArray(reply) ? reply : [];
-    return { id, state: TASK_STATES.find((name) => name === state) ?? null, retried: retried === 1 };
+    const [state, retried, heldBy] = Array.isArray(reply) ? reply : [];
+    const receipt = { id, state: TASK_STATES.find((name) => name === state) ?? null, retried: retried === 1 };
+    return typeof heldBy === "string" ? { ...receipt, heldBy } : receipt;
   }
 
   async #ofType(ids: readonly string[], type: string | undefined): Promise<readonly string[]> {

@@ -5,11 +5,12 @@
  */
 import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
+import { uniqueKey } from "./keys.ts";
 
 /**
  * `call`: as redis.call, but that an error about the type of a key names the key. `expect`: nothing goes on unless each
  * key is of this type, or not there. `oneOnly`: the text of an error that is a matter of one task alone; any other goes on. `free`: deletes a
- * unique key that this task holds.
+ * unique key that this task holds. `timedKey`: the one that is held for a time: not every record has it by itself.
  */
 const PRELUDE = `
 local function wrongType(key, held, kind)
@@ -34,6 +35,13 @@ local function oneOnly(reason)
   -- A right that lacks is told with ERR, too.
   if (code ~= 'WRONGTYPE' and code ~= 'ERR') or string.find(text, 'user executing the script') then error({ err = text }) end
   return text
+end
+local function timedKey(written, queue, message)
+  if written or not message or not string.find(message, '"unique_for_ms"', 1, true) then return written end
+  local ok, read = pcall(cjson.decode, message)
+  local options = ok and type(read) == 'table' and read.taskexe
+  if type(options) ~= 'table' or type(options.unique_key) ~= 'string' then return false end
+  return options.unique_for_ms and '${uniqueKey("", "").slice(0, -1)}' .. queue .. ':' .. options.unique_key
 end
 local function free(key, id)
   if key and key ~= '' and call('GET', key) == id then call('DEL', key) end

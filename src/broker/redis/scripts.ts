@@ -114,8 +114,11 @@ for i = 2, #ARGV, 11 do
   r.state = call('HGET', ARGV[1] .. r.id, 'state')
   if r.unique ~= '' then call('GET', r.unique) end
   if not seen[r.stream] then expect('stream', r.stream) end
-  if not seen[r.scheduled] then expect('zset', r.scheduled) end
-  seen[r.stream], seen[r.scheduled] = true, true
+  if tonumber(r.delay) > 0 and not seen[r.scheduled] then
+    expect('zset', r.scheduled)
+    seen[r.scheduled] = true
+  end
+  seen[r.stream] = true
 end
 for i, r in ipairs(tasks) do
   if taken[r.id] then r.state = nil end
@@ -196,8 +199,9 @@ local key, id = ARGV[2] .. ARGV[4], ARGV[4]
 -- The flag's name is the producers' (ID-cancel): what another kind of key has there is not overwritten.
 expect('string', ARGV[7])
 expect('zset', ARGV[3])
-local r = call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'retention', 'unique', 'type', 'unique_for_a_time')
+local r = call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'retention', 'unique', 'type', 'unique_for_a_time', 'message')
 local state = r[1]
+local timed = r[4] and timedKey(r[8], r[4], r[9])
 local function mark(ms)
   call('SET', ARGV[7], 'x', 'PX', int(ms))
   call('ZADD', ARGV[3], int(now + ms), id)
@@ -210,11 +214,11 @@ local function finish()
   call('HSET', key, 'state', '${cancel.to}', 'finished_at', int(now), 'reason', ARGV[8], 'due_at', '')
   call('ZADD', ARGV[6] .. r[4], int(now + math.max(tonumber(r[5]) or 0, 60000)), id)
   free(r[6], id)
-  free(r[8], id)
+  free(timed, id)
 end
 if ${isOneOf("state", cancel.from)} then
   expect('zset', ARGV[6] .. r[4], ARGV[10] .. r[4])
-  expect('string', r[6] or ARGV[7], r[8] or ARGV[7])
+  expect('string', r[6] or ARGV[7], timed or ARGV[7])
 end
 if ${isOneOf("state", promote.from)} then
   call('ZREM', ARGV[5] .. r[4], id)

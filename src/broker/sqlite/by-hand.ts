@@ -8,6 +8,7 @@ import { STATE, stateName } from "./schema.ts";
 import type { Store } from "./store.ts";
 import { dropLogs } from "./task-logs.ts";
 import type { Transaction } from "./transaction.ts";
+import { freeAllKeys, heldBy, hold } from "./unique-keys.ts";
 
 /** How many records one transaction of a purge looks at: about 2 ms. */
 const LOOKS = 10_000;
@@ -31,8 +32,15 @@ function retryOne(tx: Transaction, id: string): RetryReceipt {
   if (row === undefined) return { id, state: null, retried: false };
   const state = stateName(numberOf(row, "state"));
   if (!isOpenTo(MOVES.revive, state)) return { id, state, retried: false };
-  tx.sql(RETRY).run(tx.nextNumber(), tx.now, firstAttempt(textOf(row, "message")), numberOf(row, "seq"));
-  tx.moved(textOf(row, "queue"), state, MOVES.revive.to);
+  const [seq, queue] = [numberOf(row, "seq"), textOf(row, "queue")];
+  const { message, unique } = firstAttempt(textOf(row, "message"));
+  const keyed = { id, queue, ...(unique === undefined ? {} : { unique }) };
+  const holder = heldBy(tx, keyed);
+  if (holder !== null && holder.id !== id) return { id, state, retried: false, heldBy: holder.id };
+  // One that is held for a time, and still is, is held no longer for that.
+  if (holder === null) hold(tx, seq, keyed);
+  tx.sql(RETRY).run(tx.nextNumber(), tx.now, message, seq);
+  tx.moved(queue, state, MOVES.revive.to);
   // The cancel that ended it must not end it again.
   dropFlag(tx, id);
   return { id, state, retried: true };
@@ -92,9 +100,8 @@ function purgeWindow(
     )
     .all(queue, after, end ?? Number.MAX_SAFE_INTEGER, ...(type === undefined ? [] : [type]), max);
   if (rows.length > 0) tx.moved(queue, state, null, rows.length);
-  dropLogs(
-    tx,
-    rows.map((row) => numberOf(row, "seq")),
-  );
+  const seqs = rows.map((row) => numberOf(row, "seq"));
+  dropLogs(tx, seqs);
+  freeAllKeys(tx, seqs);
   return { removed: rows.length, end };
 }

@@ -9,7 +9,7 @@ import { PARKED, STATE, stateName } from "./schema.ts";
 import type { Store } from "./store.ts";
 import { dropLogs } from "./task-logs.ts";
 import type { Transaction } from "./transaction.ts";
-import { freeKey } from "./unique-keys.ts";
+import { freeAllKeys } from "./unique-keys.ts";
 
 /** How many ids one transaction takes. */
 const CHUNK = 1000;
@@ -57,7 +57,7 @@ function cancelOne(tx: Transaction, id: string, reason: string): CancelReceipt {
     tx.sql(REMOVE).run(seq);
     dropLogs(tx, [seq]);
   }
-  freeKey(tx, seq);
+  freeAllKeys(tx, [seq]);
   tx.moved(textOf(row, "queue"), state, retentionMs > 0 ? "cancelled" : null);
   dropFlag(tx, id);
   return { id, state };

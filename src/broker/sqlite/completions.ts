@@ -13,7 +13,7 @@ import { SqliteDelivery } from "./sqlite-delivery.ts";
 import type { Store } from "./store.ts";
 import { anyLog, dropLogs } from "./task-logs.ts";
 import type { Transaction } from "./transaction.ts";
-import { freeKey } from "./unique-keys.ts";
+import { freeAllKeys, freeKey } from "./unique-keys.ts";
 
 const HELD = `WHERE seq = ?1 AND token = ?2 AND state = ${STATE.running}`;
 const REMOVE = `DELETE FROM tasks ${HELD}`;
@@ -53,7 +53,8 @@ export function complete(
       if (outcome.kind === "retry") return "recorded";
       if (flags) dropFlag(tx, delivery.id);
       if (logs && keptMs <= 0) dropLogs(tx, [delivery.seq]);
-      if (outcome.uniqueKey !== null) freeKey(tx, delivery.seq);
+      if (outcome.kind === "cancelled") freeAllKeys(tx, [delivery.seq]);
+      else if (outcome.uniqueKey !== null) freeKey(tx, delivery.seq);
       return "recorded";
     });
   });

@@ -10,13 +10,16 @@ import type { Transaction } from "./transaction.ts";
 const HOLDER = `SELECT uniques.id, until, state FROM uniques LEFT JOIN tasks ON tasks.seq = uniques.task
   WHERE uniques.queue = ? AND key = ?`;
 const HOLD = "INSERT OR REPLACE INTO uniques(queue, key, task, id, until) VALUES(?, ?, ?, ?, ?)";
+const FREE_ALL = "DELETE FROM uniques WHERE task IN (SELECT value FROM json_each(?))";
 const FREE = "DELETE FROM uniques WHERE task = ? AND until IS NULL";
 const OVER = `DELETE FROM uniques WHERE (queue, key) IN
   (SELECT queue, key FROM uniques WHERE until <= ? ORDER BY until LIMIT ?)`;
 const ALIVE: readonly unknown[] = [STATE.queued, STATE.running, STATE.scheduled, STATE.retrying, PARKED];
 
+type Keyed = Pick<EnqueueRequest, "id" | "queue" | "unique">;
+
 /** What the enqueue answers where another task holds the key; null where it is free. */
-export function heldBy(tx: Transaction, { queue, unique }: EnqueueRequest): EnqueueReceipt | null {
+export function heldBy(tx: Transaction, { queue, unique }: Keyed): EnqueueReceipt | null {
   if (unique === undefined) return null;
   const row = tx.sql(HOLDER).get(queue, unique.key);
   if (row === undefined) return null;
@@ -27,7 +30,7 @@ export function heldBy(tx: Transaction, { queue, unique }: EnqueueRequest): Enqu
 }
 
 /** Gives the key to the task of that number. */
-export function hold(tx: Transaction, seq: number, { id, queue, unique }: EnqueueRequest): void {
+export function hold(tx: Transaction, seq: number, { id, queue, unique }: Keyed): void {
   if (unique === undefined) return;
   const until = unique.ttlMs === null ? null : Math.ceil(tx.now + unique.ttlMs);
   tx.sql(HOLD).run(queue, unique.key, seq, id, until);
@@ -36,6 +39,11 @@ export function hold(tx: Transaction, seq: number, { id, queue, unique }: Enqueu
 /** The task has ended: its key is free, unless it is held for a time. */
 export function freeKey(tx: Transaction, seq: number): void {
   tx.sql(FREE).run(seq);
+}
+
+/** These were cancelled, or removed by hand: their keys are free, those that are held for a time, too. */
+export function freeAllKeys(tx: Transaction, seqs: readonly number[]): void {
+  if (seqs.length > 0) tx.sql(FREE_ALL).run(JSON.stringify(seqs));
 }
 
 /** Forgets keys whose time is over, at most `max`. */

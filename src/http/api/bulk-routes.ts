@@ -1,5 +1,6 @@
 /** Many tasks at once over HTTP: cancel, retry and purge, by ids or by what matches. Each answers within a bound. */
 import * as v from "valibot";
+import { viewOfRetry } from "../../broker/administration.ts";
 import { cancelMatching, purgeMatching, retryMatching } from "../../broker/operations/bulk.ts";
 import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
@@ -50,7 +51,7 @@ export function bulkRoutes({ broker }: ApiParts): Route[] {
         },
       },
       async handle({ context, body: { ids, state = "dead", ...filter } }) {
-        if (ids !== undefined) return context.json({ tasks: await broker.retry([...new Set(ids)]) });
+        if (ids !== undefined) return context.json({ tasks: (await broker.retry([...new Set(ids)])).map(viewOfRetry) });
         const { count, more } = await bounded(retryMatching(broker, { ...filter, state }));
         return context.json({ retried: count, more });
       },

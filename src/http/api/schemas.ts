@@ -87,7 +87,7 @@ export const ScheduleParams = v.strictObject({ name: ScheduleNameSchema });
 export const TaskView = TaskRecordSchema;
 export const ReceiptView = v.object({ id: v.string(), created: v.boolean(), state: v.picklist(TASK_STATES) });
 export const CancelView = v.object({ id: v.string(), state: v.nullable(v.picklist(TASK_STATES)) });
-export const RetryView = v.object({ ...CancelView.entries, retried: v.boolean() });
+export const RetryView = v.object({ ...CancelView.entries, retried: v.boolean(), held_by: v.optional(v.string()) });
 export const LogView = v.object({
   at: v.number(),
   level: v.picklist(["debug", "info", "warn", "error"]),

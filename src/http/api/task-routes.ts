@@ -1,6 +1,6 @@
 /** Single tasks over HTTP: lists, records, logs, a watch, a cancel, a retry. */
 import * as v from "valibot";
-import type { ListPage, ListQuery } from "../../broker/administration.ts";
+import { type ListPage, type ListQuery, viewOfRetry } from "../../broker/administration.ts";
 import { listedTaskView } from "../../broker/views/task-view.ts";
 import { hasEnded } from "../../task/state.ts";
 import { ApiError } from "./api-error.ts";
@@ -100,12 +100,17 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       async handle({ context, params: { id } }) {
         const [receipt] = await broker.retry([id]);
         if (receipt === undefined || receipt.state === null) throw unknown(id);
+        if (receipt.heldBy !== undefined) {
+          throw conflict(
+            `the unique key of the task ${JSON.stringify(id)} is held by ${JSON.stringify(receipt.heldBy)}: retry it when that has ended`,
+          );
+        }
         if (!receipt.retried) {
           throw conflict(
             `the task ${JSON.stringify(id)} is ${receipt.state}: only dead and cancelled ones are retried`,
           );
         }
-        return context.json(receipt);
+        return context.json(viewOfRetry(receipt));
       },
     }),
   ];

@@ -119,19 +119,86 @@ export function uniqueSentences(sentence: Sentence): void {
     assert.equal(new Set(receipts.map(({ id }) => id)).size, 1);
   });
 
-  sentence(
-    "a task that is retried by hand has lost its key, and does not free that of the next holder",
-    async (stage) => {
-      const broker = await stage.open("a");
-      const message = JSON.stringify({ id: "one", task_type: "noop", payload: 1, taskexe: { unique_key: KEY } });
-      await enqueueOne(broker, "one", { unique: UNTIL_ENDED, message });
+  sentence("a task that is retried by hand takes its key again, or says who has it by now", async (stage) => {
+    const broker = await stage.open("a");
+    const message = JSON.stringify({ id: "one", task_type: "noop", payload: 1, taskexe: { unique_key: KEY } });
+    for (const retentionMs of [60_000, 0]) {
+      await enqueueOne(broker, "one", { unique: UNTIL_ENDED, message, retentionMs });
       await broker.complete([dead(await claimOne(broker, stage.signal), { uniqueKey: KEY })]);
       await enqueueOne(broker, "two", { unique: UNTIL_ENDED, delayMs: 60_000 });
-      await broker.retry(["one"]);
+      assert.deepEqual(await broker.retry(["one"]), [{ id: "one", state: "dead", retried: false, heldBy: "two" }]);
+      assert.deepEqual(await countOf(broker), { ...NOTHING, dead: 1, scheduled: 1 });
+      await broker.cancel(["two"]);
+      assert.deepEqual(await broker.retry(["one"]), [{ id: "one", state: "dead", retried: true }]);
+      assert.deepEqual(await enqueueOne(broker, "three"), { id: "one", created: false, state: "queued" });
       const again = await claimOne(broker, stage.signal);
-      assert.doesNotMatch(again.raw ?? "", /unique_key/);
-      await broker.complete([done(again, { uniqueKey: null })]);
-      assert.equal((await enqueueOne(broker, "three")).id, "two");
-    },
-  );
+      assert.match(again.raw ?? "", /"unique_key"/);
+      assert.equal((await enqueueOne(broker, "three")).id, "one");
+      await broker.complete([done(again, { uniqueKey: KEY, retentionMs: 0 })]);
+      assert.equal((await enqueueOne(broker, "three", { unique: UNTIL_ENDED, delayMs: 60_000 })).created, true);
+      await broker.cancel(["three"]);
+      await broker.purge({ state: "cancelled" }, 10);
+      assert.deepEqual(await countOf(broker), NOTHING);
+    }
+  });
+
+  const FOR_AN_HOUR = { key: KEY, ttlMs: 3_600_000 };
+  const timed = (retentionMs: number) => {
+    const taskexe = { retention_ms: retentionMs, unique_key: KEY, unique_for_ms: FOR_AN_HOUR.ttlMs };
+    const message = JSON.stringify({ id: "one", task_type: "noop", payload: 1, taskexe });
+    return { unique: FOR_AN_HOUR, message, retentionMs };
+  };
+
+  sentence("a cancel frees a key that is held for a time", async (stage) => {
+    const broker = await stage.open("a");
+    for (const retentionMs of [60_000, 0]) {
+      // Waiting for its time, waiting in line, and running.
+      await enqueueOne(broker, "one", { ...timed(retentionMs), delayMs: 60_000 });
+      await broker.cancel(["one"]);
+      assert.equal((await enqueueOne(broker, "two", { unique: FOR_AN_HOUR, delayMs: 60_000 })).created, true);
+      await broker.cancel(["two"]);
+      await broker.purge({ state: "cancelled" }, 10);
+
+      await enqueueOne(broker, "one", timed(retentionMs));
+      const delivery = await claimOne(broker, stage.signal);
+      await broker.cancel(["one"]);
+      const outcome = cancelledBy(delivery, { uniqueKey: KEY, recorded: retentionMs > 0, retentionMs });
+      assert.deepEqual(await broker.complete([outcome]), ["recorded"]);
+      assert.equal((await enqueueOne(broker, "two", { unique: FOR_AN_HOUR, delayMs: 60_000 })).created, true);
+      await broker.cancel(["two"]);
+      await broker.purge({ state: "cancelled" }, 10);
+    }
+  });
+
+  sentence("a purge by hand frees a key that is held for a time, and a purge of others does not", async (stage) => {
+    const broker = await stage.open("a");
+    for (const [state, end] of [["done", done] as const, ["dead", dead] as const]) {
+      await enqueueOne(broker, "one", timed(60_000));
+      await broker.complete([end(await claimOne(broker, stage.signal))]);
+      await broker.enqueue([task("other")]);
+      await broker.complete([done(await claimOne(broker, stage.signal))]);
+      await broker.purge({ state: state === "done" ? "dead" : "done" }, 10);
+      assert.deepEqual(await enqueueOne(broker, "two", { unique: FOR_AN_HOUR }), { id: "one", created: false, state });
+      assert.equal(await broker.purge({ state }, 10), state === "done" ? 2 : 1);
+      assert.equal((await enqueueOne(broker, "two", { unique: FOR_AN_HOUR })).created, true);
+      await broker.cancel(["two"]);
+      await broker.purge({ state: "cancelled" }, 10);
+    }
+  });
+
+  sentence("a retry of a task whose key is held for a time goes by who holds it", async (stage) => {
+    const broker = await stage.open("a");
+    await enqueueOne(broker, "one", timed(60_000));
+    await broker.complete([dead(await claimOne(broker, stage.signal))]);
+    assert.equal((await broker.retry(["one"]))[0]?.retried, true, "it holds the key itself");
+    const again = await claimOne(broker, stage.signal);
+    await broker.cancel(["one"]);
+    await broker.complete([cancelledBy(again, { uniqueKey: KEY })]);
+    await enqueueOne(broker, "two", { unique: FOR_AN_HOUR, delayMs: 60_000 });
+    assert.deepEqual(await broker.retry(["one"]), [{ id: "one", state: "cancelled", retried: false, heldBy: "two" }]);
+    await broker.cancel(["two"]);
+    assert.equal((await broker.retry(["one"]))[0]?.retried, true);
+    const asked = await enqueueOne(broker, "three", { unique: FOR_AN_HOUR });
+    assert.deepEqual(asked, { id: "one", created: false, state: "queued" });
+  });
 }
