@@ -5,7 +5,13 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { Redis } from "ioredis";
-import type { Broker, CompletionResult, Delivery, Outcome } from "../../src/broker/broker.ts";
+import {
+  type Broker,
+  BrokerUnavailableError,
+  type CompletionResult,
+  type Delivery,
+  type Outcome,
+} from "../../src/broker/broker.ts";
 import {
   cancelFlagKey,
   cancelledKey,
@@ -102,31 +108,40 @@ const ENDS: readonly (readonly [what: string, key: string, end: (delivery: Deliv
 ];
 
 for (const [what, key, end] of ENDS) {
-  sentence(
-    `a ${what} that is refused is not acknowledged, says which key, and leaves the others alone`,
-    async (stage) => {
-      const { broker, claimed } = await claimedTasks(stage, 3);
-      await redis.del(key);
-      await redis.set(key, FOREIGN);
-      const [first, second, third] = claimed;
-      assert.ok(first && second && third);
-      // Those beside it write nothing to that key.
-      const results = await broker.complete([
-        done(first, { retentionMs: 0 }),
-        end(second),
-        done(third, { retentionMs: 0, recorded: false }),
-      ]);
+  const ofOneTask = key === recordKey("t1");
+  const sentenceOf = `a ${what} that is refused is not acknowledged, says which key, and the others are recorded`;
+  sentence(sentenceOf, async (stage) => {
+    const { broker, claimed } = await claimedTasks(stage, 3);
+    await redis.del(key);
+    await redis.set(key, FOREIGN);
+    const [first, second, third] = claimed;
+    assert.ok(first && second && third);
+    // Those beside it write nothing to that key.
+    const outcomes = [done(first, { retentionMs: 0 }), end(second), done(third, { retentionMs: 0, recorded: false })];
+    if (ofOneTask) {
+      const results = await broker.complete(outcomes);
       assert.ok(refusal(results[1]).includes(`"${key}"`), refusal(results[1]));
       assert.deepEqual([results[0], results[2]], ["recorded", "recorded"]);
-      await isForeign(key);
-      assert.deepEqual(await pendingIds(), ["t1"]);
-      if (key !== recordKey("t1")) assert.equal((await broker.record("t1"))?.state, "running");
+    } else {
+      // No end of that kind can be recorded: the broker refuses, and is asked again until somebody has mended it.
+      await assert.rejects(broker.complete(outcomes), (error) => {
+        return error instanceof BrokerUnavailableError && error.message.includes(`"${key}"`);
+      });
+      assert.equal(broker.connection().state, "refusing");
+    }
+    await isForeign(key);
+    assert.deepEqual(await pendingIds(), ["t1"]);
+    if (!ofOneTask) assert.equal((await broker.record("t1"))?.state, "running");
 
-      await redis.del(key);
-      assert.deepEqual(await broker.complete([end(second)]), ["recorded"]);
-      assert.deepEqual(await pendingIds(), []);
-    },
-  );
+    await redis.del(key);
+    const again = ofOneTask ? [end(second)] : outcomes;
+    assert.deepEqual(
+      await broker.complete(again),
+      again.map(() => "recorded"),
+    );
+    assert.deepEqual(await pendingIds(), []);
+    await eventually(15_000, () => broker.connection().state === "connected");
+  });
 }
 
 sentence(
@@ -143,14 +158,22 @@ sentence(
   },
 );
 
-sentence("ends in a stream that somebody has overwritten are refused, with the name of the key", async (stage) => {
-  const { broker, claimed } = await claimedTasks(stage, 2);
-  const [first, second] = claimed;
-  assert.ok(first && second);
+sentence("ends in a stream that somebody has overwritten wait until it is there again", async (stage) => {
+  const { broker, claimed } = await claimedTasks(stage, 4);
+  await redis.rename(STREAM, "aside");
   await redis.set(STREAM, FOREIGN);
-  const results = await broker.complete([done(first, { retentionMs: 0, recorded: false }), done(second)]);
-  for (const result of results) assert.ok(refusal(result).includes(STREAM), refusal(result));
+  const outcomes = claimed.map((delivery, index) => {
+    return index < 2 ? done(delivery, { retentionMs: 0, recorded: false }) : done(delivery);
+  });
+  for (const outcome of outcomes) await assert.rejects(broker.complete([outcome]), new RegExp(`WRONGTYPE.*${STREAM}`));
   await isForeign(STREAM);
+  await redis.del(STREAM);
+  await redis.rename("aside", STREAM);
+  assert.deepEqual(
+    await broker.complete(outcomes),
+    outcomes.map(() => "recorded"),
+  );
+  assert.deepEqual(await pendingIds(), []);
 });
 
 sentence("an enqueue that is refused for one task enqueues none of them", async (stage) => {

@@ -33,7 +33,7 @@ local function oneOnly(reason)
   local text = type(reason) == 'table' and reason.err or tostring(reason)
   local code = string.match(text, '^%u+')
   -- A right that lacks is told with ERR, too.
-  if (code ~= 'WRONGTYPE' and code ~= 'ERR') or string.find(text, 'user executing the script') then error({ err = text }) end
+  if (code ~= 'WRONGTYPE' and code ~= 'ERR' and code ~= 'NOGROUP') or string.find(text, 'user executing the script') then error({ err = text }) end
   return text
 end
 local function timedKey(written, queue, message)

@@ -19,10 +19,12 @@ export function isOneOf(value: string, states: readonly TaskState[]): string {
 export const WHEREABOUTS = `
 local isGroupGone = false
 local function holder(stream, entry)
-  local p = redis.pcall('XPENDING', stream, '${GROUP}', entry, entry, 1)
+  local ok, p = pcall(call, 'XPENDING', stream, '${GROUP}', entry, entry, 1)
+  if ok then return p[1] and p[1][2] end
   -- Where no executor has ever been up there is no group, and the answer is an error.
-  if p.err then isGroupGone = string.sub(p.err, 1, 7) == 'NOGROUP' end
-  return not p.err and p[1] and p[1][2]
+  if string.sub(oneOnly(p), 1, 7) ~= 'NOGROUP' then error({ err = oneOnly(p) }) end
+  isGroupGone = true
+  return false
 end
 local function split(id)
   local ms, n = string.match(id, '^(%d+)-(%d+)$')
