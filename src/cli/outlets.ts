@@ -15,11 +15,24 @@ const REASONS: Readonly<Record<string, string>> = {
   EBADF: "it is closed",
 };
 
+/** Deno's errors have the number of the system in their text alone. */
+const NUMBERED: Readonly<Record<string, string>> = {
+  "5": "EIO",
+  "9": "EBADF",
+  "27": "EFBIG",
+  "28": "ENOSPC",
+  "32": "EPIPE",
+  "122": "EDQUOT",
+};
+
 /** One output of the process. */
 export class Outlet {
   readonly #fd: 1 | 2;
   #waitingBytes = 0;
   #failure: Error | null = null;
+  #isStuck = false;
+  /** How often the stream itself has failed: what was written before is no longer counted. */
+  #failures = 0;
   #waiters: (() => void)[] = [];
   #isFile: boolean | null = null;
   #isJournal: boolean | null = null;
@@ -61,12 +74,21 @@ export class Outlet {
       this.#writeWhole(bytes);
       return;
     }
+    if (this.#isStuck) return;
     this.#waitingBytes += bytes.byteLength;
-    this.#stream.write(bytes, (error) => {
-      this.#waitingBytes -= bytes.byteLength;
+    const failures = this.#failures;
+    const taken = (error?: Error | null) => {
+      if (failures === this.#failures) this.#waitingBytes -= bytes.byteLength;
       if (error) this.#failed(error);
       this.#wake();
-    });
+    };
+    try {
+      this.#stream.write(bytes, taken);
+    } catch (error) {
+      // Deno writes to some outputs at once, and throws; it never answers for what is written from then on.
+      this.#isStuck = true;
+      taken(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   /** Writes lines of this level, as they are or, for the journal, with their priority. */
@@ -81,7 +103,13 @@ export class Outlet {
 
   /** Keeps a reader that is gone (`| head`) from ending the process: what is written then is lost, and nothing else. */
   surviveClosing(): void {
-    this.#stream.on("error", (error: Error) => this.#failed(error));
+    this.#stream.on("error", (error: Error) => {
+      // What waits may never be answered for now, as on Deno, and whoever waits for that would wait for ever.
+      this.#failures++;
+      this.#waitingBytes = 0;
+      this.#failed(error);
+      this.#wake();
+    });
   }
 
   get #stream(): NodeJS.WriteStream {
@@ -109,7 +137,7 @@ export class Outlet {
   }
 
   #failed(error: Error): void {
-    if (!("code" in error && error.code === "EPIPE")) this.#failure ??= error;
+    if (codeOf(error) !== "EPIPE") this.#failure ??= error;
   }
 
   #wake(): void {
@@ -153,8 +181,13 @@ export function writeLastWord(line: string): void {
   }
 }
 
+function codeOf(error: Error): string {
+  if ("code" in error && error.code !== undefined) return String(error.code);
+  return NUMBERED[/\(os error (\d+)\)/.exec(error.message)?.[1] ?? ""] ?? "";
+}
+
 function reasonOf(error: Error): string {
-  const code = "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   const words = REASONS[code];
   return words === undefined ? error.message : `${words} (${code})`;
 }

@@ -14,6 +14,7 @@ after(() => bench.close());
 const MAIN = join(ROOT, "src/main.ts");
 const PROGRAMS: Readonly<Record<string, string>> = {
   Bun: `${BUN} ${MAIN}`,
+  Deno: `${join(ROOT, "node_modules/.bin/deno")} run -A --no-check ${MAIN}`,
   "Node.js": `${join(ROOT, "node_modules/.bin/node")} --no-warnings ${MAIN}`,
 };
 /** More than a pipe takes at once. */
