@@ -54,7 +54,7 @@ export function jsonFormat(options: { readonly stacks: boolean }): TextFormatter
     };
     // What a handler logs stands there as it named it; names of ours are as in all JSON.
     const nameOf = record.category[1] === "task" ? (key: string) => key : snakeCase;
-    const fields = Object.entries(record.properties)
+    const fields = Object.entries(propertiesIn(record))
       .map(([key, value]) => [nameOf(key), value] as const)
       .filter(([key]) => !(key in head))
       .map(([key, value]) => [JSON.stringify(key), asJson(key, value, options.stacks)] as const)
@@ -79,6 +79,15 @@ function asJson(key: string, value: unknown, stacks: boolean): string | undefine
 
 const UNWRITABLE = "(a value that cannot be written as JSON)";
 
+/** What stands beside the message; nothing where the log cannot read it: it makes it only now, too. */
+function propertiesIn(record: LogRecord): Readonly<Record<string, unknown>> {
+  try {
+    return record.properties;
+  } catch {
+    return {};
+  }
+}
+
 function messageIn(record: LogRecord): string {
   let parts: readonly unknown[];
   try {
@@ -92,7 +101,7 @@ function messageIn(record: LogRecord): string {
 
 function restOf(record: LogRecord): string {
   const raw = typeof record.rawMessage === "string" ? record.rawMessage : "";
-  return Object.entries(record.properties)
+  return Object.entries(propertiesIn(record))
     .filter(([key]) => !raw.includes(`{${key}}`))
     .map(([key, value]) => ` ${key}=${SECRET_NAME.test(key) ? "***" : show(value)}`)
     .join("");
@@ -130,7 +139,7 @@ function errorFields(error: unknown, stacks: boolean): object {
 }
 
 function stacksOf(record: LogRecord): string {
-  return Object.values(record.properties)
+  return Object.values(propertiesIn(record))
     .filter(isError)
     .map((error) => `\n${readText(error, "stack")}`)
     .join("");

@@ -7,6 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../broker/broker.ts";
 import { setHome } from "../client/home.ts";
 import { type CancelScope, type Nursery, openRoot, withNursery } from "../concurrency/index.ts";
+import { withoutCode } from "../concurrency/unknown-values.ts";
 import { takeExecutorName } from "../config/executor-name.ts";
 import type { Settings } from "../config/settings.ts";
 import { pathOfState } from "../config/state-directory.ts";
@@ -175,7 +176,7 @@ class Run {
 
   // An exception that nobody caught leaves the program in a state that nobody knows: finish what runs, then leave.
   #fail(error: unknown): void {
-    log.fatal("an error outside of every task: {error}; draining", { error });
+    log.fatal("an error outside of every task: {error}; draining", { error: withoutCode(error) });
     if (this.#exitCode !== 0) return;
     // A handler file that lets one out while it is imported is a broken one.
     this.#exitCode = this.#importing === null ? EXIT_FAILED : EXIT_USAGE;

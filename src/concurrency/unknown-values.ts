@@ -80,6 +80,11 @@ export function shown(value: unknown): string {
   }
 }
 
+/** The value itself, or a text in the place of a proxy: what only asks whether there is a property runs its code. */
+export function withoutCode(value: unknown): unknown {
+  return types.isProxy(value) ? shown(value) : value;
+}
+
 /** At most `length` characters, with a note of how long it was; never half of a surrogate pair. */
 export function clip(value: string, length: number): string {
   if (value.length <= length) return value.toWellFormed();

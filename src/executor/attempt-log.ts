@@ -4,7 +4,16 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { LogLine } from "../broker/administration.ts";
-import { isError, isObject, jsonOf, messageOf, ownProperties, readText, shown } from "../concurrency/unknown-values.ts";
+import {
+  isError,
+  isObject,
+  jsonOf,
+  messageOf,
+  ownProperties,
+  readText,
+  shown,
+  withoutCode,
+} from "../concurrency/unknown-values.ts";
 import type { TaskLog } from "../handlers/define-task.ts";
 import type { TaskMessage } from "../task/message-schema.ts";
 import type { TaskLogs } from "./task-logs.ts";
@@ -44,8 +53,11 @@ function textOf(given: unknown): string {
 /** What stands beside the text, as it is now; null for nothing. An error in the place of properties is one of them. */
 function propertiesOf(more: unknown): Properties | null {
   if (more === undefined || more === null) return null;
-  if (isError(more)) return { error: more };
-  return isObject(more) ? ownProperties(more, MOST_PROPERTIES) : { value: more };
+  if (isError(more)) return { error: withoutCode(more) };
+  if (!isObject(more)) return { value: more };
+  // The log asks each of them whether it is one of its own, where nobody catches what a proxy may throw.
+  const properties = Object.entries(ownProperties(more, MOST_PROPERTIES));
+  return Object.fromEntries(properties.map(([key, value]) => [key, withoutCode(value)]));
 }
 
 /** As JSON; errors, which JSON shows as nothing, and what is no JSON as text. */

@@ -11,7 +11,7 @@ import { requestOf } from "../support/fleet.ts";
 import { drained, Place, recordOnce, SLOW, said } from "./place.ts";
 
 const TASKS = {
-  "tasks/odd.ts": `import { defineTask, RetryLaterError } from "taskexe";
+  "tasks/odd.ts": `import { defineTask, RetryLaterError, sleep } from "taskexe";
     const revoked = (target) => { const { proxy, revoke } = Proxy.revocable(target, {}); revoke(); return proxy; };
     const thrown = {
       revoked: () => revoked({}),
@@ -38,6 +38,10 @@ const TASKS = {
       "toJSON throws": () => ({ toJSON() { throw Object.create(null); } }),
     };
     export const returns = defineTask({ type: "returns", run: ({ payload }) => results[payload]() });
+    export const strays = defineTask({ type: "strays", async run({ signal }) {
+      Promise.reject(revoked({}));
+      await sleep(100, signal);
+    } });
     export const good = defineTask({ type: "good", run: () => "good" });`,
 };
 
@@ -86,6 +90,11 @@ for (const kind of ["redis", "sqlite"] as const) {
       await broker.enqueue([requestOf("logs", "logs", null)]);
       assert.equal((await recordOnce("done", executor, broker, "logs")).result, "logged");
       assert.equal((await broker.logs("logs")).length, 21);
+      const lines = executor
+        .log()
+        .split("\n")
+        .filter((line) => /(INF|WRN|ERR) task: .* id=logs type=logs/.test(line));
+      assert.equal(lines.length, 21, executor.log());
     });
 
     test(
@@ -124,6 +133,17 @@ for (const kind of ["redis", "sqlite"] as const) {
       assert.match(json.result_omitted, /1048578 characters/);
       const { body } = await executor.get("/api/v1/tasks/waited");
       assert.equal(JSON.parse(body).result_omitted, json.result_omitted);
+    });
+
+    test("what is thrown outside of every task is told, and the executor drains", SLOW, async () => {
+      const other = await place.executor(url, {
+        tasks: join(place.folder, "tasks"),
+        name: "two",
+        args: ["--queues", "aside"],
+      });
+      await broker.enqueue([{ ...requestOf("stray", "strays", null), queue: "aside" }]);
+      assert.equal((await other.exit).code, 1);
+      assert.match(other.log(), /FTL an error outside of every task: .*Revoked Proxy.*; draining/);
     });
 
     test("and the executor drains as ever", SLOW, async () => {
