@@ -23,6 +23,8 @@ const BATCH = 500;
 const IN_FLIGHT = 4;
 /** Between two tries while the broker is away, in ms. */
 const RETRY_MS = 100;
+/** With no room left: after how long without a record nothing goes on any more, in ms. */
+const STALLED_MS = 2_000;
 
 export interface CompletionParts {
   readonly broker: Broker;
@@ -75,10 +77,13 @@ export class Completion {
 
   /** Why tasks that have ended are not recorded just now; null where they are. */
   blockage(): string | null {
-    if (this.waiting >= this.#limit) return `${this.waiting} outcomes wait to be recorded: no more is claimed`;
+    const now = performance.now();
+    if (this.waiting >= this.#limit && now - this.#recordedAt > STALLED_MS) {
+      return `${this.waiting} outcomes wait to be recorded: no more is claimed`;
+    }
     const since = Math.min(...this.#failing.values());
     if (since === Number.POSITIVE_INFINITY || this.#recordedAt > since) return null;
-    const seconds = Math.round((performance.now() - since) / 1000);
+    const seconds = Math.round((now - since) / 1000);
     return `${this.waiting} outcomes could not be recorded for ${seconds} s`;
   }
 

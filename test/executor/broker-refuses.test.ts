@@ -181,6 +181,104 @@ describe("a Redis that refuses", () => {
   }
 });
 
+test("NOAUTH: a password that is asked for from now on is said, and work goes on without it", LIMIT, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet);
+    const admin = new Redis(redis.url);
+    fleet.atEnd(async () => admin.disconnect());
+    const executor = await fleet.executor({ broker: redis.url });
+    await admin.config("SET", "requirepass", "s3cret");
+    await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
+    await saysRefusing(executor, /NOAUTH .*; give the user and the password in the address/);
+    await admin.config("SET", "requirepass", "");
+    await isWell(executor);
+    const client = await fleet.client(redis.url);
+    const ids = await enqueueAll(client, ledgerTasks(1, {}));
+    await until("it is done", SOON_MS, async () => (await notDoneOnce(client, ids)).length === 0);
+  });
+});
+
+test("one connection of four that is not let in again is a refusal, though the others live", LIMIT, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet, { users: USERS });
+    const admin = adminOf(fleet, redis);
+    const executor = await fleet.executor({ broker: redis.url.replace("//", "//worker:pw@") });
+    const lines = async () =>
+      String(await admin.client("LIST"))
+        .split("\n")
+        .filter((line) => / user=worker /.test(line));
+    for (const { length } of [await lines()]) assert.equal(length, 4);
+    for (let which = 0; which < 4; which++) {
+      const id = /^id=(\d+)/.exec((await lines())[which] ?? "")?.[1] ?? "";
+      await admin.call("ACL", "SETUSER", "worker", "resetpass", ">other");
+      await admin.client("KILL", "ID", id);
+      await saysRefusing(executor, /WRONGPASS/);
+      await admin.call("ACL", "SETUSER", "worker", "resetpass", ">pw");
+      await isWell(executor);
+    }
+    assert.equal((await lines()).length, 4);
+  });
+});
+
+test("while Redis refuses, a client's enqueue waits and arrives; one that waits too long says why", LIMIT, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet);
+    const admin = new Redis(redis.url);
+    fleet.atEnd(async () => admin.disconnect());
+    const [patient, hasty] = [await connect(redis.url), await connect(redis.url, { waitMs: 300 })];
+    for (const client of [patient, hasty]) fleet.atEnd(() => client.close());
+    await admin.config("SET", "min-replicas-to-write", "1");
+    const waiting = patient.enqueue("echo", 1, { id: "waits" });
+    await assert.rejects(hasty.enqueue("echo", 1, { id: "hasty" }), {
+      name: "BrokerUnavailableError",
+      message: /not enqueued within 300 ms: Redis refuses: NOREPLICAS .*; too few replicas/,
+    });
+    await admin.config("SET", "min-replicas-to-write", "0");
+    assert.equal((await waiting).created, true);
+    assert.equal(await hasty.task("hasty"), null);
+  });
+});
+
+test("an executor leaves in bounded time while Redis refuses, and its tasks run elsewhere later", LIMIT, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet);
+    const admin = new Redis(redis.url);
+    fleet.atEnd(async () => admin.disconnect());
+    const gate = fleet.path("gate");
+    const client = await fleet.client(redis.url);
+    const leaving = await fleet.executor({ broker: redis.url, grace: "0s", lease: "1s" });
+    const ids = await enqueueAll(client, ledgerTasks(1, { gate }));
+    await until("it runs", SOON_MS, async () => (await leaving.busySlots()) === 1);
+    await admin.config("SET", "min-replicas-to-write", "1");
+    await saysRefusing(leaving, /NOREPLICAS/);
+    leaving.kill("SIGTERM");
+    assert.deepEqual(await leaving.exit, { code: 0, signal: null });
+    await admin.config("SET", "min-replicas-to-write", "0");
+    await fleet.openGate(gate);
+    await fleet.executor({ broker: redis.url, lease: "1s" });
+    await until("it is done elsewhere", 20_000, async () => (await recordsOf(client, ids))[0]?.state === "done");
+  });
+});
+
+test("what is refused and keeps no task from running is a warning, as long as it is", LIMIT, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet, { users: USERS });
+    const admin = adminOf(fleet, redis);
+    const executor = await fleet.executor({ broker: redis.url.replace("//", "//worker:pw@") });
+    await admin.call("ACL", "SETUSER", "worker", "resetchannels");
+    await admin.call("CLIENT", "KILL", "USER", "worker");
+    const warnings = async () => (await executor.status()).broker.warnings.join();
+    await until("it is warned of", SOON_MS, async () =>
+      /^cancels by push: NOPERM .*&taskexe:cancel/.test(await warnings()),
+    );
+    await isWell(executor);
+    await admin.call("ACL", "SETUSER", "worker", "allchannels");
+    await until("it is warned of no more", SOON_MS, async () => (await warnings()) === "");
+    assert.match(executor.log(), /WRN broker: The broker .*: cancels by push: NOPERM/);
+  });
+});
+
 test("LOADING: an executor says that Redis loads its data, and goes on once it has", LIMIT, async () => {
   await withFleet(async (fleet) => {
     const slow = ["--key-load-delay", "60000", "--loading-process-events-interval-bytes", "1024"];
