@@ -3,8 +3,8 @@
  * 0 fine, 1 failed, 2 a mistake in how it was called or configured, 130/143 ended by a signal.
  */
 import { abortable, moveOnAfter, openRoot } from "../concurrency/index.ts";
+import { printable } from "../task/printable.ts";
 import { standardError, standardOutput, tellLost } from "./outlets.ts";
-import { printable } from "./printable.ts";
 
 /** How long the reader of an executor's log that has stopped reading is waited for, in ms. */
 const LAST_WORDS_MS = 3_000;

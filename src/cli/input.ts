@@ -4,8 +4,8 @@ import type { Readable } from "node:stream";
 import { abortable, type CancelScope, moveOnAfter } from "../concurrency/index.ts";
 import { withHome } from "../runtime/home.ts";
 import { MAX_MESSAGE_LENGTH } from "../task/message-schema.ts";
+import { printable } from "../task/printable.ts";
 import { CommandFailure, EXIT_USAGE } from "./exit.ts";
-import { printable } from "./printable.ts";
 
 /** The longest text of a task has so many bytes at the most. */
 const MOST_BYTES = 3 * MAX_MESSAGE_LENGTH;

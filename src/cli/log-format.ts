@@ -7,7 +7,7 @@ import type { LogRecord, TextFormatter } from "@logtape/logtape";
 import { flattenErrors } from "../concurrency/index.ts";
 import { errorsIn, isError, isObject, messageOf, readText, textOf } from "../concurrency/unknown-values.ts";
 import { redact } from "../config/redact.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../task/printable.ts";
 
 const SECRET_NAME = /pass(word|wd)?$|secret|token|api_?key|authorization/i;
 const LEVELS = {

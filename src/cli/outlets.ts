@@ -4,8 +4,8 @@
  * What a text may hold is output.ts's business. Imports next to nothing, so that the version is answered at once.
  */
 import { fstatSync, writeSync } from "node:fs";
+import { printable } from "../task/printable.ts";
 import { isJournal, type Level, withPriority } from "./journal.ts";
-import { printable } from "./printable.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "no space left on the device",

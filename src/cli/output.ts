@@ -5,10 +5,10 @@
  */
 import { abortable } from "../concurrency/index.ts";
 import { redact } from "../config/redact.ts";
+import { printable, printableJson } from "../task/printable.ts";
 import { CommandFailure } from "./exit.ts";
 import type { Level } from "./journal.ts";
 import { standardError, standardOutput } from "./outlets.ts";
-import { printable, printableJson } from "./printable.ts";
 
 /** One line of data. */
 export function printLine(line: string): void {

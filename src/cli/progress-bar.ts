@@ -2,8 +2,9 @@
  * A progress bar on standard error, drawn only where that is a terminal, at most ten times a second.
  * Where it is none, nothing is written.
  */
+
+import { printable } from "../task/printable.ts";
 import { standardError } from "./outlets.ts";
-import { printable } from "./printable.ts";
 
 const WIDTH = 30;
 const REDRAW_MS = 100;

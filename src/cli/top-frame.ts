@@ -1,9 +1,9 @@
 /** One frame of `taskexe top` as lines of text: pure, so that what is drawn and what is printed once is the same. */
 import type { PauseTarget } from "../broker/administration.ts";
 import type { FleetMember, QueueCounts } from "../broker/broker.ts";
+import { printable } from "../task/printable.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { beatFigures } from "./beat-figures.ts";
-import { printable } from "./printable.ts";
 
 export interface FleetView {
   /** The broker's address. */

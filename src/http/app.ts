@@ -7,6 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { treeText } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status.ts";
+import { printableJson } from "../task/printable.ts";
 import { API_ROOT, createApi } from "./api/api.ts";
 import type { PeerBindings } from "./api/guard.ts";
 import type { ApiParts } from "./api/parts.ts";
@@ -95,9 +96,12 @@ function isApi(context: Context): boolean {
   return /^\/api(\/|$)/.test(context.req.path);
 }
 
-/** Indented for people with curl, but for the tree: deep as it may be, indenting would make it grow with its square. */
+/**
+ * Harmless on the terminal of people with curl, and indented for them, but for the tree: deep as it may be, indenting
+ * would make it grow with its square.
+ */
 function json(context: Context, value: unknown, indent = 2): Response {
-  return context.body(`${JSON.stringify(value, null, indent)}\n`, 200, { "Content-Type": "application/json" });
+  return context.body(`${printableJson(value, indent)}\n`, 200, { "Content-Type": "application/json" });
 }
 
 /** Names the type: where middleware touches the headers, Hono's own `text` can lose it. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { printable } from "../../src/cli/printable.ts";
 import { progressBar } from "../../src/cli/progress-bar.ts";
+import { printable } from "../../src/task/printable.ts";
 
 function terminal(isTTY: boolean) {
   const written: string[] = [];

@@ -14,6 +14,14 @@ test("/status is the status as indented JSON with a newline at its end, and is n
   assert.equal(text, `${JSON.stringify(STATUS, null, 2)}\n`);
 });
 
+test("/status sends no character that steers a terminal or turns text, and has exactly the same value", async () => {
+  const name = "a\u009b31m\u202eb\u200b\u007f";
+  const hostile = createApp(fakeSource({ status: () => ({ ...STATUS, name }) }));
+  const text = await (await hostile.request("/status")).text();
+  assert.doesNotMatch(text, /[^\P{Cc}\n]|\p{Cf}/u);
+  assert.equal(JSON.parse(text).name, name);
+});
+
 test("/status is asked anew for each request", async () => {
   let done = 0;
   const counting = createApp(fakeSource({ status: () => ({ ...STATUS, done: ++done }) }));

@@ -16,6 +16,7 @@ import {
   type Permit,
   WouldBlockError,
 } from "../../concurrency/index.ts";
+import { printableJson } from "../../task/printable.ts";
 import { ApiError } from "./api-error.ts";
 
 const MOST_WATCHES = 100;
@@ -153,7 +154,7 @@ class EventStream {
 
 function textOf(event: WatchEvent): string {
   const { kind, data } = watchEventView(event);
-  return `event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
+  return `event: ${kind}\ndata: ${printableJson(data)}\n\n`;
 }
 
 function nothing(): void {}

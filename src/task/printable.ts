@@ -2,7 +2,7 @@
  * Makes text harmless for a terminal: whatever could steer it, reorder what stands beside it, or be there unseen is
  * written out as `\u001b`. In JSON the same is an escape of JSON, so that its value stays exact.
  */
-import { writeJson } from "../task/json-text.ts";
+import { writeJson } from "./json-text.ts";
 
 // A joiner between two characters beyond ASCII belongs to the spelling of many scripts and of emoji; others are hidden.
 // Then: control characters (C0, DEL, C1), what formats (direction, zero width, tags), line and paragraph separators,
