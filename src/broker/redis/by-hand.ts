@@ -3,7 +3,7 @@ import { TASK_STATES } from "../../task/state.ts";
 import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../administration.ts";
 import { firstAttempt } from "../first-attempt.ts";
 import { REMOVE_SCRIPT, RETRY_SCRIPT } from "./by-hand-scripts.ts";
-import { execute, type RedisConnections } from "./connections.ts";
+import type { RedisConnections } from "./connections.ts";
 import {
   CANCELLED_KEY,
   cancelFlagKey,
@@ -19,9 +19,12 @@ import {
   waitingCancelledKey,
 } from "./keys.ts";
 import { runScript } from "./lua.ts";
+import { scanIndex } from "./scan-scripts.ts";
 
 /** How many tasks of an index are looked at, and removed, in one go: 500 held Redis for up to 12 ms. */
 const PAGE = 200;
+/** How many Redis looks at in one call to find those of a type. */
+const LOOK = 5_000;
 
 const INDEX_OF = { done: doneKey, dead: deadKey, cancelled: cancelledKey };
 
@@ -52,16 +55,12 @@ export class RedisByHand {
       const index = INDEX_OF[state](name);
       let offset = 0;
       while (purged < max) {
-        // Without a filter each one fits: no more is read than may go.
-        const count = type === undefined ? Math.min(PAGE, max - purged) : PAGE;
-        const ids = await this.#connections.run((redis) =>
-          redis.zrange(index, String(offset), String(offset + count - 1)),
-        );
-        if (ids.length === 0) break;
-        const chosen = (await this.#ofType(ids, type)).slice(0, max - purged);
-        const removed = chosen.length === 0 ? 0 : await this.#remove(state, name, chosen);
+        const find = Math.min(PAGE, max - purged);
+        const { found, next } = await scanIndex(this.#connections, index, { from: offset, type, find, look: LOOK });
+        const removed = found.length === 0 ? 0 : await this.#remove(state, name, found);
         purged += removed;
-        offset += ids.length - removed;
+        if (next === null) break;
+        offset = Number(next) - removed;
       }
     }
     return purged;
@@ -93,16 +92,6 @@ export class RedisByHand {
     const [state, retried, heldBy] = Array.isArray(reply) ? reply : [];
     const receipt = { id, state: TASK_STATES.find((name) => name === state) ?? null, retried: retried === 1 };
     return typeof heldBy === "string" ? { ...receipt, heldBy } : receipt;
-  }
-
-  async #ofType(ids: readonly string[], type: string | undefined): Promise<readonly string[]> {
-    if (type === undefined) return ids;
-    const replies = await this.#connections.run(async (redis) => {
-      const pipeline = redis.pipeline();
-      for (const id of ids) pipeline.hget(recordKey(id), "type");
-      return execute(pipeline);
-    });
-    return ids.filter((_, index) => replies[index]?.[1] === type);
   }
 
   async #remove(state: PurgeQuery["state"], queue: string, ids: readonly string[]): Promise<number> {

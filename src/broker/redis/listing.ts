@@ -1,6 +1,7 @@
 /**
  * Pages of tasks, from where each state has its tasks: streams for queued and running ones, sorted sets for the rest.
- * A cursor names the source and the place in it. A call looks at `MOST_LOOKED_AT` tasks at the most.
+ * A cursor names the source and the place in it. A call looks at a bounded number of tasks.
+ * With a type, Redis looks through them itself and gives only those that may be of it.
  */
 import { parseMessage } from "../../task/message.ts";
 import type { TaskRecord } from "../../task/record.ts";
@@ -19,11 +20,14 @@ import {
   scheduledKey,
 } from "./keys.ts";
 import type { RedisRecords } from "./records.ts";
-import { readEntries, readPairs, readPending } from "./replies.ts";
+import { type RawEntry, readEntries, readPairs, readPending } from "./replies.ts";
+import { type Scan, scanIndex, scanStream } from "./scan-scripts.ts";
 import { type StreamName, streamsOf } from "./streams.ts";
 import type { Holder, TaskStarts } from "./task-starts.ts";
 
-const MOST_LOOKED_AT = 5_000;
+/** How many tasks a call looks at: those that are read whole cost as much as many that Redis looks through by itself. */
+const MOST_READ = 5_000;
+const MOST_LOOKED_AT = 20_000;
 const PAGE = 500;
 
 /** Where tasks of a state are found. */
@@ -33,6 +37,7 @@ type Source =
 
 interface Slice {
   readonly tasks: readonly TaskRecord[];
+  readonly looked: number;
   /** Where this source goes on; null at its end. */
   readonly next: string | null;
 }
@@ -67,11 +72,13 @@ export class RedisListing {
     let { index, place } = readCursor(query.cursor);
     const tasks: TaskRecord[] = [];
     let looked = 0;
-    while (index < sources.length && tasks.length < query.limit && looked < MOST_LOOKED_AT) {
+    const most = query.type === undefined ? MOST_READ : MOST_LOOKED_AT;
+    while (index < sources.length && tasks.length < query.limit && looked < most) {
       const source = sources[index];
       if (source === undefined) break;
-      const slice = await this.#slice(source, place, Math.min(PAGE, query.limit - tasks.length));
-      looked += PAGE;
+      const find = Math.min(PAGE, query.limit - tasks.length);
+      const slice = await this.#slice(source, place, { type: query.type, find, look: most - looked });
+      looked += slice.looked;
       tasks.push(...slice.tasks.filter((task) => matches(task, query)));
       if (slice.next === null) {
         index++;
@@ -109,29 +116,28 @@ export class RedisListing {
     return sources;
   }
 
-  #slice(source: Source, place: string, count: number): Promise<Slice> {
+  #slice(source: Source, place: string, scan: Scan): Promise<Slice> {
     switch (source.kind) {
       case "index":
-        return this.#fromIndex(source.key, Number(placeIn(place, OFFSET) || "0"), count);
+        return this.#fromIndex(source.key, Number(placeIn(place, OFFSET) || "0"), scan);
       case "pending":
-        return this.#fromPending(source.stream, placeIn(place, ENTRY), count);
+        return this.#fromPending(source.stream, placeIn(place, ENTRY), scan);
       case "waiting":
-        return this.#fromStream(source.stream, placeIn(place, ENTRY), count);
+        return this.#fromStream(source.stream, placeIn(place, ENTRY), scan);
     }
   }
 
-  async #fromIndex(key: string, offset: number, count: number): Promise<Slice> {
-    const ids = await this.#connections.run((redis) => redis.zrange(key, String(offset), String(offset + count - 1)));
-    const records = await this.#records.getMany(ids);
-    const next = ids.length < count ? null : String(offset + ids.length);
-    return { tasks: records.filter((record) => record !== null), next };
+  async #fromIndex(key: string, from: number, scan: Scan): Promise<Slice> {
+    const { found, looked, next } = await scanIndex(this.#connections, key, { ...scan, from });
+    const records = await this.#records.getMany(found);
+    return { tasks: records.filter((record) => record !== null), looked, next };
   }
 
-  async #fromPending(stream: StreamName, after: string, count: number): Promise<Slice> {
+  async #fromPending(stream: StreamName, after: string, { type, find }: Scan): Promise<Slice> {
     const from = after === "" ? "-" : `(${after}`;
     const pending = await this.#connections.run(async (redis) => {
       try {
-        return readPending(await redis.call("XPENDING", stream.key, GROUP, from, "+", count));
+        return readPending(await redis.call("XPENDING", stream.key, GROUP, from, "+", find));
       } catch (error) {
         if (error instanceof Error && error.message.startsWith("NOGROUP")) return [];
         throw error;
@@ -143,17 +149,15 @@ export class RedisListing {
       return (await execute(pipeline)).flatMap(([, reply]) => readEntries(reply));
     });
     const holders = new Map(pending.map((each) => [each.entry, each]));
-    const tasks = await this.#tasksOf(stream, entries, (entry) => holders.get(entry) ?? null);
-    return { tasks, next: pending.length < count ? null : (pending.at(-1)?.entry ?? null) };
+    const tasks = await this.#tasksOf(stream, entries, type, (entry) => holders.get(entry) ?? null);
+    const next = pending.length < find ? null : (pending.at(-1)?.entry ?? null);
+    return { tasks, looked: pending.length, next };
   }
 
-  async #fromStream(stream: StreamName, after: string, count: number): Promise<Slice> {
-    const from = after === "" ? await this.#lastDelivered(stream.key) : after;
-    const entries = await this.#connections.run(async (redis) =>
-      readEntries(await redis.xrange(stream.key, `(${from}`, "+", "COUNT", count)),
-    );
-    const tasks = await this.#tasksOf(stream, entries, () => null);
-    return { tasks, next: entries.length < count ? null : (entries.at(-1)?.[0] ?? null) };
+  async #fromStream(stream: StreamName, place: string, scan: Scan): Promise<Slice> {
+    const after = place === "" ? await this.#lastDelivered(stream.key) : place;
+    const { found, looked, next } = await scanStream(this.#connections, stream.key, { ...scan, after });
+    return { tasks: await this.#tasksOf(stream, found, scan.type, () => null), looked, next };
   }
 
   async #lastDelivered(stream: string): Promise<string> {
@@ -170,39 +174,46 @@ export class RedisListing {
     });
   }
 
-  /** The records of stream entries; where none is kept, what the message itself says. */
+  /** The records of stream entries of a type; where none is kept, what the message itself says. */
   async #tasksOf(
     stream: StreamName,
-    entries: readonly (readonly [string, unknown])[],
+    entries: readonly RawEntry[],
+    type: string | undefined,
     holderOf: (entry: string) => Holder | null,
   ): Promise<TaskRecord[]> {
-    const messages = entries.map(([, fields]) => messageOf(fields));
-    const parsed = messages.map((message) => (message === null ? null : parseMessage(message)));
-    const ids = parsed.map((message) => (message?.ok ? message.message.id : ""));
-    const records = await this.#records.getMany(ids);
+    const wanted = entries.flatMap(([entry, fields]) => {
+      const raw = messageOf(fields);
+      const parsed = raw === null ? null : parseMessage(raw);
+      if (raw === null || !parsed?.ok || (type !== undefined && parsed.message.type !== type)) return [];
+      return [{ entry, raw, message: parsed.message }];
+    });
+    const holders = wanted.map(({ entry }) => holderOf(entry));
+    const records = await this.#records.getMany(
+      wanted.map(({ message }) => message.id),
+      holders,
+    );
     const tasks: TaskRecord[] = [];
-    for (const [index, [entry]] of entries.entries()) {
+    for (const [index, { entry, raw, message }] of wanted.entries()) {
       const known = records[index];
-      const message = parsed[index];
       if (known) {
         // Cancelled while it waited: its entry still stands here, the task is listed among the cancelled.
         if (known.state === "queued" || known.state === "running") tasks.push(known);
-      } else if (message?.ok) {
-        const holder = holderOf(entry);
-        tasks.push({
-          ...BARE,
-          id: message.message.id,
-          type: message.message.type,
-          queue: stream.queue,
-          priority: stream.priority,
-          state: holder === null ? "queued" : "running",
-          attempt: holder === null ? 0 : (message.message.options.attempt ?? 1),
-          executor: holder?.consumer ?? null,
-          started_at: holder === null ? null : await this.#starts.of(message.message.id, holder, null),
-          message: messages[index] ?? "",
-          enqueued_at: Number(entry.slice(0, entry.indexOf("-"))),
-        });
+        continue;
       }
+      const holder = holders[index] ?? null;
+      tasks.push({
+        ...BARE,
+        id: message.id,
+        type: message.type,
+        queue: stream.queue,
+        priority: stream.priority,
+        state: holder === null ? "queued" : "running",
+        attempt: holder === null ? 0 : (message.options.attempt ?? 1),
+        executor: holder?.consumer ?? null,
+        started_at: holder === null ? null : await this.#starts.of(message.id, holder, null),
+        message: raw,
+        enqueued_at: Number(entry.slice(0, entry.indexOf("-"))),
+      });
     }
     return tasks;
   }

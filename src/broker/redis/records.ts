@@ -52,11 +52,15 @@ export class RedisRecords {
   }
 
   async get(id: string): Promise<TaskRecord | null> {
-    return this.read(await this.#connections.run((redis) => redis.hgetall(recordKey(id))));
+    return this.#read(await this.#connections.run((redis) => redis.hgetall(recordKey(id))));
   }
 
-  /** Many records at once, in order. */
-  async getMany(ids: readonly string[]): Promise<(TaskRecord | null)[]> {
+  /**
+   * Many records at once, in order.
+   *
+   * @param holders - who holds their entries, where that is known; else Redis is asked for each that says queued.
+   */
+  async getMany(ids: readonly string[], holders?: readonly (PendingEntry | null)[]): Promise<(TaskRecord | null)[]> {
     if (ids.length === 0) return [];
     const replies = await this.#connections.run(async (redis) => {
       const pipeline = redis.pipeline();
@@ -64,17 +68,19 @@ export class RedisRecords {
       return execute(pipeline);
     });
     const records: (TaskRecord | null)[] = [];
-    for (const [, fields] of replies) {
-      records.push(typeof fields === "object" && fields !== null ? await this.read({ ...fields }) : null);
+    for (const [index, [, fields]] of replies.entries()) {
+      const there = typeof fields === "object" && fields !== null;
+      records.push(there ? await this.#read({ ...fields }, holders?.[index]) : null);
     }
     return records;
   }
 
-  /** From a hash to the record; asks who holds the entry where the hash says queued. */
-  async read(fields: Record<string, string>): Promise<TaskRecord | null> {
+  /** From a hash to the record. @param held - who holds its entry; undefined: Redis is asked. */
+  async #read(fields: Record<string, string>, held?: PendingEntry | null): Promise<TaskRecord | null> {
     const stored = v.safeParse(StoredSchema, fields);
     if (!stored.success) return null;
-    const holder = await this.#holder(fields);
+    // One that has ended may still be pending: its completion was not acknowledged.
+    const holder = stored.output.state !== "queued" ? null : held === undefined ? await this.#holder(fields) : held;
     const end = readEnd(fields.end);
     const state: TaskState = stored.output.state === "queued" && holder !== null ? "running" : stored.output.state;
     // What the record itself says of both may be of the attempt before.
@@ -157,7 +163,7 @@ export class RedisRecords {
   /** Who holds the entry of a queued record; null when nobody has claimed it. */
   async #holder(fields: Record<string, string>): Promise<PendingEntry | null> {
     const { stream, entry } = fields;
-    if (fields.state !== "queued" || !stream || !entry) return null;
+    if (!stream || !entry) return null;
     return this.#connections.run(async (redis) => {
       try {
         return readPending(await redis.call("XPENDING", stream, GROUP, entry, entry, 1))[0] ?? null;
