@@ -40,7 +40,7 @@ export function bunRuntime(): Runtime {
     memory,
     collectGarbage,
     writeHeapSnapshot,
-    allocations: trackAllocations(heapBytes, observeObjectCounts),
+    allocations: trackAllocations(heapBytes, () => observeObjectCounts()),
     serve,
     spawn,
     openDatabase,
