@@ -26,6 +26,7 @@ import { type Options, settingsOf } from "./flags.ts";
 import { setUpLogging } from "./logging.ts";
 import { reportFailure } from "./report-failure.ts";
 import { handleSignals } from "./signals.ts";
+import { logStrayError } from "./stray-error.ts";
 
 const log = getLogger(["taskexe"]);
 
@@ -66,6 +67,7 @@ class Run {
   #stop: (reason: string) => void = () => {};
   #importing: string | null = null;
   #exitCode = 0;
+  #names: Executor["names"] = () => ({ running: [], ended: [] });
 
   constructor(settings: Settings, name: string, token: string | null) {
     this.#settings = settings;
@@ -104,6 +106,7 @@ class Run {
       });
       const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
       this.#stop = (reason) => executor.drain(reason);
+      this.#names = () => executor.names();
       if (root.cancelCalled) return;
       const address = await this.#listen(nursery, executor, { broker, handlers });
       this.#sayHello(broker, handlers, address);
@@ -176,7 +179,7 @@ class Run {
 
   // An exception that nobody caught leaves the program in a state that nobody knows: finish what runs, then leave.
   #fail(error: unknown): void {
-    log.fatal("an error outside of every task: {error}; draining", { error: withoutCode(error) });
+    logStrayError(withoutCode(error), this.#names(), this.#settings.log);
     if (this.#exitCode !== 0) return;
     // A handler file that lets one out while it is imported is a broken one.
     this.#exitCode = this.#importing === null ? EXIT_FAILED : EXIT_USAGE;

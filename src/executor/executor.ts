@@ -144,6 +144,11 @@ export class Executor implements StatusSource {
     return this.#view.status(this.#state());
   }
 
+  /** Which tasks run now, and which ended last: one of them may have let go of an error. */
+  names(): ReturnType<RunningTasks["names"]> {
+    return this.#running.names();
+  }
+
   readiness(): Readiness {
     const idleMs = this.#intake?.idleMs() ?? 0;
     return this.#view.readiness(this.#state(), idleMs, this.#abandonment.isFull, this.#completion.blockage());

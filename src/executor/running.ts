@@ -7,6 +7,7 @@ import type { Delivery } from "../broker/broker.ts";
 import type { CancelScope } from "../concurrency/index.ts";
 import type { TaskDefinition } from "../handlers/define-task.ts";
 import type { TaskMessage } from "../task/message-schema.ts";
+import { EndedLately, type TaskName } from "./ended-lately.ts";
 
 /** Why an attempt was stopped from outside. */
 export type StopCause = "cancel" | "lost" | "hand-back";
@@ -68,6 +69,7 @@ export class RunningTasks {
   #count = 0;
   #begun = 0;
   readonly #abandoned = new Set<RunningTask>();
+  readonly #ended = new EndedLately();
 
   /**
    * An attempt is about to begin: its slot is taken from now on. A task starts with the next microtask, and whoever
@@ -91,12 +93,21 @@ export class RunningTasks {
   /** Once for each attempt that was added. */
   remove(task: RunningTask): void {
     this.#count--;
+    if (task.message !== null) this.#ended.add(task.message);
     if (task.previous === null) this.#first = task.next;
     else task.previous.next = task.next;
     if (task.next === null) this.#last = task.previous;
     else task.next.previous = task.previous;
     task.previous = null;
     task.next = null;
+  }
+
+  /** Which tasks run, those that were left behind too, and which ended last. */
+  names(): { readonly running: TaskName[]; readonly ended: TaskName[] } {
+    const running = [...this.#all(), ...this.#abandoned].flatMap(({ message }) =>
+      message === null ? [] : [{ id: message.id, type: message.type }],
+    );
+    return { running, ended: this.#ended.names() };
   }
 
   /** A part of the attempt was left behind: the attempt keeps its slot until every such part is freed. */
