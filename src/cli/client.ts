@@ -1,6 +1,6 @@
 /**
  * What the commands that talk to the broker share: connect within a bound, do the work, bear a broker that is away for a
- * while, leave cleanly. A first SIGINT or SIGTERM cancels the work and lets it leave; a second ends the process at once.
+ * while, leave cleanly. A first SIGINT, SIGTERM or SIGHUP cancels the work and lets it leave; a second ends the process at once.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
@@ -11,7 +11,8 @@ import { ConfigError } from "../config/config-error.ts";
 import type { Settings } from "../config/settings.ts";
 import { untilAvailable } from "../executor/patience.ts";
 import { runtime } from "../runtime/index.ts";
-import { CommandFailure, EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
+import { CommandFailure, EXIT_SIGHUP, EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
+import { onHangup } from "./hangup.ts";
 import { note } from "./output.ts";
 
 /** How long a command waits for the broker to answer at all, in ms. */
@@ -26,7 +27,7 @@ export const CREATES = { missingFile: "create" } as const;
  * Opens the broker, gives it to `body` and closes it however `body` ends. An SQLite file that was named and is not there
  * is refused, as its name is most likely mistyped, but for commands that say they may create it.
  *
- * @throws CommandFailure when the broker cannot be reached, the file is not there, or with 130/143 after a signal;
+ * @throws CommandFailure when the broker cannot be reached, the file is not there, or with 129, 130 or 143 after a signal;
  *   ConfigError when the address cannot be read.
  */
 export async function withBroker<T>(
@@ -145,6 +146,7 @@ function onInterrupt(scope: CancelScope): { exitCode(): number | null; undo(): v
   const undo = [
     runtime.onSignal("SIGINT", interrupt("SIGINT", EXIT_SIGINT)),
     runtime.onSignal("SIGTERM", interrupt("SIGTERM", EXIT_SIGTERM)),
+    onHangup(interrupt("SIGHUP", EXIT_SIGHUP)),
   ];
   return {
     exitCode: () => exitCode,

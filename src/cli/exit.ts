@@ -11,6 +11,7 @@ const LAST_WORDS_MS = 3_000;
 
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
+export const EXIT_SIGHUP = 129;
 export const EXIT_SIGINT = 130;
 export const EXIT_SIGTERM = 143;
 

@@ -25,7 +25,7 @@ import { watchExits } from "./exit-watch.ts";
 import { type Options, settingsOf } from "./flags.ts";
 import { setUpLogging } from "./logging.ts";
 import { reportFailure } from "./report-failure.ts";
-import { handleSignals } from "./signals.ts";
+import { handleSignals, trackFromTheStart } from "./signals.ts";
 import { logStrayError } from "./stray-error.ts";
 
 const log = getLogger(["taskexe"]);
@@ -98,7 +98,7 @@ class Run {
   async #live(nursery: Nursery, root: CancelScope): Promise<void> {
     const undoSignals = handleSignals(nursery, (reason) => this.#stop(reason));
     try {
-      if (this.#settings.trackAllocations) await runtime.allocations.start();
+      if (this.#settings.trackAllocations) await trackFromTheStart();
       const broker = await this.#createBroker();
       await this.#settle(broker);
       const handlers = await loadHandlers(this.#settings.tasks, (file) => {

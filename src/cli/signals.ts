@@ -1,6 +1,8 @@
 /**
  * What the signals do in an executor:
  * - SIGTERM, SIGINT: drain and leave; a second one ends the process at once with 143 or 130.
+ * - SIGHUP: drain and leave. A terminal that goes tells it more than once, and a supervisor behind SIGTERM: it never
+ *   ends the process at once. Until it reloads the handlers in a later version.
  * - SIGUSR1: with TASKEXE_DEBUG=1 log the tree of nurseries and tasks; start allocation tracking, write a heap snapshot
  *   under logs/, log the memory figures; at most one snapshot a second.
  * - SIGUSR2: stop tracking and log what grew.
@@ -10,6 +12,7 @@ import { getLogger } from "@logtape/logtape";
 import { type CancelScope, type Nursery, snapshotTree, treeText } from "../concurrency/index.ts";
 import { runtime, type SignalName } from "../runtime/index.ts";
 import { EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
+import { onHangup } from "./hangup.ts";
 
 const log = getLogger(["taskexe", "signals"]);
 
@@ -35,6 +38,7 @@ export function handleSignals(nursery: Nursery, stop: (reason: string) => void):
   const undo = [
     runtime.onSignal("SIGTERM", onStop("SIGTERM", EXIT_SIGTERM)),
     runtime.onSignal("SIGINT", onStop("SIGINT", EXIT_SIGINT)),
+    onHangup(() => stop("SIGHUP")),
     runtime.onSignal(
       "SIGUSR1",
       inNursery("heap snapshot", () => lookInside(nursery.scope)),
@@ -68,6 +72,15 @@ export async function takeSnapshot(): Promise<void> {
   const isTaken = existsSync(path);
   if (!isTaken) await runtime.writeHeapSnapshot(path);
   logMemory(isTaken ? `a heap snapshot was just taken, in ${path}` : `heap snapshot in ${path}`);
+}
+
+/** What SIGUSR1 does, at the start. A snapshot that cannot be written is told, and keeps nobody from working. */
+export async function trackFromTheStart(): Promise<void> {
+  try {
+    await takeSnapshot();
+  } catch (error) {
+    log.error("{name} failed: {error}", { name: "heap snapshot", error });
+  }
 }
 
 /** Stops allocation tracking and logs what grew while it ran. */

@@ -107,7 +107,7 @@ export class ExecutorProcess {
     return this.#log;
   }
 
-  kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT" | "SIGSTOP" | "SIGCONT" | "SIGUSR1" | "SIGUSR2"): void {
+  kill(signal: "SIGKILL" | "SIGHUP" | "SIGTERM" | "SIGINT" | "SIGSTOP" | "SIGCONT" | "SIGUSR1" | "SIGUSR2"): void {
     process.kill(this.pid, signal);
   }
 
