@@ -4,7 +4,7 @@
  */
 import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { elementsOf, isObject, read, readText, shown, textOf } from "../concurrency/unknown-values.ts";
+import { elementsOf, isInstance, isObject, read, readText, shown, textOf } from "../concurrency/unknown-values.ts";
 import type { HandlerProblem } from "./handler-load-error.ts";
 import { FileNameError } from "./import-file.ts";
 import { PROVIDED } from "./provide/names.ts";
@@ -21,7 +21,7 @@ interface Told {
 
 /** Puts the error of importing `file` into words. */
 export async function importProblem(file: string, error: unknown): Promise<HandlerProblem> {
-  if (error instanceof FileNameError) return { file, what: error.message, advice: error.advice };
+  if (isInstance(error, FileNameError)) return { file, what: error.message, advice: error.advice };
   const told = tell(error);
   const missing = missingModule(told.message);
   if (missing !== null) {

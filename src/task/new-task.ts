@@ -20,7 +20,7 @@ export class InvalidTaskError extends Error {
 
 /** The same error, where it is a refusal, with the place of the task among others: `items[3]: payload.a is ...`. */
 export function refusedAt(place: string, error: unknown): unknown {
-  return error instanceof InvalidTaskError ? new InvalidTaskError(`${place}: ${error.message}`) : error;
+  return isInstance(error, InvalidTaskError) ? new InvalidTaskError(`${place}: ${error.message}`) : error;
 }
 
 /** A request as brokers take it, but for the delay: that is counted when it is sent. */

@@ -59,7 +59,8 @@ const SCHEMA = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
 const BACK_TO_FORMAT_3 = `ALTER TABLE tasks DROP COLUMN result_omitted; ALTER TABLE tasks DROP COLUMN errors;
   PRAGMA user_version = 3;`;
 /** What a file had before lists, pauses, schedules, logs and unique keys. */
-const BACK_TO_FORMAT_1 = `${BACK_TO_FORMAT_3} DROP INDEX tasks_listed; DROP INDEX tasks_parked; DROP TABLE paused; DROP TABLE schedules;
+const BACK_TO_FORMAT_1 = `${BACK_TO_FORMAT_3} DROP INDEX tasks_listed; DROP INDEX tasks_parked;
+  DROP TABLE paused; DROP TABLE schedules;
   DROP TABLE logs; DROP TABLE uniques; PRAGMA user_version = 1`;
 
 sentence("a file of the format before is upgraded where it stands, with the tasks in it", async (stage) => {
@@ -86,7 +87,8 @@ sentence("a file of the format before is upgraded where it stands, with the task
 });
 
 /** What a file had while a schedule was a row of columns. */
-const BACK_TO_FORMAT_2 = `${BACK_TO_FORMAT_3} DROP TABLE schedules; CREATE TABLE schedules(name TEXT PRIMARY KEY, cron TEXT NOT NULL,
+const BACK_TO_FORMAT_2 = `${BACK_TO_FORMAT_3} DROP TABLE schedules;
+  CREATE TABLE schedules(name TEXT PRIMARY KEY, cron TEXT NOT NULL,
   timezone TEXT, type TEXT NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL, payload TEXT NOT NULL,
   retention_ms INTEGER NOT NULL, next_at INTEGER, last_at INTEGER) STRICT; PRAGMA user_version = 2;
   INSERT INTO schedules VALUES('old', '@hourly', 'Asia/Tokyo', 'report', 'te', 1, '{"a":"b"}', 5000, 123, 100),

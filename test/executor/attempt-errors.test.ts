@@ -13,12 +13,19 @@ import { Place, recordOnce, SLOW } from "./place.ts";
 
 const TASKS = {
   "tasks/fails.ts": `import { existsSync, writeFileSync } from "node:fs";
-    import { defineTask } from "taskexe";
+    import { defineTask, RetryLaterError } from "taskexe";
     const backoff = { kind: "fixed", delay_ms: 1 } as const;
     export const fails = defineTask({ type: "fails", attempts: 3, backoff,
       run({ attempt }) { throw new RangeError("wrong in attempt " + attempt); } });
     export const heals = defineTask({ type: "heals", attempts: 3, backoff,
       run({ attempt }) { if (attempt < 3) throw new Error("wrong in attempt " + attempt); return "well"; } });
+    export const later = defineTask({ type: "later", attempts: 1,
+      run() {
+        const file = new URL("later-asked", import.meta.url);
+        if (existsSync(file)) throw new Error("no more");
+        writeFileSync(file, "");
+        throw new RetryLaterError(1, "not yet");
+      } });
     export const dies = defineTask({ type: "dies", attempts: 2, backoff,
       run({ attempt }) {
         const file = new URL("has-died", import.meta.url);
@@ -93,6 +100,16 @@ for (const kind of ["redis", "sqlite"] as const) {
       assert.deepEqual(told(errors), [
         [1, "one", "Error: wrong in attempt 1"],
         [2, "one", "Error: wrong in attempt 2"],
+      ]);
+    });
+
+    test("an attempt that costs none is told as the attempt that it was", SLOW, async () => {
+      await broker.enqueue([requestOf("later", "later", null)]);
+      const { errors, attempt } = await recordOnce("dead", executor, broker, "later");
+      assert.equal(attempt, 1);
+      assert.deepEqual(told(errors), [
+        [1, "one", "RetryLaterError: not yet"],
+        [1, "one", "Error: no more"],
       ]);
     });
 
