@@ -5,7 +5,8 @@
  */
 import { abortable } from "../concurrency/index.ts";
 import { redact } from "../config/redact.ts";
-import { printable, printableJson } from "../task/printable.ts";
+import { printable } from "../task/printable.ts";
+import { printableJson } from "../task/printable-json.ts";
 import { CommandFailure } from "./exit.ts";
 import type { Level } from "./journal.ts";
 import { standardError, standardOutput } from "./outlets.ts";

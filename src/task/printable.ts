@@ -1,8 +1,7 @@
 /**
  * Makes text harmless for a terminal: whatever could steer it, reorder what stands beside it, or be there unseen is
- * written out as `\u001b`. In JSON the same is an escape of JSON, so that its value stays exact.
+ * written out as `\u001b`. Imports nothing, so that the version is answered at once.
  */
-import { writeJson } from "./json-text.ts";
 
 // A joiner between two characters beyond ASCII belongs to the spelling of many scripts and of emoji; others are hidden.
 // Then: control characters (C0, DEL, C1), what formats (direction, zero width, tags), line and paragraph separators,
@@ -18,11 +17,6 @@ export function printable(text: string, keep?: "lines"): string {
   return text.replace(UNSAFE, (character) =>
     keep === "lines" && (character === "\n" || character === "\t") ? character : escaped(character),
   );
-}
-
-/** A JSON document of exactly this value, in one line or with an indent. A JsonText in it stands there as it is. */
-export function printableJson(value: unknown, indent?: number): string {
-  return printable(writeJson(value, indent), "lines");
 }
 
 function escaped(character: string): string {

@@ -4,7 +4,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Redis } from "ioredis";
-import { printable, printableJson } from "../../src/task/printable.ts";
+import { printable } from "../../src/task/printable.ts";
+import { printableJson } from "../../src/task/printable-json.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { Bench, type Finished, until } from "./program.ts";
 

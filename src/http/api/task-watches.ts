@@ -16,7 +16,7 @@ import {
   type Permit,
   WouldBlockError,
 } from "../../concurrency/index.ts";
-import { printableJson } from "../../task/printable.ts";
+import { printableJson } from "../../task/printable-json.ts";
 import { ApiError } from "./api-error.ts";
 
 const MOST_WATCHES = 100;
