@@ -175,6 +175,17 @@ export interface CleanReport {
   readonly removed: readonly string[];
   /** Records and dead tasks removed since their time was over or there were too many. */
   readonly purged: number;
+  /** Null: it cannot be told. Absent: such a thing cannot be. */
+  readonly vanished?: Vanished | null;
+}
+
+/** Tasks that say that they wait, and that nothing holds: a retry, or an enqueue of the same id, queues one again. */
+export interface Vanished {
+  readonly count: number;
+  /** The first ten at the most. */
+  readonly ids: readonly string[];
+  /** Unix ms on the broker's clock. */
+  readonly countedAt: number;
 }
 
 /**

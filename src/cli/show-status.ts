@@ -20,6 +20,7 @@ export function showExecutor(answer: ExecutorAnswer): void {
       "tasks",
       `${answer.done} done, ${answer.dead} dead, ${answer.cancelled} cancelled; attempts: ${answer.failed} failed (${answer.retried} retried), ${answer.lost} lost, ${answer.abandoned} abandoned`,
     ],
+    ...lost(answer.vanished),
     ["memory", memory ? `${megabytes(memory.rss_bytes)} MB, at most ${megabytes(memory.max_rss_bytes)} MB` : "unknown"],
   ]);
   showQueues(answer.queues, answer.counted_at);
@@ -59,6 +60,12 @@ export function showFleet(
       return [member.name, slots, done, dead, cancelled, at];
     }),
   );
+}
+
+function lost({ count, ids }: ExecutorAnswer["vanished"]): [string, string][] {
+  if (count === 0) return [];
+  const named = `${ids.join(", ")}${ids.length < count ? ", ..." : ""}`;
+  return [["vanished", `${count} say that they wait and are in no queue; taskexe retry ID queues one: ${named}`]];
 }
 
 type QueueRow = Pick<QueueCounts, "name" | "queued" | "running" | "scheduled" | "dead">;

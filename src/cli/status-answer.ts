@@ -41,6 +41,7 @@ export const ExecutorAnswerSchema = v.object({
     warnings: v.optional(v.array(v.string()), []),
   }),
   counted_at: v.optional(v.nullable(v.string()), null),
+  vanished: v.optional(v.object({ count: Count, ids: v.optional(v.array(v.string()), []) }), { count: 0 }),
   queues: v.optional(
     v.array(v.object({ name: v.string(), queued: Count, running: Count, scheduled: Count, dead: Count })),
     [],

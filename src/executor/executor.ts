@@ -237,7 +237,7 @@ export class Executor implements StatusSource {
     start("lease answers", (signal) => this.#leases.answer(signal));
     start("cancel watch", (signal) => this.#cancels.watch(signal));
     startIn("promote", (task) => this.#promoter.run(task.scope));
-    start("clean-up", (signal) => cleanUp(broker, signal));
+    start("clean-up", (signal) => cleanUp(broker, (vanished) => this.#view.note(vanished), signal));
     const firing = new ScheduleFiring(broker, (type) => this.#handlers.get(type));
     start("schedules", (signal) => firing.run(signal));
     const collection = {

@@ -3,7 +3,7 @@
  * shown as last read, with the time of that, so that an answer never waits for a broker that is away.
  */
 
-import type { Broker, FleetMember } from "../broker/broker.ts";
+import type { Broker, FleetMember, Vanished } from "../broker/broker.ts";
 import { brokerView } from "../broker/views/broker-view.ts";
 import { type QueueJson, queueViews } from "../broker/views/queue-view.ts";
 import { sleep } from "../concurrency/index.ts";
@@ -34,6 +34,7 @@ export class StatusView {
   readonly #bootMonotonic = performance.now();
   #queues: readonly QueueJson[] = [];
   #fleet: readonly FleetMember[] = [];
+  #vanished: Vanished | null = null;
   /** Unix ms on the broker's clock; null: the broker's figures were never read. */
   #countedAt: number | null = null;
 
@@ -52,6 +53,11 @@ export class StatusView {
       });
       await sleep(REFRESH_MS, signal);
     }
+  }
+
+  /** What the last clean-up has seen of tasks that nothing holds. */
+  note(vanished: Vanished): void {
+    this.#vanished = vanished;
   }
 
   status(state: ExecutorState): ExecutorStatus {
@@ -80,6 +86,7 @@ export class StatusView {
       lag: this.#queues.reduce((sum, queue) => sum + queue.queued, 0),
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
       broker: brokerView(broker),
+      vanished: vanishedView(this.#vanished),
       queues: this.#queues,
       fleet: this.#fleet,
     };
@@ -121,6 +128,12 @@ export class StatusView {
     }
     return Object.fromEntries(current);
   }
+}
+
+function vanishedView(vanished: Vanished | null): ExecutorStatus["vanished"] {
+  if (vanished === null) return { count: 0, ids: [], counted_at: null };
+  const { count, ids, countedAt } = vanished;
+  return { count, ids, counted_at: isoWithOffset(countedAt) };
 }
 
 function currentTask(task: RunningTask): CurrentTask {

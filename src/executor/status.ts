@@ -57,6 +57,8 @@ export interface ExecutorStatus {
     /** What is not right though tasks run. */
     readonly warnings: readonly string[];
   };
+  /** Tasks that say that they wait and that nothing holds; the first ids. Counted by the clean-ups; null: not yet. */
+  readonly vanished: { readonly count: number; readonly ids: readonly string[]; readonly counted_at: string | null };
   readonly queues: readonly QueueJson[];
   /** The last heartbeats of all executors, this one's among them; `at` is when each was sent. */
   readonly fleet: readonly FleetMember[];

@@ -4,7 +4,7 @@
  * it is atomic in the broker: a cleaner that dies with the lock in hand must not hold the tasks up.
  */
 import { getLogger } from "@logtape/logtape";
-import type { Broker, CleanReport, Delivery } from "../broker/broker.ts";
+import type { Broker, CleanReport, Delivery, Vanished } from "../broker/broker.ts";
 import { sleep } from "../concurrency/index.ts";
 import { ifAvailable, repeat } from "./patience.ts";
 
@@ -13,6 +13,9 @@ const logger = getLogger(["taskexe", "sweeper"]);
 /** Between two looks for expired leases, in ms, with up to as much again at random, so that a fleet spreads out. */
 const RECLAIM_MS = 800;
 const RECLAIM_JITTER_MS = 400;
+const AND_ARE_IN_NO_QUEUE =
+  'are in no queue, since something was deleted in Redis; "taskexe retry ID" queues one: {ids}';
+
 /** Between two clean-ups, in ms. */
 const CLEAN_MS = 10_000;
 const SHORTEST_PAUSE_MS = 5;
@@ -44,12 +47,23 @@ async function reclaim(broker: Broker, room: number): Promise<readonly Delivery[
   return deliveries;
 }
 
-/** Cleans up under the lock, if it can be had. */
-export function cleanUp(broker: Broker, signal: AbortSignal): Promise<never> {
+/**
+ * Cleans up under the lock, if it can be had.
+ *
+ * @param seen - is told how many tasks say that they wait and are held by nothing.
+ */
+export function cleanUp(broker: Broker, seen: (vanished: Vanished) => void, signal: AbortSignal): Promise<never> {
+  let told = 0;
   return repeat(
     async () => {
       if (!(await broker.lock())) return;
-      const { removed, purged } = await cleanAndUnlock(broker);
+      const { removed, purged, vanished } = await cleanAndUnlock(broker);
+      if (vanished) {
+        seen(vanished);
+        if (vanished.count > told)
+          logger.warn(`{count} task(s) say that they wait and ${AND_ARE_IN_NO_QUEUE}`, { ...vanished });
+        told = vanished.count;
+      }
       if (removed.length > 0) logger.warn("Expelled {removed}: no heartbeat in time", { removed });
       if (purged > 0) logger.debug("Purged {purged} record(s)", { purged });
     },

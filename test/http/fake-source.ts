@@ -40,6 +40,7 @@ export const STATUS: ExecutorStatus = {
     last_error: null,
     warnings: [],
   },
+  vanished: { count: 0, ids: [], counted_at: null },
   queues: [{ name: "common", queued: 2, running: 1, scheduled: 0, dead: 0, done: 7, cancelled: 0, paused: false }],
   fleet: [],
 };

@@ -16,6 +16,7 @@ import {
   scheduledKey,
   streamKey,
   uniqueKey,
+  VANISHED_KEY,
   waitingCancelledKey,
 } from "../../src/broker/redis/keys.ts";
 import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
@@ -113,7 +114,7 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
     const keys = await redis.keys("*");
     const known = new Set([...STREAMS, ...FLEET_KEYS, ...holders, ...records]);
     const indexes = /^taskexe:(scheduled|done|dead|cancelled|waiting-cancelled|parked):/;
-    const sets = [PAUSED_KEY, PARKED_TYPES_KEY, CANCELLED_KEY];
+    const sets = [PAUSED_KEY, PARKED_TYPES_KEY, CANCELLED_KEY, VANISHED_KEY];
     const strange = keys.filter((key) => !known.has(key) && !sets.includes(key) && !indexes.test(key));
     assert.deepEqual(
       strange.filter((key) => !key.endsWith("-cancel")),

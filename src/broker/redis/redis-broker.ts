@@ -45,6 +45,7 @@ import { RedisServerFacts } from "./server-facts.ts";
 import { streamsOf } from "./streams.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
 import { TaskStarts } from "./task-starts.ts";
+import { RedisVanished } from "./vanished.ts";
 import { RedisWire } from "./wire.ts";
 
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
@@ -70,6 +71,7 @@ export class RedisBroker implements Broker {
   readonly #pauses: RedisPauses;
   readonly #listing: RedisListing;
   readonly #byHand: RedisByHand;
+  readonly #vanished: RedisVanished;
   readonly #schedules: RedisSchedules;
   readonly #name: string;
   readonly #clock: RedisClock;
@@ -112,6 +114,7 @@ export class RedisBroker implements Broker {
     this.#records = new RedisRecords(this.#connections, now, starts);
     this.#cancels = new RedisCancels(this.#connections, now, doubt);
     this.#listing = new RedisListing(this.#connections, this.#records, starts, options.queues, priorities);
+    this.#vanished = new RedisVanished(this.#connections, now);
     this.#byHand = new RedisByHand(this.#connections, options.queues);
     this.#schedules = new RedisSchedules(this.#connections, priorities);
   }
@@ -325,7 +328,8 @@ export class RedisBroker implements Broker {
       const removed = await this.#fleet.expel();
       const { queues, deadLimit = DEFAULT_DEAD_LIMIT, deadRetentionMs = DEFAULT_DEAD_RETENTION_MS } = this.#options;
       await this.#cancels.forgetOld(queues);
-      return { removed, purged: await this.#records.purge(queues, deadLimit, deadRetentionMs) };
+      const purged = await this.#records.purge(queues, deadLimit, deadRetentionMs);
+      return { removed, purged, vanished: await this.#vanished.look() };
     });
   }
 
