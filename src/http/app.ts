@@ -11,9 +11,10 @@ import { printableJson } from "../task/printable-json.ts";
 import { API_ROOT, createApi } from "./api/api.ts";
 import type { PeerBindings } from "./api/guard.ts";
 import type { ApiParts } from "./api/parts.ts";
-import { hostCheck } from "./host-check.ts";
-import { allowedMethods, headWithLength } from "./methods.ts";
+import { hostCheck, type Listener } from "./host-check.ts";
+import { allowedMethods, withLength } from "./methods.ts";
 import { securityHeaders } from "./security-headers.ts";
+import { soundPath, soundRequest } from "./sound-request.ts";
 import { treeView } from "./tree-view.ts";
 
 const PATHS = {
@@ -30,21 +31,22 @@ const WITH_API = {
 };
 
 export interface AppOptions {
-  /** The hostname that is listened on; decides which Host headers are answered. Default 127.0.0.1. */
-  readonly hostname?: string;
+  /** What is listened on; decides which Host headers are answered, and who may change anything. Default 127.0.0.1. */
+  readonly listener?: Listener;
   /** What the API stands on; without it there is none. */
   readonly api?: ApiParts;
 }
 
 /** The application; give its `fetch` to a server, or ask it with `request` in a test. */
 export function createApp(source: StatusSource, options: AppOptions = {}): Hono<{ Bindings: PeerBindings }> {
-  const app = new Hono<{ Bindings: PeerBindings }>();
-  const hostname = options.hostname ?? "127.0.0.1";
+  const app = new Hono<{ Bindings: PeerBindings }>({ getPath: soundPath });
+  const listener = options.listener ?? { hostname: "127.0.0.1", address: "127.0.0.1" };
   const paths = options.api ? WITH_API : PATHS;
 
   app.use(securityHeaders);
-  app.use(headWithLength);
-  app.use(hostCheck(hostname));
+  app.use(withLength);
+  app.use(soundRequest);
+  app.use(hostCheck(listener));
   app.use(allowedMethods(app, refuseMethod));
 
   app.get("/", (context) => text(context, index(paths)));
@@ -56,7 +58,7 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
     return context.json(readiness, readiness.ready ? 200 : 503);
   });
 
-  if (options.api) app.route(API_ROOT, createApi(options.api, hostname));
+  if (options.api) app.route(API_ROOT, createApi(options.api, listener));
 
   app.notFound((context) => {
     const message = `there is no ${context.req.path.slice(0, 200)}`;

@@ -43,14 +43,16 @@ function routerOf(routes: Hono["routes"]): TrieRouter<readonly string[]> {
   return router;
 }
 
-/** The answer to HEAD: that of GET without its body, whose length is told where it is known. */
-export const headWithLength: MiddlewareHandler = async (context, next) => {
+/**
+ * Gives each answer its length, so that none but a stream of events comes in chunks, and HEAD the same headers without
+ * the body.
+ */
+export const withLength: MiddlewareHandler = async (context, next) => {
   await next();
-  if (context.req.method !== "HEAD" || context.res.body === null) return;
-  const { byteLength } = await context.res.arrayBuffer();
-  const headers = new Headers(context.res.headers);
-  headers.set("Content-Length", String(byteLength));
-  // Bun leaves it out of answers to HEAD.
-  headers.set("Date", new Date().toUTCString());
-  context.res = new Response(null, { status: context.res.status, headers });
+  const { body, status, headers } = context.res;
+  if (body === null || headers.get("content-type")?.startsWith("text/event-stream")) return;
+  const bytes = await context.res.arrayBuffer();
+  const sized = new Headers(headers);
+  sized.set("Content-Length", String(bytes.byteLength));
+  context.res = new Response(context.req.method === "HEAD" ? null : bytes, { status, headers: sized });
 };

@@ -29,13 +29,16 @@ export async function serveHttp(
   started: (address: HttpAddress) => void,
   { hostname, port, source, api }: ServeHttpOptions,
 ): Promise<void> {
-  const app = createApp(source, { hostname, ...(api && { api: { ...api, signal: task.signal } }) });
+  let app: ReturnType<typeof createApp> | null = null;
   const server = await runtime.serve({
     hostname,
     port,
-    fetch: (request, { address }) => app.fetch(request, { peer: address }),
+    // Who comes before the address that was bound is known could not be judged by it.
+    fetch: (request, { address: peer, isOld }) =>
+      app?.fetch(request, { peer, isOld }) ?? new Response("starting\n", { status: 503 }),
   });
   try {
+    app = createApp(source, { listener: server, ...(api && { api: { ...api, signal: task.signal } }) });
     started({ hostname: server.hostname, port: server.port });
     await sleepForever(task.signal);
   } finally {

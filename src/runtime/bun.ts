@@ -7,17 +7,9 @@ import { inheritedOptions } from "./entry.ts";
 import { writeHeapSnapshot } from "./heap-snapshot.ts";
 import { hostId } from "./host-id.ts";
 import { jsc } from "./jsc.ts";
-import {
-  type Address,
-  authorityOf,
-  checkedAddress,
-  failedAnswer,
-  listenError,
-  peerAddress,
-  SILENCE_LIMIT_S,
-} from "./listen.ts";
 import { observeObjectCounts } from "./object-counts.ts";
-import type { HttpServer, MemoryFigures, Runtime, ServeOptions } from "./runtime.ts";
+import type { MemoryFigures, Runtime } from "./runtime.ts";
+import { serve } from "./serve.ts";
 import { onFatal, onSignal } from "./signals.ts";
 import { sleep } from "./sleep.ts";
 import { spawn } from "./spawn.ts";
@@ -66,53 +58,4 @@ function memory(): MemoryFigures {
 function collectGarbage(): boolean {
   Bun.gc(true);
   return true;
-}
-
-async function serve(options: ServeOptions): Promise<HttpServer> {
-  const address = checkedAddress(options);
-  const server = await listen(address, options.fetch);
-  let closed: Promise<void> | undefined;
-  return {
-    hostname: address.hostname,
-    port: server.port ?? address.port,
-    close() {
-      closed ??= server.stop(true);
-      return closed;
-    },
-  };
-}
-
-async function listen(address: Address, fetch: ServeOptions["fetch"]) {
-  try {
-    return Bun.serve({
-      hostname: address.hostname,
-      port: address.port,
-      // Otherwise a failing handler shows the source in a page of 51 KB.
-      development: false,
-      // Left out, a second server of this process takes the same port without an error, and is never asked.
-      reusePort: false,
-      // Timers tick every 4 s and writes restart them; below 8 s they cut off streams that do send.
-      idleTimeout: SILENCE_LIMIT_S,
-      fetch: (request, server) => {
-        const client = { address: peerAddress(server.requestIP(request)?.address) };
-        // Without a Host, or with one that is none, Bun gives the path alone.
-        if (!request.url.startsWith("/")) return fetch(request, client);
-        const authority = authorityOf({ hostname: address.hostname, port: server.port ?? address.port });
-        return fetch(new Request(`http://${authority}${request.url}`, request), client);
-      },
-      error: failedAnswer,
-    });
-  } catch (error) {
-    throw listenError(address, (await lookupError(address)) ?? error);
-  }
-}
-
-/** Bun reports a name that does not resolve as a port in use; this finds out. */
-async function lookupError({ hostname }: Address): Promise<unknown> {
-  try {
-    await process.getBuiltinModule("node:dns/promises").lookup(hostname);
-    return undefined;
-  } catch (error) {
-    return error;
-  }
 }

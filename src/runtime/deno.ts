@@ -30,7 +30,7 @@ interface DenoGlobal {
       request: Request,
       info: { readonly remoteAddr: { readonly hostname?: string } },
     ) => Response | Promise<Response>,
-  ): { readonly addr: { readonly port: number }; readonly finished: Promise<void> };
+  ): { readonly addr: { readonly hostname: string; readonly port: number }; readonly finished: Promise<void> };
 }
 
 declare const Deno: DenoGlobal;
@@ -63,6 +63,7 @@ async function serve(options: ServeOptions): Promise<HttpServer> {
   const server = listen(address, options.fetch, stop.signal);
   return {
     hostname: address.hostname,
+    address: server.addr.hostname,
     port: server.addr.port,
     close() {
       stop.abort();
@@ -74,7 +75,7 @@ async function serve(options: ServeOptions): Promise<HttpServer> {
 function listen(address: Address, fetch: ServeOptions["fetch"], signal: AbortSignal) {
   try {
     return Deno.serve({ ...address, signal, onListen: () => {}, onError: failedAnswer }, (request, { remoteAddr }) =>
-      fetch(request, { address: peerAddress(remoteAddr.hostname) }),
+      fetch(request, { address: peerAddress(remoteAddr.hostname), isOld: false }),
     );
   } catch (error) {
     throw listenError(address, error);

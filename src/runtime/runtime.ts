@@ -43,15 +43,25 @@ export interface ServeOptions {
   /** 0 takes a free port, which `HttpServer.port` tells. */
   readonly port: number;
   /**
-   * Answers a request; `address` is the client's IP address, empty when it has gone already. A failure is answered
-   * with a plain 500. On Bun and Node a connection silent for 4 minutes is closed, so an answer begins, and a streamed
+   * Answers a request. A failure is answered with a plain 500. On Bun and Node a connection silent for 4 minutes is closed, so an answer begins, and a streamed
    * one sends something, well within that time. On Deno the request's signal also aborts after a normal answer.
    */
-  readonly fetch: (request: Request, peer: { readonly address: string }) => Response | Promise<Response>;
+  readonly fetch: (request: Request, peer: HttpPeer) => Response | Promise<Response>;
+}
+
+/** What is known of a client and how it asked. */
+export interface HttpPeer {
+  /** Its IP address; empty when it has gone already. */
+  readonly address: string;
+  /** It speaks HTTP/1.0 or older; always false on Deno, which does not tell. */
+  readonly isOld: boolean;
 }
 
 export interface HttpServer {
+  /** As it was asked for. */
   readonly hostname: string;
+  /** The IP address that is bound, whatever way it was spelt. */
+  readonly address: string;
   readonly port: number;
   /** Stops listening and ends open connections; resolves once the port is free. */
   close(): Promise<void>;

@@ -51,6 +51,17 @@ test("without a token nothing is changed through a proxy on this machine", async
     "Forwarded",
     "Via",
     "X-Real-IP",
+    "X-Original-Host",
+    "X-Envoy-External-Address",
+    "CF-Connecting-IP",
+    "CF-Ray",
+    "True-Client-IP",
+    "Fastly-Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Client-IP",
+    "X-ProxyUser-Ip",
+    "X-Amzn-Trace-Id",
+    "CDN-Loop",
   ]) {
     refused(
       await ask("POST", "tasks", { ...TASK, headers: { [name]: "10.0.0.7" } }),
@@ -90,6 +101,20 @@ test("a form of another site is refused: its types are no JSON", async () => {
   );
 });
 
+test("without a token nothing is changed over HTTP/1.0, which is what a proxy speaks that adds no header", async () => {
+  const old = { isOld: true };
+  refused(await stage.app()("POST", "tasks", { ...TASK, ...old }), 403, "token_needed", /HTTP\/1\.0, as a proxy sends/);
+  assert.equal((await stage.app()("GET", "tasks", old)).status, 200);
+  const headers = bearer(TOKEN);
+  assert.equal((await stage.app({ token: TOKEN })("POST", "tasks", { ...TASK, ...old, headers })).status, 201);
+});
+
+test("who listens on a name of another address than loopback listens on a network", async () => {
+  const ask = stage.app({ hostname: "localhost", address: "10.1.2.3" });
+  refused(await ask("POST", "tasks", TASK), 403, "token_needed", /listens on localhost/);
+  assert.equal((await stage.app({ hostname: "127.1", address: "127.0.0.1" })("POST", "tasks", TASK)).status, 201);
+});
+
 test("a page of another site is refused, whatever it sends and whether there is a token or not", async () => {
   for (const [ask, headers] of [
     [stage.app(), {}],
@@ -108,6 +133,11 @@ test("a page of another site is refused, whatever it sends and whether there is 
         "cross_site",
         /another site/,
       );
+      for (const path of ["tasks", "tasks/x", "queues", "openapi.json", "nothing"]) {
+        const read = await ask("GET", path, { headers: { ...headers, ...foreign } });
+        refused(read, 403, "cross_site", /neither read nor change/);
+        assert.equal((await ask("HEAD", path, { headers: { ...headers, ...foreign } })).status, 403);
+      }
       refused(
         await ask("DELETE", "schedules/x", { headers: { ...headers, ...foreign } }),
         403,

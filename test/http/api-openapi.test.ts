@@ -18,7 +18,7 @@ test("every route that is served is described, and every description is served",
   const described = Object.entries(body.paths).flatMap(([path, methods]) =>
     Object.keys(methods as object).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  const served = createApi(parts(), "127.0.0.1")
+  const served = createApi(parts(), { hostname: "127.0.0.1", address: "127.0.0.1" })
     .routes.filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => `${method} /api/v1${path.replaceAll(/:(\w+)/g, "{$1}")}`);
   assert.deepEqual([...new Set(served)].sort(), described.sort());

@@ -22,6 +22,8 @@ export interface Ask {
   readonly body?: unknown;
   /** The client's address; null: not known. */
   readonly peer?: string | null;
+  /** It speaks HTTP/1.0. */
+  readonly isOld?: boolean;
 }
 
 export interface Reply {
@@ -58,21 +60,23 @@ export class ApiStage {
   app(
     options: Pick<ApiParts, "definitionOf"> & {
       readonly token?: string;
+      /** What is listened on: an address, or a name with the address it stands for. */
       readonly hostname?: string;
+      readonly address?: string;
       readonly broker?: Broker;
     } = {},
   ) {
-    const { token = null, hostname = "127.0.0.1", broker = this.broker, definitionOf } = options;
+    const { token = null, hostname = "127.0.0.1", address = hostname, broker = this.broker, definitionOf } = options;
     const known = definitionOf === undefined ? {} : { definitionOf };
     const api: ApiParts = { broker, token, retentionMs: DAY_MS, signal: this.root.signal, ...known };
-    const app = createApp(fakeSource(), { hostname, api });
+    const app = createApp(fakeSource(), { listener: { hostname, address }, api });
     return async (method: string, path: string, ask: Ask = {}): Promise<Reply> => {
-      const { body, peer = "127.0.0.1", headers } = ask;
+      const { body, peer = "127.0.0.1", isOld = false, headers } = ask;
       const sent = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) };
       const all = { ...(method === "POST" || method === "PUT" ? JSON_TYPE : {}), ...headers };
       const host = hostname === "127.0.0.1" ? "127.0.0.1:8080" : hostname;
       const url = `http://${host}${path.startsWith("/") ? path : `/api/v1/${path}`}`;
-      const response = await app.request(url, { method, headers: all, ...sent }, peer === null ? {} : { peer });
+      const response = await app.request(url, { method, headers: all, ...sent }, peer === null ? {} : { peer, isOld });
       const text = await response.text();
       const isJson = response.headers.get("content-type")?.startsWith("application/json");
       return {

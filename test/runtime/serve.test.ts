@@ -175,6 +175,15 @@ test("an address that is not this machine's, or no address at all, is refused wi
   await refused("127.0.0.1", 70_000, /Cannot listen on 127\.0\.0\.1:70000: a port is a whole number from 0/);
 });
 
+test("the address that was bound is told, however it was spelt", async () => {
+  const spelt = { "127.1": "127.0.0.1", "2130706433": "127.0.0.1", "0": "0.0.0.0", "::1": "::1" };
+  for (const [hostname, address] of Object.entries(spelt)) {
+    const server = await runtime.serve({ hostname, port: 0, fetch: () => new Response() });
+    assert.deepEqual([server.hostname, server.address], [hostname, address]);
+    await server.close();
+  }
+});
+
 async function serving(handler: ServeOptions["fetch"], use: (server: HttpServer) => Promise<void>): Promise<void> {
   const server = await runtime.serve({ hostname: "127.0.0.1", port: 0, fetch: handler });
   try {

@@ -4,10 +4,11 @@
  */
 import { Hono } from "hono";
 import { VERSION } from "../../version.ts";
+import type { Listener } from "../host-check.ts";
 import { answerError } from "./api-error.ts";
 import { bulkRoutes } from "./bulk-routes.ts";
 import { enqueueRoutes } from "./enqueue-routes.ts";
-import { changeGuard, type PeerBindings, tokenGuard } from "./guard.ts";
+import { apiGuard, changeGuard, type PeerBindings } from "./guard.ts";
 import { openApiOf } from "./openapi.ts";
 import type { ApiParts } from "./parts.ts";
 import { queueRoutes } from "./queue-routes.ts";
@@ -21,13 +22,13 @@ export const API_ROOT = "/api/v1";
 /**
  * The API as an application of its own, to be mounted at `API_ROOT`.
  *
- * @param hostname - what is listened on.
+ * @param listener - what is listened on.
  */
-export function createApi(parts: ApiParts, hostname: string): Hono<{ Bindings: PeerBindings }> {
+export function createApi(parts: ApiParts, listener: Listener): Hono<{ Bindings: PeerBindings }> {
   const api = new Hono<{ Bindings: PeerBindings }>();
   api.onError(answerError);
-  api.use("*", tokenGuard(parts));
-  const mayChange = changeGuard({ token: parts.token, hostname });
+  api.use("*", apiGuard(parts));
+  const mayChange = changeGuard({ token: parts.token, listener });
   for (const { method, path, run } of apiRoutes(parts)) api.on(method, path, mayChange, run);
   return api;
 }

@@ -2,46 +2,44 @@
  * Who may call the API.
  * - With a token every call needs it.
  * - Without one, calls that change something are served to this machine alone: the listener, the peer, and no proxy.
- * - No page of another site can make a browser change anything: its origin is refused, and so are bodies of forms.
- * The Host header was checked before (host-check.ts).
+ * - No page of another site can make a browser read or change anything: its origin is refused, and bodies of forms are.
+ * The Host header was checked before (sound-request.ts, host-check.ts).
  */
 import type { Context, MiddlewareHandler } from "hono";
-import { isLoopback } from "../host-check.ts";
+import type { Listener } from "../host-check.ts";
+import { isLoopback } from "../ip-loopback.ts";
 import { ApiError } from "./api-error.ts";
+import { cameThrough } from "./proxy-headers.ts";
 import { tokenComparison } from "./token.ts";
 
 /** What the server tells of a connection. */
 export interface PeerBindings {
   /** The client's IP address; absent or empty where it is not known, which counts as another machine. */
   readonly peer?: string;
+  /** It speaks HTTP/1.0, as a proxy does that nobody told otherwise (nginx); a program of today does not. */
+  readonly isOld?: boolean;
 }
 
 export interface GuardOptions {
   readonly token: string | null;
-  /** The hostname that is listened on. */
-  readonly hostname: string;
+  readonly listener: Listener;
 }
 
-/** What proxies add to a request; programs of this machine have no reason to. */
-const PROXY_HEADER = /^(forwarded|via|x-real-ip|x-forwarded-.+)$/i;
-
 /** Before every path, also where there is nothing. */
-export function tokenGuard({ token }: Pick<GuardOptions, "token">): MiddlewareHandler<{ Bindings: PeerBindings }> {
+export function apiGuard({ token }: Pick<GuardOptions, "token">): MiddlewareHandler<{ Bindings: PeerBindings }> {
   const allows = token === null ? null : tokenComparison(token);
   return async (context, next) => {
     if (allows !== null) checkToken(context, allows);
-    // A page of another site that asks what it may do.
-    if (context.req.method === "OPTIONS") checkOrigin(context);
+    checkOrigin(context);
     await next();
   };
 }
 
 /** Before every route that changes something. */
-export function changeGuard({ token, hostname }: GuardOptions): MiddlewareHandler<{ Bindings: PeerBindings }> {
+export function changeGuard({ token, listener }: GuardOptions): MiddlewareHandler<{ Bindings: PeerBindings }> {
   return async (context, next) => {
     if (!["GET", "HEAD"].includes(context.req.method)) {
-      if (token === null) checkThisMachine(context, hostname);
-      checkOrigin(context);
+      if (token === null) checkThisMachine(context, listener);
       checkJson(context);
     }
     await next();
@@ -59,21 +57,20 @@ function checkToken(context: Context, allows: (token: string) => boolean): void 
   throw new ApiError(401, "unauthorized", problem, { "WWW-Authenticate": challenge });
 }
 
-function checkThisMachine(context: Context<{ Bindings: PeerBindings }>, hostname: string): void {
+function checkThisMachine(context: Context<{ Bindings: PeerBindings }>, { hostname, address }: Listener): void {
+  const problem = () => {
+    if (!isLoopback(address)) return `without a token nothing can be changed while HTTP listens on ${hostname}`;
+    if (!isLoopback(context.env?.peer ?? "")) return "without a token only this machine may change anything";
+    // A proxy on this machine makes everybody a neighbour.
+    const header = cameThrough(context.req.header());
+    if (header !== null) return `the request came through a proxy (${header}), so it may be from anywhere`;
+    if (context.env?.isOld) return "the request is of HTTP/1.0, as a proxy sends it, so it may be from anywhere";
+    return null;
+  };
+  const found = problem();
+  if (found === null) return;
   const instead = "set TASKEXE_TOKEN or TASKEXE_TOKEN_FILE to allow it from elsewhere";
-  if (!isLoopback(hostname)) {
-    const message = `without a token nothing can be changed while HTTP listens on ${hostname}: ${instead}`;
-    throw new ApiError(403, "token_needed", message);
-  }
-  if (!isLoopback(context.env?.peer ?? "")) {
-    throw new ApiError(403, "token_needed", `without a token only this machine may change anything: ${instead}`);
-  }
-  // A proxy on this machine makes everybody a neighbour.
-  const forwarded = Object.keys(context.req.header()).find((name) => PROXY_HEADER.test(name));
-  if (forwarded !== undefined) {
-    const message = `the request came through a proxy (${forwarded}), so it may be from anywhere: ${instead}`;
-    throw new ApiError(403, "token_needed", message);
-  }
+  throw new ApiError(403, "token_needed", `${found}: ${instead}`);
 }
 
 function checkOrigin(context: Context): void {
@@ -82,11 +79,11 @@ function checkOrigin(context: Context): void {
   const host = context.req.header("host") || new URL(context.req.url).host;
   const foreign = site !== undefined && site !== "same-origin" && site !== "none";
   if (!foreign && (origin === undefined || isOrigin(origin, host))) return;
-  throw new ApiError(403, "cross_site", "a page of another site may not change anything here");
+  throw new ApiError(403, "cross_site", "a page of another site may neither read nor change anything here");
 }
 
 function isOrigin(origin: string, host: string): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+  return URL.canParse(origin) && new URL(origin).host === new URL(`http://${host}`).host;
 }
 
 // A form of another site can post without asking first, but not with this type. PUT and DELETE it cannot send.
