@@ -18,7 +18,10 @@ export function withBrokerFlags(command: Command): Command {
       "redis://HOST:PORT/DB, rediss://..., unix:///PATH.sock or sqlite:FILE (default: embedded)",
     )
     .option("--broker-file <file>", "a file that holds this address, for one with a password")
-    .option("--config <file>", "a TOML file with settings");
+    .option(
+      "--config <file>",
+      "a TOML file with settings, or off (default: /etc/taskexe/taskexe.toml where there is one)",
+    );
 }
 
 /** The flags of an executor. */

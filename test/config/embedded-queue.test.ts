@@ -73,6 +73,14 @@ test("the settings of this machine count for the service and for every user, aft
   assert.equal(brokerOfEnvironment({ HOME: "/h", TASKEXE_ROOT: root }), "redis://fleet");
 });
 
+test("a program without flags has the broker of the environment, by address or by file", () => {
+  writeFileSync(join(root, "address"), "redis://file\n");
+  const environment = { HOME: "/h", TASKEXE_ROOT: root };
+  assert.equal(brokerOfEnvironment({ ...environment, TASKEXE_BROKER: "redis://address" }), "redis://address");
+  assert.equal(brokerOfEnvironment({ ...environment, TASKEXE_BROKER_FILE: join(root, "address") }), "redis://file");
+  assert.equal(brokerOfEnvironment(environment), OWN);
+});
+
 test("who has no home is told what to do, and needs none with a broker and a name", () => {
   for (const home of ["relative", "~"]) {
     assert.throws(
