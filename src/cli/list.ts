@@ -1,4 +1,7 @@
-/** `taskexe list`: tasks by state, type and queue, page after page up to the limit. */
+/**
+ * `taskexe list`: tasks by state, type and queue, printed page after page, so that a list of any length takes no memory.
+ * One that ends at its limit names the cursor at which another call goes on.
+ */
 import type { Broker } from "../broker/broker.ts";
 import { type CancelScope, checkpoint } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record.ts";
@@ -7,43 +10,65 @@ import { withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";
 import { choice, settingsWithQueue, type TaskFlags, taskFlags } from "./filters.ts";
 import { type Options, text } from "./flags.ts";
-import { note, printJson, printTable } from "./output.ts";
+import { longJson, longTable } from "./long-output.ts";
+import { note, printed } from "./output.ts";
 
-const MOST = 10_000;
+const DEFAULT_LIMIT = 100;
+const MOST = 999_999_999;
 const PAGE = 500;
+const HEAD = ["id", "type", "state", "queue", "attempt", "progress", "since", "reason"];
+
+type Query = TaskFlags & { readonly state?: TaskState };
 
 /** Runs the command. Returns the exit code. */
 export async function list(options: Options): Promise<number> {
   const state = choice(options, "state", TASK_STATES, "list");
   const limit = limitOf(options);
   const filter = { ...taskFlags(options, "list"), ...(state === undefined ? {} : { state }) };
+  const from = text(options.cursor) ?? null;
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
-    const { tasks, more } = await gather(broker, filter, limit, scope);
-    if (options.json) printJson({ tasks, more });
-    else {
-      printTable(["id", "type", "state", "queue", "attempt", "progress", "since", "reason"], tasks.map(rowOf));
-      if (more) note(`taskexe: there are more; --limit shows up to ${MOST}`);
+    let next: string | null = null;
+    const output = options.json
+      ? longJson<TaskRecord>("tasks", () => ({ more: next !== null, next_cursor: next }))
+      : longTable(HEAD, rowOf);
+    for await (const page of pages(broker, filter, { limit, from }, scope)) {
+      output.add(page.tasks);
+      next = page.cursor;
+      await printed(scope.signal);
     }
+    output.end();
+    if (next !== null && !options.json)
+      note(`taskexe: there are more; --cursor ${next} goes on behind these, --all shows all`);
     return 0;
   });
 }
 
-async function gather(
+async function* pages(
   broker: Broker,
-  filter: TaskFlags & { readonly state?: TaskState },
-  limit: number,
+  filter: Query,
+  { limit, from }: { readonly limit: number; readonly from: string | null },
   scope: CancelScope,
-): Promise<{ readonly tasks: readonly TaskRecord[]; readonly more: boolean }> {
-  const tasks: TaskRecord[] = [];
-  let cursor: string | null = null;
+): AsyncGenerator<{ readonly tasks: readonly TaskRecord[]; readonly cursor: string | null }> {
+  let cursor = from;
+  let left = limit;
   do {
     await checkpoint(scope.signal);
-    const query = { ...filter, limit: Math.min(PAGE, limit - tasks.length) };
-    const page = await broker.list(cursor === null ? query : { ...query, cursor });
-    tasks.push(...page.tasks);
+    const query = { ...filter, limit: Math.min(PAGE, left) };
+    const page = await listed(broker, cursor === null ? query : { ...query, cursor });
+    yield page;
+    left -= page.tasks.length;
     cursor = page.cursor;
-  } while (cursor !== null && tasks.length < limit);
-  return { tasks, more: cursor !== null };
+  } while (cursor !== null && left > 0);
+}
+
+async function listed(broker: Broker, query: Parameters<Broker["list"]>[0]): ReturnType<Broker["list"]> {
+  try {
+    return await broker.list(query);
+  } catch (error) {
+    // The limit was checked before, so it is the cursor.
+    if (error instanceof RangeError) throw usageError(`flag --cursor: ${error.message}`, "list");
+    throw error;
+  }
 }
 
 function rowOf(task: TaskRecord): (string | number)[] {
@@ -58,8 +83,14 @@ function reasonOf({ reason, error }: TaskRecord): string {
 }
 
 function limitOf(options: Options): number {
-  const given = text(options.limit) ?? "100";
-  const limit = /^\d{1,5}$/.test(given) ? Number(given) : 0;
-  if (limit >= 1 && limit <= MOST) return limit;
-  throw usageError(`flag --limit: expected a whole number from 1 to ${MOST}, got ${JSON.stringify(given)}`, "list");
+  const given = text(options.limit);
+  if (options.all) {
+    if (given === undefined) return Number.POSITIVE_INFINITY;
+    throw usageError("flags --all and --limit: give one of them", "list");
+  }
+  if (given === undefined) return DEFAULT_LIMIT;
+  const limit = /^\d{1,9}$/.test(given) ? Number(given) : 0;
+  if (limit >= 1) return limit;
+  const expected = `expected a whole number from 1 to ${MOST}, or --all`;
+  throw usageError(`flag --limit: ${expected}, got ${JSON.stringify(given)}`, "list");
 }

@@ -52,18 +52,32 @@ export async function printed(signal: AbortSignal): Promise<void> {
   if (standardOutput.failure !== null) throw new CommandFailure("");
 }
 
-/** A table with a head; columns are as wide as their widest cell, numbers stand right. */
-export function printTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
+/**
+ * A table with a head; columns are as wide as their widest cell, numbers stand right.
+ *
+ * @param before - the widths of a table that this one goes on with, without a head.
+ * @returns its widths; a column of numbers has a negative one.
+ */
+export function printTable(
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+  before: readonly number[] | null = null,
+): readonly number[] {
   const cells = rows.map((row) => row.map((cell) => printable(String(cell))));
-  const widths = head.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)));
-  const right = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
-  for (const row of [head, ...cells]) {
+  const widths = head.map((title, column) => {
+    const least = Math.abs(before?.[column] ?? title.length);
+    const width = Math.max(least, ...cells.map((row) => row[column]?.length ?? 0));
+    const isRight = rows.length > 0 && rows.every((row) => typeof row[column] === "number");
+    return (before === null ? isRight : (before[column] ?? 0) < 0) ? -width : width;
+  });
+  for (const row of before === null ? [head, ...cells] : cells) {
     const line = row.map((cell, column) => {
       const width = widths[column] ?? 0;
-      return right[column] ? cell.padStart(width) : cell.padEnd(width);
+      return width < 0 ? cell.padStart(-width) : cell.padEnd(width);
     });
     printLine(line.join("  ").trimEnd());
   }
+  return widths;
 }
 
 /** Names and values below each other. */

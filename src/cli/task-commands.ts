@@ -9,7 +9,9 @@ export function addTaskCommands(program: Command, exit: (code: number) => void):
     .option("--state <state>", "scheduled, queued, running, retrying, done, dead or cancelled")
     .option("--type <type>", "only of this type")
     .option("--queue <name>", "only in this queue")
-    .option("--limit <number>", "how many at the most", "100")
+    .option("--limit <number>", "how many at the most (default: 100)")
+    .option("--all", "all there are")
+    .option("--cursor <cursor>", "go on where a list ended before, with the same filters")
     .option("--json", "print JSON")
     .action(async (options: Options) => exit(await (await import("./list.ts")).list(options)));
 
