@@ -32,7 +32,7 @@ describe("the built-in handlers", () => {
 
   for (const payload of [null, {}, { ms: -1 }, { ms: "5" }, { ms: Number.POSITIVE_INFINITY }]) {
     test(`sleep refuses the payload ${JSON.stringify(payload)}`, async () => {
-      await assert.rejects(runTask(sleepTask, payload), { name: "ValiError" });
+      await assert.rejects(runTask(sleepTask, payload), { name: "PayloadError" });
     });
   }
 

@@ -1,8 +1,8 @@
 /** What tests of handlers run them in: a context over a real scope and nursery that records what it is told. */
 
 import { type CancelScope, openRoot, withNursery } from "../../src/concurrency/index.ts";
+import { readPayload } from "../../src/executor/read-payload.ts";
 import type { PayloadSchema, TaskContext, TaskDefinition } from "../../src/handlers/define-task.ts";
-import { checkBySchema } from "../../src/task/payload-schema.ts";
 
 export interface RunOptions {
   /** Cancel this to cancel the task; default: a root of its own. */
@@ -12,10 +12,10 @@ export interface RunOptions {
   readonly onProgress?: (value: number, message: string | undefined) => void | Promise<void>;
 }
 
-async function accepted(schema: PayloadSchema, payload: unknown): Promise<unknown> {
-  const checked = await checkBySchema(schema, payload);
-  if (!checked.ok) throw new Error(checked.issues.map(({ path, message }) => `${path}: ${message}`).join("; "));
-  return checked.value;
+async function accepted(type: string, schema: PayloadSchema, payload: unknown): Promise<unknown> {
+  const read = await readPayload(schema, { type, payload });
+  if (!read.ok) throw read.error;
+  return read.value;
 }
 
 /** Checks the payload as the executor does, runs the handler in a nursery, gives its result; throws what it throws. */
@@ -24,7 +24,8 @@ export async function runTask<Schema extends PayloadSchema | undefined>(
   payload: unknown,
   options: RunOptions = {},
 ): Promise<unknown> {
-  const checked = definition.payload === undefined ? payload : await accepted(definition.payload, payload);
+  const checked =
+    definition.payload === undefined ? payload : await accepted(definition.type, definition.payload, payload);
   const { scope = openRoot(), id = "t1", onProgress } = options;
   const ignore = () => {};
   let result: unknown;
