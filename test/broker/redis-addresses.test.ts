@@ -190,7 +190,7 @@ describe("the executable", () => {
         const status = await run(url, "status", "--json");
         assert.deepEqual([status.code, status.stderr], [0, ""]);
         const { broker, queues } = JSON.parse(status.stdout);
-        assert.deepEqual([broker, queues[0].queued], [{ kind: "redis", url: shown }, index + 1]);
+        assert.deepEqual([broker.kind, broker.url, queues[0].queued], ["redis", shown, index + 1]);
         assert.match((await run(url, "status")).stdout, new RegExp(`broker +${shown}\n`));
       }
       assert.deepEqual(await usedDbs(server), ["db5"]);

@@ -252,6 +252,10 @@ test("an executor leaves in bounded time while Redis refuses, and its tasks run 
     await until("it runs", SOON_MS, async () => (await leaving.busySlots()) === 1);
     await admin.config("SET", "min-replicas-to-write", "1");
     await saysRefusing(leaving, /NOREPLICAS/);
+    const [headers, body] = [{ "content-type": "application/json" }, JSON.stringify({ type: "echo" })];
+    const answer = await fetch(`http://127.0.0.1:${leaving.port}/api/v1/tasks`, { method: "POST", headers, body });
+    assert.equal(answer.status, 503);
+    assert.match(await answer.text(), /"broker_refusing","message":"Redis refuses: NOREPLICAS/);
     leaving.kill("SIGTERM");
     assert.deepEqual(await leaving.exit, { code: 0, signal: null });
     await admin.config("SET", "min-replicas-to-write", "0");

@@ -10,10 +10,7 @@ export type AnswerKind = "elsewhere" | "later" | "mendable" | "mistake";
 
 const KINDS: readonly (readonly [AnswerKind, RegExp])[] = [
   // A replica, or a master that has lost its cluster or its replicas: the master may be behind the same address by now.
-  [
-    "elsewhere",
-    /^(READONLY|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|MOVED|ASK)\b|^UNBLOCKED\b.*instance state changed|^NOPROTO\b/,
-  ],
+  ["elsewhere", /^(READONLY|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|MOVED|ASK)\b|^UNBLOCKED\b.*instance state changed/],
   // It loads its data, its disk or its memory is full, a script holds it, or it does not let us in.
   ["later", /^(LOADING|MISCONF|OOM|BUSY|UNKILLABLE|TRYAGAIN|NOAUTH|WRONGPASS|DENIED|NOQUORUM)\b/],
   ["later", /^ERR max number of clients/i],

@@ -26,7 +26,7 @@ const MAX_RETRY_MS = 1_000;
 const PROBE_MS = 200;
 const PROBE_WELL_MS = 1_000;
 /** How often the connections to a server that is no master are dropped at most, in ms. */
-const DROP_EVERY_MS = 1_000;
+const DROP_EVERY_MS = 2_000;
 
 /** ioredis' words for a command that came too late for its connection: why that ended was told before. */
 const UNSENT = /^Stream isn't writeable/;
@@ -169,6 +169,9 @@ export class RedisConnections {
     const message = causeOf(error);
     if (isServerRefusal(error, message)) return this.#refused(message, error);
     if (isAnswer(error)) return error;
+    const { state, lastError } = this.standing.state;
+    // Connections are dropped over a refusal; that is the reason then.
+    if (state === "refusing") return new BrokerRefusedError(`Redis refuses: ${lastError}`, { cause: error });
     this.#lastLoss ??= error.name === "MaxRetriesPerRequestError" ? LOST : message;
     return new BrokerUnavailableError(`Redis is not available: ${this.#lastLoss}`, { cause: error });
   }

@@ -301,7 +301,7 @@ export class RedisBroker implements Broker {
   beat(json: string, isDue = true): Promise<void> {
     return this.#duties.do("beat", async () => {
       await this.#clock.read();
-      if (isDue) await this.#server.read();
+      if (isDue) await this.#server.refresh();
       await this.#fleet.beat(json, isDue);
     });
   }

@@ -11,6 +11,8 @@ import type { RedisConnections } from "./connections.ts";
 const LOADING_MS = 200;
 /** What an executor is refused where the server behind the address is too old by now. */
 const DUTY = "server version";
+/** It is asked again with each heartbeat, in ms. */
+const DUTY_LASTS_MS = 90_000;
 
 /** The oldest that will do, of Redis; Valkey began with what Redis 7.2 could. */
 const OLDEST = 7;
@@ -70,7 +72,7 @@ export class RedisServerFacts {
     this.#url = url;
     // Behind the address there may be another server by now.
     connections.commands.on("ready", () => {
-      this.#readAgain().then(undefined, () => undefined);
+      this.refresh().then(undefined, () => undefined);
     });
   }
 
@@ -106,12 +108,13 @@ export class RedisServerFacts {
     }
   }
 
-  async #readAgain(): Promise<void> {
+  /** Reads again; a server that has become too old is a refusal. @throws (rejects) BrokerUnavailableError. */
+  async refresh(): Promise<void> {
     try {
       await this.read();
     } catch (error) {
       if (!(error instanceof BrokerUnfitError)) throw error;
-      this.#connections.standing.dutyRefused(DUTY, error.message);
+      this.#connections.standing.dutyRefused(DUTY, error.message, DUTY_LASTS_MS);
       this.#connections.watchRefusals();
     }
   }

@@ -8,6 +8,9 @@ import type { ConnectionState } from "../broker.ts";
 /** For how long nothing may have been refused until a refusal is over, in ms. */
 export const HOLD_MS = 500;
 
+/** How long a duty counts as refused that nobody tries again, in ms: all that must be done is tried far more often. */
+const UNTRIED_MS = 15_000;
+
 /** What is told where a connection ended without saying why. */
 export const LOST = "the connection was lost";
 
@@ -17,6 +20,8 @@ interface Refusal {
   at: number;
   /** Whether it has gone through since. */
   isOver: boolean;
+  /** How long it holds where nobody tries again, in ms. */
+  readonly lastsMs: number;
 }
 
 /** The duties without which tasks still run: a refusal of one is a warning. */
@@ -74,13 +79,13 @@ export class RedisStanding {
 
   /** The server refuses whatever is asked. */
   refused(reason: string): void {
-    this.#server = { reason, at: this.#now(), isOver: false };
+    this.#server = { reason, at: this.#now(), isOver: false, lastsMs: Number.POSITIVE_INFINITY };
     this.#tell();
   }
 
-  /** A duty was refused. */
-  dutyRefused(duty: string, reason: string): void {
-    this.#duties.set(duty, { reason, at: this.#now(), isOver: false });
+  /** A duty was refused. @param lastsMs - for how long where it is not tried again, in ms. */
+  dutyRefused(duty: string, reason: string, lastsMs: number = UNTRIED_MS): void {
+    this.#duties.set(duty, { reason, at: this.#now(), isOver: false, lastsMs });
     this.#tell();
   }
 
@@ -103,8 +108,8 @@ export class RedisStanding {
 
   /** Forgets refusals that are over. */
   settle(): void {
-    const until = this.#now() - HOLD_MS;
-    const isPast = ({ isOver, at }: Refusal): boolean => isOver && at <= until;
+    const now = this.#now();
+    const isPast = ({ isOver, at, lastsMs }: Refusal): boolean => now - at >= (isOver ? HOLD_MS : lastsMs);
     if (this.#server !== null && isPast(this.#server)) this.#server = null;
     for (const [duty, refusal] of this.#duties) if (isPast(refusal)) this.#duties.delete(duty);
     this.#tell();
