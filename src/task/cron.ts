@@ -5,6 +5,8 @@
 import { Cron } from "croner";
 import { nextOnGrid, readEvery } from "./every.ts";
 
+const NICKNAMES = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
+
 /** A pattern or a time zone that cannot be read; the message says which, and what is expected. */
 export class CronError extends Error {
   override readonly name = "CronError";
@@ -27,13 +29,22 @@ export function nextRun(cron: string, timezone: string | null, after: number, an
     if ("reason" in every) throw wrong(cron, every.reason);
     return Math.round(nextOnGrid(every.ms, anchor, after));
   }
+  if (pattern.startsWith("@") && !NICKNAMES.includes(pattern.toLowerCase())) {
+    throw wrong(cron, `${pattern.split(/\s/)[0]} is not supported; known are ${NICKNAMES.join(", ")} and @every`);
+  }
   // croner reads these as one point in time: a task with a time of its own needs no schedule.
   if (/^\d{4}-/.test(pattern)) throw wrong(cron, "a date is no pattern");
   try {
     return new Cron(pattern, { paused: true, timezone: timezone ?? "UTC" }).nextRun(new Date(after))?.getTime() ?? null;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw wrong(cron, reason.replace(/^Cron\w*: /, "").replace(/ \('.*'\)/, ""));
+    throw wrong(
+      cron,
+      reason
+        .replace(/^Cron\w*: /, "")
+        .replace(/ \('.*'\)/, "")
+        .replace(/\.$/, ""),
+    );
   }
 }
 

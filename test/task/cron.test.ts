@@ -56,7 +56,8 @@ test("a wrong pattern is refused with what is wrong and what is expected", () =>
     ["61 * * * *", /"61 \* \* \* \*" cannot be read: Invalid value for minute: 61; expected five fields/],
     ["* * *", /exactly five, six, or seven/],
     ["", /"" cannot be read/],
-    ["@reboot", /@reboot is not supported/],
+    ["@reboot", /@reboot is not supported; known are @yearly, .*, @hourly and @every/],
+    ["@dayly", /@dayly is not supported; known are .* @daily/],
     ["2026-01-01T00:00:00", /a date is no pattern/],
     ["@every", /@every needs a duration like 30s, 5m or 1h30m/],
     ["@every 30", /@every needs a duration/],
@@ -65,7 +66,7 @@ test("a wrong pattern is refused with what is wrong and what is expected", () =>
     ["@every 999ms", /@every takes 1s to 366d/],
     ["@every 0s", /@every takes 1s to 366d/],
     ["@every 367d", /@every takes 1s to 366d/],
-    ["@everyday", /cannot be read/],
+    ["@everyday", /@everyday is not supported/],
   ] as const) {
     assert.throws(
       () => nextRun(cron, null, 0),
