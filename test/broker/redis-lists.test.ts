@@ -1,37 +1,12 @@
 /** Lists by type over Redis: what a message says counts, however it is written, and Redis itself looks through the rest. */
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
-import { Redis } from "ioredis";
 import type { ListQuery } from "../../src/broker/administration.ts";
 import type { Broker } from "../../src/broker/broker.ts";
 import { GROUP, MESSAGE_FIELD, streamKey } from "../../src/broker/redis/keys.ts";
-import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { claimAll, QUEUE, sentences, task } from "./contract/harness.ts";
+import { claimAll, QUEUE, task } from "./contract/harness.ts";
+import { redisSentences } from "./redis-sentences.ts";
 
-let server: RedisServer;
-let redis: Redis;
-
-before(async () => {
-  server = await startRedis();
-  redis = new Redis(server.url);
-});
-
-after(async () => {
-  redis.disconnect();
-  await server.stop();
-});
-
-const sentence = sentences("redis", async () => {
-  await redis.flushdb();
-  return {
-    make: (options) => new RedisBroker(server.url, options),
-    end: async () => {
-      await redis.flushdb();
-    },
-  };
-});
-
+const { sentence, redis } = redisSentences();
 const STREAM = streamKey(QUEUE, 0);
 
 async function listAll(broker: Broker, query: Omit<ListQuery, "limit">): Promise<string[]> {
@@ -58,8 +33,8 @@ sentence("a type is found however its message writes it, and nowhere else", asyn
     '{"id":"odd","task_type":"say \\"ü\\""}',
     "no JSON, but rare",
   ];
-  for (const message of messages) await redis.xadd(STREAM, "*", MESSAGE_FIELD, message);
-  await redis.xadd(STREAM, "*", "one", "rare", "two", "rare");
+  for (const message of messages) await redis().xadd(STREAM, "*", MESSAGE_FIELD, message);
+  await redis().xadd(STREAM, "*", "one", "rare", "two", "rare");
   const expected = [
     ["rare", ["plain", "spaced", "escaped"]],
     ["default", ["untyped", "null", "named"]],
@@ -73,7 +48,7 @@ sentence("a type is found however its message writes it, and nowhere else", asyn
 
 /** How often Redis was asked for what, since the last reset. */
 async function asked(): Promise<(command: string) => number> {
-  const stats = await redis.info("commandstats");
+  const stats = await redis().info("commandstats");
   return (command) => Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
 }
 
@@ -86,7 +61,7 @@ for (const delayMs of [0, 3_600_000]) {
     }
     const rare = ["r0", "r1", "r2"];
     await a.enqueue(rare.map((id) => task(id, { type: "rare", delayMs })));
-    await redis.config("RESETSTAT");
+    await redis().config("RESETSTAT");
     assert.deepEqual(await listAll(a, { type: "rare" }), rare);
     const count = await asked();
     assert.equal(count("hgetall"), rare.length);
@@ -98,9 +73,9 @@ for (const delayMs of [0, 3_600_000]) {
 sentence("a list of what waits asks for no entry who has it", async (stage) => {
   const a = await stage.open("a");
   await a.enqueue(Array.from({ length: 1_000 }, (_, index) => task(`t${index}`)));
-  await redis.config("RESETSTAT");
+  await redis().config("RESETSTAT");
   assert.equal((await listAll(a, { state: "queued" })).length, 1_000);
   const count = await asked();
   assert.equal(count("xpending"), 0);
-  assert.equal((await redis.xpending(STREAM, GROUP))[0], 0);
+  assert.equal((await redis().xpending(STREAM, GROUP))[0], 0);
 });

@@ -1,42 +1,17 @@
 /** What order and hand-backs mean in Redis itself: the group's figures, consumers that are none of ours, lost scripts. */
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
-import { Redis } from "ioredis";
 import { GROUP, streamKey } from "../../src/broker/redis/keys.ts";
-import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
 import { readGroup, readStreams } from "../../src/broker/redis/replies.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { claimAll, claimOne, done, idOf, QUEUE, sentences, task, tasks } from "./contract/harness.ts";
+import { claimAll, claimOne, done, idOf, QUEUE, task, tasks } from "./contract/harness.ts";
+import { redisSentences } from "./redis-sentences.ts";
 
-let server: RedisServer;
-let redis: Redis;
-
-before(async () => {
-  server = await startRedis();
-  redis = new Redis(server.url);
-});
-
-after(async () => {
-  redis.disconnect();
-  await server.stop();
-});
-
-const sentence = sentences("redis", async () => {
-  await redis.flushdb();
-  return {
-    make: (options) => new RedisBroker(server.url, options),
-    end: async () => {
-      await redis.flushdb();
-    },
-  };
-});
-
+const { sentence, redis } = redisSentences();
 const STREAM = streamKey(QUEUE, 0);
 const URGENT = streamKey(QUEUE, 1);
 
 /** Reads new entries as RagFlow's executor does; gives their entry ids and the ids of their tasks. */
 async function foreignRead(count: number): Promise<{ readonly entry: string; readonly id: string }[]> {
-  const reply = await redis.xreadgroup("GROUP", GROUP, "foreign", "COUNT", count, "STREAMS", STREAM, ">");
+  const reply = await redis().xreadgroup("GROUP", GROUP, "foreign", "COUNT", count, "STREAMS", STREAM, ">");
   return readStreams(reply).flatMap(([, entries]) =>
     entries.map(([entry, fields]) => {
       assert.ok(Array.isArray(fields));
@@ -47,7 +22,7 @@ async function foreignRead(count: number): Promise<{ readonly entry: string; rea
 }
 
 async function lagAndPending(): Promise<unknown> {
-  return readGroup(await redis.xinfo("GROUPS", STREAM), GROUP);
+  return readGroup(await redis().xinfo("GROUPS", STREAM), GROUP);
 }
 
 sentence("a hand-back leaves the group's lag and pending right", async (stage) => {
@@ -80,7 +55,7 @@ sentence(
     const own = await claimOne(a, stage.signal);
     const [foreign] = await foreignRead(1);
     assert.equal(foreign?.id, "t1");
-    await redis.xack(STREAM, GROUP, foreign.entry);
+    await redis().xack(STREAM, GROUP, foreign.entry);
     await a.release([own]);
     assert.deepEqual(
       (await foreignRead(10)).map(({ id }) => id),
@@ -94,7 +69,7 @@ sentence("urgent tasks come first after Redis has lost its scripts", async (stag
   await a.enqueue([...tasks(6), ...tasks(6, "u").map((each) => ({ ...each, priority: 1 }))]);
   const order: string[] = [];
   for (let i = 0; i < 12; i += 1) {
-    await redis.script("FLUSH");
+    await redis().script("FLUSH");
     order.push(idOf(await claimOne(a, stage.signal)));
   }
   assert.deepEqual(
@@ -111,7 +86,7 @@ sentence(
     await a.complete([done(await claimOne(a, stage.signal))]);
     for (let round = 0; round < 3; round += 1) {
       const waiting = claimOne(a, stage.signal);
-      await redis.script("FLUSH");
+      await redis().script("FLUSH");
       await a.enqueue([task(`o${round}`), task(`u${round}`, { priority: 1 })]);
       const urgent = await waiting;
       const ordinary = await claimOne(a, stage.signal);
@@ -126,7 +101,7 @@ sentence("an urgent stream that was deleted is read again as soon as a task come
   await a.enqueue([...tasks(50), task("u0", { priority: 1 })]);
   assert.equal(idOf(await claimOne(a, stage.signal)), "u0");
   assert.equal(idOf(await claimOne(a, stage.signal)), "t0");
-  await redis.del(URGENT);
+  await redis().del(URGENT);
   assert.equal(idOf(await claimOne(a, stage.signal)), "t1");
   await a.enqueue([task("u1", { priority: 1 })]);
   assert.equal(idOf(await claimOne(a, stage.signal)), "u1");
@@ -135,9 +110,9 @@ sentence("an urgent stream that was deleted is read again as soon as a task come
 sentence("what stands in the way of one stream is said, and costs the tasks of the others nothing", async (stage) => {
   const a = await stage.open("a");
   await a.enqueue(tasks(3));
-  await redis.del(URGENT);
-  await redis.set(URGENT, "not a stream");
+  await redis().del(URGENT);
+  await redis().set(URGENT, "not a stream");
   await assert.rejects(a.claim(1, stage.signal), /WRONGTYPE/);
-  await redis.del(URGENT);
+  await redis().del(URGENT);
   assert.deepEqual((await claimAll(a, 3, stage.signal)).map(idOf), ["t0", "t1", "t2"]);
 });
