@@ -227,7 +227,7 @@ const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] =
   [["list", "--limit", "0"], /flag --limit: expected a whole number from 1 to 999999999, or --all, got "0"/],
   [["list", "--limit", "5", "--all"], /flags --all and --limit: give one of them/],
   [["list", "--cursor", "elsewhere"], /flag --cursor: the cursor "elsewhere" is not one/],
-  [["list", "--queue", "a b"], /flag --queue: expected letters/],
+  [["list", "--queue", "a b"], /flag --queue: must be letters/],
   [["cancel", "x", "--type", "y"], /cancel takes IDs, or --type and --queue, not both/],
   [["cancel"], /missing required argument: the IDs of tasks/],
   [["retry"], /retry takes IDs, or --type, --queue or --all/],
