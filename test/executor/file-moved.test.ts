@@ -112,20 +112,25 @@ describe("the file of an executor that runs", () => {
     },
   );
 
-  test("loses its log alone: what was written is still there, and work goes on", LIMIT, async () => {
-    await withFleet(async (fleet) => {
-      const path = fleet.path("tasks.db");
-      const executor = await fleet.executor({ broker: `sqlite:${path}`, concurrency: 4 });
-      const client = await fleet.client(`sqlite:${path}`);
-      const ids = await enqueueAll(client, ledgerTasks(50, {}, "before"));
-      await until("they are done", SOON_MS, async () => (await notDoneOnce(client, ids)).length === 0);
-      await rm(`${path}-wal`);
-      await noticed(executor, /tasks\.db lost its log/);
-      ids.push(...(await enqueueAll(client, ledgerTasks(5, {}))));
-      await until("they are done", SOON_MS, async () => (await notDoneOnce(client, ids)).length === 0);
-      assert.ok(isSound(path));
+  for (const [end, what] of [
+    ["-wal", /tasks\.db lost its log/],
+    ["-shm", /tasks\.db lost its index/],
+  ] as const) {
+    test(`loses ${end} alone: what was written is still there, and work goes on`, LIMIT, async () => {
+      await withFleet(async (fleet) => {
+        const path = fleet.path("tasks.db");
+        const executor = await fleet.executor({ broker: `sqlite:${path}`, concurrency: 4 });
+        const client = await fleet.client(`sqlite:${path}`);
+        const ids = await enqueueAll(client, ledgerTasks(50, {}, "before"));
+        await until("they are done", SOON_MS, async () => (await notDoneOnce(client, ids)).length === 0);
+        await rm(path + end);
+        await noticed(executor, what);
+        ids.push(...(await enqueueAll(client, ledgerTasks(5, {}))));
+        await until("they are done", SOON_MS, async () => (await notDoneOnce(client, ids)).length === 0);
+        assert.ok(isSound(path));
+      });
     });
-  });
+  }
 });
 
 test("an enqueue that went into a deleted file is not answered, but sent again into the new one", LIMIT, async () => {

@@ -14,6 +14,7 @@ export class FilePlace {
   /** Device and inode of the file. */
   readonly file: string | null;
   #log: string | null = null;
+  #index: string | null = null;
 
   /** To be made before the file is opened, and settled once it is. */
   constructor(path: string) {
@@ -24,6 +25,7 @@ export class FilePlace {
   /** Takes in what belongs to the file by now. False: the path has come to lead elsewhere meanwhile. */
   settle(): boolean {
     this.#log = identityOf(this.#path + WAL);
+    this.#index = identityOf(this.#path + INDEX);
     return this.file !== null && identityOf(this.#path) === this.file;
   }
 
@@ -32,12 +34,16 @@ export class FilePlace {
     const file = identityOf(this.#path);
     if (file === null) return "was deleted";
     if (file !== this.file) return "was replaced by another file";
-    return this.#log !== null && identityOf(this.#path + WAL) !== this.#log ? "lost its log (the file -wal)" : null;
+    if (this.#log !== null && identityOf(this.#path + WAL) !== this.#log) return "lost its log (the file -wal)";
+    // Its locks are in there: with an index of their own others would write without seeing ours.
+    if (this.#index !== null && identityOf(this.#path + INDEX) !== this.#index) return "lost its index (the file -shm)";
+    return null;
   }
 
-  /** Whether the log alone was deleted, and nobody has begun another one: what stands in it can still be written back. */
+  /** Whether only the log or its index was deleted, and nobody has begun another one: the log can still be written back. */
   get hasLostLog(): boolean {
-    return this.file !== null && identityOf(this.#path) === this.file && identityOf(this.#path + WAL) === null;
+    const isSame = this.file !== null && identityOf(this.#path) === this.file;
+    return isSame && [WAL, INDEX].some((end) => identityOf(this.#path + end) === null);
   }
 
   /**
