@@ -191,15 +191,14 @@ onBothBrokers("a run whose type nobody has told of is left to executors that kno
   const broker = await stage.executor();
   const unknown = firing(broker, () => undefined);
   await put(broker, "strange", {}, null);
-  const dueAt = await makeDue(broker, "strange", 0);
+  await makeDue(broker, "strange");
   await unknown.look();
   assert.deepEqual(await queued(broker), []);
   await makeDue(broker, "strange", 2_000);
   await unknown.look();
   assert.equal((await queued(broker)).length, 1);
   // From then on nobody is waited for.
-  const second = await makeDue(broker, "strange", 0);
-  assert.ok(second > dueAt - 1);
+  await makeDue(broker, "strange");
   await unknown.look();
   assert.equal((await queued(broker)).length, 2);
 });
