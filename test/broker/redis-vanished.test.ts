@@ -208,7 +208,7 @@ sentence(
       return (await broker.clean()).vanished;
     };
     const first = await walk(a);
-    assert.ok(first && first.count > 5_000 && first.count < 12_000, `one look has counted ${first?.count}`);
+    assert.ok(first && first.count > 2_500 && first.count < 12_000, `one look has counted ${first?.count}`);
     assert.equal(first.ids.length, 10);
     assert.deepEqual((await b.clean()).vanished?.count, first.count, "both tell the same");
     await eventually(30_000, async () => (await walk(b))?.count === 12_000);

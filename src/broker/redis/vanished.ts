@@ -13,7 +13,7 @@ import { WHEREABOUTS } from "./whereabouts.ts";
 
 /** How many keys one step of a walk looks at, and how many such steps one look makes. */
 const STEP = 500;
-const STEPS = 20;
+const STEPS = 10;
 /** How many ids one script call looks at. */
 const CHUNK = 100;
 /** How many ids are told. */

@@ -30,19 +30,25 @@ local function split(id)
   local ms, n = string.match(id, '^(%d+)-(%d+)$')
   return tonumber(ms) or 0, tonumber(n) or 0
 end
-local function isToCome(stream, entry)
+local delivered = {}
+-- The last entry that the group has delivered, asked once a script; "" where there is no group.
+local function lastDelivered(stream)
+  if delivered[stream] then return delivered[stream] end
+  delivered[stream] = ''
   local groups = redis.pcall('XINFO', 'GROUPS', stream)
-  if groups.err then return true end
-  for _, group in ipairs(groups) do
+  for _, group in ipairs(groups.err and {} or groups) do
     local fields = {}
     for i = 1, #group, 2 do fields[group[i]] = group[i + 1] end
-    if fields['name'] == '${GROUP}' then
-      local ms, n = split(entry)
-      local lastMs, lastN = split(fields['last-delivered-id'])
-      return ms > lastMs or (ms == lastMs and n > lastN)
-    end
+    if fields['name'] == '${GROUP}' then delivered[stream] = fields['last-delivered-id'] end
   end
-  return true
+  return delivered[stream]
+end
+local function isToCome(stream, entry)
+  local last = lastDelivered(stream)
+  if last == '' then return true end
+  local ms, n = split(entry)
+  local lastMs, lastN = split(last)
+  return ms > lastMs or (ms == lastMs and n > lastN)
 end
 local function isOwn(stream, consumer, entry, isDoubtful)
   local owner = holder(stream, entry)
@@ -57,8 +63,8 @@ local function isHeld(id, r)
   if not r[3] or r[3] == '' then
     return call('ZSCORE', '${PARKED_PREFIX}' .. r[4] .. ':' .. (r[5] or ''), id) and true or false
   end
-  if holder(r[2], r[3]) then return true end
-  return #call('XRANGE', r[2], r[3], r[3]) == 1 and isToCome(r[2], r[3])
+  if #call('XRANGE', r[2], r[3], r[3]) == 1 and isToCome(r[2], r[3]) then return true end
+  return holder(r[2], r[3]) and true or false
 end
 local function isWaiting(state)
   return ${isOneOf("state", [...MOVES.claim.from, ...MOVES.promote.from])}
