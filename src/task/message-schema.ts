@@ -31,20 +31,20 @@ export const BackoffSchema = v.strictObject({
 /** Options of one task, all optional; what is absent comes from the handler, then from the configuration. */
 export const TaskOptionsSchema = v.looseObject({
   /** Which attempt the next run is, from 1. Written by the broker when it queues a retry. */
-  attempt: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  attempt: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   /** How often it met an executor that does not know its type. Written by the broker, as `attempt` is. */
-  unknown_type: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  unknown_type: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   /** How often in a row its handler asked for it to be tried later. Written by the broker, as `attempt` is. */
-  retry_later: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  retry_later: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   /** How often an executor died over its earlier attempts. Written by the broker, as `attempt` is. */
-  crashes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  crashes: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   /** How many errors its record has been given. Written by the broker, as `attempt` is. */
-  failures: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  failures: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   /** How many attempts there may be in all. */
-  attempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  attempts: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   backoff: v.optional(BackoffSchema),
   /** How often an executor may die over the task before it is quarantined. */
-  crash_budget: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  crash_budget: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   /** How long one attempt may take, in ms. */
   timeout_ms: v.optional(DurationSchema),
   /** When the task must have ended, Unix ms on the broker's clock. */

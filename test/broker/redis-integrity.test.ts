@@ -3,7 +3,7 @@
  * another program uses the same db. Nothing is acknowledged, enqueued or overwritten by halves, and the error names the key.
  */
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
+import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
 import {
   type Broker,
@@ -12,6 +12,7 @@ import {
   type Delivery,
   type Outcome,
 } from "../../src/broker/broker.ts";
+import { adviceOn } from "../../src/broker/redis/advice.ts";
 import {
   cancelFlagKey,
   cancelledKey,
@@ -94,6 +95,11 @@ function refusal(result: CompletionResult | undefined): string {
   assert.ok(typeof result === "object", `it was not refused: ${result}`);
   return result.refused;
 }
+
+test("the advice on a key of another type names that key, and no other of the call", () => {
+  const said = adviceOn('WRONGTYPE the key "te.0.order-cancel" holds a stream, where a string belongs', ["TASKEXE"]);
+  assert.match(said ?? "", /redis-cli TYPE te\.0\.order-cancel\)/);
+});
 
 /** Each of these keys is that of one task, or of all. */
 const ENDS: readonly (readonly [what: string, key: string, end: (delivery: Delivery) => Outcome])[] = [

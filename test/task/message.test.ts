@@ -77,6 +77,15 @@ test("options are read by their message, even where another one has ended in the
     assert.deepEqual(read(raw), bySchema(raw), raw);
 });
 
+test("a count that no number can hold exactly is refused before anything runs", () => {
+  for (const key of ["attempt", "attempts", "crashes", "crash_budget", "failures", "retry_later", "unknown_type"]) {
+    const parsed = parseMessage(`{"id":"a","payload":1,"taskexe":{"${key}":1e300}}`);
+    assert.ok(!parsed.ok, key);
+    assert.match(parsed.reason, new RegExp(`taskexe.${key}: .*got number 1e\\+300`));
+    assert.equal(parsed.id, "a");
+  }
+});
+
 test("a sequence of messages is read as if each were the only one", () => {
   const options = fc.record(
     {

@@ -59,7 +59,9 @@ export function redisRefusal(error: Error): string[] | null {
 
 /** What to do about an answer of Redis, by its words alone or with the keys it is about; null where nothing is known. */
 export function adviceOn(answer: string, keys: readonly string[] = []): string | null {
-  return ADVICE.find(([code]) => code.test(answer))?.[1](keys) ?? null;
+  // Our own scripts say which key it is; a command is told with all that it was given.
+  const named = /^WRONGTYPE the key "(.*)" holds a /s.exec(answer)?.[1];
+  return ADVICE.find(([code]) => code.test(answer))?.[1](named === undefined ? keys : [named]) ?? null;
 }
 
 /** What Redis answered, and what to do about it where that is known. */
