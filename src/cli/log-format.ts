@@ -1,12 +1,13 @@
 /**
  * How a log record looks: one line for people (coloured or not), or one JSON document a line for machines.
  * Either way addresses lose their passwords, and properties whose names promise a secret lose their values. Anything may
- * stand among the properties, handlers log what they like: a line is written in any case.
+ * stand among the properties, handlers log what they like: a line is written in any case, and long texts are cut first.
  */
 import type { LogRecord, TextFormatter } from "@logtape/logtape";
 import { flattenErrors } from "../concurrency/index.ts";
 import { errorsIn, isError, isObject, messageOf, readText, textOf } from "../concurrency/unknown-values.ts";
-import { redact } from "../config/redact.ts";
+import { cutSafely, redact } from "../config/redact.ts";
+import { MAX_SHOWN_LINE, MAX_SHOWN_TEXT } from "../runtime/cut-text.ts";
 import { printable } from "../task/printable.ts";
 
 const SECRET_NAME = /pass(word|wd)?$|secret|token|api_?key|authorization/i;
@@ -21,6 +22,8 @@ const LEVELS = {
 const RESET = "\x1b[0m";
 /** Of a group, so many are shown. */
 const MOST_ERRORS = 20;
+/** Of the name of a property, so much is shown. */
+const LONGEST_NAME = 200;
 
 /**
  * `12:03:11.123 INF executor: message key=value`. Properties that the message does not quote stand behind it. The time is
@@ -37,8 +40,8 @@ export function prettyFormat(options: {
     const time = paint("\x1b[2m", new Date(record.timestamp).toISOString().slice(11, 23));
     const head = `${options.time === false ? "" : `${time} `}${paint(colour, tag)}`;
     const part = record.category.slice(1).join(".");
-    const stack = options.stacks ? printable(redact(stacksOf(record)), "lines") : "";
-    const message = printable(redact(`${messageIn(record)}${restOf(record)}`));
+    const stack = options.stacks ? printable(redact(stacksOf(record), MAX_SHOWN_LINE), "lines") : "";
+    const message = printable(redact(`${messageIn(record)}${restOf(record)}`, MAX_SHOWN_LINE));
     return `${head} ${part === "" ? "" : `${part}: `}${message}${stack}\n`;
   };
 }
@@ -50,12 +53,12 @@ export function jsonFormat(options: { readonly stacks: boolean }): TextFormatter
       time: new Date(record.timestamp).toISOString(),
       level: record.level === "warning" ? "warn" : record.level,
       logger: record.category.join("."),
-      message: redact(messageIn(record)),
+      message: redact(messageIn(record), MAX_SHOWN_LINE),
     };
     // What a handler logs stands there as it named it; names of ours are as in all JSON.
     const nameOf = record.category[1] === "task" ? (key: string) => key : snakeCase;
     const fields = Object.entries(propertiesIn(record))
-      .map(([key, value]) => [nameOf(key), value] as const)
+      .map(([key, value]) => [nameOf(cutSafely(key, LONGEST_NAME)), value] as const)
       .filter(([key]) => !(key in head))
       .map(([key, value]) => [JSON.stringify(key), asJson(key, value, options.stacks)] as const)
       .filter(([, json]) => json !== undefined)
@@ -71,7 +74,8 @@ function snakeCase(name: string): string {
 /** Undefined for what JSON has no word for. What cannot be written is said to be there: a cycle, a getter that throws. */
 function asJson(key: string, value: unknown, stacks: boolean): string | undefined {
   try {
-    return JSON.stringify(plain(key, value, stacks), (inner, part) => plain(inner, part, stacks));
+    const json = JSON.stringify(plain(key, value, stacks), (inner, part) => plain(inner, part, stacks));
+    return json === undefined || json.length <= MAX_SHOWN_LINE ? json : JSON.stringify(cutSafely(json, MAX_SHOWN_LINE));
   } catch {
     return JSON.stringify(UNWRITABLE);
   }
@@ -96,14 +100,17 @@ function messageIn(record: LogRecord): string {
   } catch {
     parts = [typeof record.rawMessage === "string" ? record.rawMessage : ""];
   }
-  return parts.map((part, index) => (index % 2 === 0 ? textOf(part) : show(part))).join("");
+  return parts.map((part, index) => cutSafely(index % 2 === 0 ? textOf(part) : show(part), MAX_SHOWN_TEXT)).join("");
 }
 
 function restOf(record: LogRecord): string {
   const raw = typeof record.rawMessage === "string" ? record.rawMessage : "";
   return Object.entries(propertiesIn(record))
     .filter(([key]) => !raw.includes(`{${key}}`))
-    .map(([key, value]) => ` ${key}=${SECRET_NAME.test(key) ? "***" : show(value)}`)
+    .map(
+      ([key, value]) =>
+        ` ${cutSafely(key, LONGEST_NAME)}=${SECRET_NAME.test(key) ? "***" : cutSafely(show(value), MAX_SHOWN_TEXT)}`,
+    )
     .join("");
 }
 
@@ -124,7 +131,7 @@ function showError(value: unknown): string {
 function plain(key: string, value: unknown, stacks: boolean): unknown {
   if (SECRET_NAME.test(key) && value !== null && value !== undefined) return "***";
   if (typeof value === "bigint") return String(value);
-  if (typeof value === "string") return redact(value);
+  if (typeof value === "string") return redact(value, MAX_SHOWN_TEXT);
   if (!isError(value)) return value;
   if (errorsIn(value).length === 0) return errorFields(value, stacks);
   // Flat, and each by its fields: a group may hold itself.
@@ -133,9 +140,9 @@ function plain(key: string, value: unknown, stacks: boolean): unknown {
 }
 
 function errorFields(error: unknown, stacks: boolean): object {
-  if (!isError(error)) return { name: "NonError", message: redact(showError(error)) };
-  const fields = { name: readText(error, "name"), message: redact(readText(error, "message")) };
-  return stacks ? { ...fields, stack: redact(readText(error, "stack")) } : fields;
+  if (!isError(error)) return { name: "NonError", message: redact(showError(error), MAX_SHOWN_TEXT) };
+  const fields = { name: readText(error, "name"), message: redact(readText(error, "message"), MAX_SHOWN_TEXT) };
+  return stacks ? { ...fields, stack: redact(readText(error, "stack"), MAX_SHOWN_TEXT) } : fields;
 }
 
 function stacksOf(record: LogRecord): string {

@@ -1,10 +1,15 @@
 /** The known name that a mistyped one most likely meant. Used for keys of the file, environment and commands. */
 
+/** In characters; the distance takes a time that grows with it. */
+const LONGEST_NAME = 200;
+
 /**
  * The nearest of `known` to `name`: the one that it begins, else the one at the least edit distance; null when nothing
  * is near enough to be a likely slip (more than a third of the letters, at least two, would have to change).
+ * What is longer than any name is none.
  */
 export function nearest(name: string, known: readonly string[]): string | null {
+  if (name.length > LONGEST_NAME) return null;
   const begun = name.length < 2 ? undefined : known.find((candidate) => candidate.startsWith(name));
   if (begun !== undefined) return begun;
   let best: string | null = null;

@@ -2,14 +2,15 @@
  * Takes passwords out of texts before anybody sees them: out of every address in a text by its form, and wherever the
  * secrets of this process's own broker address stand. A value that was refused is shown only where it cannot hold one.
  */
+import { cutText } from "../runtime/cut-text.ts";
 
 // A password may hold "@" and "/" as it was typed, so everything up to the last "@" of the word goes. What our own
 // errors and help say of the form of an address, letter by letter, is no password. Of the schemes that are ours slashes
-// may be missing.
+// may be missing. Every part has a bound: from each place at which an address may begin, only so far is looked.
 const CREDENTIALS =
-  /\b((?:rediss?|(?:redis\+)?unix):\/{0,3}|[a-zA-Z][a-zA-Z0-9+.-]*:\/\/)(?!\[user:password@\]|USER:PASSWORD@HOST\b)(?:[^\s/@:]{0,512}:[^\s"']{0,512}|[^\s/@]{1,512})@/g;
+  /\b((?:rediss?|(?:redis\+)?unix):\/{0,3}|[a-zA-Z][a-zA-Z0-9+.-]{0,30}:\/\/)(?!\[user:password@\]|USER:PASSWORD@HOST\b)(?:[^\s/@:]{0,512}:[^\s"']{0,512}|[^\s/@]{1,512})@/g;
 /** An address whose scheme was forgotten: `:s3cret@host:6379`. */
-const WITHOUT_SCHEME = /(?<![\w./*\]-])[\w.-]*:[^\s"'/:][^\s"']{0,512}@(?=[\w.-]+:\d)/g;
+const WITHOUT_SCHEME = /(?<![\w./*\]-])[\w.-]{0,255}:[^\s"'/:][^\s"']{0,512}@(?=[\w.-]+:\d)/g;
 const QUERY_SECRET = /([?&](?:password|pass|token|secret|auth)=)[^&\s]+/gi;
 
 /** Nothing in such a value can be a secret: an address without user and query, a name, a number. */
@@ -26,14 +27,24 @@ const MOST_SECRETS = 100;
 
 const secrets = new Set<string>();
 
-/** The same text with `user:password@` of every address in it, secrets in a query, and known secrets replaced by `***`. */
-export function redact(text: string): string {
-  let shown = text;
-  // The longest first, as one may be a part of another.
-  for (const secret of secrets) if (shown.includes(secret)) shown = shown.replaceAll(secret, "***");
+/**
+ * The same text with `user:password@` of every address in it, secrets in a query, and known secrets replaced by `***`.
+ *
+ * @param most - cut it to so many characters, before anything but the known secrets is looked for.
+ */
+export function redact(text: string, most = Number.POSITIVE_INFINITY): string {
+  const shown = cutSafely(text, most);
   // Most lines have neither; the two look-ups cost less than the replacements.
   if (!shown.includes("@") && !shown.includes("=")) return shown;
   return shown.replace(CREDENTIALS, "$1***@").replace(WITHOUT_SCHEME, "***@").replace(QUERY_SECRET, "$1***");
+}
+
+/** The text cut to `most` characters; known secrets go before, lest a half of one is left. */
+export function cutSafely(text: string, most: number): string {
+  let shown = text;
+  // The longest first, as one may be a part of another.
+  for (const secret of secrets) if (shown.includes(secret)) shown = shown.replaceAll(secret, "***");
+  return cutText(shown, most);
 }
 
 /** From now on the secrets of this address are taken out of every text, in whatever form they come. */

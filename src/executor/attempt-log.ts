@@ -15,6 +15,7 @@ import {
   withoutCode,
 } from "../concurrency/unknown-values.ts";
 import type { TaskLog } from "../handlers/define-task.ts";
+import { cutText, MAX_SHOWN_LINE } from "../runtime/cut-text.ts";
 import type { TaskMessage } from "../task/message-schema.ts";
 import type { TaskLogs } from "./task-logs.ts";
 
@@ -29,10 +30,10 @@ type Properties = Readonly<Record<string, unknown>>;
 export function attemptLog(message: TaskMessage, logs: TaskLogs | null): TaskLog {
   const logger = taskLogger.with({ id: message.id, type: message.type });
   const write = (level: LogLine["level"], given: unknown, more: unknown): void => {
-    const text = textOf(given);
+    const text = cutText(textOf(given), MAX_SHOWN_LINE);
     const properties = propertiesOf(more);
     // A text is a template of the log's; in what was made of anything else a brace is a brace.
-    logger[level](typeof given === "string" ? given : text.replace(/[{}]/g, "$&$&"), properties ?? {});
+    logger[level](typeof given === "string" ? text : text.replace(/[{}]/g, "$&$&"), properties ?? {});
     logs?.add(message.id, level, properties === null ? text : `${text} ${asText(properties)}`);
   };
   return {

@@ -12,6 +12,8 @@ import { adviceOnDecorators, adviceOnPaths } from "./typescript-settings.ts";
 
 /** How much of one message is shown, in characters. */
 const SHOWN = 500;
+/** How much of a message and of a stack is read, in characters: they may quote a whole file. */
+const READ = 10_000;
 
 interface Told {
   readonly name: string;
@@ -57,7 +59,8 @@ export async function importProblem(file: string, error: unknown): Promise<Handl
 function tell(error: unknown): Told {
   const [name, stack] = [readText(error, "name"), readText(error, "stack")];
   const without = isObject(error) ? name || "an error without a message" : shown(error);
-  return { name, message: readText(error, "message") || without, stack };
+  const message = readText(error, "message") || without;
+  return { name, message: message.slice(0, READ), stack: stack.slice(0, READ) };
 }
 
 function label({ name, message }: Told): string {
@@ -175,6 +178,6 @@ function positionIn(text: string, file: string): string {
 
 /** The first `file URL:line:column` of a text, whichever file it is; Deno ends its messages so. */
 function urlPosition(text: string): string {
-  const [, url = "", place = ""] = /(file:\/\/\S+?)(:\d+:\d+)/.exec(text) ?? [];
+  const [, url = "", place = ""] = /(file:\/\/[^\s:]{1,4096}(?::[^\s:]{0,255}){0,9}?)(:\d+:\d+)/.exec(text) ?? [];
   return url === "" ? "" : plainPath(url) + place;
 }

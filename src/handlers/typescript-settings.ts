@@ -15,12 +15,12 @@ const MAX_FILES = 500;
 
 const STANDARD = "write them as the standard has them: (value, context) => ..., without parameter decorators";
 
-/** Comments, and texts in quotes: an @ in them is no decorator. */
-const NO_CODE = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g;
+/** Comments, and texts in quotes: an @ in them is no decorator. One without an end is passed once, not from each place. */
+const NO_CODE = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*`?/g;
 const DECORATOR = /(?:^|[\s;{}()[\],])@(?:\(|[A-Za-z_$])/;
 /** Behind a bracket or a comma only a class may follow a decorator, or it is a parameter's. */
 const PARAMETER_DECORATOR = /[(,]\s*@[A-Za-z_$][\w$.]*(?:\([^()]*\))?\s+(?!class\b|@)[\w${[]/;
-const OWN_IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*["'](\.{1,2}\/[^"']+)["']/g;
+const OWN_IMPORT = /(?:\bfrom|\bimport)\s*(?:\(\s*)?["'](\.{1,2}\/[^"']+)["']/g;
 
 /** Whether a source has decorators, as far as its text tells. */
 export function usesDecorators(text: string): boolean {
@@ -92,12 +92,17 @@ async function firstOf(file: string, isOne: (text: string) => boolean): Promise<
     if (text === null) continue;
     // What stands between tags is text, and may hold anything.
     if (!/\.[jt]sx$/.test(one) && isOne(text)) return one;
-    for (const [, name = ""] of text.matchAll(OWN_IMPORT)) {
+    for (const name of ownImports(text)) {
       if (files.size >= MAX_FILES) break;
       for (const path of meantBy(resolve(dirname(one), name))) files.add(path);
     }
   }
   return null;
+}
+
+/** What a source imports by relative paths, as it is written. */
+export function ownImports(text: string): string[] {
+  return [...text.matchAll(OWN_IMPORT)].map(([, name = ""]) => name);
 }
 
 /** An import may leave the ending out, or name that of what would be compiled. */
@@ -108,7 +113,7 @@ function meantBy(path: string): string[] {
 
 function withoutComments(text: string): string {
   return text.replace(
-    /("(?:\\.|[^"\\\n])*")|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g,
+    /("(?:\\.|[^"\\\n])*"?)|\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*/g,
     (_, quoted: string | undefined) => quoted ?? "",
   );
 }

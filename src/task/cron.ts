@@ -7,6 +7,9 @@ import { nextOnGrid, readEvery } from "./every.ts";
 
 const NICKNAMES = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
 
+/** The longest pattern, in characters. */
+export const MAX_CRON_LENGTH = 200;
+
 /** A pattern or a time zone that cannot be read; the message says which, and what is expected. */
 export class CronError extends Error {
   override readonly name = "CronError";
@@ -22,6 +25,7 @@ export class CronError extends Error {
  * @throws CronError when the pattern or the time zone cannot be read.
  */
 export function nextRun(cron: string, timezone: string | null, after: number, anchor = after): number | null {
+  if (cron.length > MAX_CRON_LENGTH) throw wrong(`${cron.slice(0, 40)}...`, `it has ${cron.length} characters`);
   checkTimezone(timezone);
   const pattern = cron.trim();
   const every = readEvery(pattern);

@@ -3,6 +3,7 @@
  * (its id, a point in time). The schemas and the defaults are those of an enqueue.
  */
 import * as v from "valibot";
+import { MAX_CRON_LENGTH } from "./cron.ts";
 import { type EnqueueDefaults, withDefaults } from "./enqueue-defaults.ts";
 import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "./enqueue-options.ts";
 import { DurationSchema } from "./limits.ts";
@@ -43,7 +44,10 @@ const { type, payload, id: _jsonId, at: _jsonAt, deadline_at: _jsonDeadline, ...
 
 /** When a schedule fires; whether it can be read is the calendar's (cron.ts). */
 export const TimetableSchema = v.strictObject({
-  cron: v.pipe(v.string("must be a string"), v.maxLength(200, "must be at most 200 characters long")),
+  cron: v.pipe(
+    v.string("must be a string"),
+    v.maxLength(MAX_CRON_LENGTH, `must be at most ${MAX_CRON_LENGTH} characters long`),
+  ),
   timezone: v.optional(
     v.nullable(v.pipe(v.string("must be a string"), v.maxLength(100, "must be at most 100 characters long"))),
   ),
