@@ -59,7 +59,7 @@ export class AttemptContext implements TaskContext {
   }
 
   get log(): TaskLog {
-    return attemptLog(this.#message, this.#logs);
+    return attemptLog(this.#running, this.#message, this.#logs);
   }
 
   /** A function of its own, so that `run({ progress })` can take it apart. */

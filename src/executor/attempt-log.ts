@@ -17,6 +17,7 @@ import {
 import type { TaskLog } from "../handlers/define-task.ts";
 import { cutText, MAX_SHOWN_LINE } from "../runtime/cut-text.ts";
 import type { TaskMessage } from "../task/message-schema.ts";
+import type { RunningTask } from "./running.ts";
 import type { TaskLogs } from "./task-logs.ts";
 
 const taskLogger = getLogger(["taskexe", "task"]);
@@ -26,15 +27,20 @@ const MOST_PROPERTIES = 100;
 
 type Properties = Readonly<Record<string, unknown>>;
 
-/** `logs` is null for a task that keeps no record: its lines go to the executor's log only. */
-export function attemptLog(message: TaskMessage, logs: TaskLogs | null): TaskLog {
+/**
+ * `logs` is null for a task that keeps no record: its lines go to the executor's log only. So do those that a handler
+ * which was left behind, or something that it started, writes once the attempt has ended.
+ */
+export function attemptLog(running: RunningTask, message: TaskMessage, logs: TaskLogs | null): TaskLog {
   const logger = taskLogger.with({ id: message.id, type: message.type });
   const write = (level: LogLine["level"], given: unknown, more: unknown): void => {
     const text = cutText(textOf(given), MAX_SHOWN_LINE);
     const properties = propertiesOf(more);
     // A text is a template of the log's; in what was made of anything else a brace is a brace.
     logger[level](typeof given === "string" ? text : text.replace(/[{}]/g, "$&$&"), properties ?? {});
-    logs?.add(message.id, level, properties === null ? text : `${text} ${asText(properties)}`);
+    if (logs === null || running.hasEnded) return;
+    running.hasLogged = true;
+    logs.add(message.id, level, properties === null ? text : `${text} ${asText(properties)}`);
   };
   return {
     debug: (text, properties) => write("debug", text, properties),

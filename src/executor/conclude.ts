@@ -37,7 +37,8 @@ export function conclude(running: RunningTask, ending: Concluded, policy: Attemp
   const base = { ...rest, failure: { attempt: running.attempt, before: message.options.failures ?? 0 } };
   switch (ending.kind) {
     case "parked":
-      return { ...base, kind: "parked" };
+      // Where no enqueue wrote a record, that which says that it is parked goes when it waits in its stream again.
+      return { ...base, kind: "parked", retentionMs: message.foreign ? 0 : base.retentionMs };
     case "cancelled":
       return { ...base, kind: "cancelled", reason: ending.reason };
     case "dead":
@@ -69,10 +70,11 @@ function doneOf(
 ): Extract<Outcome, { kind: "done" }> {
   const recorded = mayHaveRecord(running, message);
   const result = ending.kind === "done" ? ending.result : null;
-  // A foreign task with nothing to tell leaves nothing behind.
   const resultOmitted = ending.kind === "done" ? ending.omitted : null;
   const hasNone = ending.kind === "done" && result === null && resultOmitted === null;
-  const isQuiet = hasNone && message.foreign && !recorded;
+  // A foreign task with nothing to tell leaves nothing behind; what a delivery that died had told goes, too.
+  const hasTold = running.log !== null || running.hasLogged || wasTriedBefore(running, message);
+  const isQuiet = message.foreign && hasNone && !hasTold;
   return {
     kind: "done",
     delivery: running.delivery,
@@ -148,12 +150,19 @@ function optionsAfter({ crashes }: RunningTask, { options }: TaskMessage): TaskO
   return crashes === 0 ? { ...options, failures } : { ...options, crashes, failures };
 }
 
-/** Whether the enqueue, an earlier attempt or progress may have written a record. */
+/** Whether the enqueue, an earlier attempt, an earlier delivery that nobody ended or progress may have written a record. */
 function mayHaveRecord(running: RunningTask, message: TaskMessage): boolean {
+  const { deliveries, mayBeHeld } = running.delivery;
+  if (deliveries > 1 || mayBeHeld === true) return true;
   const atEnqueue = !message.foreign && message.options.retention_ms !== 0;
   const { unique_key: key, unique_for_ms: ttlMs } = message.options;
-  const again = running.attempt > 1 || message.options.failures !== undefined;
-  return atEnqueue || again || running.log !== null || (key !== undefined && ttlMs === undefined);
+  return (
+    atEnqueue || wasTriedBefore(running, message) || running.log !== null || (key !== undefined && ttlMs === undefined)
+  );
+}
+
+function wasTriedBefore(running: RunningTask, message: TaskMessage): boolean {
+  return running.attempt > 1 || message.options.failures !== undefined;
 }
 
 /** In how many ms the next attempt is due; null: there is none. */

@@ -26,6 +26,10 @@ export class RunningTask {
   lastMessage = "";
   /** True while something told has not been written. */
   untold = false;
+  /** Whether the handler wrote a line to the task's own log. */
+  hasLogged = false;
+  /** Once the attempt has ended nothing that its handler tells belongs to the task any more. */
+  hasEnded = false;
   stop: StopCause | null = null;
   stopReason = "";
   /** Its neighbours among the attempts in flight. */
@@ -92,6 +96,7 @@ export class RunningTasks {
 
   /** Once for each attempt that was added. */
   remove(task: RunningTask): void {
+    task.hasEnded = true;
     this.#count--;
     if (task.message !== null) this.#ended.add(task.message);
     if (task.previous === null) this.#first = task.next;

@@ -10,7 +10,7 @@ import type { Outcome } from "../broker.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { doneKey, GROUP, RECORD_PREFIX } from "./keys.ts";
 import { plainScript, type ScriptCall } from "./lua.ts";
-import { keepUntil } from "./outcome-commands.ts";
+import { isFirst, keepUntil } from "./outcome-commands.ts";
 
 /**
  * KEYS stream, index; ARGV group, record prefix, keep until, then 4 of each task: entry, id, end, result ("": none) ->
@@ -73,7 +73,7 @@ export function isKeptDone<Entry extends { readonly outcome: Outcome; readonly d
     !outcome.resultOmitted &&
     outcome.uniqueKey === null &&
     outcome.startedAt !== null &&
-    delivery.deliveries === 1
+    isFirst(delivery)
   );
 }
 

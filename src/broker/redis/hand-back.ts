@@ -35,6 +35,7 @@ local function queuedAgain(key, entry)
   -- A record of another type is none, and holds up nothing.
   local isRead, state = pcall(call, 'HGET', key, 'state')
   if not isRead or not state then return end
+  if state ~= '${cancel.to}' and isOfProgress(key) then return call('DEL', key) end
   call('HSET', key, 'entry', entry)
   if state ~= '${cancel.to}' then call('HSET', key, 'state', '${release.to}') end
 end

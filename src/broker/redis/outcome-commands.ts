@@ -163,14 +163,20 @@ function placeInLine(entry: string): number {
   return ms + Math.min(number, PLACES - 1) / PLACES;
 }
 
+/** Whether nobody has had the entry before, so that nobody can have written about it. */
+export function isFirst({ deliveries, mayBeHeld }: RedisDelivery): boolean {
+  return deliveries === 1 && !mayBeHeld;
+}
+
 function headOf(outcome: Outcome, delivery: RedisDelivery, executor: string): (string | number)[] {
   const head: (string | number)[] = ["attempt", outcome.attempt, "executor", executor];
   if (outcome.startedAt !== null) head.push("started_at", Math.round(outcome.startedAt));
   if (outcome.told !== null) head.push("progress", outcome.told.progress, "progress_msg", outcome.told.log);
   if (outcome.crashes > 0) head.push("crashes", outcome.crashes);
-  // A record that the enqueue wrote has these; that of a foreign or unreadable message begins here, also where the
-  // attempt told something and ended before that was written.
-  if (!outcome.recorded || outcome.told !== null || outcome.kind !== "done") {
+  // A record that the enqueue wrote has these; that of a foreign or unreadable message begins here, also where an
+  // attempt told something, or an earlier delivery may have, and ended before that was written.
+  const isSureOfRecord = outcome.recorded && outcome.told === null && isFirst(delivery);
+  if (!isSureOfRecord || outcome.kind !== "done") {
     head.push("id", outcome.id, "type", outcome.type, "queue", delivery.queue, "priority", delivery.priority);
     head.push("stream", delivery.stream, "enqueued_at", delivery.queuedAt);
   }

@@ -3,7 +3,7 @@
  * or a consumer may be deleted by hand while we run; then the record still says queued, and nothing holds the task.
  */
 import { MOVES, type TaskState } from "../../task/state.ts";
-import { CANCEL_CHANNEL, DOUBT, GROUP, PARKED_PREFIX, scheduledKey } from "./keys.ts";
+import { CANCEL_CHANNEL, DOUBT, ERROR_FIELD, GROUP, PARKED_PREFIX, scheduledKey } from "./keys.ts";
 
 /** A Lua condition: the value is one of these states. */
 export function isOneOf(value: string, states: readonly TaskState[]): string {
@@ -14,7 +14,8 @@ export function isOneOf(value: string, states: readonly TaskState[]): string {
  * `isOwn(stream, consumer, entry, isDoubtful)`: whether the entry is this consumer's; nil where it is gone. One that was
  * delivered and is nobody's was taken from its consumer by hand, and one that is to come may be in a group that was made
  * anew: only where that is known it is still ours, since others may have handed it back. `isHeld(id, r)`, r being state, stream, entry, queue and type of a record: whether its entry is somebody's or still to
- * be delivered, or its id waits in the sorted set for its state. `requeue(key, id)`: queues it where nothing holds it.
+ * be delivered, or its id waits in the sorted set for its state. `isOfProgress(key)`: progress alone has made this record;
+ * the next delivery, a first one, cannot know of it. `requeue(key, id)`: queues it where nothing holds it.
  */
 export const WHEREABOUTS = `
 local isGroupGone = false
@@ -69,12 +70,16 @@ end
 local function isWaiting(state)
   return ${isOneOf("state", [...MOVES.claim.from, ...MOVES.promote.from])}
 end
+local function isOfProgress(key)
+  return call('HEXISTS', key, 'retention') == 0 and call('HEXISTS', key, '${ERROR_FIELD}1') == 0
+end
 local function requeue(key, id)
   local r = call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'type', 'message')
   if not isWaiting(r[1]) or not r[2] or not r[4] or not r[6] or r[6] == '' then return false end
   if isHeld(id, r) then return false end
   local new = call('XADD', r[2], '*', 'message', r[6])
-  call('HSET', key, 'state', '${MOVES.promote.to}', 'entry', new, 'due_at', '')
+  if isOfProgress(key) then call('DEL', key)
+  else call('HSET', key, 'state', '${MOVES.promote.to}', 'entry', new, 'due_at', '') end
   if r[3] and r[3] ~= '' then call('XDEL', r[2], r[3]) end
   -- Somebody may run it still: whoever ends it asks first whether it is theirs.
   redis.pcall('PUBLISH', '${CANCEL_CHANNEL}', '${DOUBT}')

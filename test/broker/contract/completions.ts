@@ -9,6 +9,7 @@ import {
   dead,
   done,
   eventually,
+  idOf,
   promoteOnceDue,
   QUEUE,
   retry,
@@ -102,6 +103,21 @@ export function completionSentences(sentence: Sentence): void {
     assert.equal((await broker.record("one"))?.progress, 0.5);
     await broker.complete([done(delivery, { retentionMs: 0, recorded: true })]);
     assert.equal(await broker.record("one"), null);
+  });
+
+  sentence("progress that comes behind the end of its task changes nothing", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("kept"), task("fleeting", { retentionMs: 0 })]);
+    for (const delivery of await claimAll(broker, 2, stage.signal)) {
+      const id = idOf(delivery);
+      const write = { delivery, id, type: "noop", attempt: 1, startedAt: broker.now(), progress: 0.5, progressMsg: "" };
+      await broker.writeProgress([write]);
+      await broker.complete([done(delivery, { retentionMs: id === "kept" ? 60_000 : 0 })]);
+      await broker.writeProgress([{ ...write, progress: 0.75 }]);
+    }
+    const record = await broker.record("kept");
+    assert.deepEqual([record?.state, record?.progress], ["done", 1]);
+    assert.equal(await broker.record("fleeting"), null);
   });
 
   sentence("progress shows in the record while the task runs", async (stage) => {
