@@ -13,9 +13,10 @@ export function isOneOf(value: string, states: readonly TaskState[]): string {
 /**
  * `isOwn(stream, consumer, entry, isDoubtful)`: whether the entry is this consumer's; nil where it is gone. One that was
  * delivered and is nobody's was taken from its consumer by hand, and one that is to come may be in a group that was made
- * anew: only where that is known it is still ours, since others may have handed it back. `isHeld(id, r)`, r being state, stream, entry, queue and type of a record: whether its entry is somebody's or still to
- * be delivered, or its id waits in the sorted set for its state. `isOfProgress(key)`: progress alone has made this record;
- * the next delivery, a first one, cannot know of it. `requeue(key, id)`: queues it where nothing holds it.
+ * anew: only where that is known it is still ours, since others may have handed it back. `isHeld(id, r)`, r being state,
+ * stream, entry, queue and type of a record: whether its entry is somebody's or still to be delivered, or its id waits in
+ * the sorted set for its state. `isOfProgress(key)`: progress alone has made this record; the next delivery, a first one,
+ * cannot know of it. `requeue(key, id)`: queues it where nothing holds it.
  */
 export const WHEREABOUTS = `
 local isGroupGone = false
@@ -80,7 +81,8 @@ local function requeue(key, id)
   local new = call('XADD', r[2], '*', 'message', r[6])
   if isOfProgress(key) then call('DEL', key)
   else call('HSET', key, 'state', '${MOVES.promote.to}', 'entry', new, 'due_at', '') end
-  if r[3] and r[3] ~= '' then call('XDEL', r[2], r[3]) end
+  -- A stream that is made anew within the same millisecond gives the same ids again.
+  if r[3] and r[3] ~= '' and r[3] ~= new then call('XDEL', r[2], r[3]) end
   -- Somebody may run it still: whoever ends it asks first whether it is theirs.
   redis.pcall('PUBLISH', '${CANCEL_CHANNEL}', '${DOUBT}')
   return true
