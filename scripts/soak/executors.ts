@@ -82,7 +82,13 @@ export class Executors {
         {
           cwd: folder,
           stdio: ["ignore", log.fd, log.fd],
-          env: { ...process.env, STATE_DIRECTORY: folder, SOAK_LEDGER: this.#ledger, NO_COLOR: "1" },
+          env: {
+            ...process.env,
+            STATE_DIRECTORY: folder,
+            SOAK_LEDGER: this.#ledger,
+            TASKEXE_DONE_LIMIT: "0",
+            NO_COLOR: "1",
+          },
         },
       );
       this.starts++;

@@ -77,6 +77,7 @@ export async function openStage(
   const url = redis?.url ?? `sqlite:${join(folder, "tasks.db")}`;
   const broker = await createBroker(url, {
     ...{ executor: "scale", queues: ["common"], leaseMs: HOUR_MS, deadLimit: Math.max(500, sizes.records / 20) },
+    ...{ doneLimit: 0, cancelledLimit: 0 },
   });
   const direct = redis === null ? null : new Redis(redis.url);
   const end = async (): Promise<void> => {

@@ -179,6 +179,14 @@ export interface CleanReport {
   readonly vanished?: Vanished | null;
 }
 
+/** What one step of the removal did. */
+export interface Removal {
+  /** How many records are gone. */
+  readonly removed: number;
+  /** Whether the next step has something to do at once. */
+  readonly more: boolean;
+}
+
 /** Tasks that say that they wait, and that nothing holds: a retry, or an enqueue of the same id, queues one again. */
 export interface Vanished {
   readonly count: number;
@@ -213,6 +221,9 @@ export interface BrokerOptions {
   /** How many dead tasks are kept in a queue, and how long, in ms. Defaults 10 000 and 30 days. */
   readonly deadLimit?: number;
   readonly deadRetentionMs?: number;
+  /** How many done, and how many cancelled tasks are kept in a queue; 0: any number. Default 100 000 each. */
+  readonly doneLimit?: number;
+  readonly cancelledLimit?: number;
 }
 
 export interface Broker extends Administration {
@@ -290,8 +301,13 @@ export interface Broker extends Administration {
   lock(): Promise<boolean>;
   /** Gives the clean-up lock back, if it is still ours. */
   unlock(): Promise<void>;
-  /** To be called under the lock: trims heartbeats, expels the dead, purges what is over. Bounded work. */
+  /** To be called under the lock: trims heartbeats, expels the dead, removes what is over. Bounded work. */
   clean(): Promise<CleanReport>;
+  /**
+   * One step of the removal of what is over: records whose time has come or that are too many, and what is left over of
+   * keys and cancels. Bounded work of some ms; it needs no lock.
+   */
+  removeEnded(): Promise<Removal>;
 }
 
 /** The broker cannot be reached, or did not answer in time. What was asked may or may not have happened. */

@@ -100,7 +100,9 @@ function troubleOf(broker: Pick<Broker, "connection">): string {
 /** What a broker must know, for an executor of that name or for a client. */
 function brokerOptionsOf(settings: Settings, executor: string | null): BrokerOptions {
   const { queues, priorities, leaseMs, heartbeatTimeoutMs, deadLimit, deadRetentionMs } = settings;
-  return { executor, queues, priorities, leaseMs, heartbeatTimeoutMs, deadLimit, deadRetentionMs };
+  const { doneLimit, cancelledLimit } = settings;
+  const kept = { deadLimit, deadRetentionMs, doneLimit, cancelledLimit };
+  return { executor, queues, priorities, leaseMs, heartbeatTimeoutMs, ...kept };
 }
 
 /** The folder of the embedded queue, where it is the default one: made for this user alone. */

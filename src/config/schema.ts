@@ -119,6 +119,9 @@ export const SettingsSchema = v.object({
   retentionMs: duration(0, 365 * DAY),
   deadRetentionMs: duration(60_000, 365 * DAY),
   deadLimit: wholeNumber(1, 1_000_000),
+  // 0: any number.
+  doneLimit: wholeNumber(0, 100_000_000),
+  cancelledLimit: wholeNumber(0, 100_000_000),
   abandonedLimit: wholeNumber(1, 10_000),
   trackAllocations: v.pipe(
     v.union([v.boolean(), v.picklist(["1", "0", "true", "false"])], "1 or 0 (true or false)"),

@@ -54,6 +54,8 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
   retentionMs: setting("retention", "1d"),
   deadRetentionMs: setting("dead_retention", "30d"),
   deadLimit: setting("dead_limit", "10000"),
+  doneLimit: setting("done_limit", "100000"),
+  cancelledLimit: setting("cancelled_limit", "100000"),
   abandonedLimit: setting("abandoned_limit", "10"),
   trackAllocations: {
     flag: null,

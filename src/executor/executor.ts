@@ -43,7 +43,7 @@ import { ScheduleFiring } from "./schedules.ts";
 import { SharedTurn } from "./shared-turn.ts";
 import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./status.ts";
 import { StatusView } from "./status-view.ts";
-import { cleanUp, reclaimExpired } from "./sweeper.ts";
+import { cleanUp, reclaimExpired, removeEnded } from "./sweeper.ts";
 import { Tally } from "./tally.ts";
 import { TaskLogs } from "./task-logs.ts";
 import { collectNowAndThen } from "./whole-collections.ts";
@@ -238,6 +238,7 @@ export class Executor implements StatusSource {
     start("cancel watch", (signal) => this.#cancels.watch(signal));
     startIn("promote", (task) => this.#promoter.run(task.scope));
     start("clean-up", (signal) => cleanUp(broker, (vanished) => this.#view.note(vanished), signal));
+    start("removal", (signal) => removeEnded(broker, signal));
     const firing = new ScheduleFiring(broker, (type) => this.#handlers.get(type));
     start("schedules", (signal) => firing.run(signal));
     const collection = {

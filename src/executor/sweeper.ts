@@ -1,11 +1,11 @@
 /**
  * The fleet's housekeeping, done by every executor: takes over expired leases, and under the
- * clean-up lock (one cleaner at a time) expels dead executors and purges what is over. Taking over needs no lock, since
- * it is atomic in the broker: a cleaner that dies with the lock in hand must not hold the tasks up.
+ * clean-up lock (one cleaner at a time) expels dead executors. Taking over, and removing what is over, need no lock, since
+ * each step is atomic in the broker: a cleaner that dies with the lock in hand must not hold them up.
  */
 import { getLogger } from "@logtape/logtape";
 import type { Broker, CleanReport, Delivery, Vanished } from "../broker/broker.ts";
-import { sleep } from "../concurrency/index.ts";
+import { checkpoint, sleep } from "../concurrency/index.ts";
 import { ifAvailable, repeat } from "./patience.ts";
 
 const logger = getLogger(["taskexe", "sweeper"]);
@@ -15,6 +15,10 @@ const RECLAIM_MS = 800;
 const RECLAIM_JITTER_MS = 400;
 const AND_ARE_IN_NO_QUEUE =
   'are in no queue, since something was deleted in Redis; "taskexe retry ID" queues one: {ids}';
+
+/** Between two looks for what is over, in ms, with up to as much again at random. */
+const REMOVAL_MS = 700;
+const REMOVAL_JITTER_MS = 400;
 
 /** Between two clean-ups, in ms. */
 const CLEAN_MS = 10_000;
@@ -70,6 +74,19 @@ export function cleanUp(broker: Broker, seen: (vanished: Vanished) => void, sign
     () => CLEAN_MS,
     signal,
   );
+}
+
+/** Removes what is over as fast as it comes: step after step while there is more, else with a look about once a second. */
+export async function removeEnded(broker: Pick<Broker, "removeEnded">, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    let more = false;
+    await ifAvailable(async () => {
+      const step = await broker.removeEnded();
+      more = step.more;
+      if (step.removed > 0) logger.debug("Removed {count} record(s)", { count: step.removed });
+    });
+    await (more ? checkpoint(signal) : sleep(REMOVAL_MS + Math.random() * REMOVAL_JITTER_MS, signal));
+  }
 }
 
 async function cleanAndUnlock(broker: Broker): Promise<CleanReport> {

@@ -16,6 +16,7 @@ import { logSentences } from "./contract/logs.ts";
 import { orderSentences } from "./contract/order.ts";
 import { pauseSentences } from "./contract/pauses.ts";
 import { purgeSentences } from "./contract/purges.ts";
+import { removalSentences } from "./contract/removal.ts";
 import { retrySentences } from "./contract/retries.ts";
 import { runningSentences } from "./contract/running.ts";
 import { scheduleSentences } from "./contract/schedules.ts";
@@ -37,6 +38,7 @@ export function brokerContract(name: string, makeHarness: MakeHarness): void {
   orderSentences(sentence);
   pauseSentences(sentence);
   purgeSentences(sentence);
+  removalSentences(sentence);
   retrySentences(sentence);
   scheduleSentences(sentence);
   uniqueSentences(sentence);

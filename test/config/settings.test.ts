@@ -51,6 +51,7 @@ test("without anything the defaults hold, and every value says so", () => {
   assert.equal(settings.timeoutMs, null);
   assert.equal(settings.deadRetentionMs, 30 * 86_400_000);
   assert.equal(settings.deadLimit, 10_000);
+  assert.deepEqual([settings.doneLimit, settings.cancelledLimit], [100_000, 100_000]);
   assert.equal(settings.abandonedLimit, 10);
   assert.equal(settings.trackAllocations, false);
   for (const key of SETTING_KEYS) assert.equal(settings.origins[key], "default");
@@ -93,6 +94,8 @@ const FOUR: Readonly<
   timeoutMs: ["", "off", '"30s"', [undefined, null, 30_000]],
   deadRetentionMs: ["", "1m", '"7d"', [undefined, 60_000, 604_800_000]],
   deadLimit: ["", "1", "500", [undefined, 1, 500]],
+  doneLimit: ["", "0", "500", [undefined, 0, 500]],
+  cancelledLimit: ["", "0", "500", [undefined, 0, 500]],
   abandonedLimit: ["", "2", "3", [undefined, 2, 3]],
   trackAllocations: ["", "0", "true", [undefined, false, true]],
 };

@@ -33,7 +33,9 @@ export function ourRedisSide(server: RedisServer, doneTasks: DoneTasks): Watched
     },
     async consume(concurrency) {
       port = await freePort();
-      return startExecutor({ broker: server.url(DATABASE), concurrency, home, httpPort: port });
+      // Every record is counted afterwards.
+      const extraEnvironment = { TASKEXE_DONE_LIMIT: "0" };
+      return startExecutor({ broker: server.url(DATABASE), concurrency, home, httpPort: port, extraEnvironment });
     },
     look: (count) => lookAtStream(redis, count),
     async verify(count) {

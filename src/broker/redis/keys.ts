@@ -80,6 +80,9 @@ export function uniqueKey(queue: string, key: string): string {
   return `${UNIQUE_PREFIX}${queue}:${key}`;
 }
 
+/** Who removes what is over just now; ends by itself. */
+export const REMOVING_KEY = "taskexe:removing";
+
 /** What was seen of tasks that say queued and that nothing holds: a hash, see vanished.ts. */
 export const VANISHED_KEY = "taskexe:vanished";
 

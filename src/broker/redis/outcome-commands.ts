@@ -25,8 +25,8 @@ import {
 /** One Redis command: its name, then its arguments. */
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
 
-/** A kept record is not purged before this, in ms: whoever waits for a result must be able to read it. */
-const SHORTEST_RETENTION_MS = 60_000;
+/** How long the record of a cancelled task stays that keeps none, in ms: whoever waits for it must be able to read it. */
+const CANCELLED_MS = 60_000;
 
 const NOTHING: RedisCommand[] = [];
 
@@ -152,9 +152,9 @@ function errorSteps(
   ];
 }
 
-/** Until when a record is kept, Unix ms. */
+/** Until when a record is kept, Unix ms; 0: that of a cancelled task. */
 export function keepUntil(now: number, retentionMs: number): number {
-  return Math.round(now + Math.max(retentionMs, SHORTEST_RETENTION_MS));
+  return Math.round(now + (retentionMs || CANCELLED_MS));
 }
 
 /** From an entry's id, `{ms}-{number}`, to a score: what was queued first is queued again first. */

@@ -10,27 +10,11 @@ import type { ProgressWrite } from "../broker.ts";
 import { execute, type RedisConnections } from "./connections.ts";
 import { ownDelivery } from "./delivery.ts";
 import { readEnd } from "./done-records.ts";
-import {
-  cancelledKey,
-  deadKey,
-  doneKey,
-  ERROR_FIELD,
-  GROUP,
-  LOG_PREFIX,
-  RECORD_PREFIX,
-  recordKey,
-  waitingCancelledKey,
-} from "./keys.ts";
+import { ERROR_FIELD, GROUP, recordKey } from "./keys.ts";
 import { runScript } from "./lua.ts";
 import { PROGRESS } from "./progress-script.ts";
 import { type PendingEntry, readPending } from "./replies.ts";
-import { callScript } from "./scripts.ts";
 import type { TaskStarts } from "./task-starts.ts";
-
-/** How many records one purge call removes at the most: 500 held Redis for up to 9 ms. */
-const PURGE_CHUNK = 200;
-/** How many purge calls one clean-up makes at the most for one index. */
-const PURGE_CALLS = 50;
 
 const StoredSchema = v.object({
   id: v.string(),
@@ -42,12 +26,10 @@ const StoredSchema = v.object({
 
 export class RedisRecords {
   readonly #connections: RedisConnections;
-  readonly #now: () => number;
   readonly #starts: TaskStarts;
 
-  constructor(connections: RedisConnections, now: () => number, starts: TaskStarts) {
+  constructor(connections: RedisConnections, starts: TaskStarts) {
     this.#connections = connections;
-    this.#now = now;
     this.#starts = starts;
   }
 
@@ -123,41 +105,6 @@ export class RedisRecords {
       const failed = written.find(({ status }) => status === "rejected");
       if (failed?.status === "rejected") throw failed.reason;
     });
-  }
-
-  /** Removes what is over in these queues; bounded. Tells how many records went. */
-  async purge(queues: readonly string[], deadLimit: number, deadRetentionMs: number): Promise<number> {
-    const now = Math.floor(this.#now());
-    let purged = 0;
-    for (const queue of queues) {
-      purged += await this.#purgeIndex(queue, doneKey(queue), now, Number.MAX_SAFE_INTEGER);
-      purged += await this.#purgeIndex(queue, cancelledKey(queue), now, Number.MAX_SAFE_INTEGER);
-      purged += await this.#purgeIndex(queue, deadKey(queue), now - deadRetentionMs, deadLimit);
-    }
-    return purged;
-  }
-
-  async #purgeIndex(queue: string, index: string, latest: number, keep: number): Promise<number> {
-    let purged = 0;
-    for (let call = 0; call < PURGE_CALLS; call++) {
-      const reply = await this.#connections.run((redis) =>
-        callScript(
-          redis,
-          "taskexePurge",
-          index,
-          waitingCancelledKey(queue),
-          RECORD_PREFIX,
-          LOG_PREFIX,
-          latest,
-          PURGE_CHUNK,
-          keep,
-        ),
-      );
-      const removed = Number(reply);
-      purged += removed;
-      if (removed === 0) break;
-    }
-    return purged;
   }
 
   /** Who holds the entry of a queued record; null when nobody has claimed it. */

@@ -21,7 +21,9 @@ import type {
   Outcome,
   ProgressWrite,
   QueueCounts,
+  Removal,
 } from "../broker.ts";
+import { keepingRules, removeSome } from "../removal.ts";
 import type { ScheduleChange, ScheduleChanged, StoredSchedule } from "../schedules.ts";
 import { parseRedisAddress } from "./address.ts";
 import { RedisByHand } from "./by-hand.ts";
@@ -40,6 +42,7 @@ import { RedisListing } from "./listing.ts";
 import { RedisPauses } from "./pauses.ts";
 import { RedisQueues } from "./queues.ts";
 import { RedisRecords } from "./records.ts";
+import { RedisRemoval } from "./removal.ts";
 import { RedisSchedules } from "./schedules.ts";
 import { RedisServerFacts } from "./server-facts.ts";
 import { streamsOf } from "./streams.ts";
@@ -49,8 +52,6 @@ import { RedisVanished } from "./vanished.ts";
 import { RedisWire } from "./wire.ts";
 
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
-const DEFAULT_DEAD_LIMIT = 10_000;
-const DEFAULT_DEAD_RETENTION_MS = 30 * 24 * 3_600_000;
 /** The name that clients, who claim nothing, appear under. */
 const CLIENT_NAME = "taskexe-client";
 
@@ -67,6 +68,7 @@ export class RedisBroker implements Broker {
   readonly #fleet: RedisFleet;
   readonly #queues: RedisQueues;
   readonly #records: RedisRecords;
+  readonly #removal: RedisRemoval;
   readonly #cancels: RedisCancels;
   readonly #pauses: RedisPauses;
   readonly #listing: RedisListing;
@@ -111,7 +113,8 @@ export class RedisBroker implements Broker {
     });
     this.#queues = new RedisQueues(this.#connections, options.queues, priorities);
     const starts = new TaskStarts((name) => this.#fleet.lastBeat(name), now);
-    this.#records = new RedisRecords(this.#connections, now, starts);
+    this.#records = new RedisRecords(this.#connections, starts);
+    this.#removal = new RedisRemoval(this.#connections, this.#name, keepingRules(options));
     this.#cancels = new RedisCancels(this.#connections, now, doubt);
     this.#listing = new RedisListing(this.#connections, this.#records, starts, options.queues, priorities);
     this.#vanished = new RedisVanished(this.#connections, now);
@@ -326,11 +329,15 @@ export class RedisBroker implements Broker {
     return this.#duties.do("clean-up", async () => {
       if (this.#clock.hasStepped) await this.#clock.read();
       const removed = await this.#fleet.expel();
-      const { queues, deadLimit = DEFAULT_DEAD_LIMIT, deadRetentionMs = DEFAULT_DEAD_RETENTION_MS } = this.#options;
+      const { queues } = this.#options;
       await this.#cancels.forgetOld(queues);
-      const purged = await this.#records.purge(queues, deadLimit, deadRetentionMs);
+      const purged = await removeSome(() => this.#removal.step(queues));
       return { removed, purged, vanished: await this.#vanished.look() };
     });
+  }
+
+  removeEnded(): Promise<Removal> {
+    return this.#duties.do("removal", () => this.#removal.step(this.#options.queues));
   }
 
   /** After a claim of `max` that brought too much: to its place; what has none any more is held for the next claim. */

@@ -212,7 +212,7 @@ if not state then
 end
 local function finish()
   call('HSET', key, 'state', '${cancel.to}', 'finished_at', int(now), 'reason', ARGV[8], 'due_at', '')
-  call('ZADD', ARGV[6] .. r[4], int(now + math.max(tonumber(r[5]) or 0, 60000)), id)
+  call('ZADD', ARGV[6] .. r[4], int(now + ((tonumber(r[5]) or 0) > 0 and tonumber(r[5]) or 60000)), id)
   free(r[6], id)
   free(timed, id)
 end
@@ -245,27 +245,6 @@ end
 mark(2592000000)
 call('ZADD', ARGV[10] .. r[4], int(now + 2592000000), id)
 return 'queued'`;
-
-/**
- * KEYS index, waiting marks; ARGV record prefix, log prefix, latest score, max, keep -> how many records were removed.
- * One whose entry still stands in a stream is kept for another minute: whoever claims that must know what it is.
- */
-const PURGE = `
-local ids = call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', 0, ARGV[4])
-local over = call('ZCARD', KEYS[1]) - tonumber(ARGV[5])
-if #ids == 0 and over > 0 then
-  ids = call('ZRANGE', KEYS[1], 0, math.min(over, tonumber(ARGV[4])) - 1)
-end
-local n = 0
-for _, id in ipairs(ids) do
-  if call('ZSCORE', KEYS[2], id) then
-    call('ZADD', KEYS[1], string.format('%.0f', tonumber(ARGV[3]) + 60000), id)
-  else
-    call('DEL', ARGV[1] .. id, ARGV[2] .. id)
-    n = n + call('ZREM', KEYS[1], id)
-  end
-end
-return n`;
 
 /** KEYS sorted set; ARGV latest score, max -> how many members were removed. */
 const FORGET = `
@@ -316,7 +295,6 @@ const SCRIPTS = {
   taskexeEnqueue: script(ENQUEUE, 0),
   taskexePromote: script(PROMOTE, 1),
   taskexeCancel: script(CANCEL, 0),
-  taskexePurge: script(PURGE, 2),
   taskexeForget: script(FORGET, 1),
   taskexeUnpark: script(UNPARK, 3),
   taskexeChangeSchedule: script(CHANGE_SCHEDULE, 3),

@@ -25,7 +25,15 @@ interface Refusal {
 }
 
 /** The duties without which tasks still run: a refusal of one is a warning. */
-const MINOR: ReadonlySet<string> = new Set(["progress", "task logs", "clean-up", "counts", "leave", "cancels by push"]);
+const MINOR: ReadonlySet<string> = new Set([
+  "progress",
+  "task logs",
+  "clean-up",
+  "removal",
+  "counts",
+  "leave",
+  "cancels by push",
+]);
 
 export class RedisStanding {
   readonly #now: () => number;

@@ -2,6 +2,8 @@
  * Cancels: a waiting task ends at once; a running one, or one that is not known, gets a flag, which is also the news
  * that other processes read. A flag lasts an hour, and as long as a living task has its id.
  */
+
+import type { SqlStatement } from "../../runtime/index.ts";
 import { isOpenTo, MOVES } from "../../task/state.ts";
 import type { CancelReceipt } from "../broker.ts";
 import { numberOf, textOf } from "./rows.ts";
@@ -26,7 +28,10 @@ const END = `UPDATE tasks SET state = ${STATE.cancelled}, due_at = NULL, finishe
 const FLAG = "INSERT OR REPLACE INTO cancels(id, at) VALUES(?, ?)";
 const FLAGGED = `SELECT id FROM cancels WHERE id IN (SELECT value FROM json_each(?)) AND (at > ? OR ${ALIVE})`;
 const ANY_OLD_FLAG = "SELECT 1 FROM cancels WHERE at <= ? LIMIT 1";
-const DROP_OLD_FLAGS = `DELETE FROM cancels WHERE at <= ? AND NOT ${ALIVE}`;
+const OLD_OF_THESE = `DELETE FROM cancels WHERE at <= ? AND id IN (SELECT value FROM json_each(?)) AND NOT ${ALIVE}`;
+const ANY_OLD_OF_NOBODY = `SELECT 1 FROM cancels WHERE at <= ? AND NOT ${ALIVE} LIMIT 1`;
+const DROP_OLD_FLAGS = `DELETE FROM cancels WHERE seq IN (SELECT seq FROM cancels WHERE at <= ? AND NOT ${ALIVE}
+  ORDER BY at LIMIT ?)`;
 const ANY_FLAG = "SELECT 1 FROM cancels LIMIT 1";
 const DROP_FLAG = "DELETE FROM cancels WHERE id = ?";
 const LAST_NEWS = "SELECT max(seq) AS seq FROM cancels";
@@ -83,10 +88,21 @@ export function anyFlag(tx: Transaction): boolean {
   return tx.sql(ANY_FLAG).get() !== undefined;
 }
 
-/** Forgets flags that are an hour old and whose task is not there; before a new task could come under such an id. */
-export function dropOldFlags(tx: Transaction): void {
+/** Whether a flag is there that is an hour old and whose task is not. */
+export function isOldFlagThere(sql: (text: string) => SqlStatement, now: number): boolean {
+  return sql(ANY_OLD_OF_NOBODY).get(now - FLAG_MS) !== undefined;
+}
+
+/** Forgets flags that are an hour old and whose task is not there, at most `max`; tells how many. */
+export function dropOldFlags(tx: Transaction, max: number): number {
+  if (!isOldFlagThere((text) => tx.sql(text), tx.now)) return 0;
+  return Number(tx.sql(DROP_OLD_FLAGS).run(tx.now - FLAG_MS, max).changes);
+}
+
+/** Tasks come under these ids: what was cancelled an hour ago, and is not there, was another one. */
+export function dropOldFlagsOf(tx: Transaction, ids: readonly string[]): void {
   const limit = tx.now - FLAG_MS;
-  if (tx.sql(ANY_OLD_FLAG).get(limit) !== undefined) tx.sql(DROP_OLD_FLAGS).run(limit);
+  if (tx.sql(ANY_OLD_FLAG).get(limit) !== undefined) tx.sql(OLD_OF_THESE).run(limit, JSON.stringify(ids));
 }
 
 /** Up to where the news of cancels have come. */

@@ -1,68 +1,101 @@
 /**
- * What keeps the file from growing: records whose time is over, dead tasks past their number, old flags and beats,
- * leftover ids, and free pages given back to the file system. Each call does bounded work, in small transactions.
+ * What keeps the file from growing: records whose time is over or that are too many, old flags, keys and beats, leftover
+ * ids, and free pages given back to the file system. Each call does bounded work, in small transactions.
  */
-import type { CleanReport } from "../broker.ts";
-import { dropOldFlags } from "./cancels.ts";
+import type { CleanReport, Removal } from "../broker.ts";
+import { type KeepingRules, removeSome } from "../removal.ts";
+import { dropOldFlags, isOldFlagThere } from "./cancels.ts";
 import { expel } from "./fleet.ts";
-import { numberOf, textOf } from "./rows.ts";
+import { isSweepDue, sweepIds } from "./ids.ts";
+import { numberOf, type Row, textOf } from "./rows.ts";
 import { STATE, stateName } from "./schema.ts";
 import type { Store } from "./store.ts";
 import { dropLogs } from "./task-logs.ts";
 import type { Transaction } from "./transaction.ts";
-import { dropOldKeys } from "./unique-keys.ts";
+import { dropOldKeys, isOldKeyThere } from "./unique-keys.ts";
 
-/** How many tasks one transaction removes, and how many such transactions one call makes. */
-const CHUNK = 500;
-const ROUNDS = 40;
-/** How many unique keys whose time is over one call forgets. */
-const MOST_KEYS = 10_000;
+/** How many tasks, or flags, or keys one step removes. */
+const CHUNK = 1_000;
 /** How many pages of 4 KiB one call gives back, and how many stay free for the next tasks. */
 const VACUUM_PAGES = 2000;
 const SPARE_PAGES = 2000;
 
-const EXPIRED =
-  "DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)";
-const OLDEST_DEAD = `DELETE FROM tasks WHERE seq IN
-  (SELECT seq FROM tasks WHERE state = ${STATE.dead} AND queue = ? ORDER BY finished_at LIMIT ?)`;
-const CROWDED = `SELECT queue, n FROM counts WHERE state = ${STATE.dead} AND n > ?`;
+const EXPIRED = `DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
+  RETURNING seq, queue, state`;
+const ANY_EXPIRED = "SELECT 1 FROM tasks WHERE expires_at <= ? LIMIT 1";
+/** By when they ended; of the others, which are many, by when they came: no index has their ends by queue. */
+const OLDEST_DEAD = `DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks
+  WHERE state = ${STATE.dead} AND queue = ?1 ORDER BY finished_at LIMIT ?2) RETURNING seq, queue, state`;
+const OLDEST = (state: number): string => `DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks
+  WHERE state > 1 AND state = ${state} AND queue = ?1 ORDER BY seq LIMIT ?2) RETURNING seq, queue, state`;
+const CROWDED = "SELECT queue, n FROM counts WHERE state = ? AND n > ? LIMIT 1";
 const EMPTY_COUNTS = "DELETE FROM counts WHERE n = 0";
 const FREE_PAGES = "SELECT freelist_count AS n FROM pragma_freelist_count";
 
 export interface CleaningRules {
   readonly executor: string;
   readonly heartbeatTimeoutMs: number;
-  readonly deadLimit: number;
+  readonly keeping: KeepingRules;
 }
 
 export async function clean(store: Store, rules: CleaningRules): Promise<CleanReport> {
   const removed = await store.write(CHUNK, (tx) => {
-    dropOldFlags(tx);
-    dropOldKeys(tx, MOST_KEYS);
     tx.sql(EMPTY_COUNTS).run();
     return expel(tx, rules.executor, rules.heartbeatTimeoutMs);
   });
-  let purged = 0;
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const n = await store.write(CHUNK, (tx) => purge(tx, rules.deadLimit));
-    purged += n;
-    if (n === 0) break;
-  }
+  const purged = await removeSome(() => removeStep(store, rules.keeping));
   await shrink(store);
   return { removed, purged };
 }
 
-function purge(tx: Transaction, deadLimit: number): number {
-  const expired = remove(tx, `${EXPIRED} RETURNING seq, queue, state`, tx.now, CHUNK);
-  if (expired > 0) return expired;
-  const crowded = tx.sql(CROWDED).get(deadLimit);
-  if (crowded === undefined) return 0;
-  const surplus = Math.min(numberOf(crowded, "n") - deadLimit, CHUNK);
-  return remove(tx, `${OLDEST_DEAD} RETURNING seq, queue, state`, textOf(crowded, "queue"), surplus);
+/** One step, in one transaction; none is begun where nothing is over. */
+export async function removeStep(store: Store, keeping: KeepingRules): Promise<Removal> {
+  const isThere = await store.read((sql) => {
+    const now = Date.now();
+    return (
+      sql(ANY_EXPIRED).get(now) !== undefined ||
+      crowds(keeping).some(({ state, limit }) => sql(CROWDED).get(state, limit) !== undefined) ||
+      isOldKeyThere(sql, now) ||
+      isOldFlagThere(sql, now) ||
+      isSweepDue(sql)
+    );
+  });
+  if (!isThere) return { removed: 0, more: false };
+  return store.write(CHUNK, (tx) => {
+    const removed = removeExpired(tx) || removeSurplus(tx, keeping);
+    const others = dropOldKeys(tx, CHUNK) + dropOldFlags(tx, CHUNK);
+    // A transaction that removed tasks sweeps by itself.
+    const isSweeping = removed === 0 && isSweepDue((text) => tx.sql(text));
+    if (isSweeping) sweepIds(tx);
+    return { removed, more: removed > 0 || others > 0 || isSweeping };
+  });
 }
 
-function remove(tx: Transaction, sql: string, ...values: (string | number)[]): number {
-  const rows = tx.sql(sql).all(...values);
+function removeExpired(tx: Transaction): number {
+  return remove(tx, tx.sql(EXPIRED).all(tx.now, CHUNK));
+}
+
+function removeSurplus(tx: Transaction, keeping: KeepingRules): number {
+  for (const { state, limit, oldest } of crowds(keeping)) {
+    const crowded = tx.sql(CROWDED).get(state, limit);
+    if (crowded === undefined) continue;
+    const surplus = Math.min(numberOf(crowded, "n") - limit, CHUNK);
+    return remove(tx, tx.sql(oldest).all(textOf(crowded, "queue"), surplus));
+  }
+  return 0;
+}
+
+/** The states of which a queue keeps only so many. */
+function crowds({ doneLimit, cancelledLimit, deadLimit }: KeepingRules) {
+  const all = [
+    { state: STATE.dead, limit: deadLimit, oldest: OLDEST_DEAD },
+    { state: STATE.done, limit: doneLimit, oldest: OLDEST(STATE.done) },
+    { state: STATE.cancelled, limit: cancelledLimit, oldest: OLDEST(STATE.cancelled) },
+  ];
+  return all.filter(({ limit }) => limit > 0);
+}
+
+function remove(tx: Transaction, rows: readonly Row[]): number {
   for (const row of rows) tx.moved(textOf(row, "queue"), stateName(numberOf(row, "state")), null);
   dropLogs(
     tx,

@@ -18,6 +18,7 @@ export interface Ledger {
 export const TAKE_ID = `INSERT INTO ids(id, seq) VALUES(?, ?) ON CONFLICT(id) DO UPDATE SET seq = excluded.seq
   WHERE NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.seq = ids.seq)`;
 
+const READ_SWEEP = "SELECT stale, swept_to FROM ledger";
 const COUNT_TASKS = "SELECT total(n) AS n FROM counts";
 const NO_TASKS = "SELECT 1 FROM tasks LIMIT 1";
 const FORGET_ALL = "DELETE FROM ids";
@@ -39,6 +40,19 @@ interface Sweepable {
   readonly ledger: () => Ledger;
 }
 
+/** Whether there is something to sweep, now. */
+export function isSweepDue(sql: (text: string) => SqlStatement): boolean {
+  const row = sql(READ_SWEEP).get();
+  if (typeof row?.swept_to === "string") return true;
+  const stale = Number(row?.stale);
+  return stale >= WORTH_DROPPING && (sql(NO_TASKS).get() === undefined || isWorth(stale, sql));
+}
+
+/** More entries are left over than tasks are there. */
+function isWorth(stale: number, sql: (text: string) => SqlStatement): boolean {
+  return stale >= WORTH_SWEEPING && stale >= Number(sql(COUNT_TASKS).get()?.n);
+}
+
 /** Goes on with the sweep, or begins one when more entries are left over than tasks are there. Bounded work. */
 export function sweepIds(tx: Sweepable): void {
   const ledger = tx.ledger();
@@ -50,7 +64,7 @@ export function sweepIds(tx: Sweepable): void {
       ledger.stale = 0;
       return;
     }
-    if (ledger.stale < Math.max(WORTH_SWEEPING, Number(tx.sql(COUNT_TASKS).get()?.n))) return;
+    if (!isWorth(ledger.stale, (text) => tx.sql(text))) return;
     ledger.stale = 0;
     ledger.sweptTo = "";
   }

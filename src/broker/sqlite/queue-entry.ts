@@ -2,7 +2,7 @@
  * Into the line: new tasks, and those whose time has come.
  */
 import type { EnqueueReceipt, EnqueueRequest } from "../broker.ts";
-import { dropOldFlags } from "./cancels.ts";
+import { dropOldFlagsOf } from "./cancels.ts";
 import { TAKE_ID } from "./ids.ts";
 import { numberOf, textOf } from "./rows.ts";
 import { NO_TOKEN, STATE, stateName } from "./schema.ts";
@@ -25,7 +25,10 @@ export function enqueue(store: Store, requests: readonly EnqueueRequest[]): Prom
 
 /** The same, as a part of a larger transaction. */
 export function enqueueAll(tx: Transaction, requests: readonly EnqueueRequest[]): EnqueueReceipt[] {
-  dropOldFlags(tx);
+  dropOldFlagsOf(
+    tx,
+    requests.map(({ id }) => id),
+  );
   return requests.map((request) => enqueueOne(tx, request));
 }
 

@@ -24,14 +24,16 @@ import {
   type Outcome,
   type ProgressWrite,
   type QueueCounts,
+  type Removal,
 } from "../broker.ts";
 import { checkRequests } from "../check-requests.ts";
+import { type KeepingRules, keepingRules } from "../removal.ts";
 import type { ScheduleChange, ScheduleChanged, StoredSchedule } from "../schedules.ts";
 import { Bell } from "./bell.ts";
 import { purge, retry } from "./by-hand.ts";
 import { cancel, flagged } from "./cancels.ts";
 import { SqliteClaims } from "./claims.ts";
-import { clean } from "./cleaning.ts";
+import { clean, removeStep } from "./cleaning.ts";
 import { complete, writeProgress } from "./completions.ts";
 import { ConnectionMonitor } from "./connection-monitor.ts";
 import { backlog, counts } from "./counting.ts";
@@ -48,8 +50,6 @@ import { appendLogs, readLogs } from "./task-logs.ts";
 import { Watcher } from "./watcher.ts";
 
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
-const DEFAULT_DEAD_LIMIT = 10_000;
-const DEFAULT_DEAD_RETENTION_MS = 30 * 24 * 3_600_000;
 /** How long a claim waits for something to come, in ms. */
 const CLAIM_WAITS_MS = 5000;
 /** How long open() waits before it tries again, in ms. */
@@ -71,6 +71,7 @@ export class SqliteBroker implements Broker {
   readonly #watcher: Watcher;
   readonly #pauses: SqlitePauses;
   readonly #claims: SqliteClaims | null;
+  readonly #keeping: KeepingRules;
   #nursery: Nursery | null = null;
   #running: Promise<void> = Promise.resolve();
   /** The last beat, for another file than the one that has it. */
@@ -84,6 +85,7 @@ export class SqliteBroker implements Broker {
     const { executor, leaseMs, queues } = options;
     this.url = url;
     this.#options = options;
+    this.#keeping = keepingRules(options);
     this.#file = file;
     this.#store = new Store(this.#file, this.#monitor, url);
     this.#watcher = new Watcher(this.#store, this.#monitor, this.#bell, executor !== null, () => this.#registerAgain());
@@ -174,7 +176,7 @@ export class SqliteBroker implements Broker {
   }
 
   complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
-    return complete(this.#store, outcomes, this.#options.deadRetentionMs ?? DEFAULT_DEAD_RETENTION_MS);
+    return complete(this.#store, outcomes, this.#keeping.deadRetentionMs);
   }
 
   async release(deliveries: readonly Delivery[]): Promise<void> {
@@ -313,8 +315,12 @@ export class SqliteBroker implements Broker {
     return clean(this.#store, {
       executor: this.#mustHaveName(),
       heartbeatTimeoutMs: this.#options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
-      deadLimit: this.#options.deadLimit ?? DEFAULT_DEAD_LIMIT,
+      keeping: this.#keeping,
     });
+  }
+
+  removeEnded(): Promise<Removal> {
+    return removeStep(this.#store, this.#keeping);
   }
 
   /** What was asked for a user counts only where the path still leads to the file that it was written to. */

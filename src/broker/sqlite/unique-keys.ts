@@ -2,6 +2,7 @@
  * Unique keys: which task holds a key of a queue, for a time (`until`) or until it has ended (null). The end of a task
  * frees its key at once; a holder that is gone without having done so holds nothing.
  */
+import type { SqlStatement } from "../../runtime/index.ts";
 import type { EnqueueReceipt, EnqueueRequest } from "../broker.ts";
 import { textOf } from "./rows.ts";
 import { PARKED, STATE, stateName } from "./schema.ts";
@@ -14,6 +15,7 @@ const FREE_ALL = "DELETE FROM uniques WHERE task IN (SELECT value FROM json_each
 const FREE = "DELETE FROM uniques WHERE task = ? AND until IS NULL";
 const OVER = `DELETE FROM uniques WHERE (queue, key) IN
   (SELECT queue, key FROM uniques WHERE until <= ? ORDER BY until LIMIT ?)`;
+const ANY_OVER = "SELECT 1 FROM uniques WHERE until <= ? LIMIT 1";
 const ALIVE: readonly unknown[] = [STATE.queued, STATE.running, STATE.scheduled, STATE.retrying, PARKED];
 
 type Keyed = Pick<EnqueueRequest, "id" | "queue" | "unique">;
@@ -46,7 +48,12 @@ export function freeAllKeys(tx: Transaction, seqs: readonly number[]): void {
   if (seqs.length > 0) tx.sql(FREE_ALL).run(JSON.stringify(seqs));
 }
 
-/** Forgets keys whose time is over, at most `max`. */
-export function dropOldKeys(tx: Transaction, max: number): void {
-  tx.sql(OVER).run(tx.now, max);
+/** Whether any key is there whose time is over. */
+export function isOldKeyThere(sql: (text: string) => SqlStatement, now: number): boolean {
+  return sql(ANY_OVER).get(now) !== undefined;
+}
+
+/** Forgets keys whose time is over, at most `max`; tells how many. */
+export function dropOldKeys(tx: Transaction, max: number): number {
+  return isOldKeyThere((text) => tx.sql(text), tx.now) ? Number(tx.sql(OVER).run(tx.now, max).changes) : 0;
 }
