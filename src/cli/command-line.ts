@@ -104,7 +104,7 @@ function commands(isExecutor: () => void, exit: SetExitCode): Command {
 
   withBrokerFlags(program.command("status"))
     .description("show what the executor of this machine does, else what the broker knows")
-    .option("--listen <host:port>", "where the executor listens")
+    .option("--listen <host:port>", "where the executor listens, or unix:/PATH")
     .option("--url <url>", "the address of an executor's HTTP, on any machine")
     .option("--queues <names>", "the queues to count, with commas between them")
     .option("--json", "print JSON")

@@ -31,7 +31,7 @@ export function withExecutorFlags(command: Command): Command {
     .option("--tasks <path>", "a file or folder with handlers; can be given more than once", gathered)
     .option("--concurrency <number>", "how many tasks run at once (default: 5)")
     .option("--name <name>", "the executor's name, one of its own in the fleet (default: worked out)")
-    .option("--listen <host:port>", "where HTTP answers, or off (default: 127.0.0.1:8080)")
+    .option("--listen <host:port>", "where HTTP answers, or unix:/PATH, or off (default: 127.0.0.1:8080)")
     .option("--lease <duration>", "how long a task stays ours without a renewal (default: 30s)")
     .option("--grace <duration>", "how long tasks may go on after a stop or a cancel (default: 30s)")
     .option("--log <format>", "pretty or json (default: pretty)");

@@ -50,10 +50,12 @@ export async function run(options: Options): Promise<number> {
 
 /** The token of the API. Handlers, and what they start, are not to find it in their environment. */
 function takeToken({ tokenFile }: Settings): string | null {
-  const { TASKEXE_TOKEN: token } = process.env;
+  const { TASKEXE_TOKEN: given, CREDENTIALS_DIRECTORY: credentials } = process.env;
   delete process.env.TASKEXE_TOKEN;
   try {
-    return readToken({ token, file: tokenFile });
+    const { token, warning } = readToken({ token: given, file: tokenFile, credentials });
+    if (warning !== null) log.warn(warning);
+    return token;
   } catch (error) {
     if (error instanceof TokenError) throw new CommandFailure(error.message, EXIT_USAGE);
     throw error;
@@ -172,7 +174,7 @@ class Run {
         queues: queues.join(","),
         concurrency,
         handlers: handlers.types().join(","),
-        listen: address === null ? "no HTTP" : `HTTP on http://${hostOf(address)}:${address.port}`,
+        listen: address === null ? "no HTTP" : `HTTP on ${placeOf(address)}`,
       },
     );
   }
@@ -187,6 +189,7 @@ class Run {
   }
 }
 
-function hostOf({ hostname }: HttpAddress): string {
-  return hostname.includes(":") ? `[${hostname}]` : hostname;
+function placeOf({ hostname, port }: HttpAddress): string {
+  if (hostname.startsWith("unix:")) return hostname;
+  return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }

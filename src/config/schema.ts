@@ -10,8 +10,9 @@ import { formatDuration, parseDuration } from "./durations.ts";
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/** `HOST:PORT`; the host in brackets where it is an IPv6 address. */
+/** `HOST:PORT`; the host in brackets where it is an IPv6 address. Or `unix:/PATH`. */
 export interface ListenAddress {
+  /** A host, or `unix:/PATH` of a socket, whose port is 0. */
   readonly hostname: string;
   /** 0 takes a free port. */
   readonly port: number;
@@ -62,15 +63,17 @@ const ExecutorName = v.pipe(
 );
 
 const ListenOn = v.pipe(
-  v.string("HOST:PORT as text, or off"),
+  v.string("HOST:PORT or unix:/PATH as text, or off"),
   v.rawTransform(({ dataset, addIssue, NEVER }): ListenAddress | null => {
     const text = dataset.value.trim();
     if (text === "off") return null;
+    const path = /^unix:(?:\/\/)?([/~][^\0]*[^\0/])$/.exec(text)?.[1];
+    if (path !== undefined) return { hostname: `unix:${withHome(path)}`, port: 0 };
     const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(text);
     const hostname = match?.[1] ?? match?.[2];
     const port = Number(match?.[3]);
     if (hostname === undefined || port > 65_535) {
-      addIssue({ message: "HOST:PORT (like 127.0.0.1:8080 or [::1]:8080, port 0 to 65535) or off" });
+      addIssue({ message: "HOST:PORT (like 127.0.0.1:8080 or [::1]:8080, port 0 to 65535), unix:/PATH or off" });
       return NEVER;
     }
     return { hostname, port };

@@ -9,10 +9,11 @@ import { treeText } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status.ts";
 import { printableJson } from "../task/printable-json.ts";
 import { API_ROOT, createApi } from "./api/api.ts";
-import type { PeerBindings } from "./api/guard.ts";
+import { type PeerBindings, seesTexts } from "./api/guard.ts";
 import type { ApiParts } from "./api/parts.ts";
 import { hostCheck, type Listener } from "./host-check.ts";
 import { allowedMethods, withLength } from "./methods.ts";
+import { publicStatus } from "./public-status.ts";
 import { securityHeaders } from "./security-headers.ts";
 import { soundPath, soundRequest } from "./sound-request.ts";
 import { treeView } from "./tree-view.ts";
@@ -41,6 +42,7 @@ export interface AppOptions {
 export function createApp(source: StatusSource, options: AppOptions = {}): Hono<{ Bindings: PeerBindings }> {
   const app = new Hono<{ Bindings: PeerBindings }>({ getPath: soundPath });
   const listener = options.listener ?? { hostname: "127.0.0.1", address: "127.0.0.1" };
+  const sees = seesTexts({ token: options.api?.token ?? null, listener });
   const paths = options.api ? WITH_API : PATHS;
 
   app.use(securityHeaders);
@@ -50,7 +52,7 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
   app.use(allowedMethods(app, refuseMethod));
 
   app.get("/", (context) => text(context, index(paths)));
-  app.get("/status", (context) => json(context, source.status()));
+  app.get("/status", (context) => json(context, sees(context) ? source.status() : publicStatus(source.status())));
   app.get("/status/tree", (context) => showTree(context, source));
   app.get("/healthz", (context) => context.json({ ok: true }));
   app.get("/readyz", (context) => {

@@ -23,6 +23,7 @@ export interface Listener {
  * port; does nothing where the address that is bound is not loopback.
  */
 export function hostCheck({ hostname, address }: Listener): MiddlewareHandler {
+  // Nor does a page of the web reach a Unix socket.
   if (!isLoopback(address)) return (_context, next) => next();
   const names = new Set([...LOOPBACK_NAMES, canonical(hostname), canonical(address)]);
   return async (context, next) => {

@@ -1,4 +1,10 @@
 /** Whether an IP address is one of this machine alone. Names are not looked at: whoever writes them says what they are. */
+import { UNIX_SOCKET } from "../runtime/index.ts";
+
+/** Loopback, or a Unix socket: nobody comes from another machine. */
+export function isLocal(address: string): boolean {
+  return address === UNIX_SOCKET || isLoopback(address);
+}
 
 /** 127.0.0.0/8 and ::1, also as IPv6 writes the former (::ffff:127.0.0.1); false for names and for nonsense. */
 export function isLoopback(address: string): boolean {

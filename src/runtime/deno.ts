@@ -6,12 +6,13 @@ import { trackAllocations } from "./allocations.ts";
 import { observeCallSites } from "./call-sites.ts";
 import { writeHeapSnapshot } from "./heap-snapshot.ts";
 import { hostId } from "./host-id.ts";
-import { type Address, checkedAddress, failedAnswer, listenError, peerAddress } from "./listen.ts";
-import type { HttpServer, Runtime, ServeOptions } from "./runtime.ts";
+import { type Address, checkedAddress, failedAnswer, listenError, peerAddress, socketPathOf } from "./listen.ts";
+import { type HttpServer, type Runtime, type ServeOptions, UNIX_SOCKET } from "./runtime.ts";
 import { onFatal, onSignal } from "./signals.ts";
 import { sleep } from "./sleep.ts";
 import { spawn } from "./spawn.ts";
 import { openDatabase } from "./sqlite.ts";
+import { socketPlace } from "./unix-socket.ts";
 import { collectGarbage, heapBytes, memory } from "./v8.ts";
 
 /** What of Deno's global is used here. */
@@ -20,8 +21,9 @@ interface DenoGlobal {
   readonly mainModule: string;
   serve(
     options: {
-      hostname: string;
-      port: number;
+      hostname?: string;
+      port?: number;
+      path?: string;
       signal: AbortSignal;
       onListen: () => void;
       onError: (error: unknown) => Response;
@@ -58,6 +60,8 @@ export function denoRuntime(): Runtime {
 }
 
 async function serve(options: ServeOptions): Promise<HttpServer> {
+  const path = socketPathOf(options.hostname);
+  if (path !== null) return serveOnSocket(path, options);
   const address = checkedAddress(options);
   const stop = new AbortController();
   const server = listen(address, options.fetch, stop.signal);
@@ -70,6 +74,32 @@ async function serve(options: ServeOptions): Promise<HttpServer> {
       return server.finished;
     },
   };
+}
+
+async function serveOnSocket(path: string, { hostname, fetch }: ServeOptions): Promise<HttpServer> {
+  const place = await socketPlace(path);
+  const stop = new AbortController();
+  const { signal } = stop;
+  const server = Deno.serve({ path: place.temporary, signal, onListen: () => {}, onError: failedAnswer }, (request) =>
+    fetch(asHttp(request), { address: UNIX_SOCKET, isOld: false }),
+  );
+  place.publish();
+  return {
+    hostname,
+    address: UNIX_SOCKET,
+    port: 0,
+    async close() {
+      stop.abort();
+      await server.finished;
+      place.remove();
+    },
+  };
+}
+
+/** Deno names the socket in the URL: http+unix://%2Fpath/status. */
+function asHttp(request: Request): Request {
+  const { pathname, search } = new URL(request.url);
+  return new Request(`http://localhost${pathname}${search}`, request);
 }
 
 function listen(address: Address, fetch: ServeOptions["fetch"], signal: AbortSignal) {

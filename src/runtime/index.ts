@@ -10,6 +10,7 @@ import { nodeRuntime } from "./node.ts";
 import type { Runtime } from "./runtime.ts";
 
 export type * from "./runtime.ts";
+export { UNIX_SOCKET } from "./runtime.ts";
 
 // Bun and Deno both offer a `process`, so they are asked for first; what is left is Node.
 function pick(): Runtime {

@@ -32,6 +32,11 @@ export function checkedAddress({ hostname, port }: Address): Address {
   return { hostname: host, port };
 }
 
+/** The path of the Unix socket that a hostname names, `unix:/PATH`; null where it is a host. */
+export function socketPathOf(hostname: string): string | null {
+  return hostname.startsWith("unix:") ? hostname.slice("unix:".length) : null;
+}
+
 /** The error of a listen that failed: where, what is wrong, what to do. */
 export function listenError(address: Address, cause: unknown): Error {
   return cannotListen(address, why(cause), cause);

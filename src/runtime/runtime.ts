@@ -38,9 +38,13 @@ export interface AllocationTracking {
   stop(): Promise<AllocationReport | null>;
 }
 
+/** Stands for the address of a Unix socket, and of whoever comes through it. */
+export const UNIX_SOCKET = "unix";
+
 export interface ServeOptions {
+  /** A host, or `unix:/PATH`: a socket that its owner alone may use; a file there of a dead process is replaced. */
   readonly hostname: string;
-  /** 0 takes a free port, which `HttpServer.port` tells. */
+  /** 0 takes a free port, which `HttpServer.port` tells. Not looked at for a socket. */
   readonly port: number;
   /**
    * Answers a request. A failure is answered with a plain 500. On Bun and Node a connection silent for 4 minutes is closed, so an answer begins, and a streamed
@@ -51,7 +55,7 @@ export interface ServeOptions {
 
 /** What is known of a client and how it asked. */
 export interface HttpPeer {
-  /** Its IP address; empty when it has gone already. */
+  /** Its IP address, or {@link UNIX_SOCKET}; empty when it has gone already. */
   readonly address: string;
   /** It speaks HTTP/1.0 or older; always false on Deno, which does not tell. */
   readonly isOld: boolean;
@@ -60,7 +64,7 @@ export interface HttpPeer {
 export interface HttpServer {
   /** As it was asked for. */
   readonly hostname: string;
-  /** The IP address that is bound, whatever way it was spelt. */
+  /** The IP address that is bound, whatever way it was spelt; or {@link UNIX_SOCKET}. */
   readonly address: string;
   readonly port: number;
   /** Stops listening and ends open connections; resolves once the port is free. */

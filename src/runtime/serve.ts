@@ -12,12 +12,15 @@ import {
   listenError,
   peerAddress,
   SILENCE_LIMIT_S,
+  socketPathOf,
 } from "./listen.ts";
-import type { HttpServer, ServeOptions } from "./runtime.ts";
+import { type HttpServer, type ServeOptions, UNIX_SOCKET } from "./runtime.ts";
+import { cannotListen, type SocketPlace, socketPlace } from "./unix-socket.ts";
 
 /** Listens, and serves until it is closed. */
 export async function serve(options: ServeOptions): Promise<HttpServer> {
-  const address = checkedAddress(options);
+  const path = socketPathOf(options.hostname);
+  const address = path === null ? checkedAddress(options) : { hostname: "localhost", port: 80 };
   const { getRequestListener } = await import("@hono/node-server");
   const { createServer } = await import("node:http");
   const listener = getRequestListener(
@@ -25,7 +28,10 @@ export async function serve(options: ServeOptions): Promise<HttpServer> {
       if (hostsOf(incoming) > 1) return unreadable("it names its Host more than once");
       const { socket, httpVersionMajor, httpVersionMinor } = incoming;
       const isOld = httpVersionMajor < 1 || (httpVersionMajor === 1 && httpVersionMinor === 0);
-      return options.fetch(request, { address: peerAddress(socket.remoteAddress), isOld });
+      return options.fetch(request, {
+        address: path === null ? peerAddress(socket.remoteAddress) : UNIX_SOCKET,
+        isOld,
+      });
     },
     // The globals stay as they are: what else runs in this process may compare against them.
     { overrideGlobalObjects: false, errorHandler: refusedOrFailed, hostname: authorityOf(address) },
@@ -40,23 +46,37 @@ export async function serve(options: ServeOptions): Promise<HttpServer> {
     listener,
   );
   server.setTimeout(SILENCE_LIMIT_S * 1000);
-  await listen(server, address);
+  const place = path === null ? null : await socketPlace(path);
+  await (place === null ? listen(server, address) : listenOnSocket(server, place));
   const bound = server.address();
-  if (bound === null || typeof bound === "string") throw new Error("the server does not say what it has bound");
+  const isHost = bound !== null && typeof bound !== "string" && place === null;
 
   let closed: Promise<void> | undefined;
   return {
-    hostname: address.hostname,
-    address: bound.address,
-    port: bound.port,
+    hostname: path === null ? address.hostname : options.hostname,
+    address: isHost ? bound.address : UNIX_SOCKET,
+    port: isHost ? bound.port : 0,
     close() {
-      closed ??= new Promise((resolve) => {
+      closed ??= new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
-      });
+      }).then(() => place?.remove());
       return closed;
     },
   };
+}
+
+async function listenOnSocket(server: Server, place: SocketPlace): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(place.temporary, resolve);
+    });
+    place.publish();
+  } catch (error) {
+    server.close();
+    throw cannotListen(place.path, error instanceof Error ? error.message : String(error), error);
+  }
 }
 
 async function listen(server: Server, address: Address): Promise<void> {

@@ -153,6 +153,8 @@ test("each range is checked at both ends", () => {
     ["graceMs", "-1"],
     ["listen", "8080"],
     ["listen", "host:65536"],
+    ["listen", "unix:relative.sock"],
+    ["listen", "unix:/folder/"],
     ["listen", "::1:80"],
     ["log", "xml"],
     ["priorities", "0"],

@@ -68,6 +68,11 @@ export class Place {
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  /** Has something done when the block ends. */
+  atEnd(end: () => Promise<unknown>): void {
+    this.#ends.push(end);
+  }
+
   /** Writes files, by their paths in this place; gives the path of the folder of the first one. */
   async write(files: Readonly<Record<string, string>>): Promise<string> {
     for (const [name, text] of Object.entries(files)) {

@@ -1,10 +1,12 @@
 /** Who may call the API, and who may not: each way in that must be closed is a test. */
 import assert from "node:assert/strict";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { readToken, TokenError } from "../../src/http/api/token.ts";
+import { createApp } from "../../src/http/app.ts";
 import { ApiStage, refused, TOKEN } from "./api-stage.ts";
+import { fakeSource, STATUS } from "./fake-source.ts";
 
 let stage: ApiStage;
 before(async () => {
@@ -207,9 +209,9 @@ test("a token comes from the environment or from a file, and never from both", (
   const file = join(stage.folder, "token");
   writeFileSync(file, `${TOKEN}\n`);
   chmodSync(file, 0o600);
-  assert.equal(readToken({ token: TOKEN }), TOKEN);
-  assert.equal(readToken({ file }), TOKEN);
-  assert.equal(readToken({ token: "", file: null }), null);
+  assert.equal(readToken({ token: TOKEN }).token, TOKEN);
+  assert.deepEqual(readToken({ file }), { token: TOKEN, warning: null });
+  assert.equal(readToken({ token: "", file: null }).token, null);
   assert.throws(() => readToken({ token: TOKEN, file }), /both given: keep one of them/);
   assert.throws(() => readToken({ file: join(stage.folder, "missing") }), /cannot be read: no such file/);
   for (const bad of ["short", "with space in the middle of it", "x".repeat(2_000), `${TOKEN}\u00e4`]) {
@@ -218,5 +220,55 @@ test("a token comes from the environment or from a file, and never from both", (
       (error) =>
         error instanceof TokenError && !error.message.includes(bad) && /openssl rand -hex 32/.test(error.message),
     );
+  }
+});
+
+test("a token file that others may read is told", () => {
+  const file = join(stage.folder, "open-token");
+  writeFileSync(file, TOKEN);
+  for (const mode of [0o644, 0o602]) {
+    chmodSync(file, mode);
+    assert.match(readToken({ file }).warning ?? "", /every user of this machine may read or write .*open-token; chmod/);
+  }
+  chmodSync(file, 0o640);
+  assert.equal(readToken({ file }).warning, null);
+});
+
+test('systemd\'s credential counts where no other token is given, and "off" is none', () => {
+  const credentials = mkdtempSync(join(stage.folder, "credentials-"));
+  assert.equal(readToken({ credentials }).token, null);
+  for (const none of ["off", "off\n", ""]) {
+    writeFileSync(join(credentials, "token"), none);
+    assert.equal(readToken({ credentials }).token, null);
+  }
+  writeFileSync(join(credentials, "token"), `${TOKEN}\n`);
+  assert.equal(readToken({ credentials }).token, TOKEN);
+  assert.equal(readToken({ token: TOKEN.replace("0", "f"), credentials }).token, TOKEN.replace("0", "f"));
+  writeFileSync(join(credentials, "token"), "short");
+  assert.throws(() => readToken({ credentials }), /the credential .*token: expected 16 to/);
+});
+
+test("what tasks say is in /status for this machine, and for others only with the token", async () => {
+  const beat = { current: { a1: { id: "a1", task_type: "sum", payload: { secret: 1 } } }, done: 1 };
+  const status = { ...STATUS, fleet: [{ name: "x", at: 1, beat }] };
+  const ask = async (address: string, more: { headers?: Record<string, string>; peer?: string } = {}) => {
+    const listener = { hostname: address, address };
+    const api = { broker: stage.broker, token: TOKEN, retentionMs: 1, signal: stage.root.signal };
+    const app = createApp(fakeSource({ status: () => status }), { listener, api });
+    const { headers = {}, peer = "127.0.0.1" } = more;
+    const response = await app.request(`http://${address}/status`, { headers }, { peer });
+    return await response.json();
+  };
+  for (const seen of [await ask("127.0.0.1"), await ask("0.0.0.0", { headers: bearer(TOKEN) })]) {
+    assert.deepEqual(seen, status);
+  }
+  for (const hidden of [
+    await ask("0.0.0.0"),
+    await ask("10.1.2.3", { headers: bearer(`${TOKEN}0`) }),
+    await ask("127.0.0.1", { headers: { via: "1.1 proxy" } }),
+  ]) {
+    assert.doesNotMatch(JSON.stringify(hidden), /half|secret/);
+    assert.equal(hidden.current["0a1b"].progress, 0.5);
+    assert.deepEqual(hidden.fleet, [{ name: "x", at: 1, beat: { current: { a1: { task_type: "sum" } }, done: 1 } }]);
   }
 });

@@ -7,7 +7,7 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import type { Listener } from "../host-check.ts";
-import { isLoopback } from "../ip-loopback.ts";
+import { isLocal } from "../ip-loopback.ts";
 import { ApiError } from "./api-error.ts";
 import { cameThrough } from "./proxy-headers.ts";
 import { tokenComparison } from "./token.ts";
@@ -46,10 +46,23 @@ export function changeGuard({ token, listener }: GuardOptions): MiddlewareHandle
   };
 }
 
+/** Tells who may see what tasks say in /status: this machine, and whoever has the token. */
+export function seesTexts({
+  token,
+  listener,
+}: GuardOptions): (context: Context<{ Bindings: PeerBindings }>) => boolean {
+  const allows = token === null ? null : tokenComparison(token);
+  return (context) => foreignness(context, listener) === null || (allows !== null && hasToken(context, allows));
+}
+
+function hasToken(context: Context, allows: (token: string) => boolean): boolean {
+  const given = /^Bearer +(\S+) *$/i.exec(context.req.header("authorization") ?? "")?.[1];
+  return given !== undefined && allows(given);
+}
+
 function checkToken(context: Context, allows: (token: string) => boolean): void {
+  if (hasToken(context, allows)) return;
   const header = context.req.header("authorization");
-  const given = /^Bearer +(\S+) *$/i.exec(header ?? "")?.[1];
-  if (given !== undefined && allows(given)) return;
   const [problem, challenge] =
     header === undefined
       ? ["this API needs a token: send Authorization: Bearer TOKEN", 'Bearer realm="taskexe"']
@@ -57,20 +70,22 @@ function checkToken(context: Context, allows: (token: string) => boolean): void 
   throw new ApiError(401, "unauthorized", problem, { "WWW-Authenticate": challenge });
 }
 
-function checkThisMachine(context: Context<{ Bindings: PeerBindings }>, { hostname, address }: Listener): void {
-  const problem = () => {
-    if (!isLoopback(address)) return `without a token nothing can be changed while HTTP listens on ${hostname}`;
-    if (!isLoopback(context.env?.peer ?? "")) return "without a token only this machine may change anything";
-    // A proxy on this machine makes everybody a neighbour.
-    const header = cameThrough(context.req.header());
-    if (header !== null) return `the request came through a proxy (${header}), so it may be from anywhere`;
-    if (context.env?.isOld) return "the request is of HTTP/1.0, as a proxy sends it, so it may be from anywhere";
-    return null;
-  };
-  const found = problem();
+function checkThisMachine(context: Context<{ Bindings: PeerBindings }>, listener: Listener): void {
+  const found = foreignness(context, listener);
   if (found === null) return;
   const instead = "set TASKEXE_TOKEN or TASKEXE_TOKEN_FILE to allow it from elsewhere";
   throw new ApiError(403, "token_needed", `${found}: ${instead}`);
+}
+
+/** Why a request may be another machine's; null where it is this one's. */
+function foreignness(context: Context<{ Bindings: PeerBindings }>, { hostname, address }: Listener): string | null {
+  if (!isLocal(address)) return `without a token nothing can be changed while HTTP listens on ${hostname}`;
+  if (!isLocal(context.env?.peer ?? "")) return "without a token only this machine may change anything";
+  // A proxy on this machine makes everybody a neighbour.
+  const header = cameThrough(context.req.header());
+  if (header !== null) return `the request came through a proxy (${header}), so it may be from anywhere`;
+  if (context.env?.isOld) return "the request is of HTTP/1.0, as a proxy sends it, so it may be from anywhere";
+  return null;
 }
 
 function checkOrigin(context: Context): void {

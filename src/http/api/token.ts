@@ -3,6 +3,8 @@
  * logged, shown or compared in a time that tells anything about it.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { readText, UnreadableFileError } from "../../runtime/read-text.ts";
 
 const SHORTEST = 16;
@@ -19,17 +21,37 @@ export interface TokenSource {
   readonly token?: string | undefined;
   /** A file that holds it; white space around it does not count. */
   readonly file?: string | null | undefined;
+  /** systemd's folder of credentials (`$CREDENTIALS_DIRECTORY`): its `token` counts where neither of the two was given. */
+  readonly credentials?: string | undefined;
+}
+
+/** A token, and what is wrong with where it lies. */
+export interface ReadToken {
+  readonly token: string | null;
+  /** Who may read it that should not; null where nobody may. */
+  readonly warning: string | null;
 }
 
 /**
- * The token; null where none was given.
+ * The token; null where none was given. A credential that says `off`, as the unit has it by default, is none.
  *
  * @throws TokenError where there are two, the file cannot be read, or it is too short to be a secret.
  */
-export function readToken({ token, file }: TokenSource): string | null {
+export function readToken({ token, file, credentials }: TokenSource): ReadToken {
   if (token && file) throw new TokenError("TASKEXE_TOKEN and a token file were both given: keep one of them");
-  if (token) return checked(token.trim(), "TASKEXE_TOKEN");
-  return file ? checked(contentOf(file).trim(), `the token file ${file}`) : null;
+  if (token) return { token: checked(token.trim(), "TASKEXE_TOKEN"), warning: null };
+  if (!file) return { token: credentials ? credentialIn(credentials) : null, warning: null };
+  const { text, stats } = read(file);
+  const others = stats.isFile() && (stats.mode & 0o006) !== 0;
+  const warning = others ? `every user of this machine may read or write the token file ${file}; chmod o-rwx it` : null;
+  return { token: checked(text.trim(), `the token file ${file}`), warning };
+}
+
+function credentialIn(folder: string): string | null {
+  const file = join(folder, "token");
+  if (!existsSync(file)) return null;
+  const token = read(file).text.trim();
+  return token === "off" || token === "" ? null : checked(token, `the credential ${file}`);
 }
 
 /** Makes the comparison with a token: digests of one length, in a time that does not depend on where they differ. */
@@ -42,9 +64,9 @@ function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-function contentOf(file: string): string {
+function read(file: string) {
   try {
-    return readText(file).text;
+    return readText(file);
   } catch (error) {
     if (!(error instanceof UnreadableFileError)) throw error;
     throw new TokenError(`the token file ${file} cannot be read: ${error.message}`);

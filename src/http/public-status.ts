@@ -1,0 +1,24 @@
+/**
+ * The status for whoever may only look: what tasks say and carry stays with those who may read the tasks. Ids, types,
+ * progress and all figures are there.
+ */
+import type { FleetMember } from "../broker/broker.ts";
+import type { ExecutorStatus } from "../executor/status.ts";
+
+/** The same without texts of progress, and without the messages of tasks that heartbeats carry. */
+export function publicStatus(status: ExecutorStatus): ExecutorStatus {
+  const current = Object.entries(status.current).map(([id, task]) => [id, { ...task, message: "" }] as const);
+  return { ...status, current: Object.fromEntries(current), fleet: status.fleet.map(withoutMessages) };
+}
+
+function withoutMessages(member: FleetMember): FleetMember {
+  const current = member.beat?.current;
+  if (typeof current !== "object" || current === null) return member;
+  const tasks = Object.entries(current).map(([id, task]) => [id, typeOf(task)] as const);
+  return { ...member, beat: { ...member.beat, current: Object.fromEntries(tasks) } };
+}
+
+function typeOf(task: unknown): { readonly task_type?: string } {
+  if (typeof task !== "object" || task === null || !("task_type" in task)) return {};
+  return typeof task.task_type === "string" ? { task_type: task.task_type } : {};
+}

@@ -1,0 +1,110 @@
+/** HTTP on a Unix socket: for its owner alone, on the executable and the other runtimes. */
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { runtime } from "../../src/runtime/index.ts";
+import { PATIENCE_MS, Place, PROJECT, SLOW } from "../executor/place.ts";
+import { until } from "../support/until.ts";
+
+const MAIN = join(PROJECT, "src/main.ts");
+const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
+
+const PROGRAMS: Readonly<Record<string, [string, ...string[]]>> = {
+  "the executable": [join(PROJECT, "dist/taskexe")],
+  Node: [bin("node"), MAIN],
+  Deno: [bin("deno"), "run", "-A", MAIN],
+};
+
+interface Answer {
+  readonly code: number;
+  readonly body: string;
+}
+
+for (const [name, program] of Object.entries(PROGRAMS)) {
+  describe(`a Unix socket on ${name}`, () => {
+    test("it takes calls that change, says the status, is its owner's, and goes with its executor", SLOW, async () => {
+      await Place.with(async (place) => {
+        const path = join(place.folder, "taskexe.sock");
+        const executor = await start(place, path, program);
+        assert.equal(statSync(path).mode & 0o777, 0o600);
+        const body = '{"type":"echo","payload":1,"id":"one"}';
+        assert.equal((await ask(path, "POST", "/api/v1/tasks", body)).code, 201);
+        assert.equal((await ask(path, "GET", "/api/v1/tasks/one")).code, 200);
+        assert.equal((await ask(path, "GET", "/status")).code, 200);
+        for (const given of [
+          ["--listen", `unix:${path}`],
+          ["--url", `unix:${path}`],
+          ["--url", `unix://${path}`],
+        ]) {
+          const { code, stdout } = await place.run(["status", "--json", ...given], { program });
+          assert.deepEqual([code, JSON.parse(stdout).pid], [0, executor.pid]);
+        }
+        const second = await place.run(["run", "--config", "off", "--listen", `unix:${path}`], { program });
+        assert.equal(second.code, 1);
+        assert.match(second.stderr, /Cannot listen on unix:.*: another process listens there\. Stop it, or choose/);
+        assert.equal((await ask(path, "GET", "/healthz")).code, 200);
+
+        process.kill(executor.pid, "SIGKILL");
+        await executor.exited;
+        assert.ok(existsSync(path), "a killed one leaves it");
+        const next = await start(place, path, program);
+        assert.equal((await ask(path, "GET", "/healthz")).code, 200);
+        process.kill(next.pid, "SIGTERM");
+        await next.exited;
+        assert.ok(!existsSync(path));
+      });
+    });
+  });
+}
+
+test("what is no socket is left alone", SLOW, async () => {
+  await Place.with(async (place) => {
+    const path = join(place.folder, "notes.txt");
+    writeFileSync(path, "mine");
+    chmodSync(path, 0o644);
+    const { code, stderr } = await place.run(["run", "--config", "off", "--listen", `unix:${path}`]);
+    assert.equal(code, 1);
+    assert.match(stderr, /there is a file that is no socket; choose another path/);
+    assert.equal(await place.read("notes.txt"), "mine");
+    const long = join(place.folder, "x".repeat(120));
+    assert.match(
+      (await place.run(["run", "--config", "off", "--listen", `unix:${long}`])).stderr,
+      /too long for a socket/,
+    );
+  });
+});
+
+async function start(place: Place, path: string, [command, ...before]: readonly [string, ...string[]]) {
+  const { PATH = "", HOME = "" } = process.env;
+  const env = { PATH, HOME, STATE_DIRECTORY: join(place.folder, "state") };
+  const args = [...before, "run", "--config", "off", "--listen", `unix:${path}`];
+  const child = await runtime.spawn(command, args, { cwd: place.folder, env });
+  place.atEnd(async () => {
+    child.killGroup("SIGKILL");
+    await child.exited;
+  });
+  await until(
+    "it answers",
+    PATIENCE_MS,
+    async () => (await ask(path, "GET", "/healthz").catch(() => null))?.code === 200,
+  );
+  return child;
+}
+
+function ask(socketPath: string, method: string, path: string, body?: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { "content-type": "application/json" };
+    const asked = request({ socketPath, path, method, headers, agent: false }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (part: string) => {
+        text += part;
+      });
+      response.on("end", () => resolve({ code: response.statusCode ?? 0, body: text }));
+    });
+    asked.on("error", reject);
+    asked.end(body);
+  });
+}
