@@ -59,7 +59,11 @@ for (const kind of ["redis", "sqlite"] as const) {
       executor = await place.executor(url, { tasks, name: "one", env: { TASKEXE_BACKOFF_DELAY: "1ms" } });
       broker = await place.client(url);
     }, SLOW);
-    after(() => place.end());
+    after(async () => {
+      const code = await drained(executor);
+      await place.end();
+      assert.equal(code, 0, "the executor drains as ever");
+    }, SLOW);
 
     test("whatever is thrown, its task is dead with a reason, and the one beside it is done", SLOW, async () => {
       const reasons: readonly (readonly [what: string, reason: RegExp])[] = [
@@ -144,10 +148,6 @@ for (const kind of ["redis", "sqlite"] as const) {
       await broker.enqueue([{ ...requestOf("stray", "strays", null), queue: "aside" }]);
       assert.equal((await other.exit).code, 1);
       assert.match(other.log(), /FTL an error outside of every task: .*Revoked Proxy.*; draining/);
-    });
-
-    test("and the executor drains as ever", SLOW, async () => {
-      assert.equal(await drained(executor), 0);
     });
   });
 }

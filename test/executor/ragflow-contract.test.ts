@@ -181,8 +181,10 @@ describe("RagFlow's producers and readers", () => {
   }
 
   test("both streams are read through RagFlow's group, and what is done is gone from them", SLOW, async () => {
-    await add(redis, { id: "urgent", doc_id: "d" }, URGENT);
-    await recordOnce("done", executor, broker, "urgent");
+    for (const [id, stream] of Object.entries({ ordinary: STREAM, urgent: URGENT })) {
+      await add(redis, { id, doc_id: "d" }, stream);
+      await recordOnce("done", executor, broker, id);
+    }
     for (const stream of [STREAM, URGENT]) {
       assert.match(
         await redis.cli(["XINFO", "GROUPS", stream]),
