@@ -64,6 +64,35 @@ sentence("an executor that comes back does not run what it had ended and not ack
   assert.deepEqual(await a.backlog(), { pending: 0, lag: 0 });
 });
 
+sentence(
+  "a right that lacks while ends are recorded makes no task dead: they are recorded once it is given",
+  async (stage) => {
+    const a = await stage.open("a");
+    const [kept, told] = [
+      { ...task("kept"), retentionMs: 60_000 },
+      { ...task("told"), retentionMs: 60_000 },
+    ];
+    await a.enqueue([kept, told]);
+    const claimed = await claimAll(a, 2, stage.signal);
+    // One goes by the script for plain ends, the other by that for all else.
+    const [first, second] = claimed.map((delivery) => ({ ...done(delivery), retentionMs: 60_000 }));
+    assert.ok(first && second);
+    const ends = [first, { ...second, uniqueKey: "a key" }];
+    for (const right of ["hset", "zadd", "xack"]) {
+      await redis.call("ACL", "SETUSER", "default", `-${right}`);
+      await assert.rejects(a.complete(ends), {
+        name: "CallRefusedError",
+        message: /can't run this command or subcommand; give/,
+      });
+      await redis.call("ACL", "SETUSER", "default", "+@all");
+      assert.equal((await a.backlog()).pending, 2);
+    }
+    assert.deepEqual(await a.complete(ends), ["recorded", "recorded"]);
+    for (const id of ["kept", "told"]) assert.equal((await a.record(id))?.state, "done");
+    assert.deepEqual(await a.backlog(), { pending: 0, lag: 0 });
+  },
+);
+
 sentence("scripts that Redis has forgotten are sent again", async (stage) => {
   const a = await stage.open("a");
   for (let round = 0; round < 2; round++) {

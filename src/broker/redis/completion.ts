@@ -176,7 +176,7 @@ export class RedisCompletion {
       add: (batch) => batch.add(["EVALSHA", sha, ...args]),
       read: async ([answer]) => {
         const [error, reply] = answer ?? [null, null];
-        if (error !== null && !isUnknownScript(error)) throw error;
+        if (error !== null && !isUnknownScript(error)) throw new ReplyError(plainAnswer(error.message));
         // Called whole, where Redis has forgotten it: it then knows it again.
         const list = error === null ? reply : await this.#connections.run((redis) => redis.call("EVAL", lua, ...args));
         await take(Array.isArray(list) ? list : []);

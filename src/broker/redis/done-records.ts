@@ -9,7 +9,7 @@ import { MOVES } from "../../task/state.ts";
 import type { Outcome } from "../broker.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { doneKey, GROUP, RECORD_PREFIX } from "./keys.ts";
-import { plainScript, type ScriptCall } from "./lua.ts";
+import { isOfAll, plainScript, type ScriptCall } from "./lua.ts";
 import { isFirst, keepUntil } from "./outcome-commands.ts";
 
 /**
@@ -41,7 +41,7 @@ for i = 4, #ARGV, 4 do
     scored[#scored + 1] = id
   else
     local code = string.match(new.err, '^%u+')
-    if code ~= 'WRONGTYPE' and code ~= 'ERR' then return new end
+    if (code ~= 'WRONGTYPE' and code ~= 'ERR') or ${isOfAll("new.err")} then return new end
     refused[#refused + 1] = i / 4
     refused[#refused + 1] = code .. ' of the key "' .. key .. '": ' .. new.err
   end

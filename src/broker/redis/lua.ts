@@ -8,6 +8,14 @@ import type { Redis } from "ioredis";
 import { uniqueKey } from "./keys.ts";
 
 /**
+ * Lua: whether an error that begins with ERR holds for every task all the same: a right that lacks, or a command that
+ * this server does not have.
+ */
+export function isOfAll(text: string): string {
+  return `(string.find(${text}, 'user executing the script') or string.find(${text}, 'command called from'))`;
+}
+
+/**
  * `call`: as redis.call, but that an error about the type of a key names the key. `expect`: nothing goes on unless each
  * key is of this type, or not there. `oneOnly`: the text of an error that is a matter of one task alone; any other goes on. `free`: deletes a
  * unique key that this task holds. `timedKey`: the one that is held for a time: not every record has it by itself.
@@ -32,8 +40,7 @@ local function oneOnly(reason)
   -- Redis' pcall gives the text of an error, where Lua's own would give the table.
   local text = type(reason) == 'table' and reason.err or tostring(reason)
   local code = string.match(text, '^%u+')
-  -- A right that lacks is told with ERR, too.
-  if (code ~= 'WRONGTYPE' and code ~= 'ERR' and code ~= 'NOGROUP') or string.find(text, 'user executing the script') then error({ err = text }) end
+  if (code ~= 'WRONGTYPE' and code ~= 'ERR' and code ~= 'NOGROUP') or ${isOfAll("text")} then error({ err = text }) end
   return text
 end
 local function timedKey(written, queue, message)
