@@ -283,6 +283,28 @@ test("what is refused and keeps no task from running is a warning, as long as it
   });
 });
 
+test("a key of another type where the pauses stand ends nobody, and is said", LIMIT, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet);
+    const admin = new Redis(redis.url);
+    fleet.atEnd(async () => admin.disconnect());
+    const executor = await fleet.executor({ broker: redis.url });
+    const client = await fleet.client(redis.url);
+    await admin.set("taskexe:paused", "x");
+    // Idle, it only counts.
+    await until("it is warned of", SOON_MS, async () =>
+      /^counts: .*WRONGTYPE .*TYPE taskexe:paused/.test((await executor.status()).broker.warnings.join()),
+    );
+    const ids = await enqueueAll(client, ledgerTasks(2, {}));
+    await saysRefusing(executor, /WRONGTYPE .*TYPE taskexe:paused/);
+    assert.equal(await admin.get("taskexe:paused"), "x");
+    await admin.del("taskexe:paused");
+    await until("all are done", SOON_MS, async () => (await notDoneOnce(client, ids)).length === 0);
+    await isWell(executor);
+    assert.equal(executor.hasEnded, false);
+  });
+});
+
 test("LOADING: an executor says that Redis loads its data, and goes on once it has", LIMIT, async () => {
   await withFleet(async (fleet) => {
     const slow = ["--key-load-delay", "60000", "--loading-process-events-interval-bytes", "1024"];

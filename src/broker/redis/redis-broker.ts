@@ -262,7 +262,7 @@ export class RedisBroker implements Broker {
   }
 
   paused(): Promise<PauseTarget[]> {
-    return this.#pauses.list();
+    return this.#duties.do("counts", () => this.#pauses.list());
   }
 
   isTypePaused(type: string): boolean {
