@@ -10,6 +10,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { runtime, type SqlDatabase } from "../runtime/index.ts";
+import { ownershipProblem } from "../runtime/ownership.ts";
 import { ConfigError } from "./config-error.ts";
 
 /** How many executors one state directory can name. */
@@ -33,6 +34,8 @@ export function takeExecutorName(stateDirectory: string): HeldName {
   const folder = join(stateDirectory, "executors");
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const problem = ownershipProblem(stateDirectory) ?? ownershipProblem(folder);
+    if (problem !== null) throw new Error(problem);
     const id = createHash("sha256")
       .update(`${runtime.hostId()} ${directoryId(folder)}`)
       .digest("hex")

@@ -309,3 +309,27 @@ test("a file that may only be read is refused, unless one is root", () =>
     if (process.getuid?.() === 0) return;
     await refused(path, /this user may not write there/);
   }));
+
+test("a database with a trigger or a view in it is refused, and says which", async () => {
+  await withFolder(async (folder) => {
+    for (const [kind, sql] of [
+      ["trigger", "CREATE TRIGGER spy AFTER INSERT ON tasks BEGIN DELETE FROM tasks; END"],
+      ["view", "CREATE VIEW spy AS SELECT * FROM tasks"],
+    ] as const) {
+      const file = new DatabaseFile(join(folder, `${kind}.db`));
+      const change = (text: string) => {
+        const db = runtime.openDatabase(file.path);
+        db.exec(text);
+        db.close();
+      };
+      file.open();
+      file.close();
+      change(sql);
+      const drop = `DROP ${kind.toUpperCase()}`;
+      assert.throws(() => file.open(), new RegExp(`holds the ${kind} "spy", which is not taskexe's .*${drop}`));
+      change(`${drop} spy`);
+      file.open();
+      file.close();
+    }
+  });
+});

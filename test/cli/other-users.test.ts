@@ -67,7 +67,7 @@ test("a user without a home is told what to do, and needs none with a broker and
   }
   const open = join(root, "open");
   mkdirSync(open);
-  chmodSync(open, 0o777);
+  chmodSync(open, 0o1777);
   const broker = ["--broker", `sqlite:${open}/queue.db`];
   assert.equal((await run(["enqueue", "noop", ...broker], { HOME })).code, 0);
   const unnamed = await run(["run", "--listen", "off", ...broker], { HOME });
@@ -127,4 +127,42 @@ test("a file of another user, and a folder that is closed, are told with why", a
   chmodSync(closed, 0o555);
   assert.match((await run(["list", ...broker])).stderr, /cannot be opened: this user may not write there/);
   chmodSync(closed, 0o755);
+});
+
+test("a state folder or a database that others may write, or that is another user's, is refused", async () => {
+  const open = join(root, "open");
+  const broker = ["--broker", `sqlite:${open}/queue.db`];
+  mkdirSync(open);
+  const owner = isRoot ? SOMEBODY : (process.getuid?.() ?? 0);
+  if (isRoot) chownSync(open, SOMEBODY, SOMEBODY);
+  assert.equal((await run(["enqueue", "noop", ...broker])).code, 0);
+
+  chmodSync(open, 0o777);
+  for (const command of [
+    ["list", ...broker],
+    ["enqueue", "noop", ...broker],
+  ]) {
+    const { code, stderr } = await run(command);
+    assert.match(stderr, /^taskexe: .*every user of this machine may write to \S+open, .*; chmod o-w it/);
+    assert.notEqual(code, 0);
+  }
+  const named = await run(["run", "--listen", "off"], { STATE_DIRECTORY: open });
+  assert.match(named.stderr, /every user of this machine may write to/);
+  chmodSync(open, 0o700);
+  for (const file of ["queue.db", "queue.db-wal"]) {
+    const path = join(open, file);
+    if (!existsSync(path)) writeFileSync(path, "");
+    if (isRoot) chownSync(path, owner, owner);
+    chmodSync(path, 0o666);
+    assert.match((await run(["list", ...broker])).stderr, new RegExp(`may write to \\S+${file},`));
+    chmodSync(path, 0o600);
+  }
+  assert.equal((await run(["list", ...broker])).code, 0);
+
+  if (!isRoot) return;
+  // Root would else run what another user has put there.
+  const foreign = await run(["list", ...broker], {}, {});
+  assert.match(foreign.stderr, /open belongs to another user \(uid 54321\), not to this one \(uid 0\): use a place/);
+  chownSync(open, 0, 0);
+  assert.match((await run(["list", ...broker], {}, {})).stderr, /queue\.db belongs to another user \(uid 54321\)/);
 });

@@ -3,7 +3,17 @@
  */
 
 import assert from "node:assert/strict";
-import { existsSync, statSync, watch } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -75,5 +85,61 @@ test("a heap snapshot that does not fit leaves nothing behind and says so", SLOW
       assert.deepEqual(await child.exited, { code: 0, signal: null });
     });
     assert.deepEqual(await readdir(join(folder, "out")), []);
+  });
+});
+
+test("a heap snapshot goes to no folder that others may write to, and through no link", async () => {
+  await withFolder(async (folder) => {
+    const open = join(folder, "open");
+    mkdirSync(open);
+    for (const mode of [0o777, 0o775, 0o1777]) {
+      chmodSync(open, mode);
+      await assert.rejects(runtime.writeHeapSnapshot(join(open, "x.heapsnapshot")), /others may write to .*chmod go-w/);
+    }
+    symlinkSync(open, join(folder, "link"));
+    await assert.rejects(runtime.writeHeapSnapshot(join(folder, "link", "x.heapsnapshot")), /is no folder but a link/);
+    chmodSync(open, 0o700);
+    writeFileSync(join(folder, "precious"), "precious");
+    symlinkSync(join(folder, "precious"), join(open, "x.heapsnapshot"));
+    await assert.rejects(runtime.writeHeapSnapshot(join(open, "x.heapsnapshot")), /cannot be written/);
+    assert.equal(await readFile(join(folder, "precious"), "utf8"), "precious");
+  });
+});
+
+test("a folder that is swapped while a heap snapshot is made gets nothing of it", SLOW, async () => {
+  await withFolder(async (folder) => {
+    const [logs, away, decoy] = ["logs", "away", "decoy"].map((name) => join(folder, name));
+    assert.ok(logs && away && decoy);
+    mkdirSync(decoy);
+    mkdirSync(logs, { mode: 0o700 });
+    // As soon as the file is there, which is before anything is written to it.
+    const watcher = watch(logs, () => {
+      if (existsSync(away)) return;
+      renameSync(logs, away);
+      symlinkSync(decoy, logs);
+    });
+    try {
+      await withProgram("snapshot.ts", [join(logs, "x.heapsnapshot")], async ({ line }) => {
+        assert.match((await line()) ?? "", /written with|cannot be written/);
+      });
+    } finally {
+      watcher.close();
+    }
+    assert.deepEqual(await readdir(decoy), []);
+  });
+});
+
+test("a folder keeps ten heap snapshots, and whatever else is in it", SLOW, async () => {
+  await withFolder(async (folder) => {
+    const name = (at: number) => `${at}_snapshot_20260101_0000${String(at).padStart(2, "0")}.heapsnapshot`;
+    for (let at = 1; at <= 12; at++) {
+      writeFileSync(join(folder, name(at)), "");
+      utimesSync(join(folder, name(at)), at, at);
+    }
+    writeFileSync(join(folder, "my.heapsnapshot"), "");
+    await runtime.writeHeapSnapshot(join(folder, "99_snapshot_20260101_000100.heapsnapshot"));
+    const kept = [4, 5, 6, 7, 8, 9, 10, 11, 12].map(name);
+    const all = [...kept, "99_snapshot_20260101_000100.heapsnapshot", "my.heapsnapshot"];
+    assert.deepEqual((await readdir(folder)).sort(), all.sort());
   });
 });

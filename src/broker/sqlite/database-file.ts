@@ -7,6 +7,7 @@ import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, ope
 import { dirname, resolve } from "node:path";
 import { withHome } from "../../runtime/home.ts";
 import { runtime, type SqlDatabase, type SqlStatement } from "../../runtime/index.ts";
+import { ownershipProblem } from "../../runtime/ownership.ts";
 import { BrokerUnavailableError } from "../broker.ts";
 import { BrokerUrlError } from "../broker-url-error.ts";
 import { FilePlace } from "./file-place.ts";
@@ -182,6 +183,7 @@ export class DatabaseFile {
       accessSync(this.path, constants.R_OK | constants.W_OK);
       // SQLite makes its log and index beside it, and would only say that it cannot open the database.
       if (!existsSync(`${this.path}-wal`)) accessSync(folder, constants.W_OK);
+      for (const one of [folder, this.path, `${this.path}-wal`, `${this.path}-shm`]) refuseForeign(one);
     } catch (error) {
       if (error instanceof SqliteFileError) throw error;
       const code = codeOf(error);
@@ -190,6 +192,11 @@ export class DatabaseFile {
       throw new SqliteFileError(`the database ${this.path} cannot be opened: ${mistake}`, { cause: error });
     }
   }
+}
+
+function refuseForeign(path: string): void {
+  const problem = ownershipProblem(path);
+  if (problem !== null) throw new SqliteFileError(`the database is not safe there: ${problem}`);
 }
 
 /** In a folder whose files are all its group's, as that of the system service, the new file is its group's too. */
@@ -212,6 +219,9 @@ function codeOf(error: unknown): string {
 function prepareFile(db: SqlDatabase, path: string): void {
   db.prepare("PRAGMA busy_timeout = 0").all();
   const version = versionOf(db, path);
+  refuseTriggers(db, path);
+  // Functions of SQLite that a stranger's index or check could call do nothing beyond it.
+  db.prepare("PRAGMA trusted_schema = OFF").all();
   // Only an empty file takes this; it must come before the first page is written.
   if (version === 0) db.prepare("PRAGMA auto_vacuum = INCREMENTAL").all();
   const mode = db.prepare("PRAGMA journal_mode = WAL").get()?.journal_mode;
@@ -244,6 +254,17 @@ function versionOf(db: SqlDatabase, path: string): number {
   throw new SqliteFileError(
     `the database ${path} was written by a newer taskexe (format ${version}; this one knows up to ` +
       `${SCHEMA_VERSION}). Update this taskexe, or give it another file`,
+  );
+}
+
+/** Our tables have none: whoever put one there decides what our writes do. */
+function refuseTriggers(db: SqlDatabase, path: string): void {
+  const found = db.prepare("SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'view') LIMIT 1").get();
+  if (found === undefined) return;
+  const what = `${found.type} ${JSON.stringify(String(found.name).slice(0, 100))}`;
+  throw new SqliteFileError(
+    `the database ${path} holds the ${what}, which is not taskexe's and could change what it writes. ` +
+      `Find out who made it, then remove it (DROP ${String(found.type).toUpperCase()}), or move the file away`,
   );
 }
 
