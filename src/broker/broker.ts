@@ -291,12 +291,18 @@ export interface Broker extends Administration {
    * Registers the executor (again) and stores its beat: JSON of the shape that RagFlow's readers expect.
    *
    * @param isDue - false: it is there until the next one comes, of either kind. Default true: it stays in the series.
+   * @param kept - what stays of one that was due, once the next one has come. Default: the whole.
    */
-  beat(json: string, isDue?: boolean): Promise<void>;
+  beat(json: string, isDue?: boolean, kept?: string): Promise<void>;
   /** The last beat out: the executor leaves the fleet. `json` is stored as the last beat before it does. */
   leave(json: string): Promise<void>;
-  /** All executors that are registered, ours too. */
+  /**
+   * All executors that are registered, ours too: their beats without the tasks that they run (`current`, `started`),
+   * whose number stands in `slots_taken`.
+   */
   fleet(): Promise<FleetMember[]>;
+  /** One of them, whose beat says when its tasks began; null where none of that name is registered. */
+  member(name: string): Promise<FleetMember | null>;
   /** Takes the clean-up lock for 60 s; false where somebody else has it. */
   lock(): Promise<boolean>;
   /** Gives the clean-up lock back, if it is still ours. */

@@ -22,12 +22,13 @@ import type { HandlerRegistry } from "../handlers/registry.ts";
 import { runtime } from "../runtime/index.ts";
 import { Abandonment } from "./abandonment.ts";
 import { runAttempt } from "./attempt.ts";
+import { beatJson, type HeartbeatParts } from "./beat-json.ts";
 import { CancelWatch } from "./cancel-watch.ts";
 import { Completion } from "./completion.ts";
 import { logConnection } from "./connection-log.ts";
 import { Drain, finishOrHandBack } from "./drain.ts";
 import { failureOf, oneThenTheOther, serveUntilDrained } from "./failing-part.ts";
-import { beat, type HeartbeatParts, heartbeatJson, identityOf, keepBeating } from "./heartbeat.ts";
+import { beat, identityOf, keepBeating } from "./heartbeat.ts";
 import { Intake } from "./intake.ts";
 import { outsideAddress } from "./ip-address.ts";
 import { LeaseCheck } from "./lease-check.ts";
@@ -140,6 +141,10 @@ export class Executor implements StatusSource {
     if (this.#fatal !== null) throw this.#fatal;
   }
 
+  look(): Promise<void> {
+    return this.#view.look();
+  }
+
   status(): ExecutorStatus {
     return this.#view.status(this.#state());
   }
@@ -191,7 +196,7 @@ export class Executor implements StatusSource {
   /** Out of the fleet. The turn is not given back: a beat that came later would register us again. */
   async #leave(heartbeat: HeartbeatParts, signal: AbortSignal): Promise<void> {
     await this.#beatTurn.acquire(signal);
-    await this.#ownName.leave(await heartbeatJson(heartbeat));
+    await this.#ownName.leave((await beatJson(heartbeat)).small);
   }
 
   /** Connects and beats for the first time. False: a drain was asked for before that. */

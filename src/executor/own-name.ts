@@ -29,13 +29,13 @@ export class NameTakenError extends Error {
 type Beat = NonNullable<FleetMember["beat"]>;
 
 export class OwnName {
-  readonly #broker: Pick<Broker, "fleet" | "leave">;
+  readonly #broker: Pick<Broker, "member" | "leave">;
   readonly #identity: Identity;
   readonly #leaveFor: (error: NameTakenError) => void;
   #isShared = false;
 
   /** @param leaveFor - asks the executor to leave, since another one has its name. */
-  constructor(broker: Pick<Broker, "fleet" | "leave">, identity: Identity, leaveFor: (error: NameTakenError) => void) {
+  constructor(broker: Pick<Broker, "member" | "leave">, identity: Identity, leaveFor: (error: NameTakenError) => void) {
     this.#broker = broker;
     this.#identity = identity;
     this.#leaveFor = leaveFor;
@@ -82,7 +82,7 @@ export class OwnName {
   /** The last beat under our name, where it is not ours. */
   async #other(): Promise<Beat | null> {
     const { name, pid, bootAt } = this.#identity;
-    const beat = (await this.#broker.fleet()).find((member) => member.name === name)?.beat ?? null;
+    const beat = (await this.#broker.member(name))?.beat ?? null;
     return beat === null || (beat.pid === pid && beat.boot_at === bootAt) ? null : beat;
   }
 

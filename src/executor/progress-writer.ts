@@ -6,7 +6,8 @@
 import { getLogger } from "@logtape/logtape";
 import type { Broker, ProgressWrite } from "../broker/broker.ts";
 import { sleep } from "../concurrency/index.ts";
-import { appendLog, pagePrefix, progressLine, takesProgress } from "../task/progress.ts";
+import { cutText } from "../runtime/cut-text.ts";
+import { appendLog, PROGRESS_LOG_LENGTH, pagePrefix, progressLine, takesProgress } from "../task/progress.ts";
 import { ifAvailable } from "./patience.ts";
 import type { RunningTask, RunningTasks } from "./running.ts";
 
@@ -21,7 +22,7 @@ export function tell(task: RunningTask, value: number, message: string | undefin
   task.progress = Math.min(value, 1);
   if (message !== undefined && message !== "") {
     const text = pagePrefix(task.message?.fields) + message;
-    task.lastMessage = text;
+    task.lastMessage = cutText(text, PROGRESS_LOG_LENGTH);
     task.log = appendLog(task.log ?? "", progressLine(now, text, { failed: value < 0 }));
   }
   task.log ??= "";

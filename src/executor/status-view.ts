@@ -1,12 +1,12 @@
 /**
- * What /status shows. Figures of our own come from memory as they are; those of the broker are read once a second and
- * shown as last read, with the time of that, so that an answer never waits for a broker that is away.
+ * What /status shows. Figures of our own come from memory as they are; those of the broker are read while somebody looks,
+ * once a second for all who do, and shown with the time of that: an answer never waits for a broker that is away.
  */
 
 import type { Broker, FleetMember, Vanished } from "../broker/broker.ts";
 import { brokerView } from "../broker/views/broker-view.ts";
 import { type QueueJson, queueViews } from "../broker/views/queue-view.ts";
-import { sleep } from "../concurrency/index.ts";
+import { Latch, moveOnAfter, openRoot, sleep } from "../concurrency/index.ts";
 import { runtime } from "../runtime/index.ts";
 import { isoWithOffset } from "./iso-time.ts";
 import type { ExecutorOptions } from "./options.ts";
@@ -17,6 +17,11 @@ import type { Tally } from "./tally.ts";
 
 /** Between two reads of the broker's figures, in ms. */
 const REFRESH_MS = 1_000;
+/** How long a look waits for them at the most, in ms. */
+const LOOK_MS = 500;
+/** How much is told of the tasks that run, and of the fleet, in bytes of JSON. */
+const MOST_CURRENT_BYTES = 128 * 1024;
+const MOST_FLEET_BYTES = 512 * 1024;
 /** A claim loop that made no progress for this long is stuck, in ms; a claim that finds nothing waits 5 s at most. */
 const STUCK_MS = 15_000;
 
@@ -37,22 +42,39 @@ export class StatusView {
   #vanished: Vanished | null = null;
   /** Unix ms on the broker's clock; null: the broker's figures were never read. */
   #countedAt: number | null = null;
+  /** When they were read, on the monotonic clock. */
+  #readAt = Number.NEGATIVE_INFINITY;
+  #wanted = new Latch();
+  #answered = new Latch();
 
   constructor(parts: StatusParts) {
     this.#parts = parts;
   }
 
-  /** Reads the broker's figures until the signal aborts. */
+  /** Reads the broker's figures whenever somebody looks, until the signal aborts. */
   async refresh(signal: AbortSignal): Promise<never> {
     const { broker } = this.#parts;
     for (;;) {
+      await this.#wanted.wait(signal);
+      this.#wanted = new Latch();
       await ifAvailable(async () => {
         const queues = queueViews(await broker.counts(), await broker.paused());
         const fleet = await broker.fleet();
         [this.#queues, this.#fleet, this.#countedAt] = [queues, fleet, broker.now()];
+        this.#readAt = performance.now();
       });
+      this.#answered.set();
+      this.#answered = new Latch();
       await sleep(REFRESH_MS, signal);
     }
+  }
+
+  /** Waits until the broker's figures are of this second, if they can be had soon. */
+  async look(): Promise<void> {
+    this.#wanted.set();
+    const isFresh = performance.now() - this.#readAt <= REFRESH_MS;
+    if (isFresh || this.#parts.broker.connection().state !== "connected") return;
+    await moveOnAfter(openRoot(), LOOK_MS, ({ signal }) => this.#answered.wait(signal));
   }
 
   /** What the last clean-up has seen of tasks that nothing holds. */
@@ -62,6 +84,10 @@ export class StatusView {
 
   status(state: ExecutorState): ExecutorStatus {
     const { broker, running, tally, options, bootAt } = this.#parts;
+    // Whoever asks now and again shall see them move.
+    this.#wanted.set();
+    const current = this.#current();
+    const fleet = fitting(this.#fleet, MOST_FLEET_BYTES);
     const { rssBytes, heapBytes, maxRssBytes } = runtime.memory();
     return {
       name: options.name,
@@ -73,7 +99,8 @@ export class StatusView {
       uptime_s: Math.round(performance.now() - this.#bootMonotonic) / 1000,
       concurrency: options.concurrency,
       slots_taken: running.slots,
-      current: this.#current(),
+      current: Object.fromEntries(current.list),
+      ...(current.left > 0 ? { current_left_out: current.left } : {}),
       done: tally.done,
       dead: tally.dead,
       cancelled: tally.cancelled,
@@ -88,7 +115,8 @@ export class StatusView {
       broker: brokerView(broker),
       vanished: vanishedView(this.#vanished),
       queues: this.#queues,
-      fleet: this.#fleet,
+      fleet: fleet.list,
+      ...(fleet.left > 0 ? { fleet_left_out: fleet.left } : {}),
     };
   }
 
@@ -119,15 +147,26 @@ export class StatusView {
     }
   }
 
-  #current(): Record<string, CurrentTask> {
+  /** By id, and how many are left out. */
+  #current(): { readonly list: readonly [string, CurrentTask][]; readonly left: number } {
     const { running } = this.#parts;
     // From entries, so that an id like __proto__ is a key as any other.
     const current: [string, CurrentTask][] = [];
     for (const task of [...running, ...running.abandonedTasks()]) {
       if (task.message !== null) current.push([task.message.id, currentTask(task)]);
     }
-    return Object.fromEntries(current);
+    return fitting(current, MOST_CURRENT_BYTES);
   }
+}
+
+/** The first of a list, as far as there is room for their JSON, in bytes, and how many are left out. */
+function fitting<T>(list: readonly T[], room: number): { readonly list: readonly T[]; readonly left: number } {
+  let left = room;
+  const end = list.findIndex((each) => {
+    left -= Buffer.byteLength(JSON.stringify(each));
+    return left < 0;
+  });
+  return end < 0 ? { list, left: 0 } : { list: list.slice(0, end), left: list.length - end };
 }
 
 function vanishedView(vanished: Vanished | null): ExecutorStatus["vanished"] {

@@ -30,6 +30,8 @@ export interface ExecutorStatus {
   /** Of those: by running attempts, and by such as ignore their cancel. */
   readonly slots_taken: number;
   readonly current: Readonly<Record<string, CurrentTask>>;
+  /** How many more run than are named; absent: none. */
+  readonly current_left_out?: number;
   /** Tasks that were done, or ended as dead or cancelled, here since it booted. */
   readonly done: number;
   readonly dead: number;
@@ -62,12 +64,16 @@ export interface ExecutorStatus {
   readonly queues: readonly QueueJson[];
   /** The last heartbeats of all executors, this one's among them; `at` is when each was sent. */
   readonly fleet: readonly FleetMember[];
+  /** How many more executors there are; absent: none. */
+  readonly fleet_left_out?: number;
 }
 
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
-/** Where HTTP reads: all of it at once from memory, never waiting for the broker. */
+/** Where HTTP reads: from memory. */
 export interface StatusSource {
+  /** To be awaited before `status`: lets the broker's figures be read, and waits half a second for them at the most. */
+  look(): Promise<void>;
   status(): ExecutorStatus;
   /** Ready only while the claim loop makes progress. */
   readiness(): Readiness;

@@ -52,7 +52,10 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
   app.use(allowedMethods(app, refuseMethod));
 
   app.get("/", (context) => text(context, index(paths)));
-  app.get("/status", (context) => json(context, sees(context) ? source.status() : publicStatus(source.status())));
+  app.get("/status", async (context) => {
+    await source.look();
+    return json(context, sees(context) ? source.status() : publicStatus(source.status()));
+  });
   app.get("/status/tree", (context) => showTree(context, source));
   app.get("/healthz", (context) => context.json({ ok: true }));
   app.get("/readyz", (context) => {

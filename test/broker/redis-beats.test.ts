@@ -12,7 +12,7 @@ before(async () => {
 });
 after(() => server.stop());
 
-test("only beats that were due stay in the series", async () => {
+test("only beats that were due stay in the series, and only the last of them whole", async () => {
   const redis = new Redis(server.port, "127.0.0.1", { db: 1 });
   const broker = new RedisBroker(server.url, {
     executor: "beater",
@@ -28,8 +28,15 @@ test("only beats that were due stay in the series", async () => {
     await broker.beat('{"n":5}');
     assert.deepEqual(await series(), ['{"n":1}', '{"n":5}']);
     await broker.beat('{"n":6}', false);
-    await broker.leave('{"n":7}');
-    assert.deepEqual(await series(), ['{"n":1}', '{"n":5}', '{"n":7}']);
+    await broker.beat('{"n":7,"whole":true}', true, '{"n":7}');
+    const times = await redis.zrange("beater", "0", "-1", "WITHSCORES");
+    assert.deepEqual(await series(), ['{"n":1}', '{"n":5}', '{"n":7,"whole":true}']);
+    await broker.beat('{"n":8,"whole":true}', false, '{"n":8}');
+    assert.deepEqual(await series(), ['{"n":1}', '{"n":5}', '{"n":7}', '{"n":8,"whole":true}']);
+    await broker.beat('{"n":9,"whole":true}', true, '{"n":9}');
+    await broker.leave('{"n":10}');
+    assert.deepEqual(await series(), ['{"n":1}', '{"n":5}', '{"n":7}', '{"n":9}', '{"n":10}']);
+    assert.equal(await redis.zscore("beater", '{"n":7}'), times.at(-1), "it keeps its time");
   } finally {
     await broker.close();
     redis.disconnect();

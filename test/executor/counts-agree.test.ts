@@ -99,12 +99,13 @@ for (const kind of ["redis", "sqlite"] as const) {
         assert.ok(Math.abs(Date.parse(status.counted_at ?? "") - began) < 20_000, `counted at ${status.counted_at}`);
         assert.deepEqual(status.fleet.map(({ name }) => name).toSorted(), ["one", "two"], "itself is among them");
         const own = status.fleet.find(({ name }) => name === status.name)?.beat;
+        const told = (await broker.member(status.name))?.beat?.current ?? {};
         const { slots_taken, done, dead, cancelled, retried, failed, current } = status;
         assert.deepEqual(
           { slots_taken, done, dead, cancelled, retried, current: Object.keys(current).toSorted() },
           {
             ...{ slots_taken: own?.slots_taken, done: own?.done, dead: own?.dead, cancelled: own?.cancelled },
-            ...{ retried: own?.retried, current: Object.keys(own?.current ?? {}).toSorted() },
+            ...{ retried: own?.retried, current: Object.keys(told).toSorted() },
           },
         );
         assert.equal(failed, dead + retried, "attempts that failed");

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Broker } from "../../src/broker/broker.ts";
 import { CapacityLimiter, Latch, openRoot, withScope } from "../../src/concurrency/index.ts";
-import { type HeartbeatParts, keepBeating } from "../../src/executor/heartbeat.ts";
+import type { HeartbeatParts } from "../../src/executor/beat-json.ts";
+import { keepBeating } from "../../src/executor/heartbeat.ts";
 import { RunningTasks } from "../../src/executor/running.ts";
 import { Tally } from "../../src/executor/tally.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Broker } from "../../src/broker/broker.ts";
-import { type HeartbeatParts, heartbeatJson } from "../../src/executor/heartbeat.ts";
+import { beatJson, type HeartbeatParts } from "../../src/executor/beat-json.ts";
 import { RunningTasks } from "../../src/executor/running.ts";
 import { Tally } from "../../src/executor/tally.ts";
 
@@ -11,7 +11,7 @@ const broker = { now: () => 5, backlog: async () => ({ pending: 0, lag: 0 }) } a
 async function beatOf(serves: HeartbeatParts["serves"]): Promise<Record<string, unknown>> {
   const numbers = { concurrency: 1, leaseMs: 1, bootAt: 0 };
   const parts = { broker, running: new RunningTasks(), tally: new Tally(), name: "e", version: "0", ipAddress: "" };
-  return JSON.parse(await heartbeatJson({ ...parts, ...numbers, serves }));
+  return JSON.parse((await beatJson({ ...parts, ...numbers, serves })).whole);
 }
 
 test("a beat names what is served, at most 100 types, and how many more there are", async () => {

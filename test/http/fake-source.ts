@@ -64,5 +64,5 @@ export const TREE: ReturnType<StatusSource["tree"]> = {
 };
 
 export function fakeSource(parts: Partial<StatusSource> = {}): StatusSource {
-  return { status: () => STATUS, readiness: () => ({ ready: true }), tree: () => TREE, ...parts };
+  return { look: async () => {}, status: () => STATUS, readiness: () => ({ ready: true }), tree: () => TREE, ...parts };
 }

@@ -1,13 +1,23 @@
 /** The heartbeats of an executor, under its own name: what is no heartbeat there is neither overwritten nor removed. */
 import { script } from "./lua.ts";
 
-/** KEYS executors, name; ARGV name, time in s, beat, oldest time that is kept, the beat that this one replaces. */
+/** Takes 3 words of each beat that is replaced, from this one on: it, its time in s, what stays of it ("": nothing). */
+const REPLACE = `
+local function replace(from)
+  for i = from, #ARGV, 3 do
+    -- A beat that is not there (any more) leaves nothing.
+    if call('ZREM', KEYS[2], ARGV[i]) == 1 and ARGV[i + 2] ~= '' then call('ZADD', KEYS[2], ARGV[i + 1], ARGV[i + 2]) end
+  end
+end
+`;
+
+/** KEYS executors, name; ARGV name, time in s, beat, oldest time that is kept, then those that this one replaces. */
 export const BEAT = script(
-  `
+  `${REPLACE}
 expect('set', KEYS[1])
 expect('zset', KEYS[2])
 call('SADD', KEYS[1], ARGV[1])
-call('ZREM', KEYS[2], ARGV[5])
+replace(5)
 call('ZADD', KEYS[2], ARGV[2], ARGV[3])
 call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[4])
 call('PERSIST', KEYS[2])
@@ -15,12 +25,12 @@ return 1`,
   2,
 );
 
-/** KEYS executors, name; ARGV name, time in s, beat, how long that is kept in s, the beat that this one replaces. */
+/** KEYS executors, name; ARGV name, time in s, beat, how long that is kept in s, then those that this one replaces. */
 export const LEAVE = script(
-  `
+  `${REPLACE}
 expect('set', KEYS[1])
 expect('zset', KEYS[2])
-call('ZREM', KEYS[2], ARGV[5])
+replace(5)
 call('ZADD', KEYS[2], ARGV[2], ARGV[3])
 call('EXPIRE', KEYS[2], ARGV[4])
 call('SREM', KEYS[1], ARGV[1])
@@ -37,3 +47,28 @@ if redis.call('TYPE', KEYS[2]).ok == 'zset' then call('DEL', KEYS[2]) end
 return 1`,
   2,
 );
+
+/**
+ * ARGV "1" for beats without the tasks that run, then names -> 2 of each: its last beat and the score of that, or nothing. In a
+ * beat of ours those tasks come last, and no text in it can hold that key, since a quote in a text has a backslash before it.
+ */
+export const LAST_BEATS = script(
+  `
+local out = {}
+for i = 2, #ARGV do
+  local r = redis.pcall('ZREVRANGE', ARGV[i], 0, 0, 'WITHSCORES')
+  local json, at = r[1] or '', r[2] or ''
+  if ARGV[1] == '1' and string.find(json, '"lease_ms":', 1, true) then
+    local from = string.find(json, ',"current":{', 1, true)
+    if from then json = string.sub(json, 1, from - 1) .. '}' end
+  end
+  if #json > ${1024 * 1024} then json = '{}' end
+  out[#out + 1] = json
+  out[#out + 1] = at
+end
+return out`,
+  0,
+);
+
+/** KEYS gate; ARGV how long it is shut, in ms -> whether it was open: of a fleet one executor goes through at a time. */
+export const ONE_OF_THE_FLEET = script("return call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) and 1 or 0", 1);

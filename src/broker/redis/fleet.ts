@@ -2,10 +2,12 @@
  * The executors of the fleet as the wire contract has them: the set TASKEXE, a sorted set of beats a name, and the
  * clean-up lock. Every beat registers again, so that an executor expelled by somebody else comes back by itself.
  */
+import type { Redis } from "ioredis";
 import type { FleetMember } from "../broker.ts";
-import { execute, type RedisConnections } from "./connections.ts";
-import { BEAT, EXPEL, LEAVE } from "./fleet-scripts.ts";
-import { EXECUTORS_KEY, LOCK_KEY } from "./keys.ts";
+import { BeatSeries, type Replaced, readBeat, withoutTasks } from "../fleet-beats.ts";
+import type { RedisConnections } from "./connections.ts";
+import { BEAT, EXPEL, LAST_BEATS, LEAVE, ONE_OF_THE_FLEET } from "./fleet-scripts.ts";
+import { EXECUTORS_KEY, EXPELLED_KEY, LOCK_KEY } from "./keys.ts";
 import { runScript } from "./lua.ts";
 import { callScript } from "./scripts.ts";
 
@@ -14,6 +16,11 @@ const BEATS_KEPT_S = 1_800;
 const LOCK_S = 60;
 /** How long what is known of an owner is believed, in ms. */
 const OWNER_CACHE_MS = 1_000;
+/** How many last beats one script call reads. */
+const NAMES_AT_ONCE = 50;
+/** How often the fleet is looked through for those that have gone, in ms: so often, or so often a timeout. */
+const EXPEL_MS = 9_000;
+const EXPELS_A_TIMEOUT = 10;
 /** How far two estimates of the clock may be apart; what is more is a clock that was set. */
 const CLOCK_TREMBLES_MS = 100;
 
@@ -33,8 +40,7 @@ export class RedisFleet {
   #owners = new Map<string, Owner>();
   #ownersSince = 0;
   #lastBeat = 0;
-  /** The last beat that was not due, which the next one takes the place of. */
-  #passing: string | null = null;
+  readonly #series = new BeatSeries();
 
   constructor(connections: RedisConnections, executor: string, timeoutMs: number, now: () => number) {
     this.#connections = connections;
@@ -43,21 +49,23 @@ export class RedisFleet {
     this.#now = now;
   }
 
-  async beat(json: string, isDue = true): Promise<void> {
-    const now = this.#timeOfBeat() / 1000;
+  async beat(json: string, isDue = true, kept = json): Promise<void> {
+    const now = this.#timeOfBeat();
     const name = this.#executor;
-    const [at, oldest, passing] = [now.toFixed(3), (now - BEATS_KEPT_S).toFixed(3), this.#passing ?? ""];
+    const oldest = seconds(now - BEATS_KEPT_S * 1000);
+    const replaced = this.#series.next({ json, at: now, kept: isDue ? kept : null }).flatMap(words);
     await this.#connections.run((redis) =>
-      runScript(redis, BEAT, EXECUTORS_KEY, name, name, at, json, oldest, passing),
+      runScript(redis, BEAT, EXECUTORS_KEY, name, name, seconds(now), json, oldest, ...replaced),
     );
-    this.#passing = isDue ? null : json;
+    this.#series.answered();
   }
 
   async leave(json: string): Promise<void> {
-    const now = this.#timeOfBeat() / 1000;
+    const at = seconds(this.#timeOfBeat());
     const name = this.#executor;
+    const replaced = this.#series.last().flatMap(words);
     await this.#connections.run((redis) =>
-      runScript(redis, LEAVE, EXECUTORS_KEY, name, name, now.toFixed(3), json, BEATS_KEPT_S, this.#passing ?? ""),
+      runScript(redis, LEAVE, EXECUTORS_KEY, name, name, at, json, BEATS_KEPT_S, ...replaced),
     );
   }
 
@@ -69,21 +77,31 @@ export class RedisFleet {
     return this.#lastBeat;
   }
 
+  /** Without the tasks that they run. */
   async members(): Promise<FleetMember[]> {
     return this.#connections.run(async (redis) => {
       const names = (await redis.smembers(EXECUTORS_KEY)).sort();
-      const pipeline = redis.pipeline();
-      for (const name of names) pipeline.zrevrange(name, 0, 0, "WITHSCORES");
-      const replies = await execute(pipeline);
-      return names.map((name, index) => memberOf(name, replies[index]?.[1]));
+      const members: FleetMember[] = [];
+      for (let at = 0; at < names.length; at += NAMES_AT_ONCE) {
+        members.push(...(await lastBeats(redis, names.slice(at, at + NAMES_AT_ONCE), false)));
+      }
+      return members.map(withoutTasks);
     });
   }
 
-  async lastBeat(name: string): Promise<FleetMember> {
+  /** One that is registered; null where none is of that name. */
+  async member(name: string): Promise<FleetMember | null> {
     return this.#connections.run(async (redis) => {
-      const [reply] = await execute(redis.pipeline().zrevrange(name, 0, 0, "WITHSCORES"));
-      return memberOf(name, reply?.[1]);
+      return (await redis.sismember(EXECUTORS_KEY, name)) === 1 ? this.lastBeat(name) : null;
     });
+  }
+
+  /** Also of one that is not registered. */
+  async lastBeat(name: string): Promise<FleetMember> {
+    const [member = { name, at: null, beat: null }] = await this.#connections.run((redis) =>
+      lastBeats(redis, [name], true),
+    );
+    return member;
   }
 
   /** What is known of the owner of an entry; asked at most once a second for each name. */
@@ -113,8 +131,14 @@ export class RedisFleet {
     await this.#connections.run((redis) => callScript(redis, "taskexeUnlock", LOCK_KEY, this.#executor));
   }
 
-  /** Removes the names whose last beat is older than the timeout, with their beats. Ours is never among them. */
+  /**
+   * Removes the names whose last beat is older than the timeout, with their beats. Ours is never among them. Each executor
+   * cleans up, and one at a time looks through all: else a fleet would cost its square.
+   */
   async expel(): Promise<string[]> {
+    const everyMs = Math.min(EXPEL_MS, Math.ceil(this.#timeoutMs / EXPELS_A_TIMEOUT));
+    const isOurs = await this.#connections.run((redis) => runScript(redis, ONE_OF_THE_FLEET, EXPELLED_KEY, everyMs));
+    if (isOurs !== 1) return [];
     const now = this.#now();
     const stale = (await this.members()).filter(
       ({ name, at }) => name !== this.#executor && (at === null || now - at > this.#timeoutMs),
@@ -126,16 +150,21 @@ export class RedisFleet {
   }
 }
 
-/** One member of the fleet out of `ZREVRANGE name 0 0 WITHSCORES`; a key of another type counts as no beat. */
-function memberOf(name: string, reply: unknown): FleetMember {
-  const [json, score]: unknown[] = Array.isArray(reply) ? reply.flat() : [];
-  if (json === undefined) return { name, at: null, beat: null };
-  let beat: unknown = null;
-  try {
-    beat = JSON.parse(String(json));
-  } catch {
-    // Not ours, or broken: the age still counts.
-  }
-  const readable = typeof beat === "object" && beat !== null && !Array.isArray(beat);
-  return { name, at: Number(score) * 1000, beat: readable ? Object.fromEntries(Object.entries(beat as object)) : null };
+/** A key of another type counts as no beat. */
+async function lastBeats(redis: Redis, names: readonly string[], withTasks: boolean): Promise<FleetMember[]> {
+  const reply = await runScript(redis, LAST_BEATS, withTasks ? "" : "1", ...names);
+  const flat: unknown[] = Array.isArray(reply) ? reply : [];
+  return names.map((name, index) => {
+    const [json = "", score = ""] = [flat[2 * index], flat[2 * index + 1]].map(String);
+    return score === "" ? { name, at: null, beat: null } : { name, at: Number(score) * 1000, beat: readBeat(json) };
+  });
+}
+
+/** A replaced beat as the scripts take it. */
+function words({ json, at, kept }: Replaced): string[] {
+  return [json, seconds(at), kept ?? ""];
+}
+
+function seconds(ms: number): string {
+  return (ms / 1000).toFixed(3);
 }

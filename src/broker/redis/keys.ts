@@ -83,6 +83,9 @@ export function uniqueKey(queue: string, key: string): string {
 /** Who removes what is over just now; ends by itself. */
 export const REMOVING_KEY = "taskexe:removing";
 
+/** There while the names of the fleet have been looked through lately: once for all executors. */
+export const EXPELLED_KEY = "taskexe:expelled";
+
 /** What was seen of tasks that say queued and that nothing holds: a hash, see vanished.ts. */
 export const VANISHED_KEY = "taskexe:vanished";
 

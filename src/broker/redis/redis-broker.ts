@@ -301,11 +301,11 @@ export class RedisBroker implements Broker {
     return readLogs(this.#connections, id);
   }
 
-  beat(json: string, isDue = true): Promise<void> {
+  beat(json: string, isDue = true, kept = json): Promise<void> {
     return this.#duties.do("beat", async () => {
       await this.#clock.read();
       if (isDue) await this.#server.refresh();
-      await this.#fleet.beat(json, isDue);
+      await this.#fleet.beat(json, isDue, kept);
     });
   }
 
@@ -315,6 +315,10 @@ export class RedisBroker implements Broker {
 
   fleet(): Promise<FleetMember[]> {
     return this.#duties.do("fleet", () => this.#fleet.members());
+  }
+
+  member(name: string): Promise<FleetMember | null> {
+    return this.#duties.do("fleet", () => this.#fleet.member(name));
   }
 
   lock(): Promise<boolean> {

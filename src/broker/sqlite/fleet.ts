@@ -1,7 +1,10 @@
 /**
  * The executors of this file: who is registered, their beats, and the clean-up lock.
  */
+
+import type { SqlStatement } from "../../runtime/index.ts";
 import type { FleetMember } from "../broker.ts";
+import { type Replaced, readBeat, withoutTasks } from "../fleet-beats.ts";
 import { numberOf, textOf } from "./rows.ts";
 import type { Store } from "./store.ts";
 import type { Transaction } from "./transaction.ts";
@@ -15,9 +18,11 @@ const REGISTER = "INSERT OR IGNORE INTO executors(name) VALUES(?)";
 const DEREGISTER = "DELETE FROM executors WHERE name = ?";
 const BEAT = "INSERT INTO beats(name, at, json) VALUES(?, ?, ?)";
 const PASSED = "DELETE FROM beats WHERE name = ? AND json = ?";
+const SHRINK = "UPDATE beats SET json = ?3 WHERE name = ?1 AND json = ?2";
 const TRIM = "DELETE FROM beats WHERE at <= ?";
 const FORGET = "DELETE FROM beats WHERE name = ?";
 const MEMBERS = "SELECT name FROM executors ORDER BY name";
+const MEMBER = "SELECT 1 FROM executors WHERE name = ?";
 const LAST_BEAT = "SELECT at, json FROM beats WHERE name = ? ORDER BY at DESC, rowid DESC LIMIT 1";
 const STALE = `SELECT name FROM executors WHERE name <> ?1
   AND NOT EXISTS (SELECT 1 FROM beats WHERE beats.name = executors.name AND beats.at > ?2)`;
@@ -25,44 +30,49 @@ const LOCK = `INSERT INTO locks(name, owner, until) VALUES(?1, ?2, ?3)
   ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, until = excluded.until WHERE until <= ?4 OR owner = ?2`;
 const UNLOCK = "DELETE FROM locks WHERE name = ? AND owner = ?";
 
-/** Registers the executor (again) and stores its beat, in the place of one that was not due. */
-export function beat(store: Store, name: string, json: string, passing: string | null): Promise<void> {
+/** Registers the executor (again) and stores its beat, in the place of those before it. */
+export function beat(store: Store, name: string, json: string, replaced: readonly Replaced[]): Promise<void> {
   return store.write(1, (tx) => {
     tx.sql(REGISTER).run(name);
-    if (passing !== null) tx.sql(PASSED).run(name, passing);
+    replace(tx, name, replaced);
     tx.sql(BEAT).run(name, tx.now, json);
   });
 }
 
 /** Stores the last beat and takes the executor out of the fleet. */
-export function leave(store: Store, name: string, json: string, passing: string | null): Promise<void> {
+export function leave(store: Store, name: string, json: string, replaced: readonly Replaced[]): Promise<void> {
   return store.write(1, (tx) => {
-    if (passing !== null) tx.sql(PASSED).run(name, passing);
+    replace(tx, name, replaced);
     tx.sql(BEAT).run(name, tx.now, json);
     tx.sql(DEREGISTER).run(name);
   });
 }
 
+function replace(tx: Transaction, name: string, replaced: readonly Replaced[]): void {
+  for (const { json, kept } of replaced) {
+    if (kept === null) tx.sql(PASSED).run(name, json);
+    else tx.sql(SHRINK).run(name, json, kept);
+  }
+}
+
+/** Without the tasks that they run. */
 export function members(store: Store): Promise<FleetMember[]> {
   return store.read((sql) =>
     sql(MEMBERS)
       .all()
-      .map((row) => {
-        const name = textOf(row, "name");
-        const last = sql(LAST_BEAT).get(name);
-        if (last === undefined) return { name, at: null, beat: null };
-        return { name, at: numberOf(last, "at"), beat: objectOf(textOf(last, "json")) };
-      }),
+      .map((row) => withoutTasks(lastOf(textOf(row, "name"), sql(LAST_BEAT)))),
   );
 }
 
-function objectOf(json: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : null;
-  } catch {
-    return null;
-  }
+/** One that is registered; null where none is of that name. */
+export function member(store: Store, name: string): Promise<FleetMember | null> {
+  return store.read((sql) => (sql(MEMBER).get(name) === undefined ? null : lastOf(name, sql(LAST_BEAT))));
+}
+
+function lastOf(name: string, lastBeat: SqlStatement): FleetMember {
+  const last = lastBeat.get(name);
+  if (last === undefined) return { name, at: null, beat: null };
+  return { name, at: numberOf(last, "at"), beat: readBeat(textOf(last, "json")) };
 }
 
 /** Takes the lock for 60 s; false where another has it. */

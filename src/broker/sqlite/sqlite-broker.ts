@@ -27,6 +27,7 @@ import {
   type Removal,
 } from "../broker.ts";
 import { checkRequests } from "../check-requests.ts";
+import { BeatSeries } from "../fleet-beats.ts";
 import { type KeepingRules, keepingRules } from "../removal.ts";
 import type { ScheduleChange, ScheduleChanged, StoredSchedule } from "../schedules.ts";
 import { Bell } from "./bell.ts";
@@ -38,7 +39,7 @@ import { complete, writeProgress } from "./completions.ts";
 import { ConnectionMonitor } from "./connection-monitor.ts";
 import { backlog, counts } from "./counting.ts";
 import { DatabaseFile, pathOf } from "./database-file.ts";
-import { beat, leave, lock, members, unlock } from "./fleet.ts";
+import { beat, leave, lock, member, members, unlock } from "./fleet.ts";
 import { list } from "./listing.ts";
 import { SqlitePauses } from "./pauses.ts";
 import { enqueue, promote } from "./queue-entry.ts";
@@ -66,8 +67,7 @@ export class SqliteBroker implements Broker {
   readonly #monitor = new ConnectionMonitor();
   readonly #bell = new Bell();
   readonly #store: Store;
-  /** The last beat that was not due, which the next one takes the place of. */
-  #passingBeat: string | null = null;
+  readonly #beats = new BeatSeries();
   readonly #watcher: Watcher;
   readonly #pauses: SqlitePauses;
   readonly #claims: SqliteClaims | null;
@@ -289,14 +289,19 @@ export class SqliteBroker implements Broker {
     return readLogs(this.#store, id);
   }
 
-  async beat(json: string, isDue = true): Promise<void> {
+  async beat(json: string, isDue = true, kept = json): Promise<void> {
     this.#lastBeat = json;
-    await beat(this.#store, this.#mustHaveName(), json, this.#passingBeat);
-    this.#passingBeat = isDue ? null : json;
+    const replaced = this.#beats.next({ json, at: this.now(), kept: isDue ? kept : null });
+    await beat(this.#store, this.#mustHaveName(), json, replaced);
+    this.#beats.answered();
   }
 
   leave(json: string): Promise<void> {
-    return leave(this.#store, this.#mustHaveName(), json, this.#passingBeat);
+    return leave(this.#store, this.#mustHaveName(), json, this.#beats.last());
+  }
+
+  member(name: string): Promise<FleetMember | null> {
+    return member(this.#store, name);
   }
 
   fleet(): Promise<FleetMember[]> {
@@ -335,7 +340,7 @@ export class SqliteBroker implements Broker {
     const { executor } = this.#options;
     // Where it fails the next beat does it.
     if (executor !== null && this.#lastBeat !== null) {
-      beat(this.#store, executor, this.#lastBeat, null).then(undefined, () => undefined);
+      beat(this.#store, executor, this.#lastBeat, []).then(undefined, () => undefined);
     }
   }
 

@@ -14,7 +14,7 @@ import {
 } from "./harness.ts";
 
 export function fleetSentences(sentence: Sentence): void {
-  sentence("a beat registers the executor and shows to others as it was written", async (stage) => {
+  sentence("a beat registers the executor and shows to others as it was written, but for its tasks", async (stage) => {
     const [a, b] = [await stage.open("a"), await stage.open("b")];
     assert.deepEqual(await a.fleet(), []);
     await a.beat('{"name":"a","done":1,"current":{}}');
@@ -24,10 +24,31 @@ export function fleetSentences(sentence: Sentence): void {
     const fleet = await b.fleet();
     assert.equal(fleet.length, 1);
     assert.equal(fleet[0]?.name, "a");
-    assert.deepEqual(fleet[0]?.beat, { name: "a", done: 2, current: {} });
+    assert.deepEqual(fleet[0]?.beat, { name: "a", done: 2, slots_taken: 0 });
     assertBetween(fleet[0]?.at, before, after);
     await b.beat('{"name":"b"}');
     assert.deepEqual((await a.fleet()).map(({ name }) => name).toSorted(), ["a", "b"]);
+  });
+
+  sentence("the tasks of an executor are told of it alone, and of the whole fleet only their number", async (stage) => {
+    const [a, b] = [await stage.open("a"), await stage.open("b")];
+    assert.equal(await b.member("a"), null);
+    const current = { x: { id: "x", text: ',"current":{' }, y: { id: "y" } };
+    const ours = { name: 'a,"current":{', started: { x: 5 }, lease_ms: 600, slots_taken: 3 };
+    await a.beat(JSON.stringify({ ...ours, current }));
+    // As RagFlow's executors beat.
+    await b.beat(JSON.stringify({ current, name: "b" }));
+    const { name, lease_ms, slots_taken } = ours;
+    assert.deepEqual(
+      (await b.fleet()).map(({ beat }) => beat),
+      [
+        { name, lease_ms, slots_taken },
+        { name: "b", slots_taken: 2 },
+      ],
+    );
+    assert.deepEqual((await b.member("a"))?.beat, { ...ours, current });
+    await a.leave("{}");
+    assert.equal(await b.member("a"), null);
   });
 
   sentence("a beat that is not due is the last one until the next comes", async (stage) => {
