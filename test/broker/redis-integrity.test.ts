@@ -12,7 +12,7 @@ import {
   type Delivery,
   type Outcome,
 } from "../../src/broker/broker.ts";
-import { adviceOn } from "../../src/broker/redis/advice.ts";
+import { adviceOn, refusalText, withAdvice } from "../../src/broker/redis/advice.ts";
 import {
   cancelFlagKey,
   cancelledKey,
@@ -99,6 +99,16 @@ function refusal(result: CompletionResult | undefined): string {
 test("the advice on a key of another type names that key, and no other of the call", () => {
   const said = adviceOn('WRONGTYPE the key "te.0.order-cancel" holds a stream, where a string belongs', ["TASKEXE"]);
   assert.match(said ?? "", /redis-cli TYPE te\.0\.order-cancel\)/);
+});
+
+test("what a script was refused is told without the hash and the line of the script", () => {
+  const answer = `OOM command not allowed when used memory > 'maxmemory'. script: ${"a3".repeat(20)}, on @user_script:21.`;
+  assert.match(withAdvice(answer), /^OOM command not allowed when used memory > 'maxmemory'\.; Redis has reached/);
+  const error = Object.assign(new Error(answer), {
+    name: "ReplyError",
+    command: { name: "evalsha", args: ["x", 1, "te.0.q"] },
+  });
+  assert.match(refusalText(error), /^Redis refused a script on te\.0\.q: OOM [^;]*'maxmemory'\.; Redis has reached/);
 });
 
 /** Each of these keys is that of one task, or of all. */

@@ -2,6 +2,7 @@
  * What Redis refused, for people: which command, on which keys, and what to do about it. Most of these are a db that
  * another program uses too, or a user without the rights. What rights there must be is said here, and nowhere else.
  */
+import { plainAnswer } from "./lua.ts";
 
 /** How many keys are named. */
 const MOST_KEYS = 4;
@@ -54,7 +55,7 @@ export function redisRefusal(error: Error): string[] | null {
   const { name, keys } = commandOf(error.command);
   const on = keys.length === 0 ? "" : ` on ${keys.join(", ")}`;
   const advice = adviceOn(error.message, keys);
-  return [`Redis refused ${name}${on}: ${error.message}`, ...(advice === null ? [] : [`  ${advice}`])];
+  return [`Redis refused ${name}${on}: ${plainAnswer(error.message)}`, ...(advice === null ? [] : [`  ${advice}`])];
 }
 
 /** What to do about an answer of Redis, by its words alone or with the keys it is about; null where nothing is known. */
@@ -67,7 +68,8 @@ export function adviceOn(answer: string, keys: readonly string[] = []): string |
 /** What Redis answered, and what to do about it where that is known. */
 export function withAdvice(answer: string, keys: readonly string[] = []): string {
   const advice = adviceOn(answer, keys);
-  return advice === null ? answer : `${answer}; ${advice}`;
+  const plain = plainAnswer(answer);
+  return advice === null ? plain : `${plain}; ${advice}`;
 }
 
 /** The same for an error, with the command and its keys where they are known. */
