@@ -72,9 +72,7 @@ class Wait {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
       const record = await patiently(this.#broker, scope, () => this.#broker.record(this.#id));
       if (record === null) {
-        throw new CommandFailure(
-          `the task ${this.#id} has ended and its record was not kept, so how it ended is not known`,
-        );
+        throw new CommandFailure(goneText(this.#id));
       }
       this.seen = record;
       if (hasEnded(record.state)) return record;
@@ -83,6 +81,11 @@ class Wait {
       await sleep(pause, scope.signal);
     }
   }
+}
+
+/** Said of a task that had a record and has none any more. */
+export function goneText(id: string): string {
+  return `no record of ${id} is there any more: it has ended and none was kept, or the broker lost what it held`;
 }
 
 function tell(record: TaskRecord, json: boolean): number {

@@ -11,6 +11,7 @@ import { type Options, settingsOf } from "./flags.ts";
 import { standardError } from "./outlets.ts";
 import { note, printed, printJson, printJsonLine, printLine } from "./output.ts";
 import { clearBar, type ProgressBar, progressBar } from "./progress-bar.ts";
+import { goneText } from "./wait-for-task.ts";
 
 /** Runs the command. Returns the exit code: 0 when the task is done, 1 when it is dead, cancelled or not known. */
 export async function watch(id: string, options: Options): Promise<number> {
@@ -70,7 +71,7 @@ class Plain extends Lines {
   override end(id: string, task: TaskRecord | null): number {
     this.leave();
     if (task === null) {
-      note(`taskexe: ${id} has ended and its record was not kept, so how it ended is not known`);
+      note(`taskexe: ${goneText(id)}`);
       return EXIT_FAILED;
     }
     if (task.state === "done") {

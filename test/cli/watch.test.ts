@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { frameOf } from "../../src/cli/top-frame.ts";
@@ -52,6 +53,23 @@ test("watch prints a line for each change, then the result, and exits with 0", a
   assert.deepEqual([nobody.stdout, nobody.code], ["", 1]);
   executor.process.kill("SIGTERM");
   await executor.ended;
+});
+
+test("watch and a wait end with 1 where the record is lost, and claim no end that nobody saw", async () => {
+  await bench.run(["enqueue", "idle", "--id", "w4", "--queue", "still"]);
+  const watching = bench.start(["watch", "w4"]);
+  await watching.says(/queued/);
+  const waiting = bench.start(["enqueue", "idle", "--id", "w4", "--queue", "still", "--wait"]);
+  await waiting.says(/w4 waits/);
+  for (const end of ["", "-wal", "-shm"]) await rm(join(bench.folder, `state/queue.db${end}`), { force: true });
+  for (const { ended } of [watching, waiting]) {
+    const { stderr, code } = await ended;
+    assert.match(
+      stderr,
+      /no record of w4 is there any more: it has ended and none was kept, or the broker lost what it held/,
+    );
+    assert.equal(code, 1);
+  }
 });
 
 test("watch ends with a cancel, and ctrl-C leaves with 130", async () => {
