@@ -5,6 +5,8 @@
 import { Command, CommanderError } from "commander";
 import { didYouMean } from "../config/nearest.ts";
 import { shownName } from "../config/redact.ts";
+import { SECRET_VARIABLES } from "../config/sources.ts";
+import { hideEnvironment } from "../runtime/hide-environment.ts";
 import { VERSION } from "../version.ts";
 import { addCronCommands } from "./cron-commands.ts";
 import { exitSoon, exitWhenWritten, surviveClosedOutputs, usageError } from "./exit.ts";
@@ -20,6 +22,8 @@ import { addTaskCommands } from "./task-commands.ts";
  */
 export async function runCommandLine(argv: readonly string[]): Promise<never> {
   surviveClosedOutputs();
+  // For as long as this process lives: see runtime/hide-environment.ts. Where it cannot be done nothing is worse.
+  hideEnvironment(SECRET_VARIABLES);
   let leave = exitWhenWritten;
   const code = await exitCodeOf(argv, () => {
     leave = exitSoon;

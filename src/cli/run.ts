@@ -9,6 +9,7 @@ import { setHome } from "../client/home.ts";
 import { type CancelScope, type Nursery, openRoot, withNursery } from "../concurrency/index.ts";
 import { withoutCode } from "../concurrency/unknown-values.ts";
 import { takeExecutorName } from "../config/executor-name.ts";
+import { holdsPassword } from "../config/redact.ts";
 import type { Settings } from "../config/settings.ts";
 import { pathOfState } from "../config/state-directory.ts";
 import { Executor } from "../executor/executor.ts";
@@ -37,6 +38,8 @@ export async function run(options: Options): Promise<number> {
   for (const warning of settings.warnings) log.warn(warning);
   if (settings.exposure !== null) log.warn(settings.exposure);
   const token = takeToken(settings);
+  // Handlers have it from connect(), and what they start is not to find the password.
+  if (holdsPassword(process.env.TASKEXE_BROKER ?? "")) delete process.env.TASKEXE_BROKER;
   const held =
     settings.name === null
       ? takeExecutorName(pathOfState(settings.stateDirectory, "the executor's name", "--name"))

@@ -4,6 +4,7 @@
  * Reads the environment and the file once; changes nothing on the machine.
  */
 import * as v from "valibot";
+import { runtime } from "../runtime/index.ts";
 import { chooseBroker, environmentSource, type Found, fileSource, type Source } from "./broker-choice.ts";
 import { ConfigError } from "./config-error.ts";
 import { didYouMean } from "./nearest.ts";
@@ -61,7 +62,7 @@ export function readSettings(
     brokerSource: where.broker === "default" ? `no broker was given; ${broker.reason}` : where.broker,
     origins: where,
     stateDirectory: stateDirectory(environment),
-    warnings: [...broker.warnings, ...unknownEnvironment(environment)],
+    warnings: [...broker.warnings, ...unknownEnvironment(environment), ...runtimeEnvironment(environment)],
     exposure: broker.isInPs ? SEEN_IN_PS : null,
   };
 }
@@ -94,6 +95,16 @@ function check(raw: unknown, origins: Record<SettingKey, Origin>): SettingValues
     problems.set(key, `${origins[key]}: expected ${issue.message}, got ${shownValue(given)}`);
   }
   throw new ConfigError([...problems.values()]);
+}
+
+/** What is Bun's own and works in an executable that it has made: it loads code, opens a debugger, or makes it be bun. */
+const CHANGES_BUN = /^BUN_(?:OPTIONS|BE_BUN|INSPECT(?:_.*)?|RUNTIME_TRANSPILER_CACHE_PATH|JSC_.*)$/;
+
+function runtimeEnvironment(environment: Environment): string[] {
+  if (runtime.name !== "bun") return [];
+  return Object.entries(environment)
+    .filter(([name, value]) => value !== undefined && value !== "" && CHANGES_BUN.test(name))
+    .map(([name]) => `environment ${name} changes what taskexe itself runs; unset it where you did not set it`);
 }
 
 function unknownEnvironment(environment: Environment): string[] {

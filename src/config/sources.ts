@@ -73,5 +73,8 @@ function setting(file: string, fallback: string): SettingNames {
 /** All keys, in the order in which errors about them are told. */
 export const SETTING_KEYS = Object.keys(SETTING_NAMES) as SettingKey[];
 
+/** Environment variables of ours whose values are secrets, or may hold one. */
+export const SECRET_VARIABLES = ["TASKEXE_TOKEN", "TASKEXE_BROKER"];
+
 /** Environment variables of ours that are no settings. */
 export const OTHER_ENVIRONMENT = ["TASKEXE_CONFIG", "TASKEXE_DEBUG", "TASKEXE_ROOT", "TASKEXE_TOKEN"];
