@@ -75,9 +75,56 @@ export type ScheduleChanged =
   | { readonly changed: false }
   | { readonly changed: true; readonly receipt: EnqueueReceipt | null };
 
+/** A page of all schedules. */
+export interface SchedulePage {
+  readonly schedules: readonly StoredSchedule[];
+  /** Where the next page begins; null: this was the last. */
+  readonly next: string | null;
+}
+
+/** Schedules to be looked at now. */
+export interface TakenSchedules {
+  /** Those whose time to be looked at has come; nobody else is given them until `takenUntil`. */
+  readonly due: readonly StoredSchedule[];
+  /** Those that were put since, at most as many as were asked for, in order. */
+  readonly changed: readonly StoredSchedule[];
+  /** What `since` is next time. */
+  readonly seen: number;
+  /** Unix ms on the broker's clock. */
+  readonly takenUntil: number;
+  /** In how many ms the next one is to be looked at; null: none is. */
+  readonly nextInMs: number | null;
+}
+
+/** How long one that was taken is left to whoever took it, in ms. */
+export const TAKEN_MS = 1_000;
+
+/** When the end of a run is asked for after a change, in ms. */
+const NEWS_MS = 1_000;
+
+/**
+ * When a schedule is to be looked at, Unix ms: when it fires next, or soon where a run has not ended, whose end is to be
+ * remembered; null: never.
+ */
+export function lookAt({ nextAt, waitingAt, runs }: ScheduleState, now: number): number | null {
+  const isOpen = waitingAt !== null || runs.some(({ end }) => end === null);
+  return isOpen ? Math.min(nextAt ?? Number.POSITIVE_INFINITY, Math.round(now) + NEWS_MS) : nextAt;
+}
+
 export interface Schedules {
   /** All schedules, by name. What cannot be read is left out. */
   schedules(): Promise<StoredSchedule[]>;
+  /** Some of them, in any order, each at least once. @param from - "": the first page. */
+  schedulePage(from: string): Promise<SchedulePage>;
+  countSchedules(): Promise<number>;
+  /**
+   * Takes those that are to be looked at, and reads those that were put: what is not due costs nothing.
+   *
+   * @param since - what `seen` was; null: none that was put.
+   */
+  takeSchedules(since: number | null, max: number): Promise<TakenSchedules>;
+  /** One that was taken is to be looked at then, unless it was changed or taken since. @param at - Unix ms. */
+  postponeSchedule(name: string, takenUntil: number, at: number): Promise<void>;
   /** One of them; null: there is none. */
   schedule(name: string): Promise<StoredSchedule | null>;
   changeSchedule(change: ScheduleChange): Promise<ScheduleChanged>;

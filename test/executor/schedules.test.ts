@@ -5,11 +5,13 @@ import { type NewSchedule, putSchedule } from "../../src/broker/operations/put-s
 import { findSchedule, listSchedules } from "../../src/broker/operations/schedule.ts";
 import { pauseSchedule, resumeSchedule, runSchedule } from "../../src/broker/operations/schedule-control.ts";
 import { stateOf } from "../../src/broker/operations/schedule-runs.ts";
+import { NEW_STATE } from "../../src/broker/schedule-text.ts";
 import type { ScheduleState } from "../../src/broker/schedules.ts";
 import { openRoot, withNursery } from "../../src/concurrency/index.ts";
 import { type DefinitionOf, ScheduleFiring } from "../../src/executor/schedules.ts";
 import type { ScheduleDefaults } from "../../src/task/schedule-options.ts";
 import { claim, end, onBothBrokers } from "../client/stage.ts";
+import { quickEnough } from "../support/quick-enough.ts";
 import { until } from "../support/until.ts";
 
 const HOUR_MS = 3_600_000;
@@ -292,7 +294,7 @@ onBothBrokers("runs overlap where they may, and the last ten are told with their
     ["cancelled", ...Array(8).fill("queued"), "done"],
   );
   // An end is remembered when its record is gone.
-  await fires.look();
+  await firing(broker).look();
   await broker.purge({ state: "done" }, 10);
   assert.equal((await findSchedule(broker, "busy"))?.runs.at(-1)?.state, "done");
 });
@@ -312,6 +314,87 @@ onBothBrokers(
     await assert.rejects(runSchedule(broker, "nobody"), /^UnknownScheduleError: there is no schedule "nobody"$/);
   },
 );
+
+/** How often a broker was asked for what. */
+function counting(broker: Broker): { readonly broker: Broker; readonly asked: Map<string, number> } {
+  const asked = new Map<string, number>();
+  const proxy = new Proxy(broker, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        asked.set(String(name), (asked.get(String(name)) ?? 0) + 1);
+        return value.apply(target, args);
+      };
+    },
+  });
+  return { broker: proxy, asked };
+}
+
+onBothBrokers("schedules that are not due cost an executor one question a look, and none is read", async (stage) => {
+  const { broker, asked } = counting(await stage.executor());
+  for (let index = 0; index < 30; index += 1) await put(broker, `hourly-${index}`);
+  const fires = firing(broker);
+  await fires.look();
+  for (let looks = 0; looks < 5; looks += 1) {
+    asked.clear();
+    const pauseMs = await fires.look();
+    assert.ok(pauseMs > 500, `${pauseMs}`);
+    assert.deepEqual([...asked], [["takeSchedules", 1]]);
+  }
+});
+
+onBothBrokers("thousands that come due in one instant are fired within 2 s, once each, by a fleet", async (stage) => {
+  const COUNT = 2_000;
+  const brokers = [await stage.executor("one"), await stage.executor("two")] as const;
+  const [broker] = brokers;
+  const fleet = brokers.map((one) => firing(one));
+  for (const fires of fleet) await fires.look();
+  const definition = { cron: "@hourly", timezone: null, type: "report", payload: "null", overlap: null };
+  const rest = { options: {}, defaults: {}, retentionMs: 60_000 };
+  const nextAt = Math.round(broker.now()) - 5;
+  for (let at = 0; at < COUNT; at += 250) {
+    const names = Array.from({ length: 250 }, (_, index) => `many-${at + index}`);
+    await Promise.all(
+      names.map((name) =>
+        broker.changeSchedule({
+          ...{ name, revision: null, definition: { name, ...definition, ...rest } },
+          state: { ...NEW_STATE, nextAt },
+        }),
+      ),
+    );
+  }
+  assert.equal(await broker.countSchedules(), COUNT);
+  await quickEnough(`${COUNT} schedules`, 2_000, async () => {
+    const began = performance.now();
+    await Promise.all(fleet.map((fires) => fires.look()));
+    return performance.now() - began;
+  });
+  assert.equal(
+    (await broker.counts()).reduce((sum, { queued: n }) => sum + n, 0),
+    COUNT,
+  );
+});
+
+onBothBrokers("a schedule whose executor died over it is fired by another a moment later", async (stage) => {
+  const broker = await stage.executor();
+  const fires = firing(broker);
+  await fires.look();
+  await put(broker, "left");
+  const dueAt = await makeDue(broker, "left");
+  const taken = await broker.takeSchedules(null, 10);
+  assert.deepEqual(
+    taken.due.map(({ name }) => name),
+    ["left"],
+  );
+  await fires.look();
+  assert.deepEqual(await queued(broker), []);
+  await until("it is fired", 10_000, async () => {
+    await fires.look();
+    return (await queued(broker)).length > 0;
+  });
+  assert.deepEqual(await queued(broker), [`cron-left-${dueAt}`]);
+});
 
 onBothBrokers("a paused schedule fires nothing, runs by hand, and catches nothing up", async (stage) => {
   const broker = await stage.executor();

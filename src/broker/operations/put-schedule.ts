@@ -24,7 +24,7 @@ import { type Schedule, scheduleOf } from "./schedule.ts";
 import { askStates, stateOf } from "./schedule-runs.ts";
 
 /** How many schedules one broker has. */
-export const MAX_SCHEDULES = 1_000;
+export const MAX_SCHEDULES = 100_000;
 /** How often it is tried where somebody else changes it in the same moment: executors do as runs begin and end. */
 export const MOST_TRIES = 20;
 
@@ -102,8 +102,7 @@ function checked(broker: Broker, schedule: NewSchedule, { defaults, ...others }:
 }
 
 async function checkNumber(broker: Broker): Promise<void> {
-  const { length } = await broker.schedules();
-  if (length < MAX_SCHEDULES) return;
+  if ((await broker.countSchedules()) < MAX_SCHEDULES) return;
   throw new InvalidTaskError(`there are ${MAX_SCHEDULES} schedules, which is the most there can be: remove one`);
 }
 

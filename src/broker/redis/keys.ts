@@ -95,6 +95,12 @@ export const SCHEDULE_STATES_KEY = "taskexe:schedule-states";
 /** When each fires next, Unix ms: only read, where a schedule has no state yet. */
 export const SCHEDULE_TIMES_KEY = "taskexe:schedule-times";
 
+/** When each is to be looked at, Unix ms. */
+export const SCHEDULES_DUE_KEY = "taskexe:schedules-due";
+/** Names by when they were put, and the number of the last put: executors tell what they know of those that are new. */
+export const SCHEDULES_PUT_KEY = "taskexe:schedules-put";
+export const SCHEDULES_PUTS_KEY = "taskexe:schedules-puts";
+
 /** Ids of scheduled and retrying tasks; the score is when they are due, Unix ms. */
 export function scheduledKey(queue: string): string {
   return `taskexe:scheduled:${queue}`;

@@ -24,7 +24,7 @@ import type {
   Removal,
 } from "../broker.ts";
 import { keepingRules, removeSome } from "../removal.ts";
-import type { ScheduleChange, ScheduleChanged, StoredSchedule } from "../schedules.ts";
+import type { ScheduleChange, ScheduleChanged, SchedulePage, StoredSchedule, TakenSchedules } from "../schedules.ts";
 import { parseRedisAddress } from "./address.ts";
 import { RedisByHand } from "./by-hand.ts";
 import { RedisCancels } from "./cancels.ts";
@@ -119,7 +119,7 @@ export class RedisBroker implements Broker {
     this.#listing = new RedisListing(this.#connections, this.#records, starts, options.queues, priorities);
     this.#vanished = new RedisVanished(this.#connections, now);
     this.#byHand = new RedisByHand(this.#connections, options.queues);
-    this.#schedules = new RedisSchedules(this.#connections, priorities);
+    this.#schedules = new RedisSchedules(this.#connections, priorities, now);
   }
 
   connection(): ConnectionState {
@@ -274,6 +274,25 @@ export class RedisBroker implements Broker {
       if (this.#clock.hasStepped) await this.#clock.read();
       return this.#schedules.list();
     });
+  }
+
+  schedulePage(from: string): Promise<SchedulePage> {
+    return this.#duties.do("schedules", () => this.#schedules.page(from));
+  }
+
+  countSchedules(): Promise<number> {
+    return this.#schedules.count();
+  }
+
+  takeSchedules(since: number | null, max: number): Promise<TakenSchedules> {
+    return this.#duties.do("schedules", async () => {
+      if (this.#clock.hasStepped) await this.#clock.read();
+      return this.#schedules.take(since, max);
+    });
+  }
+
+  postponeSchedule(name: string, takenUntil: number, at: number): Promise<void> {
+    return this.#duties.do("schedules", () => this.#schedules.postpone(name, takenUntil, at));
   }
 
   async schedule(name: string): Promise<StoredSchedule | null> {

@@ -5,39 +5,108 @@
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import { checkRequests } from "../check-requests.ts";
 import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
-import type { ScheduleChange, ScheduleChanged, StoredSchedule } from "../schedules.ts";
+import {
+  lookAt,
+  type ScheduleChange,
+  type ScheduleChanged,
+  type SchedulePage,
+  type StoredSchedule,
+  TAKEN_MS,
+  type TakenSchedules,
+} from "../schedules.ts";
 import { execute, type RedisConnections } from "./connections.ts";
-import { GROUP, RECORD_PREFIX, recordKey, SCHEDULE_STATES_KEY, SCHEDULE_TIMES_KEY, SCHEDULES_KEY } from "./keys.ts";
+import {
+  GROUP,
+  RECORD_PREFIX,
+  recordKey,
+  SCHEDULE_STATES_KEY,
+  SCHEDULE_TIMES_KEY,
+  SCHEDULES_DUE_KEY,
+  SCHEDULES_KEY,
+  SCHEDULES_PUT_KEY,
+  SCHEDULES_PUTS_KEY,
+} from "./keys.ts";
+import { runScript } from "./lua.ts";
 import { enqueueArguments } from "./queues.ts";
 import { readPending } from "./replies.ts";
+import { POSTPONE_SCHEDULE, TAKE_SCHEDULES } from "./schedule-scripts.ts";
 import { callScript } from "./scripts.ts";
+
+/** About how many schedules a page has. */
+const PAGE = 250;
 
 export class RedisSchedules {
   readonly #connections: RedisConnections;
   readonly #priorities: number;
+  readonly #now: () => number;
 
-  constructor(connections: RedisConnections, priorities: number) {
+  constructor(connections: RedisConnections, priorities: number, now: () => number) {
     this.#connections = connections;
     this.#priorities = priorities;
+    this.#now = now;
   }
 
   async list(): Promise<StoredSchedule[]> {
-    const [definitions, states, times] = await this.#connections.run(async (redis) =>
-      Promise.all([
-        redis.hgetall(SCHEDULES_KEY),
-        redis.hgetall(SCHEDULE_STATES_KEY),
-        // Only the first version has written any.
-        redis.zrange(SCHEDULE_TIMES_KEY, "0", "-1", "WITHSCORES"),
-      ]),
+    // One that is changed meanwhile may come in two pages.
+    const all = new Map<string, StoredSchedule>();
+    for (let from: string | null = ""; from !== null; ) {
+      const page: SchedulePage = await this.page(from);
+      for (const schedule of page.schedules) all.set(schedule.name, schedule);
+      from = page.next;
+    }
+    return [...all.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Those that an earlier version has written are to be looked at from then on, too. */
+  async page(from: string): Promise<SchedulePage> {
+    return this.#connections.run(async (redis) => {
+      const [next, pairs] = await redis.hscan(SCHEDULES_KEY, from || "0", "COUNT", PAGE);
+      const names = pairs.filter((_, index) => index % 2 === 0);
+      if (names.length === 0) return { schedules: [], next: next === "0" ? null : next };
+      const [states, times] = await Promise.all([
+        redis.hmget(SCHEDULE_STATES_KEY, ...names),
+        redis.zmscore(SCHEDULE_TIMES_KEY, ...names),
+      ]);
+      const schedules = names
+        .map((_, index) => read(pairs[2 * index + 1], states[index], times[index]))
+        .filter((schedule) => schedule !== null);
+      const looks = schedules.flatMap((schedule) => {
+        const at = lookAt(schedule, this.#now());
+        return at === null ? [] : [String(at), schedule.name];
+      });
+      if (looks.length > 0) await redis.call("ZADD", SCHEDULES_DUE_KEY, "NX", ...looks);
+      return { schedules, next: next === "0" ? null : next };
+    });
+  }
+
+  count(): Promise<number> {
+    return this.#connections.run((redis) => redis.hlen(SCHEDULES_KEY));
+  }
+
+  async take(since: number | null, max: number): Promise<TakenSchedules> {
+    const keys = [SCHEDULES_DUE_KEY, SCHEDULES_KEY, SCHEDULE_STATES_KEY, SCHEDULE_TIMES_KEY];
+    const reply = await this.#connections.run((redis) =>
+      runScript(
+        redis,
+        TAKE_SCHEDULES,
+        ...[...keys, SCHEDULES_PUT_KEY, SCHEDULES_PUTS_KEY],
+        ...[max, TAKEN_MS, since ?? ""],
+      ),
     );
-    // Names are the users': one like "constructor" is no key of every object in a map.
-    const stateByName = new Map(Object.entries(states));
-    const next = new Map<string, number>();
-    for (let i = 0; i + 1 < times.length; i += 2) next.set(String(times[i]), Number(times[i + 1]));
-    return Object.entries(definitions)
-      .map(([name, definition]) => readSchedule(definition, stateByName.get(name) ?? "", next.get(name) ?? null))
-      .filter((schedule) => schedule !== null)
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    const [takenUntil, nextInMs, seen, due, changed]: unknown[] = Array.isArray(reply) ? reply : [];
+    return {
+      due: readAll(due),
+      changed: readAll(changed),
+      seen: Number(seen),
+      takenUntil: Number(takenUntil),
+      nextInMs: Number(nextInMs) < 0 ? null : Number(nextInMs),
+    };
+  }
+
+  async postpone(name: string, takenUntil: number, at: number): Promise<void> {
+    await this.#connections.run((redis) =>
+      runScript(redis, POSTPONE_SCHEDULE, SCHEDULES_DUE_KEY, name, takenUntil, Math.round(at)),
+    );
   }
 
   async get(name: string): Promise<StoredSchedule | null> {
@@ -48,7 +117,7 @@ export class RedisSchedules {
         redis.zscore(SCHEDULE_TIMES_KEY, name),
       ]),
     );
-    return definition === null ? null : readSchedule(definition, state ?? "", time === null ? null : Number(time));
+    return read(definition, state, time);
   }
 
   /** @throws (rejects) RangeError for a task that no broker takes. */
@@ -61,6 +130,9 @@ export class RedisSchedules {
         SCHEDULES_KEY,
         SCHEDULE_STATES_KEY,
         SCHEDULE_TIMES_KEY,
+        SCHEDULES_DUE_KEY,
+        SCHEDULES_PUT_KEY,
+        SCHEDULES_PUTS_KEY,
         RECORD_PREFIX,
         name,
         revision === null ? "none" : "one",
@@ -68,6 +140,8 @@ export class RedisSchedules {
         definition === undefined ? "" : definitionText(definition),
         stateText(state),
         enqueue === undefined ? "" : stateText(enqueue.otherwise),
+        lookAt(state, this.#now()) ?? "",
+        enqueue === undefined ? "" : (lookAt(enqueue.otherwise, this.#now()) ?? ""),
         ...(enqueue === undefined ? [] : enqueueArguments(enqueue.request)),
       ),
     );
@@ -82,7 +156,14 @@ export class RedisSchedules {
 
   async remove(name: string): Promise<boolean> {
     const replies = await this.#connections.run((redis) =>
-      redis.multi().hdel(SCHEDULES_KEY, name).hdel(SCHEDULE_STATES_KEY, name).zrem(SCHEDULE_TIMES_KEY, name).exec(),
+      redis
+        .multi()
+        .hdel(SCHEDULES_KEY, name)
+        .hdel(SCHEDULE_STATES_KEY, name)
+        .zrem(SCHEDULE_TIMES_KEY, name)
+        .zrem(SCHEDULES_DUE_KEY, name)
+        .zrem(SCHEDULES_PUT_KEY, name)
+        .exec(),
     );
     return Number(replies?.[0]?.[1]) === 1;
   }
@@ -110,6 +191,19 @@ export class RedisSchedules {
     });
     return new Set(queued.filter((_, at) => readPending(pending[at]?.[1]).length > 0).map(([index]) => index));
   }
+}
+
+function read(definition: unknown, state: unknown, time: unknown): StoredSchedule | null {
+  if (typeof definition !== "string") return null;
+  const nextAt = typeof time === "string" && time !== "" ? Number(time) : null;
+  return readSchedule(definition, typeof state === "string" ? state : "", nextAt);
+}
+
+function readAll(reply: unknown): StoredSchedule[] {
+  const all: unknown[] = Array.isArray(reply) ? reply : [];
+  return all
+    .map((one) => (Array.isArray(one) ? read(one[0], one[1], one[2]) : null))
+    .filter((schedule) => schedule !== null);
 }
 
 function stateOf(name: unknown): TaskState | null {

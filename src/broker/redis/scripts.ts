@@ -131,23 +131,28 @@ end
 return out`;
 
 /**
- * KEYS schedules, states, times; ARGV record prefix, name, "one" or "none", the state that was read, the definition ("":
- * as it is), the state, the state where nothing could be enqueued, then 11 of a task or none -> 1 when it was changed,
- * then what an enqueue answers.
+ * KEYS schedules, states, times, due, put, puts; ARGV record prefix, name, "one" or "none", the state that was read, the
+ * definition ("": as it is), the state, the state where nothing could be enqueued, when to look at it after each of them
+ * ("": never), then 11 of a task or none -> 1 when it was changed, then what an enqueue answers.
  */
 const CHANGE_SCHEDULE = `${SHARED}
 local name = ARGV[2]
 -- Looked at before anything is written.
-expect('zset', KEYS[3])
+expect('zset', KEYS[3], KEYS[4], KEYS[5])
+expect('string', KEYS[6])
 local there = call('HEXISTS', KEYS[1], name) == 1
 if there ~= (ARGV[3] == 'one') then return { 0 } end
 if (call('HGET', KEYS[2], name) or '') ~= ARGV[4] then return { 0 } end
-local created, state, id, after = 0, '', '', ARGV[6]
-if #ARGV > 7 then
-  created, state, id = enqueue(ARGV[1], read(8), 0)
-  if created == 0 then after = ARGV[7] end
+local created, state, id, after, look = 0, '', '', ARGV[6], ARGV[8]
+if #ARGV > 9 then
+  created, state, id = enqueue(ARGV[1], read(10), 0)
+  if created == 0 then after, look = ARGV[7], ARGV[9] end
 end
-if ARGV[5] ~= '' then call('HSET', KEYS[1], name, ARGV[5]) end
+if ARGV[5] ~= '' then
+  call('HSET', KEYS[1], name, ARGV[5])
+  call('ZADD', KEYS[5], call('INCR', KEYS[6]), name)
+end
+if look == '' then call('ZREM', KEYS[4], name) else call('ZADD', KEYS[4], look, name) end
 call('HSET', KEYS[2], name, after)
 call('ZREM', KEYS[3], name)
 return { 1, created, state, id }`;
@@ -297,7 +302,7 @@ const SCRIPTS = {
   taskexeCancel: script(CANCEL, 0),
   taskexeForget: script(FORGET, 1),
   taskexeUnpark: script(UNPARK, 3),
-  taskexeChangeSchedule: script(CHANGE_SCHEDULE, 3),
+  taskexeChangeSchedule: script(CHANGE_SCHEDULE, 6),
   taskexeUnlock: script(UNLOCK, 1),
 } as const;
 

@@ -4,18 +4,38 @@
  */
 import type { TaskState } from "../../task/state.ts";
 import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
-import type { ScheduleChange, ScheduleChanged, StoredSchedule } from "../schedules.ts";
+import {
+  lookAt,
+  type ScheduleChange,
+  type ScheduleChanged,
+  type SchedulePage,
+  type StoredSchedule,
+  TAKEN_MS,
+  type TakenSchedules,
+} from "../schedules.ts";
 import { enqueueAll } from "./queue-entry.ts";
 import { numberOf, type Row, textOf } from "./rows.ts";
 import { stateName } from "./schema.ts";
 import type { Store } from "./store.ts";
+import type { Transaction } from "./transaction.ts";
 
 const ALL = "SELECT * FROM schedules ORDER BY name";
 const ONE = "SELECT * FROM schedules WHERE name = ?";
 const IS_STILL = "SELECT 1 FROM schedules WHERE name = ? AND state = ?";
 /** `next_at` is what a step of the schema left; from the first change on the state tells it. */
-const INSERT = "INSERT INTO schedules(name, definition, state) VALUES(?, ?, ?)";
-const UPDATE = "UPDATE schedules SET definition = coalesce(?, definition), state = ?, next_at = NULL WHERE name = ?";
+const INSERT = "INSERT INTO schedules(name, definition, state, look_at, put) VALUES(?1, ?2, ?3, ?4, coalesce(?5, 0))";
+const UPDATE = `UPDATE schedules SET definition = coalesce(?2, definition), state = ?3, next_at = NULL, look_at = ?4,
+  put = coalesce(?5, put) WHERE name = ?1`;
+const COUNT = "SELECT count(*) AS n FROM schedules";
+const PAGE = "SELECT * FROM schedules WHERE name > ? ORDER BY name LIMIT ?";
+const DUE = "SELECT * FROM schedules WHERE look_at <= ? ORDER BY look_at LIMIT ?";
+const LOOK_AT = "UPDATE schedules SET look_at = ? WHERE name = ?";
+const POSTPONE = "UPDATE schedules SET look_at = ?3 WHERE name = ?1 AND look_at = ?2";
+const NEXT = "SELECT look_at FROM schedules WHERE look_at IS NOT NULL ORDER BY look_at LIMIT 1";
+const LAST_PUT = "SELECT coalesce(max(put), 0) AS put FROM schedules";
+const PUT_SINCE = "SELECT * FROM schedules WHERE put > ? ORDER BY put LIMIT ?";
+/** How many schedules a page has. */
+const PAGE_SIZE = 250;
 const REMOVE = "DELETE FROM schedules WHERE name = ?";
 const STATES = `SELECT ids.id, tasks.state FROM json_each(?) AS asked JOIN ids ON ids.id = asked.value
   JOIN tasks ON tasks.seq = ids.seq`;
@@ -36,6 +56,54 @@ export function scheduleNamed(store: Store, name: string): Promise<StoredSchedul
   });
 }
 
+export function schedulePage(store: Store, from: string): Promise<SchedulePage> {
+  return store.read((sql) => {
+    const rows = sql(PAGE).all(from, PAGE_SIZE);
+    const last = rows.at(-1);
+    return { schedules: read(rows), next: last === undefined || rows.length < PAGE_SIZE ? null : textOf(last, "name") };
+  });
+}
+
+export function countSchedules(store: Store): Promise<number> {
+  return store.read((sql) => Number(sql(COUNT).get()?.n));
+}
+
+/** Nothing is written where none is due. */
+export async function takeSchedules(store: Store, since: number | null, max: number): Promise<TakenSchedules> {
+  const isDue = await store.read((sql) => sql(DUE).get(Date.now(), 1) !== undefined);
+  const takenUntil = Date.now() + TAKEN_MS;
+  const due = isDue ? await store.write(max, (tx) => take(tx, takenUntil, max)) : [];
+  return store.read((sql) => {
+    const put = since === null ? [] : sql(PUT_SINCE).all(since, max);
+    const last = put.at(-1);
+    const seen = since === null ? numberOf(sql(LAST_PUT).get() ?? {}, "put") : since;
+    const next = sql(NEXT).get();
+    return {
+      due: read(due),
+      changed: read(put),
+      seen: last === undefined ? seen : numberOf(last, "put"),
+      takenUntil,
+      nextInMs: next === undefined ? null : Math.max(0, numberOf(next, "look_at") - Date.now()),
+    };
+  });
+}
+
+function take(tx: Transaction, takenUntil: number, max: number): Row[] {
+  const rows = tx.sql(DUE).all(tx.now, max);
+  for (const row of rows) tx.sql(LOOK_AT).run(takenUntil, textOf(row, "name"));
+  return rows;
+}
+
+export function postponeSchedule(store: Store, name: string, takenUntil: number, at: number): Promise<void> {
+  return store.write(1, (tx) => {
+    tx.sql(POSTPONE).run(name, takenUntil, Math.round(at));
+  });
+}
+
+function read(rows: readonly Row[]): StoredSchedule[] {
+  return rows.map(scheduleOf).filter((schedule) => schedule !== null);
+}
+
 /** Changes it and enqueues, where nobody has changed it since it was read. */
 export function changeSchedule(store: Store, change: ScheduleChange): Promise<ScheduleChanged> {
   const { name, revision, definition, state, enqueue } = change;
@@ -43,10 +111,10 @@ export function changeSchedule(store: Store, change: ScheduleChange): Promise<Sc
     const still = revision === null ? tx.sql(ONE).get(name) === undefined : tx.sql(IS_STILL).get(name, revision);
     if (!still) return { changed: false };
     const [receipt = null] = enqueue === undefined ? [] : enqueueAll(tx, [enqueue.request]);
-    const after = stateText(enqueue !== undefined && receipt?.created === false ? enqueue.otherwise : state);
+    const after = enqueue !== undefined && receipt?.created === false ? enqueue.otherwise : state;
     const text = definition === undefined ? null : definitionText(definition);
-    if (revision === null) tx.sql(INSERT).run(name, text, after);
-    else tx.sql(UPDATE).run(text, after, name);
+    const put = definition === undefined ? null : tx.nextNumber();
+    tx.sql(revision === null ? INSERT : UPDATE).run(name, text, stateText(after), lookAt(after, tx.now), put);
     return { changed: true, receipt };
   });
 }

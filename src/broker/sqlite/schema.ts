@@ -154,8 +154,20 @@ ALTER TABLE tasks ADD COLUMN result_omitted TEXT;
 ALTER TABLE tasks ADD COLUMN errors TEXT;
 `;
 
+/**
+ * When a schedule is to be looked at (null: never), and which number its last put had; so that those which are
+ * not due cost nothing.
+ */
+const DUE_SCHEDULES = `
+ALTER TABLE schedules ADD COLUMN look_at INTEGER;
+ALTER TABLE schedules ADD COLUMN put INTEGER NOT NULL DEFAULT 0;
+UPDATE schedules SET look_at = 0;
+CREATE INDEX schedules_due ON schedules(look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX schedules_put ON schedules(put);
+`;
+
 /** The step at n leads from format n to n + 1: a new file takes all of them, an old one those that it lacks. */
-const STEPS: readonly string[] = [FIRST, ADMINISTRATION, SCHEDULES, ATTEMPT_ERRORS];
+const STEPS: readonly string[] = [FIRST, ADMINISTRATION, SCHEDULES, ATTEMPT_ERRORS, DUE_SCHEDULES];
 
 /** PRAGMA user_version: how many steps a file has taken. */
 export const SCHEMA_VERSION = STEPS.length;

@@ -29,7 +29,7 @@ import {
 import { checkRequests } from "../check-requests.ts";
 import { BeatSeries } from "../fleet-beats.ts";
 import { type KeepingRules, keepingRules } from "../removal.ts";
-import type { ScheduleChange, ScheduleChanged, StoredSchedule } from "../schedules.ts";
+import type { ScheduleChange, ScheduleChanged, SchedulePage, StoredSchedule, TakenSchedules } from "../schedules.ts";
 import { Bell } from "./bell.ts";
 import { purge, retry } from "./by-hand.ts";
 import { cancel, flagged } from "./cancels.ts";
@@ -44,7 +44,17 @@ import { list } from "./listing.ts";
 import { SqlitePauses } from "./pauses.ts";
 import { enqueue, promote } from "./queue-entry.ts";
 import { recordOf } from "./rows.ts";
-import { changeSchedule, removeSchedule, scheduleNamed, schedules, statesOf } from "./schedules.ts";
+import {
+  changeSchedule,
+  countSchedules,
+  postponeSchedule,
+  removeSchedule,
+  scheduleNamed,
+  schedulePage,
+  schedules,
+  statesOf,
+  takeSchedules,
+} from "./schedules.ts";
 import { isUnavailable, messageOf, reasonOf, stateOf } from "./sqlite-errors.ts";
 import { Store } from "./store.ts";
 import { appendLogs, readLogs } from "./task-logs.ts";
@@ -260,6 +270,22 @@ export class SqliteBroker implements Broker {
 
   schedules(): Promise<StoredSchedule[]> {
     return schedules(this.#store);
+  }
+
+  schedulePage(from: string): Promise<SchedulePage> {
+    return schedulePage(this.#store, from);
+  }
+
+  countSchedules(): Promise<number> {
+    return countSchedules(this.#store);
+  }
+
+  takeSchedules(since: number | null, max: number): Promise<TakenSchedules> {
+    return takeSchedules(this.#store, since, max);
+  }
+
+  postponeSchedule(name: string, takenUntil: number, at: number): Promise<void> {
+    return postponeSchedule(this.#store, name, takenUntil, at);
   }
 
   schedule(name: string): Promise<StoredSchedule | null> {
