@@ -69,6 +69,21 @@ test("a connection that is dropped over a refusal does not hide it; one that can
   assert.deepEqual(said, ["connected", "refusing: READONLY", "away: connect ECONNREFUSED", "refusing: READONLY"]);
 });
 
+test("a server that left a write without an answer is away until it takes one, however often connections open", () => {
+  const { standing, said, pass } = stage();
+  standing.silent("no answer");
+  for (let turn = 0; turn < 3; turn++) {
+    standing.shut();
+    standing.opened();
+    pass(3_000);
+  }
+  assert.equal(standing.isRefused, true, "it is looked at more often");
+  assert.deepEqual(said, ["connected", "away: no answer"]);
+  standing.serverDone();
+  pass(0);
+  assert.deepEqual(said, ["connected", "away: no answer", "connected"]);
+});
+
 test("a duty that was refused is one until it goes through, or is not tried again for long", () => {
   const { standing, said, pass } = stage();
   standing.dutyRefused("claim", "NOPERM");

@@ -102,6 +102,38 @@ test("connections that are cut one by one under load are opened anew, and every 
   });
 });
 
+test("a Redis that answers reads and leaves writes waiting is away, for as long as it does", {
+  timeout: 60_000,
+}, async () => {
+  await withFleet(async (fleet) => {
+    const redis = await redisFor(fleet);
+    const admin = new Redis(redis.url);
+    fleet.atEnd(async () => admin.disconnect());
+    const executor = await fleet.executor({ broker: redis.url });
+    const newest = async () => {
+      const lines = String(await admin.client("LIST")).split("\n");
+      const ours = lines.filter((line) => !line.includes("cmd=client|list"));
+      return Math.max(...ours.map((line) => Number(/^id=(\d+)/.exec(line)?.[1] ?? 0)));
+    };
+    await admin.client("PAUSE", 60_000, "WRITE");
+    await until("it is said", NOTICED_WITHIN_MS, async () => {
+      const { state, broker } = await executor.status();
+      return state === "disconnected" && /left a write without an answer.*CLIENT PAUSE/.test(broker.last_error ?? "");
+    });
+    // The connections open again: that shows nothing.
+    const known = await newest();
+    await until("it has connected anew", NOTICED_WITHIN_MS, async () => {
+      assert.equal((await executor.get("/readyz")).code, 503);
+      return (await newest()) > known;
+    });
+    assert.equal((await executor.get("/readyz")).code, 503);
+    await admin.client("UNPAUSE");
+    await until("it is ready again", RESUMES_WITHIN_MS, async () => (await executor.get("/readyz")).code === 200);
+    assert.equal((await executor.status()).broker.last_error, null);
+    assert.equal(executor.log().match(/ is away: /g)?.length, 1, executor.log());
+  });
+});
+
 test("while Redis hangs for 20 s /status answers at once and says so; afterwards work goes on and nothing is lost", {
   timeout: 120_000,
 }, async () => {

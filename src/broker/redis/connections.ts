@@ -4,8 +4,9 @@
  * They reconnect by themselves for ever. Nothing is resent behind our back (a repeated XADD would be a second task)
  * and nothing waits in a hidden queue while Redis is away: a command then fails at once as BrokerUnavailableError,
  * and so does every command whose reply was still to come when its connection was lost.
- * A hung server (it accepts, but does not answer) counts as away after `SOCKET_TIMEOUT_MS`. One that is no master any
- * more loses all of them at once, since it would keep them open: behind the same address there may be another by now.
+ * A hung server (it accepts, but does not answer) counts as away after `SOCKET_TIMEOUT_MS`, and one that leaves writes
+ * without an answer until it takes one. One that is no master any more loses all of them at once, since it would keep
+ * them open: behind the same address there may be another by now.
  */
 import { type ChainableCommander, Redis, type RedisOptions } from "ioredis";
 import { abortable, type CancelScope, openRoot, sleep, systemClock } from "../../concurrency/index.ts";
@@ -22,6 +23,9 @@ const SOCKET_TIMEOUT_MS = 3_000;
 export const BLOCK_MS = 2_000;
 /** The longest pause between two attempts to connect, in ms. */
 const MAX_RETRY_MS = 1_000;
+/** A write that waited so long when its connection was lost was left without an answer, in ms; what is told of that. */
+const SILENT_MS = 1_000;
+const SILENT = "Redis left a write without an answer: it hangs, or its writes are paused (CLIENT PAUSE)";
 /** Between two looks whether writes are refused, in ms: while they are, and else. */
 const PROBE_MS = 200;
 const PROBE_WELL_MS = 1_000;
@@ -214,6 +218,7 @@ export class RedisConnections {
       } catch (error) {
         // One that may not be made shows nothing; what else is asked does.
         if (!(error instanceof BrokerUnavailableError)) this.standing.serverDone();
+        else if (performance.now() - probedAt >= SILENT_MS) this.standing.silent(SILENT);
       }
       this.standing.settle();
     }

@@ -44,6 +44,8 @@ export class RedisStanding {
   #shut: { readonly state: "away" | "refusing"; readonly reason: string } | null = null;
   /** What the server refuses to everybody. */
   #server: Refusal | null = null;
+  /** Why it counts as away though connections open: it left a write without an answer, and has taken none since. */
+  #silence: string | null = null;
   #advice: readonly string[] = [];
   #told: ConnectionState = { state: "away", lastError: null, warnings: [] };
 
@@ -58,7 +60,7 @@ export class RedisStanding {
 
   /** Whether something is refused, so that somebody must look when it is over. */
   get isRefused(): boolean {
-    return this.#server !== null || this.#duties.size > 0;
+    return this.#server !== null || this.#silence !== null || this.#duties.size > 0;
   }
 
   onChange(listener: (state: ConnectionState) => void): () => void {
@@ -87,7 +89,14 @@ export class RedisStanding {
 
   /** The server refuses whatever is asked. */
   refused(reason: string): void {
+    this.#silence = null;
     this.#server = { reason, at: this.#now(), isOver: false, lastsMs: Number.POSITIVE_INFINITY };
+    this.#tell();
+  }
+
+  /** A write got no answer: a connection that opens does not show that the next one will. */
+  silent(reason: string): void {
+    this.#silence = reason;
     this.#tell();
   }
 
@@ -105,6 +114,7 @@ export class RedisStanding {
 
   /** Whatever was written went through. */
   serverDone(): void {
+    this.#silence = null;
     if (this.#server !== null) this.#server.isOver = true;
   }
 
@@ -133,6 +143,7 @@ export class RedisStanding {
     if (!this.#isOpen && this.#shut !== null) return { state: this.#shut.state, lastError: this.#shut.reason };
     // A connection that we dropped since the server refused is no news.
     if (this.#server !== null) return { state: "refusing", lastError: this.#server.reason };
+    if (this.#silence !== null) return { state: "away", lastError: this.#silence };
     if (!this.#isOpen) return { state: "away", lastError: LOST };
     for (const [duty, { reason }] of this.#duties) {
       if (!MINOR.has(duty)) return { state: "refusing", lastError: reason };
