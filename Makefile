@@ -25,11 +25,12 @@ dist/taskexe: $(INSTALLED) $(SOURCES)
 package: $(INSTALLED) ## dist/npm: the package for Bun, Node.js and Deno; `npm pack` there gives the tarball
 	@$(BUN) scripts/package.ts
 
-check: $(INSTALLED) ## format, lint, structure, floating promises, types
+check: $(INSTALLED) ## format, lint, structure, floating promises, types, the digests of what is installed
 	@status=0; \
 	$(BIN)/biome check --error-on-warnings . || status=1; \
 	$(BIN)/oxlint --type-aware --deny-warnings || status=1; \
 	$(BIN)/tsc -p tsconfig.json || status=1; \
+	$(BUN) scripts/check-lock.ts package-lock.json test/handlers/fixtures/packages/package-lock.json || status=1; \
 	exit $$status
 
 format: $(INSTALLED) ## mend what the formatter and the linter can mend

@@ -1,49 +1,47 @@
 /**
  * Watches over HTTP: the events of a task as a stream of server-sent events. Nothing runs between two reads of the
- * client, so one that does not read costs nothing but its place, and there is a bound on places. A comment each 15 s
- * keeps the connection, and lets a client that is gone be noticed.
+ * client, so one that does not read costs nothing but its place, and there is a bound on places, in all and for one
+ * client of the network. A comment each 15 s keeps the connection, and lets a client that is gone be noticed.
  */
 import type { Context } from "hono";
 import type { Broker } from "../../broker/broker.ts";
 import { UnknownTaskError, type WatchEvent, watchTask } from "../../broker/operations/watch.ts";
 import { watchEventView } from "../../broker/views/watch-event-view.ts";
-import {
-  abortable,
-  type CancelScope,
-  CapacityLimiter,
-  moveOnAfter,
-  openRoot,
-  type Permit,
-  WouldBlockError,
-} from "../../concurrency/index.ts";
+import { abortable, type CancelScope, moveOnAfter, openRoot } from "../../concurrency/index.ts";
 import { printableJson } from "../../task/printable-json.ts";
 import { ApiError } from "./api-error.ts";
+import type { PeerBindings } from "./guard.ts";
+import { WatchPlaces } from "./watch-places.ts";
 
 const MOST_WATCHES = 100;
+/** For one client of the network. */
+const MOST_FOR_ONE = 25;
 const HEARTBEAT_MS = 15_000;
 
 const HEADERS = { "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" };
 
 export interface WatchLimits {
   readonly most?: number;
+  /** For one client of the network. */
+  readonly mostForOne?: number;
   readonly heartbeatMs?: number;
 }
 
 export class TaskWatches {
   readonly #broker: Broker;
   readonly #signal: AbortSignal;
-  readonly #places: CapacityLimiter;
+  readonly #places: WatchPlaces;
   readonly #heartbeatMs: number;
 
   /** @param signal - ends all watches when it aborts. */
   constructor(
     broker: Broker,
     signal: AbortSignal,
-    { most = MOST_WATCHES, heartbeatMs = HEARTBEAT_MS }: WatchLimits = {},
+    { most = MOST_WATCHES, mostForOne = MOST_FOR_ONE, heartbeatMs = HEARTBEAT_MS }: WatchLimits = {},
   ) {
     this.#broker = broker;
     this.#signal = signal;
-    this.#places = new CapacityLimiter(most);
+    this.#places = new WatchPlaces(most, mostForOne);
     this.#heartbeatMs = heartbeatMs;
   }
 
@@ -52,11 +50,11 @@ export class TaskWatches {
    *
    * @throws (rejects) ApiError when too many watch already; UnknownTaskError.
    */
-  async answer(context: Context, id: string): Promise<Response> {
-    const place = this.#take();
+  async answer(context: Context<{ Bindings: PeerBindings }>, id: string): Promise<Response> {
+    const leave = this.#take(context.env?.peer ?? "");
     const scope = openRoot({ signal: this.#signal });
     const events = watchTask(this.#broker, id, scope.signal);
-    const stream = new EventStream(events, scope, place, this.#heartbeatMs);
+    const stream = new EventStream(events, scope, leave, this.#heartbeatMs);
     try {
       await stream.begin();
     } catch (error) {
@@ -71,14 +69,14 @@ export class TaskWatches {
     return context.body(stream.readable(), 200, HEADERS);
   }
 
-  #take(): Permit {
-    try {
-      return this.#places.acquireNowait();
-    } catch (error) {
-      if (!(error instanceof WouldBlockError)) throw error;
-      const message = `${this.#places.totalTokens} watches are open, which is the most there can be`;
-      throw new ApiError(429, "too_many_watches", message, { "Retry-After": "5" });
-    }
+  #take(peer: string): () => void {
+    const taken = this.#places.take(peer);
+    if (typeof taken === "function") return taken;
+    const { count, isOfOne } = taken;
+    const message = isOfOne
+      ? `${count} watches of this client are open, which is the most that one can have`
+      : `${count} watches are open, which is the most there can be`;
+    throw new ApiError(429, "too_many_watches", message, { "Retry-After": "5" });
   }
 }
 
@@ -87,16 +85,16 @@ type Step = IteratorResult<WatchEvent, unknown>;
 class EventStream {
   readonly #events: AsyncGenerator<WatchEvent>;
   readonly #scope: CancelScope;
-  readonly #place: Permit;
+  readonly #leave: () => void;
   readonly #heartbeatMs: number;
   readonly #encoder = new TextEncoder();
   #next: Promise<Step> | null = null;
   #ended = false;
 
-  constructor(events: AsyncGenerator<WatchEvent>, scope: CancelScope, place: Permit, heartbeatMs: number) {
+  constructor(events: AsyncGenerator<WatchEvent>, scope: CancelScope, leave: () => void, heartbeatMs: number) {
     this.#events = events;
     this.#scope = scope;
-    this.#place = place;
+    this.#leave = leave;
     this.#heartbeatMs = heartbeatMs;
   }
 
@@ -128,7 +126,7 @@ class EventStream {
     // The look that was under way ends with the scope, in whatever way.
     await this.#next?.then(nothing, nothing);
     await this.#events.return(undefined).then(nothing, nothing);
-    this.#place.release();
+    this.#leave();
   }
 
   /** What comes next: an event, or a comment where none comes in time; null at the end. */
