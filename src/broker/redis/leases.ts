@@ -21,8 +21,20 @@ import type { StreamName } from "./streams.ts";
 const SECOND_LOOK_MS = 750;
 /** How many entries one script call may touch. */
 const CHUNK = 200;
-/** How many pending entries are looked at in one go. */
+/** How many pending entries are looked at in one go, and how many times that in one look. */
 const PAGE = 500;
+const PAGES = 10;
+/** So many expired entries are remembered until the second look. */
+const MOST_SUSPECTS = 1_000;
+
+/** An entry that is taken over if its lease is still over at the second look. */
+interface Suspect {
+  readonly stream: StreamName;
+  readonly entry: string;
+  readonly owner: string;
+  /** When it was seen, on the monotonic clock. */
+  readonly since: number;
+}
 
 export class RedisLeases {
   readonly #connections: RedisConnections;
@@ -31,8 +43,10 @@ export class RedisLeases {
   readonly #streams: readonly StreamName[];
   readonly #intake: RedisIntake;
   readonly #fleet: RedisFleet;
-  /** Expired entries of the last look: stream and entry -> owner and when first seen. Made anew at each look. */
-  #suspects = new Map<string, { readonly owner: string; readonly since: number }>();
+  /** Entries that were seen expired once, by stream and entry. */
+  readonly #suspects = new Map<string, Suspect>();
+  /** Where the next look goes on: with so many entries that are not to be taken, one look does not see all. */
+  #next: { readonly stream: number; readonly from: string } = { stream: 0, from: "-" };
 
   constructor(parts: {
     readonly connections: RedisConnections;
@@ -108,24 +122,63 @@ export class RedisLeases {
   }
 
   async reclaim(max: number): Promise<Delivery[]> {
-    const now = performance.now();
-    const suspects = new Map<string, { readonly owner: string; readonly since: number }>();
     const found: Delivery[] = [];
-    for (const stream of this.#streams) {
-      const expired = await this.#pending(stream.key, ["IDLE", "-", PAGE]);
-      const ripe: PendingEntry[] = [];
-      for (const pending of expired) {
-        if (!(await this.#mayTake(pending))) continue;
-        const name = `${stream.key}|${pending.entry}`;
-        const before = this.#suspects.get(name);
-        const since = before?.owner === pending.consumer ? before.since : now;
-        if (now - since >= SECOND_LOOK_MS && found.length + ripe.length < max) ripe.push(pending);
-        else suspects.set(name, { owner: pending.consumer, since });
-      }
-      found.push(...(await this.#takeOver(stream, ripe)));
+    for (const [stream, ripe] of Map.groupBy(await this.#stillExpired(), ([suspect]) => suspect.stream)) {
+      const some = ripe.slice(0, max - found.length);
+      for (const [{ entry }] of some) this.#suspects.delete(nameOf(stream, entry));
+      found.push(
+        ...(await this.#takeOver(
+          stream,
+          some.map(([, pending]) => pending),
+        )),
+      );
     }
-    this.#suspects = suspects;
+    await this.#lookOn();
     return found;
+  }
+
+  /** The second look, at all that may be taken then; what is not expired any more is no suspect. */
+  async #stillExpired(): Promise<(readonly [Suspect, PendingEntry])[]> {
+    const now = performance.now();
+    const ripe = [...this.#suspects.values()].filter(({ since }) => now - since >= SECOND_LOOK_MS);
+    if (ripe.length === 0) return [];
+    const replies = await this.#connections.run(async (redis) => {
+      const pipeline = redis.pipeline();
+      for (const { stream, entry } of ripe)
+        pipeline.call("XPENDING", stream.key, GROUP, "IDLE", this.#leaseMs, entry, entry, 1);
+      return (await execute(pipeline)).map(([error, reply]) => {
+        if (error !== null) throw error;
+        return readPending(reply)[0];
+      });
+    });
+    const expired: (readonly [Suspect, PendingEntry])[] = [];
+    for (const [index, suspect] of ripe.entries()) {
+      const pending = replies[index];
+      if (pending?.consumer === suspect.owner && (await this.#mayTake(pending))) expired.push([suspect, pending]);
+      else this.#suspects.delete(nameOf(suspect.stream, suspect.entry));
+    }
+    return expired;
+  }
+
+  /** The first look: at a bounded number of entries, on from where the last one ended, and round again. */
+  async #lookOn(): Promise<void> {
+    let looked = 0;
+    for (let page = 0; page < PAGES && looked < this.#streams.length; page++) {
+      const at = this.#next.stream % this.#streams.length;
+      const stream = this.#streams[at];
+      if (stream === undefined || this.#suspects.size >= MOST_SUSPECTS) return;
+      const expired = await this.#pending(stream.key, ["IDLE", this.#next.from, PAGE]);
+      for (const pending of expired) {
+        const name = nameOf(stream, pending.entry);
+        if (this.#suspects.get(name)?.owner === pending.consumer || !(await this.#mayTake(pending))) continue;
+        const { entry, consumer: owner } = pending;
+        this.#suspects.set(name, { stream, entry, owner, since: performance.now() });
+      }
+      const last = expired.at(-1);
+      const isAtEnd = expired.length < PAGE || last === undefined;
+      this.#next = isAtEnd ? { stream: at + 1, from: "-" } : { stream: at, from: `(${last.entry}` };
+      if (isAtEnd) looked++;
+    }
   }
 
   async #mayTake(pending: PendingEntry): Promise<boolean> {
@@ -178,4 +231,8 @@ export class RedisLeases {
       return readPending(await redis.call("XPENDING", stream, GROUP, ...args));
     });
   }
+}
+
+function nameOf({ key }: StreamName, entry: string): string {
+  return `${key}|${entry}`;
 }

@@ -43,6 +43,21 @@ export function leaseSentences(sentence: Sentence): void {
     assert.deepEqual(await b.backlog(), { pending: 0, lag: 0 });
   });
 
+  sentence(
+    "the few tasks of a dead executor are found behind thousands that a living one holds for long",
+    async (stage) => {
+      const living = await stage.open("living", { leaseMs: 600_000 });
+      const [gone, other] = [await stage.open("gone", SHORT), await stage.open("other", SHORT)];
+      await living.beat('{"name":"living","lease_ms":600000}');
+      for (let at = 0; at < 12_000; at += 1_000) await living.enqueue(tasks(1_000, `long${at}-`));
+      assert.equal((await claimAll(living, 12_000, stage.signal)).length, 12_000);
+      await gone.enqueue(tasks(5, "short"));
+      await claimAll(gone, 5, stage.signal);
+      const taken = await reclaimAll(other, 5);
+      assert.deepEqual(taken.map(idOf).toSorted(), ["short0", "short1", "short2", "short3", "short4"]);
+    },
+  );
+
   sentence("the former owner cannot release what another has taken over", async (stage) => {
     const [a, b] = [await stage.open("a", SHORT), await stage.open("b", SHORT)];
     await a.enqueue([task("one")]);
