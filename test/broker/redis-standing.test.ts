@@ -32,6 +32,18 @@ test("each answer of Redis is told apart: whom it concerns, and whether it heals
   for (const [answer, kind] of answers) assert.equal(kindOfAnswer(answer), kind, answer);
 });
 
+test("while its connections are opened one after the other for the first time, none of them is lost", () => {
+  const standing = new RedisStanding(() => 0);
+  const said: string[] = [];
+  standing.onChange(({ state, lastError }) => said.push(`${state}: ${lastError}`));
+  standing.shut();
+  standing.shut();
+  assert.deepEqual(said, [], "nothing has changed: it was not there before");
+  standing.opened();
+  standing.shut();
+  assert.deepEqual(said, ["connected: null", "away: the connection was lost"]);
+});
+
 function stage() {
   let now = 0;
   const standing = new RedisStanding(() => now);

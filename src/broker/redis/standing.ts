@@ -40,6 +40,8 @@ export class RedisStanding {
   readonly #listeners = new Set<(state: ConnectionState) => void>();
   readonly #duties = new Map<string, Refusal>();
   #isOpen = false;
+  /** Whether it ever was: what has not been opened yet cannot be lost. */
+  #wasOpen = false;
   /** Why a connection that is needed is not open. */
   #shut: { readonly state: "away" | "refusing"; readonly reason: string } | null = null;
   /** What the server refuses to everybody. */
@@ -71,6 +73,7 @@ export class RedisStanding {
   /** All connections that are needed are open. */
   opened(): void {
     this.#isOpen = true;
+    this.#wasOpen = true;
     this.#shut = null;
     this.#tell();
   }
@@ -139,12 +142,12 @@ export class RedisStanding {
   }
 
   /** What stands in the way; null: nothing. */
-  #trouble(): { readonly state: "away" | "refusing"; readonly lastError: string } | null {
+  #trouble(): { readonly state: "away" | "refusing"; readonly lastError: string | null } | null {
     if (!this.#isOpen && this.#shut !== null) return { state: this.#shut.state, lastError: this.#shut.reason };
     // A connection that we dropped since the server refused is no news.
     if (this.#server !== null) return { state: "refusing", lastError: this.#server.reason };
     if (this.#silence !== null) return { state: "away", lastError: this.#silence };
-    if (!this.#isOpen) return { state: "away", lastError: LOST };
+    if (!this.#isOpen) return { state: "away", lastError: this.#wasOpen ? LOST : null };
     for (const [duty, { reason }] of this.#duties) {
       if (!MINOR.has(duty)) return { state: "refusing", lastError: reason };
     }
