@@ -58,6 +58,7 @@ export function outcomeCommands(
   const key = recordKey(outcome.id);
   const { queue } = delivery;
   const head = headOf(outcome, delivery, executor);
+  const since = sinceOf(outcome, delivery, key);
   const freed: RedisCommand[] =
     outcome.uniqueKey === null ? [] : [["FREE", uniqueKey(queue, outcome.uniqueKey), outcome.id]];
   const until = keepUntil(now, outcome.retentionMs);
@@ -80,6 +81,7 @@ export function outcomeCommands(
           "result",
           outcome.result ?? "",
         ],
+        ...since,
         ...(outcome.resultOmitted ? [["HSET", key, "result_omitted", outcome.resultOmitted] as const] : []),
         ["ZADD", doneKey(queue), until, outcome.id],
         ...freed,
@@ -87,6 +89,7 @@ export function outcomeCommands(
     case "cancelled":
       return [
         ["HSET", key, ...head, "state", "cancelled", "finished_at", Math.round(now), "reason", outcome.reason],
+        ...since,
         // Where the enqueue wrote no record, a retry by hand finds it here.
         ["HSETNX", key, "message", delivery.raw ?? ""],
         ["ZADD", cancelledKey(queue), until, outcome.id],
@@ -111,6 +114,7 @@ export function outcomeCommands(
           "reason",
           outcome.reason,
         ],
+        ...since,
         ["HSET", key, "error", outcome.error === null ? "" : JSON.stringify(outcome.error)],
         ...errorSteps(outcome, key, executor, now),
         ["ZADD", deadKey(queue), Math.floor(now), outcome.id],
@@ -119,6 +123,7 @@ export function outcomeCommands(
     case "parked":
       return [
         ["HSET", key, ...head, "state", "queued", "entry", "", "message", delivery.raw ?? ""],
+        ...since,
         ["HSETNX", key, "retention", outcome.retentionMs],
         ["ZADD", parkedKey(queue, outcome.type), placeInLine(delivery.entry), outcome.id],
         ["SADD", PARKED_TYPES_KEY, parkedName(queue, outcome.type)],
@@ -127,6 +132,7 @@ export function outcomeCommands(
       const due = Math.round(now + outcome.delayMs);
       return [
         ["HSET", key, ...head, "state", "retrying", "due_at", due, "message", outcome.message, "entry", ""],
+        ...since,
         ["HSET", key, "error", JSON.stringify(outcome.error), "retention", outcome.retentionMs],
         ...errorSteps(outcome, key, executor, now),
         ["ZADD", scheduledKey(queue), due + (index % PLACES) / PLACES, outcome.id],
@@ -173,12 +179,23 @@ function headOf(outcome: Outcome, delivery: RedisDelivery, executor: string): (s
   if (outcome.startedAt !== null) head.push("started_at", Math.round(outcome.startedAt));
   if (outcome.told !== null) head.push("progress", outcome.told.progress, "progress_msg", outcome.told.log);
   if (outcome.crashes > 0) head.push("crashes", outcome.crashes);
-  // A record that the enqueue wrote has these; that of a foreign or unreadable message begins here, also where an
-  // attempt told something, or an earlier delivery may have, and ended before that was written.
-  const isSureOfRecord = outcome.recorded && outcome.told === null && isFirst(delivery);
-  if (!isSureOfRecord || outcome.kind !== "done") {
+  if (!hasWhole(outcome, delivery)) {
     head.push("id", outcome.id, "type", outcome.type, "queue", delivery.queue, "priority", delivery.priority);
-    head.push("stream", delivery.stream, "enqueued_at", delivery.queuedAt);
+    head.push("stream", delivery.stream);
   }
   return head;
+}
+
+/** When it was enqueued first: each further attempt is queued later. */
+function sinceOf(outcome: Outcome, delivery: RedisDelivery, key: string): RedisCommand[] {
+  return hasWhole(outcome, delivery) ? NOTHING : [["HSETNX", key, "enqueued_at", delivery.queuedAt]];
+}
+
+/**
+ * Whether the record says already what the task is. One that the enqueue wrote does; that of a foreign or unreadable
+ * message begins at its end, also where an attempt told something, or an earlier delivery may have, and ended before
+ * that was written.
+ */
+function hasWhole(outcome: Outcome, delivery: RedisDelivery): boolean {
+  return outcome.kind === "done" && outcome.recorded && outcome.told === null && isFirst(delivery);
 }

@@ -132,10 +132,10 @@ function told(write: ProgressWrite, executor: string): (string | number)[] {
   const { queue, priority, stream, entry, raw, queuedAt } = ownDelivery(write.delivery);
   const { id, type, attempt, startedAt, progress, progressMsg } = write;
   return [
-    ...[recordKey(id), stream, executor, entry, raw ?? ""],
+    ...[recordKey(id), stream, executor, entry, raw ?? "", queuedAt],
     ...["id", id, "type", type, "queue", queue, "priority", priority, "stream", stream, "entry", entry],
     ...["attempt", attempt, "executor", executor, "started_at", Math.round(startedAt), "progress", progress],
-    ...["progress_msg", progressMsg, "enqueued_at", queuedAt],
+    ...["progress_msg", progressMsg],
   ];
 }
 

@@ -1,6 +1,7 @@
 /** Retries by hand: dead and cancelled tasks begin again from their first attempt. */
 import assert from "node:assert/strict";
 import {
+  assertBetween,
   cancelledBy,
   claimAll,
   claimOne,
@@ -61,6 +62,38 @@ export function retrySentences(sentence: Sentence): void {
     assert.equal((await broker.record("one"))?.state, "done");
     assert.equal((await broker.record("one"))?.completions, 1);
     assert.deepEqual(await countOf(broker), { ...NOTHING, done: 1 });
+  });
+
+  sentence("a task keeps when it was enqueued, through its attempts, its delays and a retry by hand", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("one", { delayMs: 50 })]);
+    const enqueuedAt = (await broker.record("one"))?.enqueued_at;
+    assertBetween(enqueuedAt, 1, broker.now());
+    const keeps = async (when: string) => assert.equal((await broker.record("one"))?.enqueued_at, enqueuedAt, when);
+    await eventually(15_000, async () => (await broker.promote(10)).promoted === 1);
+    const first = await claimOne(broker, stage.signal);
+    await broker.writeProgress([
+      {
+        delivery: first,
+        id: "one",
+        type: "t",
+        attempt: 1,
+        startedAt: broker.now(),
+        progress: 0.5,
+        progressMsg: "half",
+      },
+    ]);
+    await keeps("while its first attempt tells something");
+    await broker.complete([retry(first, { told: { progress: 0.5, log: "half" } })]);
+    await keeps("before its second attempt");
+    await eventually(15_000, async () => (await broker.promote(10)).promoted === 1);
+    const second = await claimOne(broker, stage.signal);
+    await broker.complete([dead(second, { attempt: 2, error: { name: "Error", message: "no" } })]);
+    await keeps("when it is dead");
+    await broker.retry(["one"]);
+    await keeps("when it is queued by hand");
+    await broker.complete([done(await claimOne(broker, stage.signal), { told: { progress: 1, log: "all" } })]);
+    await keeps("when it is done");
   });
 
   sentence("a task cancelled while it waited runs exactly once after its retry", async (stage) => {
