@@ -1,6 +1,6 @@
 /**
  * How a command ends: the exit codes, the error that carries one, and leaving with all output written.
- * 0 fine, 1 failed, 2 a mistake in how it was called or configured, 130/143 ended by a signal.
+ * 0 fine, 1 failed, 2 a mistake in how it was called or configured, 129/130/143 ended by a signal.
  */
 import { abortable, moveOnAfter, openRoot } from "../concurrency/index.ts";
 import { printable } from "../task/printable.ts";

@@ -12,5 +12,5 @@ export const ENVIRONMENT_HELP: string = [
     return `  ${file.padEnd(18)} ${(flag ?? "").padEnd(14)} ${environment.join(", ")}${byDefault}`;
   }),
   "",
-  "Exit codes: 0 fine, 1 failed, 2 called or configured wrongly, 130/143 ended by a signal.",
+  "Exit codes: 0 fine, 1 failed, 2 called or configured wrongly, 129/130/143 ended by a signal.",
 ].join("\n");

@@ -68,7 +68,7 @@ export const EnqueueOptionsSchema = v.pipe(
     retentionMs: v.optional(DurationSchema),
     unique: v.optional(v.nullable(UniqueSchema)),
   }),
-  v.check(({ delayMs, at }) => delayMs === undefined || at === undefined, "delayMs and at exclude each other"),
+  v.check(({ delayMs, at }) => delayMs === undefined || at === undefined, "a delay and a time (at) exclude each other"),
 );
 
 function wholeNumberFrom(least: number) {

@@ -253,7 +253,7 @@ const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] =
   [["enqueue", "x", "--delay", "soon"], /flag --delay: expected a duration .*, got "soon"/],
   [["enqueue", "x", "--at", "soon"], /flag --at: expected a time like/],
   [["enqueue", "x", "--attempts", "0"], /flag --attempts: expected a whole number from 1 to 1000/],
-  [["enqueue", "x", "--delay", "1s", "--at", "2099-01-01T00:00:00Z"], /delayMs and at exclude each other/],
+  [["enqueue", "x", "--delay", "1s", "--at", "2099-01-01T00:00:00Z"], /a delay and a time \(at\) exclude each other/],
   [["enqueue", "--jsonl", "-", "--delay", "1s"], /--jsonl does not go with --delay/],
   [["watch"], /missing required argument 'id'/],
 ];

@@ -110,7 +110,7 @@ test("what is wrong with a body is told with its place", async () => {
   assert.equal(await wrong({ tasks: [{ type: "a" }, []] }), "body: tasks.1: must be an object");
   assert.match(await wrong("{"), /^body: not JSON: /);
   assert.equal(await wrong(""), "body: not JSON: it is empty");
-  assert.equal(await wrong({ type: "a", delay_ms: 1, at: Date.now() }), "delayMs and at exclude each other");
+  assert.equal(await wrong({ type: "a", delay_ms: 1, at: Date.now() }), "a delay and a time (at) exclude each other");
   assert.match(await wrong(`{"type":"a","payload":${"[".repeat(600)}${"]".repeat(600)}}`), /nested deeper than 500/);
   assert.equal(await wrong(`{"type":"a","payload":${"[".repeat(2_000_000)}`), "body: nested deeper than 500 levels");
 });
