@@ -12,10 +12,12 @@ const logger = getLogger(["taskexe", "executor"]);
 /** The longest pause between two looks, in ms. */
 const LONGEST_PAUSE_MS = 500;
 const SHORTEST_PAUSE_MS = 5;
+/** How many are queued in one go: more would hold Redis for long; in a file of our own each go has a flush to the disk. */
 const BATCH = 100;
+const LOCAL_BATCH = 1_000;
 
 /** The part of a broker that it needs. */
-export type PromoterBroker = Pick<Broker, "promote">;
+export type PromoterBroker = Pick<Broker, "promote"> & Partial<Pick<Broker, "isRemote">>;
 
 export class Promoter {
   readonly #broker: PromoterBroker;
@@ -37,12 +39,13 @@ export class Promoter {
 
   /** Looks until the scope is cancelled. A broker that is away only means another look. */
   async run(scope: CancelScope): Promise<never> {
+    const batch = this.#broker.isRemote === false ? LOCAL_BATCH : BATCH;
     for (;;) {
       this.#lookAt = performance.now() + LONGEST_PAUSE_MS;
       await ifAvailable(async () => {
-        const { promoted, nextInMs, refused = [] } = await this.#broker.promote(BATCH);
+        const { promoted, nextInMs, refused = [] } = await this.#broker.promote(batch);
         for (const { id, reason } of refused) logger.error("{id} cannot be queued just now: {reason}", { id, reason });
-        if (promoted === BATCH) this.expect(0);
+        if (promoted >= batch) this.expect(0);
         else if (nextInMs !== null) this.expect(Math.max(nextInMs, SHORTEST_PAUSE_MS));
       });
       await this.#pause(scope);

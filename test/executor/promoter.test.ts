@@ -1,4 +1,5 @@
 /** When the promoter looks. */
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openRoot, withNursery } from "../../src/concurrency/index.ts";
 import { Promoter } from "../../src/executor/promoter.ts";
@@ -41,4 +42,24 @@ test("a full batch means another look at once", async () => {
     await until("all is promoted", 8_000, () => batches.length === 0);
     nursery.scope.cancel("seen");
   });
+});
+
+test("in a file of this machine a go queues a thousand, since each has a flush to the disk", async () => {
+  const asked: number[] = [];
+  const broker = (isRemote: boolean) => ({
+    isRemote,
+    promote: async (max: number) => {
+      asked.push(max);
+      return { promoted: 0, nextInMs: null };
+    },
+  });
+  for (const isRemote of [false, true]) {
+    await withNursery(openRoot(), async (nursery) => {
+      const before = asked.length;
+      nursery.startSoon((task) => new Promoter(broker(isRemote)).run(task.scope));
+      await until("it has looked", 5_000, () => asked.length > before);
+      nursery.scope.cancel("seen");
+    });
+  }
+  assert.deepEqual([...new Set(asked)], [1_000, 100]);
 });

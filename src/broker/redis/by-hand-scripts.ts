@@ -1,4 +1,4 @@
-/** What people ask for by hand, one task after the other: a retry from the first attempt, the removal of ended records. */
+/** What people ask for by hand, many tasks in one script: a retry from the first attempt, the removal of ended records. */
 import { ENDED_STATES, MOVES } from "../../task/state.ts";
 import { ERROR_FIELD } from "./keys.ts";
 import { script } from "./lua.ts";
@@ -21,51 +21,62 @@ end
 `;
 
 /**
- * ARGV record prefix, log prefix, group, marks key, flag key, id, the message of the first attempt, dead index less the
- * queue, cancelled index less the queue, waiting marks less the queue, unique key ("": none), how long that is held (0:
- * until the task has ended) -> the state it was in, 1 when it is queued again, and who holds its key where another does.
+ * ARGV record prefix, group, marks key, dead index less the queue, cancelled index less the queue, waiting marks less the
+ * queue, then 5 of each task: id, flag key, the message of the first attempt, unique key ("": none), how long that is
+ * held (0: until the task has ended) -> 3 of each: the state it was in ("": none is kept), 1 when it is queued again, and
+ * who holds its key where another does, else "".
  */
 const RETRY = `${WHEREABOUTS}${DROP_ENTRY}
-local key, id = ARGV[1] .. ARGV[6], ARGV[6]
-local r = call('HMGET', key, 'state', 'stream', 'queue', 'retention')
-local state = r[1]
-if not state then return { '', 0 } end
-if isWaiting(state) then return { state, requeue(key, id) and 1 or 0 } end
-if not ${isOneOf("state", revive.from)} or ARGV[7] == '' then return { state, 0 } end
-expect('stream', r[2])
-expect('zset', ARGV[4], ARGV[10] .. r[3], ARGV[8] .. r[3], ARGV[9] .. r[3])
-local unique, ttl = ARGV[11], tonumber(ARGV[12])
-local other = unique ~= '' and call('GET', unique)
-if other and other ~= id then
-  local held = call('HGET', ARGV[1] .. other, 'state')
-  if (held and not ${isOneOf("held", ENDED_STATES)}) or call('PTTL', unique) >= 0 then return { state, 0, other } end
+expect('zset', ARGV[3])
+local function retry(id, flag, message, unique, ttl)
+  local key = ARGV[1] .. id
+  local r = call('HMGET', key, 'state', 'stream', 'queue', 'retention')
+  local state = r[1]
+  if not state then return '', 0, '' end
+  if isWaiting(state) then return state, requeue(key, id) and 1 or 0, '' end
+  if not ${isOneOf("state", revive.from)} or message == '' then return state, 0, '' end
+  expect('stream', r[2])
+  expect('zset', ARGV[6] .. r[3], ARGV[4] .. r[3], ARGV[5] .. r[3])
+  local other = unique ~= '' and call('GET', unique)
+  if other and other ~= id then
+    local held = call('HGET', ARGV[1] .. other, 'state')
+    if (held and not ${isOneOf("held", ENDED_STATES)}) or call('PTTL', unique) >= 0 then return state, 0, other end
+  end
+  if unique ~= '' and ttl == 0 then call('SET', unique, id) end
+  if unique ~= '' and ttl > 0 and other ~= id then call('SET', unique, id, 'PX', ttl) end
+  local holds = unique ~= '' and ttl == 0
+  local entry
+  call('ZREM', ARGV[3], id)
+  local waits = call('ZREM', ARGV[6] .. r[3], id) == 1
+  if waits and call('HGET', key, 'message') == message then
+    entry = call('HGET', key, 'entry')
+  else
+    -- What still stands there tells of a later attempt.
+    if waits then dropEntry(ARGV[2], r[2], call('HGET', key, 'entry')) end
+    entry = call('XADD', r[2], '*', 'message', message)
+  end
+  unflag(flag)
+  call('ZREM', ARGV[4] .. r[3], id)
+  call('ZREM', ARGV[5] .. r[3], id)
+  -- As new, a task that keeps no record has none, but for the errors of its attempts.
+  if (tonumber(r[4]) or 0) == 0 and call('HEXISTS', key, '${ERROR_FIELD}1') == 0 and not holds then
+    call('DEL', key)
+    return state, 1, ''
+  end
+  call('HSET', key, 'state', '${revive.to}', 'entry', entry, 'message', message, 'attempt', 0, 'progress', 0,
+    'progress_msg', '', 'crashes', 0)
+  call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'result_omitted')
+  if holds then call('HSET', key, 'unique', unique) end
+  return state, 1, ''
 end
-if unique ~= '' and ttl == 0 then call('SET', unique, id) end
-if unique ~= '' and ttl > 0 and other ~= id then call('SET', unique, id, 'PX', ttl) end
-local holds = unique ~= '' and ttl == 0
-local entry
-call('ZREM', ARGV[4], id)
-local waits = call('ZREM', ARGV[10] .. r[3], id) == 1
-if waits and call('HGET', key, 'message') == ARGV[7] then
-  entry = call('HGET', key, 'entry')
-else
-  -- What still stands there tells of a later attempt.
-  if waits then dropEntry(ARGV[3], r[2], call('HGET', key, 'entry')) end
-  entry = call('XADD', r[2], '*', 'message', ARGV[7])
+local out = {}
+for i = 7, #ARGV, 5 do
+  local state, retried, holder = retry(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
+  out[#out + 1] = state
+  out[#out + 1] = retried
+  out[#out + 1] = holder
 end
-unflag(ARGV[5])
-call('ZREM', ARGV[8] .. r[3], id)
-call('ZREM', ARGV[9] .. r[3], id)
--- As new, a task that keeps no record has none, but for the errors of its attempts.
-if (tonumber(r[4]) or 0) == 0 and call('HEXISTS', key, '${ERROR_FIELD}1') == 0 and not holds then
-  call('DEL', key)
-  return { state, 1 }
-end
-call('HSET', key, 'state', '${revive.to}', 'entry', entry, 'message', ARGV[7], 'attempt', 0, 'progress', 0,
-  'progress_msg', '', 'crashes', 0)
-call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'result_omitted')
-if holds then call('HSET', key, 'unique', unique) end
-return { state, 1 }`;
+return out`;
 
 export const RETRY_SCRIPT = script(RETRY, 0);
 

@@ -3,7 +3,7 @@ import { TASK_STATES } from "../../task/state.ts";
 import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../administration.ts";
 import { firstAttempt } from "../first-attempt.ts";
 import { REMOVE_SCRIPT, RETRY_SCRIPT } from "./by-hand-scripts.ts";
-import type { RedisConnections } from "./connections.ts";
+import { execute, type RedisConnections } from "./connections.ts";
 import {
   CANCELLED_KEY,
   cancelFlagKey,
@@ -23,6 +23,8 @@ import { scanIndex } from "./scan-scripts.ts";
 
 /** How many tasks of an index are looked at, and removed, in one go: 500 held Redis for up to 12 ms. */
 const PAGE = 200;
+/** How many one script queues again: about 3 ms. */
+const RETRY_CHUNK = 100;
 /** How many Redis looks at in one call to find those of a type. */
 const LOOK = 5_000;
 
@@ -42,7 +44,9 @@ export class RedisByHand {
       throw new RangeError(`a retry takes at most ${MAX_ADMINISTRATION_BATCH} ids at once, got ${ids.length}`);
     }
     const receipts: RetryReceipt[] = [];
-    for (const id of ids) receipts.push(await this.#retryOne(id));
+    for (let at = 0; at < ids.length; at += RETRY_CHUNK) {
+      receipts.push(...(await this.#retrySome(ids.slice(at, at + RETRY_CHUNK))));
+    }
     return receipts;
   }
 
@@ -66,32 +70,41 @@ export class RedisByHand {
     return purged;
   }
 
-  async #retryOne(id: string): Promise<RetryReceipt> {
-    const [[stored, queue], fields] = await this.#connections.run((redis) =>
-      Promise.all([redis.hmget(recordKey(id), "message", "queue"), redis.hkeys(recordKey(id))]),
-    );
-    const { message, unique } = firstAttempt(stored ?? "", errorsIn(fields));
+  async #retrySome(ids: readonly string[]): Promise<RetryReceipt[]> {
+    const tasks = (await this.#firstAttempts(ids)).flatMap(({ id, message, unique, queue }) => [
+      ...[id, cancelFlagKey(id), message],
+      ...[unique === undefined ? "" : uniqueKey(queue, unique.key), Math.round(unique?.ttlMs ?? 0)],
+    ]);
     const reply = await this.#connections.run((redis) =>
       runScript(
         redis,
         RETRY_SCRIPT,
-        RECORD_PREFIX,
-        LOG_PREFIX,
-        GROUP,
-        CANCELLED_KEY,
-        cancelFlagKey(id),
-        id,
-        message,
-        deadKey(""),
-        cancelledKey(""),
-        waitingCancelledKey(""),
-        unique === undefined ? "" : uniqueKey(queue ?? "", unique.key),
-        Math.round(unique?.ttlMs ?? 0),
+        ...[RECORD_PREFIX, GROUP, CANCELLED_KEY, deadKey(""), cancelledKey(""), waitingCancelledKey("")],
+        ...tasks,
       ),
     );
-    const [state, retried, heldBy] = Array.isArray(reply) ? reply : [];
-    const receipt = { id, state: TASK_STATES.find((name) => name === state) ?? null, retried: retried === 1 };
-    return typeof heldBy === "string" ? { ...receipt, heldBy } : receipt;
+    const told: unknown[] = Array.isArray(reply) ? reply : [];
+    return ids.map((id, index) => {
+      const [was, retried, heldBy] = told.slice(3 * index);
+      const receipt = { id, state: TASK_STATES.find((name) => name === was) ?? null, retried: retried === 1 };
+      return typeof heldBy === "string" && heldBy !== "" ? { ...receipt, heldBy } : receipt;
+    });
+  }
+
+  /** What each is queued as. */
+  async #firstAttempts(ids: readonly string[]) {
+    const replies = await this.#connections.run(async (redis) => {
+      const pipeline = redis.pipeline();
+      for (const id of ids) pipeline.hmget(recordKey(id), "message", "queue").hkeys(recordKey(id));
+      return execute(pipeline);
+    });
+    return ids.map((id, index) => {
+      const [[failed, place] = [], [failedToo, fields] = []] = replies.slice(2 * index);
+      if (failed || failedToo) throw failed ?? failedToo;
+      const [stored, queue]: unknown[] = Array.isArray(place) ? place : [];
+      const names = Array.isArray(fields) ? fields.map(String) : [];
+      return { id, queue: String(queue ?? ""), ...firstAttempt(String(stored ?? ""), errorsIn(names)) };
+    });
   }
 
   async #remove(state: PurgeQuery["state"], queue: string, ids: readonly string[]): Promise<number> {

@@ -22,6 +22,8 @@ import { callScript } from "./scripts.ts";
 
 /** How many flags one MGET asks for. */
 const CHUNK = 500;
+/** How many tasks one script cancels: about 2 ms. */
+const CANCEL_CHUNK = 100;
 /** How many marks one call forgets, and how many such calls one clean-up makes for a set. */
 const FORGET_CHUNK = 1_000;
 const FORGET_CALLS = 100;
@@ -55,24 +57,21 @@ export class RedisCancels {
 
   async cancel(ids: readonly string[], reason: string): Promise<CancelReceipt[]> {
     const receipts: CancelReceipt[] = [];
-    for (const id of ids) {
+    for (let at = 0; at < ids.length; at += CANCEL_CHUNK) {
+      const chunk = ids.slice(at, at + CANCEL_CHUNK);
       const reply = await this.#connections.run((redis) =>
         callScript(
           redis,
           "taskexeCancel",
-          GROUP,
-          RECORD_PREFIX,
-          CANCELLED_KEY,
-          id,
-          scheduledKey(""),
-          cancelledKey(""),
-          cancelFlagKey(id),
-          reason,
-          PARKED_PREFIX,
-          waitingCancelledKey(""),
+          ...[GROUP, RECORD_PREFIX, CANCELLED_KEY, scheduledKey(""), cancelledKey("")],
+          ...[reason, PARKED_PREFIX, waitingCancelledKey("")],
+          ...chunk.flatMap((id) => [id, cancelFlagKey(id)]),
         ),
       );
-      receipts.push({ id, state: TASK_STATES.find((state) => state === reply) ?? null });
+      const states: unknown[] = Array.isArray(reply) ? reply : [];
+      for (const [index, id] of chunk.entries()) {
+        receipts.push({ id, state: TASK_STATES.find((state) => state === states[index]) ?? null });
+      }
     }
     const running = receipts.filter(({ state }) => state === null || state === "running").map(({ id }) => id);
     if (running.length > 0) {

@@ -195,61 +195,66 @@ if #first > 0 then out[2] = math.max(0, math.floor(tonumber(first[2])) - now) en
 return out`;
 
 /**
- * ARGV group, record prefix, marks key, id, scheduled key less the queue, cancelled index less the queue, flag key,
- * reason, parked key less queue and type, waiting marks less the queue -> the state it was in, or nothing where no
- * record is kept.
+ * ARGV group, record prefix, marks key, scheduled key less the queue, cancelled index less the queue, reason, parked key
+ * less queue and type, waiting marks less the queue, then id and flag key in turn -> of each the state it was in, or ""
+ * where no record is kept.
  */
 const CANCEL = `${SHARED}
-local key, id = ARGV[2] .. ARGV[4], ARGV[4]
--- The flag's name is the producers' (ID-cancel): what another kind of key has there is not overwritten.
-expect('string', ARGV[7])
 expect('zset', ARGV[3])
-local r = call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'retention', 'unique', 'type', 'unique_for_a_time', 'message')
-local state = r[1]
-local timed = r[4] and timedKey(r[8], r[4], r[9])
-local function mark(ms)
-  call('SET', ARGV[7], 'x', 'PX', int(ms))
-  call('ZADD', ARGV[3], int(now + ms), id)
-end
-if not state then
-  mark(3600000)
-  return false
-end
-local function finish()
-  call('HSET', key, 'state', '${cancel.to}', 'finished_at', int(now), 'reason', ARGV[8], 'due_at', '')
-  call('ZADD', ARGV[6] .. r[4], int(now + ((tonumber(r[5]) or 0) > 0 and tonumber(r[5]) or 60000)), id)
-  free(r[6], id)
-  free(timed, id)
-end
-if ${isOneOf("state", cancel.from)} then
-  expect('zset', ARGV[6] .. r[4], ARGV[10] .. r[4])
-  expect('string', r[6] or ARGV[7], timed or ARGV[7])
-end
-if ${isOneOf("state", promote.from)} then
-  call('ZREM', ARGV[5] .. r[4], id)
+local function cancel(id, flag)
+  local key = ARGV[2] .. id
+  -- The flag's name is the producers' (ID-cancel): what another kind of key has there is not overwritten.
+  expect('string', flag)
+  local r = call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'retention', 'unique', 'type', 'unique_for_a_time', 'message')
+  local state = r[1]
+  local function mark(ms)
+    call('SET', flag, 'x', 'PX', int(ms))
+    call('ZADD', ARGV[3], int(now + ms), id)
+  end
+  if not state then
+    mark(3600000)
+    return ''
+  end
+  local timed = r[4] and timedKey(r[8], r[4], r[9])
+  local function finish()
+    call('HSET', key, 'state', '${cancel.to}', 'finished_at', int(now), 'reason', ARGV[6], 'due_at', '')
+    call('ZADD', ARGV[5] .. r[4], int(now + ((tonumber(r[5]) or 0) > 0 and tonumber(r[5]) or 60000)), id)
+    free(r[6], id)
+    free(timed, id)
+  end
+  if ${isOneOf("state", cancel.from)} then
+    expect('zset', ARGV[5] .. r[4], ARGV[8] .. r[4])
+    expect('string', r[6] or flag, timed or flag)
+  end
+  if ${isOneOf("state", promote.from)} then
+    call('ZREM', ARGV[4] .. r[4], id)
+    finish()
+    return state
+  end
+  if not ${isOneOf("state", claim.from)} then return state end
+  if r[7] and call('ZREM', ARGV[7] .. r[4] .. ':' .. r[7], id) == 1 then
+    finish()
+    return 'queued'
+  end
+  if r[3] and r[3] ~= '' and holder(r[2], r[3]) then
+    call('SET', flag, 'x', 'PX', '3600000')
+    return 'running'
+  end
+  local isThere = isHeld(id, { state, r[2], r[3], r[4], r[7] })
   finish()
-  return state
-end
-if not ${isOneOf("state", claim.from)} then return state end
-if r[7] and call('ZREM', ARGV[9] .. r[4] .. ':' .. r[7], id) == 1 then
-  finish()
+  if not isThere then
+    -- Nothing holds it; should somebody run it still, the flag is seen.
+    if r[3] and r[3] ~= '' then call('XDEL', r[2], r[3]) end
+    mark(3600000)
+    return 'queued'
+  end
+  mark(2592000000)
+  call('ZADD', ARGV[8] .. r[4], int(now + 2592000000), id)
   return 'queued'
 end
-if r[3] and r[3] ~= '' and holder(r[2], r[3]) then
-  call('SET', ARGV[7], 'x', 'PX', '3600000')
-  return 'running'
-end
-local isThere = isHeld(id, { state, r[2], r[3], r[4], r[7] })
-finish()
-if not isThere then
-  -- Nothing holds it; should somebody run it still, the flag is seen.
-  if r[3] and r[3] ~= '' then call('XDEL', r[2], r[3]) end
-  mark(3600000)
-  return 'queued'
-end
-mark(2592000000)
-call('ZADD', ARGV[10] .. r[4], int(now + 2592000000), id)
-return 'queued'`;
+local out = {}
+for i = 9, #ARGV, 2 do out[#out + 1] = cancel(ARGV[i], ARGV[i + 1]) end
+return out`;
 
 /** KEYS sorted set; ARGV latest score, max -> how many members were removed. */
 const FORGET = `
