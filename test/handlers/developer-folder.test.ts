@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, symlink } from "node:fs/promises";
+import { chmod, chown, mkdir, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -158,12 +158,12 @@ describe("a developer's folder of handlers", () => {
         "mixed/closed/x.ts": task("x"),
       });
       await mkdir(join(place.folder, "nobody"));
-      await chmod(join(place.folder, "nobody"), 0o777);
       await chmod(join(mixed, "closed"), 0);
       await chmod(join(mixed, "secret.ts"), 0);
       const args = ["run", "--listen", "off", "--tasks", mixed, "--tasks", join(mixed, "closed")];
       // Root may read everything: there the program runs as a user with no rights.
-      const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+      const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : null;
+      if (user !== null) await chown(join(place.folder, "nobody"), user.uid, user.gid);
       const env = { STATE_DIRECTORY: join(place.folder, "nobody"), TASKEXE_DEBUG: "1" };
       const child = spawn(program?.[0] ?? "", args, { cwd: "/", env, ...user, stdio: ["ignore", "ignore", "pipe"] });
       let log = "";
