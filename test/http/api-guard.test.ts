@@ -103,6 +103,14 @@ test("a form of another site is refused: its types are no JSON", async () => {
   );
 });
 
+test("a compressed body is refused as such, and not as broken JSON", async () => {
+  const ask = stage.app();
+  const encoded = (encoding: string) =>
+    ask("POST", "tasks", { ...TASK, headers: { "content-type": "application/json", "content-encoding": encoding } });
+  refused(await encoded("gzip"), 415, "encoded", /must come as it is, without Content-Encoding, got "gzip"/);
+  assert.equal((await encoded("identity")).status, 201);
+});
+
 test("without a token nothing is changed over HTTP/1.0, which is what a proxy speaks that adds no header", async () => {
   const old = { isOld: true };
   refused(await stage.app()("POST", "tasks", { ...TASK, ...old }), 403, "token_needed", /HTTP\/1\.0, as a proxy sends/);

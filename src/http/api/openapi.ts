@@ -67,7 +67,10 @@ const PROBLEMS: Readonly<Record<number, { readonly description: string; readonly
   404: { description: "there is no such thing", of: ({ problems }) => problems.includes(404) },
   409: { description: "it is in no state in which this can be done", of: ({ problems }) => problems.includes(409) },
   413: { description: "the body is too long", of: changes },
-  415: { description: "the body is not said to be JSON", of: ({ method }) => method === "POST" || method === "PUT" },
+  415: {
+    description: "the body is not said to be JSON, or is compressed",
+    of: ({ method }) => method === "POST" || method === "PUT",
+  },
   421: { description: "the request is for another host", of: () => true },
   429: {
     description: "too many at once; Retry-After says when to ask again",

@@ -8,15 +8,24 @@ export function checkLength(context: Context, maxBytes: number): void {
   if (length > maxBytes) throw tooLong(maxBytes);
 }
 
-/** @throws (rejects) ApiError: it is too long, no UTF-8, or was cut off. */
+/** @throws (rejects) ApiError: it is too long, compressed, no UTF-8, or was cut off. */
 export async function readBody(context: Context, maxBytes: number): Promise<string> {
   checkLength(context, maxBytes);
+  checkEncoding(context);
   const bytes = await bytesOf(context, maxBytes);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw new ApiError(400, "invalid", "body: not UTF-8");
   }
+}
+
+/** What is compressed would read as broken JSON at the best. */
+function checkEncoding(context: Context): void {
+  const encoding = context.req.header("content-encoding")?.trim() ?? "";
+  if (encoding === "" || encoding.toLowerCase() === "identity") return;
+  const got = JSON.stringify(encoding.slice(0, 100));
+  throw new ApiError(415, "encoded", `the body must come as it is, without Content-Encoding, got ${got}`);
 }
 
 async function bytesOf(context: Context, maxBytes: number): Promise<Uint8Array> {
