@@ -29,7 +29,7 @@ export async function cronList(options: Options): Promise<number> {
         ["name", "cron", "timezone", "type", "queue", "next", "last", "last run"],
         schedules.map((schedule) => [
           ...[schedule.name, schedule.cron, schedule.timezone ?? "UTC", schedule.type, schedule.queue],
-          ...[nextOf(schedule), timeOf(schedule.lastAt), lastRunOf(schedule)],
+          ...[nextOf(schedule), lastOf(schedule), lastRunOf(schedule)],
         ]),
       );
     return 0;
@@ -158,6 +158,11 @@ const NOTHING_KEPT = "ended, nothing kept";
 function lastRunOf({ runs: [last] }: Schedule): string {
   if (last === undefined) return "none";
   return last.state ?? NOTHING_KEPT;
+}
+
+/** Of its last run, one by hand included; a run of which nothing is known any more still has the schedule's own time. */
+function lastOf({ runs: [last], lastAt }: Schedule): string {
+  return timeOf(last === undefined ? lastAt : Math.max(last.at, lastAt ?? 0));
 }
 
 function nextOf({ paused, nextAt }: Schedule): string {
