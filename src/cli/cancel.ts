@@ -1,4 +1,5 @@
 /** `taskexe cancel`: cancels tasks wherever they are: by id, telling how each was found, or all that match. */
+
 import type { CancelReceipt } from "../broker/broker.ts";
 import { cancelMatching } from "../broker/operations/bulk.ts";
 import { inBatches } from "../client/batches.ts";
@@ -8,6 +9,7 @@ import { withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";
 import { counted, settingsWithQueue, type TaskFlags, taskFlags } from "./filters.ts";
 import type { Options } from "./flags.ts";
+import { howMany } from "./how-many.ts";
 import { sayIfLost } from "./outlets.ts";
 import { printJson, printLine, printTable } from "./output.ts";
 
@@ -39,7 +41,7 @@ async function cancelAll(filter: TaskFlags, options: Options): Promise<number> {
     const cancelled = await counted("cancelling", cancelMatching(broker, filter), scope);
     sayIfLost(`${cancelled} tasks are cancelled`);
     if (options.json) printJson({ cancelled });
-    else printLine(`${cancelled} tasks cancelled`);
+    else printLine(`${howMany(cancelled, "task")} cancelled`);
     return 0;
   });
 }

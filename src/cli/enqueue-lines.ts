@@ -3,6 +3,7 @@
  * number and left out; the others are enqueued. Reads as it goes, so the input may be of any length: a batch leaves when
  * it is full or the input pauses. Where it stops early, what was read is enqueued and the last sure line is told.
  */
+
 import * as v from "valibot";
 import { type Broker, type EnqueueReceipt, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
 import type { CancelScope } from "../concurrency/index.ts";
@@ -11,6 +12,7 @@ import { type PreparedTask, requestOf } from "../task/new-task.ts";
 import { optionsOfJson, TaskJsonSchema } from "../task/task-json.ts";
 import { patiently } from "./client.ts";
 import { EXIT_FAILED } from "./exit.ts";
+import { howMany } from "./how-many.ts";
 import { type Line, readLines, sizeOf } from "./input.ts";
 import { readJson } from "./json-text.ts";
 import { preparedOf } from "./new-task.ts";
@@ -127,9 +129,9 @@ class LinesRun {
     sayIfLost(`${this.enqueued} tasks are enqueued`);
     if (this.#ids) this.#printJson(this.#ids);
     else {
-      const present = this.#present > 0 ? `, ${this.#present} were there already` : "";
-      const refused = this.#refused > 0 ? `, ${this.#refused} lines were refused` : "";
-      printLine(`${this.enqueued} tasks enqueued${present}${refused}`);
+      const present = this.#present > 0 ? `, ${this.#present} there already` : "";
+      const refused = this.#refused > 0 ? `, ${howMany(this.#refused, "line")} refused` : "";
+      printLine(`${howMany(this.enqueued, "task")} enqueued${present}${refused}`);
     }
     return this.#refused === 0 ? 0 : EXIT_FAILED;
   }

@@ -1,9 +1,11 @@
 /** `taskexe purge`: removes the records of ended tasks. Asks nothing; tells how many are gone. */
+
 import { purgeMatching } from "../broker/operations/bulk.ts";
 import { withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";
 import { choice, counted, settingsWithQueue, taskFlags } from "./filters.ts";
 import type { Options } from "./flags.ts";
+import { howMany } from "./how-many.ts";
 import { sayIfLost } from "./outlets.ts";
 import { printJson, printLine } from "./output.ts";
 
@@ -16,7 +18,7 @@ export async function purge(options: Options): Promise<number> {
     const purged = await counted("purging", purgeMatching(broker, { ...filter, state }), scope);
     sayIfLost(`${purged} records are removed`);
     if (options.json) printJson({ purged });
-    else printLine(`${purged} records removed`);
+    else printLine(`${howMany(purged, "record")} removed`);
     return 0;
   });
 }

@@ -1,4 +1,5 @@
 /** `taskexe retry`: queues dead and cancelled tasks again: by id, telling how each was found, or all that match. */
+
 import { type RetryReceipt, viewOfRetry } from "../broker/administration.ts";
 import { retryMatching } from "../broker/operations/bulk.ts";
 import { inBatches } from "../client/batches.ts";
@@ -7,6 +8,7 @@ import { withBroker } from "./client.ts";
 import { EXIT_FAILED, usageError } from "./exit.ts";
 import { choice, counted, settingsWithQueue, taskFlags } from "./filters.ts";
 import type { Options } from "./flags.ts";
+import { howMany } from "./how-many.ts";
 import { sayIfLost } from "./outlets.ts";
 import { printJson, printLine, printTable } from "./output.ts";
 
@@ -22,7 +24,7 @@ export async function retry(ids: readonly string[], options: Options): Promise<n
       const retried = await counted("retrying", retryMatching(broker, { ...filter, state: state ?? "dead" }), scope);
       sayIfLost(`${retried} tasks are queued again`);
       if (options.json) printJson({ retried });
-      else printLine(`${retried} tasks queued again`);
+      else printLine(`${howMany(retried, "task")} queued again`);
       return 0;
     }
     const receipts = await inBatches(ids, async (batch) => {

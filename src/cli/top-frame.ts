@@ -1,9 +1,11 @@
 /** One frame of `taskexe top` as lines of text: pure, so that what is drawn and what is printed once is the same. */
+
 import type { PauseTarget } from "../broker/administration.ts";
 import type { FleetMember, QueueCounts } from "../broker/broker.ts";
 import { printable } from "../task/printable.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { beatFigures } from "./beat-figures.ts";
+import { howMany } from "./how-many.ts";
 
 export interface FleetView {
   /** The broker's address. */
@@ -63,7 +65,7 @@ function headOf({ url, counted_at: at, queues, fleet, paused }: FleetView): Line
   return [
     { text: `taskexe top   ${printable(url)}   ${new Date(at).toISOString().slice(0, 19)}Z`, style: "head" },
     {
-      text: `${fleet.length} executors, ${taken} of ${slots} slots taken; ${sum("queued")} queued, ${sum("scheduled")} scheduled, ${sum("dead")} dead`,
+      text: `${howMany(fleet.length, "executor")}, ${taken} of ${slots} slots taken; ${sum("queued")} queued, ${sum("scheduled")} scheduled, ${sum("dead")} dead`,
       style: "plain",
     },
     ...(types.length === 0 ? [] : [{ text: `paused types: ${types.join(", ")}`, style: "warn" as const }]),

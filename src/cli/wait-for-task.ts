@@ -10,6 +10,7 @@ import type { TaskRecord } from "../task/record.ts";
 import { hasEnded } from "../task/state.ts";
 import { patiently } from "./client.ts";
 import { CommandFailure, EXIT_FAILED } from "./exit.ts";
+import { howMany } from "./how-many.ts";
 import { sayIfLost } from "./outlets.ts";
 import { note, printJson } from "./output.ts";
 
@@ -97,6 +98,6 @@ function tell(record: TaskRecord, json: boolean): number {
     return 0;
   }
   const why = record.reason ?? record.error?.message ?? "no reason is recorded";
-  note(`taskexe: ${record.id} is ${record.state} after ${record.attempt} attempts: ${why}`);
+  note(`taskexe: ${record.id} is ${record.state} after ${howMany(record.attempt, "attempt")}: ${why}`);
   return 1;
 }

@@ -8,6 +8,7 @@ import type { TaskRecord } from "../task/record.ts";
 import { withBroker } from "./client.ts";
 import { CommandFailure, EXIT_FAILED } from "./exit.ts";
 import { type Options, settingsOf } from "./flags.ts";
+import { howMany } from "./how-many.ts";
 import { standardError } from "./outlets.ts";
 import { note, printed, printJson, printJsonLine, printLine } from "./output.ts";
 import { clearBar, type ProgressBar, progressBar } from "./progress-bar.ts";
@@ -79,7 +80,7 @@ class Plain extends Lines {
       return 0;
     }
     const why = task.reason ?? task.error?.message ?? "no reason is recorded";
-    note(`taskexe: ${id} is ${task.state} after ${task.attempt} attempts: ${why}`);
+    note(`taskexe: ${id} is ${task.state} after ${howMany(task.attempt, "attempt")}: ${why}`);
     return EXIT_FAILED;
   }
 }

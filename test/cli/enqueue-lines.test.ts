@@ -131,7 +131,7 @@ test("a batch whose answer was lost is sent again under the same ids, and counts
   assert.deepEqual(calls[1], calls[0]);
   assert.deepEqual(calls[2], calls[0]);
   // Whoever named the third one may have enqueued it before.
-  assert.equal(output.stdout, "2 tasks enqueued, 1 were there already\n");
+  assert.equal(output.stdout, "2 tasks enqueued, 1 there already\n");
   assert.match(output.stderr, /the broker is away; it is asked again for up to 30 s/);
   assert.equal(clock.pendingTimers, 0);
 });
@@ -193,7 +193,7 @@ test("a line with a time or a duration that cannot be is left out alone, and tol
   const output = await outputOf(async () => {
     assert.equal(await enqueueLines(broker, openRoot(), options("times.jsonl", lines)), 1);
   });
-  assert.equal(output.stdout, "10 tasks enqueued, 10 lines were refused\n");
+  assert.equal(output.stdout, "10 tasks enqueued, 10 lines refused\n");
   assert.deepEqual([...kept.keys()].sort(), wrong.map((_, index) => `fine-${index}`).sort());
   const told = output.stderr.trimEnd().split("\n");
   for (const [index, [, reason]] of wrong.entries()) {

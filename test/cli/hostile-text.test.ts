@@ -82,7 +82,7 @@ describe("a fleet on Redis where every name and text is hostile", () => {
     const done = await checked("enqueue", "gives", "@hostile.json", "--wait");
     assert.equal(JSON.parse(done.stdout), HOSTILE);
     const failed = await checked("enqueue", NAME, "@hostile.json", "--wait", "--id", "fails");
-    assert.match(failed.stderr, /fails is dead after 1 attempts: /);
+    assert.match(failed.stderr, /fails is dead after 1 attempt: /);
   });
 
   test("task, list, watch, top, status, cron and the answers of changes show it", async () => {

@@ -120,7 +120,7 @@ test("enqueue --jsonl takes many lines, tells wrong ones by number and exits wit
   const text = [...good.slice(0, 1_500), ...bad, "", ...good.slice(1_500)].join("\n");
   writeFileSync(join(bench.folder, "tasks.jsonl"), text);
   const { stdout, stderr, code } = await bench.run(["enqueue", "--jsonl", "tasks.jsonl", "--queue", "bulk"]);
-  assert.equal(stdout, "2500 tasks enqueued, 8 lines were refused\n");
+  assert.equal(stdout, "2500 tasks enqueued, 8 lines refused\n");
   assert.equal(code, 1);
   assert.deepEqual(stderr.trimEnd().split("\n"), [
     "taskexe: line 1501: type: must be a string",

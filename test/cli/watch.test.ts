@@ -45,7 +45,7 @@ test("watch prints a line for each change, then the result, and exits with 0", a
 
   await bench.run(["enqueue", "fail", '{"message":"no luck"}', "--id", "w2", "--attempts", "1"]);
   const failed = await bench.run(["watch", "w2"]);
-  assert.match(failed.stderr, /w2 is dead after 1 attempts: /);
+  assert.match(failed.stderr, /w2 is dead after 1 attempt: /);
   assert.equal(failed.code, 1);
 
   const nobody = await bench.run(["watch", "nobody"]);
@@ -106,7 +106,7 @@ test("top --once prints one frame without colours", async (t) => {
   const { stdout, code } = await quiet.run(["top", "--once", "--queues", "common,other"]);
   assert.equal(code, 0);
   assert.match(stdout, /^taskexe top {3}sqlite:/);
-  assert.match(stdout, /1 executors, 0 of 5 slots taken; 1 queued/);
+  assert.match(stdout, /1 executor, 0 of 5 slots taken; 1 queued/);
   assert.match(stdout, /common +1 +0 +0 +0 +0 +0/);
   assert.match(stdout, /other +0 +0 +0 +1 +1 +0/);
   assert.match(stdout, /topmost +0\/5/);

@@ -140,7 +140,7 @@ for (const kind of ["redis", "sqlite"] as const) {
         Buffer.from(line("last", "[1]")),
       ]);
       const { code, stdout, stderr } = await run(["enqueue", "--jsonl", "-"], lines);
-      assert.deepEqual([code, stdout], [1, "2 tasks enqueued, 4 lines were refused\n"]);
+      assert.deepEqual([code, stdout], [1, "2 tasks enqueued, 4 lines refused\n"]);
       assert.match(stderr, /line 2: payload\.a\[3\]: 1e400/);
       assert.match(stderr, /line 3: it is not UTF-8/);
       assert.match(stderr, /line 4: nested deeper than 500 levels/);
