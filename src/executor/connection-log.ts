@@ -64,6 +64,8 @@ class ConnectionLines {
 
   changed(state: ConnectionState): void {
     for (const warning of state.warnings) this.#warn(warning);
+    // It has not been there yet, and nothing has failed.
+    if (state.state === "away" && state.lastError === null) return;
     const now = this.#clock.now();
     const kind = kindOf(state);
     if (state.lastError !== null) this.#reason = state.lastError;
@@ -136,7 +138,7 @@ class ConnectionLines {
     if (times === 0) return;
     const isOver = this.#kind === "";
     this.#log.warn(
-      "The broker {url} was away or refusing {times} more times in the last {window} s ({seconds} s in all): {reason}; {now}",
+      `The broker {url} was away or refusing ${times === 1 ? "once more" : "{times} more times"} in the last {window} s ({seconds} s in all): {reason}; {now}`,
       {
         ...this.#place(),
         times,

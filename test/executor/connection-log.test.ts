@@ -112,7 +112,7 @@ test("what was not told yet is summed up at the end", async () => {
   await clock.advance(100);
   assert.deepEqual(lines, []);
   end();
-  assert.match(lines.join(), /was away or refusing 1 more times in the last 0 s \(0\.1 s in all\)/);
+  assert.match(lines.join(), /was away or refusing once more in the last 0 s \(0\.1 s in all\)/);
 });
 
 test("a warning is told once, however often the state changes", async () => {
