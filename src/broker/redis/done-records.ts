@@ -9,7 +9,7 @@ import { MOVES } from "../../task/state.ts";
 import type { Outcome } from "../broker.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { doneKey, GROUP, RECORD_PREFIX } from "./keys.ts";
-import { isOfAll, plainScript, type ScriptCall } from "./lua.ts";
+import { isOfAll, lackOf, plainScript, type ScriptCall } from "./lua.ts";
 import { isFirst, keepUntil } from "./outcome-commands.ts";
 
 /**
@@ -22,6 +22,10 @@ for i, kind in ipairs({ 'stream', 'zset' }) do
   if held ~= kind and held ~= 'none' then
     return redis.error_reply('WRONGTYPE the key "' .. KEYS[i] .. '" holds a ' .. held .. ', where a ' .. kind .. ' belongs')
   end
+end
+-- What comes behind the first write must not be refused: each try would count as a completion.
+for _, may in ipairs({ { 'ZADD', KEYS[2] }, { 'XACK', KEYS[1] }, { 'XDEL', KEYS[1] } }) do
+  if not redis.acl_check_cmd(may[1], may[2]) then return redis.error_reply(${lackOf("may[1]", "may[2]")}) end
 end
 local scored, entries, refused = {}, {}, {}
 for i = 4, #ARGV, 4 do

@@ -1,11 +1,11 @@
 /**
  * The end of an attempt that has something to write: the writes and the acknowledgement are one. The types of the keys
- * are looked at first and the entry leaves its stream last, so that nothing is acknowledged whose other half was refused.
+ * and the rights are looked at first and the entry leaves its stream last: nothing stands of what was refused in part.
  * One script for many outcomes of a stream; what Redis refuses of one of them leaves the others alone.
  */
 import { MOVES } from "../../task/state.ts";
 import { GROUP, recordKey } from "./keys.ts";
-import { script } from "./lua.ts";
+import { lackOf, script } from "./lua.ts";
 import type { RedisCommand } from "./outcome-commands.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
@@ -20,6 +20,7 @@ const END = `${WHEREABOUTS}
 local stream, consumer, isDoubtful = KEYS[1], ARGV[1], ARGV[2] == '1'
 local TYPES = { HSET = 'hash', HSETNX = 'hash', HINCRBY = 'hash', RAW = 'hash', ZADD = 'zset', ZREM = 'zset',
   SADD = 'set', FREE = 'string' }
+local COMMANDS = { RAW = 'HSET', FREE = 'DEL', UNFLAG = 'DEL' }
 local function isOurs(entry, record)
   local is = isOwn(stream, consumer, entry, isDoubtful)
   if is ~= nil then return is end
@@ -42,11 +43,18 @@ local function take(step, entry)
   elseif name == 'UNFLAG' then if redis.call('TYPE', key).ok == 'string' then call('DEL', key) end
   else call(unpack(step)) end
 end
+-- A script is not undone where a right lacks in the middle of it.
+local function mayRun(command, key)
+  if not redis.acl_check_cmd(command, key) then error({ err = ${lackOf("command", "key")} }) end
+end
 local function finish(entry, fenced, record, steps)
   if fenced and not isOurs(entry, record) then return 0 end
   for _, step in ipairs(steps) do
     if TYPES[step[1]] then expect(TYPES[step[1]], step[2]) end
+    mayRun(COMMANDS[step[1]] or step[1], step[2])
   end
+  mayRun('XACK', stream)
+  mayRun('XDEL', stream)
   for _, step in ipairs(steps) do take(step, entry) end
   call('XACK', stream, '${GROUP}', entry)
   call('XDEL', stream, entry)

@@ -15,6 +15,11 @@ export function isOfAll(text: string): string {
   return `(string.find(${text}, 'user executing the script') or string.find(${text}, 'command called from'))`;
 }
 
+/** Lua: what Redis is made to answer where its user may not run a command on a key. */
+export function lackOf(command: string, key: string): string {
+  return `'NOPERM this user has no permissions to run ' .. ${command} .. ' on the key "' .. ${key} .. '"'`;
+}
+
 /**
  * `call`: as redis.call, but that an error about the type of a key names the key. `expect`: nothing goes on unless each
  * key is of this type, or not there. `oneOnly`: the text of an error that is a matter of one task alone; any other goes on. `free`: deletes a
