@@ -15,6 +15,11 @@ export interface ListQuery {
   readonly limit: number;
   /** Where the page before ended. */
   readonly cursor?: string;
+  /**
+   * Only ids are wanted, and when they ended: the rest need not be read, and a task may be in another state of those that wait. For changes to
+   * many, where the broker looks at each again.
+   */
+  readonly brief?: boolean | undefined;
 }
 
 /** One page: oldest first within a state. `cursor` is null at the end; a page may be short, or empty, before it. */

@@ -1,6 +1,8 @@
 /** Many cancels and retries at once over Redis: few questions, each bounded, with the answers in order. */
 import assert from "node:assert/strict";
-import { claimAll, done, idOf, task, tasks } from "./contract/harness.ts";
+import { cancelMatching, retryMatching } from "../../src/broker/operations/bulk.ts";
+import { total } from "../../src/client/batches.ts";
+import { claimAll, countOf, done, idOf, NOTHING, task, tasks } from "./contract/harness.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
 const { sentence, redis } = redisSentences();
@@ -46,3 +48,15 @@ sentence(
     assert.deepEqual(await broker.cancelled(ids), ["runs", "unknown"]);
   },
 );
+
+sentence("a cancel and a retry of all that match read no record whole, and miss none", async (stage) => {
+  const broker = await stage.open("a");
+  const sleeping = tasks(1_500, "sleeps").map((one) => ({ ...one, delayMs: 60_000 }));
+  for (const some of [tasks(1_000, "waits"), sleeping.slice(0, 750), sleeping.slice(750)]) await broker.enqueue(some);
+  await broker.enqueue([task("other", { type: "other" })]);
+  await redis().config("RESETSTAT");
+  assert.equal(await total(cancelMatching(broker, { type: "noop" })), 2_500);
+  assert.equal(await total(retryMatching(broker, { type: "noop", state: "cancelled" })), 2_500);
+  assert.doesNotMatch(await redis().info("commandstats"), /cmdstat_hgetall/);
+  assert.deepEqual(await countOf(broker), { ...NOTHING, queued: 2_501 });
+});

@@ -25,6 +25,9 @@ const BATCH = MAX_ADMINISTRATION_BATCH;
  */
 const MOST_WALKS = 40;
 
+/** How many ids are remembered, so that none is cancelled twice in vain. */
+const MOST_ASKED = 1_000_000;
+
 /** How far what two processes take for the broker's time may be apart, in ms. */
 const CLOCK_SKEW_MS = 1_000;
 
@@ -37,12 +40,12 @@ export async function* cancelMatching(
   filter: TaskFilter,
 ): AsyncGenerator<number> {
   for (const state of LIVING) {
-    // A running one stays in the list until it has ended: each is asked once.
+    // A running one stays in the list until it has ended, and one may stand in its stream as long: each is asked once.
     const asked = new Set<string>();
-    yield* walk(broker, { ...filter, state }, async (tasks, walks) => {
+    yield* walk(broker, { ...filter, state, brief: state !== "running" }, async (tasks, walks) => {
       const fresh = tasks.map(({ id }) => id).filter((id) => !asked.has(id));
       if (fresh.length === 0) return NO_CHANGE;
-      if (state === "running") for (const id of fresh) asked.add(id);
+      for (const id of fresh) if (state === "running" || asked.size < MOST_ASKED) asked.add(id);
       const states = (await broker.cancel(fresh)).map((receipt) => receipt.state);
       const moved = states.filter((each) => each !== null && LIVING.includes(each)).length;
       // One without a record stays in the list until it is claimed: it is told once and calls for no further walk.
@@ -64,7 +67,7 @@ export function retryMatching(
   const taken = new Set<string>();
   const wasMeant = ({ id, finished_at: at }: TaskRecord): boolean =>
     (at === null || at <= begun + CLOCK_SKEW_MS) && !taken.has(id);
-  return walk(broker, { ...filter, state }, async (tasks) => {
+  return walk(broker, { ...filter, state, brief: true }, async (tasks) => {
     const ids = tasks.filter(wasMeant).map(({ id }) => id);
     if (ids.length === 0) return NO_CHANGE;
     // What ends again later than this says so by its time.
@@ -94,12 +97,13 @@ const NO_CHANGE: Change = { moved: 0, told: 0 };
 
 async function* walk(
   broker: Pick<Broker, "list">,
-  { state, queue, type }: TaskFilter & { readonly state: TaskState },
+  { state, queue, type, brief = false }: TaskFilter & { readonly state: TaskState; readonly brief?: boolean },
   change: (tasks: readonly TaskRecord[], walks: number) => Promise<Change>,
 ): AsyncGenerator<number> {
   const filter = {
     state,
     limit: BATCH,
+    ...(brief ? { brief } : {}),
     ...(queue === undefined ? {} : { queue }),
     ...(type === undefined ? {} : { type }),
   };

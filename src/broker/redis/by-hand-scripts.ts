@@ -28,6 +28,8 @@ end
  */
 const RETRY = `${WHEREABOUTS}${DROP_ENTRY}
 expect('zset', ARGV[3])
+-- Streams and queues whose keys have been looked at.
+local checked = {}
 local function retry(id, flag, message, unique, ttl)
   local key = ARGV[1] .. id
   local r = call('HMGET', key, 'state', 'stream', 'queue', 'retention')
@@ -35,8 +37,9 @@ local function retry(id, flag, message, unique, ttl)
   if not state then return '', 0, '' end
   if isWaiting(state) then return state, requeue(key, id) and 1 or 0, '' end
   if not ${isOneOf("state", revive.from)} or message == '' then return state, 0, '' end
-  expect('stream', r[2])
-  expect('zset', ARGV[6] .. r[3], ARGV[4] .. r[3], ARGV[5] .. r[3])
+  if not checked[r[2]] then expect('stream', r[2]) end
+  if not checked[r[3]] then expect('zset', ARGV[6] .. r[3], ARGV[4] .. r[3], ARGV[5] .. r[3]) end
+  checked[r[2]], checked[r[3]] = true, true
   local other = unique ~= '' and call('GET', unique)
   if other and other ~= id then
     local held = call('HGET', ARGV[1] .. other, 'state')

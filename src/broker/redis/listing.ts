@@ -5,7 +5,7 @@
  */
 import { parseMessage } from "../../task/message.ts";
 import type { TaskRecord } from "../../task/record.ts";
-import type { TaskState } from "../../task/state.ts";
+import { hasEnded, type TaskState } from "../../task/state.ts";
 import { type ListPage, type ListQuery, MAX_ADMINISTRATION_BATCH } from "../administration.ts";
 import { execute, type RedisConnections } from "./connections.ts";
 import {
@@ -17,6 +17,7 @@ import {
   PARKED_PREFIX,
   PARKED_TYPES_KEY,
   parkedName,
+  recordKey,
   scheduledKey,
 } from "./keys.ts";
 import type { RedisRecords } from "./records.ts";
@@ -31,9 +32,14 @@ const MOST_LOOKED_AT = 20_000;
 const PAGE = 500;
 
 /** Where tasks of a state are found. */
-type Source =
-  | { readonly kind: "waiting" | "pending"; readonly stream: StreamName }
-  | { readonly kind: "index"; readonly key: string };
+type Source = { readonly kind: "waiting" | "pending"; readonly stream: StreamName } | IndexSource;
+
+interface IndexSource {
+  readonly kind: "index";
+  readonly key: string;
+  /** Null: of one of several. */
+  readonly queue: string | null;
+}
 
 interface Slice {
   readonly tasks: readonly TaskRecord[];
@@ -77,7 +83,7 @@ export class RedisListing {
       const source = sources[index];
       if (source === undefined) break;
       const find = Math.min(PAGE, query.limit - tasks.length);
-      const slice = await this.#slice(source, place, { type: query.type, find, look: most - looked });
+      const slice = await this.#slice(source, place, { type: query.type, find, look: most - looked }, query);
       looked += slice.looked;
       tasks.push(...slice.tasks.filter((task) => matches(task, query)));
       if (slice.next === null) {
@@ -101,7 +107,7 @@ export class RedisListing {
       const parked = await this.#connections.run((redis) => redis.smembers(PARKED_TYPES_KEY));
       for (const name of parked.sort()) {
         const fits = queues.some((each) => name.startsWith(parkedName(each, type ?? "")));
-        if (fits) sources.push({ kind: "index", key: PARKED_PREFIX + name });
+        if (fits) sources.push({ kind: "index", key: PARKED_PREFIX + name, queue: null });
       }
     }
     const indexes: [(queue: string) => string, TaskState[]][] = [
@@ -111,26 +117,44 @@ export class RedisListing {
       [doneKey, ["done"]],
     ];
     for (const [keyOf, states] of indexes) {
-      if (wants(...states)) for (const name of queues) sources.push({ kind: "index", key: keyOf(name) });
+      if (wants(...states)) for (const name of queues) sources.push({ kind: "index", key: keyOf(name), queue: name });
     }
     return sources;
   }
 
-  #slice(source: Source, place: string, scan: Scan): Promise<Slice> {
+  #slice(source: Source, place: string, scan: Scan, query: ListQuery): Promise<Slice> {
     switch (source.kind) {
       case "index":
-        return this.#fromIndex(source.key, Number(placeIn(place, OFFSET) || "0"), scan);
+        return this.#fromIndex(source, Number(placeIn(place, OFFSET) || "0"), scan, query);
       case "pending":
         return this.#fromPending(source.stream, placeIn(place, ENTRY), scan);
       case "waiting":
-        return this.#fromStream(source.stream, placeIn(place, ENTRY), scan);
+        return this.#fromStream(source.stream, placeIn(place, ENTRY), scan, query.brief === true);
     }
   }
 
-  async #fromIndex(key: string, from: number, scan: Scan): Promise<Slice> {
+  async #fromIndex({ key, queue }: IndexSource, from: number, scan: Scan, query: ListQuery): Promise<Slice> {
     const { found, looked, next } = await scanIndex(this.#connections, key, { ...scan, from });
+    const { brief, state, type } = query;
+    if (brief && state !== undefined && queue !== null) {
+      const ends = hasEnded(state) ? await this.#endsOf(found) : [];
+      const tasks = found.map((id, index) => {
+        return { ...BARE, ...NOT_READ, id, queue, type: type ?? "", state, finished_at: ends[index] ?? null };
+      });
+      return { tasks, looked, next };
+    }
     const records = await this.#records.getMany(found);
     return { tasks: records.filter((record) => record !== null), looked, next };
+  }
+
+  /** When each of them has ended. */
+  async #endsOf(ids: readonly string[]): Promise<(number | null)[]> {
+    if (ids.length === 0) return [];
+    return this.#connections.run(async (redis) => {
+      const pipeline = redis.pipeline();
+      for (const id of ids) pipeline.hget(recordKey(id), "finished_at");
+      return (await execute(pipeline)).map(([, at]) => (typeof at === "string" && at !== "" ? Number(at) : null));
+    });
   }
 
   async #fromPending(stream: StreamName, after: string, { type, find }: Scan): Promise<Slice> {
@@ -154,10 +178,10 @@ export class RedisListing {
     return { tasks, looked: pending.length, next };
   }
 
-  async #fromStream(stream: StreamName, place: string, scan: Scan): Promise<Slice> {
+  async #fromStream(stream: StreamName, place: string, scan: Scan, brief: boolean): Promise<Slice> {
     const after = place === "" ? await this.#lastDelivered(stream.key) : place;
     const { found, looked, next } = await scanStream(this.#connections, stream.key, { ...scan, after });
-    return { tasks: await this.#tasksOf(stream, found, scan.type, () => null), looked, next };
+    return { tasks: await this.#tasksOf(stream, found, scan.type, () => null, brief), looked, next };
   }
 
   async #lastDelivered(stream: string): Promise<string> {
@@ -180,6 +204,7 @@ export class RedisListing {
     entries: readonly RawEntry[],
     type: string | undefined,
     holderOf: (entry: string) => Holder | null,
+    brief = false,
   ): Promise<TaskRecord[]> {
     const wanted = entries.flatMap(([entry, fields]) => {
       const raw = messageOf(fields);
@@ -188,10 +213,8 @@ export class RedisListing {
       return [{ entry, raw, message: parsed.message }];
     });
     const holders = wanted.map(({ entry }) => holderOf(entry));
-    const records = await this.#records.getMany(
-      wanted.map(({ message }) => message.id),
-      holders,
-    );
+    const ids = wanted.map(({ message }) => message.id);
+    const records = brief ? [] : await this.#records.getMany(ids, holders);
     const tasks: TaskRecord[] = [];
     for (const [index, { entry, raw, message }] of wanted.entries()) {
       const known = records[index];
@@ -218,6 +241,9 @@ export class RedisListing {
     return tasks;
   }
 }
+
+/** What is not told of a task that was not read. */
+const NOT_READ = { priority: 0, attempt: 0, executor: null, message: "", enqueued_at: null };
 
 const BARE = {
   crashes: 0,

@@ -201,6 +201,14 @@ return out`;
  */
 const CANCEL = `${SHARED}
 expect('zset', ARGV[3])
+-- Members of sorted sets, by key: they are added together at the end.
+local members, checked = {}, {}
+local function add(key, score, id)
+  local list = members[key] or {}
+  members[key] = list
+  list[#list + 1] = int(score)
+  list[#list + 1] = id
+end
 local function cancel(id, flag)
   local key = ARGV[2] .. id
   -- The flag's name is the producers' (ID-cancel): what another kind of key has there is not overwritten.
@@ -209,7 +217,7 @@ local function cancel(id, flag)
   local state = r[1]
   local function mark(ms)
     call('SET', flag, 'x', 'PX', int(ms))
-    call('ZADD', ARGV[3], int(now + ms), id)
+    add(ARGV[3], now + ms, id)
   end
   if not state then
     mark(3600000)
@@ -218,13 +226,14 @@ local function cancel(id, flag)
   local timed = r[4] and timedKey(r[8], r[4], r[9])
   local function finish()
     call('HSET', key, 'state', '${cancel.to}', 'finished_at', int(now), 'reason', ARGV[6], 'due_at', '')
-    call('ZADD', ARGV[5] .. r[4], int(now + ((tonumber(r[5]) or 0) > 0 and tonumber(r[5]) or 60000)), id)
+    add(ARGV[5] .. r[4], now + ((tonumber(r[5]) or 0) > 0 and tonumber(r[5]) or 60000), id)
     free(r[6], id)
     free(timed, id)
   end
   if ${isOneOf("state", cancel.from)} then
-    expect('zset', ARGV[5] .. r[4], ARGV[8] .. r[4])
-    expect('string', r[6] or flag, timed or flag)
+    if not checked[r[4]] then expect('zset', ARGV[5] .. r[4], ARGV[8] .. r[4]) end
+    checked[r[4]] = true
+    if r[6] or timed then expect('string', r[6] or flag, timed or flag) end
   end
   if ${isOneOf("state", promote.from)} then
     call('ZREM', ARGV[4] .. r[4], id)
@@ -249,11 +258,21 @@ local function cancel(id, flag)
     return 'queued'
   end
   mark(2592000000)
-  call('ZADD', ARGV[8] .. r[4], int(now + 2592000000), id)
+  add(ARGV[8] .. r[4], now + 2592000000, id)
   return 'queued'
 end
-local out = {}
-for i = 9, #ARGV, 2 do out[#out + 1] = cancel(ARGV[i], ARGV[i + 1]) end
+local out, reason = {}, nil
+for i = 9, #ARGV, 2 do
+  local ok, state = pcall(cancel, ARGV[i], ARGV[i + 1])
+  if not ok then
+    reason = type(state) == 'table' and state or { err = tostring(state) }
+    break
+  end
+  out[#out + 1] = state
+end
+for key, list in pairs(members) do call('ZADD', key, unpack(list)) end
+-- Those before it are cancelled.
+if reason then error(reason) end
 return out`;
 
 /** KEYS sorted set; ARGV latest score, max -> how many members were removed. */
