@@ -6,7 +6,7 @@ import { fakeSource, STATUS, TREE } from "./fake-source.ts";
 const app = createApp(fakeSource());
 
 test("/status is the status as indented JSON with a newline at its end, and is never cached", async () => {
-  const response = await app.request("/status");
+  const response = await app.request("/status", {}, { peer: "127.0.0.1" });
   assert.equal(response.status, 200);
   assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
   assert.equal(response.headers.get("cache-control"), "no-store");
