@@ -12,7 +12,7 @@ import { readStreams, type StreamEntries } from "./replies.ts";
 
 /**
  * KEYS streams, urgent first, then the marks of cancelled tasks, the set of what is paused; ARGV group, consumer, max
- * -> streams with their entries as XREADGROUP gives them, whether anything is marked or paused, the first error or "".
+ * -> streams with their entries as XREADGROUP gives them, 1 where anything is marked + 2 where anything is paused, the first error or "".
  * What was read before an error is ours by then, and must be told.
  */
 const CLAIM = `
@@ -33,14 +33,17 @@ for i = 1, n do
     end
   end
 end
-return { taken, some + redis.call('EXISTS', marked), failed }`;
+return { taken, 2 * some + redis.call('EXISTS', marked), failed }`;
 
 const SCRIPT = plainScript(CLAIM, 0);
 
 export interface ClaimAnswer {
   readonly streams: readonly StreamEntries[];
-  /** Whether any task is marked as cancelled, or anything is paused. */
-  readonly somethingIs: boolean;
+  /** Whether any task is marked as cancelled, and whether anything is paused. */
+  readonly someAreMarked: boolean;
+  readonly somethingIsPaused: boolean;
+  /** The marks themselves (marks.ts), where they were asked for in the same write. */
+  readonly marks?: Reply | undefined;
   /** Why a stream could not be read; "" where all could. */
   readonly failed: string;
   /** False: Redis did not know the script by its hash, and nothing was done. */
@@ -62,7 +65,7 @@ export function readInOrder([first = NO_REPLY]: readonly Reply[]): ClaimAnswer {
   const isKnown = !isUnknownScript(error);
   return {
     streams: readStreams(streams),
-    somethingIs: Number(flags ?? 0) > 0,
+    ...readFlags(flags),
     failed: isKnown ? (error?.message ?? String(failed ?? "")) : "",
     isKnown,
   };
@@ -109,13 +112,18 @@ export interface WakeQuestion extends PlainQuestion {
 
 /** Asked behind a read, so that a cancel or a pause which came before its entries were taken is surely seen. */
 function askFlags(batch: CommandBatch): void {
-  batch.add(["EXISTS", CANCELLED_KEY, PAUSED_KEY]);
+  // It counts a key as often as it is named: 1 for the marks, 2 for what is paused.
+  batch.add(["EXISTS", CANCELLED_KEY, PAUSED_KEY, PAUSED_KEY]);
+}
+
+function readFlags(reply: unknown): Pick<ClaimAnswer, "someAreMarked" | "somethingIsPaused"> {
+  const flags = Number(reply ?? 0);
+  return { someAreMarked: flags % 2 === 1, somethingIsPaused: flags >= 2 };
 }
 
 export function readAtOnce([read = NO_REPLY, flags = NO_REPLY]: readonly Reply[]): ClaimAnswer {
   const [error, streams] = read;
-  const somethingIs = Number(flags[1] ?? 0) > 0;
-  return { streams: readStreams(streams), somethingIs, failed: error?.message ?? "", isKnown: true };
+  return { streams: readStreams(streams), ...readFlags(flags[1]), failed: error?.message ?? "", isKnown: true };
 }
 
 export function readWoken(replies: readonly Reply[], { urgent }: Pick<WakeQuestion, "urgent">): ClaimAnswer {
@@ -126,7 +134,7 @@ export function readWoken(replies: readonly Reply[], { urgent }: Pick<WakeQuesti
   const behind = urgent.length > 1 ? readInOrder(second) : readAtOnce(second);
   return {
     streams: [...woken.streams, ...behind.streams],
-    somethingIs: woken.somethingIs,
+    ...{ someAreMarked: woken.someAreMarked, somethingIsPaused: woken.somethingIsPaused },
     failed: woken.failed || behind.failed,
     isKnown: behind.isKnown,
   };

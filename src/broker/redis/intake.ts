@@ -24,7 +24,9 @@ import { BLOCK_MS, type RedisConnections } from "./connections.ts";
 import { RedisDelivery } from "./delivery.ts";
 import type { Doubt } from "./doubt.ts";
 import { CANCEL_CHANNEL, DOUBT, GROUP } from "./keys.ts";
+import { ALL_MARKS, askMarks, type IsMarked, NONE_IS } from "./marks.ts";
 import type { RedisPauses } from "./pauses.ts";
+import type { Reply } from "./redis-line.ts";
 import type { RawEntry } from "./replies.ts";
 import { ReplyError } from "./reply-decoder.ts";
 import type { StreamName } from "./streams.ts";
@@ -42,7 +44,7 @@ const NEVER = new AbortController().signal;
 /** What holds for all entries of one reply. */
 export interface DeliveryFacts {
   readonly lease: LeaseStamp;
-  readonly mayBeCancelled: boolean;
+  readonly mayBeCancelled: IsMarked;
   deliveriesOf(entry: string): number;
 }
 
@@ -64,6 +66,8 @@ export class RedisIntake {
   /** The connections that have had the script. */
   #scriptOn = 0;
   #scriptOnReader = 0;
+  /** Whether any task was marked as cancelled at the last claim. */
+  #someWereMarked = false;
   /** Whether the last read found something. */
   #busy = true;
 
@@ -157,7 +161,7 @@ export class RedisIntake {
           entry,
           fields,
           deliveries: facts.deliveriesOf(entry),
-          mayBeCancelled: facts.mayBeCancelled,
+          mayBeCancelled: facts.mayBeCancelled(fields),
           mayBeHeld: this.#doubt.isOn,
           lease: facts.lease,
         }),
@@ -207,17 +211,32 @@ export class RedisIntake {
 
   async #readAtOnce({ keys }: ClaimTurn, max: number): Promise<ClaimAnswer> {
     const executor = this.#executor;
-    const replies = await this.#wire.send((batch) => askAtOnce(batch, { executor, keys, max }));
-    return readAtOnce(replies);
+    return this.#readWithMarks((batch) => askAtOnce(batch, { executor, keys, max }), readAtOnce);
   }
 
   async #readInOrder({ keys }: ClaimTurn, max: number): Promise<ClaimAnswer> {
     const executor = this.#executor;
     const { id } = this.#connections.hot;
     const isKnown = this.#scriptOn === id;
-    const answer = readInOrder(await this.#wire.send((batch) => askInOrder(batch, { executor, keys, max, isKnown })));
+    const answer = await this.#readWithMarks(
+      (batch) => askInOrder(batch, { executor, keys, max, isKnown }),
+      readInOrder,
+    );
     this.#scriptOn = answer.isKnown ? id : 0;
     return answer;
+  }
+
+  /** Asks for the marks in the same write, where some stood at the last claim. */
+  async #readWithMarks(
+    ask: (batch: CommandBatch) => void,
+    read: (replies: readonly Reply[]) => ClaimAnswer,
+  ): Promise<ClaimAnswer> {
+    if (!this.#someWereMarked) return read(await this.#wire.send(ask));
+    const replies = await this.#wire.send((batch) => {
+      ask(batch);
+      batch.add(ALL_MARKS);
+    });
+    return { ...read(replies.slice(0, -1)), marks: replies.at(-1) };
   }
 
   async #block(max: number): Promise<RedisDelivery[]> {
@@ -248,9 +267,12 @@ export class RedisIntake {
    *
    * @throws what Redis said in any other case why a stream could not be read; what came from others is handed back.
    */
-  async #deliveriesOf({ streams, somethingIs, failed }: ClaimAnswer, lease: LeaseStamp): Promise<RedisDelivery[]> {
-    if (somethingIs || this.#pauses.some) await this.#pauses.refresh();
-    const facts = { lease, mayBeCancelled: somethingIs, deliveriesOf: () => 1 };
+  async #deliveriesOf(answer: ClaimAnswer, lease: LeaseStamp): Promise<RedisDelivery[]> {
+    const { streams, failed, someAreMarked, marks } = answer;
+    this.#someWereMarked = someAreMarked;
+    if (answer.somethingIsPaused || this.#pauses.some) await this.#pauses.refresh();
+    const mayBeCancelled = someAreMarked ? await askMarks((fill) => this.#wire.send(fill), streams, marks) : NONE_IS;
+    const facts = { lease, mayBeCancelled, deliveriesOf: () => 1 };
     const found: RedisDelivery[] = [];
     for (const [key, entries] of streams) {
       const stream = this.#byKey.get(String(key));

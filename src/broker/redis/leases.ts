@@ -13,6 +13,7 @@ import { byStream, type RedisDelivery, recordKeyOf } from "./delivery.ts";
 import type { RedisFleet } from "./fleet.ts";
 import type { RedisIntake } from "./intake.ts";
 import { GROUP } from "./keys.ts";
+import { ALL_MAY_BE } from "./marks.ts";
 import { type PendingEntry, readEntries, readPending } from "./replies.ts";
 import { callScript } from "./scripts.ts";
 import type { StreamName } from "./streams.ts";
@@ -217,7 +218,7 @@ export class RedisLeases {
     const before = new Map(entries.map(({ entry, deliveries }) => [entry, deliveries]));
     const reply = await this.#connections.run((redis) => claim(redis, [...before.keys()]));
     const deliveriesOf = (entry: string) => (before.get(entry) ?? 0) + 1;
-    return this.#intake.deliver(stream, readEntries(reply), { lease, mayBeCancelled: true, deliveriesOf });
+    return this.#intake.deliver(stream, readEntries(reply), { lease, mayBeCancelled: ALL_MAY_BE, deliveriesOf });
   }
 
   async #pending(

@@ -32,6 +32,7 @@ const OLD_OF_THESE = `DELETE FROM cancels WHERE at <= ? AND id IN (SELECT value 
 const ANY_OLD_OF_NOBODY = `SELECT 1 FROM cancels WHERE at <= ? AND NOT ${ALIVE} LIMIT 1`;
 const DROP_OLD_FLAGS = `DELETE FROM cancels WHERE seq IN (SELECT seq FROM cancels WHERE at <= ? AND NOT ${ALIVE}
   ORDER BY at LIMIT ?)`;
+const WITH_FLAG = "SELECT id FROM cancels WHERE id IN (SELECT value FROM json_each(?))";
 const ANY_FLAG = "SELECT 1 FROM cancels LIMIT 1";
 const DROP_FLAG = "DELETE FROM cancels WHERE id = ?";
 const LAST_NEWS = "SELECT max(seq) AS seq FROM cancels";
@@ -81,6 +82,16 @@ export function flagged(store: Store, ids: readonly string[]): Promise<string[]>
 /** The task has ended, so its flag has done its duty. */
 export function dropFlag(tx: Transaction, id: string): void {
   tx.sql(DROP_FLAG).run(id);
+}
+
+/** Which of these ids have a flag, old ones too: those are asked about before they run. */
+export function flaggedOf(tx: Transaction, ids: readonly string[]): ReadonlySet<string> {
+  return new Set(
+    tx
+      .sql(WITH_FLAG)
+      .all(JSON.stringify(ids))
+      .map((row) => textOf(row, "id")),
+  );
 }
 
 /** Whether any task at all has a flag; mostly none has. */

@@ -4,7 +4,7 @@
  */
 import type { Delivery } from "../broker.ts";
 import { type LeaseStamp, stampLease } from "../lease-stamp.ts";
-import { anyFlag } from "./cancels.ts";
+import { anyFlag, flaggedOf } from "./cancels.ts";
 import { QUEUE_IS_PAUSED, type SqlitePauses, TYPE_IS_PAUSED, unlessPaused } from "./pauses.ts";
 import { NO_TOKEN, PARKED, STATE } from "./schema.ts";
 import { DELIVERY_COLUMNS, inOrder, newToken, SqliteDelivery } from "./sqlite-delivery.ts";
@@ -23,6 +23,8 @@ const OWN = `SELECT seq, token, queue, ${IS_PAUSED} FROM tasks WHERE state = ${r
 /** Whoever held it before died or stalled over it. The attempt did not end, so it goes on under its number. */
 const TAKE_OVER = `UPDATE tasks SET token = ?1, lease_until = ?2, owner = ?3, started_at = ?4,
   deliveries = deliveries + 1, crashes = crashes + 1 WHERE seq = ?5 AND token = ?6 RETURNING ${DELIVERY_COLUMNS}`;
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** How many of the first in line are looked at for paused types in one go, and how often in one transaction. */
 const PARKED_AT_ONCE = 500;
@@ -92,7 +94,13 @@ export class SqliteClaims {
     let parked = 0;
     for (let round = 0; round < PARKING_ROUNDS; round += 1) {
       const rows = tx.sql(this.#claim).all(max - deliveries.length, ...this.#queues, ...holder);
-      deliveries.push(...rows.map((row) => new SqliteDelivery(row, flags, lease)));
+      const flagged = flags
+        ? flaggedOf(
+            tx,
+            rows.map(({ id }) => String(id)),
+          )
+        : NONE;
+      deliveries.push(...rows.map((row) => new SqliteDelivery(row, flagged.has(String(row.id)), lease)));
       if (!somePaused || deliveries.length === max) break;
       const aside = Number(tx.sql(this.#park).run(PARKED_AT_ONCE, ...this.#queues).changes);
       if (aside === 0) break;

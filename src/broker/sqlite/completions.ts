@@ -5,7 +5,7 @@
 import { attemptError, withError } from "../../task/attempt-errors.ts";
 import type { CompletionResult, Outcome, ProgressWrite } from "../broker.ts";
 import { outcomeProblem } from "../check-outcomes.ts";
-import { anyFlag, dropFlag } from "./cancels.ts";
+import { anyFlag, dropFlag, flaggedOf } from "./cancels.ts";
 import { releaseOne } from "./claims.ts";
 import { errorsOf, textOf } from "./rows.ts";
 import { NO_TOKEN, STATE } from "./schema.ts";
@@ -39,8 +39,9 @@ export function complete(
   deadRetentionMs: number,
 ): Promise<CompletionResult[]> {
   return store.write(outcomes.length, (tx) => {
-    // Asked once: mostly there is no flag at all, and a question a task would be felt.
-    const flags = anyFlag(tx);
+    // Asked once for all: a question a task would be felt.
+    const ids = outcomes.map(({ delivery }) => SqliteDelivery.of(delivery).id);
+    const flagged = anyFlag(tx) ? flaggedOf(tx, ids) : null;
     const logs = anyLog(tx);
     return outcomes.map((outcome) => {
       const refused = outcomeProblem(outcome);
@@ -51,7 +52,7 @@ export function complete(
       const keptMs = outcome.kind === "dead" ? deadRetentionMs : outcome.retentionMs;
       if (!completeOne(tx, delivery, outcome, keptMs)) return "lost";
       if (outcome.kind === "retry") return "recorded";
-      if (flags) dropFlag(tx, delivery.id);
+      if (flagged?.has(delivery.id)) dropFlag(tx, delivery.id);
       if (logs && keptMs <= 0) dropLogs(tx, [delivery.seq]);
       if (outcome.kind === "cancelled") freeAllKeys(tx, [delivery.seq]);
       else if (outcome.uniqueKey !== null) freeKey(tx, delivery.seq);

@@ -16,6 +16,32 @@ import {
 } from "./harness.ts";
 
 export function cancelSentences(sentence: Sentence): void {
+  sentence("a cancel of an id that nobody knows makes no other task be asked about", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.cancel(["unknown", "later"]);
+    const fleeting = ["one", "two", "later"].map((id) => task(id, { retentionMs: 0 }));
+    await broker.enqueue([...fleeting, task("kept")]);
+    const claimed = await claimAll(broker, 4, stage.signal);
+    const asked = claimed.filter(({ mayBeCancelled }) => mayBeCancelled);
+    assert.deepEqual(asked.map(idOf), ["later"]);
+    assert.deepEqual(await broker.cancelled(asked.map(idOf)), ["later"]);
+    await broker.complete(claimed.map((delivery) => done(delivery, { retentionMs: 0 })));
+  });
+
+  sentence("of hundreds of cancelled ids each is asked about when its task comes, and no other", async (stage) => {
+    const broker = await stage.open("a");
+    const cancelled = Array.from({ length: 300 }, (_, n) => `c${n}`);
+    await broker.cancel(cancelled);
+    const fleeting = ["one", "c7", "two", "c299"].map((id) => task(id, { retentionMs: 0 }));
+    for (const request of fleeting) {
+      await broker.enqueue([request]);
+      const [delivery] = await claimAll(broker, 1, stage.signal);
+      assert.ok(delivery);
+      assert.equal(delivery.mayBeCancelled, request.id.startsWith("c"), request.id);
+      await broker.complete([done(delivery, { retentionMs: 0 })]);
+    }
+  });
+
   sentence("a queued task that is cancelled is recorded so, and is never run unknowingly", async (stage) => {
     const [broker, client] = [await stage.open("a"), await stage.open(null)];
     await broker.enqueue([task("one"), task("two")]);
