@@ -35,6 +35,7 @@ import type { RedisDelivery } from "./delivery.ts";
 import { Doubt } from "./doubt.ts";
 import { RedisDuties } from "./duties.ts";
 import { RedisFleet } from "./fleet.ts";
+import { dropConsumers } from "./group-consumers.ts";
 import { RedisHandBack } from "./hand-back.ts";
 import { RedisIntake } from "./intake.ts";
 import { RedisLeases } from "./leases.ts";
@@ -354,6 +355,8 @@ export class RedisBroker implements Broker {
       const removed = await this.#fleet.expel();
       const { queues } = this.#options;
       await this.#cancels.forgetOld(queues);
+      const { priorities = DEFAULT_PRIORITIES, heartbeatTimeoutMs = DEFAULT_HEARTBEAT_TIMEOUT_MS } = this.#options;
+      await dropConsumers(this.#connections, streamsOf(queues, priorities), heartbeatTimeoutMs);
       const purged = await removeSome(() => this.#removal.step(queues));
       return { removed, purged, vanished: await this.#vanished.look() };
     });

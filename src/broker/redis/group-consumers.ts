@@ -1,0 +1,47 @@
+/**
+ * The consumers of a group that are left over: each executor that has ever claimed from a stream leaves one there, and in
+ * containers each deploy has other names. One that holds an entry stays, and one that is registered or reads; whoever comes
+ * back is made anew by its next read.
+ */
+import type { RedisConnections } from "./connections.ts";
+import { EXECUTORS_KEY, GROUP } from "./keys.ts";
+import { runScript, script } from "./lua.ts";
+
+/** How many one call removes at the most. */
+const MOST = 200;
+/** One is gone that was silent for so many heartbeat timeouts: all that serve a stream read it, foreign ones too. */
+const SILENT_TIMEOUTS = 10;
+
+/** KEYS stream, executors; ARGV group, how long one must have been silent in ms, the most -> how many were removed. */
+const DROP_CONSUMERS = script(
+  `
+local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
+-- Without a stream or a group there are none.
+if consumers.err then return 0 end
+expect('set', KEYS[2])
+local n = 0
+for _, consumer in ipairs(consumers) do
+  local is = {}
+  for i = 1, #consumer, 2 do is[consumer[i]] = consumer[i + 1] end
+  local isSilent = is.pending == 0 and is.idle > tonumber(ARGV[2])
+  if isSilent and redis.call('SISMEMBER', KEYS[2], is.name) == 0 then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], is.name)
+    n = n + 1
+    if n >= tonumber(ARGV[3]) then break end
+  end
+end
+return n`,
+  2,
+);
+
+/** Removes those of executors that are gone from these streams; bounded. */
+export async function dropConsumers(
+  connections: RedisConnections,
+  streams: readonly { readonly key: string }[],
+  heartbeatTimeoutMs: number,
+): Promise<void> {
+  const silentMs = heartbeatTimeoutMs * SILENT_TIMEOUTS;
+  for (const { key } of streams) {
+    await connections.run((redis) => runScript(redis, DROP_CONSUMERS, key, EXECUTORS_KEY, GROUP, silentMs, MOST));
+  }
+}
