@@ -5,7 +5,18 @@ import { Redis } from "ioredis";
 import { GROUP, streamKey } from "../../src/broker/redis/keys.ts";
 import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { claimAll, claimOne, done, idOf, QUEUE, reclaimAll, sentences, task, tasks } from "./contract/harness.ts";
+import {
+  claimAll,
+  claimOne,
+  done,
+  idOf,
+  parked,
+  QUEUE,
+  reclaimAll,
+  sentences,
+  task,
+  tasks,
+} from "./contract/harness.ts";
 
 let server: RedisServer;
 let redis: Redis;
@@ -96,6 +107,25 @@ sentence(
     assert.deepEqual(await a.backlog(), { pending: 0, lag: 0 });
   },
 );
+
+sentence("a right that lacks queues nothing twice, and enqueues nothing in part", async (stage) => {
+  const a = await stage.open("a");
+  await a.enqueue([{ ...task("due"), delayMs: 1 }]);
+  // Its type is not paused any more.
+  await a.enqueue([{ ...task("parked"), retentionMs: 60_000 }]);
+  const claimed = await claimOne(a, stage.signal);
+  await a.complete([parked(claimed)]);
+  const lacks = { name: /^(CallRefusedError|ReplyError)$/, message: /NOPERM this user has no permissions to run/ };
+  for (const right of ["hset", "zrem"]) {
+    await redis.call("ACL", "SETUSER", "default", `-${right}`);
+    for (let round = 0; round < 3; round++) await assert.rejects(a.promote(10), lacks);
+    if (right === "hset") await assert.rejects(a.enqueue([{ ...task("new"), retentionMs: 60_000 }]), lacks);
+    await redis.call("ACL", "SETUSER", "default", "+@all");
+    assert.equal(await redis.xlen(STREAM), 0, right);
+  }
+  await a.promote(10);
+  assert.equal(await redis.xlen(STREAM), 2);
+});
 
 sentence("scripts that Redis has forgotten are sent again", async (stage) => {
   const a = await stage.open("a");

@@ -5,7 +5,7 @@
  */
 import { MOVES } from "../../task/state.ts";
 import { GROUP, recordKey } from "./keys.ts";
-import { lackOf, script } from "./lua.ts";
+import { script } from "./lua.ts";
 import type { RedisCommand } from "./outcome-commands.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
@@ -42,10 +42,6 @@ local function take(step, entry)
   elseif name == 'FREE' then free(key, step[3])
   elseif name == 'UNFLAG' then if redis.call('TYPE', key).ok == 'string' then call('DEL', key) end
   else call(unpack(step)) end
-end
--- A script is not undone where a right lacks in the middle of it.
-local function mayRun(command, key)
-  if not redis.acl_check_cmd(command, key) then error({ err = ${lackOf("command", "key")} }) end
 end
 local function finish(entry, fenced, record, steps)
   if fenced and not isOurs(entry, record) then return 0 end

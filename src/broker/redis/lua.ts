@@ -22,7 +22,8 @@ export function lackOf(command: string, key: string): string {
 
 /**
  * `call`: as redis.call, but that an error about the type of a key names the key. `expect`: nothing goes on unless each
- * key is of this type, or not there. `oneOnly`: the text of an error that is a matter of one task alone; any other goes on. `free`: deletes a
+ * key is of this type, or not there. `mayRun`: nothing goes on where the user of Redis may not run a command on a key,
+ * asked before the first write, since Redis itself would refuse it in the middle. `oneOnly`: the text of an error that is a matter of one task alone; any other goes on. `free`: deletes a
  * unique key that this task holds. `timedKey`: the one that is held for a time: not every record has it by itself.
  */
 const PRELUDE = `
@@ -40,6 +41,14 @@ local function expect(kind, ...)
     local held = redis.call('TYPE', key).ok
     if held ~= kind and held ~= 'none' then error(wrongType(key, held, kind)) end
   end
+end
+local allowed = {}
+local function mayRun(command, key)
+  -- Rights are given by command and by how keys begin: once a script for each of both.
+  local kind = command .. ' ' .. string.match(key, '^[^:]*:?[^:]*:?')
+  if allowed[kind] then return end
+  if not redis.acl_check_cmd(command, key) then error({ err = ${lackOf("command", "key")} }) end
+  allowed[kind] = true
 end
 local function oneOnly(reason)
   -- Redis' pcall gives the text of an error, where Lua's own would give the table.

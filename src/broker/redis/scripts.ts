@@ -76,6 +76,9 @@ local function enqueue(prefix, r, place)
   end
   local delay = tonumber(r.delay)
   local entry, due = '', ''
+  if delay > 0 then mayRun('ZADD', r.scheduled) else mayRun('XADD', r.stream) end
+  if r.unique ~= '' then mayRun('SET', r.unique) end
+  mayRun('HSET', key)
   if delay > 0 then
     state = 'scheduled'
     due = int(now + delay)
@@ -170,6 +173,8 @@ local function promote(id)
   local key = ARGV[1] .. id
   local r = call('HMGET', key, 'stream', 'message', 'state', 'retention', 'unique')
   if not (r[1] and r[2] and ${isOneOf("r[3]", promote.from)}) then return 0 end
+  mayRun('HSET', key)
+  mayRun('DEL', key)
   local entry = call('XADD', r[1], '*', 'message', r[2])
   if r[4] == '0' and r[3] == 'scheduled' and not r[5] then
     call('DEL', key)
@@ -179,6 +184,7 @@ local function promote(id)
   return 1
 end
 local out = { 0, -1 }
+if #due > 0 then mayRun('ZREM', KEYS[1]) end
 for _, id in ipairs(due) do
   local ok, n = pcall(promote, id)
   if ok then
@@ -293,11 +299,14 @@ local function unpark(id)
   local key = ARGV[1] .. id
   local r = call('HMGET', key, 'stream', 'message', 'state', 'retention', 'unique')
   if not (r[1] and r[2] and ${isOneOf("r[3]", claim.from)}) then return end
+  mayRun('HSET', key)
+  mayRun('DEL', key)
   local entry = call('XADD', r[1], '*', 'message', r[2])
   local has = call('HEXISTS', key, '${ERROR_FIELD}1') == 1
   if r[4] == '0' and not r[5] and not has then call('DEL', key) else call('HSET', key, 'entry', entry) end
 end
 local out = { 0 }
+if #ids > 0 then mayRun('ZREM', KEYS[1]) end
 for _, id in ipairs(ids) do
   local ok, reason = pcall(unpark, id)
   if ok then

@@ -78,6 +78,8 @@ local function requeue(key, id)
   local r = call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'type', 'message')
   if not isWaiting(r[1]) or not r[2] or not r[4] or not r[6] or r[6] == '' then return false end
   if isHeld(id, r) then return false end
+  mayRun('HSET', key)
+  mayRun('DEL', key)
   local new = call('XADD', r[2], '*', 'message', r[6])
   if isOfProgress(key) then call('DEL', key)
   else call('HSET', key, 'state', '${MOVES.promote.to}', 'entry', new, 'due_at', '') end
