@@ -12,5 +12,7 @@ export const ENVIRONMENT_HELP: string = [
     return `  ${file.padEnd(18)} ${(flag ?? "").padEnd(14)} ${environment.join(", ")}${byDefault}`;
   }),
   "",
+  "TASKEXE_TOKEN is the token of the API itself, in place of token_file. TASKEXE_DEBUG=1 logs debug lines and stacks.",
+  "",
   "Exit codes: 0 fine, 1 failed, 2 called or configured wrongly, 129/130/143 ended by a signal.",
 ].join("\n");

@@ -103,12 +103,12 @@ test("the advice on a key of another type names that key, and no other of the ca
 
 test("what a script was refused is told without the hash and the line of the script", () => {
   const answer = `OOM command not allowed when used memory > 'maxmemory'. script: ${"a3".repeat(20)}, on @user_script:21.`;
-  assert.match(withAdvice(answer), /^OOM command not allowed when used memory > 'maxmemory'\.; Redis has reached/);
+  assert.match(withAdvice(answer), /^OOM command not allowed when used memory > 'maxmemory'; Redis has reached/);
   const error = Object.assign(new Error(answer), {
     name: "ReplyError",
     command: { name: "evalsha", args: ["x", 1, "te.0.q"] },
   });
-  assert.match(refusalText(error), /^Redis refused a script on te\.0\.q: OOM [^;]*'maxmemory'\.; Redis has reached/);
+  assert.match(refusalText(error), /^Redis refused a script on te\.0\.q: OOM [^;]*'maxmemory'; Redis has reached/);
 });
 
 /** Each of these keys is that of one task, or of all. */

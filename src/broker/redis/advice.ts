@@ -69,13 +69,18 @@ export function adviceOn(answer: string, keys: readonly string[] = []): string |
 export function withAdvice(answer: string, keys: readonly string[] = []): string {
   const advice = adviceOn(answer, keys);
   const plain = plainAnswer(answer);
-  return advice === null ? plain : `${plain}; ${advice}`;
+  return advice === null ? plain : `${plain.replace(/\.$/, "")}; ${advice}`;
 }
 
 /** The same for an error, with the command and its keys where they are known. */
 export function refusalText(error: Error): string {
   const lines = redisRefusal(error);
-  return lines === null ? withAdvice(error.message) : lines.map((line) => line.trim()).join("; ");
+  return lines === null
+    ? withAdvice(error.message)
+    : lines
+        .map((line) => line.trim())
+        .join("; ")
+        .replace(/\.; /g, "; ");
 }
 
 function adviceOnRights(keys: readonly string[]): string {
