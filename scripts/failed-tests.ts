@@ -17,8 +17,8 @@ const READERS: Readonly<Record<Runner, (lines: readonly string[]) => string[][]>
 };
 
 /**
- * At most 20 failures of at most 24 lines each, then one line that counts the rest. A runner that failed without naming a
- * test (it crashed, it was ended for its time) is shown by its last lines.
+ * At most 20 failures of at most 24 lines each, then one line that counts the rest. A runner that failed without naming
+ * a test (it crashed, it was ended for its time) is shown by its last lines.
  */
 export function failedTests(runner: Runner, output: string): string[] {
   const lines = output.trimEnd().split("\n");
@@ -30,8 +30,8 @@ export function failedTests(runner: Runner, output: string): string[] {
 }
 
 /**
- * Bun prints what a test said and its error first, then `(fail) NAME`; a time-out has one line more. After a long run it
- * names what failed once more, under `N tests failed:`.
+ * Bun prints what a test said and its error first, then `(fail) NAME`; a time-out has one line more. After a long run
+ * it names what failed once more, under `N tests failed:`.
  */
 function failedInBun(lines: readonly string[]): string[][] {
   const failures: string[][] = [];

@@ -1,7 +1,8 @@
 /**
- * Runs all tests and counts them: `bun test` over everything in a random order, then the suites that must hold on Node and Deno too.
- * Arguments are handed to `bun test` (a folder, a file, `-t NAME`) and leave the other runtimes out.
- * Ends with what failed, once more, and one line, `N passed, N failed`; exits with 1 when anything failed, or a suite ran nothing.
+ * Runs all tests and counts them: `bun test` over everything in a random order, then the suites that must hold on Node
+ * and Deno too. Arguments are handed to `bun test` (a folder, a file, `-t NAME`) and leave the other runtimes out. Ends
+ * with what failed, once more, and one line, `N passed, N failed`; exits with 1 when anything failed, or a suite ran
+ * nothing.
  */
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";

@@ -1,7 +1,7 @@
 /**
- * Nothing lost, whatever is killed: `bun scripts/soak/main.ts [--tasks N] [--minutes M] [--seed S] [--broker redis|sqlite]`
- * prints a table and exits with 1 where a task was lost, ended twice, or ended in another way than it must.
- * `--minutes` bounds the time: on a machine that is too slow for all of them, fewer tasks are enqueued.
+ * Nothing lost, whatever is killed: `bun scripts/soak/main.ts [--tasks N] [--minutes M] [--seed S] [--broker
+ * redis|sqlite]` prints a table and exits with 1 where a task was lost, ended twice, or ended in another way than it
+ * must. `--minutes` bounds the time: on a machine that is too slow for all of them, fewer tasks are enqueued.
  */
 import { parseArgs } from "node:util";
 import { progressBar } from "../../src/cli/progress-bar.ts";

@@ -1,8 +1,8 @@
 /**
- * Whether what is over goes as fast as it comes, by hand: `bun scripts/soak/removal.ts [SECONDS [RATE]]` over dist/taskexe.
- * Makes records of done tasks at that rate with a retention of 10 s, while one executor removes them; it is away (SIGSTOP)
- * for the middle fifth of the time. Fails where more than 15 s worth stand there, or more than were made while it was
- * away and 15 s after.
+ * Whether what is over goes as fast as it comes, by hand: `bun scripts/soak/removal.ts [SECONDS [RATE]]` over
+ * dist/taskexe. Makes records of done tasks at that rate with a retention of 10 s, while one executor removes them; it
+ * is away (SIGSTOP) for the middle fifth of the time. Fails where more than 15 s worth stand there, or more than were
+ * made while it was away and 15 s after.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -24,7 +24,9 @@ const REDIS_KILL_MS = { least: 8_000, most: 20_000 };
 const REDIS_AWAY_MS = { least: 0, most: 1_500 };
 /** Tasks are enqueued until so long before the end, in ms, but at least for half of the time. */
 const DRAIN_MS = 20_000;
-/** How long nothing may end, in ms: the last task of all may be unlucky, and be killed with its executor several times. */
+/**
+ * How long nothing may end, in ms: the last task of all may be unlucky, and be killed with its executor several times.
+ */
 const STUCK_MS = 90_000;
 
 export interface SoakOptions {

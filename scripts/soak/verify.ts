@@ -25,7 +25,9 @@ interface Run {
   readonly lines: string[];
 }
 
-/** Whether every begin is one that the recorded end needed; else one may have come after it, which the clock must tell. */
+/**
+ * Whether every begin is one that the recorded end needed; else one may have come after it, which the clock must tell.
+ */
 function wasNeverBegunInVain({ state, attempt }: TaskRecord, { begins, ends, lines }: Run): boolean {
   if (state === "done") return ends === 1 && lines.at(-1)?.startsWith("end ") === true;
   return state === "dead" && begins > 0 && begins === attempt;

@@ -16,8 +16,8 @@ export interface ListQuery {
   /** Where the page before ended. */
   readonly cursor?: string;
   /**
-   * Only ids are wanted, and when they ended: the rest need not be read, and a task may be in another state of those that wait. For changes to
-   * many, where the broker looks at each again.
+   * Only ids are wanted, and when they ended: the rest need not be read, and a task may be in another state of those
+   * that wait. For changes to many, where the broker looks at each again.
    */
   readonly brief?: boolean | undefined;
 }

@@ -56,7 +56,9 @@ export interface Delivery {
   readonly queuedAt: number | null;
   /** True where waiting tasks have been cancelled and may still come: ask `cancelled` before this one is run. */
   readonly mayBeCancelled: boolean;
-  /** True where it may have come again, while it is held by whoever claims it now: then it is not to be started twice. */
+  /**
+   * True where it may have come again, while it is held by whoever claims it now: then it is not to be started twice.
+   */
   readonly mayBeHeld?: boolean;
   /** When it was last known to be ours; a renewal sets it anew. */
   readonly lease: LeaseStamp;
@@ -116,8 +118,8 @@ export type Outcome =
   | (OutcomeBase & { readonly kind: "parked" });
 
 /**
- * `recorded`: this call ended the attempt. `lost`: the lease was gone; nothing was written. `refused`: why this one cannot
- * be recorded, while others can; it is not acknowledged, and another outcome may be tried for the same delivery.
+ * `recorded`: this call ended the attempt. `lost`: the lease was gone; nothing was written. `refused`: why this one
+ * cannot be recorded, while others can; it is not acknowledged, and another outcome may be tried for the same delivery.
  */
 export type CompletionResult = "recorded" | "lost" | { readonly refused: string };
 
@@ -138,7 +140,10 @@ export interface ProgressWrite {
   readonly progressMsg: string;
 }
 
-/** What a cancel found. `state` is the state the task was in; null: no such task is known (the flag is set all the same). */
+/**
+ * What a cancel found. `state` is the state the task was in; null: no such task is known (the flag is set all the
+ * same).
+ */
 export interface CancelReceipt {
   readonly id: string;
   readonly state: TaskState | null;
@@ -264,8 +269,8 @@ export interface Broker extends Administration {
   /** Takes over up to `max` expired leases whose owner is gone; they are ours from then on. */
   reclaim(max: number): Promise<Delivery[]>;
   /**
-   * Queues what is due; tells how many, in how many ms the next one is due (null: nothing waits), and which could not be
-   * queued, if any: those are looked at again later.
+   * Queues what is due; tells how many, in how many ms the next one is due (null: nothing waits), and which could not
+   * be queued, if any: those are looked at again later.
    */
   promote(max: number): Promise<{
     readonly promoted: number;
@@ -321,7 +326,9 @@ export class BrokerUnavailableError extends Error {
   override readonly name: string = "BrokerUnavailableError";
 }
 
-/** The broker answers, but refuses just now; the message says why. It heals without us, so that it can be asked again. */
+/**
+ * The broker answers, but refuses just now; the message says why. It heals without us, so that it can be asked again.
+ */
 export class BrokerRefusedError extends BrokerUnavailableError {
   override readonly name: string = "BrokerRefusedError";
 }

@@ -1,6 +1,6 @@
 /**
- * Beats as both brokers keep and read them. The next beat takes the place of one that was not due, and leaves of one that
- * was due its small form: only the last one of a series names the tasks that run.
+ * Beats as both brokers keep and read them. The next beat takes the place of one that was not due, and leaves of one
+ * that was due its small form: only the last one of a series names the tasks that run.
  */
 import type { FleetMember } from "./broker.ts";
 

@@ -17,7 +17,9 @@ export function stampLease(): LeaseStamp {
   return { monotonicMs: performance.now(), wallMs: Date.now() };
 }
 
-/** The lease of what was ended or handed back: never fresh, so that the broker is asked should it be ended once more. */
+/**
+ * The lease of what was ended or handed back: never fresh, so that the broker is asked should it be ended once more.
+ */
 export const GIVEN_UP: LeaseStamp = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
 
 /** Whether a lease of `leaseMs` is surely still ours. */

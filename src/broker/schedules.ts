@@ -1,7 +1,8 @@
 /**
- * The part of the broker contract that schedules need. A broker keeps what was put (the definition) and what has come of
- * it (the state), and changes both in one step where nobody has changed them since they were read: so a run is enqueued
- * once, whoever looks, and whatever dies meanwhile. When one is due, and what is enqueued, is decided in operations/.
+ * The part of the broker contract that schedules need. A broker keeps what was put (the definition) and what has come
+ * of it (the state), and changes both in one step where nobody has changed them since they were read: so a run is
+ * enqueued once, whoever looks, and whatever dies meanwhile. When one is due, and what is enqueued, is decided in
+ * operations/.
  */
 import type { Overlap, ScheduleDefaults, ScheduleOptions } from "../task/schedule-options.ts";
 import type { TaskState } from "../task/state.ts";
@@ -103,8 +104,8 @@ export const TAKEN_MS = 1_000;
 const NEWS_MS = 1_000;
 
 /**
- * When a schedule is to be looked at, Unix ms: when it fires next, or soon where a run has not ended, whose end is to be
- * remembered; null: never.
+ * When a schedule is to be looked at, Unix ms: when it fires next, or soon where a run has not ended, whose end is to
+ * be remembered; null: never.
  */
 export function lookAt({ nextAt, waitingAt, runs }: ScheduleState, now: number): number | null {
   const isOpen = waitingAt !== null || runs.some(({ end }) => end === null);

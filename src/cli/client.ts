@@ -1,6 +1,7 @@
 /**
- * What the commands that talk to the broker share: connect within a bound, do the work, bear a broker that is away for a
- * while, leave cleanly. A first SIGINT, SIGTERM or SIGHUP cancels the work and lets it leave; a second ends the process at once.
+ * What the commands that talk to the broker share: connect within a bound, do the work, bear a broker that is away for
+ * a while, leave cleanly. A first SIGINT, SIGTERM or SIGHUP cancels the work and lets it leave; a second ends the
+ * process at once.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
@@ -24,10 +25,11 @@ const PATIENCE_MS = 30_000;
 export const CREATES = { missingFile: "create" } as const;
 
 /**
- * Opens the broker, gives it to `body` and closes it however `body` ends. An SQLite file that was named and is not there
- * is refused, as its name is most likely mistyped, but for commands that say they may create it.
+ * Opens the broker, gives it to `body` and closes it however `body` ends. An SQLite file that was named and is not
+ * there is refused, as its name is most likely mistyped, but for commands that say they may create it.
  *
- * @throws CommandFailure when the broker cannot be reached, the file is not there, or with 129, 130 or 143 after a signal;
+ * @throws CommandFailure when the broker cannot be reached, the file is not there, or with 129, 130 or 143 after a
+ * signal;
  *   ConfigError when the address cannot be read.
  */
 export async function withBroker<T>(

@@ -160,7 +160,9 @@ function lastRunOf({ runs: [last] }: Schedule): string {
   return last.state ?? NOTHING_KEPT;
 }
 
-/** Of its last run, one by hand included; a run of which nothing is known any more still has the schedule's own time. */
+/**
+ * Of its last run, one by hand included; a run of which nothing is known any more still has the schedule's own time.
+ */
 function lastOf({ runs: [last], lastAt }: Schedule): string {
   return timeOf(last === undefined ? lastAt : Math.max(last.at, lastAt ?? 0));
 }

@@ -1,7 +1,7 @@
 /**
  * `taskexe enqueue --jsonl`: many tasks, one JSON object a line, in batches. A line that is wrong is told with its
- * number and left out; the others are enqueued. Reads as it goes, so the input may be of any length: a batch leaves when
- * it is full or the input pauses. Where it stops early, what was read is enqueued and the last sure line is told.
+ * number and left out; the others are enqueued. Reads as it goes, so the input may be of any length: a batch leaves
+ * when it is full or the input pauses. Where it stops early, what was read is enqueued and the last sure line is told.
  */
 
 import * as v from "valibot";

@@ -1,6 +1,6 @@
 /**
- * Somebody's process.exit() in the middle of a run: a handler, or what it imports. It takes every running task down with
- * it, and as a success: whoever restarts what fails would leave it down. So it is told, and counts as a failure.
+ * Somebody's process.exit() in the middle of a run: a handler, or what it imports. It takes every running task down
+ * with it, and as a success: whoever restarts what fails would leave it down. So it is told, and counts as a failure.
  */
 import { EXIT_FAILED, EXIT_SIGINT, EXIT_SIGTERM, EXIT_USAGE } from "./exit.ts";
 import { writeLastWord } from "./outlets.ts";

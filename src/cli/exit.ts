@@ -38,8 +38,8 @@ export function surviveClosedOutputs(): void {
 
 /**
  * Ends the process of a command once both outputs have taken what was written: for as long as the reader takes, as a
- * pager may. An exit at once would cut off what a pipe has not taken yet. What could not be written is told, and makes a
- * failure of a success.
+ * pager may. An exit at once would cut off what a pipe has not taken yet. What could not be written is told, and makes
+ * a failure of a success.
  */
 export async function exitWhenWritten(code: number): Promise<never> {
   await standardOutput.written();

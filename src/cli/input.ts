@@ -63,8 +63,8 @@ export async function readText(path: string): Promise<string> {
 }
 
 /**
- * The lines that are not empty, as they come: those of each piece of the input together, and none at all where the input
- * pauses, so that what was read need not wait for what is slow. Ends, as at the end of the input, once `scope` is
+ * The lines that are not empty, as they come: those of each piece of the input together, and none at all where the
+ * input pauses, so that what was read need not wait for what is slow. Ends, as at the end of the input, once `scope` is
  * cancelled.
  *
  * @throws CommandFailure when it cannot be read.

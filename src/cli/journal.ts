@@ -9,7 +9,9 @@ const PRIORITIES = { trace: 7, debug: 7, info: 6, warning: 4, error: 3, fatal: 2
 
 export type Level = keyof typeof PRIORITIES;
 
-/** Whether this descriptor is the stream that systemd has connected to the journal: `JOURNAL_STREAM` is `DEVICE:INODE`. */
+/**
+ * Whether this descriptor is the stream that systemd has connected to the journal: `JOURNAL_STREAM` is `DEVICE:INODE`.
+ */
 export function isJournal(fd: number, environment: Readonly<Record<string, string | undefined>>): boolean {
   const stream = environment.JOURNAL_STREAM;
   if (!stream) return false;

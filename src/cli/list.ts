@@ -1,6 +1,6 @@
 /**
- * `taskexe list`: tasks by state, type and queue, printed page after page, so that a list of any length takes no memory.
- * One that ends at its limit names the cursor at which another call goes on.
+ * `taskexe list`: tasks by state, type and queue, printed page after page, so that a list of any length takes no
+ * memory. One that ends at its limit names the cursor at which another call goes on.
  */
 import type { Broker } from "../broker/broker.ts";
 import { type CancelScope, checkpoint } from "../concurrency/index.ts";

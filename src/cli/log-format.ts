@@ -1,7 +1,8 @@
 /**
  * How a log record looks: one line for people (coloured or not), or one JSON document a line for machines.
- * Either way addresses lose their passwords, and properties whose names promise a secret lose their values. Anything may
- * stand among the properties, handlers log what they like: a line is written in any case, and long texts are cut first.
+ * Either way addresses lose their passwords, and properties whose names promise a secret lose their values. Anything
+ * may stand among the properties, handlers log what they like: a line is written in any case, and long texts are cut
+ * first.
  */
 import type { LogRecord, TextFormatter } from "@logtape/logtape";
 import { flattenErrors } from "../concurrency/index.ts";
@@ -26,8 +27,8 @@ const MOST_ERRORS = 20;
 const LONGEST_NAME = 200;
 
 /**
- * `12:03:11.123 INF executor: message key=value`. Properties that the message does not quote stand behind it. The time is
- * left out where `time` is false.
+ * `12:03:11.123 INF executor: message key=value`. Properties that the message does not quote stand behind it. The time
+ * is left out where `time` is false.
  */
 export function prettyFormat(options: {
   readonly colours: boolean;
@@ -71,7 +72,9 @@ function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** Undefined for what JSON has no word for. What cannot be written is said to be there: a cycle, a getter that throws. */
+/**
+ * Undefined for what JSON has no word for. What cannot be written is said to be there: a cycle, a getter that throws.
+ */
 function asJson(key: string, value: unknown, stacks: boolean): string | undefined {
   try {
     const json = JSON.stringify(plain(key, value, stacks), (inner, part) => plain(inner, part, stacks));

@@ -44,7 +44,9 @@ export function taskFields(record: TaskRecord, logs: readonly LogLine[]): [name:
   return fields.filter((field): field is [string, string] => field[1] !== null);
 }
 
-/** What the message says; where it says nothing, the handler and the executor's settings do, which are not known here. */
+/**
+ * What the message says; where it says nothing, the handler and the executor's settings do, which are not known here.
+ */
 function policyFields(options: TaskOptions): [string, string | null][] {
   const { backoff, crash_budget, timeout_ms, deadline_at, retention_ms, unique_key } = options;
   return [

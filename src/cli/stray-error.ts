@@ -1,6 +1,6 @@
 /**
- * An exception or a rejection that nobody caught: it has left its task, so what is known of it is told at once, whatever
- * the log shows otherwise: its stack, and the tasks one of which most likely let it go.
+ * An exception or a rejection that nobody caught: it has left its task, so what is known of it is told at once,
+ * whatever the log shows otherwise: its stack, and the tasks one of which most likely let it go.
  */
 import { getLogger } from "@logtape/logtape";
 import { readText } from "../concurrency/unknown-values.ts";

@@ -24,8 +24,8 @@ export async function payloadOf(given: string | undefined): Promise<JsonText> {
 }
 
 /**
- * Whether an argument is what was typed: runtimes put U+FFFD in the place of bytes that are no UTF-8. Where there is one,
- * and Linux tells the bytes, they say whether it was typed.
+ * Whether an argument is what was typed: runtimes put U+FFFD in the place of bytes that are no UTF-8. Where there is
+ * one, and Linux tells the bytes, they say whether it was typed.
  */
 function isWhole(argument: string): boolean {
   if (!argument.includes("\ufffd") || !existsSync("/proc/self/cmdline")) return true;

@@ -1,4 +1,7 @@
-/** The commands about tasks that are there: list, retry, purge, pause, resume, watch, top. What each does is in its file. */
+/**
+ * The commands about tasks that are there: list, retry, purge, pause, resume, watch, top. What each does is in its
+ * file.
+ */
 import type { Command } from "commander";
 import { type Options, withBrokerFlags } from "./flags.ts";
 

@@ -1,4 +1,6 @@
-/** `taskexe task ID`: everything the broker keeps about a task, its log included. How it is shown is in show-task.ts. */
+/**
+ * `taskexe task ID`: everything the broker keeps about a task, its log included. How it is shown is in show-task.ts.
+ */
 import { withBroker } from "./client.ts";
 import { CommandFailure } from "./exit.ts";
 import { type Options, settingsOf } from "./flags.ts";

@@ -1,4 +1,6 @@
-/** `taskexe version`: the version, with `--json` also what it runs on. The plain form is answered by main.ts already. */
+/**
+ * `taskexe version`: the version, with `--json` also what it runs on. The plain form is answered by main.ts already.
+ */
 import { runtime } from "../runtime/index.ts";
 import { VERSION } from "../version.ts";
 import type { Options } from "./flags.ts";

@@ -27,11 +27,12 @@ export interface WaitOptions {
 }
 
 /**
- * Waits for the end; where the task waits for something that may never come, it says so after 2 s. A cancel of `scope`, a
- * broker that stays away, or the time that is over end the wait and say that the task goes on.
+ * Waits for the end; where the task waits for something that may never come, it says so after 2 s. A cancel of `scope`,
+ * a broker that stays away, or the time that is over end the wait and say that the task goes on.
  *
  * @returns the exit code: 0 when it is done, 1 when it is dead or cancelled, or has not ended in time.
- * @throws BrokerUnavailableError when the broker stayed away; the cancel of `scope`; CommandFailure when nobody knows how
+ * @throws BrokerUnavailableError when the broker stayed away; the cancel of `scope`; CommandFailure when nobody knows
+ * how
  *   it ended.
  */
 export async function waitForTask(

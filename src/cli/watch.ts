@@ -1,6 +1,7 @@
 /**
- * `taskexe watch ID`: follows a task until it has ended. Its log and its messages are lines of data; on a terminal a bar
- * below them shows how far it is, elsewhere each change is a line of its own. With --json each event is a line of JSON.
+ * `taskexe watch ID`: follows a task until it has ended. Its log and its messages are lines of data; on a terminal a
+ * bar below them shows how far it is, elsewhere each change is a line of its own. With --json each event is a line of
+ * JSON.
  */
 import { UnknownTaskError, type WatchEvent, watchTask } from "../broker/operations/watch.ts";
 import { watchEventView } from "../broker/views/watch-event-view.ts";

@@ -150,7 +150,8 @@ export class Client {
   /**
    * A page of tasks; without a limit, up to 100.
    *
-   * @throws TypeError for a key or a state that there is not; RangeError for a limit that is not 1 to 1 000, or a cursor
+   * @throws TypeError for a key or a state that there is not; RangeError for a limit that is not 1 to 1 000, or a
+   * cursor
    *   that no list has given.
    */
   list(query: Omit<ListQuery, "limit"> & { readonly limit?: number } = {}): Promise<ListPage> {
@@ -192,7 +193,8 @@ export class Client {
   /**
    * Cancels tasks by id: tells in which state each was. With a filter all living ones that match: tells how many.
    *
-   * @throws TypeError, with nothing cancelled, for a filter without a type and a queue, or with a key that there is not.
+   * @throws TypeError, with nothing cancelled, for a filter without a type and a queue, or with a key that there is
+   * not.
    */
   cancel(ids: string | readonly string[]): Promise<CancelReceipt[]>;
   cancel(filter: TaskFilter): Promise<number>;

@@ -30,11 +30,13 @@ export interface ConnectOptions {
 /**
  * Connects. Close the client when done, or say `await using client = await connect()`.
  *
- * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one: in a handler, and in the
+ * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one: in a handler, and in
+ * the
  *   Workers that it starts, its executor's broker, with that one's queues, priorities and retention; elsewhere that of
  *   `TASKEXE_BROKER` or `TASKEXE_BROKER_FILE`, else of this machine's settings, else the embedded queue: what an executor
  *   without flags works on.
- * @throws ConfigError where none of these gives an address; RangeError for an option that cannot be; BrokerUrlError where the address cannot be read; BrokerUnavailableError where nobody answers in time; the
+ * @throws ConfigError where none of these gives an address; RangeError for an option that cannot be; BrokerUrlError
+ * where the address cannot be read; BrokerUnavailableError where nobody answers in time; the
  *   signal's reason once it aborts.
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Client> {

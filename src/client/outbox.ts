@@ -1,7 +1,7 @@
 /**
  * The tasks on their way to the broker. Enqueues of the same moment travel together; while the broker is away they wait
- * and are sent again under the same ids, so that a lost answer never makes two tasks of one. Both have a bound: how many
- * wait, and how long.
+ * and are sent again under the same ids, so that a lost answer never makes two tasks of one. Both have a bound: how
+ * many wait, and how long.
  */
 import { type Broker, BrokerUnavailableError, type EnqueueReceipt, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
 import { openRoot, sleep } from "../concurrency/index.ts";

@@ -32,8 +32,9 @@ export class ClientSchedules {
 
   /**
    * Stores a schedule, or replaces the one of that name: the same again keeps its next time and a run that was missed.
-   * What the definition says of its tasks counts, where the timetable says nothing else. Each firing enqueues a task with
-   * the id `cron-{name}-{time}`, once for the whole fleet; what was missed while no executor was up is caught up once.
+   * What the definition says of its tasks counts, where the timetable says nothing else. Each firing enqueues a task
+   * with the id `cron-{name}-{time}`, once for the whole fleet; what was missed while no executor was up is caught up
+   * once.
    *
    * @throws CronError or InvalidTaskError where something is wrong with it, before anything is stored.
    */
@@ -72,7 +73,8 @@ export class ClientSchedules {
   /**
    * Enqueues a run now, also while it is paused.
    *
-   * @returns `created` is false where an earlier run has not ended (overlap `skip`) or another task holds the unique key:
+   * @returns `created` is false where an earlier run has not ended (overlap `skip`) or another task holds the unique
+   * key:
    *   `id` is then that one's.
    * @throws UnknownScheduleError.
    */

@@ -247,7 +247,9 @@ export class ReceiveChannel<T> {
     return this.#receive(signal);
   }
 
-  /** @throws WouldBlockError when there is no value now; ClosedResourceError and EndOfChannelError as {@link receive}. */
+  /**
+   * @throws WouldBlockError when there is no value now; ClosedResourceError and EndOfChannelError as {@link receive}.
+   */
   receiveNowait(): T {
     const taken = this.#take();
     if (taken === undefined) throw new WouldBlockError("The channel is empty and nobody waits to send");

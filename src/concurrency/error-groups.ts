@@ -185,11 +185,15 @@ function openLevel(group: object): Level {
   return { group, errors: errorsIn(group), kept: [], keptFrom: [], next: 0 };
 }
 
-/** A group without the leaves that are not wanted, of which it has some. A loop: groups may nest deeper than the stack. */
+/**
+ * A group without the leaves that are not wanted, of which it has some. A loop: groups may nest deeper than the stack.
+ */
 function filterGroup(whole: object, barren: ReadonlySet<unknown>, isWanted: (leaf: unknown) => boolean): unknown {
   const withWanted = groupsLeadingTo(isWanted, whole, barren);
   const withOthers = groupsLeadingTo((leaf) => !isWanted(leaf), whole, barren);
-  /** What is left of a group that has both; nothing while it is being filtered, which is what it finds inside itself. */
+  /**
+   * What is left of a group that has both; nothing while it is being filtered, which is what it finds inside itself.
+   */
   const results = new Map<unknown, object | undefined>([[whole, undefined]]);
   const levels: Level[] = [openLevel(whole)];
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {

@@ -1,5 +1,6 @@
 // How the core takes functions from its users: the check that one was passed, and the one way to run it to its end.
-// Promises that a synchronous throw, a rejection and a plain value all arrive as a result, and that no rejection floats.
+// Promises that a synchronous throw, a rejection and a plain value all arrive as a result, and that no rejection
+// floats.
 
 import { disown, read } from "./unknown-values.ts";
 

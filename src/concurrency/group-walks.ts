@@ -59,7 +59,9 @@ export function leavesOf(error: unknown): { readonly leaves: unknown[]; readonly
   return { leaves: [...walk(error, barren)].filter((node) => !isGroup(node) || barren.has(node)), barren };
 }
 
-/** Groups that hold nothing but one another, round and round. They lead to no leaf, and as nothing else would vanish. */
+/**
+ * Groups that hold nothing but one another, round and round. They lead to no leaf, and as nothing else would vanish.
+ */
 function barrenGroups(error: unknown): ReadonlySet<unknown> {
   const leading = groupsLeadingTo(() => true, error, none);
   const groups = [...walk(error, none)].filter((node) => isGroup(node) && !leading.has(node));

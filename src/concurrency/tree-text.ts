@@ -40,7 +40,10 @@ function more({ unlisted }: TreeNode): string {
   return unlisted === undefined ? "" : `  ${unlisted} more below`;
 }
 
-/** Names can hold what producers wrote (task ids): no line breaks, no terminal escapes, nothing that turns or hides text. */
+/**
+ * Names can hold what producers wrote (task ids): no line breaks, no terminal escapes, nothing that turns or hides
+ * text.
+ */
 function oneLine(name: string): string {
   return name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "?");
 }

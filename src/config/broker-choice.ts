@@ -1,6 +1,6 @@
 /**
- * Which broker it is: the first source that names one says it, by its address or by a file that holds the address; where
- * none does, the embedded queue. The sources are flags, the environment and a configuration file, in this order.
+ * Which broker it is: the first source that names one says it, by its address or by a file that holds the address;
+ * where none does, the embedded queue. The sources are flags, the environment and a configuration file, in this order.
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { readBrokerFile } from "./broker-file.ts";

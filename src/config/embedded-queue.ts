@@ -1,7 +1,7 @@
 /**
  * Which file the embedded queue is where no broker was named: that of `$STATE_DIRECTORY`; else that of this machine's
- * service (scripts/systemd), so that `taskexe enqueue` as it is typed goes where the service looks; else the user's own.
- * A queue that the user may not use is refused rather than left for another one in silence.
+ * service (scripts/systemd), so that `taskexe enqueue` as it is typed goes where the service looks; else the user's
+ * own. A queue that the user may not use is refused rather than left for another one in silence.
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";

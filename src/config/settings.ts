@@ -97,7 +97,9 @@ function check(raw: unknown, origins: Record<SettingKey, Origin>): SettingValues
   throw new ConfigError([...problems.values()]);
 }
 
-/** What is Bun's own and works in an executable that it has made: it loads code, opens a debugger, or makes it be bun. */
+/**
+ * What is Bun's own and works in an executable that it has made: it loads code, opens a debugger, or makes it be bun.
+ */
 const CHANGES_BUN = /^BUN_(?:OPTIONS|BE_BUN|INSPECT(?:_.*)?|RUNTIME_TRANSPILER_CACHE_PATH|JSC_.*)$/;
 
 function runtimeEnvironment(environment: Environment): string[] {

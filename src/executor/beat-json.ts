@@ -74,7 +74,9 @@ function bytesOf(text: string): number {
   return Buffer.byteLength(text);
 }
 
-/** What it serves, for whoever wonders why a task waits (broker/operations/waiting.ts): all queues, or nothing is told. */
+/**
+ * What it serves, for whoever wonders why a task waits (broker/operations/waiting.ts): all queues, or nothing is told.
+ */
 function servedBy({ serves }: HeartbeatParts): Record<string, unknown> {
   if (serves === null) return {};
   const { queues } = serves;

@@ -28,8 +28,8 @@ export class CancelWatch {
   }
 
   /**
-   * Asks for one id before it is run. Waits while the broker is away: a short task would have ended before anybody could
-   * ask again.
+   * Asks for one id before it is run. Waits while the broker is away: a short task would have ended before anybody
+   * could ask again.
    */
   isCancelled(id: string): Promise<boolean> {
     return this.#flagged.ask(id);

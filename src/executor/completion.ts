@@ -197,7 +197,9 @@ export class Completion {
   }
 }
 
-/** The dead end of a task whose own end cannot be recorded: of that nothing is kept but what is surely no part of it. */
+/**
+ * The dead end of a task whose own end cannot be recorded: of that nothing is kept but what is surely no part of it.
+ */
 function buried(outcome: Outcome, reason: string): Outcome {
   const { delivery, id, type, recorded, uniqueKey } = outcome;
   const error = outcome.kind === "retry" || outcome.kind === "dead" ? outcome.error : null;

@@ -112,8 +112,8 @@ function unknownType(
 }
 
 /**
- * The handler asked for it, and nothing else went wrong: no attempt is spent, so that the next one has the same number, and
- * how often that may come in a row has a bound of its own.
+ * The handler asked for it, and nothing else went wrong: no attempt is spent, so that the next one has the same number,
+ * and how often that may come in a row has a bound of its own.
  */
 function retryLater(
   base: Omit<Extract<Outcome, { kind: "retry" }>, "kind" | "error" | "delayMs" | "message">,
@@ -150,7 +150,9 @@ function optionsAfter({ crashes }: RunningTask, { options }: TaskMessage): TaskO
   return crashes === 0 ? { ...options, failures } : { ...options, crashes, failures };
 }
 
-/** Whether the enqueue, an earlier attempt, an earlier delivery that nobody ended or progress may have written a record. */
+/**
+ * Whether the enqueue, an earlier attempt, an earlier delivery that nobody ended or progress may have written a record.
+ */
 function mayHaveRecord(running: RunningTask, message: TaskMessage): boolean {
   const { deliveries, mayBeHeld } = running.delivery;
   if (deliveries > 1 || mayBeHeld === true) return true;

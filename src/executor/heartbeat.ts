@@ -59,7 +59,8 @@ export async function keepBeating(
         try {
           await beat(parts, isDue, isSmall);
         } catch (error) {
-          // An executor that lives must not be expelled for a beat that the broker does not take: in turn, since it may be away.
+          // An executor that lives must not be expelled for a beat that the broker does not take: in turn, since it may
+          // be away.
           isSmall = !isSmall;
           throw error;
         }

@@ -2,9 +2,9 @@
  * Fills the free slots. With many slots two claims may be under way, each for at most half of them, and at most half
  * are started in one turn of the loop: while the tasks of one half run here, the broker works for the other. With few
  * slots what each claim costs by itself weighs more, so there is one; and with an embedded broker, whose work is ours,
- * one that serves all of them shares its flush to the disk among twice as many. What was claimed, recovered or taken over waits
- * in `ready` for its slot, rarely and briefly.
- * After a start, and after a claim whose reply was lost, what is pending under our own name is taken up first.
+ * one that serves all of them shares its flush to the disk among twice as many. What was claimed, recovered or taken
+ * over waits in `ready` for its slot, rarely and briefly. After a start, and after a claim whose reply was lost, what
+ * is pending under our own name is taken up first.
  */
 import { getLogger } from "@logtape/logtape";
 import { type Broker, BrokerUnavailableError, type Delivery } from "../broker/broker.ts";

@@ -1,6 +1,6 @@
 /**
- * Queues scheduled and retrying tasks as they come due: looks when the broker said that the next one is, when a retry of
- * our own is, and twice a second, since others may have scheduled something meanwhile.
+ * Queues scheduled and retrying tasks as they come due: looks when the broker said that the next one is, when a retry
+ * of our own is, and twice a second, since others may have scheduled something meanwhile.
  */
 import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../broker/broker.ts";
@@ -12,7 +12,9 @@ const logger = getLogger(["taskexe", "executor"]);
 /** The longest pause between two looks, in ms. */
 const LONGEST_PAUSE_MS = 500;
 const SHORTEST_PAUSE_MS = 5;
-/** How many are queued in one go: more would hold Redis for long; in a file of our own each go has a flush to the disk. */
+/**
+ * How many are queued in one go: more would hold Redis for long; in a file of our own each go has a flush to the disk.
+ */
 const BATCH = 100;
 const LOCAL_BATCH = 1_000;
 

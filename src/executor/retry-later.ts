@@ -1,6 +1,7 @@
 /**
- * What a handler asks for with RetryLaterError: another try in so many ms, which costs no attempt. Whoever wrote the error
- * may have said anything there, so what is no delay is not followed: the attempt has then failed as by any other error.
+ * What a handler asks for with RetryLaterError: another try in so many ms, which costs no attempt. Whoever wrote the
+ * error may have said anything there, so what is no delay is not followed: the attempt has then failed as by any other
+ * error.
  */
 import { getLogger } from "@logtape/logtape";
 import { flattenErrors } from "../concurrency/index.ts";

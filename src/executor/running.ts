@@ -65,8 +65,8 @@ export class RunningTask {
 export class RunningTasks {
   #expected = 0;
   /**
-   * In the order of their start, linked. A Set under such a turnover grows anew every hundred tasks, and each table that
-   * it leaves behind keeps what it held, until the next full collection: that cost a twelfth of the speed.
+   * In the order of their start, linked. A Set under such a turnover grows anew every hundred tasks, and each table
+   * that it leaves behind keeps what it held, until the next full collection: that cost a twelfth of the speed.
    */
   #first: RunningTask | null = null;
   #last: RunningTask | null = null;

@@ -1,6 +1,6 @@
 /**
- * Fires cron schedules. At its start an executor looks at all of them, then at those alone that are due or were put: the
- * broker gives each that is due to one executor at a time, and lets one take each step. Runs that were missed while
+ * Fires cron schedules. At its start an executor looks at all of them, then at those alone that are due or were put:
+ * the broker gives each that is due to one executor at a time, and lets one take each step. Runs that were missed while
  * nobody was up are caught up once, however many they were. What the definitions of types say of their tasks counts for
  * schedules, too: an executor that has loaded the definition writes it on the schedule, once for each of its starts, so
  * that the last deploy wins and everybody fires and shows the same.
@@ -18,7 +18,10 @@ import { ifAvailable } from "./patience.ts";
 
 const logger = getLogger(["taskexe", "schedules"]);
 
-/** The longest pause between two looks, in ms: somebody may have put one meanwhile. A look where none is due is one call. */
+/**
+ * The longest pause between two looks, in ms: somebody may have put one meanwhile. A look where none is due is one
+ * call.
+ */
 const LOOK_MS = 1_000;
 const SHORTEST_PAUSE_MS = 5;
 /** How long a run whose type nobody has told of yet is left to executors that know it, in ms. */
@@ -176,7 +179,9 @@ export class ScheduleFiring {
   }
 }
 
-/** When the end of its runs is to be asked for: soon where one waits for it, or its record may be gone, else ever later. */
+/**
+ * When the end of its runs is to be asked for: soon where one waits for it, or its record may be gone, else ever later.
+ */
 function newsAt({ waitingAt, runs, retentionMs }: StoredSchedule, now: number): number {
   const open = runs.find(({ end }) => end === null);
   if (open === undefined) return Number.POSITIVE_INFINITY;

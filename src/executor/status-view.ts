@@ -1,6 +1,7 @@
 /**
- * What /status shows. Figures of our own come from memory as they are; those of the broker are read while somebody looks,
- * once a second for all who do, and shown with the time of that: an answer never waits for a broker that is away.
+ * What /status shows. Figures of our own come from memory as they are; those of the broker are read while somebody
+ * looks, once a second for all who do, and shown with the time of that: an answer never waits for a broker that is
+ * away.
  */
 
 import type { Broker, FleetMember, Vanished } from "../broker/broker.ts";

@@ -43,7 +43,10 @@ export interface ExecutorStatus {
   readonly lost: number;
   /** Tasks that were cancelled, ignored it, and run on without a nursery: each keeps its slot. */
   readonly abandoned: number;
-  /** When `pending`, `lag`, `queues` and `fleet` were read from the broker, ISO 8601; null: not yet. The rest is of `now`. */
+  /**
+   * When `pending`, `lag`, `queues` and `fleet` were read from the broker, ISO 8601; null: not yet. The rest is of
+   * `now`.
+   */
   readonly counted_at: string | null;
   /** The sums of `running` and `queued` over the queues. */
   readonly pending: number;

@@ -1,7 +1,7 @@
 /**
  * The fleet's housekeeping, done by every executor: takes over expired leases, and under the
- * clean-up lock (one cleaner at a time) expels dead executors. Taking over, and removing what is over, need no lock, since
- * each step is atomic in the broker: a cleaner that dies with the lock in hand must not hold them up.
+ * clean-up lock (one cleaner at a time) expels dead executors. Taking over, and removing what is over, need no lock,
+ * since each step is atomic in the broker: a cleaner that dies with the lock in hand must not hold them up.
  */
 import { getLogger } from "@logtape/logtape";
 import type { Broker, CleanReport, Delivery, Vanished } from "../broker/broker.ts";
@@ -76,7 +76,9 @@ export function cleanUp(broker: Broker, seen: (vanished: Vanished) => void, sign
   );
 }
 
-/** Removes what is over as fast as it comes: step after step while there is more, else with a look about once a second. */
+/**
+ * Removes what is over as fast as it comes: step after step while there is more, else with a look about once a second.
+ */
 export async function removeEnded(broker: Pick<Broker, "removeEnded">, signal: AbortSignal): Promise<never> {
   for (;;) {
     let more = false;

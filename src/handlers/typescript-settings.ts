@@ -15,7 +15,9 @@ const MAX_FILES = 500;
 
 const STANDARD = "write them as the standard has them: (value, context) => ..., without parameter decorators";
 
-/** Comments, and texts in quotes: an @ in them is no decorator. One without an end is passed once, not from each place. */
+/**
+ * Comments, and texts in quotes: an @ in them is no decorator. One without an end is passed once, not from each place.
+ */
 const NO_CODE = /\/\*[\s\S]*?(?:\*\/|$)|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*`?/g;
 const DECORATOR = /(?:^|[\s;{}()[\],])@(?:\(|[A-Za-z_$])/;
 /** Behind a bracket or a comma only a class may follow a decorator, or it is a parameter's. */

@@ -1,4 +1,6 @@
-/** Whether an IP address is one of this machine alone. Names are not looked at: whoever writes them says what they are. */
+/**
+ * Whether an IP address is one of this machine alone. Names are not looked at: whoever writes them says what they are.
+ */
 import { UNIX_SOCKET } from "../runtime/index.ts";
 
 /** Loopback, or a Unix socket: nobody comes from another machine. */

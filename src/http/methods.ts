@@ -1,6 +1,6 @@
 /**
- * What may be asked of each path: OPTIONS is told it, a method that a path does not take is refused with it, and HEAD is
- * told what GET would say, with its length. Who may not ask at all is refused before.
+ * What may be asked of each path: OPTIONS is told it, a method that a path does not take is refused with it, and HEAD
+ * is told what GET would say, with its length. Who may not ask at all is refused before.
  */
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { TrieRouter } from "hono/router/trie-router";

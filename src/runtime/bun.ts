@@ -45,7 +45,9 @@ function heapBytes(): number {
   return Math.max(jsc().heapSize(), process.memoryUsage().heapUsed);
 }
 
-/** Asked for at every /status: heapSize() walks the heap (up to 15 ms of a busy one), so the cheap figure serves here. */
+/**
+ * Asked for at every /status: heapSize() walks the heap (up to 15 ms of a busy one), so the cheap figure serves here.
+ */
 function memory(): MemoryFigures {
   const { rss, heapUsed } = process.memoryUsage();
   return {

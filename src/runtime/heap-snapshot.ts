@@ -1,7 +1,7 @@
 /**
  * Heap snapshots, through node:v8 on all three runtimes; Chrome's tools read them.
- * A snapshot holds everything the process knows, secrets too: nobody else may read it, not even while it is written, and
- * nobody else may choose where it goes.
+ * A snapshot holds everything the process knows, secrets too: nobody else may read it, not even while it is written,
+ * and nobody else may choose where it goes.
  */
 import { privateFolderProblem } from "./ownership.ts";
 

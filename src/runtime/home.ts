@@ -16,7 +16,9 @@ export function homeOf(environment: Environment): string | null {
   }
 }
 
-/** The same path; one that begins with `~/`, which not every shell has replaced, in the user's home where there is one. */
+/**
+ * The same path; one that begins with `~/`, which not every shell has replaced, in the user's home where there is one.
+ */
 export function withHome(path: string, environment: Environment = process.env): string {
   const home = path.startsWith("~/") ? homeOf(environment) : null;
   return home === null ? path : join(home, path.slice(2));

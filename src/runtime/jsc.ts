@@ -1,5 +1,6 @@
 /**
- * JavaScriptCore's own figures, for Bun alone. An `import "bun:jsc"` would break Node and Deno, so it is asked for here.
+ * JavaScriptCore's own figures, for Bun alone. An `import "bun:jsc"` would break Node and Deno, so it is asked for
+ * here.
  */
 
 /** The module `bun:jsc`. Call it on Bun only. */

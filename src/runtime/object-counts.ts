@@ -1,13 +1,16 @@
 /**
  * What grew on Bun: JavaScriptCore has no allocation sampler, so the live objects are counted twice: by their classes,
- * which only a heap snapshot tells (of what extends a Map or an Array only that), and by their types, of which every class
- * of users is "Object". It tells what piles up, not the code that made it. Both counts stop the world: types for some 0.1 s, classes for some 5 s a million objects.
+ * which only a heap snapshot tells (of what extends a Map or an Array only that), and by their types, of which every
+ * class of users is "Object". It tells what piles up, not the code that made it. Both counts stop the world: types for
+ * some 0.1 s, classes for some 5 s a million objects.
  */
 
 import type { Growth } from "./allocations.ts";
 import { jsc } from "./jsc.ts";
 
-/** With more live objects than these at the start and at the end, classes are not told apart: it would take too long. */
+/**
+ * With more live objects than these at the start and at the end, classes are not told apart: it would take too long.
+ */
 const MOST_OBJECTS = { atStart: 250_000, atEnd: 2_000_000 };
 
 type Counts = Readonly<Record<string, number>>;

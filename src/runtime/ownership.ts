@@ -11,9 +11,9 @@ const STICKY = 0o1000;
 const SHARED_FOLDER = 0o2020;
 
 /**
- * Why a folder, or a file in it, must not be used, and what to do; null where nothing is wrong, it is not there, or this
- * system knows no users. A folder that a group shares, set-group-id, may be another's, and so may what is in it: for
- * members of that group, and for root.
+ * Why a folder, or a file in it, must not be used, and what to do; null where nothing is wrong, it is not there, or
+ * this system knows no users. A folder that a group shares, set-group-id, may be another's, and so may what is in it:
+ * for members of that group, and for root.
  */
 export function ownershipProblem(path: string): string | null {
   const stats = statSync(path, { throwIfNoEntry: false });

@@ -1,6 +1,6 @@
 /**
- * Reads a small file that a person named, such as a configuration: whole, within a bound, and never one that has no end.
- * Why it cannot be read is told in words, the same for every file of that kind.
+ * Reads a small file that a person named, such as a configuration: whole, within a bound, and never one that has no
+ * end. Why it cannot be read is told in words, the same for every file of that kind.
  */
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { withHome } from "./home.ts";
@@ -37,7 +37,8 @@ export interface ReadText {
 }
 
 /**
- * The whole text of a file (`~/` is the user's home), or of a pipe that this process was given (`<(command)`, `/dev/stdin`).
+ * The whole text of a file (`~/` is the user's home), or of a pipe that this process was given (`<(command)`,
+ * `/dev/stdin`).
  *
  * @throws UnreadableFileError where there is none, it is a folder, a named pipe or a device, or it is too large.
  */

@@ -47,8 +47,9 @@ export interface ServeOptions {
   /** 0 takes a free port, which `HttpServer.port` tells. Not looked at for a socket. */
   readonly port: number;
   /**
-   * Answers a request. A failure is answered with a plain 500. On Bun and Node a connection silent for 4 minutes is closed, so an answer begins, and a streamed
-   * one sends something, well within that time. On Deno the request's signal also aborts after a normal answer.
+   * Answers a request. A failure is answered with a plain 500. On Bun and Node a connection silent for 4 minutes is
+   * closed, so an answer begins, and a streamed one sends something, well within that time. On Deno the request's
+   * signal also aborts after a normal answer.
    */
   readonly fetch: (request: Request, peer: HttpPeer) => Response | Promise<Response>;
 }

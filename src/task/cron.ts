@@ -10,7 +10,9 @@ const NICKNAMES = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@mi
 /** The longest pattern, in characters. */
 export const MAX_CRON_LENGTH = 200;
 
-/** The next time of patterns that were asked for: thousands of schedules share one, and croner needs 100 us for each. */
+/**
+ * The next time of patterns that were asked for: thousands of schedules share one, and croner needs 100 us for each.
+ */
 const KNOWN = new Map<string, { readonly after: number; readonly next: number }>();
 const MOST_KNOWN = 1_000;
 

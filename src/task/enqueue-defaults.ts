@@ -1,6 +1,6 @@
 /**
- * What a definition says of the tasks that are enqueued by it: where they go and when they run. Whoever enqueues can say
- * other. How a task runs (attempts, backoff, timeout) is not here: its executor looks that up when it runs.
+ * What a definition says of the tasks that are enqueued by it: where they go and when they run. Whoever enqueues can
+ * say other. How a task runs (attempts, backoff, timeout) is not here: its executor looks that up when it runs.
  */
 import type { EnqueueOptions, Unique } from "./enqueue-options.ts";
 

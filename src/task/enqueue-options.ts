@@ -80,7 +80,10 @@ function wholeNumberFrom(least: number) {
   );
 }
 
-/** How a task is to be enqueued; whatever is absent has its default. Times are Unix ms on the broker's clock, 2000 to 2099. */
+/**
+ * How a task is to be enqueued; whatever is absent has its default. Times are Unix ms on the broker's clock, 2000 to
+ * 2099.
+ */
 export interface EnqueueOptions {
   /** Enqueueing the same id again changes nothing. Default: a new one. */
   readonly id?: string | undefined;

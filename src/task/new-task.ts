@@ -105,8 +105,9 @@ export function requestOf(
 }
 
 /**
- * An id that nobody else has: a UUID of version 7 (RFC 9562) as 32 hex digits. It begins with the time, so that ids of one
- * time stand together in an index: with a million tasks in an SQLite file, random ones would each touch a page of theirs.
+ * An id that nobody else has: a UUID of version 7 (RFC 9562) as 32 hex digits. It begins with the time, so that ids of
+ * one time stand together in an index: with a million tasks in an SQLite file, random ones would each touch a page of
+ * theirs.
  */
 export function newId(now = Date.now()): string {
   const time = now.toString(16).padStart(12, "0");

@@ -17,9 +17,9 @@ const OPTIONS = ',"taskexe":';
 const AS_IT_IS = /^[^\\"\u0000-\u001f]+$/;
 
 /**
- * A message from the options to its end, where the options hold no object. It closes twice, so it is the outermost object
- * that has the key; and it ends there, so no later key of the same name counts. Within a string the quotes would be
- * escaped. So two messages that end in the same way have the same options.
+ * A message from the options to its end, where the options hold no object. It closes twice, so it is the outermost
+ * object that has the key; and it ends there, so no later key of the same name counts. Within a string the quotes would
+ * be escaped. So two messages that end in the same way have the same options.
  */
 const FLAT_OPTIONS = /^,"taskexe":\{[^{}]{1,500}\}\}$/;
 

@@ -1,11 +1,13 @@
 /**
- * The schema of a payload: anything that has the Standard Schema interface (https://standardschema.dev), as valibot, zod,
- * arktype and others do. Its answers are somebody else's, so they are looked at before they are believed.
+ * The schema of a payload: anything that has the Standard Schema interface (https://standardschema.dev), as valibot,
+ * zod, arktype and others do. Its answers are somebody else's, so they are looked at before they are believed.
  */
 
 import { elementsOf, isObject, read, readText, textOf } from "../concurrency/unknown-values.ts";
 
-/** What is needed of a schema. The types of what goes in and what comes out stand in `types`, for the compiler alone. */
+/**
+ * What is needed of a schema. The types of what goes in and what comes out stand in `types`, for the compiler alone.
+ */
 export interface PayloadSchema<Input = unknown, Output = Input> {
   readonly "~standard": {
     readonly version: 1;

@@ -1,4 +1,6 @@
-/** JSON that is harmless for a terminal: what printable writes out is an escape of JSON, so that the value stays exact. */
+/**
+ * JSON that is harmless for a terminal: what printable writes out is an escape of JSON, so that the value stays exact.
+ */
 import { writeJson } from "./json-text.ts";
 import { printable } from "./printable.ts";
 

@@ -1,6 +1,6 @@
 /**
- * What may be said of the tasks of a schedule: all that may be said of an enqueue, but for what belongs to one task alone
- * (its id, a point in time). The schemas and the defaults are those of an enqueue.
+ * What may be said of the tasks of a schedule: all that may be said of an enqueue, but for what belongs to one task
+ * alone (its id, a point in time). The schemas and the defaults are those of an enqueue.
  */
 import * as v from "valibot";
 import { MAX_CRON_LENGTH } from "./cron.ts";
@@ -9,7 +9,9 @@ import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "./enque
 import { DurationSchema } from "./limits.ts";
 import { optionsOfJson, TaskJsonSchema } from "./task-json.ts";
 
-/** What a run does while an earlier run of its schedule has not ended: it is left out, waits for that, or does not mind. */
+/**
+ * What a run does while an earlier run of its schedule has not ended: it is left out, waits for that, or does not mind.
+ */
 export const OVERLAPS = ["skip", "queue", "allow"] as const;
 
 export type Overlap = (typeof OVERLAPS)[number];
@@ -84,7 +86,9 @@ export function said<T extends object>(options: T): T {
   return JSON.parse(JSON.stringify(options));
 }
 
-/** The options of one run: what was said with the schedule, then what the definition says. `now`: the broker's clock. */
+/**
+ * The options of one run: what was said with the schedule, then what the definition says. `now`: the broker's clock.
+ */
 export function runOptions(
   { deadlineMs, ...options }: ScheduleOptions,
   defaults: ScheduleDefaults | null,

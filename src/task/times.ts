@@ -1,7 +1,7 @@
 /**
  * Points in time as people and programs give them, for every border: flags, JSON lines, HTTP, the client. One range and
- * one spelling, so that a slip (a day that is not there, seconds for milliseconds, no zone) is told where it was made and
- * not acted upon in some other year.
+ * one spelling, so that a slip (a day that is not there, seconds for milliseconds, no zone) is told where it was made
+ * and not acted upon in some other year.
  */
 import * as v from "valibot";
 

@@ -1,6 +1,6 @@
 /**
- * What JSON cannot say of a value. JSON.stringify makes null of NaN and of a hole in an array, `{}` of a Map, and nothing
- * at all of a function: whoever reads the task would never learn of it, so it is told before the task is sent.
+ * What JSON cannot say of a value. JSON.stringify makes null of NaN and of a hole in an array, `{}` of a Map, and
+ * nothing at all of a function: whoever reads the task would never learn of it, so it is told before the task is sent.
  */
 import { pathStep } from "./json-spans.ts";
 
@@ -15,8 +15,8 @@ export interface Unwritable {
 const EMPTIED = [Map, Set, WeakMap, WeakSet, Promise, RegExp, Error, ArrayBuffer];
 
 /**
- * The first place whose value JSON would change or leave out; null: JSON says all of it. A property that is undefined is
- * left out by JSON, and reading it gives undefined all the same, so that is none.
+ * The first place whose value JSON would change or leave out; null: JSON says all of it. A property that is undefined
+ * is left out by JSON, and reading it gives undefined all the same, so that is none.
  *
  * @param depth - how many levels it may have.
  * @throws whatever a getter or a toJSON of the value throws.

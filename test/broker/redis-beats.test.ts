@@ -1,4 +1,6 @@
-/** The series of heartbeats as RagFlow's readers walk through it: what was sent between two beats that were due is gone. */
+/**
+ * The series of heartbeats as RagFlow's readers walk through it: what was sent between two beats that were due is gone.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";

@@ -1,6 +1,7 @@
 /**
  * What becomes of tasks where Redis refuses a part of what is written: a key of another type stands in the way, as when
- * another program uses the same db. Nothing is acknowledged, enqueued or overwritten by halves, and the error names the key.
+ * another program uses the same db. Nothing is acknowledged, enqueued or overwritten by halves, and the error names the
+ * key.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -1,4 +1,6 @@
-/** Lists by type over Redis: what a message says counts, however it is written, and Redis itself looks through the rest. */
+/**
+ * Lists by type over Redis: what a message says counts, however it is written, and Redis itself looks through the rest.
+ */
 import assert from "node:assert/strict";
 import type { ListQuery } from "../../src/broker/administration.ts";
 import type { Broker } from "../../src/broker/broker.ts";

@@ -1,4 +1,6 @@
-/** What order and hand-backs mean in Redis itself: the group's figures, consumers that are none of ours, lost scripts. */
+/**
+ * What order and hand-backs mean in Redis itself: the group's figures, consumers that are none of ours, lost scripts.
+ */
 import assert from "node:assert/strict";
 import { GROUP, streamKey } from "../../src/broker/redis/keys.ts";
 import { readGroup, readStreams } from "../../src/broker/redis/replies.ts";

@@ -157,7 +157,9 @@ test("an empty batch is answered at once, and a line that is not open says so", 
 
 test("a server that hangs while an answer is due counts as away; one that is merely idle does not", async () => {
   const { line, redis } = lineTo(server.port, QUIET_MS);
-  /** Is answered in time, but by a machine that stands still: then the line is lost rightly, and asked once it is back. */
+  /**
+   * Is answered in time, but by a machine that stands still: then the line is lost rightly, and asked once it is back.
+   */
   const echoes = async (text: string) => {
     for (let tries = 1; ; tries += 1) {
       await line.opened(AbortSignal.timeout(PATIENT_MS));

@@ -1,4 +1,6 @@
-/** Schedules that the first version has written to Redis: a hash of definitions, and their next times in a sorted set. */
+/**
+ * Schedules that the first version has written to Redis: a hash of definitions, and their next times in a sorted set.
+ */
 import assert from "node:assert/strict";
 import { Redis } from "ioredis";
 import { NEW_STATE } from "../../src/broker/schedule-text.ts";

@@ -1,4 +1,6 @@
-/** What the server is: too old, another product, or set up so that it throws tasks away; told from the command line on. */
+/**
+ * What the server is: too old, another product, or set up so that it throws tasks away; told from the command line on.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Redis } from "ioredis";

@@ -1,6 +1,6 @@
 /**
- * What somebody deletes by hand while tasks wait or run: a stream, a group, a consumer, a sorted set. What nothing holds any
- * more is found, counted and queued again by its id, once; what runs goes on and ends once.
+ * What somebody deletes by hand while tasks wait or run: a stream, a group, a consumer, a sorted set. What nothing
+ * holds any more is found, counted and queued again by its id, once; what runs goes on and ends once.
  */
 import assert from "node:assert/strict";
 import { after, before } from "node:test";

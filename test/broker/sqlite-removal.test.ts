@@ -1,4 +1,6 @@
-/** What is left over in a SQLite file beside the tasks goes step by step, and costs those nothing who enqueue meanwhile. */
+/**
+ * What is left over in a SQLite file beside the tasks goes step by step, and costs those nothing who enqueue meanwhile.
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

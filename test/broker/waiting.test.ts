@@ -1,4 +1,6 @@
-/** Why a task waits, from what the executors of a fleet tell of themselves; nothing is made up of what they do not tell. */
+/**
+ * Why a task waits, from what the executors of a fleet tell of themselves; nothing is made up of what they do not tell.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PauseTarget } from "../../src/broker/administration.ts";

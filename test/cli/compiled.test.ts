@@ -32,7 +32,9 @@ function milliseconds(work: () => void): number {
 /** How long Bun itself takes to start and to do nothing: on a slow machine everything takes that much longer. */
 const bareStart = () => milliseconds(() => spawnSync(BUN, ["-e", "0"], { cwd: ROOT, env: environment }));
 
-/** How long the main thread of a process could have run and had no processor, in ms; 0 where the kernel does not tell. */
+/**
+ * How long the main thread of a process could have run and had no processor, in ms; 0 where the kernel does not tell.
+ */
 function waitedMs(pid: number | "self"): number {
   try {
     return Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[1]) / 1e6;

@@ -113,7 +113,8 @@ function forgetful(lost: (call: number) => boolean) {
 
 function options(name: string, lines: readonly object[], json = false) {
   const path = join(bench.folder, name);
-  // Whole lines: what stands behind the last line end leaves in a batch of its own, where the end of the file comes late.
+  // Whole lines: what stands behind the last line end leaves in a batch of its own, where the end of the file comes
+  // late.
   writeFileSync(path, lines.map((each) => `${JSON.stringify(each)}\n`).join(""));
   return { path, defaults: { queue: "common", priority: 0 }, retentionMs: 1_000, priorities: 2, json };
 }

@@ -1,6 +1,6 @@
 /**
- * A db in which others meddle: where Redis refuses what an executor must do, it says which command, on which key and what
- * to do, and goes on once that is done; where streams are deleted, it makes them again.
+ * A db in which others meddle: where Redis refuses what an executor must do, it says which command, on which key and
+ * what to do, and goes on once that is done; where streams are deleted, it makes them again.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -9,7 +9,10 @@ import { printableJson } from "../../src/task/printable-json.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { Bench, type Finished, until } from "./program.ts";
 
-/** An escape, a bell, a return, C1's own escape, a turn of the direction, a hidden space, a line break and half a character. */
+/**
+ * An escape, a bell, a return, C1's own escape, a turn of the direction, a hidden space, a line break and half a
+ * character.
+ */
 const HOSTILE = "a\x1b]0;title\x07\r\x9b31mb\u202ec\u2066\u200bd\ufeff\ne\u2028\x7f\ud800\u{e0041}f";
 /** The same as a name, which must be whole characters. */
 const NAME = HOSTILE.replace("\ud800", "");

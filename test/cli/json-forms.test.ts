@@ -1,6 +1,6 @@
 /**
- * The JSON of the whole program, as programs read it: every command with --json and every operation of the API are asked,
- * all keys are in snake case, and what both show has one form. Data of users keeps its names.
+ * The JSON of the whole program, as programs read it: every command with --json and every operation of the API are
+ * asked, all keys are in snake case, and what both show has one form. Data of users keeps its names.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

@@ -107,8 +107,8 @@ test("every one of the advised rights is needed: without it something is refused
     await admin.flushall();
     await admin.call("ACL", "SETUSER", "worker", "reset", "on", ">pw", ...RIGHTS.filter((each) => each !== right));
     await admin.call("ACL", "LOG", "RESET");
-    // This one it needs when it leaves while a read waits, everything else before. A read that waits may just have ended
-    // when the signal comes.
+    // This one it needs when it leaves while a read waits, everything else before. A read that waits may just have
+    // ended when the signal comes.
     const isForTheEnd = right === "+client|unblock";
     for (let round = 0; round < (isForTheEnd ? 5 : 1) && (await refused(admin)).length === 0; round++) {
       const executor = bench.start(["run", "--listen", "off", "--broker", broker]);

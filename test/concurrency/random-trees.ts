@@ -1,6 +1,6 @@
 // Random programs over nurseries, graces, scopes, deadlines, shields, failures and cancels, and a run of one under a
-// MockClock that checks each step against a small model: which scopes have been left, whose cancel must be visible where,
-// which errors are under way, who was abandoned. The properties themselves are in properties.test.ts.
+// MockClock that checks each step against a small model: which scopes have been left, whose cancel must be visible
+// where, which errors are under way, who was abandoned. The properties themselves are in properties.test.ts.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";

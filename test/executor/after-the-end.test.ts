@@ -41,7 +41,9 @@ interface Stage {
   open(name: string): Promise<Broker>;
 }
 
-/** An executor in this process over an empty Redis; `quiet` ends at once, `tells` tells progress and ends some ms later. */
+/**
+ * An executor in this process over an empty Redis; `quiet` ends at once, `tells` tells progress and ends some ms later.
+ */
 async function onStage(use: (stage: Stage) => Promise<void>): Promise<void> {
   await redis.flushdb();
   const opened: Broker[] = [];

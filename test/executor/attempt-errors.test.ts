@@ -1,6 +1,6 @@
 /**
- * What went wrong in each attempt of a task, on both brokers: kept over retries, the death of an executor and a retry by
- * hand, and shown by `task`, `list`, HTTP and JSON.
+ * What went wrong in each attempt of a task, on both brokers: kept over retries, the death of an executor and a retry
+ * by hand, and shown by `task`, `list`, HTTP and JSON.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** However many tasks run, and however long their messages are: beats and /status stay short, and readers can read them. */
+/**
+ * However many tasks run, and however long their messages are: beats and /status stay short, and readers can read them.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Broker, BrokerRefusedError, type Delivery } from "../../src/broker/broker.ts";

@@ -20,7 +20,10 @@ const ANSWERS_WITHIN_MS = 200;
 const NO_ANSWER_TAKES_MS = 2_500;
 /** One answer in so many may be late, since a busy machine can hold up the executor itself. */
 const LATE_EVERY = 20;
-/** The grace of 1 s, and 5 s each for the last outcomes, the hand-back and the last heartbeat; and some for a busy machine. */
+/**
+ * The grace of 1 s, and 5 s each for the last outcomes, the hand-back and the last heartbeat; and some for a busy
+ * machine.
+ */
 const LEAVES_WITHIN_MS = 22_000;
 const HANGS_MS = 20_000;
 /** A server that hangs is noticed after 3 s of silence; the rest is for a busy machine. */

@@ -1,6 +1,6 @@
 /**
- * Whoever enqueues, and however wrong the clock of that machine is: what is due when, and what must have ended when, goes
- * by the broker's clock alone.
+ * Whoever enqueues, and however wrong the clock of that machine is: what is due when, and what must have ended when,
+ * goes by the broker's clock alone.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

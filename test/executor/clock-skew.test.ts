@@ -1,6 +1,6 @@
 /**
- * Executors whose clocks are two hours apart, over one Redis: what is due when, who holds a lease and what has passed its
- * deadline is a matter of Redis' clock alone.
+ * Executors whose clocks are two hours apart, over one Redis: what is due when, who holds a lease and what has passed
+ * its deadline is a matter of Redis' clock alone.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -40,8 +40,8 @@ function skewed(
 }
 
 /**
- * Two executors, an hour fast and an hour slow, and a client whose clock is right. Only who asks for a short lease has to
- * reckon with a machine that stands still for longer.
+ * Two executors, an hour fast and an hour slow, and a client whose clock is right. Only who asks for a short lease has
+ * to reckon with a machine that stands still for longer.
  */
 async function withSkewed(
   use: (fleet: Fleet, parts: { fast: ExecutorProcess; slow: ExecutorProcess; url: string }) => Promise<void>,

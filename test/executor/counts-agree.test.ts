@@ -1,6 +1,6 @@
 /**
- * A fleet in which nothing moves any more, on both brokers: `top`, `status`, `/status`, `list` and the API count the same,
- * each says when, and what ended in different ways is told apart.
+ * A fleet in which nothing moves any more, on both brokers: `top`, `status`, `/status`, `list` and the API count the
+ * same, each says when, and what ended in different ways is told apart.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** What somebody deletes in Redis while an executor runs: nothing is started twice or lost, and what vanished is told. */
+/**
+ * What somebody deletes in Redis while an executor runs: nothing is started twice or lost, and what vanished is told.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GROUP } from "../../src/broker/redis/keys.ts";

@@ -55,7 +55,9 @@ for (const { kind, open } of QUEUES) {
   });
 }
 
-/** Has an executor leave with all its slots full; gives how long after their end the last of its tasks began elsewhere. */
+/**
+ * Has an executor leave with all its slots full; gives how long after their end the last of its tasks began elsewhere.
+ */
 async function handBack(fleet: Fleet, broker: string): Promise<number> {
   const client = await fleet.client(broker);
   const leaving = await fleet.executor({ broker, concurrency: SLOTS, grace: "1s", name: "leaving" });

@@ -1,6 +1,6 @@
 /**
- * A payload is the text that somebody gave, from every door to every record, through retries and delays, on both brokers;
- * and what no handler could be given is refused with its place.
+ * A payload is the text that somebody gave, from every door to every record, through retries and delays, on both
+ * brokers; and what no handler could be given is refused with its place.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

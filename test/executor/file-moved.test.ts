@@ -1,6 +1,6 @@
 /**
- * The embedded file is deleted, replaced or loses its log while processes have it open. Those would go on in a file that
- * nobody else sees: the executor says so, is not ready, opens what is there now and goes on; clients do, too.
+ * The embedded file is deleted, replaced or loses its log while processes have it open. Those would go on in a file
+ * that nobody else sees: the executor says so, is not ready, opens what is there now and goes on; clients do, too.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Whatever a handler throws, returns, logs, tells or has its backoff give: the task ends with a record that can be read,
- * its neighbours are done, and the executor goes on.
+ * Whatever a handler throws, returns, logs, tells or has its backoff give: the task ends with a record that can be
+ * read, its neighbours are done, and the executor goes on.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

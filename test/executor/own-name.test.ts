@@ -23,7 +23,8 @@ for (const kind of ["redis", "sqlite"] as const) {
         const tasks = await place.write({ ...TASKS, ledger: "" });
         const url = kind === "redis" ? (await place.redis()).url : `sqlite:${join(place.folder, "queue.db")}`;
         const [ledger, gate] = [join(place.folder, "ledger"), join(place.folder, "gate")];
-        // Four beats fit into the timeout. It is longer than a busy machine stands still: a name that lapsed is nobody's.
+        // Four beats fit into the timeout. It is longer than a busy machine stands still: a name that lapsed is
+        // nobody's.
         const options = { tasks, name: "same", env: { TASKEXE_HEARTBEAT_TIMEOUT: "6s" } };
         const older = await place.executor(url, options);
         const broker = await place.client(url);

@@ -1,4 +1,6 @@
-/** Progress as handlers tell it and as brokers get it: thousands of calls, a few writes a second, the last one in each. */
+/**
+ * Progress as handlers tell it and as brokers get it: thousands of calls, a few writes a second, the last one in each.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Broker, ProgressWrite } from "../../src/broker/broker.ts";

@@ -1,6 +1,6 @@
 /**
- * An end that cannot be recorded as it is: the handler asks for a delay that is none, or Redis refuses a part of the write.
- * The task ends all the same, its record says why, and the executor goes on.
+ * An end that cannot be recorded as it is: the handler asks for a delay that is none, or Redis refuses a part of the
+ * write. The task ends all the same, its record says why, and the executor goes on.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** The executor removes what is over without a pause while there is more, and looks again soon where the broker is away. */
+/**
+ * The executor removes what is over without a pause while there is more, and looks again soon where the broker is away.
+ */
 import { test } from "node:test";
 import { BrokerUnavailableError } from "../../src/broker/broker.ts";
 import { openRoot, withNursery } from "../../src/concurrency/index.ts";

@@ -21,7 +21,9 @@ function keeps(kind: QueueKind["kind"], lease: string): string {
   return kind === "sqlite" ? "30s" : lease;
 }
 
-/** Stops it, but not in the midst of a write: to hold SQLite's lock while it stands still would keep everybody else out. */
+/**
+ * Stops it, but not in the midst of a write: to hold SQLite's lock while it stands still would keep everybody else out.
+ */
 async function holdStill(executor: ExecutorProcess, broker: string): Promise<void> {
   await until("it stands still, and others can write", 10_000, () => {
     executor.kill("SIGSTOP");

@@ -1,4 +1,6 @@
-/** The cursors of lists over HTTP: those that a list gives are taken, whichever the broker, and no others are asked for. */
+/**
+ * The cursors of lists over HTTP: those that a list gives are taken, whichever the broker, and no others are asked for.
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Broker } from "../../src/broker/broker.ts";

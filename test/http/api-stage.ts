@@ -1,4 +1,6 @@
-/** What the tests of the API stand on: a queue in a file, an executor that the test plays, and the application over it. */
+/**
+ * What the tests of the API stand on: a queue in a file, an executor that the test plays, and the application over it.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -8,7 +8,9 @@ import { hasEnded, type TaskState } from "../../src/task/state.ts";
 
 /** The differences that the contract allows. */
 export interface Traits {
-  /** A task without retention, delay and a key of its own has no record until it ends: it is known by its entry alone. */
+  /**
+   * A task without retention, delay and a key of its own has no record until it ends: it is known by its entry alone.
+   */
   readonly recordless: boolean;
   /** What was cancelled keeps its record for a while even with retention 0. */
   readonly keepsCancelled: boolean;

@@ -214,7 +214,9 @@ export class System {
     }
   }
 
-  /** Somebody sets the clock of this machine, hours forth or back. Where the broker has a clock of its own, no matter. */
+  /**
+   * Somebody sets the clock of this machine, hours forth or back. Where the broker has a clock of its own, no matter.
+   */
   async stepClock(ms: number): Promise<void> {
     if (this.raw.traits.ownClock) stepMs = ms;
   }

@@ -19,7 +19,9 @@ const COMMANDS: Readonly<Record<Runner, readonly string[]>> = {
   deno: ["deno", "test", "--allow-all", "--no-check", "--quiet", "two.test.ts"],
 };
 
-/** Runners show the source around an error, so the word "sound" is put together: in the source it stands nowhere else. */
+/**
+ * Runners show the source around an error, so the word "sound" is put together: in the source it stands nowhere else.
+ */
 const TWO_OF_FOUR = `
 import { describe, test } from "node:test";
 import assert from "node:assert/strict";

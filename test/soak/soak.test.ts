@@ -1,4 +1,6 @@
-/** The short form of the soak: executors and Redis are killed at random for a minute at the most, and nothing is lost. */
+/**
+ * The short form of the soak: executors and Redis are killed at random for a minute at the most, and nothing is lost.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describe, readOptions } from "../../scripts/soak/main.ts";

@@ -1,4 +1,7 @@
-/** A server that speaks enough of Redis' protocol to be asked what it is: HELLO is unknown to it, INFO is what it is told to say. */
+/**
+ * A server that speaks enough of Redis' protocol to be asked what it is: HELLO is unknown to it, INFO is what it is
+ * told to say.
+ */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { ReplyDecoder } from "../../src/broker/redis/reply-decoder.ts";

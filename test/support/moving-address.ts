@@ -1,4 +1,7 @@
-/** An address that moves, as a virtual IP or a service name does: new connections go to where it leads now, old ones live on. */
+/**
+ * An address that moves, as a virtual IP or a service name does: new connections go to where it leads now, old ones
+ * live on.
+ */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 

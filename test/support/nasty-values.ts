@@ -1,6 +1,6 @@
 /**
- * Values that a handler may throw, return, log or tell and that cannot be looked at in peace: getters that throw, revoked
- * proxies, no prototype, arrays that lie. Each has a text, so that a property which fails says by what.
+ * Values that a handler may throw, return, log or tell and that cannot be looked at in peace: getters that throw,
+ * revoked proxies, no prototype, arrays that lie. Each has a text, so that a property which fails says by what.
  */
 import * as fc from "fast-check";
 import { NurseryError } from "../../src/concurrency/index.ts";

@@ -1,6 +1,6 @@
 /**
- * Whether something is quick, on a machine that may stand still for seconds at any moment: what is right is quick in one
- * of a few tries, what is wrong in none.
+ * Whether something is quick, on a machine that may stand still for seconds at any moment: what is right is quick in
+ * one of a few tries, what is wrong in none.
  */
 
 const MOST_TRIES = 3;

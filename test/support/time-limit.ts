@@ -1,7 +1,7 @@
 /**
- * Loaded by `bun test` before all else (bunfig.toml): gives each test and hook two minutes, where Bun gives five seconds.
- * Some tests kill servers and wait for what follows. Bun has no setting for it and forgets the one of a file in the
- * next, so it is set with every test that a file registers; a test's own `timeout` wins.
+ * Loaded by `bun test` before all else (bunfig.toml): gives each test and hook two minutes, where Bun gives five
+ * seconds. Some tests kill servers and wait for what follows. Bun has no setting for it and forgets the one of a file
+ * in the next, so it is set with every test that a file registers; a test's own `timeout` wins.
  */
 import { mock, setDefaultTimeout } from "bun:test";
 import * as nodeTest from "node:test";

@@ -2,8 +2,8 @@
  * bunqueue, embedded: fills its queue with no-op jobs and empties it in this one process, as it is meant to be used.
  * The clock runs from the moment the first part of the jobs is done, as for every side, to the moment its own counts
  * show nothing waiting and nothing active, so completions that are still on their way to the disk are not waited for:
- * that favours bunqueue. Arguments: concurrency, number of jobs, the database file (none: in memory). Writes one line of
- * JSON: {"tasks","seconds","coldRate","cpuMs","rssBytes"}.
+ * that favours bunqueue. Arguments: concurrency, number of jobs, the database file (none: in memory). Writes one line
+ * of JSON: {"tasks","seconds","coldRate","cpuMs","rssBytes"}.
  */
 import { Queue, shutdownManager, Worker } from "bunqueue/client";
 import { WARM_UP } from "../drain.ts";

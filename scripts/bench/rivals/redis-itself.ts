@@ -1,4 +1,7 @@
-/** Redis's own limit as a side of consume-redis: the entries that our producer wrote, taken by prepared pipelines (redis-limit.ts). */
+/**
+ * Redis's own limit as a side of consume-redis: the entries that our producer wrote, taken by prepared pipelines
+ * (redis-limit.ts).
+ */
 import { Redis } from "ioredis";
 import { fill, openClient } from "../ours/client.ts";
 import { start } from "../processes.ts";

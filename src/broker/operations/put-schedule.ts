@@ -53,8 +53,8 @@ export interface ScheduleSurroundings extends Omit<Surroundings, "now"> {
 }
 
 /**
- * Stores the schedule, or replaces the one of that name. Its next time, a run that was missed and a pause stay, unless it
- * has another pattern or zone: then the next time is worked out anew.
+ * Stores the schedule, or replaces the one of that name. Its next time, a run that was missed and a pause stay, unless
+ * it has another pattern or zone: then the next time is worked out anew.
  *
  * @throws CronError where the pattern or the zone cannot be read; InvalidTaskError where anything else is wrong.
  */

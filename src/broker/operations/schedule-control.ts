@@ -19,7 +19,8 @@ export class UnknownScheduleError extends Error {
  * Enqueues a run now, whether it is paused or not; when it fires next stays.
  *
  * @param at - from which its id is made, Unix ms on the broker's clock: asked again with the same it changes nothing.
- * @returns as an enqueue does. Where an earlier run has not ended and its `overlap` is `skip`, or another task holds the
+ * @returns as an enqueue does. Where an earlier run has not ended and its `overlap` is `skip`, or another task holds
+ * the
  *   unique key, `created` is false and the id is that one's; with `queue` the run is scheduled for that one's end.
  * @throws UnknownScheduleError.
  */

@@ -1,6 +1,6 @@
 /**
- * What comes next for a schedule: a run that is due, one that waited for the run before, or only the news that runs have
- * ended. Nothing is written here: from what was read to the change that a broker makes in one step, or not at all.
+ * What comes next for a schedule: a run that is due, one that waited for the run before, or only the news that runs
+ * have ended. Nothing is written here: from what was read to the change that a broker makes in one step, or not at all.
  */
 import { nextRun } from "../../task/cron.ts";
 import { MAX_PRIORITIES } from "../../task/enqueue-options.ts";
@@ -124,7 +124,8 @@ export function skipping(state: ScheduleState, at: number): ScheduleState {
 function requestAt(schedule: StoredSchedule, at: number, now: number): EnqueueRequest {
   const { name, type, payload, options, defaults, retentionMs } = schedule;
   const chosen = runOptions(options, defaults, now);
-  // A run that keeps no record would be forgotten before it has ended; the key is kept until then, and a record with it.
+  // A run that keeps no record would be forgotten before it has ended; the key is kept until then, and a record with
+  // it.
   const isForgotten = (chosen.retentionMs ?? retentionMs) === 0 && overlapNow(schedule, now) !== "allow";
   const unique = isForgotten ? (chosen.unique ?? { key: `cron:${name}` }) : chosen.unique;
   // The fleet's number of priorities was known to whoever put it.

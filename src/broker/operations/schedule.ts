@@ -1,4 +1,6 @@
-/** A schedule as it is told to people and programs: what holds for its runs, whoever said it, and what has come of it. */
+/**
+ * A schedule as it is told to people and programs: what holds for its runs, whoever said it, and what has come of it.
+ */
 import type { Backoff } from "../../task/message-schema.ts";
 import { type Overlap, overlapOf, runOptions } from "../../task/schedule-options.ts";
 import type { TaskState } from "../../task/state.ts";

@@ -1,6 +1,6 @@
 /**
- * Why a task waits: nobody serves its queue, nobody knows its type, one of them is paused, or its time has not come. Said
- * from what executors tell of themselves in their heartbeats; where one does not tell, nothing is made up.
+ * Why a task waits: nobody serves its queue, nobody knows its type, one of them is paused, or its time has not come.
+ * Said from what executors tell of themselves in their heartbeats; where one does not tell, nothing is made up.
  */
 import type { TaskRecord } from "../../task/record.ts";
 import type { Broker, FleetMember } from "../broker.ts";
@@ -33,8 +33,8 @@ export class WaitingReasons {
   }
 
   /**
-   * A reason that has not been told yet; null: there is none, or it is too early to say. To be asked at each look at the
-   * record.
+   * A reason that has not been told yet; null: there is none, or it is too early to say. To be asked at each look at
+   * the record.
    */
   async next(record: TaskRecord): Promise<string | null> {
     if (this.#now() < this.#nextLookAt) return null;

@@ -75,7 +75,9 @@ function checkParameters(url: URL, known: readonly string[]): void {
   );
 }
 
-/** A part of the query for an error; with an "@" somewhere behind the "?", what stands there is the rest of a password. */
+/**
+ * A part of the query for an error; with an "@" somewhere behind the "?", what stands there is the rest of a password.
+ */
 function plain(url: URL, part: string): string {
   return /^\w{1,30}$/.test(part) && !url.search.includes("@") ? `"${part}"` : "other text";
 }

@@ -14,9 +14,9 @@ const HEARTBEAT_COMMANDS = /^(zadd|zremrangebyscore|zrevrange|persist|expire|del
 const EXECUTOR_PREFIX = "task_executor_";
 
 /**
- * What a user of Redis needs for all that an executor and the commands do, as ACL SETUSER takes it: keys, the channel of
- * the cancels, and every command that endangers nobody, besides two that do: INFO, with which a connection learns that
- * the server has loaded its data, and CLIENT UNBLOCK, which ends a read that waits when an executor leaves.
+ * What a user of Redis needs for all that an executor and the commands do, as ACL SETUSER takes it: keys, the channel
+ * of the cancels, and every command that endangers nobody, besides two that do: INFO, with which a connection learns
+ * that the server has loaded its data, and CLIENT UNBLOCK, which ends a read that waits when an executor leaves.
  */
 export const RIGHTS: readonly string[] = [
   ...["~te.*", "~TASKEXE", "~clean_task_executor", "~taskexe:*", "~*-cancel", `~${EXECUTOR_PREFIX}*`],
@@ -58,7 +58,9 @@ export function redisRefusal(error: Error): string[] | null {
   return [`Redis refused ${name}${on}: ${plainAnswer(error.message)}`, ...(advice === null ? [] : [`  ${advice}`])];
 }
 
-/** What to do about an answer of Redis, by its words alone or with the keys it is about; null where nothing is known. */
+/**
+ * What to do about an answer of Redis, by its words alone or with the keys it is about; null where nothing is known.
+ */
 export function adviceOn(answer: string, keys: readonly string[] = []): string | null {
   // Our own scripts say which key it is; a command is told with all that it was given.
   const named = /^WRONGTYPE the key "(.*)" holds a /s.exec(answer)?.[1];

@@ -1,4 +1,6 @@
-/** What people ask for by hand, many tasks in one script: a retry from the first attempt, the removal of ended records. */
+/**
+ * What people ask for by hand, many tasks in one script: a retry from the first attempt, the removal of ended records.
+ */
 import { ENDED_STATES, MOVES } from "../../task/state.ts";
 import { ERROR_FIELD } from "./keys.ts";
 import { script } from "./lua.ts";
@@ -7,8 +9,8 @@ import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 const { revive } = MOVES;
 
 /**
- * Takes an entry out of its stream, whoever has it. For single ones only: the lag is unknown until it is passed. And a flag
- * away, which is a string: its name is made of an id, and what else stands there is no flag.
+ * Takes an entry out of its stream, whoever has it. For single ones only: the lag is unknown until it is passed. And a
+ * flag away, which is a string: its name is made of an id, and what else stands there is no flag.
  */
 const DROP_ENTRY = `
 local function unflag(key)
@@ -21,10 +23,10 @@ end
 `;
 
 /**
- * ARGV record prefix, group, marks key, dead index less the queue, cancelled index less the queue, waiting marks less the
- * queue, then 5 of each task: id, flag key, the message of the first attempt, unique key ("": none), how long that is
- * held (0: until the task has ended) -> 3 of each: the state it was in ("": none is kept), 1 when it is queued again, and
- * who holds its key where another does, else "".
+ * ARGV record prefix, group, marks key, dead index less the queue, cancelled index less the queue, waiting marks less
+ * the queue, then 5 of each task: id, flag key, the message of the first attempt, unique key ("": none), how long that
+ * is held (0: until the task has ended) -> 3 of each: the state it was in ("": none is kept), 1 when it is queued
+ * again, and who holds its key where another does, else "".
  */
 const RETRY = `${WHEREABOUTS}${DROP_ENTRY}
 expect('zset', ARGV[3])
@@ -84,9 +86,9 @@ return out`;
 export const RETRY_SCRIPT = script(RETRY, 0);
 
 /**
- * KEYS index, waiting marks, marks; ARGV record prefix, log prefix, state, group, then id and flag key in turn -> how many
- * records of that state were removed. With one that was cancelled while it waited go its entry, its marks and its flag:
- * a new task of that id must not meet them.
+ * KEYS index, waiting marks, marks; ARGV record prefix, log prefix, state, group, then id and flag key in turn -> how
+ * many records of that state were removed. With one that was cancelled while it waited go its entry, its marks and its
+ * flag: a new task of that id must not meet them.
  */
 const REMOVE = `${DROP_ENTRY}
 expect('zset', KEYS[1], KEYS[2], KEYS[3])

@@ -1,9 +1,9 @@
 /**
  * In which order a claim looks at the streams, and whether a plain read may do it. Urgent first; within a priority
  * another queue is first each time, so that a full one holds up none of the others.
- * While all but one stream are known to be empty, a plain read over all of them gives as much as the script does, at half
- * the cost. It takes too many once, when a second stream gets entries: the surplus is handed back to its place, and
- * the next claims go in order until all but one are empty again.
+ * While all but one stream are known to be empty, a plain read over all of them gives as much as the script does, at
+ * half the cost. It takes too many once, when a second stream gets entries: the surplus is handed back to its place,
+ * and the next claims go in order until all but one are empty again.
  */
 import type { StreamEntries } from "./replies.ts";
 import type { StreamName } from "./streams.ts";

@@ -1,8 +1,8 @@
 /**
- * The claim that reads one stream after the other, urgent first, and stops when as many as were asked for are taken. The
- * COUNT of a plain XREADGROUP holds for each of its streams, so that one over all of them takes too many of the less
- * urgent ones where several streams have entries. What a script hands on passes through Lua's tables, though: that costs
- * Redis 4 us a call and 2 us a task, half as much again as the read itself, so it is left out where it may be.
+ * The claim that reads one stream after the other, urgent first, and stops when as many as were asked for are taken.
+ * The COUNT of a plain XREADGROUP holds for each of its streams, so that one over all of them takes too many of the
+ * less urgent ones where several streams have entries. What a script hands on passes through Lua's tables, though: that
+ * costs Redis 4 us a call and 2 us a task, half as much again as the read itself, so it is left out where it may be.
  */
 import type { CommandBatch } from "./command-batch.ts";
 import { CANCELLED_KEY, GROUP, PAUSED_KEY } from "./keys.ts";
@@ -12,8 +12,8 @@ import { readStreams, type StreamEntries } from "./replies.ts";
 
 /**
  * KEYS streams, urgent first, then the marks of cancelled tasks, the set of what is paused; ARGV group, consumer, max
- * -> streams with their entries as XREADGROUP gives them, 1 where anything is marked + 2 where anything is paused, the first error or "".
- * What was read before an error is ours by then, and must be told.
+ * -> streams with their entries as XREADGROUP gives them, 1 where anything is marked + 2 where anything is paused, the
+ * first error or "". What was read before an error is ours by then, and must be told.
  */
 const CLAIM = `
 local n, left = #KEYS - 2, tonumber(ARGV[3])

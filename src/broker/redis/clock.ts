@@ -1,6 +1,6 @@
 /**
- * Redis' clock, which is the fleet's: estimated from our own without a round trip. Ours may be set while we run, or stand
- * still while the machine sleeps; then the wall clock and the monotonic one part, and Redis is asked again.
+ * Redis' clock, which is the fleet's: estimated from our own without a round trip. Ours may be set while we run, or
+ * stand still while the machine sleeps; then the wall clock and the monotonic one part, and Redis is asked again.
  */
 import type { RedisConnections } from "./connections.ts";
 

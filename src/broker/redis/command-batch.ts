@@ -1,6 +1,7 @@
 /**
  * Commands in Redis' protocol, encoded here: ioredis hangs a promise and a handful of objects on each command, and
- * measures, copies and joins each of hundreds of arguments by itself; for XACK and XDEL, which take the same ids, twice.
+ * measures, copies and joins each of hundreds of arguments by itself; for XACK and XDEL, which take the same ids,
+ * twice.
  */
 import type { RedisCommand } from "./outcome-commands.ts";
 

@@ -1,8 +1,8 @@
 /**
- * Ends attempts, in one write for the whole batch. The fast way, while every lease is surely fresh (nobody can have taken
- * one that the owner renewed in time): XDEL and XACK with many ids, no question asked, and one script for the plain ends
- * that keep a record. Whatever else there is to write goes through the script of end-script.ts, which also asks whose the
- * entry is: after a stall, a lost reply, a group that was made anew, or for a dead task.
+ * Ends attempts, in one write for the whole batch. The fast way, while every lease is surely fresh (nobody can have
+ * taken one that the owner renewed in time): XDEL and XACK with many ids, no question asked, and one script for the
+ * plain ends that keep a record. Whatever else there is to write goes through the script of end-script.ts, which also
+ * asks whose the entry is: after a stall, a lost reply, a group that was made anew, or for a dead task.
  */
 import type { CompletionResult, Outcome } from "../broker.ts";
 import { outcomeProblem } from "../check-outcomes.ts";
@@ -44,7 +44,9 @@ export class RedisCompletion {
   readonly #now: () => number;
   /** Entries whose completion was sent, but whose reply never came: the next call must ask. */
   readonly #doubtful = new WeakSet<RedisDelivery>();
-  /** What became of those of a batch that is asked for again, since others wait until a key that all share is mended. */
+  /**
+   * What became of those of a batch that is asked for again, since others wait until a key that all share is mended.
+   */
   readonly #settled = new Map<RedisDelivery, CompletionResult>();
 
   constructor(parts: {
@@ -98,7 +100,8 @@ export class RedisCompletion {
   }
 
   /**
-   * Where a key is of another type that all tasks share, no end of its kind can be recorded, and none is given up for that.
+   * Where a key is of another type that all tasks share, no end of its kind can be recorded, and none is given up for
+   * that.
    *
    * @throws what Redis said; the same outcomes may be sent again.
    */

@@ -164,9 +164,9 @@ export class RedisConnections {
   }
 
   /**
-   * The error to throw in place of what ioredis gave: BrokerRefusedError where the server refuses to serve at all (noted,
-   * and looked after until it is over), BrokerUnavailableError where the connection is the matter. An answer about the
-   * command alone stays as it is.
+   * The error to throw in place of what ioredis gave: BrokerRefusedError where the server refuses to serve at all
+   * (noted, and looked after until it is over), BrokerUnavailableError where the connection is the matter. An answer
+   * about the command alone stays as it is.
    */
   translate(error: unknown): unknown {
     if (!(error instanceof Error) || error instanceof BrokerUnavailableError) return error;

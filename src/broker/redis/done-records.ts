@@ -1,9 +1,9 @@
 /**
- * The most common end of a task that keeps a record: done, with a result, and nothing else to tell. A batch of them goes
- * to Redis as one script a stream: three commands a task, each with a reply of its own, cost the executor as much as
- * everything else together (20 of 40 microseconds), and Redis half of its time. What is known of the end stands in one
- * field, `end`: with a field for each the hash would grow past the 16 that it has room for at first. It stands for one
- * completion, too: `completions` counts only what comes besides, which saves the script half of its calls.
+ * The most common end of a task that keeps a record: done, with a result, and nothing else to tell. A batch of them
+ * goes to Redis as one script a stream: three commands a task, each with a reply of its own, cost the executor as much
+ * as everything else together (20 of 40 microseconds), and Redis half of its time. What is known of the end stands in
+ * one field, `end`: with a field for each the hash would grow past the 16 that it has room for at first. It stands for
+ * one completion, too: `completions` counts only what comes besides, which saves the script half of its calls.
  */
 import { MOVES } from "../../task/state.ts";
 import type { Outcome } from "../broker.ts";

@@ -1,7 +1,7 @@
 /**
- * Whether entries may have changed hands without their owners' knowledge: a group was destroyed and made anew, or a task
- * that nothing held was queued again by hand. Then every end is asked for until each owner has renewed its leases, or has
- * learned that they are gone.
+ * Whether entries may have changed hands without their owners' knowledge: a group was destroyed and made anew, or a
+ * task that nothing held was queued again by hand. Then every end is asked for until each owner has renewed its leases,
+ * or has learned that they are gone.
  */
 export class Doubt {
   readonly #leaseMs: number;

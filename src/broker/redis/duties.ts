@@ -27,7 +27,9 @@ export class RedisDuties {
     this.#createGroups = createGroups;
   }
 
-  /** Does it, and notes whether it was refused. @throws (rejects) BrokerUnavailableError; a mistake of ours as it is. */
+  /**
+   * Does it, and notes whether it was refused. @throws (rejects) BrokerUnavailableError; a mistake of ours as it is.
+   */
   async do<T>(duty: string, work: () => Promise<T>): Promise<T> {
     if (!this.#isExecutor) return work();
     const { standing } = this.#connections;
@@ -44,7 +46,10 @@ export class RedisDuties {
     return done;
   }
 
-  /** Does it again until it goes through. @throws (rejects) as `do`, but for BrokerUnavailableError; the signal's reason. */
+  /**
+   * Does it again until it goes through. @throws (rejects) as `do`, but for BrokerUnavailableError; the signal's
+   * reason.
+   */
   async untilDone(duty: string, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
     for (;;) {
       try {

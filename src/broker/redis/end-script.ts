@@ -10,11 +10,10 @@ import type { RedisCommand } from "./outcome-commands.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
 /**
- * KEYS stream; ARGV consumer, "1" in doubt, then of each outcome: entry, "1" where it must be ours, record key, the number of steps,
- * and of each step the number of its words and those -> of each outcome 1 when it was recorded, 0 when it was not ours,
- * or why it was refused.
- * Steps are commands on one key, and three more: RAW, which keeps the entry's own bytes; FREE, which deletes a key that
- * has this value; UNFLAG, which deletes a string.
+ * KEYS stream; ARGV consumer, "1" in doubt, then of each outcome: entry, "1" where it must be ours, record key, the
+ * number of steps, and of each step the number of its words and those -> of each outcome 1 when it was recorded, 0 when
+ * it was not ours, or why it was refused. Steps are commands on one key, and three more: RAW, which keeps the entry's
+ * own bytes; FREE, which deletes a key that has this value; UNFLAG, which deletes a string.
  */
 const END = `${WHEREABOUTS}
 local stream, consumer, isDoubtful = KEYS[1], ARGV[1], ARGV[2] == '1'

@@ -49,8 +49,9 @@ return 1`,
 );
 
 /**
- * ARGV "1" for beats without the tasks that run, then names -> 2 of each: its last beat and the score of that, or nothing. In a
- * beat of ours those tasks come last, and no text in it can hold that key, since a quote in a text has a backslash before it.
+ * ARGV "1" for beats without the tasks that run, then names -> 2 of each: its last beat and the score of that, or
+ * nothing. In a beat of ours those tasks come last, and no text in it can hold that key, since a quote in a text has a
+ * backslash before it.
  */
 export const LAST_BEATS = script(
   `
@@ -70,5 +71,7 @@ return out`,
   0,
 );
 
-/** KEYS gate; ARGV how long it is shut, in ms -> whether it was open: of a fleet one executor goes through at a time. */
+/**
+ * KEYS gate; ARGV how long it is shut, in ms -> whether it was open: of a fleet one executor goes through at a time.
+ */
 export const ONE_OF_THE_FLEET = script("return call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) and 1 or 0", 1);

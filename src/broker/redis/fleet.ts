@@ -132,8 +132,8 @@ export class RedisFleet {
   }
 
   /**
-   * Removes the names whose last beat is older than the timeout, with their beats. Ours is never among them. Each executor
-   * cleans up, and one at a time looks through all: else a fleet would cost its square.
+   * Removes the names whose last beat is older than the timeout, with their beats. Ours is never among them. Each
+   * executor cleans up, and one at a time looks through all: else a fleet would cost its square.
    */
   async expel(): Promise<string[]> {
     const everyMs = Math.min(EXPEL_MS, Math.ceil(this.#timeoutMs / EXPELS_A_TIMEOUT));

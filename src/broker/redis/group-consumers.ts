@@ -1,7 +1,7 @@
 /**
- * The consumers of a group that are left over: each executor that has ever claimed from a stream leaves one there, and in
- * containers each deploy has other names. One that holds an entry stays, and one that is registered or reads; whoever comes
- * back is made anew by its next read.
+ * The consumers of a group that are left over: each executor that has ever claimed from a stream leaves one there, and
+ * in containers each deploy has other names. One that holds an entry stays, and one that is registered or reads;
+ * whoever comes back is made anew by its next read.
  */
 import type { RedisConnections } from "./connections.ts";
 import { EXECUTORS_KEY, GROUP } from "./keys.ts";

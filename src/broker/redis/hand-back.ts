@@ -1,8 +1,8 @@
 /**
  * Hands claimed entries back unrun. They keep their place where nothing else that still stands in the stream was
- * delivered after them: the group's last delivered entry is then set back to before them. Where others have claimed later
- * entries that would deliver those twice, so the entries go, in their order, behind what waits. Where nothing waits
- * that is the same place, and it wakes blocked readers, which setting the group back does not. Either way every
+ * delivered after them: the group's last delivered entry is then set back to before them. Where others have claimed
+ * later entries that would deliver those twice, so the entries go, in their order, behind what waits. Where nothing
+ * waits that is the same place, and it wakes blocked readers, which setting the group back does not. Either way every
  * consumer of the group can read them, foreign ones too.
  */
 import { sleep } from "../../concurrency/index.ts";

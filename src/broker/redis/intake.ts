@@ -1,10 +1,10 @@
 /**
  * Takes new entries from the streams, urgent first. While there is work a claim does not block and travels with the
- * completions; once one finds nothing, it blocks on a connection of its own until a stream gets an entry. Redis may give
- * that one although more urgent ones came in the same instant: those are asked for behind it in the same write.
- * What comes beyond what was asked for is handed back to its place; where that cannot be, it is held for the next claim,
- * behind whatever is more urgent, and for `HELD_MS` at the most.
- * Two claims may be under way at once: Redis then serves the second while we work on the first.
+ * completions; once one finds nothing, it blocks on a connection of its own until a stream gets an entry. Redis may
+ * give that one although more urgent ones came in the same instant: those are asked for behind it in the same write.
+ * What comes beyond what was asked for is handed back to its place; where that cannot be, it is held for the next
+ * claim, behind whatever is more urgent, and for `HELD_MS` at the most. Two claims may be under way at once: Redis then
+ * serves the second while we work on the first.
  */
 import { abortable, sleep } from "../../concurrency/index.ts";
 import type { Delivery } from "../broker.ts";
@@ -95,8 +95,8 @@ export class RedisIntake {
   }
 
   /**
-   * Creates a group that was destroyed while we ran, from the first entry on: nothing is lost then, and what was delivered
-   * and not ended comes again. Whoever runs that must ask from now on whether it is still theirs.
+   * Creates a group that was destroyed while we ran, from the first entry on: nothing is lost then, and what was
+   * delivered and not ended comes again. Whoever runs that must ask from now on whether it is still theirs.
    */
   async renewGroups(): Promise<void> {
     this.#doubt.begin();

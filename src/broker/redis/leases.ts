@@ -90,8 +90,8 @@ export class RedisLeases {
   }
 
   /**
-   * Of deliveries whose entry is gone those that somebody has ended. The record of any other still names its entry: that was
-   * deleted by hand, and nobody but us has it.
+   * Of deliveries whose entry is gone those that somebody has ended. The record of any other still names its entry:
+   * that was deleted by hand, and nobody but us has it.
    */
   async #ended(deliveries: readonly RedisDelivery[]): Promise<RedisDelivery[]> {
     if (deliveries.length === 0) return [];

@@ -26,7 +26,9 @@ import { type Scan, scanIndex, scanStream } from "./scan-scripts.ts";
 import { type StreamName, streamsOf } from "./streams.ts";
 import type { Holder, TaskStarts } from "./task-starts.ts";
 
-/** How many tasks a call looks at: those that are read whole cost as much as many that Redis looks through by itself. */
+/**
+ * How many tasks a call looks at: those that are read whole cost as much as many that Redis looks through by itself.
+ */
 const MOST_READ = 5_000;
 const MOST_LOOKED_AT = 20_000;
 const PAGE = 500;

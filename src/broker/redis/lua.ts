@@ -23,8 +23,9 @@ export function lackOf(command: string, key: string): string {
 /**
  * `call`: as redis.call, but that an error about the type of a key names the key. `expect`: nothing goes on unless each
  * key is of this type, or not there. `mayRun`: nothing goes on where the user of Redis may not run a command on a key,
- * asked before the first write, since Redis itself would refuse it in the middle. `oneOnly`: the text of an error that is a matter of one task alone; any other goes on. `free`: deletes a
- * unique key that this task holds. `timedKey`: the one that is held for a time: not every record has it by itself.
+ * asked before the first write, since Redis itself would refuse it in the middle. `oneOnly`: the text of an error that
+ * is a matter of one task alone; any other goes on. `free`: deletes a unique key that this task holds. `timedKey`: the
+ * one that is held for a time: not every record has it by itself.
  */
 const PRELUDE = `
 local function wrongType(key, held, kind)

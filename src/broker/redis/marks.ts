@@ -1,7 +1,7 @@
 /**
  * Which of the tasks that a claim brought were cancelled while they waited. While any mark stands, one question a claim
- * is enough for all of them, so that a mark costs only the task it is for: without that each task asked by itself, and one cancel
- * of an id that nobody knows took half of the fleet's speed for an hour.
+ * is enough for all of them, so that a mark costs only the task it is for: without that each task asked by itself, and
+ * one cancel of an id that nobody knows took half of the fleet's speed for an hour.
  */
 import type { CommandBatch } from "./command-batch.ts";
 import { CANCELLED_KEY } from "./keys.ts";
@@ -27,7 +27,8 @@ type Send = (fill: (batch: CommandBatch) => void) => Promise<readonly Reply[]>;
 export const ALL_MARKS: RedisCommand = ["ZRANGE", CANCELLED_KEY, 0, FEW];
 
 /**
- * Asks once for all entries. Where no answer can be had, each of them may be marked: they are ours by now, and must go on.
+ * Asks once for all entries. Where no answer can be had, each of them may be marked: they are ours by now, and must go
+ * on.
  *
  * @param known - the answer to `ALL_MARKS` as of after the read; undefined: it was not asked.
  */

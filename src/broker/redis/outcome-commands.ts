@@ -25,7 +25,9 @@ import {
 /** One Redis command: its name, then its arguments. */
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
 
-/** How long the record of a cancelled task stays that keeps none, in ms: whoever waits for it must be able to read it. */
+/**
+ * How long the record of a cancelled task stays that keeps none, in ms: whoever waits for it must be able to read it.
+ */
 const CANCELLED_MS = 60_000;
 
 const NOTHING: RedisCommand[] = [];

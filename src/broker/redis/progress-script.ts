@@ -1,4 +1,6 @@
-/** One progress write, while the entry is still ours: what came behind the end would make a record that nobody removes. */
+/**
+ * One progress write, while the entry is still ours: what came behind the end would make a record that nobody removes.
+ */
 import { script } from "./lua.ts";
 import { WHEREABOUTS } from "./whereabouts.ts";
 

@@ -1,7 +1,7 @@
 /**
  * A connection for what must be fast. ioredis opens it, authenticates, selects the db and opens it anew for ever; once
- * it is ready, its socket is ours: batches are written as they are, and answers read by our own decoder. When the socket
- * goes, every batch that is not answered whole fails.
+ * it is ready, its socket is ours: batches are written as they are, and answers read by our own decoder. When the
+ * socket goes, every batch that is not answered whole fails.
  */
 import type { Redis } from "ioredis";
 import { Latch, systemClock } from "../../concurrency/index.ts";
@@ -82,7 +82,8 @@ export class RedisLine {
 
   /**
    * @returns the replies, in order; an error that is Redis' answer to one command stands in its place.
-   * @throws (rejects) Error when the connection is lost before all are answered, or is not there; what the server refuses to all.
+   * @throws (rejects) Error when the connection is lost before all are answered, or is not there; what the server
+   * refuses to all.
    */
   send(batch: CommandBatch): Promise<readonly Reply[]> {
     const socket = this.#socket;

@@ -1,7 +1,7 @@
 /**
  * Looking for the tasks of one type among many of others, in Redis: what is not of that type never leaves it. A call
- * looks at so many tasks, or so many bytes, as hold Redis for a few ms, and tells where the next one goes on: the commands
- * of others are served between two calls.
+ * looks at so many tasks, or so many bytes, as hold Redis for a few ms, and tells where the next one goes on: the
+ * commands of others are served between two calls.
  */
 import { DEFAULT_TYPE } from "../../task/message-schema.ts";
 import type { RedisConnections } from "./connections.ts";
@@ -23,9 +23,10 @@ end
 `;
 
 /**
- * KEYS stream; ARGV the entry to begin behind, the type, 1 where a message without one is of it, how many to find and to
- * look at -> the entry to go on behind ("" at the end), how many were looked at, the entries. One whose message has the
- * type anywhere, or an escape that may stand for it, is given too: what it is, its message says to whoever parses it.
+ * KEYS stream; ARGV the entry to begin behind, the type, 1 where a message without one is of it, how many to find and
+ * to look at -> the entry to go on behind ("" at the end), how many were looked at, the entries. One whose message has
+ * the type anywhere, or an escape that may stand for it, is given too: what it is, its message says to whoever parses
+ * it.
  */
 const SCAN_STREAM = plainScript(
   `${CHUNKS}
@@ -49,8 +50,8 @@ return { after, looked, found }`,
 );
 
 /**
- * KEYS index; ARGV record prefix, the place to begin at, the type, how many to find and to look at -> the place to go on
- * at ("" at the end), how many were looked at, the ids.
+ * KEYS index; ARGV record prefix, the place to begin at, the type, how many to find and to look at -> the place to go
+ * on at ("" at the end), how many were looked at, the ids.
  */
 const SCAN_INDEX = plainScript(
   `${CHUNKS}

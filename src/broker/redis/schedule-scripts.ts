@@ -2,9 +2,10 @@
 import { script } from "./lua.ts";
 
 /**
- * KEYS due, schedules, states, times, put, puts; ARGV how many, how long they are left to us in ms, the number of the put
- * behind which to read ("": none) -> until when they are left to us, ms until the next (-1: none), the number of the last
- * put that was read, and of each that is due, then of each that was put: definition, state, next time of the first version.
+ * KEYS due, schedules, states, times, put, puts; ARGV how many, how long they are left to us in ms, the number of the
+ * put behind which to read ("": none) -> until when they are left to us, ms until the next (-1: none), the number of
+ * the last put that was read, and of each that is due, then of each that was put: definition, state, next time of the
+ * first version.
  */
 export const TAKE_SCHEDULES = script(
   `

@@ -1,6 +1,6 @@
 /**
- * Cron schedules: a hash of definitions and one of states, by name. One script changes both and enqueues, where the state
- * is still the one that was read: once for the whole fleet.
+ * Cron schedules: a hash of definitions and one of states, by name. One script changes both and enqueues, where the
+ * state is still the one that was read: once for the whole fleet.
  */
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import { checkRequests } from "../check-requests.ts";

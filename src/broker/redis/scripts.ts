@@ -1,7 +1,7 @@
 /**
- * The Lua scripts: what must be atomic and is not on the hot path. Each is bounded by the batch that calls it. `call` and
- * `expect` are those of lua.ts: keys are looked at first, since a script is not rolled back.
- * Ownership is what the group says: an entry is ours while XPENDING names us as its consumer.
+ * The Lua scripts: what must be atomic and is not on the hot path. Each is bounded by the batch that calls it. `call`
+ * and `expect` are those of lua.ts: keys are looked at first, since a script is not rolled back. Ownership is what the
+ * group says: an entry is ours while XPENDING names us as its consumer.
  */
 import type { Redis } from "ioredis";
 import { ENDED_STATES, MOVES } from "../../task/state.ts";
@@ -12,8 +12,9 @@ import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 const { promote, claim, cancel } = MOVES;
 
 /**
- * KEYS stream; ARGV group, consumer, "1" in doubt, ids... -> the ids that others have taken, those that are gone, and 1 where the group is. The
- * idle time of the rest restarts. An entry that is nobody's, since its group or our consumer was deleted by hand, is ours again.
+ * KEYS stream; ARGV group, consumer, "1" in doubt, ids... -> the ids that others have taken, those that are gone, and 1
+ * where the group is. The idle time of the rest restarts. An entry that is nobody's, since its group or our consumer
+ * was deleted by hand, is ours again.
  */
 const RENEW = `${WHEREABOUTS}
 local taken, gone, own, nobodys = {}, {}, {}, {}
@@ -37,8 +38,8 @@ end
 return { taken, gone, isGroupGone and 1 or 0 }`;
 
 /**
- * KEYS stream; ARGV group, consumer, ids... -> those entries that are still ours, as XCLAIM gives them: another executor
- * may have taken one since we looked.
+ * KEYS stream; ARGV group, consumer, ids... -> those entries that are still ours, as XCLAIM gives them: another
+ * executor may have taken one since we looked.
  */
 const RECOVER = `
 local own = {}
@@ -134,9 +135,9 @@ end
 return out`;
 
 /**
- * KEYS schedules, states, times, due, put, puts; ARGV record prefix, name, "one" or "none", the state that was read, the
- * definition ("": as it is), the state, the state where nothing could be enqueued, when to look at it after each of them
- * ("": never), then 11 of a task or none -> 1 when it was changed, then what an enqueue answers.
+ * KEYS schedules, states, times, due, put, puts; ARGV record prefix, name, "one" or "none", the state that was read,
+ * the definition ("": as it is), the state, the state where nothing could be enqueued, when to look at it after each of
+ * them ("": never), then 11 of a task or none -> 1 when it was changed, then what an enqueue answers.
  */
 const CHANGE_SCHEDULE = `${SHARED}
 local name = ARGV[2]
@@ -161,8 +162,8 @@ call('ZREM', KEYS[3], name)
 return { 1, created, state, id }`;
 
 /**
- * KEYS scheduled; ARGV record prefix, max -> promoted, ms until the next is due (-1: nothing waits), then of each that could
- * not be queued its id and why: it is looked at again in a minute, and holds up nobody.
+ * KEYS scheduled; ARGV record prefix, max -> promoted, ms until the next is due (-1: nothing waits), then of each that
+ * could not be queued its id and why: it is looked at again in a minute, and holds up nobody.
  */
 const PROMOTE = `
 local t = redis.call('TIME')
@@ -201,9 +202,9 @@ if #first > 0 then out[2] = math.max(0, math.floor(tonumber(first[2])) - now) en
 return out`;
 
 /**
- * ARGV group, record prefix, marks key, scheduled key less the queue, cancelled index less the queue, reason, parked key
- * less queue and type, waiting marks less the queue, then id and flag key in turn -> of each the state it was in, or ""
- * where no record is kept.
+ * ARGV group, record prefix, marks key, scheduled key less the queue, cancelled index less the queue, reason, parked
+ * key less queue and type, waiting marks less the queue, then id and flag key in turn -> of each the state it was in,
+ * or "" where no record is kept.
  */
 const CANCEL = `${SHARED}
 expect('zset', ARGV[3])
@@ -288,8 +289,8 @@ if #ids > 0 then call('ZREM', KEYS[1], unpack(ids)) end
 return #ids`;
 
 /**
- * KEYS parked, paused, parked types; ARGV record prefix, type, max, its name -> how many were taken from there, then of each
- * that could not be queued its id and why: it stays there, behind all others.
+ * KEYS parked, paused, parked types; ARGV record prefix, type, max, its name -> how many were taken from there, then of
+ * each that could not be queued its id and why: it stays there, behind all others.
  */
 const UNPARK = `
 if call('SISMEMBER', KEYS[2], 'type:' .. ARGV[2]) == 1 then return { 0 } end

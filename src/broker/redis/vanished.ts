@@ -1,8 +1,8 @@
 /**
- * Tasks whose record says that they wait, and that nothing holds: a stream, a group's consumer or a sorted set was deleted
- * by hand. No index names them, so all records are gone through, a bounded number at each clean-up, by whichever executor
- * has the lock; how far that has come and what was found stands in a hash, so that all tell the same. They are found and
- * counted here; a retry, or an enqueue of the same id, queues them again.
+ * Tasks whose record says that they wait, and that nothing holds: a stream, a group's consumer or a sorted set was
+ * deleted by hand. No index names them, so all records are gone through, a bounded number at each clean-up, by
+ * whichever executor has the lock; how far that has come and what was found stands in a hash, so that all tell the
+ * same. They are found and counted here; a retry, or an enqueue of the same id, queues them again.
  */
 import type { Vanished } from "../broker.ts";
 import { isAnswer } from "./answers.ts";

@@ -1,6 +1,7 @@
 /**
- * Where a task is that its record says is waiting, as a fragment of Lua for the scripts that must know. An entry, a group
- * or a consumer may be deleted by hand while we run; then the record still says queued, and nothing holds the task.
+ * Where a task is that its record says is waiting, as a fragment of Lua for the scripts that must know. An entry, a
+ * group or a consumer may be deleted by hand while we run; then the record still says queued, and nothing holds the
+ * task.
  */
 import { MOVES, type TaskState } from "../../task/state.ts";
 import { CANCEL_CHANNEL, DOUBT, ERROR_FIELD, GROUP, PARKED_PREFIX, scheduledKey } from "./keys.ts";
@@ -11,12 +12,12 @@ export function isOneOf(value: string, states: readonly TaskState[]): string {
 }
 
 /**
- * `isOwn(stream, consumer, entry, isDoubtful)`: whether the entry is this consumer's; nil where it is gone. One that was
- * delivered and is nobody's was taken from its consumer by hand, and one that is to come may be in a group that was made
- * anew: only where that is known it is still ours, since others may have handed it back. `isHeld(id, r)`, r being state,
- * stream, entry, queue and type of a record: whether its entry is somebody's or still to be delivered, or its id waits in
- * the sorted set for its state. `isOfProgress(key)`: progress alone has made this record; the next delivery, a first one,
- * cannot know of it. `requeue(key, id)`: queues it where nothing holds it.
+ * `isOwn(stream, consumer, entry, isDoubtful)`: whether the entry is this consumer's; nil where it is gone. One that
+ * was delivered and is nobody's was taken from its consumer by hand, and one that is to come may be in a group that was
+ * made anew: only where that is known it is still ours, since others may have handed it back. `isHeld(id, r)`, r being
+ * state, stream, entry, queue and type of a record: whether its entry is somebody's or still to be delivered, or its id
+ * waits in the sorted set for its state. `isOfProgress(key)`: progress alone has made this record; the next delivery, a
+ * first one, cannot know of it. `requeue(key, id)`: queues it where nothing holds it.
  */
 export const WHEREABOUTS = `
 local isGroupGone = false

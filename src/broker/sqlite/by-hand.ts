@@ -79,8 +79,8 @@ interface Window {
 }
 
 /**
- * One look at so many records, since hardly any of them may be of the type; without one each fits, and no more are looked
- * at than may go. `end` null: there are no more.
+ * One look at so many records, since hardly any of them may be of the type; without one each fits, and no more are
+ * looked at than may go. `end` null: there are no more.
  */
 function purgeWindow(
   tx: Transaction,

@@ -1,6 +1,6 @@
 /**
- * What keeps the file from growing: records whose time is over or that are too many, old flags, keys and beats, leftover
- * ids, and free pages given back to the file system. Each call does bounded work, in small transactions.
+ * What keeps the file from growing: records whose time is over or that are too many, old flags, keys and beats,
+ * leftover ids, and free pages given back to the file system. Each call does bounded work, in small transactions.
  */
 import type { CleanReport, Removal } from "../broker.ts";
 import { type KeepingRules, removeSome } from "../removal.ts";

@@ -1,7 +1,8 @@
 /**
- * One open SQLite file: creates it (folder 0700, file 0600, or 0660 in a folder that a group shares), refuses what is not ours, sets it up for many processes,
- * and keeps its prepared statements. Synchronous throughout and never waiting: a lock that is held shows as busy.
- * It knows which file it opened, since the same path can lead to another one later (file-place.ts).
+ * One open SQLite file: creates it (folder 0700, file 0600, or 0660 in a folder that a group shares), refuses what is
+ * not ours, sets it up for many processes, and keeps its prepared statements. Synchronous throughout and never waiting:
+ * a lock that is held shows as busy. It knows which file it opened, since the same path can lead to another one later
+ * (file-place.ts).
  */
 import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -82,7 +83,9 @@ export class DatabaseFile {
     return this.#place?.moved() ?? null;
   }
 
-  /** Closes a file that was moved away, so that open() opens what the path leads to, and nothing of the old one with it. */
+  /**
+   * Closes a file that was moved away, so that open() opens what the path leads to, and nothing of the old one with it.
+   */
   leave(): void {
     const place = this.#place;
     if (place?.hasLostLog) this.#writeBack();
@@ -241,7 +244,9 @@ function prepareFile(db: SqlDatabase, path: string): void {
   if (version < SCHEMA_VERSION) upgrade(db, path);
 }
 
-/** The format of the file, 0 where it is empty. @throws SqliteFileError where it is somebody else's, or newer than we. */
+/**
+ * The format of the file, 0 where it is empty. @throws SqliteFileError where it is somebody else's, or newer than we.
+ */
 function versionOf(db: SqlDatabase, path: string): number {
   const application = db.prepare("PRAGMA application_id").get()?.application_id;
   const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);

@@ -1,7 +1,7 @@
 /**
- * Whether a path still leads to the file that was opened there. A file that is deleted or replaced lives on for those who
- * have it open, and for nobody else: they would go on in a queue that no other process sees. Told by device and inode; a
- * number is not given again while the file is open.
+ * Whether a path still leads to the file that was opened there. A file that is deleted or replaced lives on for those
+ * who have it open, and for nobody else: they would go on in a queue that no other process sees. Told by device and
+ * inode; a number is not given again while the file is open.
  */
 import { rmSync, statSync } from "node:fs";
 
@@ -40,7 +40,9 @@ export class FilePlace {
     return null;
   }
 
-  /** Whether only the log or its index was deleted, and nobody has begun another one: the log can still be written back. */
+  /**
+   * Whether only the log or its index was deleted, and nobody has begun another one: the log can still be written back.
+   */
   get hasLostLog(): boolean {
     const isSame = this.file !== null && identityOf(this.#path) === this.file;
     return isSame && [WAL, INDEX].some((end) => identityOf(this.#path + end) === null);

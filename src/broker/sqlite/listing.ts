@@ -1,6 +1,7 @@
 /**
  * Pages of tasks. Each state of a queue is a source of its own, walked along an index by the last key of the page
- * before, so that the millionth page costs as much as the first. A filter by type looks at `MOST_LOOKED_AT` at the most.
+ * before, so that the millionth page costs as much as the first. A filter by type looks at `MOST_LOOKED_AT` at the
+ * most.
  */
 import type { SqlStatement, SqlValue } from "../../runtime/index.ts";
 import type { TaskRecord } from "../../task/record.ts";

@@ -1,6 +1,6 @@
 /**
- * Cron schedules: a row each. One transaction changes a schedule and enqueues, where its state is still the one that was
- * read: once for all processes.
+ * Cron schedules: a row each. One transaction changes a schedule and enqueues, where its state is still the one that
+ * was read: once for all processes.
  */
 import type { TaskState } from "../../task/state.ts";
 import { definitionText, readSchedule, stateText } from "../schedule-text.ts";

@@ -7,7 +7,8 @@
  * and are swept in bulk: ids are random, so removing each at once would dirty a page a task (a third of the speed).
  * `token`, `lease_until` and `started_at` are filled from the start with values as long as the later ones: a claim then
  * overwrites the row in place, instead of splitting pages. They mean something while the task runs, `started_at` from
- * the first attempt on. `counts` is kept in the same transactions as the tasks, so that counting a million rows costs nothing.
+ * the first attempt on. `counts` is kept in the same transactions as the tasks, so that counting a million rows costs
+ * nothing.
  */
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 
@@ -100,7 +101,8 @@ PRAGMA application_id = ${APPLICATION_ID};
 /**
  * What people ask for by hand. `tasks_listed` leaves out queued and running tasks, so that a task which keeps no record
  * pays nothing for it; `type` is in it to be filtered by without a look at the rows. A query must say `state > 1` too.
- * `paused.resuming`: resumed, but tasks of that type may still be parked. `uniques.until`: null, until its task has ended.
+ * `paused.resuming`: resumed, but tasks of that type may still be parked. `uniques.until`: null, until its task has
+ * ended.
  */
 const ADMINISTRATION = `
 CREATE INDEX tasks_listed ON tasks(state, queue, seq, type) WHERE state > 1;

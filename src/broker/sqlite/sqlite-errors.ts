@@ -1,11 +1,13 @@
 /**
- * What went wrong in SQLite, told apart by its result code: busy (try again), away (the file cannot be opened), refusing
- * (it is there and does not work: disk full, read-only, damaged, locked for long), a file that is not ours (the user's
- * mistake), or a fault of our own statement.
+ * What went wrong in SQLite, told apart by its result code: busy (try again), away (the file cannot be opened),
+ * refusing (it is there and does not work: disk full, read-only, damaged, locked for long), a file that is not ours
+ * (the user's mistake), or a fault of our own statement.
  */
 import { BrokerRefusedError, BrokerUnavailableError } from "../broker.ts";
 
-/** The file cannot serve as a taskexe database: another program's, a newer version's, not readable. Waiting won't help. */
+/**
+ * The file cannot serve as a taskexe database: another program's, a newer version's, not readable. Waiting won't help.
+ */
 export class SqliteFileError extends Error {
   override readonly name = "SqliteFileError";
 }
@@ -28,7 +30,10 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
   [26, "something else was written over it: restore it, or move it away to begin anew"],
 ]);
 
-/** Result codes that speak of our statements and values, not of the file: error, toobig, constraint, mismatch, misuse, range. */
+/**
+ * Result codes that speak of our statements and values, not of the file: error, toobig, constraint, mismatch, misuse,
+ * range.
+ */
 const OUR_FAULT = new Set([1, 18, 19, 20, 21, 25]);
 
 /** Deno gives no code with some errors; the texts are those of sqlite3_errstr, the same in every version. */
@@ -44,7 +49,9 @@ const CODES_BY_TEXT: readonly (readonly [string, number])[] = [
   ["file is not a database", 26],
 ];
 
-/** The primary result code of an error that SQLite threw, or that was wrapped around one; null for a verdict of ours. */
+/**
+ * The primary result code of an error that SQLite threw, or that was wrapped around one; null for a verdict of ours.
+ */
 export function sqliteCode(error: unknown): number | null {
   if (!(error instanceof Error) || error instanceof SqliteFileError) return null;
   if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff;

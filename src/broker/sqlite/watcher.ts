@@ -1,7 +1,8 @@
 /**
  * What other processes did, noticed within milliseconds: `PRAGMA data_version` changes with every commit that is not
  * ours. Rings for waiting claims, and passes on the ids that were cancelled. It also tries the database again while it
- * does not work, so that it is found to be well without anybody having to ask, and looks whether its file is still there.
+ * does not work, so that it is found to be well without anybody having to ask, and looks whether its file is still
+ * there.
  */
 import { sleep } from "../../concurrency/index.ts";
 import type { Bell } from "./bell.ts";
@@ -71,7 +72,9 @@ export class Watcher {
     }
   }
 
-  /** Passes on cancels that have not been passed on yet. To be called after our own, which data_version does not show. */
+  /**
+   * Passes on cancels that have not been passed on yet. To be called after our own, which data_version does not show.
+   */
   passOn(): void {
     const { ids, last } = newsAfter(this.#store, this.#last);
     if (ids.length === 0) return;

@@ -1,6 +1,6 @@
 /**
- * What an API call answers when it cannot be done: `{"error": {"code", "message"}}` with the status that fits. Codes are
- * for programs and stay; messages are for people and say what was expected.
+ * What an API call answers when it cannot be done: `{"error": {"code", "message"}}` with the status that fits. Codes
+ * are for programs and stay; messages are for people and say what was expected.
  */
 import { getLogger } from "@logtape/logtape";
 import type { Context } from "hono";

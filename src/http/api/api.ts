@@ -1,6 +1,6 @@
 /**
- * The API: everything that people and programs may ask of the tasks, over HTTP. This file puts the guard, the limits and
- * the routes together; each group of routes is a file beside it.
+ * The API: everything that people and programs may ask of the tasks, over HTTP. This file puts the guard, the limits
+ * and the routes together; each group of routes is a file beside it.
  */
 import { Hono } from "hono";
 import { VERSION } from "../../version.ts";

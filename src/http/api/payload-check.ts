@@ -1,6 +1,6 @@
 /**
- * Payloads that this executor's handler would refuse are refused where they come in: who sends them learns it at once, and
- * no task is made that could only end as dead. Of types that are not loaded here nothing is known.
+ * Payloads that this executor's handler would refuse are refused where they come in: who sends them learns it at once,
+ * and no task is made that could only end as dead. Of types that are not loaded here nothing is known.
  */
 import { getLogger } from "@logtape/logtape";
 import * as v from "valibot";

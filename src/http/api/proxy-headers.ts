@@ -1,6 +1,6 @@
 /**
- * The headers by which a request shows that a proxy, a load balancer or a content network passed it on. Programs of this
- * machine have no reason to send one. A proxy that adds none is not seen by them: that is what a token is for.
+ * The headers by which a request shows that a proxy, a load balancer or a content network passed it on. Programs of
+ * this machine have no reason to send one. A proxy that adds none is not seen by them: that is what a token is for.
  */
 
 const PROXY_HEADERS = [

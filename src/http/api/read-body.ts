@@ -1,4 +1,7 @@
-/** Reads the body of a request: whole, within its limit, as UTF-8. What does not come to its end is a mistake of the client. */
+/**
+ * Reads the body of a request: whole, within its limit, as UTF-8. What does not come to its end is a mistake of the
+ * client.
+ */
 import type { Context } from "hono";
 import { ApiError } from "./api-error.ts";
 

@@ -21,7 +21,9 @@ export interface TokenSource {
   readonly token?: string | undefined;
   /** A file that holds it; white space around it does not count. */
   readonly file?: string | null | undefined;
-  /** systemd's folder of credentials (`$CREDENTIALS_DIRECTORY`): its `token` counts where neither of the two was given. */
+  /**
+   * systemd's folder of credentials (`$CREDENTIALS_DIRECTORY`): its `token` counts where neither of the two was given.
+   */
   readonly credentials?: string | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The places for watches: so many in all, and of those so many for one client of the network, so that one that takes all
- * it can get leaves some to the others. This machine's clients are one address, and only the whole bounds them.
+ * The places for watches: so many in all, and of those so many for one client of the network, so that one that takes
+ * all it can get leaves some to the others. This machine's clients are one address, and only the whole bounds them.
  */
 import { canonical, isLocal } from "../ip-loopback.ts";
 

@@ -31,8 +31,8 @@ export interface Stage {
   /** Never aborts. */
   readonly signal: AbortSignal;
   /**
-   * Checks what holds only within `ms` of `since` (as of performance.now()). Where it does not hold any more and so long
-   * has passed, the machine stood still: the whole sentence is then tried anew over fresh data.
+   * Checks what holds only within `ms` of `since` (as of performance.now()). Where it does not hold any more and so
+   * long has passed, the machine stood still: the whole sentence is then tried anew over fresh data.
    */
   within(ms: number, since: number, check: () => void): void;
 }
@@ -48,7 +48,9 @@ export type Sentence = (name: string, body: (stage: Stage) => Promise<void>) => 
 
 export const QUEUE = "te";
 export const LEASE_MS = 600;
-/** An owner that lost its lease is replaced within this time, in ms: some brokers look twice, and the machine is busy. */
+/**
+ * An owner that lost its lease is replaced within this time, in ms: some brokers look twice, and the machine is busy.
+ */
 export const RECLAIM_MS = LEASE_MS + 20_000;
 /** A claim that finds nothing waits at least so long, in ms. */
 export const CLAIM_WAITS_MS = 500;

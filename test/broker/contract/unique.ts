@@ -26,7 +26,9 @@ async function enqueueOne(broker: Broker, id: string, other: Other = { unique: U
   return receipt;
 }
 
-/** Takes the key for a time and ends its task: whoever asks is told of that one, until the time is over and no longer. */
+/**
+ * Takes the key for a time and ends its task: whoever asks is told of that one, until the time is over and no longer.
+ */
 async function isHeldFor(broker: Broker, signal: AbortSignal, ttlMs: number, asked: Other): Promise<void> {
   const from = performance.now();
   await enqueueOne(broker, "one", { unique: { key: KEY, ttlMs } });

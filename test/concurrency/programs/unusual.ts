@@ -1,6 +1,6 @@
-// Hands the core what no program should, one case after the other, and prints a line of JSON for each: whether the block
-// ended, as it should, and what escaped to the process. unusual.test.ts runs it; a process of its own, as a core that
-// does not stand it freezes, or throws where nothing can catch.
+// Hands the core what no program should, one case after the other, and prints a line of JSON for each: whether the
+// block ended, as it should, and what escaped to the process. unusual.test.ts runs it; a process of its own, as a core
+// that does not stand it freezes, or throws where nothing can catch.
 
 import {
   AbandonedTaskError,
