@@ -270,24 +270,32 @@ export class RedisIntake {
   async #deliveriesOf(answer: ClaimAnswer, lease: LeaseStamp): Promise<RedisDelivery[]> {
     const { streams, failed, someAreMarked, marks } = answer;
     this.#someWereMarked = someAreMarked;
-    if (answer.somethingIsPaused || this.#pauses.some) await this.#pauses.refresh();
-    const mayBeCancelled = someAreMarked ? await askMarks((fill) => this.#wire.send(fill), streams, marks) : NONE_IS;
-    const facts = { lease, mayBeCancelled, deliveriesOf: () => 1 };
-    const found: RedisDelivery[] = [];
-    for (const [key, entries] of streams) {
+    const deliveries = (mayBeCancelled: IsMarked): RedisDelivery[] =>
+      this.#deliverAll(streams, { lease, mayBeCancelled, deliveriesOf: () => 1 });
+    let all: RedisDelivery[] | null = null;
+    try {
+      if (answer.somethingIsPaused || this.#pauses.some) await this.#pauses.refresh();
+      const mayBeCancelled = someAreMarked ? await askMarks((fill) => this.#wire.send(fill), streams, marks) : NONE_IS;
+      all = deliveries(mayBeCancelled);
+      // Redis 7.0 says UNBLOCKED where the stream went away under a read that waited, later ones NOGROUP.
+      if (/^(NOGROUP|UNBLOCKED)\b/.test(failed)) await this.renewGroups();
+      else if (failed !== "") throw this.#connections.translate(new ReplyError(failed));
+    } catch (error) {
+      // They are ours by now. Left pending, each look at our own would count as one more death over them.
+      this.#unwanted.push(...(all ?? deliveries(() => true)));
+      throw error;
+    }
+    if (!this.#pauses.some) return all;
+    const isPaused = ({ queue }: Delivery): boolean => this.#pauses.isQueuePaused(queue);
+    this.#unwanted.push(...all.filter(isPaused));
+    return all.filter((delivery) => !isPaused(delivery));
+  }
+
+  #deliverAll(streams: ClaimAnswer["streams"], facts: DeliveryFacts): RedisDelivery[] {
+    return streams.flatMap(([key, entries]) => {
       const stream = this.#byKey.get(String(key));
-      if (!stream) continue;
-      const into = this.#pauses.isQueuePaused(stream.queue) ? this.#unwanted : found;
-      into.push(...this.deliver(stream, entries, facts));
-    }
-    if (failed === "") return found;
-    // Redis 7.0 says UNBLOCKED where the stream went away under a read that waited, later ones NOGROUP.
-    if (!/^(NOGROUP|UNBLOCKED)\b/.test(failed)) {
-      this.#unwanted.push(...found);
-      throw this.#connections.translate(new ReplyError(failed));
-    }
-    await this.renewGroups();
-    return found;
+      return stream ? this.deliver(stream, entries, facts) : [];
+    });
   }
 
   /** The most urgent of what was found and of what is held, up to `max`; the rest is the surplus. */

@@ -380,8 +380,14 @@ export class RedisBroker implements Broker {
 
   /** What came back by itself to a queue that is paused waits there. */
   async #withoutPaused(deliveries: readonly Delivery[]): Promise<Delivery[]> {
-    // Asked now: an executor that has just started has not claimed yet, and knows of no pause.
-    if (deliveries.length > 0) await this.#pauses.refresh();
+    try {
+      // Asked now: an executor that has just started has not claimed yet, and knows of no pause.
+      if (deliveries.length > 0) await this.#pauses.refresh();
+    } catch (error) {
+      // Left pending, each further look at them would count as one more death over them.
+      await this.#handBack.release(deliveries);
+      throw error;
+    }
     const [paused, free] = [true, false].map((which) =>
       deliveries.filter(({ queue }) => this.#pauses.isQueuePaused(queue) === which),
     );
