@@ -55,18 +55,20 @@ test("watch prints a line for each change, then the result, and exits with 0", a
   await executor.ended;
 });
 
-test("watch and a wait end with 1 where the record is lost, and claim no end that nobody saw", async () => {
-  await bench.run(["enqueue", "idle", "--id", "w4", "--queue", "still"]);
-  const watching = bench.start(["watch", "w4"]);
+test("watch and a wait end with 1 where the record is lost, and claim no end that nobody saw", async (t) => {
+  const losing = new Bench();
+  t.after(() => losing.close());
+  await losing.run(["enqueue", "idle", "--id", "lost", "--queue", "still"]);
+  const watching = losing.start(["watch", "lost"]);
   await watching.says(/queued/);
-  const waiting = bench.start(["enqueue", "idle", "--id", "w4", "--queue", "still", "--wait"]);
-  await waiting.says(/w4 waits/);
-  for (const end of ["", "-wal", "-shm"]) await rm(join(bench.folder, `state/queue.db${end}`), { force: true });
+  const waiting = losing.start(["enqueue", "idle", "--id", "lost", "--queue", "still", "--wait"]);
+  await waiting.says(/lost waits/);
+  for (const end of ["", "-wal", "-shm"]) await rm(join(losing.folder, `state/queue.db${end}`), { force: true });
   for (const { ended } of [watching, waiting]) {
     const { stderr, code } = await ended;
     assert.match(
       stderr,
-      /no record of w4 is there any more: it has ended and none was kept, or the broker lost what it held/,
+      /no record of lost is there any more: it has ended and none was kept, or the broker lost what it held/,
     );
     assert.equal(code, 1);
   }

@@ -7,11 +7,13 @@ import {
   cancelledKey,
   deadKey,
   doneKey,
+  EXPELLED_KEY,
   GROUP,
   PARKED_TYPES_KEY,
   PAUSED_KEY,
   parkedKey,
   parkedName,
+  REMOVING_KEY,
   recordKey,
   scheduledKey,
   streamKey,
@@ -114,7 +116,7 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
     const keys = await redis.keys("*");
     const known = new Set([...STREAMS, ...FLEET_KEYS, ...holders, ...records]);
     const indexes = /^taskexe:(scheduled|done|dead|cancelled|waiting-cancelled|parked):/;
-    const sets = [PAUSED_KEY, PARKED_TYPES_KEY, CANCELLED_KEY, VANISHED_KEY];
+    const sets = [PAUSED_KEY, PARKED_TYPES_KEY, CANCELLED_KEY, VANISHED_KEY, EXPELLED_KEY, REMOVING_KEY];
     const strange = keys.filter((key) => !known.has(key) && !sets.includes(key) && !indexes.test(key));
     assert.deepEqual(
       strange.filter((key) => !key.endsWith("-cancel")),

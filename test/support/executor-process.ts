@@ -138,7 +138,8 @@ export class ExecutorProcess {
 
   /** How many attempts it runs just now. */
   async busySlots(): Promise<number> {
-    return Object.keys((await this.status()).current).length;
+    const { current, current_left_out: more = 0 } = await this.status();
+    return Object.keys(current).length + more;
   }
 
   /** Kills it, if it still lives, and waits for its end. */
