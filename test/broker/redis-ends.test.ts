@@ -1,44 +1,16 @@
 /** What Redis itself may have done halfway, or forgotten: the end of an entry, and the scripts. */
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
-import { Redis } from "ioredis";
+import { before } from "node:test";
+import type { Redis } from "ioredis";
 import { GROUP, streamKey } from "../../src/broker/redis/keys.ts";
-import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import {
-  claimAll,
-  claimOne,
-  done,
-  idOf,
-  parked,
-  QUEUE,
-  reclaimAll,
-  sentences,
-  task,
-  tasks,
-} from "./contract/harness.ts";
+import { claimAll, claimOne, done, idOf, parked, QUEUE, reclaimAll, task, tasks } from "./contract/harness.ts";
+import { redisSentences } from "./redis-sentences.ts";
 
-let server: RedisServer;
+const { sentence, redis: connection } = redisSentences();
 let redis: Redis;
 
-before(async () => {
-  server = await startRedis();
-  redis = new Redis(server.url);
-});
-
-after(async () => {
-  redis.disconnect();
-  await server.stop();
-});
-
-const sentence = sentences("redis", async () => {
-  await redis.flushdb();
-  return {
-    make: (options) => new RedisBroker(server.url, options),
-    end: async () => {
-      await redis.flushdb();
-    },
-  };
+before(() => {
+  redis = connection();
 });
 
 const STREAM = streamKey(QUEUE, 0);

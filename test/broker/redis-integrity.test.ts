@@ -4,8 +4,8 @@
  * key.
  */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Redis } from "ioredis";
+import { before, test } from "node:test";
+import type { Redis } from "ioredis";
 import {
   type Broker,
   BrokerUnavailableError,
@@ -29,8 +29,6 @@ import {
   streamKey,
   uniqueKey,
 } from "../../src/broker/redis/keys.ts";
-import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import {
   cancelledBy,
   claimAll,
@@ -43,32 +41,16 @@ import {
   QUEUE,
   retry,
   type Stage,
-  sentences,
   task,
   tasks,
 } from "./contract/harness.ts";
+import { redisSentences } from "./redis-sentences.ts";
 
-let server: RedisServer;
+const { sentence, redis: connection } = redisSentences();
 let redis: Redis;
 
-before(async () => {
-  server = await startRedis();
-  redis = new Redis(server.url);
-});
-
-after(async () => {
-  redis.disconnect();
-  await server.stop();
-});
-
-const sentence = sentences("redis", async () => {
-  await redis.flushdb();
-  return {
-    make: (options) => new RedisBroker(server.url, options),
-    end: async () => {
-      await redis.flushdb();
-    },
-  };
+before(() => {
+  redis = connection();
 });
 
 const STREAM = streamKey(QUEUE, 0);

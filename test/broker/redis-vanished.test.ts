@@ -3,12 +3,10 @@
  * holds any more is found, counted and queued again by its id, once; what runs goes on and ends once.
  */
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
-import { Redis } from "ioredis";
+import { before } from "node:test";
+import type { Redis } from "ioredis";
 import type { Broker } from "../../src/broker/broker.ts";
 import { GROUP, parkedKey, scheduledKey, streamKey, VANISHED_KEY } from "../../src/broker/redis/keys.ts";
-import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import {
   claimAll,
   claimOne,
@@ -20,32 +18,16 @@ import {
   parked,
   QUEUE,
   retry,
-  sentences,
   task,
   tasks,
 } from "./contract/harness.ts";
+import { redisSentences } from "./redis-sentences.ts";
 
-let server: RedisServer;
+const { sentence, redis: connection } = redisSentences();
 let redis: Redis;
 
-before(async () => {
-  server = await startRedis();
-  redis = new Redis(server.url);
-});
-
-after(async () => {
-  redis.disconnect();
-  await server.stop();
-});
-
-const sentence = sentences("redis", async () => {
-  await redis.flushdb();
-  return {
-    make: (options) => new RedisBroker(server.url, options),
-    end: async () => {
-      await redis.flushdb();
-    },
-  };
+before(() => {
+  redis = connection();
 });
 
 const STREAM = streamKey(QUEUE, 0);
