@@ -5,12 +5,12 @@
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { untilAvailable } from "../broker/availability.ts";
 import { type Broker, type BrokerOptions, BrokerUnavailableError } from "../broker/broker.ts";
 import { BrokerUrlError, createBroker } from "../broker/open-broker.ts";
 import { type CancelScope, failAfter, moveOnAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
 import { ConfigError } from "../config/config-error.ts";
 import type { Settings } from "../config/settings.ts";
-import { untilAvailable } from "../executor/patience.ts";
 import { runtime } from "../runtime/index.ts";
 import { CommandFailure, EXIT_SIGHUP, EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
 import { onHangup } from "./hangup.ts";

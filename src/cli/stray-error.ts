@@ -4,7 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { readText } from "../concurrency/unknown-values.ts";
-import type { TaskName } from "../executor/ended-lately.ts";
+import type { TaskName } from "../executor/attempt/ended-lately.ts";
 
 const log = getLogger(["taskexe"]);
 

@@ -4,6 +4,7 @@
  * own, which a drain closes first. A part that fails makes the executor drain; its error leaves as one NurseryError.
  */
 import { getLogger } from "@logtape/logtape";
+import { ifAvailable, untilAvailable } from "../broker/availability.ts";
 import type { Broker, Delivery } from "../broker/broker.ts";
 import {
   type CancelScope,
@@ -20,34 +21,33 @@ import {
 } from "../concurrency/index.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
 import { runtime } from "../runtime/index.ts";
-import { Abandonment } from "./abandonment.ts";
-import { runAttempt } from "./attempt.ts";
-import { beatJson, type HeartbeatParts } from "./beat-json.ts";
-import { CancelWatch } from "./cancel-watch.ts";
-import { Completion } from "./completion.ts";
-import { logConnection } from "./connection-log.ts";
-import { Drain, finishOrHandBack } from "./drain.ts";
-import { failureOf, oneThenTheOther, serveUntilDrained } from "./failing-part.ts";
-import { beat, identityOf, keepBeating } from "./heartbeat.ts";
-import { Intake } from "./intake.ts";
-import { outsideAddress } from "./ip-address.ts";
-import { LeaseCheck } from "./lease-check.ts";
-import { keepLeases } from "./leases.ts";
+import { runAttempt } from "./attempt/attempt.ts";
+import { CancelWatch } from "./attempt/cancel-watch.ts";
+import { LeaseCheck } from "./attempt/lease-check.ts";
+import { AttemptPolicy } from "./attempt/policy.ts";
+import { RunningTasks } from "./attempt/running.ts";
+import { Intake } from "./intake/intake.ts";
+import { SharedTurn } from "./intake/shared-turn.ts";
+import { Abandonment } from "./leaving/abandonment.ts";
+import { Drain, finishOrHandBack } from "./leaving/drain.ts";
+import { failureOf, oneThenTheOther, serveUntilDrained } from "./leaving/service-failure.ts";
 import { DEFAULT_ABANDONED_LIMIT, DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "./options.ts";
-import { OwnName } from "./own-name.ts";
-import { ifAvailable, untilAvailable } from "./patience.ts";
-import { AttemptPolicy } from "./policy.ts";
-import { writeProgress } from "./progress-writer.ts";
-import { Promoter } from "./promoter.ts";
-import { RunningTasks } from "./running.ts";
-import { ScheduleFiring } from "./schedules.ts";
-import { SharedTurn } from "./shared-turn.ts";
-import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./status.ts";
-import { StatusView } from "./status-view.ts";
-import { cleanUp, reclaimExpired, removeEnded } from "./sweeper.ts";
-import { Tally } from "./tally.ts";
-import { TaskLogs } from "./task-logs.ts";
-import { collectNowAndThen } from "./whole-collections.ts";
+import { Completion } from "./reports/completion.ts";
+import { writeProgress } from "./reports/progress-writer.ts";
+import { TaskLogs } from "./reports/task-logs.ts";
+import { logConnection } from "./status/connection-log.ts";
+import { outsideAddress } from "./status/ip-address.ts";
+import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./status/status.ts";
+import { StatusView } from "./status/status-view.ts";
+import { Tally } from "./status/tally.ts";
+import { beatJson, type HeartbeatParts } from "./upkeep/beat-json.ts";
+import { collectNowAndThen } from "./upkeep/garbage-collection.ts";
+import { beat, identityOf, keepBeating } from "./upkeep/heartbeat.ts";
+import { keepLeases } from "./upkeep/leases.ts";
+import { NameConflict } from "./upkeep/name-conflict.ts";
+import { Promoter } from "./upkeep/promoter.ts";
+import { ScheduleFiring } from "./upkeep/schedules.ts";
+import { cleanUp, reclaimExpired, removeEnded } from "./upkeep/sweeper.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
@@ -74,7 +74,7 @@ export class Executor implements StatusSource {
   readonly #logs: TaskLogs;
   readonly #view: StatusView;
   readonly #abandonment: Abandonment;
-  readonly #ownName: OwnName;
+  readonly #nameConflict: NameConflict;
   readonly #beatTurn = new CapacityLimiter(1);
   readonly #bootAt = Date.now();
   #intake: Intake | null = null;
@@ -107,7 +107,9 @@ export class Executor implements StatusSource {
     const { concurrency: slots, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = parts.options;
     const limits = { count: abandonedLimit, slots };
     this.#abandonment = new Abandonment(this.#running, limits, (error) => this.#leaveFor(error));
-    this.#ownName = new OwnName(this.#broker, identityOf(this.#heartbeatParts()), (error) => this.#leaveFor(error));
+    this.#nameConflict = new NameConflict(this.#broker, identityOf(this.#heartbeatParts()), (error) =>
+      this.#leaveFor(error),
+    );
     this.#view = new StatusView({
       broker: this.#broker,
       running: this.#running,
@@ -196,7 +198,7 @@ export class Executor implements StatusSource {
   /** Out of the fleet. The turn is not given back: a beat that came later would register us again. */
   async #leave(heartbeat: HeartbeatParts, signal: AbortSignal): Promise<void> {
     await this.#beatTurn.acquire(signal);
-    await this.#ownName.leave((await beatJson(heartbeat)).small);
+    await this.#nameConflict.leave((await beatJson(heartbeat)).small);
   }
 
   /** Connects and beats for the first time. False: a drain was asked for before that. */
@@ -212,7 +214,7 @@ export class Executor implements StatusSource {
         );
         const { signal } = nursery.scope;
         await untilAvailable(() => this.#broker.open(signal), signal);
-        await untilAvailable(() => this.#ownName.meet(), signal);
+        await untilAvailable(() => this.#nameConflict.meet(), signal);
         await untilAvailable(() => beat(this.#heartbeatParts()), signal);
         this.#open = true;
         nursery.scope.cancel("connected");
@@ -231,7 +233,7 @@ export class Executor implements StatusSource {
     const start = (name: string, run: (signal: AbortSignal) => Promise<unknown>): void =>
       startIn(name, (task) => run(task.signal));
     const forget = (delivery: Delivery): void => this.#forget(delivery);
-    const isOurs = (): Promise<boolean> => this.#ownName.isOurs();
+    const isOurs = (): Promise<boolean> => this.#nameConflict.isOurs();
     start("heartbeat", (signal) => keepBeating(heartbeat, everyMs, isOurs, this.#beatTurn, signal));
     start("abandonment", (signal) => this.#abandonment.run(signal));
     start("leases", (signal) => keepLeases(broker, this.#running, () => this.#held(), forget, leaseMs, signal));
@@ -319,7 +321,7 @@ export class Executor implements StatusSource {
     };
     const { concurrency } = this.#options;
     const around = { broker: this.#broker, running: this.#running, completion: this.#completion, turn: this.#turn };
-    return new Intake({ ...around, recoverAtOnce: !this.#ownName.isShared, start }, concurrency);
+    return new Intake({ ...around, recoverAtOnce: !this.#nameConflict.isShared, start }, concurrency);
   }
 
   /** Drains, and `run` throws the error when that is over. */

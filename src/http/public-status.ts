@@ -3,7 +3,7 @@
  * progress and all figures are there.
  */
 import type { FleetMember } from "../broker/broker.ts";
-import type { ExecutorStatus } from "../executor/status.ts";
+import type { ExecutorStatus } from "../executor/status/status.ts";
 
 /** The same without texts of progress, and without the messages of tasks that heartbeats carry. */
 export function publicStatus(status: ExecutorStatus): ExecutorStatus {

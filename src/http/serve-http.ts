@@ -3,7 +3,7 @@
  * port is free again. What it answers is app.ts.
  */
 import { sleepForever, type Task } from "../concurrency/index.ts";
-import type { StatusSource } from "../executor/status.ts";
+import type { StatusSource } from "../executor/status/status.ts";
 import { runtime } from "../runtime/index.ts";
 import type { ApiParts } from "./api/parts.ts";
 import { createApp } from "./app.ts";

@@ -1,8 +1,8 @@
 /** What tests of handlers run them in: a context over a real scope and nursery that records what it is told. */
 
 import { type CancelScope, openRoot, withNursery } from "../../src/concurrency/index.ts";
-import { readPayload } from "../../src/executor/read-payload.ts";
 import type { PayloadSchema, TaskContext, TaskDefinition } from "../../src/handlers/define-task.ts";
+import { readPayload } from "../../src/handlers/read-payload.ts";
 
 export interface RunOptions {
   /** Cancel this to cancel the task; default: a root of its own. */

@@ -1,5 +1,5 @@
 /** A status source for the HTTP tests: everything is there, and each part can be replaced. */
-import type { ExecutorStatus, StatusSource } from "../../src/executor/status.ts";
+import type { ExecutorStatus, StatusSource } from "../../src/executor/status/status.ts";
 
 export const STATUS: ExecutorStatus = {
   name: "task_executor_common_test_0",

@@ -7,7 +7,7 @@ import { request } from "node:http";
 import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { ExecutorStatus } from "../../src/executor/status.ts";
+import type { ExecutorStatus } from "../../src/executor/status/status.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import type { ChildExit, ChildProcessHandle } from "../../src/runtime/runtime.ts";
 import { until } from "./until.ts";

@@ -7,10 +7,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { untilAvailable } from "../../src/broker/availability.ts";
 import type { Broker, EnqueueRequest } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { untilAvailable } from "../../src/executor/patience.ts";
 import { formatMessage } from "../../src/task/message.ts";
 import type { TaskRecord } from "../../src/task/record.ts";
 import { ExecutorProcess, type ExecutorProcessOptions } from "./executor-process.ts";

@@ -4,7 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import * as v from "valibot";
-import { type PayloadReading, readPayload } from "../../executor/read-payload.ts";
+import { type PayloadReading, readPayload } from "../../handlers/read-payload.ts";
 import { JsonText } from "../../task/json-text.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApiParts } from "./parts.ts";

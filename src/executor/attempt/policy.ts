@@ -1,0 +1,98 @@
+/** What holds for a task where several may say it: its message, then its handler, then the configuration. */
+
+import { getLogger } from "@logtape/logtape";
+import type { Broker } from "../../broker/broker.ts";
+import { disown, shown } from "../../concurrency/unknown-values.ts";
+import type { TaskDefinition } from "../../handlers/define-task.ts";
+import { groupMessage } from "../../handlers/error-record.ts";
+import type { Backoff, TaskMessage } from "../../task/message-schema.ts";
+import { backoffDelay, isDelay } from "../../task/retry.ts";
+import {
+  DEFAULT_ATTEMPTS,
+  DEFAULT_BACKOFF,
+  DEFAULT_CRASH_BUDGET,
+  DEFAULT_DEAD_RETENTION_MS,
+  DEFAULT_RETENTION_MS,
+  DEFAULT_RETRY_LATER_LIMIT,
+  type ExecutorOptions,
+} from "../options.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
+
+/** The broker's clock, Unix ms: asked only where a time matters, since asking costs a short task a part of its time. */
+export type BrokerClock = Pick<Broker, "now">;
+
+/** How long an attempt may take, in ms, and what its failure says when it has taken longer. */
+export interface Limit {
+  readonly ms: number;
+  readonly passed: string;
+}
+
+export class AttemptPolicy {
+  readonly deadRetentionMs: number;
+  /** How often in a row a handler may ask for its task to be tried later. */
+  readonly retryLaterLimit: number;
+  readonly #crashBudget: number;
+  readonly #attempts: number;
+  readonly #backoff: Backoff;
+  readonly #timeoutMs: number;
+  readonly #retentionMs: number;
+
+  constructor(options: ExecutorOptions) {
+    this.#crashBudget = options.crashBudget ?? DEFAULT_CRASH_BUDGET;
+    this.deadRetentionMs = options.deadRetentionMs ?? DEFAULT_DEAD_RETENTION_MS;
+    this.retryLaterLimit = options.retryLaterLimit ?? DEFAULT_RETRY_LATER_LIMIT;
+    this.#attempts = options.attempts ?? DEFAULT_ATTEMPTS;
+    this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
+    this.#timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
+    this.#retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
+  }
+
+  attemptsOf(message: TaskMessage, definition: TaskDefinition | undefined): number {
+    return message.options.attempts ?? definition?.attempts ?? this.#attempts;
+  }
+
+  crashBudgetOf(message: TaskMessage, definition: TaskDefinition | undefined): number {
+    return message.options.crash_budget ?? definition?.crashBudget ?? this.#crashBudget;
+  }
+
+  /** How long to wait after a failed attempt, in ms. A handler's own function that gives nonsense is not followed. */
+  delayAfter(attempt: number, error: unknown, message: TaskMessage, definition: TaskDefinition | undefined): number {
+    const backoff = message.options.backoff ?? definition?.backoff ?? this.#backoff;
+    if (typeof backoff !== "function") return backoffDelay(backoff, attempt);
+    try {
+      const delayMs = backoff(attempt, error);
+      if (isDelay(delayMs)) return delayMs;
+      disown(delayMs);
+      logger.warn("The backoff of {type} gave {delayMs}: a delay is a number, 0 ms to 100 years", {
+        type: message.type,
+        delayMs: shown(delayMs),
+      });
+    } catch (thrown) {
+      logger.warn("The backoff of {type} threw: {thrown}", { type: message.type, thrown: groupMessage(thrown) });
+    }
+    return backoffDelay(this.#backoff, attempt);
+  }
+
+  retentionOf(message: TaskMessage, definition: TaskDefinition | undefined): number {
+    return message.options.retention_ms ?? definition?.retentionMs ?? this.#retentionMs;
+  }
+
+  /** Why the task must not begin any more, or null. */
+  deadlinePassed({ options: { deadline_at: deadline } }: TaskMessage, clock: BrokerClock): string | null {
+    if (deadline === undefined || clock.now() < deadline) return null;
+    return `its deadline, ${new Date(deadline).toISOString()}, passed before the attempt could begin`;
+  }
+
+  /** How long this attempt may take: its timeout, or what is left until the task's deadline; null: no limit. */
+  limitOf(message: TaskMessage, definition: TaskDefinition, clock: BrokerClock): Limit | null {
+    const timeout = message.options.timeout_ms ?? definition.timeoutMs ?? this.#timeoutMs;
+    const { deadline_at: deadline } = message.options;
+    if (deadline !== undefined) {
+      const left = Math.max(deadline - clock.now(), 0);
+      if (left < timeout) return { ms: left, passed: `stopped at its deadline, ${new Date(deadline).toISOString()}` };
+    }
+    if (!Number.isFinite(timeout)) return null;
+    return { ms: timeout, passed: `the attempt took longer than its ${timeout} ms and was stopped` };
+  }
+}

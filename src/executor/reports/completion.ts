@@ -1,0 +1,214 @@
+/**
+ * Gathers outcomes and has the broker record them: one batch at a time, whatever came in while the last one was on its
+ * way. An outcome is kept until the broker has answered; while the broker is away the intake is told to wait.
+ */
+import { getLogger } from "@logtape/logtape";
+import {
+  type Broker,
+  BrokerUnavailableError,
+  type CompletionResult,
+  type Delivery,
+  type Outcome,
+} from "../../broker/broker.ts";
+import { type CancelScope, Latch, sleep, withNursery } from "../../concurrency/index.ts";
+import type { SharedTurn } from "../intake/shared-turn.ts";
+import type { Tally } from "../status/tally.ts";
+import type { TaskLogs } from "./task-logs.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
+
+/** How many outcomes go in one call. */
+const BATCH = 500;
+/** How many batches may be on their way: while Redis works on one, the next is gathered and sent. */
+const IN_FLIGHT = 4;
+/** Between two tries while the broker is away, in ms. */
+const RETRY_MS = 100;
+/** With no room left: after how long without a record nothing goes on any more, in ms. */
+const STALLED_MS = 2_000;
+
+export interface CompletionParts {
+  readonly broker: Broker;
+  readonly tally: Tally;
+  readonly turn: SharedTurn;
+  /** Written before the end of their task, so that whoever sees the end can read all of them. */
+  readonly logs: TaskLogs;
+  /** Told of each retry that was recorded, in how many ms it is due. */
+  readonly retriesIn: (delayMs: number) => void;
+}
+
+export class Completion {
+  readonly #broker: Broker;
+  readonly #tally: Tally;
+  readonly #limit: number;
+  readonly #turn: SharedTurn;
+  readonly #logs: TaskLogs;
+  readonly #retriesIn: (delayMs: number) => void;
+  #queue: Outcome[] = [];
+  /** Those that are here in the place of others, which were refused. */
+  readonly #buried = new WeakSet<Outcome>();
+  /** A few batches; a list, since a Set that grows anew keeps what was in its old table until a full collection. */
+  #flushing: (readonly Outcome[])[] = [];
+  #wake = new Latch();
+  #room = new Latch();
+  #idle = new Latch();
+  #answered = new Latch();
+  /** Since when each batch could not be recorded, on the monotonic clock, and when one was recorded last. */
+  readonly #failing = new Map<readonly Outcome[], number>();
+  #recordedAt = 0;
+
+  /**
+   * @param limit - how many outcomes may wait before the intake is held back.
+   */
+  constructor(parts: CompletionParts, limit: number) {
+    this.#broker = parts.broker;
+    this.#tally = parts.tally;
+    this.#limit = limit;
+    this.#turn = parts.turn;
+    this.#logs = parts.logs;
+    this.#retriesIn = parts.retriesIn;
+  }
+
+  /** How many outcomes are not recorded yet. */
+  get waiting(): number {
+    let count = this.#queue.length;
+    for (const batch of this.#flushing) count += batch.length;
+    return count;
+  }
+
+  /** Why tasks that have ended are not recorded just now; null where they are. */
+  blockage(): string | null {
+    const now = performance.now();
+    if (this.waiting >= this.#limit && now - this.#recordedAt > STALLED_MS) {
+      return `${this.waiting} outcomes wait to be recorded: no more is claimed`;
+    }
+    const since = Math.min(...this.#failing.values());
+    if (since === Number.POSITIVE_INFINITY || this.#recordedAt > since) return null;
+    const seconds = Math.round((now - since) / 1000);
+    return `${this.waiting} outcomes could not be recorded for ${seconds} s`;
+  }
+
+  /** The deliveries whose attempt has ended and whose lease must be kept until the broker has answered. */
+  *deliveries(): Iterable<Delivery> {
+    for (const batch of this.#flushing) for (const { delivery } of batch) yield delivery;
+    for (const { delivery } of this.#queue) yield delivery;
+  }
+
+  add(outcome: Outcome): void {
+    this.#queue.push(outcome);
+    this.#wake.set();
+  }
+
+  /** Waits until there is room for more. */
+  async room(signal: AbortSignal): Promise<void> {
+    while (this.waiting >= this.#limit) {
+      if (this.#room.isSet) this.#room = new Latch();
+      await this.#room.wait(signal);
+    }
+  }
+
+  /** Waits until every outcome has been answered. */
+  async drained(signal: AbortSignal): Promise<void> {
+    while (this.waiting > 0) {
+      if (this.#idle.isSet) this.#idle = new Latch();
+      await this.#idle.wait(signal);
+    }
+  }
+
+  /** Records in the given scope until it is cancelled. */
+  async run(scope: CancelScope): Promise<void> {
+    await withNursery(
+      scope,
+      async (batches) => {
+        const { signal } = batches.scope;
+        for (;;) {
+          await this.#nextTurn(signal);
+          const batch = this.#queue.splice(0, BATCH);
+          this.#flushing.push(batch);
+          batches.startSoon(() => this.#flush(batch, signal), { name: "record" });
+        }
+      },
+      { name: "completion" },
+    );
+  }
+
+  /** Waits until there is something to record, and for one turn, so that tasks which end together go together. */
+  async #nextTurn(signal: AbortSignal): Promise<void> {
+    if (this.#queue.length === 0) {
+      this.#wake = new Latch();
+      await this.#wake.wait(signal);
+    }
+    await this.#turn.wait();
+    while (this.#flushing.length >= IN_FLIGHT) {
+      if (this.#answered.isSet) this.#answered = new Latch();
+      await this.#answered.wait(signal);
+    }
+  }
+
+  async #flush(batch: readonly Outcome[], signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        if (this.#logs.some) await this.#logs.flush();
+        const results = await this.#broker.complete(batch);
+        this.#flushing = this.#flushing.filter((other) => other !== batch);
+        this.#failing.delete(batch);
+        this.#recordedAt = performance.now();
+        this.#settle(batch, results);
+        this.#answered.set();
+        return;
+      } catch (error) {
+        if (!(error instanceof BrokerUnavailableError)) throw error;
+      }
+      if (!this.#failing.has(batch)) this.#failing.set(batch, performance.now());
+      await sleep(RETRY_MS, signal);
+    }
+  }
+
+  #settle(batch: readonly Outcome[], results: readonly CompletionResult[]): void {
+    for (const [index, outcome] of batch.entries()) {
+      const result = results[index] ?? "lost";
+      if (typeof result === "object") {
+        this.#refused(outcome, result.refused);
+        continue;
+      }
+      this.#tally.count(outcome, result);
+      if (outcome.kind === "retry" && result === "recorded") this.#retriesIn(outcome.delayMs);
+      if (result === "lost") {
+        logger.warn("The completion of {id} was refused: its lease had gone to another executor", { id: outcome.id });
+      }
+    }
+    if (this.waiting < this.#limit) this.#room.set();
+    if (this.waiting === 0) this.#idle.set();
+  }
+
+  /**
+   * The broker takes others and not this one: the task is to be dead then, with the reason. Where not even that can be
+   * written, it stays pending, and comes again when its lease is over.
+   */
+  #refused(outcome: Outcome, reason: string): void {
+    const { id, kind } = outcome;
+    if (this.#buried.has(outcome)) {
+      logger.error("That {id} is dead could not be recorded either: {reason}; it comes again", { id, reason });
+      return;
+    }
+    logger.error("The end of {id} ({kind}) could not be recorded: {reason}", { id, kind, reason });
+    const dead = buried(outcome, `its end (${kind}) could not be recorded: ${reason}`);
+    this.#buried.add(dead);
+    this.add(dead);
+  }
+}
+
+/**
+ * The dead end of a task whose own end cannot be recorded: of that nothing is kept but what is surely no part of it.
+ */
+function buried(outcome: Outcome, reason: string): Outcome {
+  const { delivery, id, type, recorded, uniqueKey } = outcome;
+  const error = outcome.kind === "retry" || outcome.kind === "dead" ? outcome.error : null;
+  const [attempt, crashes] = [outcome.attempt, outcome.crashes].map((n) => (Number.isSafeInteger(n) && n >= 0 ? n : 1));
+  return {
+    kind: "dead",
+    ...{ delivery, id, type, recorded, uniqueKey, error, reason },
+    // The errors before this one stay, and keep their numbers.
+    ...("failure" in outcome && outcome.failure ? { failure: outcome.failure } : {}),
+    ...{ attempt: attempt ?? 1, crashes: crashes ?? 0, startedAt: null, retentionMs: 0, told: null },
+  };
+}

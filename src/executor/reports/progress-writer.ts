@@ -1,0 +1,64 @@
+/**
+ * Writes what running tasks tell, gathered to a few writes a second. The rules of progress are applied here: which
+ * value is taken, how a line of the log looks. What was told last goes with the outcome.
+ */
+
+import { getLogger } from "@logtape/logtape";
+import { ifAvailable } from "../../broker/availability.ts";
+import type { Broker, ProgressWrite } from "../../broker/broker.ts";
+import { sleep } from "../../concurrency/index.ts";
+import { cutText } from "../../runtime/cut-text.ts";
+import { appendLog, PROGRESS_LOG_LENGTH, pagePrefix, progressLine, takesProgress } from "../../task/progress.ts";
+import type { RunningTask, RunningTasks } from "../attempt/running.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
+
+/** Between two rounds of writes, in ms. */
+const ROUND_MS = 250;
+
+/** Notes progress on a running task. The write follows with the next round. */
+export function tell(task: RunningTask, value: number, message: string | undefined, now: number): void {
+  if (!takesProgress(task.progress, value)) return;
+  task.progress = Math.min(value, 1);
+  if (message !== undefined && message !== "") {
+    const text = pagePrefix(task.message?.fields) + message;
+    task.lastMessage = cutText(text, PROGRESS_LOG_LENGTH);
+    task.log = appendLog(task.log ?? "", progressLine(now, text, { failed: value < 0 }));
+  }
+  task.log ??= "";
+  task.untold = true;
+}
+
+export async function writeProgress(broker: Broker, running: RunningTasks, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    await sleep(ROUND_MS, signal);
+    const writes: ProgressWrite[] = [];
+    const told: RunningTask[] = [];
+    for (const task of running) {
+      if (!task.untold || task.message === null) continue;
+      task.untold = false;
+      told.push(task);
+      writes.push({
+        delivery: task.delivery,
+        id: task.message.id,
+        type: task.message.type,
+        attempt: task.attempt,
+        startedAt: task.startedAt,
+        progress: task.progress,
+        progressMsg: task.log ?? "",
+      });
+    }
+    if (writes.length === 0 || (await isWritten(broker, writes))) continue;
+    for (const task of told) task.untold = true;
+  }
+}
+
+/** False: the broker is away, and it is to be tried again. What it refuses is told, and goes with the task's end. */
+async function isWritten(broker: Broker, writes: readonly ProgressWrite[]): Promise<boolean> {
+  try {
+    return await ifAvailable(() => broker.writeProgress(writes));
+  } catch (error) {
+    logger.error("The progress of a task could not be written: {error}", { error });
+    return true;
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * What /status shows. Figures of our own come from memory as they are; those of the broker are read while somebody
+ * looks, once a second for all who do, and shown with the time of that: an answer never waits for a broker that is
+ * away.
+ */
+
+import { ifAvailable } from "../../broker/availability.ts";
+import type { Broker, FleetMember, Vanished } from "../../broker/broker.ts";
+import { brokerView } from "../../broker/views/broker-view.ts";
+import { type QueueJson, queueViews } from "../../broker/views/queue-view.ts";
+import { Latch, moveOnAfter, openRoot, sleep } from "../../concurrency/index.ts";
+import { runtime } from "../../runtime/index.ts";
+import type { RunningTask, RunningTasks } from "../attempt/running.ts";
+import type { ExecutorOptions } from "../options.ts";
+import { isoWithOffset } from "./iso-time.ts";
+import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness } from "./status.ts";
+import type { Tally } from "./tally.ts";
+
+/** Between two reads of the broker's figures, in ms. */
+const REFRESH_MS = 1_000;
+/** How long a look waits for them at the most, in ms. */
+const LOOK_MS = 500;
+/** How much is told of the tasks that run, and of the fleet, in bytes of JSON. */
+const MOST_CURRENT_BYTES = 128 * 1024;
+const MOST_FLEET_BYTES = 512 * 1024;
+/** A claim loop that made no progress for this long is stuck, in ms; a claim that finds nothing waits 5 s at most. */
+const STUCK_MS = 15_000;
+
+export interface StatusParts {
+  readonly broker: Broker;
+  readonly running: RunningTasks;
+  readonly tally: Tally;
+  readonly options: ExecutorOptions;
+  /** Unix ms. */
+  readonly bootAt: number;
+}
+
+export class StatusView {
+  readonly #parts: StatusParts;
+  readonly #bootMonotonic = performance.now();
+  #queues: readonly QueueJson[] = [];
+  #fleet: readonly FleetMember[] = [];
+  #vanished: Vanished | null = null;
+  /** Unix ms on the broker's clock; null: the broker's figures were never read. */
+  #countedAt: number | null = null;
+  /** When they were read, on the monotonic clock. */
+  #readAt = Number.NEGATIVE_INFINITY;
+  #wanted = new Latch();
+  #answered = new Latch();
+
+  constructor(parts: StatusParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads the broker's figures whenever somebody looks, until the signal aborts. */
+  async refresh(signal: AbortSignal): Promise<never> {
+    const { broker } = this.#parts;
+    for (;;) {
+      await this.#wanted.wait(signal);
+      this.#wanted = new Latch();
+      await ifAvailable(async () => {
+        const queues = queueViews(await broker.counts(), await broker.paused());
+        const fleet = await broker.fleet();
+        [this.#queues, this.#fleet, this.#countedAt] = [queues, fleet, broker.now()];
+        this.#readAt = performance.now();
+      });
+      this.#answered.set();
+      this.#answered = new Latch();
+      await sleep(REFRESH_MS, signal);
+    }
+  }
+
+  /** Waits until the broker's figures are of this second, if they can be had soon. */
+  async look(): Promise<void> {
+    this.#wanted.set();
+    const isFresh = performance.now() - this.#readAt <= REFRESH_MS;
+    if (isFresh || this.#parts.broker.connection().state !== "connected") return;
+    await moveOnAfter(openRoot(), LOOK_MS, ({ signal }) => this.#answered.wait(signal));
+  }
+
+  /** What the last clean-up has seen of tasks that nothing holds. */
+  note(vanished: Vanished): void {
+    this.#vanished = vanished;
+  }
+
+  status(state: ExecutorState): ExecutorStatus {
+    const { broker, running, tally, options, bootAt } = this.#parts;
+    // Whoever asks now and again shall see them move.
+    this.#wanted.set();
+    const current = this.#current();
+    const fleet = fitting(this.#fleet, MOST_FLEET_BYTES);
+    const { rssBytes, heapBytes, maxRssBytes } = runtime.memory();
+    return {
+      name: options.name,
+      pid: process.pid,
+      version: options.version,
+      state,
+      boot_at: isoWithOffset(bootAt),
+      now: isoWithOffset(broker.now()),
+      uptime_s: Math.round(performance.now() - this.#bootMonotonic) / 1000,
+      concurrency: options.concurrency,
+      slots_taken: running.slots,
+      current: Object.fromEntries(current.list),
+      ...(current.left > 0 ? { current_left_out: current.left } : {}),
+      done: tally.done,
+      dead: tally.dead,
+      cancelled: tally.cancelled,
+      failed: tally.failed,
+      retried: tally.retried,
+      lost: tally.lost,
+      abandoned: running.abandonedCount,
+      counted_at: this.#countedAt === null ? null : isoWithOffset(this.#countedAt),
+      pending: this.#queues.reduce((sum, queue) => sum + queue.running, 0),
+      lag: this.#queues.reduce((sum, queue) => sum + queue.queued, 0),
+      memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
+      broker: brokerView(broker),
+      vanished: vanishedView(this.#vanished),
+      queues: this.#queues,
+      fleet: fleet.list,
+      ...(fleet.left > 0 ? { fleet_left_out: fleet.left } : {}),
+    };
+  }
+
+  /**
+   * @param noSlotLeft - whether tasks that ignore their cancel hold all of them.
+   * @param unrecorded - why what has ended is not recorded; null where it is.
+   */
+  readiness(state: ExecutorState, claimIdleMs: number, noSlotLeft: boolean, unrecorded: string | null): Readiness {
+    const { state: broker, lastError } = this.#parts.broker.connection();
+    switch (state) {
+      case "starting": {
+        const why = broker === "refusing" ? "the broker is refusing" : "the broker has not answered yet";
+        return { ready: false, reason: `starting: ${why}${lastError === null ? "" : `: ${lastError}`}` };
+      }
+      case "draining":
+        return { ready: false, reason: "draining: nothing is claimed any more" };
+      case "disconnected":
+        return { ready: false, reason: `disconnected from the broker: ${lastError ?? "no answer"}` };
+      case "refused":
+        return { ready: false, reason: `the broker is refusing: ${lastError ?? "it does not say why"}` };
+      case "running": {
+        if (unrecorded !== null) return { ready: false, reason: unrecorded };
+        if (noSlotLeft) return { ready: false, reason: "tasks that ignore their cancel hold every slot" };
+        if (claimIdleMs <= STUCK_MS) return { ready: true };
+        const reason = `the claim loop has made no progress for ${Math.round(claimIdleMs / 1000)} s`;
+        return { ready: false, reason };
+      }
+    }
+  }
+
+  /** By id, and how many are left out. */
+  #current(): { readonly list: readonly [string, CurrentTask][]; readonly left: number } {
+    const { running } = this.#parts;
+    // From entries, so that an id like __proto__ is a key as any other.
+    const current: [string, CurrentTask][] = [];
+    for (const task of [...running, ...running.abandonedTasks()]) {
+      if (task.message !== null) current.push([task.message.id, currentTask(task)]);
+    }
+    return fitting(current, MOST_CURRENT_BYTES);
+  }
+}
+
+/** The first of a list, as far as there is room for their JSON, in bytes, and how many are left out. */
+function fitting<T>(list: readonly T[], room: number): { readonly list: readonly T[]; readonly left: number } {
+  let left = room;
+  const end = list.findIndex((each) => {
+    left -= Buffer.byteLength(JSON.stringify(each));
+    return left < 0;
+  });
+  return end < 0 ? { list, left: 0 } : { list: list.slice(0, end), left: list.length - end };
+}
+
+function vanishedView(vanished: Vanished | null): ExecutorStatus["vanished"] {
+  if (vanished === null) return { count: 0, ids: [], counted_at: null };
+  const { count, ids, countedAt } = vanished;
+  return { count, ids, counted_at: isoWithOffset(countedAt) };
+}
+
+function currentTask(task: RunningTask): CurrentTask {
+  return {
+    type: task.message?.type ?? "",
+    attempt: task.attempt,
+    progress: task.progress,
+    message: task.lastMessage,
+    started_at: isoWithOffset(task.startedAt),
+    queue: task.delivery.queue,
+    ...(task.abandonedParts > 0 ? { ignoring_cancel: true } : {}),
+  };
+}

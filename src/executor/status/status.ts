@@ -1,0 +1,84 @@
+/** What an executor tells about itself: the shape of `GET /status`, and where HTTP reads it. */
+import type { FleetMember } from "../../broker/broker.ts";
+import type { QueueJson } from "../../broker/views/queue-view.ts";
+import type { TreeNode } from "../../concurrency/index.ts";
+
+/** `disconnected`: the broker is away; `refused`: it answers, and refuses. */
+export type ExecutorState = "starting" | "running" | "draining" | "disconnected" | "refused";
+
+export interface CurrentTask {
+  readonly type: string;
+  readonly attempt: number;
+  readonly progress: number;
+  readonly message: string;
+  /** ISO 8601. */
+  readonly started_at: string;
+  readonly queue: string;
+  /** True once it was cancelled and did not end within the grace. */
+  readonly ignoring_cancel?: true;
+}
+
+export interface ExecutorStatus {
+  readonly name: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly state: ExecutorState;
+  readonly boot_at: string;
+  readonly now: string;
+  readonly uptime_s: number;
+  readonly concurrency: number;
+  /** Of those: by running attempts, and by such as ignore their cancel. */
+  readonly slots_taken: number;
+  readonly current: Readonly<Record<string, CurrentTask>>;
+  /** How many more run than are named; absent: none. */
+  readonly current_left_out?: number;
+  /** Tasks that were done, or ended as dead or cancelled, here since it booted. */
+  readonly done: number;
+  readonly dead: number;
+  readonly cancelled: number;
+  /** Attempts that failed: their tasks are tried again (`retried`), or dead. */
+  readonly failed: number;
+  readonly retried: number;
+  /** Attempts whose lease had gone to another executor: their completion was refused, or they were stopped before. */
+  readonly lost: number;
+  /** Tasks that were cancelled, ignored it, and run on without a nursery: each keeps its slot. */
+  readonly abandoned: number;
+  /**
+   * When `pending`, `lag`, `queues` and `fleet` were read from the broker, ISO 8601; null: not yet. The rest is of
+   * `now`.
+   */
+  readonly counted_at: string | null;
+  /** The sums of `running` and `queued` over the queues. */
+  readonly pending: number;
+  readonly lag: number;
+  readonly memory: { readonly rss_bytes: number; readonly heap_bytes: number; readonly max_rss_bytes: number };
+  readonly broker: {
+    readonly kind: "redis" | "sqlite";
+    readonly url: string;
+    readonly state: "connected" | "away" | "refusing";
+    readonly connected: boolean;
+    /** Of the present trouble; null while connected. */
+    readonly last_error: string | null;
+    /** What is not right though tasks run. */
+    readonly warnings: readonly string[];
+  };
+  /** Tasks that say that they wait and that nothing holds; the first ids. Counted by the clean-ups; null: not yet. */
+  readonly vanished: { readonly count: number; readonly ids: readonly string[]; readonly counted_at: string | null };
+  readonly queues: readonly QueueJson[];
+  /** The last heartbeats of all executors, this one's among them; `at` is when each was sent. */
+  readonly fleet: readonly FleetMember[];
+  /** How many more executors there are; absent: none. */
+  readonly fleet_left_out?: number;
+}
+
+export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+
+/** Where HTTP reads: from memory. */
+export interface StatusSource {
+  /** To be awaited before `status`: lets the broker's figures be read, and waits half a second for them at the most. */
+  look(): Promise<void>;
+  status(): ExecutorStatus;
+  /** Ready only while the claim loop makes progress. */
+  readiness(): Readiness;
+  tree(): TreeNode;
+}

@@ -1,0 +1,32 @@
+/**
+ * Keeps resident memory flat. JavaScriptCore's small collections leave what was in flight until the next whole one, and
+ * under a steady load of short tasks it makes that after some 600 000 of them: by then a quarter more memory is taken
+ * than after the last. So it is asked for one earlier. It takes 15 ms where little lives, and in proportion to what
+ * lives; a big heap is left to the collector's own measure.
+ */
+import { sleep } from "../../concurrency/index.ts";
+
+/** After so many attempts. */
+export const COLLECT_AFTER = 200_000;
+/** Above this resident memory, in bytes, whole collections are the collector's own business. */
+export const COLLECT_BELOW = 256 * 1024 * 1024;
+const LOOK_MS = 1_000;
+
+export interface CollectionParts {
+  /** How many attempts have ended by now. */
+  readonly attempts: () => number;
+  readonly rssBytes: () => number;
+  readonly collect: () => void;
+}
+
+/** Collects where it is due, until the signal aborts. */
+export async function collectNowAndThen(parts: CollectionParts, signal: AbortSignal): Promise<never> {
+  let last = parts.attempts();
+  for (;;) {
+    await sleep(LOOK_MS, signal);
+    const now = parts.attempts();
+    if (now - last < COLLECT_AFTER) continue;
+    last = now;
+    if (parts.rssBytes() < COLLECT_BELOW) parts.collect();
+  }
+}
