@@ -4,9 +4,6 @@
  */
 export type { ListPage, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "./broker/administration.ts";
 export { BrokerUnavailableError, type CancelReceipt, type EnqueueReceipt, type QueueCounts } from "./broker/broker.ts";
-export type { Schedule, ScheduledRun } from "./broker/operations/schedule.ts";
-export { UnknownScheduleError } from "./broker/operations/schedule-control.ts";
-export { UnknownTaskError, type WatchEvent } from "./broker/operations/watch.ts";
 export type { Client, Item, MixedItem } from "./client/client.ts";
 export { type ConnectOptions, connect } from "./client/connect.ts";
 export { ClientClosedError, ClientOverloadedError, PartlyEnqueuedError } from "./client/errors.ts";
@@ -20,6 +17,9 @@ export {
   type TaskInfo,
   type TaskLog,
 } from "./handlers/define-task.ts";
+export type { Schedule, ScheduledRun } from "./operations/schedules/schedule.ts";
+export { UnknownScheduleError } from "./operations/schedules/schedule-control.ts";
+export { UnknownTaskError, type WatchEvent } from "./operations/watch.ts";
 export { CronError } from "./task/cron.ts";
 export type { EnqueueOptions } from "./task/enqueue-options.ts";
 export type { Backoff } from "./task/message-schema.ts";

@@ -2,7 +2,7 @@
  * The part of the broker contract that schedules need. A broker keeps what was put (the definition) and what has come
  * of it (the state), and changes both in one step where nobody has changed them since they were read: so a run is
  * enqueued once, whoever looks, and whatever dies meanwhile. When one is due, and what is enqueued, is decided in
- * operations/.
+ * src/operations/schedules.
  */
 import type { Overlap, ScheduleDefaults, ScheduleOptions } from "../task/schedule-options.ts";
 import type { TaskState } from "../task/state.ts";

@@ -1,9 +1,9 @@
 /** `taskexe cancel`: cancels tasks wherever they are: by id, telling how each was found, or all that match. */
 
 import type { CancelReceipt } from "../broker/broker.ts";
-import { cancelMatching } from "../broker/operations/bulk.ts";
 import { inBatches } from "../client/batches.ts";
 import { checkpoint } from "../concurrency/index.ts";
+import { cancelMatching } from "../operations/bulk.ts";
 import { hasEnded } from "../task/state.ts";
 import { withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";

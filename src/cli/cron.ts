@@ -1,13 +1,13 @@
 /** `taskexe cron ...`: schedules that executors fire, each run once for the whole fleet. */
-import { putSchedule } from "../broker/operations/put-schedule.ts";
-import { findSchedule, listSchedules, type Schedule } from "../broker/operations/schedule.ts";
+import { putSchedule } from "../operations/schedules/put-schedule.ts";
+import { findSchedule, listSchedules, type Schedule } from "../operations/schedules/schedule.ts";
 import {
   pauseSchedule,
   resumeSchedule,
   runSchedule,
   UnknownScheduleError,
-} from "../broker/operations/schedule-control.ts";
-import { scheduleView } from "../broker/views/schedule-view.ts";
+} from "../operations/schedules/schedule-control.ts";
+import { scheduleView } from "../operations/views/schedule-view.ts";
 import { CronError } from "../task/cron.ts";
 import { InvalidTaskError } from "../task/new-task.ts";
 import { CREATES, patiently, withBroker } from "./client.ts";

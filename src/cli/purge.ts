@@ -1,6 +1,6 @@
 /** `taskexe purge`: removes the records of ended tasks. Asks nothing; tells how many are gone. */
 
-import { purgeMatching } from "../broker/operations/bulk.ts";
+import { purgeMatching } from "../operations/bulk.ts";
 import { withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";
 import { choice, counted, settingsWithQueue, taskFlags } from "./filters.ts";

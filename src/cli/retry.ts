@@ -1,9 +1,9 @@
 /** `taskexe retry`: queues dead and cancelled tasks again: by id, telling how each was found, or all that match. */
 
 import { type RetryReceipt, viewOfRetry } from "../broker/administration.ts";
-import { retryMatching } from "../broker/operations/bulk.ts";
 import { inBatches } from "../client/batches.ts";
 import { checkpoint } from "../concurrency/index.ts";
+import { retryMatching } from "../operations/bulk.ts";
 import { withBroker } from "./client.ts";
 import { EXIT_FAILED, usageError } from "./exit.ts";
 import { choice, counted, settingsWithQueue, taskFlags } from "./filters.ts";

@@ -1,5 +1,5 @@
 /** The arguments of `cron add`, beside its name, pattern, type and payload. */
-import type { NewSchedule } from "../broker/operations/put-schedule.ts";
+import type { NewSchedule } from "../operations/schedules/put-schedule.ts";
 import { OVERLAPS } from "../task/schedule-options.ts";
 import { usageError } from "./exit.ts";
 import { type Options, text } from "./flags.ts";

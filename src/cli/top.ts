@@ -3,9 +3,9 @@
  * or where the output is no terminal, one frame and the end. What a frame shows is top-frame.ts.
  */
 import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
-import { queueViews } from "../broker/views/queue-view.ts";
-import { listedTaskView } from "../broker/views/task-view.ts";
 import { type CancelScope, sleep, withScope } from "../concurrency/index.ts";
+import { queueViews } from "../operations/views/queue-view.ts";
+import { listedTaskView } from "../operations/views/task-view.ts";
 import { withBroker } from "./client.ts";
 import { type Options, settingsOf } from "./flags.ts";
 import { standardOutput } from "./outlets.ts";

@@ -3,9 +3,9 @@
  * Asks the broker for the record again and again, more seldom the longer it takes; bears one that is away for a while.
  */
 import type { Broker } from "../broker/broker.ts";
-import { type WaitingBroker, WaitingReasons } from "../broker/operations/waiting.ts";
 import { type CancelScope, moveOnAfter, sleep } from "../concurrency/index.ts";
 import { formatDuration } from "../config/durations.ts";
+import { type WaitingBroker, WaitingReasons } from "../operations/waiting.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { hasEnded } from "../task/state.ts";
 import { patiently } from "./client.ts";

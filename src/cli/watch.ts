@@ -3,8 +3,9 @@
  * bar below them shows how far it is, elsewhere each change is a line of its own. With --json each event is a line of
  * JSON.
  */
-import { UnknownTaskError, type WatchEvent, watchTask } from "../broker/operations/watch.ts";
-import { watchEventView } from "../broker/views/watch-event-view.ts";
+
+import { watchEventView } from "../operations/views/watch-event-view.ts";
+import { UnknownTaskError, type WatchEvent, watchTask } from "../operations/watch.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { withBroker } from "./client.ts";
 import { CommandFailure, EXIT_FAILED } from "./exit.ts";

@@ -14,15 +14,15 @@ import {
   MAX_ENQUEUE_BATCH,
   type QueueCounts,
 } from "../broker/broker.ts";
+import { type CancelScope, openRoot } from "../concurrency/index.ts";
 import {
   cancelMatching,
   purgeMatching,
   type RetriedState,
   retryMatching,
   type TaskFilter,
-} from "../broker/operations/bulk.ts";
-import { type WatchEvent, watchTask } from "../broker/operations/watch.ts";
-import { type CancelScope, openRoot } from "../concurrency/index.ts";
+} from "../operations/bulk.ts";
+import { type WatchEvent, watchTask } from "../operations/watch.ts";
 import { withDefaults } from "../task/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
 import { type PreparedTask, prepareTask, refusedAt, type Surroundings } from "../task/new-task.ts";

@@ -1,8 +1,8 @@
 /** The cron schedules of a client. When they come due next is worked out here; executors fire them. */
 import type { Broker, EnqueueReceipt } from "../broker/broker.ts";
-import { type NewSchedule, putSchedule } from "../broker/operations/put-schedule.ts";
-import { findSchedule, listSchedules, type Schedule } from "../broker/operations/schedule.ts";
-import { pauseSchedule, resumeSchedule, runSchedule } from "../broker/operations/schedule-control.ts";
+import { type NewSchedule, putSchedule } from "../operations/schedules/put-schedule.ts";
+import { findSchedule, listSchedules, type Schedule } from "../operations/schedules/schedule.ts";
+import { pauseSchedule, resumeSchedule, runSchedule } from "../operations/schedules/schedule-control.ts";
 import { prepareTask, type Surroundings } from "../task/new-task.ts";
 import { scheduleDefaultsOf } from "../task/schedule-options.ts";
 import {

@@ -1,7 +1,7 @@
 /** Many cancels and retries at once over Redis: few questions, each bounded, with the answers in order. */
 import assert from "node:assert/strict";
-import { cancelMatching, retryMatching } from "../../src/broker/operations/bulk.ts";
 import { total } from "../../src/client/batches.ts";
+import { cancelMatching, retryMatching } from "../../src/operations/bulk.ts";
 import { claimAll, countOf, done, idOf, NOTHING, task, tasks } from "./contract/harness.ts";
 import { redisSentences } from "./redis-sentences.ts";
 

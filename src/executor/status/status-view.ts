@@ -6,9 +6,9 @@
 
 import { ifAvailable } from "../../broker/availability.ts";
 import type { Broker, FleetMember, Vanished } from "../../broker/broker.ts";
-import { brokerView } from "../../broker/views/broker-view.ts";
-import { type QueueJson, queueViews } from "../../broker/views/queue-view.ts";
 import { Latch, moveOnAfter, openRoot, sleep } from "../../concurrency/index.ts";
+import { brokerView } from "../../operations/views/broker-view.ts";
+import { type QueueJson, queueViews } from "../../operations/views/queue-view.ts";
 import { runtime } from "../../runtime/index.ts";
 import type { RunningTask, RunningTasks } from "../attempt/running.ts";
 import type { ExecutorOptions } from "../options.ts";

@@ -1,7 +1,7 @@
 /** What an executor tells about itself: the shape of `GET /status`, and where HTTP reads it. */
 import type { FleetMember } from "../../broker/broker.ts";
-import type { QueueJson } from "../../broker/views/queue-view.ts";
 import type { TreeNode } from "../../concurrency/index.ts";
+import type { QueueJson } from "../../operations/views/queue-view.ts";
 
 /** `disconnected`: the broker is away; `refused`: it answers, and refuses. */
 export type ExecutorState = "starting" | "running" | "draining" | "disconnected" | "refused";

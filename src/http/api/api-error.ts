@@ -7,8 +7,8 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerRefusedError, BrokerUnavailableError } from "../../broker/broker.ts";
-import { UnknownScheduleError } from "../../broker/operations/schedule-control.ts";
-import { UnknownTaskError } from "../../broker/operations/watch.ts";
+import { UnknownScheduleError } from "../../operations/schedules/schedule-control.ts";
+import { UnknownTaskError } from "../../operations/watch.ts";
 import { CronError } from "../../task/cron.ts";
 import { InvalidTaskError } from "../../task/new-task.ts";
 

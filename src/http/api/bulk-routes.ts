@@ -1,7 +1,7 @@
 /** Many tasks at once over HTTP: cancel, retry and purge, by ids or by what matches. Each answers within a bound. */
 import * as v from "valibot";
 import { viewOfRetry } from "../../broker/administration.ts";
-import { cancelMatching, purgeMatching, retryMatching } from "../../broker/operations/bulk.ts";
+import { cancelMatching, purgeMatching, retryMatching } from "../../operations/bulk.ts";
 import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
 import { CancelSchema, CancelView, PurgeSchema, RetrySchema, RetryView } from "./schemas.ts";

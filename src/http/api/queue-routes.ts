@@ -1,7 +1,7 @@
 /** Queues and types over HTTP: what is in them, and pausing them for the whole fleet. */
 import * as v from "valibot";
 import type { PauseTarget } from "../../broker/administration.ts";
-import { QueueView, queueViews } from "../../broker/views/queue-view.ts";
+import { QueueView, queueViews } from "../../operations/views/queue-view.ts";
 import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
 import { PauseView, QueueParams, TypeParams } from "./schemas.ts";

@@ -1,14 +1,14 @@
 /** Cron schedules over HTTP: list, show, put, remove, run now, pause, resume. */
 import * as v from "valibot";
-import { putSchedule } from "../../broker/operations/put-schedule.ts";
-import { findSchedule, listSchedules } from "../../broker/operations/schedule.ts";
+import { putSchedule } from "../../operations/schedules/put-schedule.ts";
+import { findSchedule, listSchedules } from "../../operations/schedules/schedule.ts";
 import {
   pauseSchedule,
   resumeSchedule,
   runSchedule,
   UnknownScheduleError,
-} from "../../broker/operations/schedule-control.ts";
-import { ScheduleView, scheduleView } from "../../broker/views/schedule-view.ts";
+} from "../../operations/schedules/schedule-control.ts";
+import { ScheduleView, scheduleView } from "../../operations/views/schedule-view.ts";
 import { scheduleDefaultsOf, scheduleOptionsOfJson } from "../../task/schedule-options.ts";
 import type { ApiParts } from "./parts.ts";
 import { PAYLOAD_REFUSED, refuseWrongPayload } from "./payload-check.ts";

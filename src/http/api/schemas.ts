@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { MAX_ADMINISTRATION_BATCH } from "../../broker/administration.ts";
 import { MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
-import { ScheduleNameSchema } from "../../broker/operations/put-schedule.ts";
+import { ScheduleNameSchema } from "../../operations/schedules/put-schedule.ts";
 import { KnownQueueSchema } from "../../task/enqueue-options.ts";
 import { MessageSchema, TypeSchema as TypeName } from "../../task/message-schema.ts";
 import { TaskRecordSchema } from "../../task/record.ts";

@@ -1,7 +1,7 @@
 /** Single tasks over HTTP: lists, records, logs, a watch, a cancel, a retry. */
 import * as v from "valibot";
 import { type ListPage, type ListQuery, viewOfRetry } from "../../broker/administration.ts";
-import { listedTaskView } from "../../broker/views/task-view.ts";
+import { listedTaskView } from "../../operations/views/task-view.ts";
 import { hasEnded } from "../../task/state.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApiParts } from "./parts.ts";

@@ -5,9 +5,9 @@
  */
 import type { Context } from "hono";
 import type { Broker } from "../../broker/broker.ts";
-import { UnknownTaskError, type WatchEvent, watchTask } from "../../broker/operations/watch.ts";
-import { watchEventView } from "../../broker/views/watch-event-view.ts";
 import { abortable, type CancelScope, moveOnAfter, openRoot } from "../../concurrency/index.ts";
+import { watchEventView } from "../../operations/views/watch-event-view.ts";
+import { UnknownTaskError, type WatchEvent, watchTask } from "../../operations/watch.ts";
 import { printableJson } from "../../task/printable-json.ts";
 import { ApiError } from "./api-error.ts";
 import type { PeerBindings } from "./guard.ts";

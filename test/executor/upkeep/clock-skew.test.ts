@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { EnqueueRequest } from "../../../src/broker/broker.ts";
-import { putSchedule } from "../../../src/broker/operations/put-schedule.ts";
+import { putSchedule } from "../../../src/operations/schedules/put-schedule.ts";
 import { formatMessage } from "../../../src/task/message.ts";
 import type { TaskOptions } from "../../../src/task/message-schema.ts";
 import type { ExecutorProcess } from "../../support/executor-process.ts";

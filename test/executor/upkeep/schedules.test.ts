@@ -1,14 +1,14 @@
 /** Cron schedules, fired by executors that know nothing of each other. */
 import assert from "node:assert/strict";
 import type { Broker } from "../../../src/broker/broker.ts";
-import { type NewSchedule, putSchedule } from "../../../src/broker/operations/put-schedule.ts";
-import { findSchedule, listSchedules } from "../../../src/broker/operations/schedule.ts";
-import { pauseSchedule, resumeSchedule, runSchedule } from "../../../src/broker/operations/schedule-control.ts";
-import { stateOf } from "../../../src/broker/operations/schedule-runs.ts";
 import { NEW_STATE } from "../../../src/broker/schedule-text.ts";
 import type { ScheduleState } from "../../../src/broker/schedules.ts";
 import { openRoot, withNursery } from "../../../src/concurrency/index.ts";
 import { type DefinitionOf, ScheduleFiring } from "../../../src/executor/upkeep/schedules.ts";
+import { type NewSchedule, putSchedule } from "../../../src/operations/schedules/put-schedule.ts";
+import { findSchedule, listSchedules } from "../../../src/operations/schedules/schedule.ts";
+import { pauseSchedule, resumeSchedule, runSchedule } from "../../../src/operations/schedules/schedule-control.ts";
+import { stateOf } from "../../../src/operations/schedules/schedule-runs.ts";
 import type { ScheduleDefaults } from "../../../src/task/schedule-options.ts";
 import { claim, end, onBothBrokers } from "../../client/stage.ts";
 import { quickEnough } from "../../support/quick-enough.ts";

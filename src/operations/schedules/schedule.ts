@@ -1,11 +1,12 @@
 /**
  * A schedule as it is told to people and programs: what holds for its runs, whoever said it, and what has come of it.
  */
+
+import type { Broker } from "../../broker/broker.ts";
+import type { StoredSchedule } from "../../broker/schedules.ts";
 import type { Backoff } from "../../task/message-schema.ts";
 import { type Overlap, overlapOf, runOptions } from "../../task/schedule-options.ts";
 import type { TaskState } from "../../task/state.ts";
-import type { Broker } from "../broker.ts";
-import type { StoredSchedule } from "../schedules.ts";
 import { askStates, type RunStates, runId } from "./schedule-runs.ts";
 
 /** One of the last runs. */

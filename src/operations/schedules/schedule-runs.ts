@@ -2,20 +2,21 @@
  * What comes next for a schedule: a run that is due, one that waited for the run before, or only the news that runs
  * have ended. Nothing is written here: from what was read to the change that a broker makes in one step, or not at all.
  */
-import { nextRun } from "../../task/cron.ts";
-import { MAX_PRIORITIES } from "../../task/enqueue-options.ts";
-import { JsonText } from "../../task/json-text.ts";
-import { prepareTask, requestOf } from "../../task/new-task.ts";
-import { overlapOf, runOptions } from "../../task/schedule-options.ts";
-import { hasEnded, type TaskState } from "../../task/state.ts";
-import type { Broker, EnqueueRequest } from "../broker.ts";
+
+import type { Broker, EnqueueRequest } from "../../broker/broker.ts";
 import {
   MAX_SCHEDULE_RUNS,
   type ScheduleChange,
   type ScheduleRun,
   type ScheduleState,
   type StoredSchedule,
-} from "../schedules.ts";
+} from "../../broker/schedules.ts";
+import { nextRun } from "../../task/cron.ts";
+import { MAX_PRIORITIES } from "../../task/enqueue-options.ts";
+import { JsonText } from "../../task/json-text.ts";
+import { prepareTask, requestOf } from "../../task/new-task.ts";
+import { overlapOf, runOptions } from "../../task/schedule-options.ts";
+import { hasEnded, type TaskState } from "../../task/state.ts";
 
 /** The states of tasks that were asked for; null: no record is kept. */
 export type RunStates = ReadonlyMap<string, TaskState | null>;

@@ -2,7 +2,7 @@
  * The JSON form of what a watch tells: a kind and its data. A server-sent event has the kind as its name; a line of
  * `watch --json` has it beside the data.
  */
-import type { WatchEvent } from "../operations/watch.ts";
+import type { WatchEvent } from "../watch.ts";
 
 export interface WatchEventJson {
   readonly kind: WatchEvent["kind"];

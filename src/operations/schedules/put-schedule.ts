@@ -4,6 +4,9 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
+import type { Broker } from "../../broker/broker.ts";
+import { NEW_STATE } from "../../broker/schedule-text.ts";
+import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "../../broker/schedules.ts";
 import { nextRun } from "../../task/cron.ts";
 import { JsonText } from "../../task/json-text.ts";
 import { InvalidTaskError, prepareTask, type Surroundings, told } from "../../task/new-task.ts";
@@ -17,9 +20,6 @@ import {
   said,
   TimetableSchema,
 } from "../../task/schedule-options.ts";
-import type { Broker } from "../broker.ts";
-import { NEW_STATE } from "../schedule-text.ts";
-import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "../schedules.ts";
 import { type Schedule, scheduleOf } from "./schedule.ts";
 import { askStates, stateOf } from "./schedule-runs.ts";
 

@@ -4,7 +4,7 @@ import { JsonText } from "../../task/json-text.ts";
 import { BackoffSchema } from "../../task/message-schema.ts";
 import { OVERLAPS } from "../../task/schedule-options.ts";
 import { TASK_STATES } from "../../task/state.ts";
-import type { Schedule } from "../operations/schedule.ts";
+import type { Schedule } from "../schedules/schedule.ts";
 
 const Count = v.nullable(v.number());
 

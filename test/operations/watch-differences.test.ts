@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogLine } from "../../src/broker/administration.ts";
-import { linesAfter, textAfter } from "../../src/broker/operations/watch.ts";
+import { linesAfter, textAfter } from "../../src/operations/watch.ts";
 
 const lines = (...texts: string[]): LogLine[] => texts.map((text) => ({ at: 1, level: "info", text }));
 const texts = (found: readonly LogLine[]) => found.map(({ text }) => text);

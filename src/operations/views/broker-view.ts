@@ -1,5 +1,5 @@
 /** The JSON form of a broker: where it is, and how the connection to it stands. */
-import type { Broker } from "../broker.ts";
+import type { Broker } from "../../broker/broker.ts";
 
 export type BrokerJson = ReturnType<typeof brokerView>;
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PauseTarget } from "../../src/broker/administration.ts";
 import type { FleetMember } from "../../src/broker/broker.ts";
-import { WaitingReasons, whyWaiting } from "../../src/broker/operations/waiting.ts";
+import { WaitingReasons, whyWaiting } from "../../src/operations/waiting.ts";
 import type { TaskRecord } from "../../src/task/record.ts";
 
 const NOW = Date.parse("2026-03-01T12:00:00Z");

@@ -3,10 +3,11 @@
  * line and HTTP stand on these. Each is a generator that tells after every batch how many it has changed, so that a
  * caller can show it, stop, or go on later; nothing is kept between two batches.
  */
-import type { TaskRecord } from "../../task/record.ts";
-import type { TaskState } from "../../task/state.ts";
-import { MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../administration.ts";
-import type { Broker } from "../broker.ts";
+
+import { MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../broker/administration.ts";
+import type { Broker } from "../broker/broker.ts";
+import type { TaskRecord } from "../task/record.ts";
+import type { TaskState } from "../task/state.ts";
 
 /** Which tasks: of a type, of a queue, or of both. */
 export interface TaskFilter {

@@ -2,8 +2,9 @@
  * Why a task waits: nobody serves its queue, nobody knows its type, one of them is paused, or its time has not come.
  * Said from what executors tell of themselves in their heartbeats; where one does not tell, nothing is made up.
  */
-import type { TaskRecord } from "../../task/record.ts";
-import type { Broker, FleetMember } from "../broker.ts";
+
+import type { Broker, FleetMember } from "../broker/broker.ts";
+import type { TaskRecord } from "../task/record.ts";
 
 /** Executors beat each 30 s: one that has missed two beats is not reckoned with, in ms. */
 const LIVES_MS = 75_000;

@@ -2,11 +2,12 @@
  * Follows one task: what changes in its record and its log, as events, until it has ended. Asks the broker again and
  * again and tells only what is new; holds one record and where its log stood, nothing else.
  */
-import { sleep } from "../../concurrency/index.ts";
-import type { TaskRecord } from "../../task/record.ts";
-import { hasEnded, type TaskState } from "../../task/state.ts";
-import type { LogLine } from "../administration.ts";
-import { type Broker, BrokerUnavailableError } from "../broker.ts";
+
+import type { LogLine } from "../broker/administration.ts";
+import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
+import { sleep } from "../concurrency/index.ts";
+import type { TaskRecord } from "../task/record.ts";
+import { hasEnded, type TaskState } from "../task/state.ts";
 import { WaitingReasons } from "./waiting.ts";
 
 /** Between two looks, in ms. */
