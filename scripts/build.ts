@@ -38,7 +38,7 @@ try {
       "process.env.NODE_ENV=process.env.NODE_ENV",
       join(root, "src/main.ts"),
       // What runs first in Workers: the executable starts it by its path, so it is an entry of its own.
-      join(root, "src/handlers/provide/thread.ts"),
+      join(root, "src/provide/thread.ts"),
       "--outfile",
       join(aside, "taskexe"),
     ],

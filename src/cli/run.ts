@@ -18,6 +18,7 @@ import { loadHandlers } from "../handlers/load-handlers.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
 import { readToken, TokenError } from "../http/api/token.ts";
 import { type HttpAddress, serveHttp } from "../http/serve-http.ts";
+import { providedModules } from "../provide/index.ts";
 import { runtime } from "../runtime/index.ts";
 import { VERSION } from "../version.ts";
 import { brokerOf, createStateDirectory } from "./client.ts";
@@ -106,7 +107,7 @@ class Run {
       if (this.#settings.trackAllocations) await trackFromTheStart();
       const broker = await this.#createBroker();
       await this.#settle(broker);
-      const handlers = await loadHandlers(this.#settings.tasks, (file) => {
+      const handlers = await loadHandlers(this.#settings.tasks, providedModules, (file) => {
         this.#importing = file;
       });
       const executor = new Executor({ broker, handlers, options: this.#executorOptions() });

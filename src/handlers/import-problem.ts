@@ -7,7 +7,6 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { elementsOf, isInstance, isObject, read, readText, shown, textOf } from "../concurrency/unknown-values.ts";
 import type { HandlerProblem } from "./handler-load-error.ts";
 import { FileNameError } from "./import-file.ts";
-import { PROVIDED } from "./provide/names.ts";
 import { adviceOnDecorators, adviceOnPaths } from "./typescript-settings.ts";
 
 /** How much of one message is shown, in characters. */
@@ -21,8 +20,12 @@ interface Told {
   readonly stack: string;
 }
 
-/** Puts the error of importing `file` into words. */
-export async function importProblem(file: string, error: unknown): Promise<HandlerProblem> {
+/**
+ * Puts the error of importing `file` into words.
+ *
+ * @param offered - the names that can be imported with nothing beside the file.
+ */
+export async function importProblem(file: string, error: unknown, offered: readonly string[]): Promise<HandlerProblem> {
   if (isInstance(error, FileNameError)) return { file, what: error.message, advice: error.advice };
   const told = tell(error);
   const missing = missingModule(told.message);
@@ -31,7 +34,8 @@ export async function importProblem(file: string, error: unknown): Promise<Handl
     if (name === file) return { file, what: "it is not there any more, or may not be read", advice: "check the file" };
     const who = importer === "" || importer === file || isOurs(importer) ? "it" : importer;
     const aliased = /^\.{0,2}\//.test(name) ? null : await adviceOnPaths(who === "it" ? file : who, name);
-    const advice = aliased === null ? adviceOnMissing(name) : `${aliased}; or ${adviceOnMissing(name)}`;
+    const advice =
+      aliased === null ? adviceOnMissing(name, offered) : `${aliased}; or ${adviceOnMissing(name, offered)}`;
     return { file, what: `${who} imports "${name}", which is not found`, advice };
   }
   if (/does not provide an export named|Export named .* not found/.test(told.message)) {
@@ -101,8 +105,8 @@ function withoutPlace(message: string): string {
   return (message.split("\n")[0] ?? "").replace(/ at file:\/\/\S+$/, "");
 }
 
-function adviceOnMissing(name: string): string {
-  const offered = `${PROVIDED.join(", ")} and the runtime's own node:* modules need nothing`;
+function adviceOnMissing(name: string, names: readonly string[]): string {
+  const offered = `${names.join(", ")} and the runtime's own node:* modules need nothing`;
   if (/^[./]/.test(name)) return `check the path, with its extension; of packages, ${offered}`;
   return `install it beside the file (npm install ${name}); ${offered}`;
 }

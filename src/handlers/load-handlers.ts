@@ -13,7 +13,7 @@ import { findHandlerFiles } from "./handler-files.ts";
 import { HandlerLoadError, type HandlerProblem } from "./handler-load-error.ts";
 import { importFile } from "./import-file.ts";
 import { importProblem } from "./import-problem.ts";
-import { provideModules } from "./provide/index.ts";
+import type { OfferedModules } from "./offered-modules.ts";
 import { DuplicateHandlerError, type HandlerRegistry } from "./registry.ts";
 import { legacyDecorators } from "./typescript-settings.ts";
 
@@ -28,24 +28,26 @@ const IMPORT_LIMIT_MS = 30_000;
  * Loads handler files, and folders with all handler files below them, beside the built-in handlers.
  * No path at all gives the built-in handlers.
  *
+ * @param offered - what the files may import by name, with nothing beside them.
  * @param importing - called with each file before it is imported, and with null once all are.
  * @throws HandlerLoadError when a path is missing, a file does not import or defines no task, or two files define
  *   the same type; it names every problem.
  */
 export async function loadHandlers(
   paths: readonly string[],
+  offered: OfferedModules,
   importing: (file: string | null) => void = () => {},
 ): Promise<HandlerRegistry> {
   const registry = builtinRegistry();
   if (paths.length === 0) return registry;
-  await provideModules();
+  await offered.offer();
   const { files, folders: roots, problems, leftOut } = await findHandlerFiles(paths);
   for (const { path, reason } of leftOut) log.debug("{path} is left out: {reason}", { path, reason });
   const all = [...problems];
   for (const file of files) {
     importing(file);
     const refused = await legacyDecorators(file, roots);
-    all.push(...(refused === null ? await loadFile(file, registry) : [refused]));
+    all.push(...(refused === null ? await loadFile(file, registry, offered.names) : [refused]));
   }
   // A rejection that nobody handles is told a turn later: it is still the files'.
   await turn();
@@ -54,14 +56,18 @@ export async function loadHandlers(
   return registry;
 }
 
-async function loadFile(file: string, registry: HandlerRegistry): Promise<HandlerProblem[]> {
+async function loadFile(
+  file: string,
+  registry: HandlerRegistry,
+  offered: readonly string[],
+): Promise<HandlerProblem[]> {
   let exports: Readonly<Record<string, unknown>>;
   let exported: Exported;
   try {
     exports = await failAfter(openRoot(), IMPORT_LIMIT_MS, ({ signal }) => abortable(importFile(file), signal));
     exported = exportedDefinitions(exports);
   } catch (error) {
-    return [isInstance(error, TooSlowError) ? neverReady(file) : await importProblem(file, error)];
+    return [isInstance(error, TooSlowError) ? neverReady(file) : await importProblem(file, error, offered)];
   }
   const { definitions, bare } = exported;
   if (bare[0] !== undefined) return [notDefined(file, bare[0])];

@@ -68,9 +68,9 @@ export const DOORS: Readonly<Record<string, Door>> = {
     return [kindOfAnswer(text), isAnswer(error), adviceOn(text), redisRefusal(error), refusalText(error)];
   },
   "what Redis says of itself": readFacts,
-  "an error of an import": (text) => importProblem("/nowhere/handler.ts", failed(text)),
+  "an error of an import": (text) => importProblem("/nowhere/handler.ts", failed(text), ["taskexe"]),
   "a syntax error of an import": (text) =>
-    importProblem("/nowhere/x.ts", Object.assign(failed(text), { name: "SyntaxError" })),
+    importProblem("/nowhere/x.ts", Object.assign(failed(text), { name: "SyntaxError" }), ["taskexe"]),
   "the source of a handler": (text) => [
     usesDecorators(`@${text}`),
     usesParameterDecorators(`@${text}`),

@@ -18,6 +18,7 @@ const VIOLATIONS: Readonly<Record<string, { readonly code: string; readonly rule
   ...floor("operations/views", "executor"),
   ...floor("operations", "handlers"),
   ...floor("handlers", "broker"),
+  ...floor("handlers", "provide"),
   ...floor("executor", "http"),
   ...floor("http", "cli"),
   ...floor("http", "config"),

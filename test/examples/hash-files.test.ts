@@ -10,10 +10,11 @@ import hashFiles from "../../examples/hash-files.ts";
 import wordCount from "../../examples/word-count.ts";
 import { Cancelled, openRoot } from "../../src/concurrency/index.ts";
 import { loadHandlers } from "../../src/handlers/load-handlers.ts";
+import { providedModules } from "../../src/provide/index.ts";
 import { runTask } from "../handlers/context.ts";
 
 const project = fileURLToPath(new URL("../..", import.meta.url));
-const handlers = join(project, "src/handlers");
+const sources = join(project, "src/executor");
 let folder = "";
 
 before(async () => {
@@ -27,12 +28,12 @@ describe("hash_files", () => {
     const onProgress = (_: number, message?: string) => void told.push(message ?? "");
     const hashes = v.parse(
       v.record(v.string(), v.string()),
-      await runTask(hashFiles, { folder: handlers, parallel: 3 }, { onProgress }),
+      await runTask(hashFiles, { folder: sources, parallel: 3 }, { onProgress }),
     );
     const names = Object.keys(hashes);
-    assert.ok(names.includes("registry.ts") && names.includes(join("provide", "bun.ts")));
+    assert.ok(names.includes("executor.ts") && names.includes(join("leaving", "drain.ts")));
     for (const name of names) {
-      const bytes = await readFile(join(handlers, name));
+      const bytes = await readFile(join(sources, name));
       assert.equal(hashes[name], createHash("sha256").update(bytes).digest("hex"));
     }
     assert.deepEqual(told.at(-1), `${names.length} of ${names.length} files`);
@@ -45,14 +46,14 @@ describe("hash_files", () => {
       if (++written === 2) scope.cancel("enough");
     };
     await assert.rejects(
-      runTask(hashFiles, { folder: handlers, parallel: 1 }, { scope, onProgress }),
+      runTask(hashFiles, { folder: sources, parallel: 1 }, { scope, onProgress }),
       (error) => error instanceof Cancelled,
     );
     assert.equal(written, 2);
   });
 
   test("refuses a folder that is larger than expected", async () => {
-    await assert.rejects(runTask(hashFiles, { folder: handlers, max_files: 2 }), (error) => {
+    await assert.rejects(runTask(hashFiles, { folder: sources, max_files: 2 }), (error) => {
       assert.ok(error instanceof AggregateError);
       assert.match(String(error.errors[0]), /more than 2 files/);
       return true;
@@ -70,6 +71,6 @@ describe("word_count", () => {
 });
 
 test("the folder of examples loads as it stands", async () => {
-  const registry = await loadHandlers([join(project, "examples")]);
+  const registry = await loadHandlers([join(project, "examples")], providedModules);
   for (const type of ["chunk_document", "hash_files", "word_count"]) assert.ok(registry.get(type), type);
 });

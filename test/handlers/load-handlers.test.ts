@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { HandlerLoadError, loadHandlers } from "../../src/handlers/load-handlers.ts";
+import { providedModules } from "../../src/provide/index.ts";
 
 let root = "";
 let number = 0;
@@ -24,7 +25,7 @@ const task = (type: string) =>
 
 async function problemsOf(...paths: string[]): Promise<{ file: string; what: string; advice: string }[]> {
   try {
-    await loadHandlers(paths);
+    await loadHandlers(paths, providedModules);
   } catch (error) {
     assert.ok(error instanceof HandlerLoadError, String(error));
     for (const { file, what, advice } of error.problems) {
@@ -43,7 +44,7 @@ after(() => rm(root, { recursive: true, force: true }));
 
 describe("loadHandlers", () => {
   test("gives the built-in handlers when no path is given", async () => {
-    const registry = await loadHandlers([]);
+    const registry = await loadHandlers([], providedModules);
     assert.deepEqual(registry.types(), ["echo", "fail", "noop", "sleep"]);
     assert.equal(registry.sourceOf("echo"), "built-in");
   });
@@ -55,7 +56,7 @@ describe("loadHandlers", () => {
         export const two = defineTask({ type: "two", run: (): number => 2 });
         export const helper = (n: number) => n;`,
     });
-    const registry = await loadHandlers([join(folder, "both.ts")]);
+    const registry = await loadHandlers([join(folder, "both.ts")], providedModules);
     assert.equal(await registry.get("one")?.run({} as never), 1);
     assert.equal(await registry.get("two")?.run({} as never), 2);
     assert.equal(registry.sourceOf("two"), join(folder, "both.ts"));
@@ -75,7 +76,7 @@ describe("loadHandlers", () => {
       "node_modules/p/index.js": "throw new Error()",
       "notes.md": "#",
     });
-    const registry = await loadHandlers([folder]);
+    const registry = await loadHandlers([folder], providedModules);
     assert.deepEqual(registry.types(), ["a", "b", "c", "d", "echo", "fail", "noop", "sleep"]);
   });
 
@@ -100,7 +101,7 @@ describe("loadHandlers", () => {
         const h = (tag: string) => "<" + tag + "/>";
         export default defineTask({ type: "h", run: (): string => h("p") });`,
     });
-    const registry = await loadHandlers([folder]);
+    const registry = await loadHandlers([folder], providedModules);
     const builtin = ["echo", "fail", "noop", "sleep"];
     assert.deepEqual(registry.types(), ["a", "b", "c", "d", "e", ...builtin, "f", "g", "h"].sort());
   });
@@ -140,10 +141,10 @@ describe("loadHandlers", () => {
       "_part.ts": 'export const part = "part" as string;',
     });
     const broken = await folderWith({ "line\nbreak.ts": task("line"), "bad\n?.ts": "export const = 1;" });
-    const registry = await loadHandlers([folder, join(broken, "line\nbreak.ts")]);
+    const registry = await loadHandlers([folder, join(broken, "line\nbreak.ts")], providedModules);
     for (const name of names) assert.equal(await registry.get(name)?.run({} as never), "part", name);
     assert.ok(registry.get("line"));
-    await assert.rejects(loadHandlers([join(broken, "bad\n?.ts")]), {
+    await assert.rejects(loadHandlers([join(broken, "bad\n?.ts")], providedModules), {
       message: /^the handlers cannot be loaded, 1 problem:\n {2}\/.*\/bad\\n\?\.ts: syntax error at .*\n {4}-> .*$/,
     });
   });
@@ -169,14 +170,14 @@ describe("loadHandlers", () => {
 
   test("puts a user's handler in the place of a built-in one", async () => {
     const folder = await folderWith({ "echo.ts": task("echo") });
-    const registry = await loadHandlers([folder]);
+    const registry = await loadHandlers([folder], providedModules);
     assert.equal(registry.sourceOf("echo"), join(folder, "echo.ts"));
   });
 
   test("loads a file once that two paths or a link name, and a definition that another file exports again", async () => {
     const folder = await folderWith({ "a.ts": task("a"), "again.ts": `export { default } from "./a.ts";` });
     await symlink(folder, join(folder, "round"));
-    const registry = await loadHandlers([folder, join(folder, "a.ts"), join(folder, "round")]);
+    const registry = await loadHandlers([folder, join(folder, "a.ts"), join(folder, "round")], providedModules);
     assert.ok(registry.get("a"));
   });
 

@@ -3,10 +3,13 @@
  * "taskexe" with its subpaths, and "valibot". They get the modules that run here, not copies, so a signal, a class
  * or a registered definition is the same on both sides. One file per runtime knows how.
  */
-import { runtime } from "../../runtime/index.ts";
+import type { OfferedModules } from "../handlers/offered-modules.ts";
+import { runtime } from "../runtime/index.ts";
+import { PROVIDED } from "./names.ts";
 import { provideToWorkers } from "./workers.ts";
 
-export { PROVIDED } from "./names.ts";
+/** For the loading of handler files, which lies below what they may import. */
+export const providedModules: OfferedModules = { names: PROVIDED, offer: provideModules };
 
 let provided: Promise<void> | null = null;
 

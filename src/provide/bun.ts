@@ -6,9 +6,9 @@ import type { ProvidedName } from "./names.ts";
 
 export async function provideOnBun(): Promise<void> {
   const exports: Record<ProvidedName, object> = {
-    taskexe: await import("../../index.ts"),
-    "taskexe/concurrency": await import("../../concurrency/index.ts"),
-    "taskexe/testing": await import("../../testing.ts"),
+    taskexe: await import("../index.ts"),
+    "taskexe/concurrency": await import("../concurrency/index.ts"),
+    "taskexe/testing": await import("../testing.ts"),
     valibot: await import("valibot"),
   };
   Bun.plugin({

@@ -2,10 +2,10 @@
  * Workers that handlers start, by either name that there is: the provided modules are importable in them, too, and in
  * the Workers that those start. The constructors are replaced by subclasses that have thread.ts run first.
  */
-import { runtime } from "../../runtime/index.ts";
+import { runtime } from "../runtime/index.ts";
 
 /** Where the build puts thread.ts inside the executable. */
-const THREAD_IN_EXECUTABLE = "/$bunfs/root/handlers/provide/thread.js";
+const THREAD_IN_EXECUTABLE = "/$bunfs/root/provide/thread.js";
 
 type Options = Readonly<Record<string, unknown>> | undefined;
 type Constructor = new (...given: never[]) => object;
