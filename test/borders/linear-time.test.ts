@@ -1,6 +1,7 @@
 /**
  * Text from outside costs time in proportion to its length, whatever stands in it: each function that reads such text
  * is given what makes regular expressions go back and forth, once and twice as long.
+ * @alone It measures how long calls take.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,7 @@
 /**
  * Every way to connect that an address can name, against real servers: TLS, users and passwords, the db, the socket.
  * Where a server is not trusted, or refuses, people are told why, and no password leaves us, in words or on the wire.
+ * @long about 30 s
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,3 +1,7 @@
+/**
+ * The contract of all brokers, over Redis.
+ * @long about 30 s
+ */
 import { after, before } from "node:test";
 import { Redis } from "ioredis";
 import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";

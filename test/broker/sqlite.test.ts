@@ -1,3 +1,7 @@
+/**
+ * The contract of all brokers, over SQLite, and what holds of its file alone.
+ * @long about 30 s
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

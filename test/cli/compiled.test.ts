@@ -1,4 +1,7 @@
-/** The executable that `make build` makes: it stands alone, starts fast, and reads nothing of the folder it is in. */
+/**
+ * The executable that `make build` makes: it stands alone, starts fast, and reads nothing of the folder it is in.
+ * @alone It measures how long the executable takes to start.
+ */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,7 @@
-/** What a user of Redis must be allowed: the advice is taken by its word, with a real server. */
+/**
+ * What a user of Redis must be allowed: the advice is taken by its word, with a real server.
+ * @long about 20 s
+ */
 import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
 import { Redis } from "ioredis";

@@ -1,4 +1,7 @@
-/** The commands about tasks that are there: list, cancel, retry, purge, pause, cron, and the options of an enqueue. */
+/**
+ * The commands about tasks that are there: list, cancel, retry, purge, pause, cron, and the options of an enqueue.
+ * @long about 15 s
+ */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Bench, until } from "./program.ts";

@@ -1,4 +1,7 @@
-/** Who waits for a task is told why it does not run, on both brokers, and may say how long to wait. */
+/**
+ * Who waits for a task is told why it does not run, on both brokers, and may say how long to wait.
+ * @long about 20 s
+ */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startRedis } from "../support/redis-server.ts";

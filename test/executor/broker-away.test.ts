@@ -1,6 +1,7 @@
 /**
  * Redis that is not there: not yet, killed and started again, or hung. The executor waits, says so over HTTP all the
  * while, and goes on by itself; nothing that was enqueued is missing afterwards.
+ * @long about 60 s
  */
 
 import assert from "node:assert/strict";

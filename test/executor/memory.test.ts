@@ -1,4 +1,7 @@
-/** Memory is flat over many tasks. The long form, over a million, is scripts/memory-soak.ts. */
+/**
+ * Memory is flat over many tasks. The long form, over a million, is scripts/memory-soak.ts.
+ * @alone It measures what an executor takes of memory.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { growthOf, MOST_GROWTH, soak } from "../../scripts/memory-soak.ts";

@@ -1,6 +1,7 @@
 /**
  * An executor in the place of RagFlow's own, seen with RagFlow's eyes: producers and readers here are the real
  * redis-cli, and keys, shapes and rules are those that RagFlow's own processes rely on.
+ * @long about 18 s
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** The short form of the scale: calls cost in a large broker what they cost in a small one. */
+/**
+ * The short form of the scale: calls cost in a large broker what they cost in a small one.
+ * @alone It measures how long calls take.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describe, type ScaleOptions, scale } from "../../scripts/soak/scale.ts";

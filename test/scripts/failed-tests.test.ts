@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, test } from "node:test";
 
-import { failedTests, type Runner } from "../../scripts/failed-tests.ts";
+import { failedTests, type Runner } from "../../scripts/test/failed-tests.ts";
 
 const BIN = resolve(import.meta.dirname, "../../node_modules/.bin");
 

@@ -1,6 +1,7 @@
 /**
  * Whatever stands in a stream, an executor lives: what cannot be a task ends as dead with a reason that names what is
  * wrong, its bytes stay in the record, and the good tasks behind it are done as if nothing had been there.
+ * @long about 18 s
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

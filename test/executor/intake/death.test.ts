@@ -1,6 +1,7 @@
 /**
  * Executors that are killed with kill -9: what they held is done by others, or by their own next life, and nothing is
  * missing. The lease is 3 s here so that the suite is quick; the default is 30 s and shifts the bounds by as much.
+ * @long about 25 s
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,7 @@
 /**
  * Tasks that ignore their cancel: as many as the limit are lived with, one more and the executor leaves with 1, so that
  * a fresh process can take its place. What it still ran is handed back, not held until its lease is over.
+ * @long about 35 s
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

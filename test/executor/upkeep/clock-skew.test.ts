@@ -1,6 +1,7 @@
 /**
  * Executors whose clocks are two hours apart, over one Redis: what is due when, who holds a lease and what has passed
  * its deadline is a matter of Redis' clock alone.
+ * @long about 20 s
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

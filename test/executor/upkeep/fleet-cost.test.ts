@@ -1,4 +1,7 @@
-/** What executors that have nothing to do ask of Redis: each of them as much in a fleet of fifty as alone. */
+/**
+ * What executors that have nothing to do ask of Redis: each of them as much in a fleet of fifty as alone.
+ * @long about 35 s
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
