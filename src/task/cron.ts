@@ -14,7 +14,7 @@ export const MAX_CRON_LENGTH = 200;
  * The next time of patterns that were asked for: thousands of schedules share one, and croner needs 100 us for each.
  */
 const KNOWN = new Map<string, { readonly after: number; readonly next: number }>();
-const MOST_KNOWN = 1_000;
+const MOST_KNOWN = 10_000;
 
 /** A pattern or a time zone that cannot be read; the message says which, and what is expected. */
 export class CronError extends Error {
@@ -47,7 +47,9 @@ export function nextRun(cron: string, timezone: string | null, after: number, an
   // croner reads these as one point in time: a task with a time of its own needs no schedule.
   if (/^\d{4}-/.test(pattern)) throw wrong(cron, "a date is no pattern");
   try {
-    const next = new Cron(pattern, { paused: true, timezone: timezone ?? "UTC" }).nextRun(new Date(after))?.getTime();
+    // UTC by its name would go through the calendar of Intl, which takes five times as long.
+    const zone = timezone === null ? { utcOffset: 0 } : { timezone };
+    const next = new Cron(pattern, { paused: true, ...zone }).nextRun(new Date(after))?.getTime();
     if (next !== undefined) remember(`${timezone} ${cron}`, { after, next });
     return next ?? null;
   } catch (error) {

@@ -55,3 +55,42 @@ onRedis("schedules of the first version are read, fired once and go on", async (
     client.disconnect();
   }
 });
+
+onRedis("schedules changed in one turn travel in few scripts, and one that fails is told alone", async (stage) => {
+  const broker = await stage.executor();
+  const client = new Redis(stage.redis.url);
+  try {
+    await client.set("te.0.other", "no stream");
+    const head = { cron: "@hourly", timezone: null, type: "report", payload: "1", options: {}, defaults: {} };
+    const change = (name: string, queue = "common") => {
+      const message = JSON.stringify({ id: `run-${name}`, task_type: "report", payload: 1 });
+      const request = { id: `run-${name}`, type: "report", queue, priority: 0, retentionMs: 60_000, message };
+      return broker.changeSchedule({
+        ...{ name, revision: null, definition: { ...head, name, overlap: null, retentionMs: 60_000 } },
+        ...{ state: NEW_STATE, enqueue: { request, otherwise: NEW_STATE } },
+      });
+    };
+    await change("first");
+    await client.config("RESETSTAT");
+    const names = Array.from({ length: 100 }, (_, index) => `s${index}`);
+    const told = await Promise.allSettled(names.map((name) => change(name, name === "s50" ? "other" : "common")));
+    const scripts = Number(/cmdstat_evalsha:calls=(\d+)/.exec(await client.info("commandstats"))?.[1]);
+    // The one that failed is asked alone for its reason.
+    assert.ok(scripts <= 10, `${scripts} scripts`);
+    for (const [index, each] of told.entries()) {
+      if (index === 50) continue;
+      const receipt = { id: `run-s${index}`, created: true, state: "queued" };
+      assert.deepEqual(each, { status: "fulfilled", value: { changed: true, receipt } });
+    }
+    assert.match(String(told[50]?.status === "rejected" && told[50].reason), /te\.0\.other/);
+    assert.equal(await client.xlen("te.0.common"), 100);
+    assert.equal(await broker.countSchedules(), 100, "of the one that failed nothing stands");
+    const again = await Promise.all([change("twice"), change("twice")]);
+    assert.deepEqual(
+      again.map(({ changed }) => changed),
+      [true, false],
+    );
+  } finally {
+    client.disconnect();
+  }
+});

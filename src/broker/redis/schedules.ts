@@ -17,7 +17,6 @@ import {
 import { execute, type RedisConnections } from "./connections.ts";
 import {
   GROUP,
-  RECORD_PREFIX,
   recordKey,
   SCHEDULE_STATES_KEY,
   SCHEDULE_TIMES_KEY,
@@ -29,21 +28,25 @@ import {
 import { runScript } from "./lua.ts";
 import { enqueueArguments } from "./queues.ts";
 import { readPending } from "./replies.ts";
+import { ScheduleChanges } from "./schedule-changes.ts";
 import { POSTPONE_SCHEDULE, TAKE_SCHEDULES } from "./schedule-scripts.ts";
-import { callScript } from "./scripts.ts";
 
 /** About how many schedules a page has. */
 const PAGE = 250;
+/** In place of the arguments of a task that is to be enqueued. */
+const NO_TASK: readonly string[] = Array.from({ length: 12 }, () => "");
 
 export class RedisSchedules {
   readonly #connections: RedisConnections;
   readonly #priorities: number;
   readonly #now: () => number;
+  readonly #changes: ScheduleChanges;
 
   constructor(connections: RedisConnections, priorities: number, now: () => number) {
     this.#connections = connections;
     this.#priorities = priorities;
     this.#now = now;
+    this.#changes = new ScheduleChanges(connections);
   }
 
   async list(): Promise<StoredSchedule[]> {
@@ -123,29 +126,14 @@ export class RedisSchedules {
   /** @throws (rejects) RangeError for a task that no broker takes. */
   async change({ name, revision, definition, state, enqueue }: ScheduleChange): Promise<ScheduleChanged> {
     if (enqueue !== undefined) checkRequests([enqueue.request], this.#priorities);
-    const reply = await this.#connections.run((redis) =>
-      callScript(
-        redis,
-        "taskexeChangeSchedule",
-        SCHEDULES_KEY,
-        SCHEDULE_STATES_KEY,
-        SCHEDULE_TIMES_KEY,
-        SCHEDULES_DUE_KEY,
-        SCHEDULES_PUT_KEY,
-        SCHEDULES_PUTS_KEY,
-        RECORD_PREFIX,
-        name,
-        revision === null ? "none" : "one",
-        revision ?? "",
-        definition === undefined ? "" : definitionText(definition),
-        stateText(state),
-        enqueue === undefined ? "" : stateText(enqueue.otherwise),
-        lookAt(state, this.#now()) ?? "",
-        enqueue === undefined ? "" : (lookAt(enqueue.otherwise, this.#now()) ?? ""),
-        ...(enqueue === undefined ? [] : enqueueArguments(enqueue.request)),
-      ),
-    );
-    const [changed, created, taskState, id] = Array.isArray(reply) ? reply : [];
+    const [changed, created, taskState, id] = await this.#changes.change([
+      ...[name, revision === null ? "none" : "one", revision ?? ""],
+      ...[definition === undefined ? "" : definitionText(definition), stateText(state)],
+      enqueue === undefined ? "" : stateText(enqueue.otherwise),
+      lookAt(state, this.#now()) ?? "",
+      enqueue === undefined ? "" : (lookAt(enqueue.otherwise, this.#now()) ?? ""),
+      ...(enqueue === undefined ? NO_TASK : [1, ...enqueueArguments(enqueue.request)]),
+    ]);
     if (changed !== 1) return { changed: false };
     if (enqueue === undefined) return { changed: true, receipt: null };
     return {

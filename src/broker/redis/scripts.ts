@@ -135,31 +135,41 @@ end
 return out`;
 
 /**
- * KEYS schedules, states, times, due, put, puts; ARGV record prefix, name, "one" or "none", the state that was read,
- * the definition ("": as it is), the state, the state where nothing could be enqueued, when to look at it after each of
- * them ("": never), then 11 of a task or none -> 1 when it was changed, then what an enqueue answers.
+ * KEYS schedules, states, times, due, put, puts; ARGV record prefix, then 20 of each change: name, "one" or "none", the
+ * state that was read, the definition ("": as it is), the state, the state where nothing could be enqueued, when to
+ * look at it after each of them ("": never), 1 where a task is to be enqueued, then 11 of that -> of each 1 when it
+ * was changed, then what an enqueue answers; -1 for one of several that failed.
  */
-const CHANGE_SCHEDULE = `${SHARED}
-local name = ARGV[2]
+const CHANGE_SCHEDULES = `${SHARED}
 -- Looked at before anything is written.
 expect('zset', KEYS[3], KEYS[4], KEYS[5])
 expect('string', KEYS[6])
-local there = call('HEXISTS', KEYS[1], name) == 1
-if there ~= (ARGV[3] == 'one') then return { 0 } end
-if (call('HGET', KEYS[2], name) or '') ~= ARGV[4] then return { 0 } end
-local created, state, id, after, look = 0, '', '', ARGV[6], ARGV[8]
-if #ARGV > 9 then
-  created, state, id = enqueue(ARGV[1], read(10), 0)
-  if created == 0 then after, look = ARGV[7], ARGV[9] end
+local function change(i)
+  local name = ARGV[i]
+  local there = call('HEXISTS', KEYS[1], name) == 1
+  if there ~= (ARGV[i + 1] == 'one') then return { 0 } end
+  if (call('HGET', KEYS[2], name) or '') ~= ARGV[i + 2] then return { 0 } end
+  local created, state, id, after, look = 0, '', '', ARGV[i + 4], ARGV[i + 6]
+  if ARGV[i + 8] == '1' then
+    created, state, id = enqueue(ARGV[1], read(i + 9), 0)
+    if created == 0 then after, look = ARGV[i + 5], ARGV[i + 7] end
+  end
+  if ARGV[i + 3] ~= '' then
+    call('HSET', KEYS[1], name, ARGV[i + 3])
+    call('ZADD', KEYS[5], call('INCR', KEYS[6]), name)
+  end
+  if look == '' then call('ZREM', KEYS[4], name) else call('ZADD', KEYS[4], look, name) end
+  call('HSET', KEYS[2], name, after)
+  call('ZREM', KEYS[3], name)
+  return { 1, created, state, id }
 end
-if ARGV[5] ~= '' then
-  call('HSET', KEYS[1], name, ARGV[5])
-  call('ZADD', KEYS[5], call('INCR', KEYS[6]), name)
+if #ARGV == 21 then return { change(2) } end
+local out = {}
+for i = 2, #ARGV, 20 do
+  local ok, reply = pcall(change, i)
+  out[#out + 1] = ok and reply or { -1 }
 end
-if look == '' then call('ZREM', KEYS[4], name) else call('ZADD', KEYS[4], look, name) end
-call('HSET', KEYS[2], name, after)
-call('ZREM', KEYS[3], name)
-return { 1, created, state, id }`;
+return out`;
 
 /**
  * KEYS scheduled; ARGV record prefix, max -> promoted, ms until the next is due (-1: nothing waits), then of each that
@@ -336,7 +346,7 @@ const SCRIPTS = {
   taskexeCancel: script(CANCEL, 0),
   taskexeForget: script(FORGET, 1),
   taskexeUnpark: script(UNPARK, 3),
-  taskexeChangeSchedule: script(CHANGE_SCHEDULE, 6),
+  taskexeChangeSchedules: script(CHANGE_SCHEDULES, 6),
   taskexeUnlock: script(UNLOCK, 1),
 } as const;
 

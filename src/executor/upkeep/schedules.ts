@@ -87,15 +87,27 @@ export class ScheduleFiring {
       await this.#walk();
       this.#seen = seen;
     }
-    for (;;) {
-      const { due, changed, seen, takenUntil, nextInMs } = await this.#broker.takeSchedules(this.#seen, BATCH);
-      await all(changed.map((schedule) => this.#teach(schedule)));
-      await this.#tendAll(due, takenUntil);
+    for (let taken = await this.#broker.takeSchedules(this.#seen, BATCH); ; ) {
+      const { due, changed, seen, takenUntil, nextInMs } = taken;
+      const isMore = Math.max(due.length, changed.length) >= BATCH;
+      // The broker looks for the next ones while these are fired.
+      const [next] = await Promise.all([
+        isMore ? this.#broker.takeSchedules(seen, BATCH) : null,
+        this.#tendTaken(due, changed, takenUntil),
+      ]);
       this.#seen = seen;
-      if (Math.max(due.length, changed.length) < BATCH) {
-        return Math.min(Math.max(nextInMs ?? LOOK_MS, SHORTEST_PAUSE_MS), LOOK_MS);
-      }
+      if (next === null) return Math.min(Math.max(nextInMs ?? LOOK_MS, SHORTEST_PAUSE_MS), LOOK_MS);
+      taken = next;
     }
+  }
+
+  async #tendTaken(
+    due: readonly StoredSchedule[],
+    changed: readonly StoredSchedule[],
+    takenUntil: number,
+  ): Promise<void> {
+    await all(changed.map((schedule) => this.#teach(schedule)));
+    await this.#tendAll(due, takenUntil);
   }
 
   /** All of them, once: those that were due while nobody was up, and those whose definition we tell. */
