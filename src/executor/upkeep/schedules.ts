@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from "node:util";
 import { getLogger } from "@logtape/logtape";
 import { ifAvailable } from "../../broker/availability.ts";
 import { type Broker, CallRefusedError } from "../../broker/broker.ts";
-import type { StoredSchedule } from "../../broker/schedules.ts";
+import type { StoredSchedule, TakenSchedules } from "../../broker/schedules.ts";
 import { sleep } from "../../concurrency/index.ts";
 import { askStates, nextStep, type RunStates, type Step, stateOf } from "../../operations/schedules/schedule-runs.ts";
 import { CronError } from "../../task/cron.ts";
@@ -87,16 +87,29 @@ export class ScheduleFiring {
       await this.#walk();
       this.#seen = seen;
     }
-    for (let taken = await this.#broker.takeSchedules(this.#seen, BATCH); ; ) {
-      const { due, changed, seen, takenUntil, nextInMs } = taken;
+    const { nextInMs } = await this.#fireDue((seen) => {
+      this.#seen = seen;
+    }, this.#seen);
+    return Math.min(Math.max(nextInMs ?? LOOK_MS, SHORTEST_PAUSE_MS), LOOK_MS);
+  }
+
+  /**
+   * Fires all that are due.
+   *
+   * @param tended - is told, after each batch, up to which put schedules all have been looked at.
+   * @param since - behind which put schedules are looked at, too; null: none are.
+   */
+  async #fireDue(tended: (seen: number) => void, since: number | null): Promise<TakenSchedules> {
+    for (let taken = await this.#broker.takeSchedules(since, BATCH); ; ) {
+      const { due, changed, seen, takenUntil } = taken;
       const isMore = Math.max(due.length, changed.length) >= BATCH;
       // The broker looks for the next ones while these are fired.
       const [next] = await Promise.all([
-        isMore ? this.#broker.takeSchedules(seen, BATCH) : null,
+        isMore ? this.#broker.takeSchedules(since === null ? null : seen, BATCH) : null,
         this.#tendTaken(due, changed, takenUntil),
       ]);
-      this.#seen = seen;
-      if (next === null) return Math.min(Math.max(nextInMs ?? LOOK_MS, SHORTEST_PAUSE_MS), LOOK_MS);
+      tended(seen);
+      if (next === null) return taken;
       taken = next;
     }
   }
@@ -115,6 +128,8 @@ export class ScheduleFiring {
     for (let from: string | null = ""; from !== null; ) {
       const page: Awaited<ReturnType<ScheduleBroker["schedulePage"]>> = await this.#broker.schedulePage(from);
       await this.#tendAll(page.schedules, null);
+      // A hundred thousand take a while: what comes due meanwhile does not wait for the last of them.
+      if (page.next !== null) await this.#fireDue(() => undefined, null);
       from = page.next;
     }
   }
