@@ -5,10 +5,10 @@
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { untilAvailable } from "../broker/availability.ts";
-import { type Broker, type BrokerOptions, BrokerUnavailableError } from "../broker/broker.ts";
+import { ANSWER_LIMIT_MS, openWithin, untilAnswered } from "../broker/availability.ts";
+import type { Broker, BrokerOptions } from "../broker/broker.ts";
 import { BrokerUrlError, createBroker } from "../broker/open-broker.ts";
-import { type CancelScope, failAfter, moveOnAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
+import { type CancelScope, openRoot } from "../concurrency/index.ts";
 import { ConfigError } from "../config/config-error.ts";
 import type { Settings } from "../config/settings.ts";
 import { runtime } from "../runtime/index.ts";
@@ -18,8 +18,6 @@ import { note } from "./output.ts";
 
 /** How long a command waits for the broker to answer at all, in ms. */
 const CONNECT_LIMIT_MS = 3_000;
-/** How long a command that has begun bears a broker that is away, in ms. */
-const PATIENCE_MS = 30_000;
 
 /** For {@link withBroker}: what the command leaves is there for an executor that comes later. */
 export const CREATES = { missingFile: "create" } as const;
@@ -28,9 +26,8 @@ export const CREATES = { missingFile: "create" } as const;
  * Opens the broker, gives it to `body` and closes it however `body` ends. An SQLite file that was named and is not
  * there is refused, as its name is most likely mistyped, but for commands that say they may create it.
  *
- * @throws CommandFailure when the broker cannot be reached, the file is not there, or with 129, 130 or 143 after a
- * signal;
- *   ConfigError when the address cannot be read.
+ * @throws BrokerUnavailableError when the broker cannot be reached; CommandFailure when the file is not there, or with
+ *   129, 130 or 143 after a signal; ConfigError when the address cannot be read.
  */
 export async function withBroker<T>(
   settings: Settings,
@@ -44,7 +41,7 @@ export async function withBroker<T>(
   const scope = openRoot();
   const interruption = onInterrupt(scope);
   try {
-    await connect(broker, scope);
+    await openWithin(broker, scope, CONNECT_LIMIT_MS);
     return await body(broker, scope);
   } catch (error) {
     if (interruption.exitCode() !== null) throw new CommandFailure("", interruption.exitCode() ?? undefined);
@@ -75,23 +72,14 @@ export async function brokerOf(settings: Settings, executor: string | null): Pro
  * @param ask Told whether it was asked before: what was asked then may have happened, and only its answer was lost.
  * @throws BrokerUnavailableError when the broker stayed away; the cancel of `scope`.
  */
-export async function patiently<T>(
+export function patiently<T>(
   broker: Pick<Broker, "url" | "connection">,
   scope: CancelScope,
   ask: (again: boolean) => Promise<T>,
 ): Promise<T> {
-  let asked = 0;
-  const askOnce = () => {
-    asked++;
-    if (asked === 2) note(`taskexe: ${troubleOf(broker)}; it is asked again for up to ${PATIENCE_MS / 1000} s`);
-    return ask(asked > 1);
-  };
-  const answered = await moveOnAfter(scope, PATIENCE_MS, ({ signal }) => untilAvailable(askOnce, signal));
-  if (!answered.cancelled) return answered.value;
-  const { state, lastError } = broker.connection();
-  const stayed = state === "refusing" ? "went on refusing" : "stayed away";
-  const reason = lastError ?? "it does not answer";
-  throw new BrokerUnavailableError(`the broker ${broker.url} ${stayed} for ${PATIENCE_MS / 1000} s: ${reason}`);
+  return untilAnswered(broker, scope, ask, () =>
+    note(`taskexe: ${troubleOf(broker)}; it is asked again for up to ${ANSWER_LIMIT_MS / 1000} s`),
+  );
 }
 
 function troubleOf(broker: Pick<Broker, "connection">): string {
@@ -128,16 +116,6 @@ async function refuseMissingFile({ broker, origins }: Settings): Promise<void> {
   const path = pathOf(broker);
   if (existsSync(path)) return;
   throw new CommandFailure(`${origins.broker}: there is no such file ${path}; an executor or an enqueue creates it`);
-}
-
-async function connect(broker: Broker, scope: CancelScope): Promise<void> {
-  try {
-    await failAfter(scope, CONNECT_LIMIT_MS, (connecting) => broker.open(connecting.signal));
-  } catch (error) {
-    if (!(error instanceof TooSlowError)) throw error;
-    const reason = broker.connection().lastError ?? `no answer within ${CONNECT_LIMIT_MS / 1000} s`;
-    throw new CommandFailure(`the broker ${broker.url} cannot be reached: ${reason}`);
-  }
 }
 
 function onInterrupt(scope: CancelScope): { exitCode(): number | null; undo(): void } {

@@ -21,7 +21,7 @@ export async function watch(id: string, options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker, scope) => {
     const shown = options.json ? new Lines() : standardError.isTerminal ? new Live(id) : new Plain(id);
     try {
-      for await (const event of watchTask(broker, id, scope.signal)) {
+      for await (const event of watchTask(broker, id, scope)) {
         shown.show(event);
         if (event.kind === "end") return shown.end(id, event.task);
         await printed(scope.signal);

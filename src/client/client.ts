@@ -178,7 +178,7 @@ export class Client {
     const scope = openRoot({ signal });
     this.#watches.add(scope);
     try {
-      yield* watchTask(this.#broker, id, scope.signal);
+      yield* watchTask(this.#broker, id, scope);
     } catch (error) {
       signal?.throwIfAborted();
       if (scope.cancelCalled) throw new ClientClosedError();

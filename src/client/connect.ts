@@ -1,8 +1,9 @@
 /** Connects a program to the tasks of a broker: from an address to a client that is ready. */
 import * as v from "valibot";
-import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
+import { ANSWER_LIMIT_MS, openWithin } from "../broker/availability.ts";
+import type { Broker } from "../broker/broker.ts";
 import { createBroker } from "../broker/open-broker.ts";
-import { moveOnAfter, openRoot } from "../concurrency/index.ts";
+import { openRoot } from "../concurrency/index.ts";
 import { brokerOfEnvironment } from "../config/broker-choice.ts";
 import { DEFAULT_PRIORITIES, MAX_PRIORITIES } from "../task/enqueue-options.ts";
 import { DURATION_RANGE, DurationSchema } from "../task/limits.ts";
@@ -43,7 +44,7 @@ export async function connect(url?: string, options: ConnectOptions = {}): Promi
   const home = url === undefined ? homeOfThread() : null;
   const { queues = home?.queues ?? ["common"], retentionMs = home?.retentionMs ?? DAY_MS } = options;
   const { priorities = home?.priorities ?? DEFAULT_PRIORITIES } = options;
-  const { waitMs = 30_000, maxWaiting = 10_000, signal } = options;
+  const { waitMs = ANSWER_LIMIT_MS, maxWaiting = 10_000, signal } = options;
   checkPriorities(priorities);
   checkDuration("retentionMs", retentionMs);
   checkDuration("waitMs", waitMs);
@@ -73,8 +74,7 @@ function checkDuration(name: string, ms: number): void {
 async function open(broker: Broker, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
   const root = openRoot({ signal });
   try {
-    const opened = await moveOnAfter(root, waitMs, (scope) => broker.open(scope.signal));
-    if (!opened.cancelled) return;
+    await openWithin(broker, root, waitMs);
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
@@ -82,6 +82,4 @@ async function open(broker: Broker, waitMs: number, signal: AbortSignal | undefi
     // Takes the listener off the caller's signal.
     root.cancel("connected, or given up");
   }
-  const reason = broker.connection().lastError ?? `no answer within ${waitMs} ms`;
-  throw new BrokerUnavailableError(`the broker ${broker.url} cannot be reached: ${reason}`);
 }

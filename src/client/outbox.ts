@@ -3,14 +3,11 @@
  * and are sent again under the same ids, so that a lost answer never makes two tasks of one. Both have a bound: how
  * many wait, and how long.
  */
+import { Pauses } from "../broker/availability.ts";
 import { type Broker, BrokerUnavailableError, type EnqueueReceipt, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
-import { openRoot, sleep } from "../concurrency/index.ts";
+import { openRoot } from "../concurrency/index.ts";
 import { type PreparedTask, requestOf } from "../task/new-task.ts";
 import { ClientClosedError, ClientOverloadedError } from "./errors.ts";
-
-/** Between two tries while the broker is away, in ms: the first, and the longest. */
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 500;
 
 /** Tasks that are enqueued all or not at all. */
 interface Parcel {
@@ -89,7 +86,8 @@ export class Outbox {
 
   async #deliver(taken: readonly Parcel[]): Promise<void> {
     let parcels = taken;
-    for (let pause = FIRST_PAUSE_MS; parcels.length > 0; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    const pauses = new Pauses();
+    while (parcels.length > 0) {
       try {
         this.#arrived(parcels, await this.#enqueue(parcels));
         return;
@@ -98,7 +96,7 @@ export class Outbox {
         parcels = this.#stillWaiting(parcels, error);
         this.#parcels = this.#stillWaiting(this.#parcels, error);
       }
-      if (parcels.length > 0) await sleep(pause, this.#root.signal);
+      if (parcels.length > 0) await pauses.wait(this.#root.signal);
     }
   }
 

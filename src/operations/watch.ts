@@ -4,16 +4,15 @@
  */
 
 import type { LogLine } from "../broker/administration.ts";
-import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
-import { sleep } from "../concurrency/index.ts";
+import { untilAnswered } from "../broker/availability.ts";
+import type { Broker } from "../broker/broker.ts";
+import { type CancelScope, sleep } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { hasEnded, type TaskState } from "../task/state.ts";
 import { WaitingReasons } from "./waiting.ts";
 
 /** Between two looks, in ms. */
 const LOOK_MS = 200;
-/** How long a broker may be away before the watch fails, in ms. */
-const PATIENCE_MS = 30_000;
 
 /** What was seen. Each is told once, in this order: state, log, progress, waiting; `end` is the last. */
 export type WatchEvent =
@@ -34,16 +33,17 @@ export class UnknownTaskError extends Error {
 /**
  * Watches a task until it has ended; the first events tell how it stands.
  *
- * @throws UnknownTaskError when there is no record of it; BrokerUnavailableError when the broker is away for 30 s; the
- *   signal's reason once it aborts.
+ * @throws UnknownTaskError when there is no record of it; BrokerUnavailableError when the broker stays away; the cancel of
+ *   `scope`.
  */
-export async function* watchTask(broker: Broker, id: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+export async function* watchTask(broker: Broker, id: string, scope: CancelScope): AsyncGenerator<WatchEvent> {
+  const { signal } = scope;
   let seen: TaskRecord | null = null;
   let log: readonly LogLine[] = [];
   const reasons = new WaitingReasons(broker);
   for (;;) {
     signal.throwIfAborted();
-    const { record, lines } = await patiently(() => look(broker, id), signal);
+    const { record, lines } = await untilAnswered(broker, scope, () => look(broker, id));
     if (record === null) {
       if (seen === null) throw new UnknownTaskError(`no record of a task ${JSON.stringify(id)} is kept`);
       yield { kind: "end", task: null };
@@ -65,7 +65,7 @@ export async function* watchTask(broker: Broker, id: string, signal: AbortSignal
       yield { kind: "end", task: record };
       return;
     }
-    const reason = await patiently(() => reasons.next(record), signal);
+    const reason = await untilAnswered(broker, scope, () => reasons.next(record));
     if (reason !== null) yield { kind: "waiting", reason };
     await sleep(LOOK_MS, signal);
   }
@@ -76,18 +76,6 @@ async function look(broker: Broker, id: string): Promise<{ record: TaskRecord | 
   const record = await broker.record(id);
   if (record === null) return { record, lines: [] };
   return { record, lines: await broker.logs(id) };
-}
-
-async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  const until = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof BrokerUnavailableError) || performance.now() > until) throw error;
-    }
-    await sleep(LOOK_MS, signal);
-  }
 }
 
 /** What `now` has behind `before`: both are the end of the same log, whose beginning may have gone. */

@@ -3,14 +3,11 @@
  * was taken, a group that is gone) is noted with its reason and comes out as CallRefusedError, so that the executor
  * asks again until somebody has mended it; whoever calls for a user gets the answer as it is.
  */
-import { sleep } from "../../concurrency/index.ts";
+import { untilAvailable } from "../availability.ts";
 import { BrokerUnavailableError, CallRefusedError } from "../broker.ts";
 import { refusalText } from "./advice.ts";
 import { causeOf, isAnswer, kindOfAnswer } from "./answers.ts";
 import type { RedisConnections } from "./connections.ts";
-
-/** Between two tries, in ms. */
-const PAUSE_MS = 200;
 
 export class RedisDuties {
   readonly #connections: RedisConnections;
@@ -50,15 +47,8 @@ export class RedisDuties {
    * Does it again until it goes through. @throws (rejects) as `do`, but for BrokerUnavailableError; the signal's
    * reason.
    */
-  async untilDone(duty: string, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      try {
-        return await this.do(duty, work);
-      } catch (error) {
-        if (!(error instanceof BrokerUnavailableError)) throw error;
-      }
-      await sleep(PAUSE_MS, signal);
-    }
+  untilDone(duty: string, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    return untilAvailable(() => this.do(duty, work), signal);
   }
 
   /** The same for what concerns one task or schedule alone: it is for the caller to note. */

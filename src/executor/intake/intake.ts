@@ -7,7 +7,8 @@
  * is pending under our own name is taken up first.
  */
 import { getLogger } from "@logtape/logtape";
-import { type Broker, BrokerUnavailableError, type Delivery } from "../../broker/broker.ts";
+import { ifAvailable, Pauses } from "../../broker/availability.ts";
+import type { Broker, Delivery } from "../../broker/broker.ts";
 import { Latch, type Nursery, sleep, type Task } from "../../concurrency/index.ts";
 import type { RunningTasks } from "../attempt/running.ts";
 import type { Completion } from "../reports/completion.ts";
@@ -15,8 +16,8 @@ import type { SharedTurn } from "./shared-turn.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
-/** Between two tries while the broker is away, in ms. */
-const RETRY_MS = 100;
+/** Before another claim is looked after that is under way, in ms. */
+const CLAIM_ENDS_MS = 50;
 /** From so many slots on, claims and starts go in halves. */
 const MANY_SLOTS = 32;
 /** How much of what is pending under our own name is taken up in one go. */
@@ -161,21 +162,28 @@ export class Intake {
   }
 
   async #claimLoop(most: number, signal: AbortSignal): Promise<never> {
+    const pauses = new Pauses();
     for (;;) {
       const size = await this.#reserve(most, signal);
       try {
-        await this.#completion.room(signal);
-        if (await this.#recover(signal)) await this.#arrived(await this.#claim(size, signal));
-      } catch (error) {
-        if (!(error instanceof BrokerUnavailableError)) throw error;
-        // The reply of a claim may be lost, and with it entries that are ours by now.
-        this.#recoverDue = true;
-        await sleep(RETRY_MS, signal);
+        if (await ifAvailable(() => this.#fill(size, signal))) {
+          pauses.answered();
+        } else {
+          // The reply of a claim may be lost, and with it entries that are ours by now.
+          this.#recoverDue = true;
+          await pauses.wait(signal);
+        }
       } finally {
         this.#reserved -= size;
       }
       this.#pump();
     }
+  }
+
+  /** Takes up to so many from the broker. */
+  async #fill(size: number, signal: AbortSignal): Promise<void> {
+    await this.#completion.room(signal);
+    if (await this.#recover(signal)) await this.#arrived(await this.#claim(size, signal));
   }
 
   async #claim(size: number, signal: AbortSignal): Promise<Delivery[]> {
@@ -240,7 +248,7 @@ export class Intake {
   async #recover(signal: AbortSignal): Promise<boolean> {
     if (!this.#recoverDue) return true;
     if (this.#claiming > 0) {
-      await sleep(RETRY_MS / 2, signal);
+      await sleep(CLAIM_ENDS_MS, signal);
       return false;
     }
     this.#claiming++;

@@ -3,14 +3,9 @@
  * way. An outcome is kept until the broker has answered; while the broker is away the intake is told to wait.
  */
 import { getLogger } from "@logtape/logtape";
-import {
-  type Broker,
-  BrokerUnavailableError,
-  type CompletionResult,
-  type Delivery,
-  type Outcome,
-} from "../../broker/broker.ts";
-import { type CancelScope, Latch, sleep, withNursery } from "../../concurrency/index.ts";
+import { untilAvailable } from "../../broker/availability.ts";
+import type { Broker, CompletionResult, Delivery, Outcome } from "../../broker/broker.ts";
+import { type CancelScope, Latch, withNursery } from "../../concurrency/index.ts";
 import type { SharedTurn } from "../intake/shared-turn.ts";
 import type { Tally } from "../status/tally.ts";
 import type { TaskLogs } from "./task-logs.ts";
@@ -21,8 +16,6 @@ const logger = getLogger(["taskexe", "executor"]);
 const BATCH = 500;
 /** How many batches may be on their way: while Redis works on one, the next is gathered and sent. */
 const IN_FLIGHT = 4;
-/** Between two tries while the broker is away, in ms. */
-const RETRY_MS = 100;
 /** With no room left: after how long without a record nothing goes on any more, in ms. */
 const STALLED_MS = 2_000;
 
@@ -145,22 +138,18 @@ export class Completion {
   }
 
   async #flush(batch: readonly Outcome[], signal: AbortSignal): Promise<void> {
-    for (;;) {
-      try {
-        if (this.#logs.some) await this.#logs.flush();
-        const results = await this.#broker.complete(batch);
-        this.#flushing = this.#flushing.filter((other) => other !== batch);
-        this.#failing.delete(batch);
-        this.#recordedAt = performance.now();
-        this.#settle(batch, results);
-        this.#answered.set();
-        return;
-      } catch (error) {
-        if (!(error instanceof BrokerUnavailableError)) throw error;
-      }
+    const record = async (): Promise<CompletionResult[]> => {
+      if (this.#logs.some) await this.#logs.flush();
+      return this.#broker.complete(batch);
+    };
+    const results = await untilAvailable(record, signal, () => {
       if (!this.#failing.has(batch)) this.#failing.set(batch, performance.now());
-      await sleep(RETRY_MS, signal);
-    }
+    });
+    this.#flushing = this.#flushing.filter((other) => other !== batch);
+    this.#failing.delete(batch);
+    this.#recordedAt = performance.now();
+    this.#settle(batch, results);
+    this.#answered.set();
   }
 
   #settle(batch: readonly Outcome[], results: readonly CompletionResult[]): void {

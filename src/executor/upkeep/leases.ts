@@ -3,15 +3,12 @@
  * lost to another executor is stopped here, and its outcome is dropped; one that still waits for its slot never starts.
  */
 import { getLogger } from "@logtape/logtape";
-import { ifAvailable } from "../../broker/availability.ts";
+import { untilAvailable } from "../../broker/availability.ts";
 import type { Broker, Delivery } from "../../broker/broker.ts";
 import { sleep } from "../../concurrency/index.ts";
 import type { RunningTasks } from "../attempt/running.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
-
-/** After a renewal that failed, in ms. */
-const RETRY_MS = 250;
 
 /**
  * Renews every third of the lease, until the signal aborts.
@@ -29,11 +26,9 @@ export async function keepLeases(
 ): Promise<never> {
   for (;;) {
     // Only what is there when the round begins has lived through this pause: short tasks never come here.
-    const renewed = await ifAvailable(async () => {
-      const lost = await broker.renew([...running.deliveries(), ...held()]);
-      for (const delivery of lost) drop(delivery, running, forget);
-    });
-    await sleep(renewed ? leaseMs / 3 : Math.min(RETRY_MS, leaseMs / 3), signal);
+    const renew = () => broker.renew([...running.deliveries(), ...held()]);
+    for (const delivery of await untilAvailable(renew, signal)) drop(delivery, running, forget);
+    await sleep(leaseMs / 3, signal);
   }
 }
 

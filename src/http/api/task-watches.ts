@@ -53,7 +53,7 @@ export class TaskWatches {
   async answer(context: Context<{ Bindings: PeerBindings }>, id: string): Promise<Response> {
     const leave = this.#take(context.env?.peer ?? "");
     const scope = openRoot({ signal: this.#signal });
-    const events = watchTask(this.#broker, id, scope.signal);
+    const events = watchTask(this.#broker, id, scope);
     const stream = new EventStream(events, scope, leave, this.#heartbeatMs);
     try {
       await stream.begin();
