@@ -22,6 +22,7 @@ export { UnknownScheduleError } from "./operations/schedules/schedule-control.ts
 export { UnknownTaskError, type WatchEvent } from "./operations/watch.ts";
 export { CronError } from "./task/cron.ts";
 export type { EnqueueOptions } from "./task/enqueue-options.ts";
+export type { ListedTask } from "./task/listed-task.ts";
 export type { Backoff } from "./task/message-schema.ts";
 export { InvalidTaskError } from "./task/new-task.ts";
 export type { TaskRecord } from "./task/record.ts";

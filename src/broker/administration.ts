@@ -2,7 +2,7 @@
  * The part of the broker contract that people use: lists, retries by hand, purges, pauses, task logs; schedules.ts.
  * Every answer is bounded; every change is atomic for one task and may be repeated.
  */
-import type { TaskRecord } from "../task/record.ts";
+import type { ListedTask } from "../task/listed-task.ts";
 import type { TaskState } from "../task/state.ts";
 import type { Schedules } from "./schedules.ts";
 
@@ -15,6 +15,8 @@ export interface ListQuery {
   readonly limit: number;
   /** Where the page before ended. */
   readonly cursor?: string;
+  /** The page ends with the task that brings it to so many bytes, about. From 1; default `LIST_PAGE_BYTES`. */
+  readonly maxBytes?: number;
   /**
    * Only ids are wanted, and when they ended: the rest need not be read, and a task may be in another state of those
    * that wait. For changes to many, where the broker looks at each again.
@@ -22,9 +24,16 @@ export interface ListQuery {
   readonly brief?: boolean | undefined;
 }
 
-/** One page: oldest first within a state. `cursor` is null at the end; a page may be short, or empty, before it. */
+/**
+ * One page: oldest first within a state. `cursor` is null at the end. A page may be short, or empty, before it: where it
+ * has `maxBytes`, or where enough has been looked at; the next one goes on right behind its last task.
+ */
 export interface ListPage {
-  readonly tasks: readonly TaskRecord[];
+  /**
+   * Cut where they lie, whatever the broker, to the lengths of src/task/listed-task.ts: a broker never reads a whole
+   * long text into this process. The bytes of a page are those of the texts of its tasks as they are given here.
+   */
+  readonly tasks: readonly ListedTask[];
   readonly cursor: string | null;
 }
 
@@ -69,11 +78,17 @@ export interface LogLine {
 export const MAX_LOG_LINES = 1_000;
 export const MAX_LOG_LINE_LENGTH = 2_000;
 
+/** How many bytes of tasks one page of a list holds: 4 MB, and one task more. */
+export const LIST_PAGE_BYTES = 4_000_000;
+
 /** How many tasks one list, retry or purge call touches. */
 export const MAX_ADMINISTRATION_BATCH = 1_000;
 
 export interface Administration extends Schedules {
-  /** A page of tasks. A filter that no index serves looks through a bounded number a call: follow the cursor. */
+  /**
+   * A page of tasks, their long texts cut. A filter that no index serves looks through a bounded number a call, and so
+   * do tasks that are long: follow the cursor.
+   */
   list(query: ListQuery): Promise<ListPage>;
   /** Queues dead and cancelled tasks again, from their first attempt. At most 1 000. */
   retry(ids: readonly string[]): Promise<RetryReceipt[]>;

@@ -4,7 +4,7 @@
  */
 import type { Broker } from "../broker/broker.ts";
 import { type CancelScope, checkpoint } from "../concurrency/index.ts";
-import type { TaskRecord } from "../task/record.ts";
+import type { ListedTask } from "../task/listed-task.ts";
 import { TASK_STATES, type TaskState } from "../task/state.ts";
 import { withBroker } from "./client.ts";
 import { usageError } from "./exit.ts";
@@ -29,7 +29,7 @@ export async function list(options: Options): Promise<number> {
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     let next: string | null = null;
     const output = options.json
-      ? longJson<TaskRecord>("tasks", () => ({ more: next !== null, next_cursor: next }))
+      ? longJson<ListedTask>("tasks", () => ({ more: next !== null, next_cursor: next }))
       : longTable(HEAD, rowOf);
     for await (const page of pages(broker, filter, { limit, from }, scope)) {
       output.add(page.tasks);
@@ -48,7 +48,7 @@ async function* pages(
   filter: Query,
   { limit, from }: { readonly limit: number; readonly from: string | null },
   scope: CancelScope,
-): AsyncGenerator<{ readonly tasks: readonly TaskRecord[]; readonly cursor: string | null }> {
+): AsyncGenerator<{ readonly tasks: readonly ListedTask[]; readonly cursor: string | null }> {
   let cursor = from;
   let left = limit;
   do {
@@ -71,14 +71,14 @@ async function listed(broker: Broker, query: Parameters<Broker["list"]>[0]): Ret
   }
 }
 
-function rowOf(task: TaskRecord): (string | number)[] {
+function rowOf(task: ListedTask): (string | number)[] {
   const since = task.finished_at ?? task.started_at ?? task.due_at ?? task.enqueued_at;
   const time = since === null ? "" : new Date(since).toISOString();
   return [task.id, task.type, task.state, task.queue, task.attempt, task.progress, time, reasonOf(task)];
 }
 
 /** Why it has ended, or why its last attempt failed. */
-function reasonOf({ reason, error }: TaskRecord): string {
+function reasonOf({ reason, error }: ListedTask): string {
   return reason ?? (error === null ? "" : `${error.name}: ${error.message}`);
 }
 

@@ -5,7 +5,6 @@
 import { type Broker, BrokerUnavailableError } from "../broker/broker.ts";
 import { type CancelScope, sleep, withScope } from "../concurrency/index.ts";
 import { queueViews } from "../operations/views/queue-view.ts";
-import { listedTaskView } from "../operations/views/task-view.ts";
 import { withBroker } from "./client.ts";
 import { type Options, settingsOf } from "./flags.ts";
 import { standardOutput } from "./outlets.ts";
@@ -43,7 +42,7 @@ async function look(broker: Broker): Promise<FleetView> {
     queues: queueViews(await broker.counts(), paused),
     paused,
     fleet: await broker.fleet(),
-    running: running.tasks.map(listedTaskView),
+    running: running.tasks,
   };
 }
 

@@ -37,12 +37,13 @@ const FILTERS = {
     ),
   },
   list: {
-    takes: "a state, a type, a queue, a limit and a cursor, all optional",
+    takes: "a state, a type, a queue, a limit, a maxBytes and a cursor, all optional",
     schema: v.strictObject(
       {
         ...place,
         state: v.optional(v.picklist(TASK_STATES, `must be one of ${TASK_STATES.join(", ")}`)),
         limit: v.optional(v.number("must be a number")),
+        maxBytes: v.optional(v.number("must be a number")),
         cursor: Text,
       },
       MUST_BE_OBJECT,

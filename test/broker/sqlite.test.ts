@@ -27,6 +27,7 @@ import {
   task,
   tasks,
 } from "./contract/harness.ts";
+import { listBytesSentences } from "./contract/list-bytes.ts";
 import { brokerContract } from "./contract.ts";
 
 let path = "";
@@ -43,6 +44,8 @@ const makeHarness: MakeHarness = async () => {
 brokerContract("sqlite", makeHarness);
 
 const sentence = sentences("sqlite", makeHarness);
+
+listBytesSentences(sentence);
 
 /** Asks the file itself, past the broker. */
 function ask(sql: string) {

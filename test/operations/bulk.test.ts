@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cancelMatching, purgeMatching, retryMatching } from "../../src/operations/bulk.ts";
-import type { TaskRecord } from "../../src/task/record.ts";
+import type { ListedTask } from "../../src/task/listed-task.ts";
 import type { TaskState } from "../../src/task/state.ts";
 
 async function total(steps: AsyncIterable<number>): Promise<number> {
@@ -11,7 +11,7 @@ async function total(steps: AsyncIterable<number>): Promise<number> {
   return sum;
 }
 
-const recordOf = (id: string, finishedAt: number | null) => ({ id, finished_at: finishedAt }) as TaskRecord;
+const recordOf = (id: string, finishedAt: number | null) => ({ id, finished_at: finishedAt }) as ListedTask;
 
 test("a retry takes each dead task once, though it dies again before the list is gone through", async () => {
   let now = 1_000;

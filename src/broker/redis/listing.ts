@@ -3,10 +3,13 @@
  * A cursor names the source and the place in it. A call looks at a bounded number of tasks.
  * With a type, Redis looks through them itself and gives only those that may be of it.
  */
+
+import { type ListedTask, listedOf } from "../../task/listed-task.ts";
 import { parseMessage } from "../../task/message.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import { hasEnded, type TaskState } from "../../task/state.ts";
-import { type ListPage, type ListQuery, MAX_ADMINISTRATION_BATCH } from "../administration.ts";
+import type { ListPage, ListQuery } from "../administration.ts";
+import { checkListQuery } from "../check-list.ts";
 import { execute, type RedisConnections } from "./connections.ts";
 import {
   cancelledKey,
@@ -72,13 +75,10 @@ export class RedisListing {
   }
 
   async list(query: ListQuery): Promise<ListPage> {
-    const { limit } = query;
-    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_ADMINISTRATION_BATCH) {
-      throw new RangeError(`the limit of a list must be 1 to ${MAX_ADMINISTRATION_BATCH}, got ${limit}`);
-    }
+    checkListQuery(query);
     const sources = await this.#sources(query);
     let { index, place } = readCursor(query.cursor);
-    const tasks: TaskRecord[] = [];
+    const tasks: ListedTask[] = [];
     let looked = 0;
     const most = query.type === undefined ? MOST_READ : MOST_LOOKED_AT;
     while (index < sources.length && tasks.length < query.limit && looked < most) {
@@ -87,7 +87,7 @@ export class RedisListing {
       const find = Math.min(PAGE, query.limit - tasks.length);
       const slice = await this.#slice(source, place, { type: query.type, find, look: most - looked }, query);
       looked += slice.looked;
-      tasks.push(...slice.tasks.filter((task) => matches(task, query)));
+      tasks.push(...slice.tasks.filter((task) => matches(task, query)).map(listedOf));
       if (slice.next === null) {
         index++;
         place = "";

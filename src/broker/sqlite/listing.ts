@@ -1,17 +1,22 @@
 /**
  * Pages of tasks. Each state of a queue is a source of its own, walked along an index by the last key of the page
  * before, so that the millionth page costs as much as the first. A filter by type looks at `MOST_LOOKED_AT` at the
- * most.
+ * most. Long tasks are read a few at a time, since SQLite reads a text whole to cut it; others get their turn between.
  */
+import { checkpoint, openRoot } from "../../concurrency/index.ts";
 import type { SqlStatement, SqlValue } from "../../runtime/index.ts";
-import type { TaskRecord } from "../../task/record.ts";
+import type { ListedTask } from "../../task/listed-task.ts";
 import type { TaskState } from "../../task/state.ts";
-import { type ListPage, type ListQuery, MAX_ADMINISTRATION_BATCH } from "../administration.ts";
-import { numberOf, recordOf } from "./rows.ts";
+import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../administration.ts";
+import { checkListQuery } from "../check-list.ts";
+import { BRIEF_COLUMNS, BYTES_READ, bytesOf, LISTED_COLUMNS, listedOf, numberOf } from "./rows.ts";
 import { PARKED, STATE } from "./schema.ts";
 import type { Store } from "./store.ts";
 
 const MOST_LOOKED_AT = 5000;
+/** How many bytes are read at once: 8 MB take 5 ms. How many one call reads. */
+const BYTES_AT_ONCE = 8_000_000;
+const MOST_BYTES = 256_000_000;
 
 type Sql = (text: string) => SqlStatement;
 
@@ -25,34 +30,38 @@ interface Source {
   readonly key: "seq" | "place";
 }
 
-/** @throws (rejects) RangeError for a limit that is not 1..1 000, or a cursor that no list has given. */
+/** @throws (rejects) RangeError for a limit or bytes out of their range, or a cursor that no list has given. */
 export async function list(
   store: Store,
   query: ListQuery,
   queues: readonly string[],
   priorities: number,
 ): Promise<ListPage> {
-  const { limit } = query;
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_ADMINISTRATION_BATCH) {
-    throw new RangeError(`the limit of a list must be 1 to ${MAX_ADMINISTRATION_BATCH}, got ${limit}`);
-  }
+  checkListQuery(query);
   const sources = sourcesOf(query, queues, priorities);
-  const from = readCursor(query.cursor);
-  return store.read((sql) => {
-    const tasks: TaskRecord[] = [];
-    let { index, place } = from;
-    let left = MOST_LOOKED_AT;
-    while (index < sources.length && tasks.length < limit && left > 0) {
-      const source = sources[index];
-      if (source === undefined) break;
-      const slice = sliceOf(sql, source, place, query.type, { limit: limit - tasks.length, looks: left });
-      tasks.push(...slice.tasks);
-      left -= slice.looked;
-      if (slice.next === null) index += 1;
-      place = slice.next ?? -1;
-    }
-    return { tasks, cursor: index < sources.length ? `${index}:${place}` : null };
-  });
+  let { index, place } = readCursor(query.cursor);
+  const tasks: ListedTask[] = [];
+  const left = {
+    tasks: query.limit,
+    looks: MOST_LOOKED_AT,
+    bytes: query.maxBytes ?? LIST_PAGE_BYTES,
+    reads: MOST_BYTES,
+  };
+  const { signal } = openRoot();
+  while (Math.min(left.tasks, left.looks, left.bytes, left.reads) > 0) {
+    const source = sources[index];
+    if (source === undefined) break;
+    const slice = await store.read((sql) => sliceOf(sql, source, place, query, left));
+    tasks.push(...slice.tasks);
+    left.tasks -= slice.tasks.length;
+    left.looks -= slice.looked;
+    left.bytes -= slice.bytes;
+    left.reads -= slice.read;
+    if (slice.next === null) index += 1;
+    place = slice.next ?? -1;
+    if (slice.read > BYTES_AT_ONCE / 8) await checkpoint(signal);
+  }
+  return { tasks, cursor: index < sources.length ? `${index}:${place}` : null };
 }
 
 /** In the order in which people look for them: what runs, what waits, what has ended. */
@@ -89,32 +98,53 @@ function listed(queue: string, state: number): Source {
 }
 
 interface Slice {
-  readonly tasks: readonly TaskRecord[];
+  readonly tasks: readonly ListedTask[];
   readonly looked: number;
+  /** How many bytes are given, and how many were read for them. */
+  readonly bytes: number;
+  readonly read: number;
   /** Where this source goes on; null at its end. */
   readonly next: number | null;
 }
 
-/** What a call may still give, and look at. */
+/** What a call may still give, look at and read. */
 interface Bounds {
-  readonly limit: number;
+  readonly tasks: number;
   readonly looks: number;
+  readonly bytes: number;
 }
 
-function sliceOf(sql: Sql, source: Source, after: number, type: string | undefined, bounds: Bounds): Slice {
-  const limit = Math.min(bounds.limit, bounds.looks);
+function sliceOf(sql: Sql, source: Source, after: number, { type, brief }: ListQuery, bounds: Bounds): Slice {
+  const limit = Math.min(bounds.tasks, bounds.looks);
   // With a filter, a page ends where enough has been looked at: most of what is there may be of other types.
   const { end, looked } = type === undefined ? { end: null, looked: 0 } : look(sql, source, after, bounds.looks);
-  const until = end ?? Number.MAX_SAFE_INTEGER;
   const { index, where, values, key } = source;
   const ofType = type === undefined ? "" : "AND type = ?";
-  const rows = sql(
-    `SELECT *, ${key} AS k FROM tasks WHERE seq IN (SELECT seq FROM tasks INDEXED BY ${index}
-      WHERE ${where} AND ${key} > ? AND ${key} <= ? ${ofType} ORDER BY ${key} LIMIT ?) ORDER BY k`,
-  ).all(...values, after, until, ...(type === undefined ? [] : [type]), limit);
-  const last = rows.at(-1);
-  const next = rows.length === limit && last !== undefined ? numberOf(last, "k") : end;
-  return { tasks: rows.map(recordOf), looked: Math.max(looked, rows.length), next };
+  const found = `seq IN (SELECT seq FROM tasks INDEXED BY ${index}
+    WHERE ${where} AND ${key} > ? AND ${key} <= ? ${ofType} ORDER BY ${key} LIMIT ?)`;
+  const select = (columns: string, until: number) =>
+    sql(`SELECT ${columns}, ${key} AS k FROM tasks WHERE ${found} ORDER BY k`).all(
+      ...[...values, after, until, ...(type === undefined ? [] : [type]), limit],
+    );
+  const there = select(`${brief ? "0" : BYTES_READ} AS n`, end ?? Number.MAX_SAFE_INTEGER);
+  let [read, count] = [0, 0];
+  for (const row of there) {
+    if (count > 0 && read + numberOf(row, "n") > BYTES_AT_ONCE) break;
+    read += numberOf(row, "n");
+    count += 1;
+  }
+  const until = there[count - 1];
+  const tasks: ListedTask[] = [];
+  let bytes = 0;
+  for (const row of until === undefined ? [] : select(brief ? BRIEF_COLUMNS : LISTED_COLUMNS, numberOf(until, "k"))) {
+    if (bytes >= bounds.bytes) break;
+    bytes += bytesOf(row);
+    tasks.push(listedOf(row));
+  }
+  const last = there[tasks.length - 1];
+  const isWhole = tasks.length === there.length && there.length < limit;
+  const next = isWhole || last === undefined ? end : numberOf(last, "k");
+  return { tasks, looked: isWhole ? Math.max(looked, tasks.length) : tasks.length, bytes, read, next };
 }
 
 /** How many come next, `most` of them at the most, and the key of the last; null where they end before that. */

@@ -4,6 +4,7 @@ import { MAX_ADMINISTRATION_BATCH } from "../../broker/administration.ts";
 import { MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
 import { ScheduleNameSchema } from "../../operations/schedules/put-schedule.ts";
 import { KnownQueueSchema } from "../../task/enqueue-options.ts";
+import { ListedTaskSchema } from "../../task/listed-task.ts";
 import { MessageSchema, TypeSchema as TypeName } from "../../task/message-schema.ts";
 import { TaskRecordSchema } from "../../task/record.ts";
 import { ScheduleJsonEntries } from "../../task/schedule-options.ts";
@@ -85,6 +86,7 @@ export const ScheduleParams = v.strictObject({ name: ScheduleNameSchema });
 
 /** What is answered. */
 export const TaskView = TaskRecordSchema;
+export const ListedTaskView = ListedTaskSchema;
 export const ReceiptView = v.object({ id: v.string(), created: v.boolean(), state: v.picklist(TASK_STATES) });
 export const CancelView = v.object({ id: v.string(), state: v.nullable(v.picklist(TASK_STATES)) });
 export const RetryView = v.object({ ...CancelView.entries, retried: v.boolean(), held_by: v.optional(v.string()) });

@@ -1,12 +1,19 @@
 /** Single tasks over HTTP: lists, records, logs, a watch, a cancel, a retry. */
 import * as v from "valibot";
 import { type ListPage, type ListQuery, viewOfRetry } from "../../broker/administration.ts";
-import { listedTaskView } from "../../operations/views/task-view.ts";
 import { hasEnded } from "../../task/state.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
-import { CancelView, IdParams, ListQuerySchema, LogView, RetryView, TaskAndLogView, TaskView } from "./schemas.ts";
+import {
+  CancelView,
+  IdParams,
+  ListedTaskView,
+  ListQuerySchema,
+  LogView,
+  RetryView,
+  TaskAndLogView,
+} from "./schemas.ts";
 import { TaskWatches } from "./task-watches.ts";
 
 export function taskRoutes({ broker, signal }: ApiParts): Route[] {
@@ -20,13 +27,14 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       query: ListQuerySchema,
       answers: {
         200: {
-          description: "the page; of each message the first 1 000 characters, and no results",
-          schema: v.object({ tasks: v.array(TaskView), cursor: v.nullable(v.string()) }),
+          description:
+            "the page, of 4 MB at the most; of each message the first 1 000 characters, and results of up to 1 000 bytes: message_bytes and result_bytes tell the whole length",
+          schema: v.object({ tasks: v.array(ListedTaskView), cursor: v.nullable(v.string()) }),
         },
       },
       async handle({ context, query }) {
         const { tasks, cursor } = await listed((page) => broker.list(page), query);
-        return context.json({ tasks: tasks.map(listedTaskView), cursor });
+        return context.json({ tasks, cursor });
       },
     }),
     route({
