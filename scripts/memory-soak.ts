@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../src/broker/broker.ts";
 import { createBroker } from "../src/broker/open-broker.ts";
-import { progressBar } from "../src/cli/progress-bar.ts";
+import { progressBar } from "../src/cli/output/progress-bar.ts";
 import { formatMessage } from "../src/task/message.ts";
 import { ExecutorProcess } from "../test/support/executor-process.ts";
 import { startRedis } from "../test/support/redis-server.ts";

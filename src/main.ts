@@ -3,7 +3,7 @@
  * The executable: hands the arguments to one command and ends with its exit code.
  * The version is answered before anything else is imported, so that whoever only asks for it does not wait.
  */
-import { standardError, standardOutput, tellLost } from "./cli/outlets.ts";
+import { standardError, standardOutput, tellLost } from "./cli/output/outlets.ts";
 import { VERSION } from "./version.ts";
 
 const argv = process.argv.slice(2);

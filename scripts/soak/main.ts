@@ -4,7 +4,7 @@
  * must. `--minutes` bounds the time: on a machine that is too slow for all of them, fewer tasks are enqueued.
  */
 import { parseArgs } from "node:util";
-import { progressBar } from "../../src/cli/progress-bar.ts";
+import { progressBar } from "../../src/cli/output/progress-bar.ts";
 import { KINDS } from "./kinds.ts";
 import { type SoakOptions, type SoakReport, soak } from "./soak.ts";
 

@@ -4,7 +4,7 @@
  * Exits with 1 where one is more than 20 % slower, or holds Redis longer than 10 ms.
  */
 import { parseArgs } from "node:util";
-import { progressBar } from "../../src/cli/progress-bar.ts";
+import { progressBar } from "../../src/cli/output/progress-bar.ts";
 import { CALLS, type Call, type Comparison, callWhatIsRare, compare } from "./scale-measure.ts";
 import { openStage, type SlowCommand, type Stage } from "./scale-stage.ts";
 

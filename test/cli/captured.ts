@@ -1,5 +1,5 @@
 /** What a part of the program writes to the outputs of this process. */
-import { standardError, standardOutput } from "../../src/cli/outlets.ts";
+import { standardError, standardOutput } from "../../src/cli/output/outlets.ts";
 
 /** Runs it and gives what it wrote; nothing of that is shown. */
 export async function outputOf(run: () => Promise<void>): Promise<{ stdout: string; stderr: string }> {

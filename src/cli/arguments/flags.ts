@@ -1,0 +1,83 @@
+/**
+ * The flags that are settings: how the command line describes them, and from what was typed to the configuration.
+ * Values are taken as they were typed; the configuration's schema says whether they are right.
+ */
+import { type Command, InvalidArgumentError } from "commander";
+import type { SettingKey } from "../../config/schema.ts";
+import { type FlagValues, readSettings, type Settings } from "../../config/settings.ts";
+import { SETTING_KEYS, SETTING_NAMES } from "../../config/sources.ts";
+
+/** What the command line library hands to a command: option names without dashes, and what was typed. */
+export type Options = Readonly<Record<string, unknown>>;
+
+/** The flags of every command that talks to the broker. */
+export function withBrokerFlags(command: Command): Command {
+  return command
+    .option(
+      "--broker <url>",
+      "redis://HOST:PORT/DB, rediss://..., unix:///PATH.sock or sqlite:FILE (default: embedded)",
+    )
+    .option("--broker-file <file>", "a file that holds this address, for one with a password")
+    .option(
+      "--config <file>",
+      "a TOML file with settings, or off (default: /etc/taskexe/taskexe.toml where there is one)",
+    );
+}
+
+/** The flags of an executor. */
+export function withExecutorFlags(command: Command): Command {
+  return withBrokerFlags(command)
+    .option("--queues <names>", "queues to work on, with commas between them (default: common)", joined)
+    .option("--tasks <path>", "a file or folder with handlers; can be given more than once", gathered)
+    .option("--concurrency <number>", "how many tasks run at once (default: 5)")
+    .option("--name <name>", "the executor's name, one of its own in the fleet (default: worked out)")
+    .option("--listen <host:port>", "where HTTP answers, or unix:/PATH, or off (default: 127.0.0.1:8080)")
+    .option("--lease <duration>", "how long a task stays ours without a renewal (default: 30s)")
+    .option("--grace <duration>", "how long tasks may go on after a stop or a cancel (default: 30s)")
+    .option("--log <format>", "pretty or json (default: pretty)");
+}
+
+/** The flags that say how a task is run, of every command that makes tasks. */
+export function withRunFlags(command: Command): Command {
+  return command
+    .option("--attempts <number>", "how many attempts there may be")
+    .option("--backoff <backoff>", "how long to wait between attempts: fixed:5s or exponential:1s:10m")
+    .option("--crash-budget <number>", "how often an executor may die over it")
+    .option("--timeout <duration>", "how long one attempt may take")
+    .option("--retention <duration>", "how long its record is kept after the end")
+    .option("--unique [key]", "only where no other task holds the key (default: made of type and payload)")
+    .option("--unique-for <duration>", "how long the key is held (default: until the task has ended)");
+}
+
+/**
+ * The configuration with these options as its flags.
+ *
+ * @throws ConfigError as readSettings does.
+ */
+export function settingsOf(options: Options, environment = process.env): Settings {
+  const flags: Partial<Record<SettingKey, string | readonly string[]>> = {};
+  for (const key of SETTING_KEYS) {
+    const given = options[optionOf(SETTING_NAMES[key].flag ?? "")];
+    if (typeof given === "string" || Array.isArray(given)) flags[key] = given;
+  }
+  return readSettings(flags satisfies FlagValues, environment, { configFile: text(options.config) });
+}
+
+/** As the command line library calls a flag: `brokerFile`. */
+function optionOf(flag: string): string {
+  return flag.slice(2).replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** An option's value where it is text. */
+export function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function joined(value: string, before: string | undefined): string {
+  return before === undefined ? value : `${before},${value}`;
+}
+
+function gathered(value: string, before: readonly string[] | undefined): readonly string[] {
+  if (value === "") throw new InvalidArgumentError("A path is expected.");
+  return [...(before ?? []), value];
+}

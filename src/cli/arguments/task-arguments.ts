@@ -1,0 +1,164 @@
+/** The arguments of commands that make tasks: payload, queue, priority, and the options of an enqueue. */
+import { existsSync, readFileSync } from "node:fs";
+import { formatDuration, parseDuration } from "../../config/durations.ts";
+import { type EnqueueOptions, QueueNameSchema } from "../../task/enqueue-options.ts";
+import { JsonText } from "../../task/json-text.ts";
+import { MAX_DURATION_MS } from "../../task/limits.ts";
+import { readTime } from "../../task/times.ts";
+import { CommandFailure, EXIT_USAGE, usageError } from "../process/exit.ts";
+import { checkQueue } from "./filters.ts";
+import { type Options, text } from "./flags.ts";
+import { readText } from "./input.ts";
+import { readJson } from "./json-text.ts";
+
+/** A payload as it was given: JSON, `@FILE`, or `-` for standard input; null where none was. */
+export async function payloadOf(given: string | undefined): Promise<JsonText> {
+  if (given === undefined) return new JsonText("null");
+  const source = given === "-" ? "-" : given.startsWith("@") ? given.slice(1) : null;
+  if (source === null && !isWhole(given)) throw new CommandFailure("the payload: it is not UTF-8", EXIT_USAGE);
+  const json = source === null ? given : await readText(source);
+  const read = readJson(json);
+  if (read.ok) return new JsonText(json);
+  const where = source === null ? "the payload" : source === "-" ? "standard input" : source;
+  throw new CommandFailure(`${where}: ${read.reason}`, EXIT_USAGE);
+}
+
+/**
+ * Whether an argument is what was typed: runtimes put U+FFFD in the place of bytes that are no UTF-8. Where there is
+ * one, and Linux tells the bytes, they say whether it was typed.
+ */
+function isWhole(argument: string): boolean {
+  if (!argument.includes("\ufffd") || !existsSync("/proc/self/cmdline")) return true;
+  const typed = readFileSync("/proc/self/cmdline");
+  return Buffer.from(typed.toString("utf8")).equals(typed);
+}
+
+export function queueOf(options: Options, command: string): string {
+  const queue = text(options.queue) ?? "common";
+  checkQueue(queue, command, QueueNameSchema);
+  return queue;
+}
+
+/** @param priorities - how many the fleet has. */
+export function priorityOf(options: Options, priorities: number, command: string): number {
+  const given = text(options.priority) ?? "0";
+  const priority = /^\d$/.test(given) ? Number(given) : priorities;
+  if (priority < priorities) return priority;
+  const expected = `expected 0 (ordinary) to ${priorities - 1} (the setting priorities is ${priorities})`;
+  throw usageError(`flag --priority: ${expected}, got ${JSON.stringify(given)}`, command);
+}
+
+/** The flags of `enqueue` that say how one task is run: JSON lines say it themselves. */
+export const ENQUEUE_FLAGS = [
+  "delay",
+  "at",
+  "attempts",
+  "backoff",
+  "crashBudget",
+  "timeout",
+  "deadline",
+  "retention",
+  "unique",
+  "uniqueFor",
+] as const;
+
+/** Options of an enqueue; its deadline may be counted from now. */
+export type TaskFlagValues = EnqueueOptions & { readonly deadlineMs?: number | undefined };
+
+/** What those flags say. */
+export function enqueueOptionsOf(options: Options): TaskFlagValues {
+  return { ...runOptionsOf(options, "enqueue"), at: timeOf(options, "at"), ...deadlineOf(options) };
+}
+
+/** What they say of how a task is run, but for points in time. */
+export function runOptionsOf(options: Options, command: string): Omit<EnqueueOptions, "id" | "at" | "deadlineAt"> {
+  return {
+    delayMs: durationOf(options, "delay", command),
+    attempts: numberOf(options, "attempts", 1, command),
+    backoff: backoffOf(options, command),
+    crashBudget: numberOf(options, "crashBudget", 0, command),
+    timeoutMs: durationOf(options, "timeout", command),
+    retentionMs: durationOf(options, "retention", command),
+    unique: uniqueOf(options, command),
+  };
+}
+
+function uniqueOf(options: Options, command: string): EnqueueOptions["unique"] {
+  const forMs = durationOf(options, "uniqueFor", command, 1);
+  if (options.unique !== undefined) return { key: text(options.unique), forMs };
+  if (forMs === undefined) return undefined;
+  throw usageError("--unique-for goes with --unique", command);
+}
+
+const BACKOFF = "expected fixed:DELAY, or exponential:FIRST[:MOST], like fixed:5s or exponential:1s:10m, up to 36525d";
+
+function backoffOf(options: Options, command: string): EnqueueOptions["backoff"] {
+  const given = text(options.backoff);
+  if (given === undefined) return undefined;
+  const [kind, ...durations] = given.split(":");
+  const [delayMs = null, maxMs = null] = durations.map(boundedDuration);
+  const most = kind === "exponential" ? 2 : 1;
+  const right = durations.length <= most && delayMs !== null && (durations.length === 1 || maxMs !== null);
+  if ((kind !== "fixed" && kind !== "exponential") || !right) {
+    throw usageError(`flag --backoff: ${BACKOFF}, got ${JSON.stringify(given)}`, command);
+  }
+  return { kind, delay_ms: delayMs, ...(maxMs === null ? {} : { max_ms: maxMs }) };
+}
+
+/**
+ * A time, or a duration from now, which is counted by the broker's clock and so from when that is known. A plain number
+ * counts seconds, as everywhere, unless it has so many digits that it is no duration: then it is Unix ms.
+ */
+function deadlineOf(options: Options): Pick<TaskFlagValues, "deadlineMs" | "deadlineAt"> {
+  const given = text(options.deadline);
+  if (given === undefined) return {};
+  const isDuration = parseDuration(given) !== null && !/^\d{9,}$/.test(given.trim());
+  if (isDuration) return { deadlineMs: durationOf(options, "deadline", "enqueue") };
+  return { deadlineAt: timeOf(options, "deadline", ", or a duration from now") };
+}
+
+const LONGEST = formatDuration(MAX_DURATION_MS);
+
+/** A duration in ms; undefined where the flag was not given. */
+export function durationOf(options: Options, name: string, command: string, leastMs = 0): number | undefined {
+  const given = text(options[name]);
+  if (given === undefined) return undefined;
+  const ms = boundedDuration(given);
+  if (ms !== null && ms >= leastMs) return ms;
+  const range = leastMs === 0 ? `up to ${LONGEST}` : `from ${formatDuration(leastMs)} to ${LONGEST}`;
+  const expected = `expected a duration ${range} (500ms, 30s, 5m, 1h; a plain number counts seconds)`;
+  throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, command);
+}
+
+function boundedDuration(given: string): number | null {
+  const ms = parseDuration(given);
+  return ms !== null && ms <= MAX_DURATION_MS ? ms : null;
+}
+
+function timeOf(options: Options, name: "at" | "deadline", orElse = ""): number | undefined {
+  const given = text(options[name])?.trim();
+  if (given === undefined) return undefined;
+  const read = readTime(/^-?\d+(\.\d+)?$/.test(given) ? Number(given) : given);
+  if (read.ok) return read.at;
+  const expected = read.reason.replace(/^must (be|have)/, "expected");
+  throw usageError(`flag ${flagOf(name)}: ${expected}${orElse}, got ${JSON.stringify(given)}`, "enqueue");
+}
+
+function numberOf(
+  options: Options,
+  name: "attempts" | "crashBudget",
+  least: number,
+  command: string,
+): number | undefined {
+  const given = text(options[name]);
+  if (given === undefined) return undefined;
+  const number = /^\d{1,4}$/.test(given) ? Number(given) : -1;
+  if (number >= least && number <= 1_000) return number;
+  const expected = `expected a whole number from ${least} to 1000`;
+  throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, command);
+}
+
+/** As it is typed. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

@@ -1,0 +1,65 @@
+/** `taskexe cancel`: cancels tasks wherever they are: by id, telling how each was found, or all that match. */
+import type { Command } from "commander";
+import type { CancelReceipt } from "../../broker/broker.ts";
+import { inBatches } from "../../client/batches.ts";
+import { checkpoint } from "../../concurrency/index.ts";
+import { cancelMatching } from "../../operations/bulk.ts";
+import { hasEnded } from "../../task/state.ts";
+import { settingsWithQueue, type TaskFlags, taskFlags } from "../arguments/filters.ts";
+import { type Options, withBrokerFlags } from "../arguments/flags.ts";
+import { counted } from "../output/counted.ts";
+import { howMany } from "../output/how-many.ts";
+import { sayIfLost } from "../output/outlets.ts";
+import { printJson, printLine, printTable } from "../output/print.ts";
+import { usageError } from "../process/exit.ts";
+import { withBroker } from "../process/with-broker.ts";
+
+/** How it is called. */
+export function define(command: Command, exit: (code: number) => void): void {
+  withBrokerFlags(command)
+    .description("cancel tasks: waiting ones at once, running ones within a second")
+    .argument("[id...]", "ids of tasks")
+    .option("--type <type>", "all of this type")
+    .option("--queue <name>", "all in this queue")
+    .option("--json", "print JSON")
+    .action(async (ids: string[], options: Options) => exit(await cancel(ids, options)));
+}
+
+/** Runs the command. Returns the exit code: 0, also for tasks that had ended, since none of them runs any more. */
+async function cancel(ids: readonly string[], options: Options): Promise<number> {
+  const filter = taskFlags(options, "cancel");
+  const byFilter = Object.keys(filter).length > 0;
+  if (byFilter && ids.length > 0) throw usageError("cancel takes IDs, or --type and --queue, not both", "cancel");
+  if (byFilter) return cancelAll(filter, options);
+  if (ids.length === 0) throw usageError("missing required argument: the IDs of tasks, or --type or --queue", "cancel");
+  return withBroker(settingsWithQueue(options), async (broker, scope) => {
+    const receipts = await inBatches(ids, async (batch) => {
+      await checkpoint(scope.signal);
+      return broker.cancel(batch);
+    });
+    sayIfLost("the cancels are carried out");
+    if (options.json) printJson(receipts);
+    else
+      printTable(
+        ["id", "was", "now"],
+        receipts.map((receipt) => [receipt.id, receipt.state ?? "unknown", now(receipt)]),
+      );
+    return 0;
+  });
+}
+
+async function cancelAll(filter: TaskFlags, options: Options): Promise<number> {
+  return withBroker(settingsWithQueue(options), async (broker, scope) => {
+    const cancelled = await counted("cancelling", cancelMatching(broker, filter), scope);
+    sayIfLost(`${cancelled} tasks are cancelled`);
+    if (options.json) printJson({ cancelled });
+    else printLine(`${howMany(cancelled, "task")} cancelled`);
+    return 0;
+  });
+}
+
+function now({ state }: CancelReceipt): string {
+  if (state === null) return "will be cancelled if it comes";
+  if (hasEnded(state)) return `${state} already`;
+  return state === "running" ? "being cancelled" : "cancelled";
+}

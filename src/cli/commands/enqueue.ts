@@ -1,0 +1,143 @@
+/**
+ * `taskexe enqueue`: one task from the arguments; prints its id, and with `--wait` its result.
+ * Many tasks from a file are in enqueue-lines.ts, the waiting in wait-for-task.ts.
+ */
+import type { Command } from "commander";
+import { type Broker, BrokerUnavailableError, type EnqueueReceipt } from "../../broker/broker.ts";
+import type { CancelScope } from "../../concurrency/index.ts";
+import type { Settings } from "../../config/settings.ts";
+import { type PreparedTask, requestOf } from "../../task/new-task.ts";
+import { type Options, settingsOf, text, withBrokerFlags, withRunFlags } from "../arguments/flags.ts";
+import { type NewTask, preparedOf } from "../arguments/new-task.ts";
+import {
+  durationOf,
+  ENQUEUE_FLAGS,
+  enqueueOptionsOf,
+  flagOf,
+  payloadOf,
+  priorityOf,
+  queueOf,
+} from "../arguments/task-arguments.ts";
+import { sayIfLost } from "../output/outlets.ts";
+import { note, printJson, printLine } from "../output/print.ts";
+import { CommandFailure, EXIT_USAGE, usageError } from "../process/exit.ts";
+import { type WaitOptions, waitForTask } from "../process/wait-for-task.ts";
+import { CREATES, patiently, withBroker } from "../process/with-broker.ts";
+import { enqueueLines } from "./enqueue-lines.ts";
+
+/** How it is called. */
+export function define(command: Command, exit: (code: number) => void): void {
+  withRunFlags(withBrokerFlags(command))
+    .description("enqueue a task and print its id, or many from a file of JSON lines")
+    .usage("[options] TYPE [JSON | @FILE | -]\n       taskexe enqueue [options] --jsonl FILE|-")
+    .argument("[type]", "the type of the task")
+    .argument("[payload]", "the payload as JSON, as @FILE to read it from, or - for standard input")
+    .option("--id <id>", "the id; enqueueing the same id again changes nothing (default: a new one)")
+    .option("--queue <name>", "the queue", "common")
+    .option("--priority <number>", "0 is ordinary, 1 is urgent; up to 9 where the setting priorities says so", "0")
+    .option("--delay <duration>", "queue it only after this time")
+    .option("--at <time>", "queue it then: 2026-01-31T12:00:00Z, or Unix ms")
+    .option("--deadline <time>", "when it must have ended: a duration from now, 2026-01-31T12:00:00Z, or Unix ms")
+    .option("--wait", "wait for the end and print the result; why it waits is told after 2 s")
+    .option("--wait-timeout <duration>", "wait no longer than this and exit with 1; the task goes on")
+    .option("--jsonl <file>", 'a task a line: {"type","payload","id"?,"queue"?,...}; - for standard input')
+    .option("--json", "print JSON")
+    .action(async (type: string | undefined, payload: string | undefined, options: Options) =>
+      exit(await enqueue(type, payload, options)),
+    );
+}
+
+/** Runs the command. Returns the exit code. */
+async function enqueue(type: string | undefined, payload: string | undefined, options: Options): Promise<number> {
+  const lines = text(options.jsonl);
+  const waitTimeoutMs = durationOf(options, "waitTimeout", "enqueue");
+  if (waitTimeoutMs !== undefined && !options.wait) throw usageError("--wait-timeout goes with --wait", "enqueue");
+  const settings = withQueue(settingsOf(options), queueOf(options, "enqueue"));
+  const priority = priorityOf(options, settings.priorities, "enqueue");
+  if (lines !== undefined) {
+    if (type !== undefined) throw usageError("--jsonl takes its tasks from the file: no TYPE beside it", "enqueue");
+    if (options.wait || options.id) throw usageError("--jsonl goes with neither --wait nor --id", "enqueue");
+    const alone = ENQUEUE_FLAGS.find((name) => options[name] !== undefined);
+    if (alone !== undefined) {
+      throw usageError(`--jsonl does not go with ${flagOf(alone)}: each line says it for itself`, "enqueue");
+    }
+    const defaults = { queue: queueOf(options, "enqueue"), priority };
+    const { retentionMs, priorities } = settings;
+    return withBroker(
+      settings,
+      (broker, scope) =>
+        enqueueLines(broker, scope, { path: lines, defaults, retentionMs, priorities, json: !!options.json }),
+      CREATES,
+    );
+  }
+  if (type === undefined) throw usageError("enqueue needs the TYPE of the task, or --jsonl FILE", "enqueue");
+  const task = {
+    type,
+    payload: await payloadOf(payload),
+    id: text(options.id),
+    queue: queueOf(options, "enqueue"),
+    priority,
+    options: enqueueOptionsOf(options),
+  };
+  const wait = options.wait ? { json: !!options.json, timeoutMs: waitTimeoutMs } : null;
+  return withBroker(
+    settings,
+    (broker, scope) => enqueueOne(broker, scope, task, settings, { ...options, wait }),
+    CREATES,
+  );
+}
+
+async function enqueueOne(
+  broker: Broker,
+  scope: CancelScope,
+  task: NewTask,
+  settings: Settings,
+  { wait, json }: { readonly wait: WaitOptions | null; readonly json?: unknown },
+): Promise<number> {
+  const { retentionMs, priorities } = settings;
+  const made = preparedOf(task, { now: broker.now(), retentionMs, priorities });
+  if (!made.ok) throw new CommandFailure(made.reason.replace(/^deadlineAt:/, "flag --deadline:"), EXIT_USAGE);
+  if (wait !== null && made.task.retentionMs === 0) {
+    const why = "nothing is kept of a task with a retention of 0, so its end could not be told";
+    throw new CommandFailure(`--wait: ${why}`, EXIT_USAGE);
+  }
+  const receipt = await send(broker, scope, made.task, { isOurs: task.id === undefined });
+  sayIfLost(`the task ${receipt.id} is enqueued`);
+  if (!receipt.created) note(`taskexe: ${whyNot(receipt, made.task.id)}`);
+  if (wait !== null) return waitForTask(broker, scope, receipt.id, wait);
+  if (json) printJson(receipt);
+  else printLine(receipt.id);
+  return 0;
+}
+
+/** Sends it until the answer comes: always under the same id, so that a lost answer never makes two tasks of one. */
+async function send(
+  broker: Broker,
+  scope: CancelScope,
+  task: PreparedTask,
+  id: { readonly isOurs: boolean },
+): Promise<EnqueueReceipt> {
+  try {
+    return await patiently(broker, scope, async (again) => {
+      const [receipt] = await broker.enqueue([requestOf(task, broker.now())]);
+      if (receipt === undefined) throw new Error("the broker gave no receipt");
+      // Nobody else has an id that was made here: the task is there since only the answer was lost.
+      return again && id.isOurs && receipt.id === task.id ? { ...receipt, created: true } : receipt;
+    });
+  } catch (error) {
+    if (error instanceof BrokerUnavailableError || scope.cancelCalled) {
+      const again = `enqueue it again with --id ${task.id}`;
+      note(`taskexe: whether ${task.id} was enqueued is not known; ${again}`);
+    }
+    throw error;
+  }
+}
+
+function whyNot({ id, state }: EnqueueReceipt, asked: string): string {
+  if (id === asked) return `a task with the id ${id} is there already: ${state}`;
+  return `the task ${id} holds the unique key: ${state}`;
+}
+
+function withQueue(settings: Settings, queue: string): Settings {
+  return { ...settings, queues: [...new Set([...settings.queues, queue])] };
+}

@@ -1,0 +1,25 @@
+/**
+ * Every command: its name and its file, in the order of the help. A file says how its command is called and does it;
+ * it is imported only where its command is the one, or where the help shows them all.
+ */
+import type { CommandTable } from "./command-file.ts";
+
+export const COMMANDS: CommandTable = {
+  run: () => import("./run.ts"),
+  enqueue: () => import("./enqueue.ts"),
+  task: () => import("./task.ts"),
+  cancel: () => import("./cancel.ts"),
+  list: () => import("./list.ts"),
+  watch: () => import("./watch.ts"),
+  retry: () => import("./retry.ts"),
+  purge: () => import("./purge.ts"),
+  pause: () => import("./pause.ts"),
+  resume: () => import("./resume.ts"),
+  top: () => import("./top.ts"),
+  cron: () => import("./cron/index.ts"),
+  status: () => import("./status.ts"),
+  version: () => import("./version.ts"),
+};
+
+/** The command that is meant where none is named. */
+export const DEFAULT_COMMAND = "run";

@@ -1,0 +1,111 @@
+/**
+ * `taskexe list`: tasks by state, type and queue, printed page after page, so that a list of any length takes no
+ * memory. One that ends at its limit names the cursor at which another call goes on.
+ */
+import type { Command } from "commander";
+import type { Broker } from "../../broker/broker.ts";
+import { type CancelScope, checkpoint } from "../../concurrency/index.ts";
+import type { ListedTask } from "../../task/listed-task.ts";
+import { TASK_STATES, type TaskState } from "../../task/state.ts";
+import { choice, settingsWithQueue, type TaskFlags, taskFlags } from "../arguments/filters.ts";
+import { type Options, text, withBrokerFlags } from "../arguments/flags.ts";
+import { longJson, longTable } from "../output/long-output.ts";
+import { note, printed } from "../output/print.ts";
+import { usageError } from "../process/exit.ts";
+import { withBroker } from "../process/with-broker.ts";
+
+const DEFAULT_LIMIT = 100;
+const MOST = 999_999_999;
+const PAGE = 500;
+const HEAD = ["id", "type", "state", "queue", "attempt", "progress", "since", "reason"];
+
+type Query = TaskFlags & { readonly state?: TaskState };
+
+/** How it is called. */
+export function define(command: Command, exit: (code: number) => void): void {
+  withBrokerFlags(command)
+    .description("list tasks")
+    .option("--state <state>", "scheduled, queued, running, retrying, done, dead or cancelled")
+    .option("--type <type>", "only of this type")
+    .option("--queue <name>", "only in this queue")
+    .option("--limit <number>", "how many at the most (default: 100)")
+    .option("--all", "all there are")
+    .option("--cursor <cursor>", "go on where a list ended before, with the same filters")
+    .option("--json", "print JSON")
+    .action(async (options: Options) => exit(await list(options)));
+}
+
+/** Runs the command. Returns the exit code. */
+async function list(options: Options): Promise<number> {
+  const state = choice(options, "state", TASK_STATES, "list");
+  const limit = limitOf(options);
+  const filter = { ...taskFlags(options, "list"), ...(state === undefined ? {} : { state }) };
+  const from = text(options.cursor) ?? null;
+  return withBroker(settingsWithQueue(options), async (broker, scope) => {
+    let next: string | null = null;
+    const output = options.json
+      ? longJson<ListedTask>("tasks", () => ({ more: next !== null, next_cursor: next }))
+      : longTable(HEAD, rowOf);
+    for await (const page of pages(broker, filter, { limit, from }, scope)) {
+      output.add(page.tasks);
+      next = page.cursor;
+      await printed(scope.signal);
+    }
+    output.end();
+    if (next !== null && !options.json)
+      note(`taskexe: there are more; --cursor ${next} goes on behind these, --all shows all`);
+    return 0;
+  });
+}
+
+async function* pages(
+  broker: Broker,
+  filter: Query,
+  { limit, from }: { readonly limit: number; readonly from: string | null },
+  scope: CancelScope,
+): AsyncGenerator<{ readonly tasks: readonly ListedTask[]; readonly cursor: string | null }> {
+  let cursor = from;
+  let left = limit;
+  do {
+    await checkpoint(scope.signal);
+    const query = { ...filter, limit: Math.min(PAGE, left) };
+    const page = await listed(broker, cursor === null ? query : { ...query, cursor });
+    yield page;
+    left -= page.tasks.length;
+    cursor = page.cursor;
+  } while (cursor !== null && left > 0);
+}
+
+async function listed(broker: Broker, query: Parameters<Broker["list"]>[0]): ReturnType<Broker["list"]> {
+  try {
+    return await broker.list(query);
+  } catch (error) {
+    // The limit was checked before, so it is the cursor.
+    if (error instanceof RangeError) throw usageError(`flag --cursor: ${error.message}`, "list");
+    throw error;
+  }
+}
+
+function rowOf(task: ListedTask): (string | number)[] {
+  const since = task.finished_at ?? task.started_at ?? task.due_at ?? task.enqueued_at;
+  const time = since === null ? "" : new Date(since).toISOString();
+  return [task.id, task.type, task.state, task.queue, task.attempt, task.progress, time, reasonOf(task)];
+}
+
+/** Why it has ended, or why its last attempt failed. */
+function reasonOf({ reason, error }: ListedTask): string {
+  return reason ?? (error === null ? "" : `${error.name}: ${error.message}`);
+}
+
+function limitOf(options: Options): number {
+  const given = text(options.limit);
+  if (options.all) {
+    if (given === undefined) return Number.POSITIVE_INFINITY;
+    throw usageError("flags --all and --limit: give one of them", "list");
+  }
+  if (given === undefined) return DEFAULT_LIMIT;
+  const limit = /^\d{1,9}$/.test(given) ? Number(given) : 0;
+  if (limit >= 1) return limit;
+  const expected = `expected a whole number from 1 to ${MOST}, or --all`;
+  throw usageError(`flag --limit: ${expected}, got ${JSON.stringify(given)}`, "list");
+}

@@ -1,0 +1,48 @@
+/** `taskexe pause`: a queue or a type, for the whole fleet; alone it tells what is paused. */
+import type { Command } from "commander";
+import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
+import { pauseTargetOf } from "../arguments/pause-target.ts";
+import { printJson, printLine, printTable } from "../output/print.ts";
+import { printPaused } from "../output/print-paused.ts";
+import { CREATES, withBroker } from "../process/with-broker.ts";
+
+/** How it is called. */
+export function define(command: Command, exit: (code: number) => void): void {
+  withBrokerFlags(command)
+    .description("let nothing of a queue or a type start, in the whole fleet; alone: tell what is paused")
+    .argument("[kind]", "queue or type")
+    .argument("[name]", "its name")
+    .option("--json", "print JSON")
+    .action(async (kind: string | undefined, name: string | undefined, options: Options) =>
+      exit(await pause(kind, name, options)),
+    );
+}
+
+/** Runs `pause`. Returns the exit code. */
+async function pause(kind: string | undefined, name: string | undefined, options: Options): Promise<number> {
+  if (kind === undefined) return tellPaused(options);
+  const target = pauseTargetOf(kind, name, "pause");
+  return withBroker(
+    settingsOf(options),
+    async (broker) => {
+      await broker.pause(target);
+      printPaused(target, true, options);
+      return 0;
+    },
+    CREATES,
+  );
+}
+
+async function tellPaused(options: Options): Promise<number> {
+  return withBroker(settingsOf(options), async (broker) => {
+    const paused = await broker.paused();
+    if (options.json) printJson(paused);
+    else if (paused.length === 0) printLine("nothing is paused");
+    else
+      printTable(
+        ["paused", "name"],
+        paused.map(({ kind, name }) => [kind, name]),
+      );
+    return 0;
+  });
+}

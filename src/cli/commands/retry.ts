@@ -1,0 +1,63 @@
+/** `taskexe retry`: queues dead and cancelled tasks again: by id, telling how each was found, or all that match. */
+import type { Command } from "commander";
+import { type RetryReceipt, viewOfRetry } from "../../broker/administration.ts";
+import { inBatches } from "../../client/batches.ts";
+import { checkpoint } from "../../concurrency/index.ts";
+import { retryMatching } from "../../operations/bulk.ts";
+import { choice, settingsWithQueue, taskFlags } from "../arguments/filters.ts";
+import { type Options, withBrokerFlags } from "../arguments/flags.ts";
+import { counted } from "../output/counted.ts";
+import { howMany } from "../output/how-many.ts";
+import { sayIfLost } from "../output/outlets.ts";
+import { printJson, printLine, printTable } from "../output/print.ts";
+import { EXIT_FAILED, usageError } from "../process/exit.ts";
+import { withBroker } from "../process/with-broker.ts";
+
+/** How it is called. */
+export function define(command: Command, exit: (code: number) => void): void {
+  withBrokerFlags(command)
+    .description("queue dead and cancelled tasks again, from their first attempt")
+    .argument("[id...]", "ids of tasks")
+    .option("--type <type>", "all of this type")
+    .option("--queue <name>", "all in this queue")
+    .option("--all", "all there are")
+    .option("--state <state>", "dead or cancelled; goes with --type, --queue and --all (default: dead)")
+    .option("--json", "print JSON")
+    .action(async (ids: string[], options: Options) => exit(await retry(ids, options)));
+}
+
+/** Runs the command. Returns the exit code: 1 when an id was named whose task is not queued again. */
+async function retry(ids: readonly string[], options: Options): Promise<number> {
+  const filter = taskFlags(options, "retry");
+  const state = choice(options, "state", ["dead", "cancelled"], "retry");
+  const byFilter = Object.keys(filter).length > 0 || options.all === true;
+  if (byFilter === ids.length > 0) throw usageError("retry takes IDs, or --type, --queue or --all", "retry");
+  if (!byFilter && state !== undefined) throw usageError("--state goes with --type, --queue or --all", "retry");
+  return withBroker(settingsWithQueue(options), async (broker, scope) => {
+    if (byFilter) {
+      const retried = await counted("retrying", retryMatching(broker, { ...filter, state: state ?? "dead" }), scope);
+      sayIfLost(`${retried} tasks are queued again`);
+      if (options.json) printJson({ retried });
+      else printLine(`${howMany(retried, "task")} queued again`);
+      return 0;
+    }
+    const receipts = await inBatches(ids, async (batch) => {
+      await checkpoint(scope.signal);
+      return broker.retry(batch);
+    });
+    sayIfLost("the retries are carried out");
+    if (options.json) printJson(receipts.map(viewOfRetry));
+    else
+      printTable(
+        ["id", "was", "now"],
+        receipts.map((receipt) => [receipt.id, receipt.state ?? "unknown", nowOf(receipt)]),
+      );
+    return receipts.every(({ retried }) => retried) ? 0 : EXIT_FAILED;
+  });
+}
+
+function nowOf({ state, retried, heldBy }: RetryReceipt): string {
+  if (retried) return "queued";
+  if (heldBy !== undefined) return `${state}: its unique key is held by ${heldBy}`;
+  return state ?? "no record of it is kept";
+}

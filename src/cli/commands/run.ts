@@ -1,0 +1,208 @@
+/**
+ * `taskexe run`: puts an executor together and keeps it until it has drained: settings, log, signals, handlers,
+ * broker, executor, HTTP. All of it lives in one nursery, so a failure of one part takes the others down in order.
+ * HTTP answers before the broker is reached: the state is "starting" until then.
+ */
+
+import { getLogger } from "@logtape/logtape";
+import type { Command } from "commander";
+import type { Broker } from "../../broker/broker.ts";
+import { setHome } from "../../client/home.ts";
+import { type CancelScope, type Nursery, openRoot, withNursery } from "../../concurrency/index.ts";
+import { withoutCode } from "../../concurrency/unknown-values.ts";
+import { takeExecutorName } from "../../config/executor-name.ts";
+import { holdsPassword } from "../../config/redact.ts";
+import type { Settings } from "../../config/settings.ts";
+import { pathOfState } from "../../config/state-directory.ts";
+import { Executor } from "../../executor/executor.ts";
+import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../../executor/options.ts";
+import { loadHandlers } from "../../handlers/load-handlers.ts";
+import type { HandlerRegistry } from "../../handlers/registry.ts";
+import { readToken, TokenError } from "../../http/api/token.ts";
+import { type HttpAddress, serveHttp } from "../../http/serve-http.ts";
+import { providedModules } from "../../provide/index.ts";
+import { runtime } from "../../runtime/index.ts";
+import { VERSION } from "../../version.ts";
+import { type Options, settingsOf, withExecutorFlags } from "../arguments/flags.ts";
+import { setUpLogging } from "../output/logging.ts";
+import { reportFailure } from "../output/report-failure.ts";
+import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "../process/exit.ts";
+import { watchExits } from "../process/exit-watch.ts";
+import { handleSignals, trackFromTheStart } from "../process/signals.ts";
+import { logStrayError } from "../process/stray-error.ts";
+import { brokerOf, createStateDirectory } from "../process/with-broker.ts";
+
+const log = getLogger(["taskexe"]);
+
+/** How it is called. */
+export function define(command: Command, exit: (code: number) => void): void {
+  withExecutorFlags(command)
+    .description("run tasks until told to stop (the default command)")
+    .action(async (options: Options) => exit(await run(options)));
+}
+
+/** Runs the command until the executor has drained. Returns the exit code. */
+async function run(options: Options): Promise<number> {
+  const settings = settingsOf(options);
+  await setUpLogging(settings.log);
+  for (const warning of settings.warnings) log.warn(warning);
+  if (settings.exposure !== null) log.warn(settings.exposure);
+  const token = takeToken(settings);
+  // Handlers have it from connect(), and what they start is not to find the password.
+  if (holdsPassword(process.env.TASKEXE_BROKER ?? "")) delete process.env.TASKEXE_BROKER;
+  const held =
+    settings.name === null
+      ? takeExecutorName(pathOfState(settings.stateDirectory, "the executor's name", "--name"))
+      : null;
+  try {
+    return await new Run(settings, settings.name ?? held?.name ?? "", token).toTheEnd();
+  } finally {
+    held?.release();
+  }
+}
+
+/** The token of the API. Handlers, and what they start, are not to find it in their environment. */
+function takeToken({ tokenFile }: Settings): string | null {
+  const { TASKEXE_TOKEN: given, CREDENTIALS_DIRECTORY: credentials } = process.env;
+  delete process.env.TASKEXE_TOKEN;
+  try {
+    const { token, warning } = readToken({ token: given, file: tokenFile, credentials });
+    if (warning !== null) log.warn(warning);
+    return token;
+  } catch (error) {
+    if (error instanceof TokenError) throw new CommandFailure(error.message, EXIT_USAGE);
+    throw error;
+  }
+}
+
+class Run {
+  readonly #settings: Settings;
+  readonly #name: string;
+  readonly #token: string | null;
+  #stop: (reason: string) => void = () => {};
+  #importing: string | null = null;
+  #exitCode = 0;
+  #names: Executor["names"] = () => ({ running: [], ended: [] });
+
+  constructor(settings: Settings, name: string, token: string | null) {
+    this.#settings = settings;
+    this.#name = name;
+    this.#token = token;
+  }
+
+  async toTheEnd(): Promise<number> {
+    const root = openRoot();
+    this.#stop = (reason) => root.cancel(reason);
+    const undoFatal = runtime.onFatal((error) => this.#fail(error));
+    const exitIsOurs = watchExits(this.#settings.log, () => this.#importing);
+    try {
+      await withNursery(root, (nursery) => this.#live(nursery, root), { name: "taskexe" });
+    } catch (error) {
+      // Told to stop before there was an executor that could drain: nothing was claimed, nothing is lost.
+      if (root.cancelCalled) return this.#exitCode;
+      if (this.#settings.log === "pretty") return reportFailure(error);
+      return reportFailure(error, (line, path) => log.fatal("{line}", { line, path }));
+    } finally {
+      exitIsOurs();
+      undoFatal();
+    }
+    log.info("drained; {name} leaves", { name: this.#name });
+    return this.#exitCode;
+  }
+
+  async #live(nursery: Nursery, root: CancelScope): Promise<void> {
+    const undoSignals = handleSignals(nursery, (reason) => this.#stop(reason));
+    try {
+      if (this.#settings.trackAllocations) await trackFromTheStart();
+      const broker = await this.#createBroker();
+      await this.#settle(broker);
+      const handlers = await loadHandlers(this.#settings.tasks, providedModules, (file) => {
+        this.#importing = file;
+      });
+      const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
+      this.#stop = (reason) => executor.drain(reason);
+      this.#names = () => executor.names();
+      if (root.cancelCalled) return;
+      const address = await this.#listen(nursery, executor, { broker, handlers });
+      this.#sayHello(broker, handlers, address);
+      await executor.run(nursery.scope);
+    } finally {
+      undoSignals();
+    }
+    nursery.scope.cancel("the executor has drained");
+  }
+
+  async #createBroker(): Promise<Broker> {
+    createStateDirectory(this.#settings);
+    return brokerOf(this.#settings, this.#name);
+  }
+
+  /** Says what handlers connect to where they name no address, from before they are imported. */
+  async #settle({ kind }: Broker): Promise<void> {
+    const { broker, queues, retentionMs, priorities } = this.#settings;
+    const { pathOf } = await import("../../broker/sqlite/database-file.ts");
+    // A file by its absolute path: a handler may change the working directory.
+    const url = kind === "sqlite" ? `sqlite:${pathOf(broker)}` : broker;
+    setHome({ url, queues, retentionMs, priorities });
+  }
+
+  #executorOptions(): ExecutorOptions {
+    const { concurrency, leaseMs, graceMs, abandonedLimit } = this.#settings;
+    const { attempts, crashBudget, retryLaterLimit, timeoutMs, retentionMs, deadRetentionMs } = this.#settings;
+    const { backoff: kind, backoffDelayMs, backoffMaxMs } = this.#settings;
+    const backoff = { kind, delay_ms: backoffDelayMs, max_ms: backoffMaxMs };
+    const limits = { concurrency, leaseMs, graceMs, abandonedLimit };
+    const defaults = { attempts, backoff, crashBudget, retryLaterLimit, timeoutMs, retentionMs, deadRetentionMs };
+    // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
+    const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, this.#settings.heartbeatTimeoutMs / 4);
+    const { queues } = this.#settings;
+    return { name: this.#name, version: VERSION, queues, heartbeatMs, ...limits, ...defaults };
+  }
+
+  async #listen(
+    nursery: Nursery,
+    source: Executor,
+    { broker, handlers }: { readonly broker: Broker; readonly handlers: HandlerRegistry },
+  ): Promise<HttpAddress | null> {
+    const { listen, retentionMs, priorities } = this.#settings;
+    if (listen === null) return null;
+    const definitionOf = (type: string) => handlers.get(type);
+    const api = { broker, token: this.#token, retentionMs, priorities, definitionOf };
+    return nursery.start<HttpAddress>(
+      nursery.scope,
+      (task, started) => serveHttp(task, started, { ...listen, source, api }),
+      { name: "http" },
+    );
+  }
+
+  #sayHello(broker: Broker, handlers: HandlerRegistry, address: HttpAddress | null): void {
+    const { brokerSource, queues, concurrency } = this.#settings;
+    log.info(
+      "taskexe {version} as {name}: broker {broker} ({source}), queues {queues}, {concurrency} at once, handlers {handlers}, {listen}",
+      {
+        version: VERSION,
+        name: this.#name,
+        broker: broker.url,
+        source: brokerSource,
+        queues: queues.join(","),
+        concurrency,
+        handlers: handlers.types().join(","),
+        listen: address === null ? "no HTTP" : `HTTP on ${placeOf(address)}`,
+      },
+    );
+  }
+
+  // An exception that nobody caught leaves the program in a state that nobody knows: finish what runs, then leave.
+  #fail(error: unknown): void {
+    logStrayError(withoutCode(error), this.#names(), this.#settings.log);
+    if (this.#exitCode !== 0) return;
+    // A handler file that lets one out while it is imported is a broken one.
+    this.#exitCode = this.#importing === null ? EXIT_FAILED : EXIT_USAGE;
+    this.#stop("an error outside of every task");
+  }
+}
+
+function placeOf({ hostname, port }: HttpAddress): string {
+  if (hostname.startsWith("unix:")) return hostname;
+  return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}

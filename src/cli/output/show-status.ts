@@ -1,0 +1,90 @@
+/** Shows the state of an executor, or of a broker, to a person. */
+import type { Backlog, FleetMember, QueueCounts } from "../../broker/broker.ts";
+import type { ExecutorAnswer } from "../process/status-answer.ts";
+import { beatFigures } from "./beat-figures.ts";
+import { printFields, printLine, printTable } from "./print.ts";
+
+/** What an executor says of itself. */
+export function showExecutor(answer: ExecutorAnswer): void {
+  const { broker, memory } = answer;
+  const current = Object.entries(answer.current);
+  const trouble = broker.state === "refusing" ? "refusing" : "not connected";
+  const problem = broker.connected ? "" : ` (${trouble}${broker.last_error ? `: ${broker.last_error}` : ""})`;
+  printFields([
+    ["executor", `${answer.name}, pid ${answer.pid}, taskexe ${answer.version}`],
+    ["state", `${answer.state} for ${Math.round(answer.uptime_s)} s`],
+    ["broker", `${broker.url}${problem}`],
+    ...broker.warnings.map((warning): [string, string] => ["warning", warning]),
+    ["slots", `${answer.slots_taken ?? current.length} of ${answer.concurrency} taken`],
+    [
+      "tasks",
+      `${answer.done} done, ${answer.dead} dead, ${answer.cancelled} cancelled; attempts: ${answer.failed} failed (${answer.retried} retried), ${answer.lost} lost, ${answer.abandoned} abandoned`,
+    ],
+    ...lost(answer.vanished),
+    ["memory", memory ? `${megabytes(memory.rss_bytes)} MB, at most ${megabytes(memory.max_rss_bytes)} MB` : "unknown"],
+  ]);
+  showQueues(answer.queues, answer.counted_at);
+  if (current.length === 0) return;
+  printLine("");
+  printTable(
+    ["running", "type", "attempt", "progress", "since", "message"],
+    current.map(([id, task]) => [id, task.type, task.attempt, task.progress, task.started_at, lastLine(task.message)]),
+  );
+}
+
+/** What the broker knows: its queues and its executors. */
+export function showFleet(
+  answer: Backlog & {
+    readonly broker: { readonly url: string };
+    /** Unix ms on the broker's clock. */
+    readonly counted_at: number;
+    readonly queues: readonly QueueCounts[];
+    readonly fleet: readonly FleetMember[];
+  },
+): void {
+  printFields([
+    ["broker", answer.broker.url],
+    ["tasks", `${answer.lag} not claimed yet, ${answer.pending} claimed`],
+  ]);
+  showQueues(answer.queues, new Date(answer.counted_at).toISOString());
+  printLine("");
+  if (answer.fleet.length === 0) {
+    printLine("no executor is registered");
+    return;
+  }
+  printTable(
+    ["executor", "slots", "done", "dead", "cancelled", "counted at"],
+    answer.fleet.map((member) => {
+      const { slots, done, dead, cancelled } = beatFigures(member);
+      const at = member.at === null ? "never" : new Date(member.at).toISOString();
+      return [member.name, slots, done, dead, cancelled, at];
+    }),
+  );
+}
+
+function lost({ count, ids }: ExecutorAnswer["vanished"]): [string, string][] {
+  if (count === 0) return [];
+  const named = `${ids.join(", ")}${ids.length < count ? ", ..." : ""}`;
+  return [["vanished", `${count} say that they wait and are in no queue; taskexe retry ID queues one: ${named}`]];
+}
+
+type QueueRow = Pick<QueueCounts, "name" | "queued" | "running" | "scheduled" | "dead">;
+
+/** @param countedAt - ISO 8601; null: it is not known. */
+function showQueues(queues: readonly QueueRow[], countedAt: string | null): void {
+  if (queues.length === 0) return;
+  printLine("");
+  if (countedAt !== null) printLine(`counted at ${countedAt}`);
+  printTable(
+    ["queue", "queued", "running", "scheduled", "dead"],
+    queues.map((queue) => [queue.name, queue.queued, queue.running, queue.scheduled, queue.dead]),
+  );
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1024 / 1024).toFixed(1);
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split("\n").at(-1) ?? "";
+}

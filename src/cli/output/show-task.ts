@@ -1,0 +1,113 @@
+/**
+ * What is shown of a task to a person: its record, what its message says of how it is run, the end of its log, and an
+ * error with its stack. What nobody has said or done yet is left out.
+ */
+import type { LogLine } from "../../broker/administration.ts";
+import { formatDuration } from "../../config/durations.ts";
+import { MAX_ATTEMPT_ERRORS } from "../../task/attempt-errors.ts";
+import { parseMessage } from "../../task/message.ts";
+import type { Backoff, TaskOptions } from "../../task/message-schema.ts";
+import type { ErrorRecord, TaskRecord } from "../../task/record.ts";
+
+/** How many lines of the log are shown, the last ones. */
+const SHOWN_LOG_LINES = 20;
+/** How much of the message is shown, in UTF-16 code units. */
+const SHOWN_MESSAGE_LENGTH = 2_000;
+
+/** Names and values, to be printed below each other. */
+export function taskFields(record: TaskRecord, logs: readonly LogLine[]): [name: string, value: string][] {
+  const parsed = parseMessage(record.message);
+  const options = parsed.ok ? parsed.message.options : {};
+  const fields: [string, string | null][] = [
+    ["id", record.id],
+    ["type", record.type],
+    ["state", record.state],
+    ["queue", `${record.queue}, priority ${record.priority}`],
+    ["attempt", options.attempts === undefined ? String(record.attempt) : `${record.attempt} of ${options.attempts}`],
+    ["crashes", record.crashes > 0 ? String(record.crashes) : null],
+    ...policyFields(options),
+    ["executor", record.executor],
+    ["enqueued", time(record.enqueued_at)],
+    ["due", time(record.due_at)],
+    ["started", time(record.started_at)],
+    ["finished", time(record.finished_at)],
+    ["progress", record.progress === 0 ? null : String(record.progress)],
+    ["messages", record.progress_msg || null],
+    ["log", logs.length === 0 ? null : logText(logs)],
+    ["result", record.result === null || record.result === undefined ? null : JSON.stringify(record.result, null, 2)],
+    ["result left out", record.result_omitted],
+    ["reason", record.reason],
+    ["error", record.error === null ? null : errorText(record.error)],
+    ["earlier errors", earlierErrors(record)],
+    ["message", shortened(record.message)],
+  ];
+  return fields.filter((field): field is [string, string] => field[1] !== null);
+}
+
+/**
+ * What the message says; where it says nothing, the handler and the executor's settings do, which are not known here.
+ */
+function policyFields(options: TaskOptions): [string, string | null][] {
+  const { backoff, crash_budget, timeout_ms, deadline_at, retention_ms, unique_key } = options;
+  return [
+    ["backoff", backoff === undefined ? null : backoffText(backoff)],
+    ["crash budget", crash_budget === undefined ? null : String(crash_budget)],
+    ["timeout", duration(timeout_ms)],
+    ["deadline", time(deadline_at ?? null)],
+    ["retention", duration(retention_ms)],
+    ["unique key", unique_key ?? null],
+  ];
+}
+
+/** As `--backoff` takes it. */
+function backoffText({ kind, delay_ms, max_ms }: Backoff): string {
+  const delays = max_ms === undefined ? [delay_ms] : [delay_ms, max_ms];
+  return [kind, ...delays.map(formatDuration)].join(":");
+}
+
+function duration(ms: number | undefined): string | null {
+  return ms === undefined ? null : formatDuration(ms);
+}
+
+function time(at: number | null): string | null {
+  if (at === null) return null;
+  const date = new Date(at);
+  // Other producers may write any number of ms.
+  return Number.isFinite(date.getTime()) ? date.toISOString() : `${at} (Unix ms)`;
+}
+
+function logText(logs: readonly LogLine[]): string {
+  const shown = logs.slice(-SHOWN_LOG_LINES).map(({ at, level, text }) => {
+    return `${time(at)} ${level.padEnd(5)} ${text.replaceAll("\n", "\n  ")}`;
+  });
+  const left = logs.length - shown.length;
+  const before =
+    left === 1 ? "(1 line before these: --json shows it)" : `(${left} lines before these: --json shows them)`;
+  return (left === 0 ? shown : [before, ...shown]).join("\n");
+}
+
+/** Those of the attempts before the last error: each with its attempt, time and executor above it. */
+function earlierErrors({ error, errors }: TaskRecord): string | null {
+  const earlier = error === null ? errors : errors.slice(0, -1);
+  const texts = earlier.map((one) => `attempt ${one.attempt}, ${time(one.at)}, ${one.executor}: ${errorText(one)}`);
+  if (errors.length === MAX_ATTEMPT_ERRORS)
+    texts.splice(1, 0, `(of the others the last ${MAX_ATTEMPT_ERRORS - 1} are kept)`);
+  return texts.length === 0 ? null : texts.join("\n");
+}
+
+/** The error, then below it, each level further in, its frames and its parts. */
+function errorText({ name, message, stack, parts = [] }: ErrorRecord): string {
+  const below = [...framesOf(stack), ...parts.map(errorText)];
+  return [`${name}: ${message}`, ...below.map((text) => text.replaceAll(/^/gm, "  "))].join("\n");
+}
+
+/** A stack opens with the name and the message, which are told already. */
+function framesOf(stack: string | undefined): string[] {
+  const lines = stack?.split("\n").map((line) => line.trim()) ?? [];
+  const first = lines.findIndex((line) => line.startsWith("at "));
+  return first === -1 ? [] : lines.slice(first);
+}
+
+function shortened(message: string): string {
+  return message.length > SHOWN_MESSAGE_LENGTH ? `${message.slice(0, SHOWN_MESSAGE_LENGTH)}...` : message;
+}

@@ -1,0 +1,104 @@
+/**
+ * Waits until a task has ended and tells how: its result on standard output, why it failed on standard error.
+ * Asks the broker for the record again and again, more seldom the longer it takes; bears one that is away for a while.
+ */
+import type { Broker } from "../../broker/broker.ts";
+import { type CancelScope, moveOnAfter, sleep } from "../../concurrency/index.ts";
+import { formatDuration } from "../../config/durations.ts";
+import { type WaitingBroker, WaitingReasons } from "../../operations/waiting.ts";
+import type { TaskRecord } from "../../task/record.ts";
+import { hasEnded } from "../../task/state.ts";
+import { howMany } from "../output/how-many.ts";
+import { sayIfLost } from "../output/outlets.ts";
+import { note, printJson } from "../output/print.ts";
+import { CommandFailure, EXIT_FAILED } from "./exit.ts";
+import { patiently } from "./with-broker.ts";
+
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 500;
+
+/** The part of a broker that a wait needs. */
+export type WaitBroker = Pick<Broker, "url" | "connection" | "record"> & WaitingBroker;
+
+export interface WaitOptions {
+  readonly json: boolean;
+  /** How long to wait, in ms; absent: to the end. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Waits for the end; where the task waits for something that may never come, it says so after 2 s. A cancel of `scope`,
+ * a broker that stays away, or the time that is over end the wait and say that the task goes on.
+ *
+ * @returns the exit code: 0 when it is done, 1 when it is dead or cancelled, or has not ended in time.
+ * @throws BrokerUnavailableError when the broker stayed away; the cancel of `scope`; CommandFailure when nobody knows
+ * how
+ *   it ended.
+ */
+export async function waitForTask(
+  broker: WaitBroker,
+  scope: CancelScope,
+  id: string,
+  { json, timeoutMs }: WaitOptions,
+): Promise<number> {
+  const wait = new Wait(broker, id);
+  try {
+    if (timeoutMs === undefined) return tell(await wait.end(scope), json);
+    const inTime = await moveOnAfter(scope, timeoutMs, (within) => wait.end(within));
+    if (!inTime.cancelled) return tell(inTime.value, json);
+    const state = wait.seen === null ? "how it stands is not known" : `it is ${wait.seen.state}`;
+    note(
+      `taskexe: ${id} has not ended within ${formatDuration(timeoutMs)}: ${state}, and goes on; see: taskexe task ${id}`,
+    );
+    return EXIT_FAILED;
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) note(`taskexe: ${id} goes on without us; see: taskexe task ${id}`);
+    throw error;
+  }
+}
+
+class Wait {
+  /** The record as it was seen last; null: not yet. */
+  seen: TaskRecord | null = null;
+  readonly #broker: WaitBroker;
+  readonly #id: string;
+  readonly #reasons: WaitingReasons;
+
+  constructor(broker: WaitBroker, id: string) {
+    this.#broker = broker;
+    this.#id = id;
+    this.#reasons = new WaitingReasons(broker);
+  }
+
+  async end(scope: CancelScope): Promise<TaskRecord> {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
+      const record = await patiently(this.#broker, scope, () => this.#broker.record(this.#id));
+      if (record === null) {
+        throw new CommandFailure(goneText(this.#id));
+      }
+      this.seen = record;
+      if (hasEnded(record.state)) return record;
+      const reason = await patiently(this.#broker, scope, () => this.#reasons.next(record));
+      if (reason !== null) note(`taskexe: ${this.#id} waits: ${reason}`);
+      await sleep(pause, scope.signal);
+    }
+  }
+}
+
+/** Said of a task that had a record and has none any more. */
+export function goneText(id: string): string {
+  return `no record of ${id} is there any more: it has ended and none was kept, or the broker lost what it held`;
+}
+
+function tell(record: TaskRecord, json: boolean): number {
+  sayIfLost(`the task ${record.id} is ${record.state}; see: taskexe task ${record.id}`);
+  if (json) printJson(record);
+  else if (record.state === "done") printJson(record.result ?? null);
+  if (record.state === "done") {
+    if (record.result_omitted !== null) note(`taskexe: ${record.id} is done, but ${record.result_omitted}`);
+    return 0;
+  }
+  const why = record.reason ?? record.error?.message ?? "no reason is recorded";
+  note(`taskexe: ${record.id} is ${record.state} after ${howMany(record.attempt, "attempt")}: ${why}`);
+  return 1;
+}

@@ -1,0 +1,64 @@
+/** Handlers that end the process: the executor is gone, and whoever restarts it must see a failure. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Bench } from "../program.ts";
+
+const LEAVES = `import { defineTask } from "taskexe";
+  export default defineTask({ type: "leaves", run: ({ payload }) => process.exit(payload) });`;
+
+for (const [code, seen] of [
+  [0, 1],
+  [7, 7],
+]) {
+  test(`a handler that calls process.exit(${code}) ends the executor with ${seen}, and that is told`, async () => {
+    const bench = new Bench();
+    try {
+      const file = join(bench.folder, "leaves.ts");
+      writeFileSync(file, LEAVES);
+      const executor = await bench.executor(["--tasks", file]);
+      await bench.run(["enqueue", "leaves", String(code)]);
+      const ended = await executor.ended;
+      assert.equal(ended.code, seen);
+      assert.match(ended.stderr, new RegExp(`process\\.exit\\(${code}\\) was called from within a task`));
+    } finally {
+      await bench.close();
+    }
+  });
+}
+
+const BROKEN: readonly { readonly what: string; readonly text: string; readonly told: RegExp }[] = [
+  {
+    what: "ends the process with 0",
+    text: "process.exit(0);",
+    told: /process\.exit\(0\) was called while .*broken\.ts was imported: /,
+  },
+  {
+    what: "ends the process with 3",
+    text: "process.exit(3);",
+    told: /process\.exit\(3\) was called while .*broken\.ts was imported: /,
+  },
+  {
+    what: "leaves a rejection behind",
+    text: 'void Promise.reject(new Error("left behind"));\nexport * from "../../../_good.ts";',
+    told: /an error outside of every task: .*left behind/,
+  },
+];
+
+for (const { what, text, told } of BROKEN) {
+  test(`a handler file that ${what} while it is imported is a broken one: exit 2`, async () => {
+    const bench = new Bench();
+    try {
+      const file = join(bench.folder, "broken.ts");
+      writeFileSync(file, text);
+      const good = 'import { defineTask } from "taskexe";\nexport const good = defineTask({ type: "good", run() {} });';
+      writeFileSync(join(bench.folder, "_good.ts"), good);
+      const { code, stderr } = await bench.run(["run", "--listen", "off", "--tasks", file]);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, told);
+    } finally {
+      await bench.close();
+    }
+  });
+}

@@ -1,0 +1,94 @@
+/** SIGHUP, on every runtime: an executor drains, a command ends quietly, and under nohup neither takes notice. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Place, PROJECT, recordOnce, SLOW, said, untilBy } from "../../executor/place.ts";
+import { buildExecutable } from "../../support/executable.ts";
+
+const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
+const MAIN = join(PROJECT, "src/main.ts");
+/** Runs until its gate is there. */
+const GATED = `import { existsSync } from "node:fs";
+import { defineTask, sleep } from "taskexe";
+export default defineTask({ type: "gated", run: async ({ payload, signal }) => {
+  while (!existsSync(payload as string)) await sleep(10, signal);
+} });
+`;
+
+describe("SIGHUP", () => {
+  let place: Place;
+  let executable: Promise<string> | null = null;
+  before(async () => {
+    place = await Place.make();
+    await place.write({ "tasks/gated.ts": GATED });
+  });
+  after(() => place.end());
+
+  async function theExecutable(): Promise<[string]> {
+    executable ??= buildExecutable(join(place.folder, "bin/taskexe"));
+    return [await executable];
+  }
+
+  const PROGRAMS: Readonly<Record<string, () => Promise<[string, ...string[]]>>> = {
+    "the executable": theExecutable,
+    Bun: async () => [bin("bun"), MAIN],
+    "Node.js": async () => [bin("node"), MAIN],
+    Deno: async () => [bin("deno"), "run", "-A", MAIN],
+  };
+
+  for (const [name, programOf] of Object.entries(PROGRAMS)) {
+    test(`drains an executor, however often it comes, and with SIGTERM behind it: ${name}`, SLOW, async () => {
+      const program = await programOf();
+      const broker = `sqlite:${join(place.folder, `${name}.db`)}`;
+      const executor = await place.executor(broker, { program, tasks: join(place.folder, "tasks") });
+      const client = await place.client(broker);
+      const gate = join(place.folder, `${name}.gate`);
+      const given = ["enqueue", "gated", JSON.stringify(gate), "--id", `gated-${name.replace(/\W/g, "")}`];
+      const { stdout } = await place.run([...given, "--broker", broker]);
+      await untilBy(executor, "it runs", async () => (await executor.busySlots()) === 1);
+      executor.kill("SIGHUP");
+      await said(executor, /Draining: SIGHUP/);
+      for (const signal of ["SIGHUP", "SIGTERM", "SIGHUP"] as const) executor.kill(signal);
+      // Answered only once the signals are through; the task runs on.
+      assert.equal((await executor.get("/status")).code, 200);
+      assert.equal(executor.hasEnded, false);
+      await place.write({ [`${name}.gate`]: "" });
+      assert.deepEqual(await executor.exit, { code: 0, signal: null }, executor.log());
+      await recordOnce("done", executor, client, stdout.trim());
+    });
+  }
+
+  test("ends a command that watches, with 129 and without a word", SLOW, async () => {
+    const [program] = await theExecutable();
+    const broker = `sqlite:${join(place.folder, "watched.db")}`;
+    await place.run(["enqueue", "nobody-runs-it", "--id", "w", "--broker", broker], { program: [program] });
+    for (const command of [
+      ["watch", "w"],
+      ["watch", "w", "--json"],
+    ]) {
+      const child = spawn(program, [...command, "--broker", broker], { env: {}, cwd: place.folder });
+      let stderr = "";
+      child.stderr.on("data", (text) => {
+        stderr += text;
+      });
+      await once(child.stdout, "data");
+      child.kill("SIGHUP");
+      const [code, signal] = await once(child, "close");
+      assert.deepEqual([code, signal, stderr], [129, null, ""], command.join(" "));
+    }
+  });
+
+  test("stays ignored where it was ignored at the start, as by nohup", SLOW, async () => {
+    const [program] = await theExecutable();
+    const broker = `sqlite:${join(place.folder, "nohup.db")}`;
+    const ignoring: [string, ...string[]] = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", program];
+    const executor = await place.executor(broker, { program: ignoring });
+    executor.kill("SIGHUP");
+    const { stdout } = await place.run(["enqueue", "echo", "1", "--wait", "--broker", broker], { program: [program] });
+    assert.equal(stdout, "1\n");
+    assert.doesNotMatch(executor.log(), /Draining/);
+    await executor.end();
+  });
+});

@@ -1,0 +1,84 @@
+/** What a handler lets go of: the log has its stack and the tasks one of which it came from, on every runtime. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { Place, PROJECT, SLOW, untilBy } from "../../executor/place.ts";
+import { buildExecutable } from "../../support/executable.ts";
+
+const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
+const MAIN = join(PROJECT, "src/main.ts");
+const STRAY = `import { defineTask, sleep } from "taskexe";
+async function lookUp(): Promise<never> {
+  throw new RangeError("floats away");
+}
+export const stray = defineTask({ type: "stray", run() { void lookUp(); } });
+export const late = defineTask({ type: "late", run() { setTimeout(() => { throw new RangeError("floats away"); }, 50); } });
+export const plain = defineTask({ type: "plain", run() { void Promise.reject("only a text"); } });
+export const long = defineTask({ type: "long", run: ({ signal }) => sleep(60_000, signal) });
+`;
+
+describe("an error that a handler lets go of", () => {
+  let place: Place;
+  let executable: Promise<string> | null = null;
+  before(async () => {
+    place = await Place.make();
+    await place.write({ "tasks/stray.ts": STRAY });
+  });
+  after(() => place.end());
+
+  async function theExecutable(): Promise<[string]> {
+    executable ??= buildExecutable(join(place.folder, "bin/taskexe"));
+    return [await executable];
+  }
+
+  /** Starts an executor with a task that runs, lets a stray error go, and gives the log of all. */
+  async function logOf(name: string, program: readonly [string, ...string[]], type: string, format: string) {
+    const broker = `sqlite:${join(place.folder, `${name}.db`)}`;
+    const args = ["--log", format, "--grace", "0s"];
+    const executor = await place.executor(broker, { program, tasks: join(place.folder, "tasks"), args });
+    await place.run(["enqueue", "long", "--id", "running-then", "--broker", broker]);
+    await untilBy(executor, "it runs", async () => (await executor.busySlots()) === 1);
+    await place.run(["enqueue", type, "--id", "it-was-me", "--broker", broker]);
+    assert.equal((await executor.exit).code, 1, executor.log());
+    return executor.log();
+  }
+
+  const PROGRAMS: Readonly<Record<string, () => Promise<[string, ...string[]]>>> = {
+    "the executable": theExecutable,
+    Bun: async () => [bin("bun"), MAIN],
+    "Node.js": async () => [bin("node"), MAIN],
+    Deno: async () => [bin("deno"), "run", "-A", MAIN],
+  };
+
+  for (const [name, programOf] of Object.entries(PROGRAMS)) {
+    for (const type of ["stray", "late"]) {
+      test(`is logged with its stack and the tasks that ran: ${type}, ${name}`, SLOW, async () => {
+        const log = await logOf(`${name} ${type}`, await programOf(), type, "pretty");
+        assert.match(log, /FTL an error outside of every task: RangeError: floats away; running: .*long running-then/);
+        assert.match(log, new RegExp(`an error outside of every task: .*\\b${type} it-was-me`));
+        assert.match(log, /FTL\s+at .*tasks\/stray\.ts:\d+:\d+/);
+      });
+    }
+  }
+
+  test("is one record of the JSON log", SLOW, async () => {
+    const log = await logOf("json", await theExecutable(), "stray", "json");
+    const records = log
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const fatal = records.filter(({ level }) => level === "fatal");
+    assert.equal(fatal.length, 1, log);
+    assert.match(fatal[0].stack, /RangeError: floats away\n\s+at .*stray\.ts/);
+    assert.match(
+      `${fatal[0].running}; ${fatal[0].ended}`,
+      /long running-then.*stray it-was-me|stray it-was-me.*long running-then/,
+    );
+  });
+
+  test("that is no error has no stack, and the tasks are told all the same", SLOW, async () => {
+    const log = await logOf("plain", await theExecutable(), "plain", "pretty");
+    assert.match(log, /an error outside of every task: only a text; running: .*long running-then/);
+    assert.match(log, /plain it-was-me/);
+  });
+});
