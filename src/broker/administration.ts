@@ -87,7 +87,9 @@ export const MAX_ADMINISTRATION_BATCH = 1_000;
 export interface Administration extends Schedules {
   /**
    * A page of tasks, their long texts cut. A filter that no index serves looks through a bounded number a call, and so
-   * do tasks that are long: follow the cursor.
+   * do tasks that are long: follow the cursor. Two lists are read at once in a process, others wait in line.
+   *
+   * @throws (rejects) RangeError for a query that cannot be; TooManyListsError where the line is full.
    */
   list(query: ListQuery): Promise<ListPage>;
   /** Queues dead and cancelled tasks again, from their first attempt. At most 1 000. */

@@ -345,3 +345,9 @@ export class BrokerUnfitError extends Error {
 
 /** How many requests one enqueue takes. */
 export const MAX_ENQUEUE_BATCH = 1000;
+
+/**
+ * At how many characters of messages a batch of several tasks is full, so that a thousand large ones are not in memory
+ * at once, nor in one command: 16 million.
+ */
+export const ENQUEUE_BATCH_LENGTH = 16_000_000;

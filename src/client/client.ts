@@ -9,6 +9,7 @@ import {
   type Broker,
   BrokerUnavailableError,
   type CancelReceipt,
+  ENQUEUE_BATCH_LENGTH,
   type EnqueueReceipt,
   type FleetMember,
   MAX_ENQUEUE_BATCH,
@@ -107,7 +108,8 @@ export class Client {
   }
 
   /**
-   * Enqueues any number of tasks, in batches of 1 000 that are enqueued all or not at all.
+   * Enqueues any number of tasks, in batches of 1 000 (large ones: of 16 million characters) that are enqueued all or
+   * not at all.
    *
    * @returns the receipts, in order; `created` tells which ones were there already.
    * @throws what `enqueue` throws where nothing was enqueued yet, else PartlyEnqueuedError with what was.
@@ -122,18 +124,21 @@ export class Client {
     const receipts: EnqueueReceipt[] = [];
     try {
       let batch: PreparedTask[] = [];
+      let length = 0;
       const send = async () => receipts.push(...(await this.#outbox.send(batch)));
       for await (const { task, payload, ...options } of mixed(first, items)) {
         try {
           const prepared = this.#prepare(task, payload, options);
           await checkPayload(task, prepared.message);
           batch.push(prepared);
+          length += prepared.message.length;
         } catch (error) {
           throw refusedAt(`items[${receipts.length + batch.length}]`, error);
         }
-        if (batch.length < MAX_ENQUEUE_BATCH) continue;
+        if (batch.length < MAX_ENQUEUE_BATCH && length < ENQUEUE_BATCH_LENGTH) continue;
         await send();
         batch = [];
+        length = 0;
       }
       if (batch.length > 0) await send();
       return receipts;

@@ -22,7 +22,7 @@ export interface ConnectOptions {
   readonly priorities?: number;
   /** How long to wait for a broker that is away: to connect, and for each enqueue, in ms. Default 30 000. */
   readonly waitMs?: number;
-  /** How many tasks may wait to be sent. Default 10 000. */
+  /** How many tasks may wait to be sent, of 64 million characters together at the most. Default 10 000. */
   readonly maxWaiting?: number;
   /** Gives up connecting when it aborts. */
   readonly signal?: AbortSignal;

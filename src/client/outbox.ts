@@ -1,17 +1,28 @@
 /**
  * The tasks on their way to the broker. Enqueues of the same moment travel together; while the broker is away they wait
- * and are sent again under the same ids, so that a lost answer never makes two tasks of one. Both have a bound: how
- * many wait, and how long.
+ * and are sent again under the same ids, so that a lost answer never makes two tasks of one. All has a bound: how many
+ * wait, how large they are together, and how long.
  */
 import { Pauses } from "../broker/availability.ts";
-import { type Broker, BrokerUnavailableError, type EnqueueReceipt, MAX_ENQUEUE_BATCH } from "../broker/broker.ts";
+import {
+  type Broker,
+  BrokerUnavailableError,
+  ENQUEUE_BATCH_LENGTH,
+  type EnqueueReceipt,
+  MAX_ENQUEUE_BATCH,
+} from "../broker/broker.ts";
 import { openRoot } from "../concurrency/index.ts";
 import { type PreparedTask, requestOf } from "../task/new-task.ts";
 import { ClientClosedError, ClientOverloadedError } from "./errors.ts";
 
+/** How long the messages that wait may be together, in characters: at most twice as many bytes in memory. */
+const MOST_WAITING_LENGTH = 64_000_000;
+
 /** Tasks that are enqueued all or not at all. */
 interface Parcel {
   readonly tasks: readonly PreparedTask[];
+  /** Of all their messages, in characters. */
+  readonly length: number;
   /** When the wait is over, on the clock of `performance.now`. */
   readonly until: number;
   readonly resolve: (receipts: EnqueueReceipt[]) => void;
@@ -21,6 +32,8 @@ interface Parcel {
 export interface OutboxLimits {
   /** How many tasks may be on their way at once. */
   readonly maxWaiting: number;
+  /** How long their messages may be together, in characters. One parcel may always be, however large. */
+  readonly maxWaitingLength?: number | undefined;
   /** How long one may be on its way while the broker is away, in ms. */
   readonly waitMs: number;
 }
@@ -31,6 +44,7 @@ export class Outbox {
   readonly #root = openRoot();
   #parcels: Parcel[] = [];
   #held = 0;
+  #heldLength = 0;
   #sending: Promise<void> | null = null;
   #closed = false;
 
@@ -48,15 +62,23 @@ export class Outbox {
    */
   send(tasks: readonly PreparedTask[]): Promise<EnqueueReceipt[]> {
     if (this.#closed) return Promise.reject(new ClientClosedError());
-    const { maxWaiting, waitMs } = this.#limits;
+    const { maxWaiting, maxWaitingLength = MOST_WAITING_LENGTH, waitMs } = this.#limits;
     if (this.#held + tasks.length > maxWaiting) {
       const more = tasks.length === 1 ? "one more does" : `${tasks.length} more do`;
       const message = `${this.#held} tasks wait to be enqueued and ${more} not fit (limit ${maxWaiting})`;
       return Promise.reject(new ClientOverloadedError(message));
     }
+    const length = tasks.reduce((sum, { message }) => sum + message.length, 0);
+    if (this.#held > 0 && this.#heldLength + length > maxWaitingLength) {
+      const message =
+        `${this.#held} tasks with ${this.#heldLength} characters wait to be enqueued and ${length} more do not fit ` +
+        `(limit ${maxWaitingLength}): wait for those that were sent before`;
+      return Promise.reject(new ClientOverloadedError(message));
+    }
     this.#held += tasks.length;
+    this.#heldLength += length;
     const { promise, resolve, reject } = Promise.withResolvers<EnqueueReceipt[]>();
-    this.#parcels.push({ tasks, until: performance.now() + waitMs, resolve, reject });
+    this.#parcels.push({ tasks, length, until: performance.now() + waitMs, resolve, reject });
     this.#sending ??= this.#sendAll();
     return promise;
   }
@@ -76,10 +98,11 @@ export class Outbox {
   }
 
   #take(): Parcel[] {
-    let count = 0;
-    const fitting = this.#parcels.findIndex(({ tasks }) => {
+    let [count, whole] = [0, 0];
+    const fitting = this.#parcels.findIndex(({ tasks, length }) => {
       count += tasks.length;
-      return count > MAX_ENQUEUE_BATCH;
+      whole += length;
+      return count > MAX_ENQUEUE_BATCH || whole > ENQUEUE_BATCH_LENGTH;
     });
     return this.#parcels.splice(0, fitting === -1 ? this.#parcels.length : Math.max(1, fitting));
   }
@@ -107,8 +130,9 @@ export class Outbox {
 
   #arrived(parcels: readonly Parcel[], receipts: readonly EnqueueReceipt[]): void {
     let from = 0;
-    for (const { tasks, resolve } of parcels) {
+    for (const { tasks, length, resolve } of parcels) {
       this.#held -= tasks.length;
+      this.#heldLength -= length;
       resolve(receipts.slice(from, from + tasks.length));
       from += tasks.length;
     }
@@ -134,8 +158,9 @@ export class Outbox {
     });
   }
 
-  #fail({ tasks, reject }: Parcel, error: unknown): void {
+  #fail({ tasks, length, reject }: Parcel, error: unknown): void {
     this.#held -= tasks.length;
+    this.#heldLength -= length;
     reject(error);
   }
 }

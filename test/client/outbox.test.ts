@@ -7,14 +7,14 @@ import {
   type EnqueueReceipt,
   type EnqueueRequest,
 } from "../../src/broker/broker.ts";
-import { Outbox } from "../../src/client/outbox.ts";
+import { Outbox, type OutboxLimits } from "../../src/client/outbox.ts";
 import { prepareTask } from "../../src/task/new-task.ts";
 
 type Enqueue = (requests: readonly EnqueueRequest[]) => Promise<EnqueueReceipt[]>;
 
 const LIMITS = { maxWaiting: 5_000, waitMs: 10_000 };
 
-function outboxOver(enqueue: Enqueue, limits = LIMITS): Outbox {
+function outboxOver(enqueue: Enqueue, limits: OutboxLimits = LIMITS): Outbox {
   // The outbox asks for nothing else.
   return new Outbox({ now: () => 1_000, enqueue } as unknown as Broker, limits);
 }
@@ -84,4 +84,37 @@ test("a close waits for what is on its way, and its room is free again", async (
   resolve();
   await closed;
   assert.equal((await sent)[0]?.created, true);
+});
+
+test("what waits for a broker that is away is bounded by its length too, and told so", async () => {
+  let isAway = true;
+  const sizes: number[] = [];
+  const outbox = outboxOver(
+    async (requests) => {
+      if (isAway) throw new BrokerUnavailableError("gone");
+      sizes.push(requests.length);
+      return receipts(requests);
+    },
+    { ...LIMITS, maxWaitingLength: 25_000_000 },
+  );
+  const large = (id: string) => prepareTask("noop", "x".repeat(3_000_000), { id }, { now: 1_000, retentionMs: 0 });
+  const sent = Array.from({ length: 8 }, (_, index) => outbox.send([large(`${index}`)]));
+  await assert.rejects(
+    outbox.send([large("one too many")]),
+    /^ClientOverloadedError: 8 tasks with 24\d+ characters wait to be enqueued and 30\d+ more do not fit \(limit 25000000\): wait/,
+  );
+  const small = outbox.send([task("small")]);
+  isAway = false;
+  await small;
+  assert.equal((await Promise.all(sent)).length, 8);
+  assert.ok(
+    sizes.every((size) => size <= 6),
+    `batches of ${sizes}`,
+  );
+  await outbox.send([large("now it fits")]);
+});
+
+test("a parcel that is longer than the bound goes alone", async () => {
+  const outbox = outboxOver(async (requests) => receipts(requests), { ...LIMITS, maxWaitingLength: 10 });
+  assert.equal((await outbox.send([task("longer than ten")]))[0]?.created, true);
 });

@@ -23,6 +23,7 @@ import type {
   QueueCounts,
   Removal,
 } from "../broker.ts";
+import { listPlaces } from "../list-places.ts";
 import { keepingRules, removeSome } from "../removal.ts";
 import type { ScheduleChange, ScheduleChanged, SchedulePage, StoredSchedule, TakenSchedules } from "../schedules.ts";
 import { parseRedisAddress } from "./address.ts";
@@ -243,7 +244,7 @@ export class RedisBroker implements Broker {
   }
 
   list(query: ListQuery): Promise<ListPage> {
-    return this.#listing.list(query);
+    return listPlaces.take(() => this.#listing.list(query));
   }
 
   retry(ids: readonly string[]): Promise<RetryReceipt[]> {

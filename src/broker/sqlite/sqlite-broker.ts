@@ -28,6 +28,7 @@ import {
 } from "../broker.ts";
 import { checkRequests } from "../check-requests.ts";
 import { BeatSeries } from "../fleet-beats.ts";
+import { listPlaces } from "../list-places.ts";
 import { type KeepingRules, keepingRules } from "../removal.ts";
 import type { ScheduleChange, ScheduleChanged, SchedulePage, StoredSchedule, TakenSchedules } from "../schedules.ts";
 import { Bell } from "./bell.ts";
@@ -238,7 +239,7 @@ export class SqliteBroker implements Broker {
   }
 
   list(query: ListQuery): Promise<ListPage> {
-    return list(this.#store, query, this.#options.queues, this.#priorities);
+    return listPlaces.take(() => list(this.#store, query, this.#options.queues, this.#priorities));
   }
 
   async retry(ids: readonly string[]): Promise<RetryReceipt[]> {

@@ -5,7 +5,7 @@
  */
 
 import * as v from "valibot";
-import { type Broker, type EnqueueReceipt, MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
+import { type Broker, ENQUEUE_BATCH_LENGTH, type EnqueueReceipt, MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
 import type { CancelScope } from "../../concurrency/index.ts";
 import { withPayloadTexts } from "../../task/json-text.ts";
 import { type PreparedTask, requestOf } from "../../task/new-task.ts";
@@ -85,6 +85,8 @@ class LinesRun {
   readonly #scope: CancelScope;
   readonly #ids: string[] | null;
   #batch: Item[] = [];
+  /** Of its messages, in characters. */
+  #length = 0;
   #present = 0;
   #refused = 0;
   /** The last line of the batch, and the last one whose task surely is with the broker; 0: none yet. */
@@ -98,11 +100,12 @@ class LinesRun {
   }
 
   get isFull(): boolean {
-    return this.#batch.length >= MAX_ENQUEUE_BATCH;
+    return this.#batch.length >= MAX_ENQUEUE_BATCH || this.#length >= ENQUEUE_BATCH_LENGTH;
   }
 
   add(line: number, item: Item): void {
     this.#batch.push(item);
+    this.#length += item.task.message.length;
     this.#last = line;
   }
 
@@ -117,6 +120,7 @@ class LinesRun {
     if (this.#batch.length === 0) return;
     const batch = this.#batch;
     this.#batch = [];
+    this.#length = 0;
     await patiently(this.#broker, this.#scope, async (again) => {
       const now = this.#broker.now();
       const receipts = await this.#broker.enqueue(batch.map(({ task }) => requestOf(task, now)));

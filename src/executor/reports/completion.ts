@@ -1,6 +1,7 @@
 /**
  * Gathers outcomes and has the broker record them: one batch at a time, whatever came in while the last one was on its
- * way. An outcome is kept until the broker has answered; while the broker is away the intake is told to wait.
+ * way. An outcome is kept until the broker has answered; while the broker is away the intake is told to wait: by how many
+ * there are, and by how large they are together.
  */
 import { getLogger } from "@logtape/logtape";
 import { untilAvailable } from "../../broker/availability.ts";
@@ -16,6 +17,10 @@ const logger = getLogger(["taskexe", "executor"]);
 const BATCH = 500;
 /** How many batches may be on their way: while Redis works on one, the next is gathered and sent. */
 const IN_FLIGHT = 4;
+/** How long the texts of all that wait may be before the intake is held back, in characters. */
+const MOST_LENGTH = 64_000_000;
+/** With how long texts a batch is full, in characters. */
+const BATCH_LENGTH = 16_000_000;
 /** With no room left: after how long without a record nothing goes on any more, in ms. */
 const STALLED_MS = 2_000;
 
@@ -33,10 +38,13 @@ export class Completion {
   readonly #broker: Broker;
   readonly #tally: Tally;
   readonly #limit: number;
+  readonly #mostLength: number;
   readonly #turn: SharedTurn;
   readonly #logs: TaskLogs;
   readonly #retriesIn: (delayMs: number) => void;
   #queue: Outcome[] = [];
+  /** Of all that wait, in characters. */
+  #length = 0;
   /** Those that are here in the place of others, which were refused. */
   readonly #buried = new WeakSet<Outcome>();
   /** A few batches; a list, since a Set that grows anew keeps what was in its old table until a full collection. */
@@ -51,11 +59,13 @@ export class Completion {
 
   /**
    * @param limit - how many outcomes may wait before the intake is held back.
+   * @param mostLength - how long their texts may be together, in characters.
    */
-  constructor(parts: CompletionParts, limit: number) {
+  constructor(parts: CompletionParts, limit: number, mostLength = MOST_LENGTH) {
     this.#broker = parts.broker;
     this.#tally = parts.tally;
     this.#limit = limit;
+    this.#mostLength = mostLength;
     this.#turn = parts.turn;
     this.#logs = parts.logs;
     this.#retriesIn = parts.retriesIn;
@@ -71,7 +81,7 @@ export class Completion {
   /** Why tasks that have ended are not recorded just now; null where they are. */
   blockage(): string | null {
     const now = performance.now();
-    if (this.waiting >= this.#limit && now - this.#recordedAt > STALLED_MS) {
+    if (this.#isFull && now - this.#recordedAt > STALLED_MS) {
       return `${this.waiting} outcomes wait to be recorded: no more is claimed`;
     }
     const since = Math.min(...this.#failing.values());
@@ -88,12 +98,17 @@ export class Completion {
 
   add(outcome: Outcome): void {
     this.#queue.push(outcome);
+    this.#length += lengthOf(outcome);
     this.#wake.set();
+  }
+
+  get #isFull(): boolean {
+    return this.waiting >= this.#limit || this.#length >= this.#mostLength;
   }
 
   /** Waits until there is room for more. */
   async room(signal: AbortSignal): Promise<void> {
-    while (this.waiting >= this.#limit) {
+    while (this.#isFull) {
       if (this.#room.isSet) this.#room = new Latch();
       await this.#room.wait(signal);
     }
@@ -115,13 +130,22 @@ export class Completion {
         const { signal } = batches.scope;
         for (;;) {
           await this.#nextTurn(signal);
-          const batch = this.#queue.splice(0, BATCH);
+          const batch = this.#take();
           this.#flushing.push(batch);
           batches.startSoon(() => this.#flush(batch, signal), { name: "record" });
         }
       },
       { name: "completion" },
     );
+  }
+
+  #take(): Outcome[] {
+    let length = 0;
+    const end = this.#queue.findIndex((outcome, index) => {
+      length += lengthOf(outcome);
+      return index === BATCH || (index > 0 && length > BATCH_LENGTH);
+    });
+    return this.#queue.splice(0, end === -1 ? this.#queue.length : end);
   }
 
   /** Waits until there is something to record, and for one turn, so that tasks which end together go together. */
@@ -154,6 +178,7 @@ export class Completion {
 
   #settle(batch: readonly Outcome[], results: readonly CompletionResult[]): void {
     for (const [index, outcome] of batch.entries()) {
+      this.#length -= lengthOf(outcome);
       const result = results[index] ?? "lost";
       if (typeof result === "object") {
         this.#refused(outcome, result.refused);
@@ -165,7 +190,7 @@ export class Completion {
         logger.warn("The completion of {id} was refused: its lease had gone to another executor", { id: outcome.id });
       }
     }
-    if (this.waiting < this.#limit) this.#room.set();
+    if (!this.#isFull) this.#room.set();
     if (this.waiting === 0) this.#idle.set();
   }
 
@@ -184,6 +209,13 @@ export class Completion {
     this.#buried.add(dead);
     this.add(dead);
   }
+}
+
+/** Of the texts of an outcome that may be long, in characters: what it came with, and what it has to tell. */
+function lengthOf(outcome: Outcome): number {
+  const { delivery, told } = outcome;
+  const own = outcome.kind === "done" ? outcome.result : outcome.kind === "retry" ? outcome.message : null;
+  return (delivery.raw?.length ?? 0) + (told?.log.length ?? 0) + (own?.length ?? 0);
 }
 
 /**

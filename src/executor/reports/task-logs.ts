@@ -14,6 +14,9 @@ const logger = getLogger(["taskexe", "executor"]);
 /** Between two rounds of writes, in ms. */
 const ROUND_MS = 300;
 
+/** How long all lines that wait may be together, in characters. */
+const MOST_LENGTH = 32_000_000;
+
 interface Waiting {
   lines: LogLine[];
   dropped: number;
@@ -22,10 +25,15 @@ interface Waiting {
 export class TaskLogs {
   readonly #broker: Broker;
   #waiting = new Map<string, Waiting>();
+  /** Of all lines that wait or are on their way, in characters. */
+  #length = 0;
+  readonly #mostLength: number;
   #writing: Promise<void> | null = null;
 
-  constructor(broker: Broker) {
+  /** @param mostLength - how long all lines that wait may be together, in characters. */
+  constructor(broker: Broker, mostLength = MOST_LENGTH) {
     this.#broker = broker;
+    this.#mostLength = mostLength;
   }
 
   /** Notes a line; it is written with the next round. */
@@ -35,11 +43,22 @@ export class TaskLogs {
       waiting = { lines: [], dropped: 0 };
       this.#waiting.set(id, waiting);
     }
-    waiting.lines.push({ at: Math.round(this.#broker.now()), level, text: text.slice(0, MAX_LOG_LINE_LENGTH) });
-    if (waiting.lines.length > MAX_LOG_LINES) {
-      waiting.lines.shift();
-      waiting.dropped++;
+    const line = { at: Math.round(this.#broker.now()), level, text: text.slice(0, MAX_LOG_LINE_LENGTH) };
+    waiting.lines.push(line);
+    this.#length += lengthOf(line);
+    if (waiting.lines.length > MAX_LOG_LINES) this.#drop(waiting);
+    // The map has them in the order in which they began to wait.
+    for (const oldest of this.#waiting.values()) {
+      if (this.#length <= this.#mostLength) break;
+      while (this.#length > this.#mostLength && oldest.lines.length > 1) this.#drop(oldest);
     }
+  }
+
+  #drop(waiting: Waiting): void {
+    const line = waiting.lines.shift();
+    if (line === undefined) return;
+    this.#length -= lengthOf(line);
+    waiting.dropped++;
   }
 
   /** Whether a line waits, or is on its way. */
@@ -63,18 +82,25 @@ export class TaskLogs {
     const taken = this.#waiting;
     this.#waiting = new Map();
     const logs = [...taken].map(([id, { lines, dropped }]) => ({ id, lines: withDropped(lines, dropped) }));
+    let isTaken = true;
     try {
-      if (await ifAvailable(() => this.#broker.appendLogs(logs))) return;
+      isTaken = await ifAvailable(() => this.#broker.appendLogs(logs));
     } catch (error) {
       // Asked again, it would be refused again: no task must wait for its log.
       logger.error("Lines of the logs of tasks could not be kept: {error}", { error });
+    }
+    if (isTaken) {
+      for (const { lines } of taken.values()) for (const line of lines) this.#length -= lengthOf(line);
       return;
     }
-    for (const [id, later] of this.#waiting) taken.get(id)?.lines.push(...later.lines);
-    for (const [id, waiting] of taken) {
-      waiting.lines = waiting.lines.slice(-MAX_LOG_LINES);
-      this.#waiting.set(id, waiting);
+    for (const [id, later] of this.#waiting) {
+      const waiting = taken.get(id) ?? { lines: [], dropped: 0 };
+      waiting.lines.push(...later.lines);
+      waiting.dropped += later.dropped;
+      taken.set(id, waiting);
+      while (waiting.lines.length > MAX_LOG_LINES) this.#drop(waiting);
     }
+    this.#waiting = taken;
   }
 
   /** Writes until the signal aborts. */
@@ -86,8 +112,13 @@ export class TaskLogs {
   }
 }
 
+/** With what stands beside its text in memory. */
+function lengthOf({ text }: LogLine): number {
+  return text.length + 100;
+}
+
 function withDropped(lines: readonly LogLine[], dropped: number): readonly LogLine[] {
-  const first = lines[0];
-  if (dropped === 0 || first === undefined) return lines;
-  return [{ at: first.at, level: "warn", text: `${dropped} line(s) were dropped here: too many at once` }, ...lines];
+  const at = lines[0]?.at ?? null;
+  if (dropped === 0 || at === null) return lines;
+  return [{ at, level: "warn", text: `${dropped} line(s) were dropped here: too many at once` }, ...lines];
 }

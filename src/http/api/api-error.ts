@@ -7,6 +7,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerRefusedError, BrokerUnavailableError } from "../../broker/broker.ts";
+import { TooManyListsError } from "../../broker/list-places.ts";
 import { UnknownScheduleError } from "../../operations/schedules/schedule-control.ts";
 import { UnknownTaskError } from "../../operations/watch.ts";
 import { CronError } from "../../task/cron.ts";
@@ -52,6 +53,9 @@ function apiErrorOf(error: unknown, context: Context): ApiError {
     return new ApiError(400, "invalid", error.message);
   if (error instanceof UnknownTaskError || error instanceof UnknownScheduleError)
     return new ApiError(404, "not_found", error.message);
+  if (error instanceof TooManyListsError) {
+    return new ApiError(429, "too_many_lists", error.message, { "Retry-After": String(RETRY_AFTER_S) });
+  }
   if (error instanceof BrokerRefusedError) {
     return new ApiError(503, "broker_refusing", error.message, { "Retry-After": String(RETRY_AFTER_S) });
   }
