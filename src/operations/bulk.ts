@@ -4,7 +4,7 @@
  * caller can show it, stop, or go on later; nothing is kept between two batches.
  */
 
-import { MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../broker/administration.ts";
+import { type ListPage, MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../broker/administration.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { TaskRecord } from "../task/record.ts";
 import type { TaskState } from "../task/state.ts";
@@ -108,18 +108,25 @@ async function* walk(
     ...(queue === undefined ? {} : { queue }),
     ...(type === undefined ? {} : { type }),
   };
+  const pageFrom = (cursor: string | null): Promise<ListPage> =>
+    broker.list(cursor === null ? filter : { ...filter, cursor });
   for (let walks = 0; walks < MOST_WALKS; walks++) {
     let changed = 0;
-    let cursor: string | null = null;
-    do {
-      const page = await broker.list(cursor === null ? filter : { ...filter, cursor });
-      if (page.tasks.length > 0) {
-        const { moved, told } = await change(page.tasks, walks);
-        changed += moved;
-        yield told;
-      }
-      cursor = page.cursor;
-    } while (cursor !== null);
+    for (let page: ListPage | null = await pageFrom(null); page !== null; ) {
+      const { tasks, cursor }: ListPage = page;
+      // The broker looks for the next ones while these are changed. Whatever that misses, the next walk meets.
+      const [made, next]: [PromiseSettledResult<Change>, PromiseSettledResult<ListPage | null>] =
+        await Promise.allSettled([
+          tasks.length > 0 ? change(tasks, walks) : NO_CHANGE,
+          cursor === null ? null : pageFrom(cursor),
+        ]);
+      if (made.status === "rejected") throw made.reason;
+      changed += made.value.moved;
+      // What was changed is told, whatever became of the look.
+      if (tasks.length > 0) yield made.value.told;
+      if (next.status === "rejected") throw next.reason;
+      page = next.value;
+    }
     if (changed === 0) return;
   }
 }

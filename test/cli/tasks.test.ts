@@ -3,7 +3,10 @@
  * @long about 15 s
  */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, test } from "node:test";
+import { createBroker } from "../../src/broker/open-broker.ts";
+import { openRoot } from "../../src/concurrency/index.ts";
 import { Bench, until } from "./program.ts";
 
 const bench = new Bench();
@@ -55,6 +58,35 @@ test("retry queues tasks again, by id or all that match, and exits with 1 where 
   assert.deepEqual(await json("retry", "--queue", "rq"), { retried: 0 });
   const all = await bench.run(["retry", "--queue", "rq", "--all", "--state", "cancelled"]);
   assert.deepEqual([all.stdout, all.code], ["2 tasks queued again\n", 0]);
+});
+
+test("ctrl-C stops a change of many, which says how many were changed; the same command does the rest", async () => {
+  const COUNT = 40_000;
+  const url = `sqlite:${join(bench.folder, "many.db")}`;
+  const broker = await createBroker(url, { executor: null, queues: ["common"], leaseMs: 60_000 });
+  await broker.open(openRoot().signal);
+  const place = ["--queue", "common", "--broker", url];
+  const cancelled = async (): Promise<number> => (await broker.counts())[0]?.cancelled ?? 0;
+  try {
+    const kept = { type: "many", queue: "common", priority: 0, retentionMs: 3_600_000, delayMs: 3_600_000 };
+    for (let at = 0; at < COUNT; at += 1_000) {
+      const ids = Array.from({ length: 1_000 }, (_, index) => `many-${at + index}`);
+      await broker.enqueue(ids.map((id) => ({ ...kept, id, message: JSON.stringify({ id, task_type: "many" }) })));
+    }
+    const running = bench.start(["cancel", ...place]);
+    await until(async () => (await cancelled()) > 0);
+    running.process.kill("SIGINT");
+    const { code, stdout, stderr } = await running.ended;
+    assert.deepEqual([code, stdout], [130, ""]);
+    const told = Number(/early: (\d+) tasks cancelled by then; the same command does the rest/.exec(stderr)?.[1]);
+    assert.ok(told > 0 && told < COUNT, stderr);
+    assert.equal(await cancelled(), told);
+    assert.deepEqual(await json("cancel", ...place), { cancelled: COUNT - told });
+    assert.deepEqual(await json("cancel", ...place), { cancelled: 0 });
+    assert.deepEqual(await json("retry", ...place, "--state", "cancelled"), { retried: COUNT });
+  } finally {
+    await broker.close();
+  }
 });
 
 test("retry and cancel take more ids than one call to the broker does", async () => {

@@ -53,3 +53,25 @@ test("tasks without a record are told once, though they stay in line until they 
   assert.equal(await total(cancelMatching(broker, { type: "x" })), 2);
   assert.deepEqual(asked, [2]);
 });
+
+test("the next page is asked for while one is changed, and what was changed is told though that fails", async () => {
+  const order: string[] = [];
+  const broker = {
+    now: () => 0,
+    async list({ cursor }: { cursor?: string }) {
+      order.push(`list ${cursor ?? "first"}`);
+      if (cursor === "third") throw new Error("away");
+      return { tasks: [recordOf(`of ${cursor ?? "first"}`, null)], cursor: cursor === undefined ? "second" : "third" };
+    },
+    async retry(ids: readonly string[]) {
+      order.push(`retry ${ids}`);
+      return ids.map((id) => ({ id, state: "dead" as const, retried: true }));
+    },
+  };
+  let sum = 0;
+  await assert.rejects(async () => {
+    for await (const step of retryMatching(broker, { state: "dead" })) sum += step;
+  }, /away/);
+  assert.deepEqual(order, ["list first", "retry of first", "list second", "retry of second", "list third"]);
+  assert.equal(sum, 2);
+});

@@ -4,6 +4,7 @@ import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "..
 import { firstAttempt } from "../first-attempt.ts";
 import { REMOVE_SCRIPT, RETRY_SCRIPT } from "./by-hand-scripts.ts";
 import { execute, type RedisConnections } from "./connections.ts";
+import { inChunks } from "./in-flight.ts";
 import {
   CANCELLED_KEY,
   cancelFlagKey,
@@ -43,11 +44,7 @@ export class RedisByHand {
     if (ids.length > MAX_ADMINISTRATION_BATCH) {
       throw new RangeError(`a retry takes at most ${MAX_ADMINISTRATION_BATCH} ids at once, got ${ids.length}`);
     }
-    const receipts: RetryReceipt[] = [];
-    for (let at = 0; at < ids.length; at += RETRY_CHUNK) {
-      receipts.push(...(await this.#retrySome(ids.slice(at, at + RETRY_CHUNK))));
-    }
-    return receipts;
+    return inChunks(ids, RETRY_CHUNK, (chunk) => this.#retrySome(chunk));
   }
 
   async purge({ state, queue, type }: PurgeQuery, max: number): Promise<number> {

@@ -6,6 +6,7 @@ import { TASK_STATES } from "../../task/state.ts";
 import type { CancelReceipt } from "../broker.ts";
 import type { RedisConnections } from "./connections.ts";
 import type { Doubt } from "./doubt.ts";
+import { inChunks } from "./in-flight.ts";
 import {
   CANCEL_CHANNEL,
   CANCELLED_KEY,
@@ -56,28 +57,26 @@ export class RedisCancels {
   }
 
   async cancel(ids: readonly string[], reason: string): Promise<CancelReceipt[]> {
-    const receipts: CancelReceipt[] = [];
-    for (let at = 0; at < ids.length; at += CANCEL_CHUNK) {
-      const chunk = ids.slice(at, at + CANCEL_CHUNK);
-      const reply = await this.#connections.run((redis) =>
-        callScript(
-          redis,
-          "taskexeCancel",
-          ...[GROUP, RECORD_PREFIX, CANCELLED_KEY, scheduledKey(""), cancelledKey("")],
-          ...[reason, PARKED_PREFIX, waitingCancelledKey("")],
-          ...chunk.flatMap((id) => [id, cancelFlagKey(id)]),
-        ),
-      );
-      const states: unknown[] = Array.isArray(reply) ? reply : [];
-      for (const [index, id] of chunk.entries()) {
-        receipts.push({ id, state: TASK_STATES.find((state) => state === states[index]) ?? null });
-      }
-    }
+    const receipts = await inChunks(ids, CANCEL_CHUNK, (chunk) => this.#cancelSome(chunk, reason));
     const running = receipts.filter(({ state }) => state === null || state === "running").map(({ id }) => id);
     if (running.length > 0) {
       await this.#connections.run((redis) => redis.publish(CANCEL_CHANNEL, JSON.stringify(running)));
     }
     return receipts;
+  }
+
+  async #cancelSome(ids: readonly string[], reason: string): Promise<CancelReceipt[]> {
+    const reply = await this.#connections.run((redis) =>
+      callScript(
+        redis,
+        "taskexeCancel",
+        ...[GROUP, RECORD_PREFIX, CANCELLED_KEY, scheduledKey(""), cancelledKey("")],
+        ...[reason, PARKED_PREFIX, waitingCancelledKey("")],
+        ...ids.flatMap((id) => [id, cancelFlagKey(id)]),
+      ),
+    );
+    const states: unknown[] = Array.isArray(reply) ? reply : [];
+    return ids.map((id, index) => ({ id, state: TASK_STATES.find((state) => state === states[index]) ?? null }));
   }
 
   async flagged(ids: readonly string[]): Promise<string[]> {

@@ -7,7 +7,7 @@ import { cancelMatching } from "../../operations/bulk.ts";
 import { hasEnded } from "../../task/state.ts";
 import { settingsWithQueue, type TaskFlags, taskFlags } from "../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../arguments/flags.ts";
-import { counted } from "../output/counted.ts";
+import { counted, matching } from "../output/counted.ts";
 import { howMany } from "../output/how-many.ts";
 import { sayIfLost } from "../output/outlets.ts";
 import { printJson, printLine, printTable } from "../output/print.ts";
@@ -50,7 +50,9 @@ async function cancel(ids: readonly string[], options: Options): Promise<number>
 
 async function cancelAll(filter: TaskFlags, options: Options): Promise<number> {
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
-    const cancelled = await counted("cancelling", cancelMatching(broker, filter), scope);
+    const total = await matching(broker, filter, ["queued", "running", "scheduled"]);
+    const told = { doing: "cancelling", done: "cancelled", what: "task", total };
+    const cancelled = await counted(told, cancelMatching(broker, filter), scope);
     sayIfLost(`${cancelled} tasks are cancelled`);
     if (options.json) printJson({ cancelled });
     else printLine(`${howMany(cancelled, "task")} cancelled`);

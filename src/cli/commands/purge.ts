@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { purgeMatching } from "../../operations/bulk.ts";
 import { choice, settingsWithQueue, taskFlags } from "../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../arguments/flags.ts";
-import { counted } from "../output/counted.ts";
+import { counted, matching } from "../output/counted.ts";
 import { howMany } from "../output/how-many.ts";
 import { sayIfLost } from "../output/outlets.ts";
 import { printJson, printLine } from "../output/print.ts";
@@ -27,7 +27,8 @@ async function purge(options: Options): Promise<number> {
   if (state === undefined) throw usageError("purge needs --state done, dead or cancelled", "purge");
   const filter = taskFlags(options, "purge");
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
-    const purged = await counted("purging", purgeMatching(broker, { ...filter, state }), scope);
+    const told = { doing: "purging", done: "removed", what: "record", total: await matching(broker, filter, [state]) };
+    const purged = await counted(told, purgeMatching(broker, { ...filter, state }), scope);
     sayIfLost(`${purged} records are removed`);
     if (options.json) printJson({ purged });
     else printLine(`${howMany(purged, "record")} removed`);

@@ -6,7 +6,7 @@ import { checkpoint } from "../../concurrency/index.ts";
 import { retryMatching } from "../../operations/bulk.ts";
 import { choice, settingsWithQueue, taskFlags } from "../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../arguments/flags.ts";
-import { counted } from "../output/counted.ts";
+import { counted, matching } from "../output/counted.ts";
 import { howMany } from "../output/how-many.ts";
 import { sayIfLost } from "../output/outlets.ts";
 import { printJson, printLine, printTable } from "../output/print.ts";
@@ -35,7 +35,10 @@ async function retry(ids: readonly string[], options: Options): Promise<number> 
   if (!byFilter && state !== undefined) throw usageError("--state goes with --type, --queue or --all", "retry");
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     if (byFilter) {
-      const retried = await counted("retrying", retryMatching(broker, { ...filter, state: state ?? "dead" }), scope);
+      const which = { ...filter, state: state ?? "dead" };
+      const total = await matching(broker, filter, [which.state]);
+      const told = { doing: "retrying", done: "queued again", what: "task", total };
+      const retried = await counted(told, retryMatching(broker, which), scope);
       sayIfLost(`${retried} tasks are queued again`);
       if (options.json) printJson({ retried });
       else printLine(`${howMany(retried, "task")} queued again`);

@@ -1,19 +1,57 @@
-/** The count of what a change has done, shown as it grows. */
+/** The count of what was changed, shown as it grows; a cancel stops between two steps. */
+import type { Broker, QueueCounts } from "../../broker/broker.ts";
 import { type CancelScope, checkpoint } from "../../concurrency/index.ts";
+import type { TaskFlags } from "../arguments/filters.ts";
+import { howMany } from "./how-many.ts";
+import { note } from "./print.ts";
 import { progressBar } from "./progress-bar.ts";
 
-/** Goes through the steps of a change and adds them up; a cancel of `scope` stops between two. */
-export async function counted(label: string, steps: AsyncIterable<number>, scope: CancelScope): Promise<number> {
-  const bar = progressBar(label, null);
-  let total = 0;
+/** How a change is told of while it goes on, and after. */
+export interface Told {
+  /** "cancelling". */
+  readonly doing: string;
+  /** "cancelled". */
+  readonly done: string;
+  /** "task" or "record". */
+  readonly what: string;
+  /** About how many there are; null: nobody knows. */
+  readonly total: number | null;
+}
+
+/**
+ * Goes through the steps of a change and adds them up; a cancel of `scope` stops between two. Where it ends early, by
+ * that or by an error, it says how many were changed by then.
+ */
+export async function counted(
+  { doing, done, what, total }: Told,
+  steps: AsyncIterable<number>,
+  scope: CancelScope,
+): Promise<number> {
+  const bar = progressBar(doing, total);
+  let count = 0;
+  let isWhole = false;
   try {
     for await (const step of steps) {
-      total += step;
-      bar.update(total, String(total));
+      count += step;
+      bar.update(count, String(count));
       await checkpoint(scope.signal);
     }
+    isWhole = true;
   } finally {
-    bar.end(String(total));
+    bar.end(String(count), isWhole);
+    const changed = `${howMany(count, what)} ${done} by then`;
+    if (!isWhole) note(`taskexe: stopped early: ${changed}; the same command does the rest`, "warning");
   }
-  return total;
+  return count;
+}
+
+/** How many tasks match by now; null: nobody knows without looking at each, as of a type. */
+export async function matching(
+  broker: Pick<Broker, "counts">,
+  { type, queue }: TaskFlags,
+  of: readonly Exclude<keyof QueueCounts, "name">[],
+): Promise<number | null> {
+  if (type !== undefined) return null;
+  const queues = (await broker.counts()).filter(({ name }) => queue === undefined || name === queue);
+  return queues.reduce((sum, counts) => sum + of.reduce((all, state) => all + counts[state], 0), 0);
 }

@@ -12,8 +12,8 @@ const REDRAW_MS = 100;
 export interface ProgressBar {
   /** How much is done by now, in the unit of the total, and what to say about it. */
   update(done: number, text: string): void;
-  /** Leaves the line with these last words. */
-  end(text: string): void;
+  /** Leaves the line with these last words. @param isWhole - false: it ended before the total was reached. */
+  end(text: string, isWhole?: boolean): void;
 }
 
 /** The part of an output that a bar needs. */
@@ -31,15 +31,17 @@ export function clearBar(screen: Screen = standardError): void {
 export function progressBar(label: string, total: number | null, screen: Screen = standardError): ProgressBar {
   if (!screen.isTerminal) return { update() {}, end() {} };
   let drawnAt = Number.NEGATIVE_INFINITY;
+  let share = 0;
   const draw = (bar: string, text: string) => screen.write(`\r${printable(label)} ${bar}${printable(text)}\x1b[K`);
   return {
     update(done, text) {
+      if (total) share = Math.min(1, done / total);
       if (performance.now() - drawnAt < REDRAW_MS) return;
       drawnAt = performance.now();
-      draw(total ? picture(done / total) : "", text);
+      draw(total ? picture(share) : "", text);
     },
-    end(text) {
-      draw(total ? picture(1) : "", text);
+    end(text, isWhole = true) {
+      draw(total ? picture(isWhole ? 1 : share) : "", text);
       screen.write("\n");
     },
   };

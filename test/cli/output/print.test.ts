@@ -26,6 +26,15 @@ test("a progress bar draws on a terminal and ends its line", () => {
   assert.equal(written.at(-1), "\n");
 });
 
+test("a bar that ends early stays where it was", () => {
+  const { written, screen } = terminal(true);
+  const bar = progressBar("cancelling", 100, screen);
+  bar.update(50, "50");
+  bar.update(60, "60");
+  bar.end("60", false);
+  assert.match(written.at(-2) ?? "", /\[#{18}-{12}\] 60 % 60/);
+});
+
 test("where nobody looks, nothing is drawn", () => {
   const { written, screen } = terminal(false);
   const bar = progressBar("enqueueing", 100, screen);
