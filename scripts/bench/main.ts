@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { runtime } from "../../src/runtime/index.ts";
+import { bytesRedis } from "./bytes-redis.ts";
 import { concurrencyCost } from "./concurrency-cost.ts";
 import { consumeKept } from "./consume-kept.ts";
 import { consumeRedis } from "./consume-redis.ts";
@@ -26,6 +27,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   "consume-sqlite": consumeSqlite,
   "pick-up": pickUp,
   enqueue,
+  "bytes-redis": bytesRedis,
   footprint,
   concurrency: concurrencyCost,
 };

@@ -3,6 +3,7 @@ import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../../../sr
 import { createBroker } from "../../../src/broker/open-broker.ts";
 import { DEFAULT_RETENTION_MS } from "../../../src/executor/options.ts";
 import { formatMessage } from "../../../src/task/message.ts";
+import { JsonText } from "../../../src/task/json-text.ts";
 import { newId } from "../../../src/task/new-task.ts";
 import type { DoneTasks } from "../sides.ts";
 
@@ -37,4 +38,15 @@ export async function fill(broker: Broker, count: number, done: DoneTasks = "rem
     await broker.enqueue(batch);
   }
   return (performance.now() - began) / 1000;
+}
+
+/** As `fill`, with a payload, given as JSON, and the record kept. */
+export async function fillWith(broker: Broker, count: number, payload: string): Promise<void> {
+  for (let sent = 0; sent < count; sent += MAX_ENQUEUE_BATCH) {
+    const batch = Array.from({ length: Math.min(MAX_ENQUEUE_BATCH, count - sent) }, () => {
+      const plain = request("noop", "kept");
+      return { ...plain, message: formatMessage({ id: plain.id, type: plain.type, payload: new JsonText(payload) }) };
+    });
+    await broker.enqueue(batch);
+  }
 }
