@@ -61,7 +61,7 @@ sentence(
     const [first, second] = claimed.map((delivery) => ({ ...done(delivery), retentionMs: 60_000 }));
     assert.ok(first && second);
     const ends = [first, { ...second, uniqueKey: "a key" }];
-    for (const right of ["hset", "zadd", "xack"]) {
+    for (const right of ["set", "zadd", "xack"]) {
       await redis.call("ACL", "SETUSER", "default", `-${right}`);
       await assert.rejects(a.complete(ends), {
         name: "CallRefusedError",
@@ -88,10 +88,10 @@ sentence("a right that lacks queues nothing twice, and enqueues nothing in part"
   const claimed = await claimOne(a, stage.signal);
   await a.complete([parked(claimed)]);
   const lacks = { name: /^(CallRefusedError|ReplyError)$/, message: /NOPERM this user has no permissions to run/ };
-  for (const right of ["hset", "zrem"]) {
+  for (const right of ["set", "zrem"]) {
     await redis.call("ACL", "SETUSER", "default", `-${right}`);
     for (let round = 0; round < 3; round++) await assert.rejects(a.promote(10), lacks);
-    if (right === "hset") await assert.rejects(a.enqueue([{ ...task("new"), retentionMs: 60_000 }]), lacks);
+    if (right === "set") await assert.rejects(a.enqueue([{ ...task("new"), retentionMs: 60_000 }]), lacks);
     await redis.call("ACL", "SETUSER", "default", "+@all");
     assert.equal(await redis.xlen(STREAM), 0, right);
   }

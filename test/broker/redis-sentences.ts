@@ -5,8 +5,12 @@ import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { type Sentence, sentences } from "./contract/harness.ts";
 
-/** Starts the server before the file's first test; `redis` gives a connection to it, once a test runs. */
-export function redisSentences(): { readonly sentence: Sentence; readonly redis: () => Redis } {
+/** Starts the server before the file's first test; `redis` gives a connection to it, `url` its address, once a test runs. */
+export function redisSentences(): {
+  readonly sentence: Sentence;
+  readonly redis: () => Redis;
+  readonly url: () => string;
+} {
   let server: RedisServer;
   let connection: Redis;
 
@@ -29,5 +33,5 @@ export function redisSentences(): { readonly sentence: Sentence; readonly redis:
       },
     };
   });
-  return { sentence, redis: () => connection };
+  return { sentence, redis: () => connection, url: () => server.url };
 }

@@ -21,6 +21,7 @@ import {
   VANISHED_KEY,
   waitingCancelledKey,
 } from "../../src/broker/redis/keys.ts";
+import { type RecordFields, unpack } from "../../src/broker/redis/records/codec.ts";
 import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
 import { readEntries, readPending } from "../../src/broker/redis/replies.ts";
 import { parseMessage } from "../../src/task/message.ts";
@@ -53,6 +54,14 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
     return all.flatMap(({ stream, entries }) =>
       entries.filter(({ holder }) => holder === name).map(({ entry, id }) => ({ stream, entry, id })),
     );
+  }
+
+  async function recordOf(id: string): Promise<RecordFields> {
+    const packed = await redis.getBuffer(recordKey(id));
+    assert.ok(packed, `there is no record of ${id}`);
+    const record = unpack(id, packed);
+    assert.ok(record, `the record of ${id} cannot be read`);
+    return record.fields;
   }
 
   /** Every sorted set of a queue holds the tasks of its state, and nothing else. */
@@ -154,9 +163,7 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
     async keepRecords() {
       for (const queue of QUEUES) {
         for (const id of await redis.zrange(cancelledKey(queue), "0", "-1")) {
-          const keptMs =
-            Number(await redis.zscore(cancelledKey(queue), id)) -
-            Number(await redis.hget(recordKey(id), "finished_at"));
+          const keptMs = Number(await redis.zscore(cancelledKey(queue), id)) - Number((await recordOf(id)).finished_at);
           assert.ok(keptMs >= 60_000, `the cancelled ${id} is kept for ${keptMs} ms`);
           await redis.zadd(cancelledKey(queue), "XX", "GT", trueNow() + DAY, id);
         }

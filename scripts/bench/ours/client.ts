@@ -2,8 +2,8 @@
 import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../../../src/broker/broker.ts";
 import { createBroker } from "../../../src/broker/open-broker.ts";
 import { DEFAULT_RETENTION_MS } from "../../../src/executor/options.ts";
-import { formatMessage } from "../../../src/task/message.ts";
 import { JsonText } from "../../../src/task/json-text.ts";
+import { formatMessage } from "../../../src/task/message.ts";
 import { newId } from "../../../src/task/new-task.ts";
 import type { DoneTasks } from "../sides.ts";
 

@@ -4,6 +4,7 @@
 import { ENDED_STATES, MOVES } from "../../task/state.ts";
 import { ERROR_FIELD } from "./keys.ts";
 import { script } from "./lua.ts";
+import { RECORDS } from "./records/record-lua.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
 const { revive } = MOVES;
@@ -34,17 +35,17 @@ expect('zset', ARGV[3])
 local checked = {}
 local function retry(id, flag, message, unique, ttl)
   local key = ARGV[1] .. id
-  local r = call('HMGET', key, 'state', 'stream', 'queue', 'retention')
-  local state = r[1]
-  if not state then return '', 0, '' end
+  local r = readRecord(key)
+  if not r then return '', 0, '' end
+  local state = r.state
   if isWaiting(state) then return state, requeue(key, id) and 1 or 0, '' end
   if not ${isOneOf("state", revive.from)} or message == '' then return state, 0, '' end
-  if not checked[r[2]] then expect('stream', r[2]) end
-  if not checked[r[3]] then expect('zset', ARGV[6] .. r[3], ARGV[4] .. r[3], ARGV[5] .. r[3]) end
-  checked[r[2]], checked[r[3]] = true, true
+  if not checked[r.stream] then expect('stream', r.stream) end
+  if not checked[r.queue] then expect('zset', ARGV[6] .. r.queue, ARGV[4] .. r.queue, ARGV[5] .. r.queue) end
+  checked[r.stream], checked[r.queue] = true, true
   local other = unique ~= '' and call('GET', unique)
   if other and other ~= id then
-    local held = call('HGET', ARGV[1] .. other, 'state')
+    local held = stateOf(ARGV[1] .. other)
     if (held and not ${isOneOf("held", ENDED_STATES)}) or call('PTTL', unique) >= 0 then return state, 0, other end
   end
   if unique ~= '' and ttl == 0 then call('SET', unique, id) end
@@ -52,26 +53,26 @@ local function retry(id, flag, message, unique, ttl)
   local holds = unique ~= '' and ttl == 0
   local entry
   call('ZREM', ARGV[3], id)
-  local waits = call('ZREM', ARGV[6] .. r[3], id) == 1
-  if waits and call('HGET', key, 'message') == message then
-    entry = call('HGET', key, 'entry')
+  local waits = call('ZREM', ARGV[6] .. r.queue, id) == 1
+  if waits and r.message == message then entry = r.entry
   else
     -- What still stands there tells of a later attempt.
-    if waits then dropEntry(ARGV[2], r[2], call('HGET', key, 'entry')) end
-    entry = call('XADD', r[2], '*', 'message', message)
+    if waits then dropEntry(ARGV[2], r.stream, r.entry) end
+    entry = call('XADD', r.stream, '*', 'message', message)
   end
   unflag(flag)
-  call('ZREM', ARGV[4] .. r[3], id)
-  call('ZREM', ARGV[5] .. r[3], id)
+  call('ZREM', ARGV[4] .. r.queue, id)
+  call('ZREM', ARGV[5] .. r.queue, id)
   -- As new, a task that keeps no record has none, but for the errors of its attempts.
-  if (tonumber(r[4]) or 0) == 0 and call('HEXISTS', key, '${ERROR_FIELD}1') == 0 and not holds then
+  if (tonumber(r.retention) or 0) == 0 and not r['${ERROR_FIELD}1'] and not holds then
     call('DEL', key)
     return state, 1, ''
   end
-  call('HSET', key, 'state', '${revive.to}', 'entry', entry, 'message', message, 'attempt', 0, 'progress', 0,
-    'progress_msg', '', 'crashes', 0)
-  call('HDEL', key, 'finished_at', 'reason', 'error', 'started_at', 'executor', 'due_at', 'result', 'result_omitted')
-  if holds then call('HSET', key, 'unique', unique) end
+  for _, name in ipairs({ 'message', 'attempt', 'progress', 'progress_msg', 'crashes', 'finished_at', 'reason', 'error',
+    'started_at', 'executor', 'due_at', 'result', 'result_omitted' }) do r[name] = nil end
+  r.state, r.entry = '${revive.to}', entry
+  if holds then r.unique = unique end
+  writeRecord(key, r)
   return state, 1, ''
 end
 local out = {}
@@ -90,17 +91,15 @@ export const RETRY_SCRIPT = script(RETRY, 0);
  * many records of that state were removed. With one that was cancelled while it waited go its entry, its marks and its
  * flag: a new task of that id must not meet them.
  */
-const REMOVE = `${DROP_ENTRY}
+const REMOVE = `${RECORDS}${DROP_ENTRY}
 expect('zset', KEYS[1], KEYS[2], KEYS[3])
 local n = 0
 for i = 5, #ARGV, 2 do
-  local state = call('HGET', ARGV[1] .. ARGV[i], 'state')
-  if not state or state == ARGV[3] then
-    local r = call('HMGET', ARGV[1] .. ARGV[i], 'unique_for_a_time', 'queue', 'message')
-    free(r[2] and timedKey(r[1], r[2], r[3]), ARGV[i])
+  local r = readRecord(ARGV[1] .. ARGV[i])
+  if not r or r.state == ARGV[3] then
+    free(r and r.queue and timedKey(r.unique_for_a_time, r.queue, r.message), ARGV[i])
     if call('ZREM', KEYS[2], ARGV[i]) == 1 then
-      local r = call('HMGET', ARGV[1] .. ARGV[i], 'stream', 'entry')
-      if r[1] and r[2] then dropEntry(ARGV[4], r[1], r[2]) end
+      if r and r.stream and r.entry ~= '' then dropEntry(ARGV[4], r.stream, r.entry) end
       call('ZREM', KEYS[3], ARGV[i])
       unflag(ARGV[i + 1])
     end

@@ -3,7 +3,7 @@ import { TASK_STATES } from "../../task/state.ts";
 import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../administration.ts";
 import { firstAttempt } from "../first-attempt.ts";
 import { REMOVE_SCRIPT, RETRY_SCRIPT } from "./by-hand-scripts.ts";
-import { execute, type RedisConnections } from "./connections.ts";
+import type { RedisConnections } from "./connections.ts";
 import { inChunks } from "./in-flight.ts";
 import {
   CANCELLED_KEY,
@@ -15,11 +15,11 @@ import {
   GROUP,
   LOG_PREFIX,
   RECORD_PREFIX,
-  recordKey,
   uniqueKey,
   waitingCancelledKey,
 } from "./keys.ts";
 import { runScript } from "./lua.ts";
+import { readWhole } from "./records/read-records.ts";
 import { scanIndex } from "./scan-scripts.ts";
 
 /** How many tasks of an index are looked at, and removed, in one go: 500 held Redis for up to 12 ms. */
@@ -90,17 +90,10 @@ export class RedisByHand {
 
   /** What each is queued as. */
   async #firstAttempts(ids: readonly string[]) {
-    const replies = await this.#connections.run(async (redis) => {
-      const pipeline = redis.pipeline();
-      for (const id of ids) pipeline.hmget(recordKey(id), "message", "queue").hkeys(recordKey(id));
-      return execute(pipeline);
-    });
+    const records = await readWhole(this.#connections, ids);
     return ids.map((id, index) => {
-      const [[failed, place] = [], [failedToo, fields] = []] = replies.slice(2 * index);
-      if (failed || failedToo) throw failed ?? failedToo;
-      const [stored, queue]: unknown[] = Array.isArray(place) ? place : [];
-      const names = Array.isArray(fields) ? fields.map(String) : [];
-      return { id, queue: String(queue ?? ""), ...firstAttempt(String(stored ?? ""), errorsIn(names)) };
+      const { message = "", queue = "", ...fields } = records[index] ?? {};
+      return { id, queue, ...firstAttempt(message, errorsIn(Object.keys(fields))) };
     });
   }
 

@@ -10,12 +10,13 @@ import { GIVEN_UP, isFresh, type LeaseStamp, stampLease } from "../lease-stamp.t
 import { type CommandBatch, encodeIds } from "./command-batch.ts";
 import type { RedisConnections } from "./connections.ts";
 import { ownDelivery, type RedisDelivery } from "./delivery.ts";
-import { isKeptDone, type KeptDone, keepDoneCalls, readEnd } from "./done-records.ts";
+import { isKeptDone, type KeptDone, keepDoneCalls } from "./done-records.ts";
 import type { Doubt } from "./doubt.ts";
 import { END_CHUNK, END_SCRIPT, endArguments } from "./end-script.ts";
-import { GROUP, LOG_PREFIX, RECORD_PREFIX, recordKey, UNIQUE_PREFIX } from "./keys.ts";
+import { GROUP, LOG_PREFIX, RECORD_PREFIX, UNIQUE_PREFIX } from "./keys.ts";
 import { isUnknownScript, plainAnswer, type ScriptCall } from "./lua.ts";
 import { hasNothingToTell, outcomeCommands } from "./outcome-commands.ts";
+import { readHeads } from "./records/read-records.ts";
 import type { Reply } from "./redis-line.ts";
 import { ReplyError } from "./reply-decoder.ts";
 import type { RedisWire } from "./wire.ts";
@@ -197,9 +198,9 @@ export class RedisCompletion {
         redis.xrange(stream, entry, entry),
       ]);
       if (pending.length > 0 || there.length > 0) return false;
-      const [end, ...fields] = await redis.hmget(recordKey(outcome.id), "end", "executor", "attempt");
-      const { executor, attempt } = readEnd(end) ?? { executor: fields[0] ?? null, attempt: Number(fields[1]) };
-      return executor === null || (executor === this.#executor && attempt === outcome.attempt);
+      const [record] = await readHeads(this.#connections, [outcome.id]);
+      const { executor, attempt } = record ?? {};
+      return executor === undefined || (executor === this.#executor && Number(attempt) === outcome.attempt);
     });
   }
 }

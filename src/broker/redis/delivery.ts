@@ -71,16 +71,22 @@ function problemOf(fields: unknown): string {
   return `the stream entry has ${names.length} field(s), ${names.slice(0, 5).join(", ")}; expected exactly one, "${MESSAGE_FIELD}" (group ${GROUP})`;
 }
 
-/** The record that must learn the entry's new id; an unreadable message has none. */
+/** The record that must learn the entry's new id; "" where there can be none. */
 export function recordKeyOf(delivery: RedisDelivery): string {
-  if (delivery.raw === null) return "";
+  const id = idOf(delivery);
+  return id === null ? "" : recordKey(id);
+}
+
+/** The id in its message; null where that cannot be read. */
+export function idOf(delivery: RedisDelivery): string | null {
+  if (delivery.raw === null) return null;
   try {
     const fields: unknown = JSON.parse(delivery.raw);
     if (typeof fields === "object" && fields !== null && "id" in fields && typeof fields.id === "string") {
-      return recordKey(fields.id);
+      return fields.id;
     }
   } catch {
     // Not JSON: such a message never had a record.
   }
-  return "";
+  return null;
 }

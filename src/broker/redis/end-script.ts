@@ -12,45 +12,57 @@ import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 /**
  * KEYS stream; ARGV consumer, "1" in doubt, then of each outcome: entry, "1" where it must be ours, record key, the
  * number of steps, and of each step the number of its words and those -> of each outcome 1 when it was recorded, 0 when
- * it was not ours, or why it was refused. Steps are commands on one key, and three more: RAW, which keeps the entry's
- * own bytes; FREE, which deletes a key that has this value; UNFLAG, which deletes a string.
+ * it was not ours, or why it was refused. Steps change the record (KEEP: fields and values; FIRST: one that is only
+ * written where there is none; DROP: fields; COUNT: one completion more; RAW: its message is the entry's own bytes), or
+ * they are commands on another key, and two more: FREE, which deletes a key that has this value; UNFLAG, which deletes
+ * a string.
  */
 const END = `${WHEREABOUTS}
 local stream, consumer, isDoubtful = KEYS[1], ARGV[1], ARGV[2] == '1'
-local TYPES = { HSET = 'hash', HSETNX = 'hash', HINCRBY = 'hash', RAW = 'hash', ZADD = 'zset', ZREM = 'zset',
-  SADD = 'set', FREE = 'string' }
-local COMMANDS = { RAW = 'HSET', FREE = 'DEL', UNFLAG = 'DEL' }
+local TYPES = { ZADD = 'zset', ZREM = 'zset', SADD = 'set', FREE = 'string' }
+local COMMANDS = { FREE = 'DEL', UNFLAG = 'DEL' }
+local CHANGES = {
+  KEEP = function(r, step)
+    for i = 2, #step, 2 do r[step[i]] = step[i + 1] end
+  end,
+  FIRST = function(r, step) r[step[2]] = r[step[2]] or step[3] end,
+  DROP = function(r, step)
+    for i = 2, #step do r[step[i]] = nil end
+  end,
+  COUNT = function(r) r.completions = (tonumber(r.completions) or 0) + 1 end,
+  RAW = function(r, step, entry) r.message = entryMessage(stream, entry) or r.message end,
+}
 local function isOurs(entry, record)
   local is = isOwn(stream, consumer, entry, isDoubtful)
   if is ~= nil then return is end
   -- The entry was deleted by hand, where its record says that it still stands there.
-  local r = call('HMGET', record, 'state', 'entry')
-  return ${isOneOf("r[1]", MOVES.claim.from)} and r[2] == entry
+  local r = headOf(record)
+  return r and ${isOneOf("r.state", MOVES.claim.from)} and r.entry == entry
 end
-local function raw(record, entry)
-  local e = call('XRANGE', stream, entry, entry)
-  if #e ~= 1 then return end
-  local f = e[1][2]
-  local text = f[2]
-  if #f ~= 2 or f[1] ~= 'message' then text = table.concat(f, ' ') end
-  call('HSET', record, 'message', text)
-end
-local function take(step, entry)
+local function take(step)
   local name, key = step[1], step[2]
-  if name == 'RAW' then raw(key, entry)
-  elseif name == 'FREE' then free(key, step[3])
+  if name == 'FREE' then free(key, step[3])
   elseif name == 'UNFLAG' then if redis.call('TYPE', key).ok == 'string' then call('DEL', key) end
   else call(unpack(step)) end
 end
 local function finish(entry, fenced, record, steps)
   if fenced and not isOurs(entry, record) then return 0 end
+  local r
   for _, step in ipairs(steps) do
-    if TYPES[step[1]] then expect(TYPES[step[1]], step[2]) end
-    mayRun(COMMANDS[step[1]] or step[1], step[2])
+    if CHANGES[step[1]] then r = r or readRecord(record) or {}
+    else
+      if TYPES[step[1]] then expect(TYPES[step[1]], step[2]) end
+      mayRun(COMMANDS[step[1]] or step[1], step[2])
+    end
   end
+  if r then mayRun('SET', record) end
   mayRun('XACK', stream)
   mayRun('XDEL', stream)
-  for _, step in ipairs(steps) do take(step, entry) end
+  for _, step in ipairs(steps) do
+    local change = CHANGES[step[1]]
+    if change then change(r, step, entry) else take(step) end
+  end
+  if r then writeRecord(record, r) end
   call('XACK', stream, '${GROUP}', entry)
   call('XDEL', stream, entry)
   return 1

@@ -33,11 +33,13 @@ const { cancel, release } = MOVES;
 const QUEUED_AGAIN = `${WHEREABOUTS}
 local function queuedAgain(key, entry)
   -- A record of another type is none, and holds up nothing.
-  local isRead, state = pcall(call, 'HGET', key, 'state')
-  if not isRead or not state then return end
-  if state ~= '${cancel.to}' and isOfProgress(key) then return call('DEL', key) end
-  call('HSET', key, 'entry', entry)
-  if state ~= '${cancel.to}' then call('HSET', key, 'state', '${release.to}') end
+  local isRead, r = pcall(readRecord, key)
+  if not isRead or not r then return end
+  local isCancelled = r.state == '${cancel.to}'
+  if not isCancelled and isOfProgress(r) then return call('DEL', key) end
+  r.entry = entry
+  if not isCancelled then r.state, r.message = '${release.to}', nil end
+  writeRecord(key, r)
 end
 local function isOurs(id)
   return isOwn(KEYS[1], ARGV[2], id, false)

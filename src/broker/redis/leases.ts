@@ -9,11 +9,12 @@ import { MOVES } from "../../task/state.ts";
 import type { Delivery } from "../broker.ts";
 import { stampLease } from "../lease-stamp.ts";
 import { execute, type RedisConnections } from "./connections.ts";
-import { byStream, type RedisDelivery, recordKeyOf } from "./delivery.ts";
+import { byStream, idOf, type RedisDelivery } from "./delivery.ts";
 import type { RedisFleet } from "./fleet.ts";
 import type { RedisIntake } from "./intake.ts";
 import { GROUP } from "./keys.ts";
 import { ALL_MAY_BE } from "./marks.ts";
+import { readHeads } from "./records/read-records.ts";
 import { type PendingEntry, readEntries, readPending } from "./replies.ts";
 import { callScript } from "./scripts.ts";
 import type { StreamName } from "./streams.ts";
@@ -95,13 +96,10 @@ export class RedisLeases {
    */
   async #ended(deliveries: readonly RedisDelivery[]): Promise<RedisDelivery[]> {
     if (deliveries.length === 0) return [];
-    const replies = await this.#connections.run((redis) => {
-      const pipeline = redis.pipeline();
-      for (const delivery of deliveries) pipeline.hmget(recordKeyOf(delivery), "state", "entry");
-      return execute(pipeline);
-    });
+    const ids = deliveries.map((delivery) => idOf(delivery) ?? "");
+    const records = await readHeads(this.#connections, ids);
     return deliveries.filter(({ entry }, index) => {
-      const [state, there]: unknown[] = Array.isArray(replies[index]?.[1]) ? replies[index][1] : [];
+      const { state, entry: there } = records[index] ?? {};
       return state !== MOVES.release.to || there !== entry;
     });
   }

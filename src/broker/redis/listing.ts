@@ -20,9 +20,9 @@ import {
   PARKED_PREFIX,
   PARKED_TYPES_KEY,
   parkedName,
-  recordKey,
   scheduledKey,
 } from "./keys.ts";
+import { readHeads } from "./records/read-records.ts";
 import type { RedisRecords } from "./records.ts";
 import { type RawEntry, readEntries, readPairs, readPending } from "./replies.ts";
 import { type Scan, scanIndex, scanStream } from "./scan-scripts.ts";
@@ -151,12 +151,8 @@ export class RedisListing {
 
   /** When each of them has ended. */
   async #endsOf(ids: readonly string[]): Promise<(number | null)[]> {
-    if (ids.length === 0) return [];
-    return this.#connections.run(async (redis) => {
-      const pipeline = redis.pipeline();
-      for (const id of ids) pipeline.hget(recordKey(id), "finished_at");
-      return (await execute(pipeline)).map(([, at]) => (typeof at === "string" && at !== "" ? Number(at) : null));
-    });
+    const records = await readHeads(this.#connections, ids);
+    return records.map((record) => (record?.finished_at === undefined ? null : Number(record.finished_at)));
   }
 
   async #fromPending(stream: StreamName, after: string, { type, find }: Scan): Promise<Slice> {
@@ -216,7 +212,8 @@ export class RedisListing {
     });
     const holders = wanted.map(({ entry }) => holderOf(entry));
     const ids = wanted.map(({ message }) => message.id);
-    const records = brief ? [] : await this.#records.getMany(ids, holders);
+    const known = wanted.map(({ raw }, index) => ({ holder: holders[index] ?? null, message: raw }));
+    const records = brief ? [] : await this.#records.getMany(ids, known);
     const tasks: TaskRecord[] = [];
     for (const [index, { entry, raw, message }] of wanted.entries()) {
       const known = records[index];

@@ -27,7 +27,7 @@ export function lackOf(command: string, key: string): string {
  * is a matter of one task alone; any other goes on. `free`: deletes a unique key that this task holds. `timedKey`: the
  * one that is held for a time: not every record has it by itself.
  */
-const PRELUDE = `
+export const PRELUDE = `
 local function wrongType(key, held, kind)
   return { err = 'WRONGTYPE the key "' .. key .. '" holds a ' .. held .. (kind and ', where a ' .. kind .. ' belongs' or '') }
 end

@@ -30,6 +30,9 @@ export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
  */
 const CANCELLED_MS = 60_000;
 
+/** A message up to so many UTF-16 code units is sent with the end; Redis takes a longer one from the entry itself. */
+export const MOST_SENT = 1_024;
+
 const NOTHING: RedisCommand[] = [];
 
 /** What the commands of one outcome stand on. */
@@ -60,7 +63,7 @@ export function outcomeCommands(
   const key = recordKey(outcome.id);
   const { queue } = delivery;
   const head = headOf(outcome, delivery, executor);
-  const since = sinceOf(outcome, delivery, key);
+  const since: RedisCommand = ["FIRST", "enqueued_at", delivery.queuedAt];
   const freed: RedisCommand[] =
     outcome.uniqueKey === null ? [] : [["FREE", uniqueKey(queue, outcome.uniqueKey), outcome.id]];
   const until = keepUntil(now, outcome.retentionMs);
@@ -68,32 +71,21 @@ export function outcomeCommands(
     case "done":
       if (outcome.retentionMs === 0) return [["DEL", key, logKey(outcome.id)], ...freed];
       return [
-        // First, since of all steps only this one can fail for what stands in the key.
-        ["HINCRBY", key, "completions", 1],
-        [
-          "HSET",
-          key,
-          ...head,
-          "state",
-          "done",
-          "finished_at",
-          Math.round(now),
-          "progress",
-          1,
-          "result",
-          outcome.result ?? "",
-        ],
-        ...since,
-        ...(outcome.resultOmitted ? [["HSET", key, "result_omitted", outcome.resultOmitted] as const] : []),
+        since,
+        ["KEEP", ...head, "state", "done", "finished_at", Math.round(now), "progress", 1],
+        ["KEEP", "result", outcome.result ?? "", "result_omitted", outcome.resultOmitted ?? ""],
+        ["COUNT"],
+        ...messageOf(delivery),
+        ["DROP", "entry", "due_at", "retention"],
         ["ZADD", doneKey(queue), until, outcome.id],
         ...freed,
       ];
     case "cancelled":
       return [
-        ["HSET", key, ...head, "state", "cancelled", "finished_at", Math.round(now), "reason", outcome.reason],
-        ...since,
-        // Where the enqueue wrote no record, a retry by hand finds it here.
-        ["HSETNX", key, "message", delivery.raw ?? ""],
+        since,
+        ["KEEP", ...head, "state", "cancelled", "finished_at", Math.round(now), "reason", outcome.reason],
+        ...messageOf(delivery),
+        ["DROP", "entry", "due_at"],
         ["ZADD", cancelledKey(queue), until, outcome.id],
         ...freed,
         ["ZREM", CANCELLED_KEY, outcome.id],
@@ -102,41 +94,31 @@ export function outcomeCommands(
       ];
     case "dead":
       return [
-        ["RAW", key],
-        [
-          "HSET",
-          key,
-          ...head,
-          "state",
-          "dead",
-          "finished_at",
-          Math.round(now),
-          "progress",
-          -1,
-          "reason",
-          outcome.reason,
-        ],
-        ...since,
-        ["HSET", key, "error", outcome.error === null ? "" : JSON.stringify(outcome.error)],
-        ...errorSteps(outcome, key, executor, now),
+        since,
+        ["KEEP", ...head, "state", "dead", "finished_at", Math.round(now), "progress", -1, "reason", outcome.reason],
+        ["KEEP", "error", outcome.error === null ? "" : JSON.stringify(outcome.error)],
+        ...errorSteps(outcome, executor, now),
+        // What cannot be read is kept byte by byte.
+        ["RAW"],
+        ["DROP", "entry", "due_at"],
         ["ZADD", deadKey(queue), Math.floor(now), outcome.id],
         ...freed,
       ];
     case "parked":
       return [
-        ["HSET", key, ...head, "state", "queued", "entry", "", "message", delivery.raw ?? ""],
-        ...since,
-        ["HSETNX", key, "retention", outcome.retentionMs],
+        since,
+        ["KEEP", ...head, "state", "queued", "entry", "", "message", delivery.raw ?? ""],
+        ["FIRST", "retention", outcome.retentionMs],
         ["ZADD", parkedKey(queue, outcome.type), placeInLine(delivery.entry), outcome.id],
         ["SADD", PARKED_TYPES_KEY, parkedName(queue, outcome.type)],
       ];
     case "retry": {
       const due = Math.round(now + outcome.delayMs);
       return [
-        ["HSET", key, ...head, "state", "retrying", "due_at", due, "message", outcome.message, "entry", ""],
-        ...since,
-        ["HSET", key, "error", JSON.stringify(outcome.error), "retention", outcome.retentionMs],
-        ...errorSteps(outcome, key, executor, now),
+        since,
+        ["KEEP", ...head, "state", "retrying", "due_at", due, "message", outcome.message, "entry", ""],
+        ["KEEP", "error", JSON.stringify(outcome.error), "retention", outcome.retentionMs],
+        ...errorSteps(outcome, executor, now),
         ["ZADD", scheduledKey(queue), due + (index % PLACES) / PLACES, outcome.id],
       ];
     }
@@ -146,7 +128,6 @@ export function outcomeCommands(
 /** Keeps the error of this attempt beside those before it: each has a number, and the oldest but the first goes. */
 function errorSteps(
   { error, failure, attempt }: Extract<Outcome, { kind: "retry" | "dead" }>,
-  key: string,
   executor: string,
   at: number,
 ): RedisCommand[] {
@@ -155,8 +136,8 @@ function errorSteps(
   const kept = attemptError(error, { attempt: failure?.attempt ?? attempt, at, executor });
   const dropped = droppedFor(number);
   return [
-    ["HSET", key, `${ERROR_FIELD}${number}`, JSON.stringify(kept)],
-    ...(dropped === null ? [] : [["HDEL", key, `${ERROR_FIELD}${dropped}`] as const]),
+    ["KEEP", `${ERROR_FIELD}${number}`, JSON.stringify(kept)],
+    ...(dropped === null ? [] : [["DROP", `${ERROR_FIELD}${dropped}`] as const]),
   ];
 }
 
@@ -181,23 +162,12 @@ function headOf(outcome: Outcome, delivery: RedisDelivery, executor: string): (s
   if (outcome.startedAt !== null) head.push("started_at", Math.round(outcome.startedAt));
   if (outcome.told !== null) head.push("progress", outcome.told.progress, "progress_msg", outcome.told.log);
   if (outcome.crashes > 0) head.push("crashes", outcome.crashes);
-  if (!hasWhole(outcome, delivery)) {
-    head.push("id", outcome.id, "type", outcome.type, "queue", delivery.queue, "priority", delivery.priority);
-    head.push("stream", delivery.stream);
-  }
+  head.push("type", outcome.type, "queue", delivery.queue, "priority", delivery.priority);
   return head;
 }
 
-/** When it was enqueued first: each further attempt is queued later. */
-function sinceOf(outcome: Outcome, delivery: RedisDelivery, key: string): RedisCommand[] {
-  return hasWhole(outcome, delivery) ? NOTHING : [["HSETNX", key, "enqueued_at", delivery.queuedAt]];
-}
-
-/**
- * Whether the record says already what the task is. One that the enqueue wrote does; that of a foreign or unreadable
- * message begins at its end, also where an attempt told something, or an earlier delivery may have, and ended before
- * that was written.
- */
-function hasWhole(outcome: Outcome, delivery: RedisDelivery): boolean {
-  return outcome.kind === "done" && outcome.recorded && outcome.told === null && isFirst(delivery);
+/** The record of an ended task holds its message: the entry goes. */
+function messageOf({ raw }: RedisDelivery): RedisCommand[] {
+  const sent: RedisCommand[] = raw === null || raw.length > MOST_SENT ? [] : [["KEEP", "message", raw]];
+  return sent.length > 0 ? sent : [["RAW"]];
 }

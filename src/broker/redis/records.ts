@@ -1,5 +1,5 @@
 /**
- * The records of tasks: one hash each. Which state a queued task is really in is not written but asked: it is running
+ * The records of tasks (records/codec.ts). Which state a queued task is really in is not written but asked: it is running
  * while its entry is pending, so that a claim costs no write.
  */
 import * as v from "valibot";
@@ -9,15 +9,15 @@ import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import type { ProgressWrite } from "../broker.ts";
 import { execute, type RedisConnections } from "./connections.ts";
 import { ownDelivery } from "./delivery.ts";
-import { readEnd } from "./done-records.ts";
-import { ERROR_FIELD, GROUP, recordKey } from "./keys.ts";
+import { ERROR_FIELD, GROUP, recordKey, streamKey } from "./keys.ts";
 import { runScript } from "./lua.ts";
 import { PROGRESS } from "./progress-script.ts";
-import { type PendingEntry, readPending } from "./replies.ts";
+import type { RecordFields } from "./records/codec.ts";
+import { readWhole } from "./records/read-records.ts";
+import { type PendingEntry, readEntries, readPending } from "./replies.ts";
 import type { TaskStarts } from "./task-starts.ts";
 
 const StoredSchema = v.object({
-  id: v.string(),
   type: v.string(),
   queue: v.string(),
   priority: v.optional(v.string(), "0"),
@@ -34,43 +34,49 @@ export class RedisRecords {
   }
 
   async get(id: string): Promise<TaskRecord | null> {
-    return this.#read(await this.#connections.run((redis) => redis.hgetall(recordKey(id))));
+    return (await this.getMany([id]))[0] ?? null;
   }
 
   /**
    * Many records at once, in order.
    *
-   * @param holders - who holds their entries, where that is known; else Redis is asked for each that says queued.
+   * @param known - what is known of their entries; Redis is asked for that of each other one that says queued.
    */
-  async getMany(ids: readonly string[], holders?: readonly (PendingEntry | null)[]): Promise<(TaskRecord | null)[]> {
-    if (ids.length === 0) return [];
-    const replies = await this.#connections.run(async (redis) => {
-      const pipeline = redis.pipeline();
-      for (const id of ids) pipeline.hgetall(recordKey(id));
-      return execute(pipeline);
-    });
+  async getMany(ids: readonly string[], known: readonly KnownEntry[] = []): Promise<(TaskRecord | null)[]> {
+    const stored = await readWhole(this.#connections, ids);
+    const entries = [...known];
+    const asked = ids.flatMap((_, index) => (known[index] === undefined && entryOf(stored[index]) ? [index] : []));
+    const found = await this.#entries(asked.map((index) => stored[index] ?? null));
+    const gone = asked.filter((_, at) => found[at]?.message === null && found[at].holder === null);
+    for (const [at, index] of asked.entries()) entries[index] = found[at] ?? NO_ENTRY;
+    // Those that ended between the two questions say so now.
+    const again = await readWhole(
+      this.#connections,
+      gone.map((index) => ids[index] ?? ""),
+    );
+    for (const [at, index] of gone.entries()) stored[index] = again[at] ?? null;
     const records: (TaskRecord | null)[] = [];
-    for (const [index, [, fields]] of replies.entries()) {
-      const there = typeof fields === "object" && fields !== null;
-      records.push(there ? await this.#read({ ...fields }, holders?.[index]) : null);
+    for (const [index, id] of ids.entries()) {
+      const fields = stored[index];
+      records.push(fields ? await this.#read(id, fields, entries[index] ?? NO_ENTRY) : null);
     }
     return records;
   }
 
-  /** From a hash to the record. @param held - who holds its entry; undefined: Redis is asked. */
-  async #read(fields: Record<string, string>, held?: PendingEntry | null): Promise<TaskRecord | null> {
+  /** From what is stored, and what stands in the stream, to the record. */
+  async #read(id: string, fields: RecordFields, entry: KnownEntry): Promise<TaskRecord | null> {
     const stored = v.safeParse(StoredSchema, fields);
     if (!stored.success) return null;
     // One that has ended may still be pending: its completion was not acknowledged.
-    const holder = stored.output.state !== "queued" ? null : held === undefined ? await this.#holder(fields) : held;
-    const end = readEnd(fields.end);
+    const holder = stored.output.state === "queued" ? entry.holder : null;
     const state: TaskState = stored.output.state === "queued" && holder !== null ? "running" : stored.output.state;
+    const message = fields.message ?? entry.message ?? "";
     // What the record itself says of both may be of the attempt before.
-    const attempt = holder === null ? (end?.attempt ?? number(fields.attempt) ?? 0) : attemptIn(fields.message);
+    const attempt = holder === null ? (number(fields.attempt) ?? 0) : attemptIn(message);
     const isOfThis = number(fields.attempt) === attempt && fields.executor === holder?.consumer;
     const told = isOfThis || holder === null ? number(fields.started_at) : null;
     return {
-      id: stored.output.id,
+      id,
       type: stored.output.type,
       queue: stored.output.queue,
       priority: Number(stored.output.priority),
@@ -78,8 +84,8 @@ export class RedisRecords {
       attempt,
       // Those of earlier attempts are written, those of this one counted by its entry.
       crashes: (number(fields.crashes) ?? 0) + (holder?.deliveries ?? 1) - 1,
-      completions: (number(fields.completions) ?? 0) + (end === null ? 0 : 1),
-      progress: end === null ? (number(fields.progress) ?? 0) : 1,
+      completions: number(fields.completions) ?? 0,
+      progress: number(fields.progress) ?? 0,
       progress_msg: fields.progress_msg ?? "",
       result: parse(fields.result),
       result_omitted: fields.result_omitted || null,
@@ -87,11 +93,11 @@ export class RedisRecords {
       // That of an earlier attempt is no error of a task that ended well, or by a cancel.
       error: state === "done" || state === "cancelled" ? null : errorOf(parse(fields.error)),
       errors: errorsOf(fields),
-      executor: end?.executor ?? holder?.consumer ?? fields.executor ?? null,
-      message: fields.message ?? "",
+      executor: holder?.consumer ?? fields.executor ?? null,
+      message,
       enqueued_at: number(fields.enqueued_at),
-      started_at: end?.startedAt ?? (holder === null ? told : await this.#starts.of(stored.output.id, holder, told)),
-      finished_at: end?.finishedAt ?? number(fields.finished_at),
+      started_at: holder === null ? told : await this.#starts.of(id, holder, told),
+      finished_at: number(fields.finished_at),
       due_at: number(fields.due_at),
     };
   }
@@ -107,33 +113,58 @@ export class RedisRecords {
     });
   }
 
-  /** Who holds the entry of a queued record; null when nobody has claimed it. */
-  async #holder(fields: Record<string, string>): Promise<PendingEntry | null> {
-    const { stream, entry } = fields;
-    if (!stream || !entry) return null;
+  /** The entries of queued records: who holds each, and the message, which stands there and only there. */
+  async #entries(stored: readonly (RecordFields | null)[]): Promise<KnownEntry[]> {
+    if (stored.length === 0) return [];
     return this.#connections.run(async (redis) => {
-      try {
-        return readPending(await redis.call("XPENDING", stream, GROUP, entry, entry, 1))[0] ?? null;
-      } catch (error) {
-        if (error instanceof Error && error.message.startsWith("NOGROUP")) return null;
-        throw error;
+      const pipeline = redis.pipeline();
+      for (const { stream, entry } of stored.map((fields) => entryOf(fields) ?? { stream: "", entry: "" })) {
+        pipeline.call("XPENDING", stream, GROUP, entry, entry, 1);
+        pipeline.xrange(stream, entry, entry);
       }
+      const replies = await execute(pipeline);
+      return stored.map((_, index) => {
+        const [[failed, pending], [failedToo, there]] = [
+          replies[2 * index] ?? NO_REPLY,
+          replies[2 * index + 1] ?? NO_REPLY,
+        ];
+        if (failed && !failed.message.startsWith("NOGROUP")) throw failed;
+        if (failedToo) throw failedToo;
+        const message: unknown = readEntries(there).map(([, fields]) => (Array.isArray(fields) ? fields[1] : null))[0];
+        return { holder: readPending(pending)[0] ?? null, message: typeof message === "string" ? message : null };
+      });
     });
   }
 }
 
+/** What is known of the entry of a task: who holds it, and its message; null where it is gone. */
+export interface KnownEntry {
+  readonly holder: PendingEntry | null;
+  readonly message: string | null;
+}
+
+const NO_ENTRY: KnownEntry = { holder: null, message: null };
+const NO_REPLY = [null, null] as const;
+
+/** Where a record that says queued has its entry; null where it has none, as a parked task. */
+function entryOf(fields: RecordFields | null | undefined): { readonly stream: string; readonly entry: string } | null {
+  const { state, queue, priority = "0", entry } = fields ?? {};
+  if (state !== "queued" || queue === undefined || !entry) return null;
+  return { stream: streamKey(queue, Number(priority)), entry };
+}
+
 /** Which attempt a message is for. */
-function attemptIn(message: string | undefined): number {
-  const parsed = parseMessage(message ?? "");
+function attemptIn(message: string): number {
+  const parsed = parseMessage(message);
   return parsed.ok ? (parsed.message.options.attempt ?? 1) : 1;
 }
 
 function told(write: ProgressWrite, executor: string): (string | number)[] {
-  const { queue, priority, stream, entry, raw, queuedAt } = ownDelivery(write.delivery);
+  const { queue, priority, stream, entry, queuedAt } = ownDelivery(write.delivery);
   const { id, type, attempt, startedAt, progress, progressMsg } = write;
   return [
-    ...[recordKey(id), stream, executor, entry, raw ?? "", queuedAt],
-    ...["id", id, "type", type, "queue", queue, "priority", priority, "stream", stream, "entry", entry],
+    ...[recordKey(id), stream, executor, entry, queuedAt],
+    ...["type", type, "queue", queue, "priority", priority, "entry", entry],
     ...["attempt", attempt, "executor", executor, "started_at", Math.round(startedAt), "progress", progress],
     ...["progress_msg", progressMsg],
   ];

@@ -6,7 +6,8 @@
 import { DEFAULT_TYPE } from "../../task/message-schema.ts";
 import type { RedisConnections } from "./connections.ts";
 import { RECORD_PREFIX } from "./keys.ts";
-import { plainScript, runScript } from "./lua.ts";
+import { plainScript, runScript, script } from "./lua.ts";
+import { RECORDS } from "./records/record-lua.ts";
 import { type RawEntry, readEntries } from "./replies.ts";
 
 /** How many tasks one call looks at, and how many bytes of messages. */
@@ -53,14 +54,19 @@ return { after, looked, found }`,
  * KEYS index; ARGV record prefix, the place to begin at, the type, how many to find and to look at -> the place to go
  * on at ("" at the end), how many were looked at, the ids.
  */
-const SCAN_INDEX = plainScript(
-  `${CHUNKS}
+const SCAN_INDEX = script(
+  `${RECORDS}${CHUNKS}
+local function isOfType(id)
+  local isRead, r = pcall(headOf, ARGV[1] .. id)
+  if not isRead then oneOnly(r) end
+  return isRead and r and r.type == ARGV[3]
+end
 local place, found, most = tonumber(ARGV[2]), {}, tonumber(ARGV[4])
 repeat
   local ids = redis.call('ZRANGE', KEYS[1], place, place + size - 1)
   for _, id in ipairs(ids) do
     looked, place = looked + 1, place + 1
-    if redis.call('HGET', ARGV[1] .. id, 'type') == ARGV[3] then
+    if isOfType(id) then
       found[#found + 1] = id
       if #found >= most then return { place, looked, found } end
     end

@@ -17,16 +17,17 @@ import {
 import { execute, type RedisConnections } from "./connections.ts";
 import {
   GROUP,
-  recordKey,
   SCHEDULE_STATES_KEY,
   SCHEDULE_TIMES_KEY,
   SCHEDULES_DUE_KEY,
   SCHEDULES_KEY,
   SCHEDULES_PUT_KEY,
   SCHEDULES_PUTS_KEY,
+  streamKey,
 } from "./keys.ts";
 import { runScript } from "./lua.ts";
 import { enqueueArguments } from "./queues.ts";
+import { readHeads } from "./records/read-records.ts";
 import { readPending } from "./replies.ts";
 import { ScheduleChanges } from "./schedule-changes.ts";
 import { POSTPONE_SCHEDULE, TAKE_SCHEDULES } from "./schedule-scripts.ts";
@@ -158,12 +159,12 @@ export class RedisSchedules {
 
   async states(ids: readonly string[]): Promise<(TaskState | null)[]> {
     if (ids.length === 0) return [];
-    const records = await this.#connections.run(async (redis) => {
-      const pipeline = redis.pipeline();
-      for (const id of ids) pipeline.hmget(recordKey(id), "state", "stream", "entry");
-      return execute(pipeline);
+    const records = await readHeads(this.#connections, ids);
+    const found = records.map((record) => {
+      if (record === null) return [];
+      const { state = "", queue = "", priority = "0", entry = "" } = record;
+      return [state, streamKey(queue, Number(priority)), entry];
     });
-    const found = records.map(([, fields]) => (Array.isArray(fields) ? fields.map((each) => String(each ?? "")) : []));
     const running = await this.#running(found);
     return found.map(([state], index) => (running.has(index) ? "running" : stateOf(state)));
   }

@@ -7,6 +7,7 @@ import type { Redis } from "ioredis";
 import { ENDED_STATES, MOVES } from "../../task/state.ts";
 import { ERROR_FIELD } from "./keys.ts";
 import { runScript, script } from "./lua.ts";
+import { RECORDS } from "./records/record-lua.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
 const { promote, claim, cancel } = MOVES;
@@ -61,15 +62,15 @@ local function int(n) return string.format('%.0f', n) end
 local function enqueue(prefix, r, place)
   local key = prefix .. r.id
   local state = r.state
-  if state == nil then state = call('HGET', key, 'state') end
+  if state == nil then state = stateOf(key) end
   if state then
-    if isWaiting(state) and requeue(key, r.id) then state = '${promote.to}' end
+    if isWaiting(state) and requeue(key, r.id, r.message) then state = '${promote.to}' end
     return 0, state, r.id
   end
   if r.unique ~= '' then
     local other = call('GET', r.unique)
     if other then
-      local held = call('HGET', prefix .. other, 'state')
+      local held = stateOf(prefix .. other)
       local ended = not held or ${isOneOf("held", ENDED_STATES)}
       -- One that is held for a time ends by itself, whatever the task that now asks for it wants.
       if tonumber(r.ttl) > 0 or not ended or call('PTTL', r.unique) >= 0 then return 0, held or 'done', other end
@@ -79,7 +80,8 @@ local function enqueue(prefix, r, place)
   local entry, due = '', ''
   if delay > 0 then mayRun('ZADD', r.scheduled) else mayRun('XADD', r.stream) end
   if r.unique ~= '' then mayRun('SET', r.unique) end
-  mayRun('HSET', key)
+  mayRun('SET', key)
+  local since = int(now)
   if delay > 0 then
     state = 'scheduled'
     due = int(now + delay)
@@ -87,6 +89,9 @@ local function enqueue(prefix, r, place)
   else
     state = 'queued'
     entry = call('XADD', r.stream, '*', 'message', r.message)
+    -- The entry's own time, which need not be written, but where Redis's clock was set back.
+    local ms = string.match(entry, '^(%d+)')
+    if tonumber(ms) - now < 1000 then since = ms end
   end
   if r.unique ~= '' then
     if tonumber(r.ttl) > 0 then call('SET', r.unique, r.id, 'PX', r.ttl) else call('SET', r.unique, r.id) end
@@ -94,10 +99,9 @@ local function enqueue(prefix, r, place)
   -- A key that is held until its task has ended needs the task's state; one that is held for a time ends by itself.
   local holds = r.unique ~= '' and tonumber(r.ttl) == 0
   if tonumber(r.retention) > 0 or delay > 0 or holds then
-    call('HSET', key, 'id', r.id, 'type', r.type, 'queue', r.queue, 'priority', r.priority,
-      'message', r.message, 'retention', r.retention, 'state', state, 'entry', entry, 'stream', r.stream,
-      'due_at', due, 'enqueued_at', int(now))
-    if r.unique ~= '' then call('HSET', key, holds and 'unique' or 'unique_for_a_time', r.unique) end
+    writeRecord(key, { state = state, type = r.type, queue = r.queue, priority = r.priority, entry = entry,
+      retention = r.retention, due_at = due, enqueued_at = since, unique = holds and r.unique or '',
+      unique_for_a_time = holds and '' or r.unique, message = delay > 0 and r.message or '' })
   end
   return 1, state, r.id
 end
@@ -115,7 +119,7 @@ local tasks, seen, taken, out = {}, {}, {}, {}
 for i = 2, #ARGV, 11 do
   local r = read(i)
   tasks[#tasks + 1] = r
-  r.state = call('HGET', ARGV[1] .. r.id, 'state')
+  r.state = stateOf(ARGV[1] .. r.id)
   if r.unique ~= '' then call('GET', r.unique) end
   if not seen[r.stream] then expect('stream', r.stream) end
   if tonumber(r.delay) > 0 and not seen[r.scheduled] then
@@ -175,22 +179,23 @@ return out`;
  * KEYS scheduled; ARGV record prefix, max -> promoted, ms until the next is due (-1: nothing waits), then of each that
  * could not be queued its id and why: it is looked at again in a minute, and holds up nobody.
  */
-const PROMOTE = `
+const PROMOTE = `${RECORDS}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 -- All that is due in this millisecond: behind the point stands only its place in line.
 local due = call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now + 1), 'LIMIT', 0, ARGV[2])
 local function promote(id)
   local key = ARGV[1] .. id
-  local r = call('HMGET', key, 'stream', 'message', 'state', 'retention', 'unique')
-  if not (r[1] and r[2] and ${isOneOf("r[3]", promote.from)}) then return 0 end
-  mayRun('HSET', key)
+  local r = readRecord(key)
+  if not (r and r.stream and r.message and ${isOneOf("r.state", promote.from)}) then return 0 end
+  mayRun('SET', key)
   mayRun('DEL', key)
-  local entry = call('XADD', r[1], '*', 'message', r[2])
-  if r[4] == '0' and r[3] == 'scheduled' and not r[5] then
+  local entry = call('XADD', r.stream, '*', 'message', r.message)
+  if r.retention == '0' and r.state == 'scheduled' and not r.unique then
     call('DEL', key)
   else
-    call('HSET', key, 'state', '${promote.to}', 'entry', entry, 'due_at', '')
+    r.state, r.entry, r.due_at, r.message = '${promote.to}', entry, nil, nil
+    writeRecord(key, r)
   end
   return 1
 end
@@ -230,8 +235,8 @@ local function cancel(id, flag)
   local key = ARGV[2] .. id
   -- The flag's name is the producers' (ID-cancel): what another kind of key has there is not overwritten.
   expect('string', flag)
-  local r = call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'retention', 'unique', 'type', 'unique_for_a_time', 'message')
-  local state = r[1]
+  local r = readRecord(key)
+  local state = r and r.state
   local function mark(ms)
     call('SET', flag, 'x', 'PX', int(ms))
     add(ARGV[3], now + ms, id)
@@ -240,42 +245,44 @@ local function cancel(id, flag)
     mark(3600000)
     return ''
   end
-  local timed = r[4] and timedKey(r[8], r[4], r[9])
-  local function finish()
-    call('HSET', key, 'state', '${cancel.to}', 'finished_at', int(now), 'reason', ARGV[6], 'due_at', '')
-    add(ARGV[5] .. r[4], now + ((tonumber(r[5]) or 0) > 0 and tonumber(r[5]) or 60000), id)
-    free(r[6], id)
-    free(timed, id)
-  end
-  if ${isOneOf("state", cancel.from)} then
-    if not checked[r[4]] then expect('zset', ARGV[5] .. r[4], ARGV[8] .. r[4]) end
-    checked[r[4]] = true
-    if r[6] or timed then expect('string', r[6] or flag, timed or flag) end
-  end
-  if ${isOneOf("state", promote.from)} then
-    call('ZREM', ARGV[4] .. r[4], id)
-    finish()
-    return state
-  end
-  if not ${isOneOf("state", claim.from)} then return state end
-  if r[7] and call('ZREM', ARGV[7] .. r[4] .. ':' .. r[7], id) == 1 then
-    finish()
-    return 'queued'
-  end
-  if r[3] and r[3] ~= '' and holder(r[2], r[3]) then
+  if not ${isOneOf("state", cancel.from)} then return state end
+  if r.entry ~= '' and holder(r.stream, r.entry) then
     call('SET', flag, 'x', 'PX', '3600000')
     return 'running'
   end
-  local isThere = isHeld(id, { state, r[2], r[3], r[4], r[7] })
+  -- Once it has ended, its message stands in its record, whatever becomes of the entry.
+  r.message = messageOf(r)
+  local timed = timedKey(r.unique_for_a_time, r.queue, r.message)
+  local function finish()
+    local kept = tonumber(r.retention) or 0
+    r.state, r.finished_at, r.reason, r.due_at = '${cancel.to}', now, ARGV[6], nil
+    writeRecord(key, r)
+    add(ARGV[5] .. r.queue, now + (kept > 0 and kept or 60000), id)
+    free(r.unique, id)
+    free(timed, id)
+  end
+  if not checked[r.queue] then expect('zset', ARGV[5] .. r.queue, ARGV[8] .. r.queue) end
+  checked[r.queue] = true
+  if r.unique or timed then expect('string', r.unique or flag, timed or flag) end
+  if ${isOneOf("state", promote.from)} then
+    call('ZREM', ARGV[4] .. r.queue, id)
+    finish()
+    return state
+  end
+  if r.type and call('ZREM', ARGV[7] .. r.queue .. ':' .. r.type, id) == 1 then
+    finish()
+    return 'queued'
+  end
+  local isThere = isHeld(id, r)
   finish()
   if not isThere then
     -- Nothing holds it; should somebody run it still, the flag is seen.
-    if r[3] and r[3] ~= '' then call('XDEL', r[2], r[3]) end
+    if r.entry ~= '' then call('XDEL', r.stream, r.entry) end
     mark(3600000)
     return 'queued'
   end
   mark(2592000000)
-  add(ARGV[8] .. r[4], now + 2592000000, id)
+  add(ARGV[8] .. r.queue, now + 2592000000, id)
   return 'queued'
 end
 local out, reason = {}, nil
@@ -302,19 +309,22 @@ return #ids`;
  * KEYS parked, paused, parked types; ARGV record prefix, type, max, its name -> how many were taken from there, then of
  * each that could not be queued its id and why: it stays there, behind all others.
  */
-const UNPARK = `
+const UNPARK = `${RECORDS}
 if call('SISMEMBER', KEYS[2], 'type:' .. ARGV[2]) == 1 then return { 0 } end
 expect('set', KEYS[3])
 local ids = call('ZRANGE', KEYS[1], 0, tonumber(ARGV[3]) - 1)
 local function unpark(id)
   local key = ARGV[1] .. id
-  local r = call('HMGET', key, 'stream', 'message', 'state', 'retention', 'unique')
-  if not (r[1] and r[2] and ${isOneOf("r[3]", claim.from)}) then return end
-  mayRun('HSET', key)
+  local r = readRecord(key)
+  if not (r and r.stream and r.message and ${isOneOf("r.state", claim.from)}) then return end
+  mayRun('SET', key)
   mayRun('DEL', key)
-  local entry = call('XADD', r[1], '*', 'message', r[2])
-  local has = call('HEXISTS', key, '${ERROR_FIELD}1') == 1
-  if r[4] == '0' and not r[5] and not has then call('DEL', key) else call('HSET', key, 'entry', entry) end
+  local entry = call('XADD', r.stream, '*', 'message', r.message)
+  if r.retention == '0' and not r.unique and not r['${ERROR_FIELD}1'] then call('DEL', key)
+  else
+    r.entry, r.message = entry, nil
+    writeRecord(key, r)
+  end
 end
 local out = { 0 }
 if #ids > 0 then mayRun('ZREM', KEYS[1]) end

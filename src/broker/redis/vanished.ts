@@ -27,8 +27,8 @@ const KEPT_MS = 86_400_000;
 const FIND = script(
   `${WHEREABOUTS}
 local function isLost(id)
-  local r = call('HMGET', ARGV[1] .. id, 'state', 'stream', 'entry', 'queue', 'type')
-  return isWaiting(r[1]) and r[2] and r[4] and not isHeld(id, r)
+  local r = headOf(ARGV[1] .. id)
+  return r and isWaiting(r.state) and r.queue and not isHeld(id, r)
 end
 local out = {}
 for i = 2, #ARGV do

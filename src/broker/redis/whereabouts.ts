@@ -5,6 +5,7 @@
  */
 import { MOVES, type TaskState } from "../../task/state.ts";
 import { CANCEL_CHANNEL, DOUBT, ERROR_FIELD, GROUP, PARKED_PREFIX, scheduledKey } from "./keys.ts";
+import { RECORDS } from "./records/record-lua.ts";
 
 /** A Lua condition: the value is one of these states. */
 export function isOneOf(value: string, states: readonly TaskState[]): string {
@@ -15,11 +16,12 @@ export function isOneOf(value: string, states: readonly TaskState[]): string {
  * `isOwn(stream, consumer, entry, isDoubtful)`: whether the entry is this consumer's; nil where it is gone. One that
  * was delivered and is nobody's was taken from its consumer by hand, and one that is to come may be in a group that was
  * made anew: only where that is known it is still ours, since others may have handed it back. `isHeld(id, r)`, r being
- * state, stream, entry, queue and type of a record: whether its entry is somebody's or still to be delivered, or its id
- * waits in the sorted set for its state. `isOfProgress(key)`: progress alone has made this record; the next delivery, a
- * first one, cannot know of it. `requeue(key, id)`: queues it where nothing holds it.
+ * a record: whether its entry is somebody's or still to be delivered, or its id waits in the sorted set for its state.
+ * `isOfProgress(r)`: progress alone has made this record; the next delivery, a first one, cannot know of it.
+ * `requeue(key, id, given)`: queues it where nothing holds it, with its own message, or with this one where the entry
+ * that held it is gone.
  */
-export const WHEREABOUTS = `
+export const WHEREABOUTS = `${RECORDS}
 local isGroupGone = false
 local function holder(stream, entry)
   local ok, p = pcall(call, 'XPENDING', stream, '${GROUP}', entry, entry, 1)
@@ -60,32 +62,34 @@ local function isOwn(stream, consumer, entry, isDoubtful)
   return isDoubtful or isGroupGone or not isToCome(stream, entry)
 end
 local function isHeld(id, r)
-  if ${isOneOf("r[1]", MOVES.promote.from)} then
-    return call('ZSCORE', '${scheduledKey("")}' .. r[4], id) and true or false
+  if ${isOneOf("r.state", MOVES.promote.from)} then
+    return call('ZSCORE', '${scheduledKey("")}' .. r.queue, id) and true or false
   end
-  if not r[3] or r[3] == '' then
-    return call('ZSCORE', '${PARKED_PREFIX}' .. r[4] .. ':' .. (r[5] or ''), id) and true or false
+  if r.entry == '' then
+    return call('ZSCORE', '${PARKED_PREFIX}' .. r.queue .. ':' .. (r.type or ''), id) and true or false
   end
-  if #call('XRANGE', r[2], r[3], r[3]) == 1 and isToCome(r[2], r[3]) then return true end
-  return holder(r[2], r[3]) and true or false
+  if #call('XRANGE', r.stream, r.entry, r.entry) == 1 and isToCome(r.stream, r.entry) then return true end
+  return holder(r.stream, r.entry) and true or false
 end
 local function isWaiting(state)
   return ${isOneOf("state", [...MOVES.claim.from, ...MOVES.promote.from])}
 end
-local function isOfProgress(key)
-  return call('HEXISTS', key, 'retention') == 0 and call('HEXISTS', key, '${ERROR_FIELD}1') == 0
-end
-local function requeue(key, id)
-  local r = call('HMGET', key, 'state', 'stream', 'entry', 'queue', 'type', 'message')
-  if not isWaiting(r[1]) or not r[2] or not r[4] or not r[6] or r[6] == '' then return false end
-  if isHeld(id, r) then return false end
-  mayRun('HSET', key)
+local function isOfProgress(r) return not r.retention and not r['${ERROR_FIELD}1'] end
+local function requeue(key, id, given)
+  local r = readRecord(key)
+  if not r or not isWaiting(r.state) or not r.queue or isHeld(id, r) then return false end
+  local message, old = messageOf(r) or given, r.entry
+  if not message or message == '' then return false end
+  mayRun('SET', key)
   mayRun('DEL', key)
-  local new = call('XADD', r[2], '*', 'message', r[6])
-  if isOfProgress(key) then call('DEL', key)
-  else call('HSET', key, 'state', '${MOVES.promote.to}', 'entry', new, 'due_at', '') end
+  local new = call('XADD', r.stream, '*', 'message', message)
+  if isOfProgress(r) then call('DEL', key)
+  else
+    r.state, r.entry, r.due_at, r.message = '${MOVES.promote.to}', new, nil, nil
+    writeRecord(key, r)
+  end
   -- A stream that is made anew within the same millisecond gives the same ids again.
-  if r[3] and r[3] ~= '' and r[3] ~= new then call('XDEL', r[2], r[3]) end
+  if old ~= '' and old ~= new then call('XDEL', r.stream, old) end
   -- Somebody may run it still: whoever ends it asks first whether it is theirs.
   redis.pcall('PUBLISH', '${CANCEL_CHANNEL}', '${DOUBT}')
   return true

@@ -1,0 +1,179 @@
+/**
+ * The record of a task as Redis keeps it: one packed string, `T1`, a letter for the state, then fields, each a letter,
+ * its length in bytes, a colon and its value. What can be worked out from the rest is left out: an absent field costs
+ * nothing, and a string a third of a hash. The same in Lua is record-lua.ts; docs/wire.md describes it for others.
+ * Records that an older version wrote are hashes: they are read as long as they last, and written anew as strings.
+ */
+import type { TaskState } from "../../../task/state.ts";
+import { ERROR_FIELD } from "../keys.ts";
+
+/** How a packed record begins. */
+export const MAGIC = "T1";
+
+/** Running is not written: a task that says queued is running while its entry is pending. */
+export const STATE_LETTERS = {
+  scheduled: "s",
+  queued: "q",
+  retrying: "r",
+  done: "d",
+  dead: "x",
+  cancelled: "c",
+} as const satisfies Readonly<Record<Exclude<TaskState, "running">, string>>;
+
+/**
+ * The fields in their order, each with its letter. Short ones first: the first `HEAD_BYTES` hold all of them, so that
+ * nobody reads a message of megabytes for a state.
+ */
+export const FIELD_LETTERS = {
+  /** The entry of the stream; absent: there is none. The message then stands here, and else only there. */
+  entry: "e",
+  /** Unix ms, as all times. Absent: it is that of the entry's id. */
+  enqueued_at: "n",
+  due_at: "d",
+  attempt: "a",
+  started_at: "s",
+  finished_at: "f",
+  /** Absent: 1 where it is done, else 0. */
+  progress: "g",
+  crashes: "c",
+  /** How often it was recorded as done. Absent: once where it is done, else never. */
+  completions: "k",
+  /** In ms; absent: the executor that runs the task decides. */
+  retention: "r",
+  /** Absent: 0. */
+  priority: "p",
+  queue: "q",
+  type: "t",
+  executor: "x",
+  /** The key of Redis that it holds until it has ended, and the one that it holds for a time. */
+  unique: "u",
+  unique_for_a_time: "v",
+  reason: "w",
+  result_omitted: "o",
+  /** JSON. */
+  error: "b",
+  progress_msg: "l",
+  /** JSON. */
+  result: "j",
+  message: "m",
+} as const;
+
+/** An error of an attempt: `NUMBER JSON`; stands before `progress_msg`. */
+export const ERROR_LETTER = "i";
+/** In place of `message`: that begins with the id and the type as we write them, and this is what follows. */
+export const REST_LETTER = "y";
+
+/** The first so many bytes of a record hold its short fields, whatever the names in them. */
+export const HEAD_BYTES = 2_048;
+
+/** A record as names and texts. `state` is always there, and so is what was left out when it was packed. */
+export type RecordFields = Readonly<Record<string, string>>;
+
+const STATES = new Map<string, string>(Object.entries(STATE_LETTERS).map(([state, letter]) => [letter, state]));
+const NAMES = new Map<string, string>(Object.entries(FIELD_LETTERS).map(([name, letter]) => [letter, name]));
+const COLON = 0x3a;
+
+/** How the message of a task begins that this program wrote. */
+export function messageStart(id: string, type: string): string {
+  return `{"id":"${id}","task_type":"${type}"`;
+}
+
+/** One field, packed. */
+export function packField(letter: string, value: string): string {
+  return `${letter}${Buffer.byteLength(value)}:${value}`;
+}
+
+/** A message, packed. */
+export function packMessage(id: string, type: string, message: string): string {
+  const start = messageStart(id, type);
+  return message.startsWith(start)
+    ? packField(REST_LETTER, message.slice(start.length))
+    : packField(FIELD_LETTERS.message, message);
+}
+
+/** What a packed record tells, as far as its bytes go. */
+export interface Unpacked {
+  readonly fields: RecordFields;
+  /** The first field that the bytes do not hold whole; null: all are there. */
+  readonly cut: Cut | null;
+}
+
+/** A field whose value goes beyond the bytes that were read. */
+export interface Cut {
+  readonly name: string;
+  /** Where its value begins in the record, and how long it is, in bytes. */
+  readonly at: number;
+  readonly bytes: number;
+  /** Where it is the rest of a message: what stands before it. */
+  readonly start: string;
+}
+
+/**
+ * Reads a packed record, or its beginning.
+ *
+ * @returns null where it is none.
+ */
+export function unpack(id: string, bytes: Buffer): Unpacked | null {
+  const state = STATES.get(bytes.toString("latin1", MAGIC.length, MAGIC.length + 1));
+  if (state === undefined || bytes.toString("latin1", 0, MAGIC.length) !== MAGIC) return null;
+  const fields: Record<string, string> = { state };
+  let at = MAGIC.length + 1;
+  let cut: Cut | null = null;
+  while (at < bytes.length && cut === null) {
+    const letter = bytes.toString("latin1", at, at + 1);
+    const colon = bytes.indexOf(COLON, at);
+    // The beginning of a record may end within a length.
+    if (colon < 0) break;
+    const length = Number(bytes.toString("latin1", at + 1, colon));
+    const end = colon + 1 + length;
+    const start = letter === REST_LETTER ? messageStart(id, fields.type ?? "") : "";
+    if (end > bytes.length) {
+      const name = letter === REST_LETTER ? "message" : letter === ERROR_LETTER ? ERROR_FIELD : NAMES.get(letter);
+      cut = { name: name ?? "", at: colon + 1, bytes: length, start };
+      break;
+    }
+    take(fields, letter, bytes.toString("utf8", colon + 1, end), start);
+    at = end;
+  }
+  return { fields: whole(fields), cut };
+}
+
+function take(fields: Record<string, string>, letter: string, value: string, start: string): void {
+  if (letter === REST_LETTER) fields.message = start + value;
+  else if (letter === ERROR_LETTER) {
+    const space = value.indexOf(" ");
+    fields[ERROR_FIELD + value.slice(0, space)] = value.slice(space + 1);
+  } else {
+    const name = NAMES.get(letter);
+    // A newer version may have fields that this one does not know.
+    if (name !== undefined) fields[name] = value;
+  }
+}
+
+/** With what was left out. */
+function whole(fields: Record<string, string>): RecordFields {
+  const { entry, state } = fields;
+  if (entry !== undefined) fields.enqueued_at ??= entry.slice(0, entry.indexOf("-"));
+  if (state === "done") {
+    fields.progress ??= "1";
+    fields.completions ??= "1";
+  }
+  return fields;
+}
+
+/**
+ * The fields of a hash, as versions before 0.2 wrote records. What was known of a plain end stood in one field there,
+ * `end`: attempt, start, finish and executor; it counted for one completion besides those in `completions`.
+ *
+ * @returns null where it is no record.
+ */
+export function readHash(hash: RecordFields): RecordFields | null {
+  if (hash.state === undefined) return null;
+  const { end, ...rest } = hash;
+  const fields = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== ""));
+  const match = /^(\d+) (\d+) (\d+) (.*)$/s.exec(end ?? "");
+  if (match === null) return fields;
+  const [, attempt = "", started_at = "", finished_at = "", executor = ""] = match;
+  const completions = String(Number(fields.completions ?? 0) + 1);
+  return { ...fields, attempt, started_at, finished_at, executor, completions, progress: "1" };
+}

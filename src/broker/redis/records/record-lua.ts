@@ -1,0 +1,155 @@
+/**
+ * The records of tasks in Lua, for the scripts: codec.ts has the same in TypeScript, and the list of fields. A record
+ * is read whole, changed as a table, and written whole; what stands in its key and is no record is never overwritten.
+ */
+import { ERROR_FIELD, RECORD_PREFIX } from "../keys.ts";
+import { ERROR_LETTER, FIELD_LETTERS, HEAD_BYTES, MAGIC, REST_LETTER, STATE_LETTERS } from "./codec.ts";
+
+const ENTRIES = Object.entries(FIELD_LETTERS);
+/** Errors stand before what may be long. */
+const LONG = ENTRIES.findIndex(([name]) => name === "progress_msg");
+
+function table(pairs: readonly (readonly [string, string])[]): string {
+  return `{ ${pairs.map(([key, value]) => `${key} = '${value}'`).join(", ")} }`;
+}
+
+function list(names: readonly (readonly [string, string])[]): string {
+  return `{ ${names.map(([name]) => `'${name}'`).join(", ")} }`;
+}
+
+function turned(pairs: readonly (readonly [string, string])[]): [string, string][] {
+  return pairs.map(([key, value]) => [value, key]);
+}
+
+/** How a packed record begins, of a task in this state. */
+export function packedStart(state: keyof typeof STATE_LETTERS): string {
+  return MAGIC + STATE_LETTERS[state];
+}
+
+/**
+ * `readRecord(key)`: its fields by name, nil where there is none; numbers are texts, `entry` is '' where it has none,
+ * `stream` is made of queue and priority. `headOf(key)`: the same without what is long. `stateOf(key)`: its state
+ * alone. `writeRecord(key, r)`. `messageOf(r)`: the message, from the stream where it stands only there. All raise
+ * WRONGTYPE where another kind of value stands in the key. They need `wrongType` and `call` of lua.ts.
+ */
+export const RECORDS = `
+local STATES = ${table(turned(Object.entries(STATE_LETTERS)))}
+local NAMES = ${table(turned(ENTRIES))}
+local function noRecord(key) return wrongType(key, redis.call('TYPE', key).ok, 'record') end
+local function unpackRecord(key, text)
+  local state = string.sub(text, 1, ${MAGIC.length}) == '${MAGIC}' and STATES[string.sub(text, ${MAGIC.length + 1}, ${MAGIC.length + 1})]
+  if not state then error(noRecord(key)) end
+  local r, at, size = { state = state }, ${MAGIC.length + 2}, #text
+  while at <= size do
+    local letter, length, from = string.match(text, '^(%a)(%d+):()', at)
+    if not letter then break end
+    at = from + length
+    if at > size + 1 then break end
+    local value = string.sub(text, from, at - 1)
+    if NAMES[letter] then r[NAMES[letter]] = value
+    elseif letter == '${REST_LETTER}' then
+      r.message = '{"id":"' .. string.sub(key, ${RECORD_PREFIX.length + 1}) .. '","task_type":"' .. (r.type or '') .. '"' .. value
+    elseif letter == '${ERROR_LETTER}' then
+      local number, json = string.match(value, '^(%d+) (.*)$')
+      if number then r['${ERROR_FIELD}' .. number] = json end
+    end
+  end
+  return r
+end
+-- As versions before 0.2 wrote it.
+local function readHash(key, flat)
+  local r = {}
+  for i = 1, #flat, 2 do
+    if flat[i + 1] ~= '' then r[flat[i]] = flat[i + 1] end
+  end
+  if not r.state then error(noRecord(key)) end
+  local attempt, started, finished, executor = string.match(r['end'] or '', '^(%d+) (%d+) (%d+) (.*)$')
+  if attempt then
+    r.attempt, r.started_at, r.finished_at, r.executor = attempt, started, finished, executor
+    r.completions = string.format('%.0f', (tonumber(r.completions) or 0) + 1)
+    r.progress = '1'
+  end
+  return r
+end
+local function loadRecord(key, text)
+  local r
+  if type(text) == 'table' then
+    if string.sub(text.err, 1, 9) ~= 'WRONGTYPE' then error(text) end
+    if redis.call('TYPE', key).ok ~= 'hash' then error(noRecord(key)) end
+    r = readHash(key, redis.call('HGETALL', key))
+  else
+    if not text or text == '' then return nil end
+    r = unpackRecord(key, text)
+  end
+  r.entry = r.entry or ''
+  if r.entry ~= '' and not r.enqueued_at then r.enqueued_at = string.match(r.entry, '^(%d+)') end
+  if r.state == 'done' then
+    r.progress = r.progress or '1'
+    r.completions = r.completions or '1'
+  end
+  if r.queue then r.stream = 'te.' .. (r.priority or '0') .. '.' .. r.queue end
+  return r
+end
+local function readRecord(key) return loadRecord(key, redis.pcall('GET', key)) end
+local function headOf(key) return loadRecord(key, redis.pcall('GETRANGE', key, 0, ${HEAD_BYTES - 1})) end
+local function stateOf(key)
+  local text = redis.pcall('GETRANGE', key, 0, ${MAGIC.length})
+  if text == '' then return nil end
+  if type(text) == 'table' and string.sub(text.err, 1, 9) == 'WRONGTYPE' and redis.call('TYPE', key).ok == 'hash' then
+    return call('HGET', key, 'state') or error(noRecord(key))
+  end
+  return loadRecord(key, text).state
+end
+local function packRecord(key, r)
+  local letters = ${table(Object.entries(STATE_LETTERS))}
+  local out = { '${MAGIC}', letters[r.state] }
+  local function put(letter, value)
+    if type(value) == 'number' then value = string.format('%.0f', value) end
+    out[#out + 1] = letter .. #value .. ':' .. value
+  end
+  local isDone = r.state == 'done'
+  local function isLeftOut(name, value)
+    if not value or value == '' then return true end
+    if name == 'enqueued_at' then return r.entry and string.match(r.entry, '^(%d+)') == tostring(value) end
+    if name == 'priority' then return tostring(value) == '0' end
+    if name == 'progress' or name == 'completions' then return tostring(value) == (isDone and '1' or '0') end
+    if name == 'crashes' then return tostring(value) == '0' end
+    return false
+  end
+  local letterOf = ${table(ENTRIES)}
+  for _, name in ipairs(${list(ENTRIES.slice(0, LONG))}) do
+    if not isLeftOut(name, r[name]) then put(letterOf[name], r[name]) end
+  end
+  local numbers = {}
+  for name in pairs(r) do
+    local number = string.match(name, '^${ERROR_FIELD}(%d+)$')
+    if number then numbers[#numbers + 1] = tonumber(number) end
+  end
+  table.sort(numbers)
+  for _, number in ipairs(numbers) do
+    number = string.format('%.0f', number)
+    put('${ERROR_LETTER}', number .. ' ' .. r['${ERROR_FIELD}' .. number])
+  end
+  for _, name in ipairs(${list(ENTRIES.slice(LONG).filter(([name]) => name !== "message"))}) do
+    if not isLeftOut(name, r[name]) then put(letterOf[name], r[name]) end
+  end
+  if r.message and r.message ~= '' then
+    local start = '{"id":"' .. string.sub(key, ${RECORD_PREFIX.length + 1}) .. '","task_type":"' .. (r.type or '') .. '"'
+    if string.sub(r.message, 1, #start) == start then put('${REST_LETTER}', string.sub(r.message, #start + 1))
+    else put('${FIELD_LETTERS.message}', r.message) end
+  end
+  return table.concat(out)
+end
+local function writeRecord(key, r) return call('SET', key, packRecord(key, r)) end
+local function entryMessage(stream, entry)
+  local e = call('XRANGE', stream, entry, entry)
+  if #e ~= 1 then return nil end
+  local f = e[1][2]
+  return (#f == 2 and f[1] == 'message') and f[2] or table.concat(f, ' ')
+end
+local function messageOf(r)
+  if r.message then return r.message end
+  if r.entry == '' or not r.stream then return nil end
+  return entryMessage(r.stream, r.entry)
+end
+`;

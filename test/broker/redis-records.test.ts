@@ -1,0 +1,210 @@
+/**
+ * The records of tasks in Redis: packed and read alike in Lua and here, byte by byte; those that an older version wrote
+ * as hashes are read, and end as if this one had written them.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { parseRedisAddress } from "../../src/broker/redis/address.ts";
+import { RedisConnections } from "../../src/broker/redis/connections.ts";
+import { recordKey, scheduledKey, streamKey } from "../../src/broker/redis/keys.ts";
+import { runScript, script } from "../../src/broker/redis/lua.ts";
+import { FIELD_LETTERS, HEAD_BYTES, packMessage, STATE_LETTERS, unpack } from "../../src/broker/redis/records/codec.ts";
+import { readHeads } from "../../src/broker/redis/records/read-records.ts";
+import { RECORDS } from "../../src/broker/redis/records/record-lua.ts";
+import { formatMessage } from "../../src/task/message.ts";
+import { claimOne, dead, done, eventually, QUEUE, retry, task } from "./contract/harness.ts";
+import { redisSentences } from "./redis-sentences.ts";
+
+const { sentence, redis, url } = redisSentences();
+const STREAM = streamKey(QUEUE, 0);
+
+/** KEYS record; ARGV its fields as JSON -> what it reads back, as JSON. */
+const WRITE = script(
+  `${RECORDS}
+writeRecord(KEYS[1], cjson.decode(ARGV[1]))
+return cjson.encode(readRecord(KEYS[1]))`,
+  1,
+);
+
+const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 300 });
+const number = fc.integer({ min: 1, max: 2 ** 50 }).map(String);
+const NUMBERS = new Set(["attempt", "started_at", "finished_at", "retention", "due_at", "crashes", "completions"]);
+
+const record = fc
+  .record(
+    {
+      ...Object.fromEntries(
+        Object.keys(FIELD_LETTERS)
+          .filter((name) => name !== "priority" && name !== "progress")
+          .map((name) => [name, NUMBERS.has(name) ? number : text]),
+      ),
+      type: text,
+      queue: text,
+      entry: fc.tuple(number, number).map(([ms, nth]) => `${ms}-${nth}`),
+      enqueued_at: number,
+      "error:1": text,
+      "error:12": text,
+    },
+    { requiredKeys: ["type", "queue"] },
+  )
+  .chain((fields) =>
+    fc.constantFrom(...Object.keys(STATE_LETTERS)).map((state): Record<string, string> => ({ ...fields, state })),
+  );
+
+sentence("what a script writes is read back by it, and here, as it was, whatever the texts", async () => {
+  await fc.assert(
+    fc.asyncProperty(text, record, async (id, fields) => {
+      const key = recordKey(id);
+      const reply = JSON.parse(String(await runScript(redis(), WRITE, key, JSON.stringify(fields))));
+      const packed = await redis().getBuffer(key);
+      const read = unpack(id, packed ?? Buffer.alloc(0));
+      const whole: Record<string, string> = { ...fields };
+      if (fields.entry !== undefined) whole.enqueued_at ??= fields.entry.slice(0, fields.entry.indexOf("-"));
+      if (fields.state === "done") Object.assign(whole, { progress: "1", completions: fields.completions ?? "1" });
+      assert.deepEqual(read, { fields: whole, cut: null });
+      assert.deepEqual(reply, { ...whole, entry: fields.entry ?? "", stream: `te.0.${fields.queue}` });
+      await redis().del(key);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+sentence("the message of our own begins with its id and type, which are not kept twice", async () => {
+  for (const id of ["plain", 'with "quotes"', "ü-😀"]) {
+    const message = formatMessage({ id, type: "noop", payload: { a: "日本" } });
+    for (const raw of [message, `{"task_type":"noop","id":"${id}"}`, "no JSON"]) {
+      const fields = { state: "dead", type: "noop", queue: QUEUE, message: raw };
+      await runScript(redis(), WRITE, recordKey(id), JSON.stringify(fields));
+      const packed = await redis().getBuffer(recordKey(id));
+      assert.equal(packed?.toString(), `T1xq${QUEUE.length}:${QUEUE}t4:noop${packMessage(id, "noop", raw)}`);
+      assert.equal(unpack(id, packed ?? Buffer.alloc(0))?.fields.message, raw);
+    }
+  }
+  const packed = packMessage("a", "noop", '{"id":"a","task_type":"noop","payload":1}');
+  assert.equal(packed, 'y13:,"payload":1}');
+});
+
+sentence("what is short of a record is read without its message, however long its names are", async (stage) => {
+  const broker = await stage.open("a");
+  const [id, type] = ["😀".repeat(64), "ü".repeat(128)];
+  await broker.enqueue([{ ...task(id, { type, delayMs: 60_000, message: "m".repeat(5_000_000) }), id }]);
+  const { options } = parseRedisAddress(url());
+  const connections = new RedisConnections(options, "reader");
+  try {
+    await connections.open(false, stage.signal);
+    await redis().config("RESETSTAT");
+    const [head] = await readHeads(connections, [id]);
+    assert.deepEqual([head?.state, head?.type, head?.queue], ["scheduled", type, QUEUE]);
+    const sent = Number(/total_net_output_bytes:(\d+)/.exec(await redis().info("stats"))?.[1]);
+    assert.ok(sent < 4 * HEAD_BYTES + 20_000, `${sent} bytes were sent`);
+  } finally {
+    connections.close();
+  }
+});
+
+sentence(
+  "the message of a task that waits stands in its entry alone, and in its record once it has ended",
+  async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("t", { retentionMs: 60_000 })]);
+    const waits = await redis().getBuffer(recordKey("t"));
+    assert.equal(unpack("t", waits ?? Buffer.alloc(0))?.fields.message, undefined);
+    const { message } = task("t");
+    assert.equal((await broker.record("t"))?.message, message);
+    const delivery = await claimOne(broker, stage.signal);
+    assert.equal((await broker.record("t"))?.message, message);
+    await broker.complete([done(delivery, { retentionMs: 60_000 })]);
+    assert.equal(await redis().xlen(STREAM), 0);
+    const ended = await broker.record("t");
+    assert.deepEqual([ended?.state, ended?.message, ended?.completions], ["done", message, 1]);
+  },
+);
+
+/** A record as versions before 0.2 wrote it. */
+async function old(id: string, fields: Record<string, string | number>): Promise<void> {
+  const { message } = task(id);
+  const common = { id, type: "noop", queue: QUEUE, priority: 0, message, retention: 60_000, stream: STREAM };
+  const rest = { entry: "", due_at: "", enqueued_at: 1_700_000_000_000 };
+  await redis().hset(recordKey(id), { ...common, ...rest, ...fields });
+}
+
+async function oldQueued(id: string): Promise<void> {
+  const entry = await redis().xadd(STREAM, "*", "message", task(id).message);
+  await old(id, { state: "queued", entry: String(entry) });
+}
+
+sentence("records of an older version tell what they told", async (stage) => {
+  const broker = await stage.open("a");
+  await old("done", { state: "done", end: "2 1700000000100 1700000000200 some executor", result: '{"a":1}' });
+  const end = { state: "done", attempt: 1, executor: "x", started_at: 5, finished_at: 7, progress: 1, completions: 1 };
+  await old("told", { ...end, progress_msg: "half way" });
+  const error = JSON.stringify({ name: "Error", message: "no" });
+  const first = JSON.stringify({ attempt: 1, at: 5, executor: "x", name: "Error", message: "no" });
+  await old("dead", {
+    state: "dead",
+    attempt: 1,
+    progress: -1,
+    reason: "out",
+    error,
+    "error:1": first,
+    finished_at: 9,
+  });
+  await oldQueued("waits");
+  const [doneRecord, told, deadRecord, waits] = await Promise.all(
+    ["done", "told", "dead", "waits"].map((id) => broker.record(id)),
+  );
+  const of = (record: typeof doneRecord) =>
+    [record?.state, record?.attempt, record?.executor, record?.started_at, record?.finished_at] as const;
+  assert.deepEqual(of(doneRecord), ["done", 2, "some executor", 1_700_000_000_100, 1_700_000_000_200]);
+  assert.deepEqual([doneRecord?.result, doneRecord?.completions, doneRecord?.progress], [{ a: 1 }, 1, 1]);
+  assert.deepEqual(of(told), ["done", 1, "x", 5, 7]);
+  assert.deepEqual([told?.progress_msg, told?.completions], ["half way", 1]);
+  assert.deepEqual([deadRecord?.reason, deadRecord?.errors.length, deadRecord?.error?.message], ["out", 1, "no"]);
+  assert.deepEqual(
+    [waits?.state, waits?.message, waits?.enqueued_at],
+    ["queued", task("waits").message, 1_700_000_000_000],
+  );
+});
+
+sentence("tasks that an older version enqueued end, retry and are found as any other", async (stage) => {
+  const broker = await stage.open("a");
+  for (const id of ["plain", "told", "fails", "retries", "cancelled", "again"]) await oldQueued(id);
+  assert.equal((await broker.enqueue([task("plain")]))[0]?.created, false);
+  assert.deepEqual(await broker.cancel(["cancelled"]), [{ id: "cancelled", state: "queued" }]);
+  const claim = () => claimOne(broker, stage.signal);
+  const kept = { retentionMs: 60_000 };
+  const ends = [
+    done(await claim(), { ...kept, result: "1" }),
+    done(await claim(), { ...kept, told: { progress: 1, log: "x" } }),
+    dead(await claim()),
+    retry(await claim(), { delayMs: 0 }),
+  ];
+  assert.deepEqual(
+    await broker.complete(ends),
+    ends.map(() => "recorded"),
+  );
+  const states = ["done", "done", "dead", "retrying", "cancelled", "queued"];
+  const ids = ["plain", "told", "fails", "retries", "cancelled", "again"];
+  for (const [index, id] of ids.entries()) {
+    const record = await broker.record(id);
+    assert.deepEqual([id, record?.state, record?.enqueued_at], [id, states[index], 1_700_000_000_000]);
+    assert.equal(await redis().type(recordKey(id)), id === "again" ? "hash" : "string");
+  }
+  assert.equal((await broker.record("plain"))?.completions, 1);
+  await eventually(15_000, async () => (await broker.promote(10)).promoted === 1);
+  assert.equal((await broker.retry(["fails"]))[0]?.retried, true);
+  assert.equal((await broker.retry(["cancelled"]))[0]?.retried, true);
+  assert.deepEqual((await broker.list({ limit: 10, state: "done" })).tasks.map(({ id }) => id).sort(), [
+    "plain",
+    "told",
+  ]);
+  assert.equal(await broker.purge({ state: "done" }, 10), 2);
+});
+
+sentence("a scheduled task of an older version is queued when it is due, with its message", async (stage) => {
+  const broker = await stage.open("a");
+  await old("due", { state: "scheduled", due_at: 5 });
+  await redis().zadd(scheduledKey(QUEUE), 5, "due");
+  assert.equal((await broker.promote(10)).promoted, 1);
+  assert.equal((await claimOne(broker, stage.signal)).raw, task("due").message);
+});
