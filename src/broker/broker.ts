@@ -180,6 +180,8 @@ export interface CleanReport {
   readonly removed: readonly string[];
   /** Records and dead tasks removed since their time was over or there were too many. */
   readonly purged: number;
+  /** Queues that are gone: nothing was in them, and nobody had used them for a day. Absent: none is kept then. */
+  readonly dropped?: readonly string[];
   /** Null: it cannot be told. Absent: such a thing cannot be. */
   readonly vanished?: Vanished | null;
 }
@@ -229,6 +231,8 @@ export interface BrokerOptions {
   /** How many done, and how many cancelled tasks are kept in a queue; 0: any number. Default 100 000 each. */
   readonly doneLimit?: number;
   readonly cancelledLimit?: number;
+  /** After how long without use an empty queue is removed, in ms. Default: a day. */
+  readonly queueUnusedMs?: number;
 }
 
 export interface Broker extends Administration {

@@ -8,11 +8,16 @@ import {
   deadKey,
   doneKey,
   EXPELLED_KEY,
+  FOREIGN_QUEUES_KEY,
   GROUP,
   PARKED_TYPES_KEY,
   PAUSED_KEY,
   parkedKey,
   parkedName,
+  QUEUE_RULES_KEY,
+  QUEUE_WALK_KEY,
+  QUEUES_KEY,
+  QUEUES_TENDED_KEY,
   REMOVING_KEY,
   recordKey,
   scheduledKey,
@@ -126,6 +131,7 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
     const known = new Set([...STREAMS, ...FLEET_KEYS, ...holders, ...records]);
     const indexes = /^taskexe:(scheduled|done|dead|cancelled|waiting-cancelled|parked):/;
     const sets = [PAUSED_KEY, PARKED_TYPES_KEY, CANCELLED_KEY, VANISHED_KEY, EXPELLED_KEY, REMOVING_KEY];
+    sets.push(QUEUES_KEY, QUEUE_RULES_KEY, FOREIGN_QUEUES_KEY, QUEUE_WALK_KEY, QUEUES_TENDED_KEY);
     const strange = keys.filter((key) => !known.has(key) && !sets.includes(key) && !indexes.test(key));
     assert.deepEqual(
       strange.filter((key) => !key.endsWith("-cancel")),

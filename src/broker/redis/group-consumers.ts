@@ -12,27 +12,31 @@ const MOST = 200;
 /** One is gone that was silent for so many heartbeat timeouts: all that serve a stream read it, foreign ones too. */
 const SILENT_TIMEOUTS = 10;
 
-/** KEYS stream, executors; ARGV group, how long one must have been silent in ms, the most -> how many were removed. */
+/** KEYS executors, streams; ARGV group, how long one must have been silent in ms, the most -> how many were removed. */
 const DROP_CONSUMERS = script(
   `
-local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
--- Without a stream or a group there are none.
-if consumers.err then return 0 end
-expect('set', KEYS[2])
+expect('set', KEYS[1])
 local n = 0
-for _, consumer in ipairs(consumers) do
-  local is = {}
-  for i = 1, #consumer, 2 do is[consumer[i]] = consumer[i + 1] end
-  local isSilent = is.pending == 0 and is.idle > tonumber(ARGV[2])
-  if isSilent and redis.call('SISMEMBER', KEYS[2], is.name) == 0 then
-    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], is.name)
-    n = n + 1
-    if n >= tonumber(ARGV[3]) then break end
+for i = 2, #KEYS do
+  local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[i], ARGV[1])
+  -- Without a stream or a group there are none.
+  for _, consumer in ipairs(consumers.err and {} or consumers) do
+    local is = {}
+    for field = 1, #consumer, 2 do is[consumer[field]] = consumer[field + 1] end
+    local isSilent = is.pending == 0 and is.idle > tonumber(ARGV[2])
+    if isSilent and redis.call('SISMEMBER', KEYS[1], is.name) == 0 then
+      redis.call('XGROUP', 'DELCONSUMER', KEYS[i], ARGV[1], is.name)
+      n = n + 1
+      if n >= tonumber(ARGV[3]) then return n end
+    end
   end
 end
 return n`,
-  2,
+  1,
 );
+
+/** How many streams one call looks at. */
+const STREAMS = 10;
 
 /** Removes those of executors that are gone from these streams; bounded. */
 export async function dropConsumers(
@@ -41,7 +45,9 @@ export async function dropConsumers(
   heartbeatTimeoutMs: number,
 ): Promise<void> {
   const silentMs = heartbeatTimeoutMs * SILENT_TIMEOUTS;
-  for (const { key } of streams) {
-    await connections.run((redis) => runScript(redis, DROP_CONSUMERS, key, EXECUTORS_KEY, GROUP, silentMs, MOST));
+  for (let at = 0; at < streams.length; at += STREAMS) {
+    const keys = streams.slice(at, at + STREAMS).map(({ key }) => key);
+    const drop = { ...DROP_CONSUMERS, keys: keys.length + 1 };
+    await connections.run((redis) => runScript(redis, drop, EXECUTORS_KEY, ...keys, GROUP, silentMs, MOST));
   }
 }

@@ -57,6 +57,7 @@ export class RedisIntake {
   readonly #pauses: RedisPauses;
   readonly #doubt: Doubt;
   readonly #order: ClaimOrder;
+  readonly #beforeGroups: () => Promise<void>;
   /** Entries of a queue that was paused while the read was under way, or that nobody waits for: to be handed back. */
   #unwanted: RedisDelivery[] = [];
   /** Entries beyond what was asked for, as they came; and those of them that could not be put in their place. */
@@ -71,6 +72,7 @@ export class RedisIntake {
   /** Whether the last read found something. */
   #busy = true;
 
+  /** @param beforeGroups - done each time before the groups are made. */
   constructor(
     connections: RedisConnections,
     wire: RedisWire,
@@ -78,8 +80,10 @@ export class RedisIntake {
     streams: readonly StreamName[],
     pauses: RedisPauses,
     doubt: Doubt,
+    beforeGroups: () => Promise<void>,
   ) {
     this.#doubt = doubt;
+    this.#beforeGroups = beforeGroups;
     this.#connections = connections;
     this.#wire = wire;
     this.#executor = executor;
@@ -106,6 +110,7 @@ export class RedisIntake {
 
   /** Creates the groups that do not exist yet, from the first entry on. */
   async createGroups(): Promise<void> {
+    await this.#beforeGroups();
     await this.#connections.run(async (redis) => {
       for (const { key } of this.#streams) {
         try {

@@ -86,6 +86,17 @@ export const REMOVING_KEY = "taskexe:removing";
 /** There while the names of the fleet have been looked through lately: once for all executors. */
 export const EXPELLED_KEY = "taskexe:expelled";
 
+/** All queues that were ever used, until they are given up; the score is when each was used last, Unix ms. */
+export const QUEUES_KEY = "taskexe:queues";
+/** Of these, the names of those whose streams stood there before: they are somebody else's, and are never deleted. */
+export const FOREIGN_QUEUES_KEY = "taskexe:foreign-queues";
+/** Of these, how much the executors that served a queue last keep of it: a hash by name. */
+export const QUEUE_RULES_KEY = "taskexe:queue-rules";
+/** How far the walks over all queues and over all keys have come: a hash, see queue-upkeep.ts. */
+export const QUEUE_WALK_KEY = "taskexe:queue-walk";
+/** There while the queues have been looked after lately: once for all executors. */
+export const QUEUES_TENDED_KEY = "taskexe:queues-tended";
+
 /** What was seen of tasks that say queued and that nothing holds: a hash, see vanished.ts. */
 export const VANISHED_KEY = "taskexe:vanished";
 

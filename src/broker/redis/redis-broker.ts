@@ -24,7 +24,7 @@ import type {
   Removal,
 } from "../broker.ts";
 import { listPlaces } from "../list-places.ts";
-import { keepingRules, removeSome } from "../removal.ts";
+import { type KeepingRules, keepingRules, removeSome } from "../removal.ts";
 import type { ScheduleChange, ScheduleChanged, SchedulePage, StoredSchedule, TakenSchedules } from "../schedules.ts";
 import { parseRedisAddress } from "./address.ts";
 import { RedisByHand } from "./by-hand.ts";
@@ -42,6 +42,8 @@ import { RedisIntake } from "./intake.ts";
 import { RedisLeases } from "./leases.ts";
 import { RedisListing } from "./listing.ts";
 import { RedisPauses } from "./pauses.ts";
+import { RedisQueueRegister } from "./queue-register.ts";
+import { queuesOf, RedisQueueUpkeep } from "./queue-upkeep.ts";
 import { RedisQueues } from "./queues.ts";
 import { RedisRecords } from "./records.ts";
 import { RedisRemoval } from "./removal.ts";
@@ -69,6 +71,9 @@ export class RedisBroker implements Broker {
   readonly #handBack: RedisHandBack;
   readonly #fleet: RedisFleet;
   readonly #queues: RedisQueues;
+  readonly #register: RedisQueueRegister;
+  readonly #upkeep: RedisQueueUpkeep;
+  readonly #keeping: KeepingRules;
   readonly #records: RedisRecords;
   readonly #removal: RedisRemoval;
   readonly #cancels: RedisCancels;
@@ -100,7 +105,10 @@ export class RedisBroker implements Broker {
     const { leaseMs } = options;
     const doubt = new Doubt(leaseMs);
     const common = { connections: this.#connections, wire, executor: this.#name, doubt };
-    this.#intake = new RedisIntake(this.#connections, wire, this.#name, streams, this.#pauses, doubt);
+    this.#keeping = keepingRules(options);
+    this.#register = new RedisQueueRegister(this.#connections);
+    const register = () => this.#register.serve(options.queues, this.#keeping);
+    this.#intake = new RedisIntake(this.#connections, wire, this.#name, streams, this.#pauses, doubt, register);
     this.#completion = new RedisCompletion({ ...common, leaseMs, now });
     this.#duties = new RedisDuties(this.#connections, options.executor !== null, () => this.#intake.renewGroups());
     this.#fleet = new RedisFleet(this.#connections, this.#name, heartbeatTimeoutMs, now);
@@ -116,12 +124,24 @@ export class RedisBroker implements Broker {
     this.#queues = new RedisQueues(this.#connections, options.queues, priorities);
     const starts = new TaskStarts((name) => this.#fleet.lastBeat(name), now);
     this.#records = new RedisRecords(this.#connections, starts);
-    this.#removal = new RedisRemoval(this.#connections, this.#name, keepingRules(options));
+    this.#removal = new RedisRemoval(this.#connections, this.#name, this.#keeping);
     this.#cancels = new RedisCancels(this.#connections, now, doubt);
     this.#listing = new RedisListing(this.#connections, this.#records, starts, options.queues, priorities);
     this.#vanished = new RedisVanished(this.#connections, now);
     this.#byHand = new RedisByHand(this.#connections, options.queues);
     this.#schedules = new RedisSchedules(this.#connections, priorities, now);
+    this.#upkeep = new RedisQueueUpkeep({
+      connections: this.#connections,
+      register: this.#register,
+      removal: this.#removal,
+      forgetMarks: (queues) => this.#cancels.forgetOld(queues),
+      schedules: (from) => this.#schedules.page(from),
+      served: options.queues,
+      rules: this.#keeping,
+      heartbeatTimeoutMs,
+      now,
+      unusedMs: options.queueUnusedMs,
+    });
   }
 
   connection(): ConnectionState {
@@ -157,6 +177,8 @@ export class RedisBroker implements Broker {
 
   async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
     if (this.#clock.hasStepped) await this.#clock.read();
+    const due = requests.filter(({ queue }) => this.#register.isDue(queue));
+    if (due.length > 0) await this.#register.use(due.map(({ queue }) => queue));
     return this.#queues.enqueue(requests);
   }
 
@@ -303,7 +325,12 @@ export class RedisBroker implements Broker {
   }
 
   changeSchedule(change: ScheduleChange): Promise<ScheduleChanged> {
-    return this.#duties.try(() => this.#schedules.change(change));
+    return this.#duties.try(async () => {
+      const { definition, enqueue } = change;
+      const queues = definition === undefined ? [] : queuesOf(definition);
+      await this.#register.use(enqueue === undefined ? queues : [...queues, enqueue.request.queue]);
+      return this.#schedules.change(change);
+    });
   }
 
   removeSchedule(name: string): Promise<boolean> {
@@ -326,6 +353,7 @@ export class RedisBroker implements Broker {
     return this.#duties.do("beat", async () => {
       await this.#clock.read();
       if (isDue) await this.#server.refresh();
+      await this.#register.goOnServing(this.#options.queues, this.#keeping);
       await this.#fleet.beat(json, isDue, kept);
     });
   }
@@ -359,7 +387,9 @@ export class RedisBroker implements Broker {
       const { priorities = DEFAULT_PRIORITIES, heartbeatTimeoutMs = DEFAULT_HEARTBEAT_TIMEOUT_MS } = this.#options;
       await dropConsumers(this.#connections, streamsOf(queues, priorities), heartbeatTimeoutMs);
       const purged = await removeSome(() => this.#removal.step(queues));
-      return { removed, purged, vanished: await this.#vanished.look() };
+      const others = await this.#upkeep.tend();
+      const { dropped } = others;
+      return { removed, purged: purged + others.purged, dropped, vanished: await this.#vanished.look() };
     });
   }
 

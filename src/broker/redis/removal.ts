@@ -106,9 +106,9 @@ export class RedisRemoval {
     this.#rules = rules;
   }
 
-  /** One step. There is no more where another executor removes just now. */
-  async step(queues: readonly string[]): Promise<Removal> {
-    const { doneLimit, cancelledLimit, deadLimit, deadRetentionMs } = this.#rules;
+  /** One step. There is no more where another executor removes just now. @param rules - default: those of ours. */
+  async step(queues: readonly string[], rules: KeepingRules = this.#rules): Promise<Removal> {
+    const { doneLimit, cancelledLimit, deadLimit, deadRetentionMs } = rules;
     const indexes = queues.flatMap((queue) => [
       ...[doneKey(queue), "", 0, doneLimit || ""],
       ...[cancelledKey(queue), waitingCancelledKey(queue), 0, cancelledLimit || ""],

@@ -61,7 +61,7 @@ export function cleanUp(broker: Broker, seen: (vanished: Vanished) => void, sign
   return repeat(
     async () => {
       if (!(await broker.lock())) return;
-      const { removed, purged, vanished } = await cleanAndUnlock(broker);
+      const { removed, purged, dropped = [], vanished } = await cleanAndUnlock(broker);
       if (vanished) {
         seen(vanished);
         if (vanished.count > told)
@@ -69,6 +69,7 @@ export function cleanUp(broker: Broker, seen: (vanished: Vanished) => void, sign
         told = vanished.count;
       }
       if (removed.length > 0) logger.warn("Expelled {removed}: no heartbeat in time", { removed });
+      if (dropped.length > 0) logger.info("Removed the queue(s) {dropped}: empty, and unused for a day", { dropped });
       if (purged > 0) logger.debug("Purged {purged} record(s)", { purged });
     },
     () => CLEAN_MS,
