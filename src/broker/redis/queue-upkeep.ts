@@ -19,7 +19,7 @@ import type { RedisRemoval } from "./removal.ts";
 import { streamsOf } from "./streams.ts";
 
 /** How often one executor of the fleet looks after them, in ms, and for how long it goes on before it leaves the rest. */
-const TEND_MS = 9_000;
+const TEND_MS = 30_000;
 const GO_ON_MS = 1_000;
 /** About how many queues a page has, and how many of them are cleaned by one removal. */
 const PAGE = 100;
@@ -79,7 +79,6 @@ export class RedisQueueUpkeep {
     if (isOurs !== 1) return { purged: 0, dropped: [] };
     const walk = await connections.run((redis) => redis.hgetall(QUEUE_WALK_KEY));
     const found = await this.#find(walk);
-    if (found !== null) await connections.run((redis) => redis.hset(QUEUE_WALK_KEY, found));
     const until = now() + GO_ON_MS;
     let cursor = walk.cursor ?? "0";
     let purged = 0;
@@ -92,8 +91,9 @@ export class RedisQueueUpkeep {
       const old = others.filter(({ name, usedAt }) => name !== DEFAULT_QUEUE && now() - usedAt > this.#unusedMs);
       dropped.push(...(await this.#giveUp(old.map(({ name }) => name))));
       cursor = next;
-      await connections.run((redis) => redis.hset(QUEUE_WALK_KEY, { cursor }));
     } while (cursor !== "0" && now() < until);
+    const progress = { ...found, ...(cursor === (walk.cursor ?? "0") ? {} : { cursor }) };
+    if (Object.keys(progress).length > 0) await connections.run((redis) => redis.hset(QUEUE_WALK_KEY, progress));
     return { purged, dropped };
   }
 
