@@ -15,7 +15,7 @@ run: dist/taskexe ## build, start an executor with the examples, feed it, stay u
 
 test: dist/taskexe ## run all tests (ARGS="test/cli" for a part); installs redis-server where it can
 	@sh scripts/need-redis.sh
-	@TASKEXE_BUILT="$(CURDIR)/dist/taskexe" exec $(BUN) scripts/test.ts $(ARGS)
+	@BUILT_EXECUTABLE="$(CURDIR)/dist/taskexe" exec $(BUN) scripts/test.ts $(ARGS)
 
 build: dist/taskexe ## dist/taskexe: one executable for this machine
 

@@ -12,8 +12,8 @@ import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../src/brok
 import { createBroker } from "../src/broker/open-broker.ts";
 import { progressBar } from "../src/cli/output/progress-bar.ts";
 import { formatMessage } from "../src/task/message.ts";
-import { ExecutorProcess } from "../test/support/executor-process.ts";
-import { startRedis } from "../test/support/redis-server.ts";
+import { ExecutorProcess } from "../test/stage/executor.ts";
+import { startRedis } from "../test/stage/redis/server.ts";
 
 /** How far the end may be above the first sample. */
 export const MOST_GROWTH = 0.2;
@@ -50,8 +50,8 @@ export async function soak(tasks: number, progress: (done: number) => void = () 
     try {
       const samples = await feed(executor, redis.url, tasks, progress);
       executor.kill("SIGTERM");
-      const { code } = await executor.exit;
-      if (code !== 0) throw new Error(`the executor left with ${code}:\n${executor.log().slice(-2_000)}`);
+      const { code } = await executor.ended;
+      if (code !== 0) throw new Error(`the executor left with ${code}:\n${executor.output().slice(-2_000)}`);
       return samples;
     } finally {
       await executor.end();

@@ -12,7 +12,7 @@ import { Redis } from "ioredis";
 import type { Broker, QueueCounts } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
-import { startRedis } from "../../test/support/redis-server.ts";
+import { startRedis } from "../../test/stage/redis/server.ts";
 import { requests } from "./scale-stage.ts";
 
 const LIMIT_MS = 5_000;

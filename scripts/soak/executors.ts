@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { abortable, type Nursery, sleep } from "../../src/concurrency/index.ts";
-import { commandLine } from "../../test/support/executor-process.ts";
+import { commandLine } from "../../test/stage/command.ts";
 import type { Random } from "./random.ts";
 
 const LEASE = "3s";

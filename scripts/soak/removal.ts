@@ -13,7 +13,7 @@ import { join, resolve } from "node:path";
 import { Redis } from "ioredis";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
-import { startRedis } from "../../test/support/redis-server.ts";
+import { startRedis } from "../../test/stage/redis/server.ts";
 import { type Maker, redisMaker, sqliteMaker } from "./removal-makers.ts";
 
 const RETENTION_MS = 10_000;

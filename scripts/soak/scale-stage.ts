@@ -12,7 +12,7 @@ import { CANCELLED_KEY } from "../../src/broker/redis/keys.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { formatMessage } from "../../src/task/message.ts";
 import { newId } from "../../src/task/new-task.ts";
-import { startRedis } from "../../test/support/redis-server.ts";
+import { startRedis } from "../../test/stage/redis/server.ts";
 
 const HOUR_MS = 3_600_000;
 const CHUNK = 250;

@@ -13,7 +13,7 @@ import type { Broker } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { NEW_STATE } from "../../src/broker/schedule-text.ts";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
-import { startRedis } from "../../test/support/redis-server.ts";
+import { startRedis } from "../../test/stage/redis/server.ts";
 
 const [DUE, OTHERS] = [10_000, 90_000];
 const WITHIN_MS = 2_000;

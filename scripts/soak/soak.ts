@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { Broker } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { type CancelScope, openRoot, sleep, withNursery } from "../../src/concurrency/index.ts";
-import { type RedisServer, startRedis } from "../../test/support/redis-server.ts";
+import { type RedisServer, startRedis } from "../../test/stage/redis/server.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { Executors } from "./executors.ts";
 import { type Fed, Feed } from "./feed.ts";

@@ -3,13 +3,13 @@
  * the implementation's own.
  */
 
+import { type MakeHarness, sentences } from "../stage/sentences.ts";
 import { attemptErrorSentences } from "./contract/attempt-errors.ts";
 import { cancelSentences } from "./contract/cancels.ts";
 import { claimSentences } from "./contract/claims.ts";
 import { completionSentences } from "./contract/completions.ts";
 import { enqueueSentences } from "./contract/enqueue.ts";
 import { fleetSentences } from "./contract/fleet.ts";
-import { type MakeHarness, sentences } from "./contract/harness.ts";
 import { leaseSentences } from "./contract/leases.ts";
 import { listSentences } from "./contract/lists.ts";
 import { logSentences } from "./contract/logs.ts";

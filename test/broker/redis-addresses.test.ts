@@ -14,10 +14,12 @@ import { BrokerUrlError } from "../../src/broker/broker-url-error.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { parseRedisAddress } from "../../src/broker/redis/address.ts";
 import { moveOnAfter, openRoot } from "../../src/concurrency/index.ts";
-import { PATIENCE_MS, Place, PROJECT, SLOW } from "../executor/place.ts";
-import { AUTHORITY, type RedisServer, type RedisServerOptions, startRedis } from "../support/redis-server.ts";
-import { until } from "../support/until.ts";
-import { claimOne, countOf, done, idOf, NOTHING, QUEUE, task } from "./contract/harness.ts";
+import { ROOT } from "../stage/command.ts";
+import { claimOne, done, idOf, QUEUE, task } from "../stage/outcomes.ts";
+import { AUTHORITY, type RedisServer, type RedisServerOptions, startRedis } from "../stage/redis/server.ts";
+import { countOf, NOTHING } from "../stage/sentences.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
+import { PATIENCE_MS, until } from "../stage/until.ts";
 
 const USER = "worker";
 /** With the characters that mean something in an address. */
@@ -169,17 +171,17 @@ describe("a broker", () => {
 });
 
 describe("the executable", () => {
-  let place: Place;
+  let stage: Stage;
   let program: [string];
 
   before(async () => {
-    place = await Place.make();
-    program = [join(place.folder, "taskexe")];
-    await promisify(execFile)(join(PROJECT, "node_modules/.bin/bun"), [join(PROJECT, "scripts/build.ts"), ...program]);
+    stage = Stage.make();
+    program = [join(stage.folder, "taskexe")];
+    await promisify(execFile)(join(ROOT, "node_modules/.bin/bun"), [join(ROOT, "scripts/build.ts"), ...program]);
   }, SLOW);
-  after(() => place.end());
+  after(() => stage.end());
 
-  const run = (broker: string, ...args: string[]) => place.run([...args, "--broker", broker], { program });
+  const run = (broker: string, ...args: string[]) => stage.run([...args, "--broker", broker], { program });
 
   test("enqueues and tells the status over TLS, and shows neither the password nor a warning", SLOW, async () => {
     await withServer({ tls: "server", users: USERS }, async (server) => {

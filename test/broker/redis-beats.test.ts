@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
 import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { type RedisServer, startRedis } from "../stage/redis/server.ts";
 
 let server: RedisServer;
 before(async () => {

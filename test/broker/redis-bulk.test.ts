@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { total } from "../../src/client/batches.ts";
 import { cancelMatching, retryMatching } from "../../src/operations/bulk.ts";
-import { claimAll, countOf, done, idOf, NOTHING, task, tasks } from "./contract/harness.ts";
+import { claimAll, done, idOf, task, tasks } from "../stage/outcomes.ts";
+import { countOf, NOTHING } from "../stage/sentences.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
 const { sentence, redis } = redisSentences();

@@ -1,7 +1,8 @@
 /** Consumers that executors have left behind in a group. */
 import assert from "node:assert/strict";
 import { GROUP, streamKey } from "../../src/broker/redis/keys.ts";
-import { claimAll, eventually, QUEUE, tasks } from "./contract/harness.ts";
+import { claimAll, QUEUE, tasks } from "../stage/outcomes.ts";
+import { eventually } from "../stage/until.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
 const { sentence, redis } = redisSentences();

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { before } from "node:test";
 import type { Redis } from "ioredis";
 import { GROUP, streamKey } from "../../src/broker/redis/keys.ts";
-import { claimAll, claimOne, done, idOf, parked, QUEUE, reclaimAll, task, tasks } from "./contract/harness.ts";
+import { claimAll, claimOne, done, idOf, parked, QUEUE, task, tasks } from "../stage/outcomes.ts";
+import { reclaimAll } from "../stage/sentences.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
 const { sentence, redis: connection } = redisSentences();

@@ -35,15 +35,15 @@ import {
   claimOne,
   dead,
   done,
-  eventually,
   idOf,
   parked,
   QUEUE,
   retry,
-  type Stage,
   task,
   tasks,
-} from "./contract/harness.ts";
+} from "../stage/outcomes.ts";
+import type { SentenceStage } from "../stage/sentences.ts";
+import { eventually } from "../stage/until.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
 const { sentence, redis: connection } = redisSentences();
@@ -56,7 +56,7 @@ before(() => {
 const STREAM = streamKey(QUEUE, 0);
 const FOREIGN = "another program's";
 
-async function claimedTasks(stage: Stage, count: number): Promise<{ broker: Broker; claimed: Delivery[] }> {
+async function claimedTasks(stage: SentenceStage, count: number): Promise<{ broker: Broker; claimed: Delivery[] }> {
   const broker = await stage.open("a");
   await broker.enqueue(tasks(count));
   return { broker, claimed: await claimAll(broker, count, stage.signal) };

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { ListQuery } from "../../src/broker/administration.ts";
 import type { Broker } from "../../src/broker/broker.ts";
 import { GROUP, MESSAGE_FIELD, streamKey } from "../../src/broker/redis/keys.ts";
-import { claimAll, QUEUE, task } from "./contract/harness.ts";
+import { claimAll, QUEUE, task } from "../stage/outcomes.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
 const { sentence, redis } = redisSentences();

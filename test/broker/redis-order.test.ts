@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { GROUP, streamKey } from "../../src/broker/redis/keys.ts";
 import { readGroup, readStreams } from "../../src/broker/redis/replies.ts";
-import { claimAll, claimOne, done, idOf, QUEUE, task, tasks } from "./contract/harness.ts";
+import { claimAll, claimOne, done, idOf, QUEUE, task, tasks } from "../stage/outcomes.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
 const { sentence, redis } = redisSentences();

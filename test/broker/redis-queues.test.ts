@@ -15,7 +15,9 @@ import {
   streamKey,
 } from "../../src/broker/redis/keys.ts";
 import type { ScheduleDefinition } from "../../src/broker/schedules.ts";
-import { claimAll, claimOne, dead, done, eventually, idOf, QUEUE, type Stage, task } from "./contract/harness.ts";
+import { claimAll, claimOne, dead, done, idOf, QUEUE, task } from "../stage/outcomes.ts";
+import type { SentenceStage } from "../stage/sentences.ts";
+import { eventually } from "../stage/until.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
 const { sentence, redis } = redisSentences();
@@ -41,7 +43,7 @@ function gone(broker: Broker, name: string): Promise<void> {
 }
 
 /** A queue that was served: what was in it has been done, and its executor is gone. */
-async function usedQueue(stage: Stage, other: { readonly retentionMs?: number } = {}): Promise<void> {
+async function usedQueue(stage: SentenceStage, other: { readonly retentionMs?: number } = {}): Promise<void> {
   const { retentionMs = 0 } = other;
   const before = await stage.open("before", { queues: [OLD] });
   await before.enqueue([task("t0", { queue: OLD, retentionMs })]);

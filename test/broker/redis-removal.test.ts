@@ -1,7 +1,8 @@
 /** The removal of what is over on Redis: fast, and no step holds the server for long. */
 import assert from "node:assert/strict";
 import { QUEUE_RULES_KEY, QUEUES_KEY, REMOVING_KEY, recordKey } from "../../src/broker/redis/keys.ts";
-import { countOf, QUEUE } from "./contract/harness.ts";
+import { QUEUE } from "../stage/outcomes.ts";
+import { countOf } from "../stage/sentences.ts";
 import { removeAll } from "./contract/removal.ts";
 import { redisSentences } from "./redis-sentences.ts";
 

@@ -8,7 +8,7 @@ import { Redis } from "ioredis";
 import { CommandBatch, encodeIds } from "../../src/broker/redis/command-batch.ts";
 import { RedisLine } from "../../src/broker/redis/redis-line.ts";
 import { ReplyDecoder, ReplyError } from "../../src/broker/redis/reply-decoder.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { type RedisServer, startRedis } from "../stage/redis/server.ts";
 
 /** Where a server is made to hang; elsewhere a machine that stands still for a while is no such server. */
 const QUIET_MS = 300;

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { Redis } from "ioredis";
 import { NEW_STATE } from "../../src/broker/schedule-text.ts";
 import { ScheduleFiring } from "../../src/executor/upkeep/schedules.ts";
-import { onRedis } from "../client/stage.ts";
+import { onRedis } from "../stage/broker.ts";
 
 onRedis("schedules of the first version are read, fired once and go on", async ({ executor, redis }) => {
   const broker = await executor();

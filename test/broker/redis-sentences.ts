@@ -2,8 +2,8 @@
 import { after, before } from "node:test";
 import { Redis } from "ioredis";
 import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { type Sentence, sentences } from "./contract/harness.ts";
+import { type RedisServer, startRedis } from "../stage/redis/server.ts";
+import { type Sentence, sentences } from "../stage/sentences.ts";
 
 /** Starts the server before the file's first test; `redis` gives a connection to it, `url` its address, once a test runs. */
 export function redisSentences(): {

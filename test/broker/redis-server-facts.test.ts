@@ -7,20 +7,20 @@ import { Redis } from "ioredis";
 import { BrokerUnfitError } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { memoryWarnings, readFacts } from "../../src/broker/redis/server-facts.ts";
-import { Place, said, untilBy } from "../executor/place.ts";
-import { fakeRedis } from "../support/fake-redis.ts";
-import { startRedis } from "../support/redis-server.ts";
-import { until } from "../support/until.ts";
+import { fakeRedis } from "../stage/redis/fake.ts";
+import { startRedis } from "../stage/redis/server.ts";
+import { Stage } from "../stage/stage.ts";
+import { said, until, untilBy } from "../stage/until.ts";
 
 const OLD = ["# Server", "redis_version:6.2.14", "loading:0", "maxmemory_policy:noeviction"];
 const VALKEY = ["redis_version:7.2.4", "server_name:valkey", "valkey_version:8.1.1", "loading:0"];
 
 test("a server that is older than 7.0 is refused at the start, by its version, with 2", async () => {
-  await Place.with(async (place) => {
+  await Stage.with(async (stage) => {
     const server = await fakeRedis(OLD);
     try {
       for (const command of [["run", "--listen", "off"], ["list"], ["enqueue", "echo"]]) {
-        const { code, stdout, stderr } = await place.run([...command, "--broker", server.url]);
+        const { code, stdout, stderr } = await stage.run([...command, "--broker", server.url]);
         assert.equal(code, 2, stderr);
         assert.match(stderr, /is Redis 6\.2\.14; taskexe needs Redis 7\.0 or later, or Valkey/);
         assert.doesNotMatch(stdout + stderr, /\n\s+at /);
@@ -53,7 +53,7 @@ describe("a memory policy that throws keys away", () => {
   });
 
   test("is warned of once in the log and stands in /status, though the user may not use CONFIG; tasks run", async () => {
-    await Place.with(async (place) => {
+    await Stage.with(async (stage) => {
       const server = await startRedis({
         args: ["--maxmemory-policy", "volatile-lru"],
         users: ["worker on >pw ~* &* +@all -config", "admin on >pw ~* &* +@all"],
@@ -61,19 +61,19 @@ describe("a memory policy that throws keys away", () => {
       const admin = new Redis(server.port, "127.0.0.1", { username: "admin", password: "pw", db: 1 });
       try {
         const env = { TASKEXE_HEARTBEAT_TIMEOUT: "2s" };
-        const executor = await place.executor(server.url.replace("//", "//worker:pw@"), { env });
+        const executor = await stage.executor({ broker: server.url.replace("//", "//worker:pw@"), env });
         await said(executor, /WRN.*maxmemory-policy is volatile-lru: when the memory of Redis is full, it throws away/);
         const warnings = async () => (await executor.status()).broker.warnings.join();
         assert.match(await warnings(), /volatile-lru.*Set it to noeviction/);
         assert.equal((await executor.get("/readyz")).code, 200);
-        const shown = await place.run(["status", "--url", `http://127.0.0.1:${executor.port}`]);
+        const shown = await stage.run(["status", "--url", `http://127.0.0.1:${executor.port}`]);
         assert.match(shown.stdout, /warning +maxmemory-policy is volatile-lru/);
         // The next heartbeat sees what was changed since.
         await admin.config("SET", "maxmemory-policy", "allkeys-random");
         await untilBy(executor, "the other one is told", async () => /allkeys-random/.test(await warnings()));
         await admin.config("SET", "maxmemory-policy", "noeviction");
         await untilBy(executor, "nothing is warned of", async () => (await warnings()) === "");
-        assert.equal(executor.log().match(/volatile-lru/g)?.length, 1);
+        assert.equal(executor.output().match(/volatile-lru/g)?.length, 1);
       } finally {
         admin.disconnect();
         await server.stop();

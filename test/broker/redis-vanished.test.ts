@@ -7,20 +7,9 @@ import { before } from "node:test";
 import type { Redis } from "ioredis";
 import type { Broker } from "../../src/broker/broker.ts";
 import { GROUP, parkedKey, scheduledKey, streamKey, VANISHED_KEY } from "../../src/broker/redis/keys.ts";
-import {
-  claimAll,
-  claimOne,
-  countOf,
-  done,
-  eventually,
-  idOf,
-  NOTHING,
-  parked,
-  QUEUE,
-  retry,
-  task,
-  tasks,
-} from "./contract/harness.ts";
+import { claimAll, claimOne, done, idOf, parked, QUEUE, retry, task, tasks } from "../stage/outcomes.ts";
+import { countOf, NOTHING } from "../stage/sentences.ts";
+import { eventually } from "../stage/until.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
 const { sentence, redis: connection } = redisSentences();

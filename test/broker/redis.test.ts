@@ -5,7 +5,7 @@
 import { after, before } from "node:test";
 import { Redis } from "ioredis";
 import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { type RedisServer, startRedis } from "../stage/redis/server.ts";
 import { brokerContract } from "./contract.ts";
 
 let server: RedisServer;

@@ -6,23 +6,9 @@ import { NEW_STATE } from "../../src/broker/schedule-text.ts";
 import { PARKED, SCHEMA_VERSION } from "../../src/broker/sqlite/schema.ts";
 import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { runtime } from "../../src/runtime/index.ts";
-import {
-  claimAll,
-  claimOne,
-  countOf,
-  dead,
-  done,
-  eventually,
-  idOf,
-  LEASE_MS,
-  type MakeHarness,
-  NOTHING,
-  reclaimAll,
-  retry,
-  sentences,
-  task,
-  tasks,
-} from "./contract/harness.ts";
+import { claimAll, claimOne, dead, done, idOf, retry, task, tasks } from "../stage/outcomes.ts";
+import { countOf, LEASE_MS, type MakeHarness, NOTHING, reclaimAll, sentences } from "../stage/sentences.ts";
+import { eventually } from "../stage/until.ts";
 
 let path = "";
 

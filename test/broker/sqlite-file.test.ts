@@ -14,8 +14,9 @@ import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { SqliteFileError } from "../../src/broker/sqlite/sqlite-errors.ts";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
 import { runtime } from "../../src/runtime/index.ts";
-import { quickEnough } from "../support/quick-enough.ts";
-import { claimAll, claimOne, done, eventually, idOf, QUEUE, task, tasks } from "./contract/harness.ts";
+import { claimAll, claimOne, done, idOf, QUEUE, task, tasks } from "../stage/outcomes.ts";
+import { quickEnough } from "../stage/quick-enough.ts";
+import { eventually } from "../stage/until.ts";
 
 const OPTIONS: BrokerOptions = { executor: "a", queues: [QUEUE], leaseMs: 30_000 };
 const { signal } = openRoot();

@@ -12,8 +12,10 @@ import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { type Program, withCommand } from "../runtime/fixtures/program.ts";
-import { quickEnough } from "../support/quick-enough.ts";
-import { claimOne, done, eventually, HANGS_MS, LEASE_MS, QUEUE, task, tasks } from "./contract/harness.ts";
+import { claimOne, done, QUEUE, task, tasks } from "../stage/outcomes.ts";
+import { quickEnough } from "../stage/quick-enough.ts";
+import { HANGS_MS, LEASE_MS } from "../stage/sentences.ts";
+import { eventually } from "../stage/until.ts";
 
 const { signal } = openRoot();
 const WORKER = fileURLToPath(new URL("fixtures/sqlite-worker.ts", import.meta.url));

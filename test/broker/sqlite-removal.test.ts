@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { runtime } from "../../src/runtime/index.ts";
-import { sentences, task, tasks } from "./contract/harness.ts";
+import { task, tasks } from "../stage/outcomes.ts";
+import { sentences } from "../stage/sentences.ts";
 import { removeAll } from "./contract/removal.ts";
 
 let path = "";

@@ -11,22 +11,9 @@ import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { sleep } from "../../src/concurrency/index.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { TASK_STATES } from "../../src/task/state.ts";
-import {
-  cancelledBy,
-  claimAll,
-  claimOne,
-  countsOf,
-  dead,
-  done,
-  eventually,
-  idOf,
-  type MakeHarness,
-  QUEUE,
-  retry,
-  sentences,
-  task,
-  tasks,
-} from "./contract/harness.ts";
+import { cancelledBy, claimAll, claimOne, dead, done, idOf, QUEUE, retry, task, tasks } from "../stage/outcomes.ts";
+import { countsOf, type MakeHarness, sentences } from "../stage/sentences.ts";
+import { eventually } from "../stage/until.ts";
 import { listBytesSentences } from "./contract/list-bytes.ts";
 import { brokerContract } from "./contract.ts";
 

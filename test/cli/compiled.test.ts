@@ -10,8 +10,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { VERSION } from "../../src/version.ts";
-import { buildExecutable } from "../support/executable.ts";
-import { BUN, ROOT, until } from "./program.ts";
+import { BUN, ROOT } from "../stage/command.ts";
+import { buildExecutable } from "../stage/executable.ts";
+import { until } from "../stage/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "taskexe-compiled-"));
 const program = join(folder, "bin/taskexe");

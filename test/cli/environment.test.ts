@@ -3,15 +3,18 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { drained, Place, PROJECT, recordOnce, SLOW } from "../executor/place.ts";
-import { requestOf } from "../support/fleet.ts";
+import { ROOT } from "../stage/command.ts";
+import { drained } from "../stage/executor.ts";
+import { requestOf } from "../stage/outcomes.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
+import { recordOnce } from "../stage/until.ts";
 
-const MAIN = join(PROJECT, "src/main.ts");
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
 const TOKEN = "0123456789abcdef-in-no-environment";
 
 const PROGRAMS: Readonly<Record<string, [string, ...string[]]>> = {
-  "the executable": [join(PROJECT, "dist/taskexe")],
+  "the executable": [join(ROOT, "dist/taskexe")],
   Node: [bin("node"), MAIN],
   Deno: [bin("deno"), "run", "-A", MAIN],
 };
@@ -27,39 +30,39 @@ const TASKS = {
 for (const [name, program] of Object.entries(PROGRAMS)) {
   describe(`the environment of ${name}`, () => {
     test("the token and the broker's password are in no environment, and both work", SLOW, async () => {
-      await Place.with(async (place) => {
-        const redis = await place.redis();
+      await Stage.with(async (stage) => {
+        const redis = await stage.redis();
         await redis.cli(["ACL", "SETUSER", "worker", "on", ">pa55word", "~*", "&*", "+@all"]);
         const address = redis.url.replace("redis://", "redis://worker:pa55word@");
-        const tasks = await place.write(TASKS);
+        const tasks = await stage.write(TASKS);
         const env = { TASKEXE_TOKEN: TOKEN, TASKEXE_BROKER: address, LAST: "seen" };
-        const executor = await place.executor(redis.url, { program, tasks, env, brokerFlag: false });
+        const executor = await stage.executor({ program, tasks, env });
         const environ = readFileSync(`/proc/${executor.pid}/environ`, "latin1");
         assert.match(environ, /LAST=seen/);
         assert.doesNotMatch(environ, /pa55word|in-no-environment/);
         assert.equal((await executor.get("/api/v1/tasks")).code, 401);
 
-        const broker = await place.client(redis.url);
+        const broker = await stage.client(redis.url);
         await broker.enqueue([requestOf("one", "environment", null)]);
         const { result } = await recordOnce("done", executor, broker, "one");
         assert.match(String(result), /seen/);
         assert.doesNotMatch(String(result), /pa55word|in-no-environment/);
         assert.equal(await drained(executor), 0);
-        assert.doesNotMatch(executor.log(), /pa55word|in-no-environment/);
+        assert.doesNotMatch(executor.output(), /pa55word|in-no-environment/);
       });
     });
   });
 }
 
 test("what changes Bun itself is told at the start", SLOW, async () => {
-  await Place.with(async (place) => {
-    const program: [string] = [join(PROJECT, "dist/taskexe")];
-    const broker = `sqlite:${join(place.folder, "queue.db")}`;
+  await Stage.with(async (stage) => {
+    const program: [string] = [join(ROOT, "dist/taskexe")];
+    const broker = `sqlite:${join(stage.folder, "queue.db")}`;
     const env = { BUN_OPTIONS: "--smol", BUN_JSC_useJIT: "1", BUN_BE_BUN: "", BUN_INSPECT_NOTIFY: "" };
-    const executor = await place.executor(broker, { program, env });
-    assert.match(executor.log(), /WRN environment BUN_OPTIONS changes what taskexe itself runs; unset it/);
-    assert.match(executor.log(), /WRN environment BUN_JSC_useJIT changes/);
-    assert.doesNotMatch(executor.log(), /BUN_BE_BUN|BUN_INSPECT/);
+    const executor = await stage.executor({ broker, program, env });
+    assert.match(executor.output(), /WRN environment BUN_OPTIONS changes what taskexe itself runs; unset it/);
+    assert.match(executor.output(), /WRN environment BUN_JSC_useJIT changes/);
+    assert.doesNotMatch(executor.output(), /BUN_BE_BUN|BUN_INSPECT/);
     assert.equal(await drained(executor), 0);
   });
 });

@@ -7,7 +7,7 @@ import { jsonFormat, prettyFormat } from "../../src/cli/output/log-format.ts";
 import { reportFailure } from "../../src/cli/output/report-failure.ts";
 import { errorsIn, isInstance } from "../../src/concurrency/unknown-values.ts";
 import { groupMessage, toErrorRecord } from "../../src/handlers/error-record.ts";
-import { nastyValues } from "../support/nasty-values.ts";
+import { nastyValues } from "../stage/nasty-values.ts";
 
 const FORMATS = [true, false].flatMap((stacks) => [
   { name: "pretty", format: prettyFormat({ colours: false, stacks }) },

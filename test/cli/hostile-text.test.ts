@@ -6,8 +6,10 @@ import { after, before, describe, test } from "node:test";
 import { Redis } from "ioredis";
 import { printable } from "../../src/task/printable.ts";
 import { printableJson } from "../../src/task/printable-json.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { Bench, type Finished, until } from "./program.ts";
+import type { Finished } from "../stage/command.ts";
+import { type RedisServer, startRedis } from "../stage/redis/server.ts";
+import { Stage } from "../stage/stage.ts";
+import { until } from "../stage/until.ts";
 
 /**
  * An escape, a bell, a return, C1's own escape, a turn of the direction, a hidden space, a line break and half a
@@ -54,11 +56,11 @@ test("JSON is harmless too and has exactly the same value", () => {
 });
 
 describe("a fleet on Redis where every name and text is hostile", () => {
-  const bench = new Bench();
+  const stage = Stage.make();
   let redis: RedisServer;
-  let executor: Awaited<ReturnType<Bench["executor"]>>;
+  let executor: Awaited<ReturnType<Stage["executor"]>>;
 
-  const run = (...given: string[]) => bench.run([...given, "--broker", redis.url]);
+  const run = (...given: string[]) => stage.run([...given, "--broker", redis.url]);
   const checked = async (...given: string[]) => {
     const finished = await run(...given);
     assertHarmless(finished, given.join(" "));
@@ -67,9 +69,9 @@ describe("a fleet on Redis where every name and text is hostile", () => {
 
   before(async () => {
     redis = await startRedis();
-    writeFileSync(join(bench.folder, "handlers.ts"), HANDLERS);
-    writeFileSync(join(bench.folder, "hostile.json"), JSON.stringify(HOSTILE));
-    executor = await bench.executor(["--broker", redis.url, "--tasks", join(bench.folder, "handlers.ts")]);
+    writeFileSync(join(stage.folder, "handlers.ts"), HANDLERS);
+    writeFileSync(join(stage.folder, "hostile.json"), JSON.stringify(HOSTILE));
+    executor = await stage.executor({ args: ["--broker", redis.url, "--tasks", join(stage.folder, "handlers.ts")] });
     const raw = new Redis(redis.url);
     const beat = JSON.stringify({ current: { [NAME]: { type: NAME } }, done: NAME, concurrency: NAME });
     await raw.sadd("TASKEXE", `old${NAME}`);
@@ -77,7 +79,7 @@ describe("a fleet on Redis where every name and text is hostile", () => {
     await raw.quit();
   });
   after(async () => {
-    await bench.close();
+    await stage.end();
     await redis.stop();
   });
 
@@ -115,10 +117,10 @@ describe("a fleet on Redis where every name and text is hostile", () => {
     await checked("enqueue", "gives", `@${NAME}`);
     await checked("enqueue", "gives", NAME);
     await checked(`--${NAME}`);
-    assertHarmless(await bench.run([NAME]), "an unknown command");
-    assertHarmless(await bench.run(["run", "--tasks", NAME]), "a missing file");
-    assertHarmless(await bench.run(["run", "--config", NAME]), "a missing configuration");
-    assertHarmless(await bench.run(["list"], { env: { TASKEXE_BROKER: `redis:${NAME}` } }), "a wrong address");
+    assertHarmless(await stage.run([NAME]), "an unknown command");
+    assertHarmless(await stage.run(["run", "--tasks", NAME]), "a missing file");
+    assertHarmless(await stage.run(["run", "--config", NAME]), "a missing configuration");
+    assertHarmless(await stage.run(["list"], { env: { TASKEXE_BROKER: `redis:${NAME}` } }), "a wrong address");
   });
 
   test("JSON of every command has the exact value, in characters that are harmless", async () => {
@@ -144,10 +146,10 @@ describe("a fleet on Redis where every name and text is hostile", () => {
   });
 
   async function debugged(format: string, look: (url: string) => Promise<void>): Promise<void> {
-    const given = ["--broker", redis.url, "--queues", "debug", "--tasks", join(bench.folder, "handlers.ts")];
-    const other = await bench.executor([...given, "--log", format], { TASKEXE_DEBUG: "1" });
+    const given = ["--broker", redis.url, "--queues", "debug", "--tasks", join(stage.folder, "handlers.ts")];
+    const other = await stage.executor({ args: [...given, "--log", format], env: { TASKEXE_DEBUG: "1" } });
     await look(other.url);
-    other.process.kill("SIGTERM");
+    other.kill("SIGTERM");
     const { stdout, stderr } = await other.ended;
     assert.match(stderr, /title/);
     assertHarmless({ stdout, stderr }, "the log");

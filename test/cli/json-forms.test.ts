@@ -2,22 +2,24 @@
  * The JSON of the whole program, as programs read it: every command with --json and every operation of the API are
  * asked, all keys are in snake case, and what both show has one form. Data of users keeps its names.
  */
+
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Bench, type Running } from "./program.ts";
+import type { ExecutorProcess } from "../stage/executor.ts";
+import { Stage } from "../stage/stage.ts";
 
 const SLOW = { timeout: 120_000 };
 
-const bench = new Bench();
-let executor: Running & { url: string };
+const stage = Stage.make();
+let executor: ExecutorProcess;
 
 /** Looked into at will. */
 type Json = ReturnType<typeof JSON.parse>;
 
 before(async () => {
-  const file = join(bench.folder, "mine.ts");
+  const file = join(stage.folder, "mine.ts");
   writeFileSync(
     file,
     `import { defineTask } from "taskexe";
@@ -30,10 +32,10 @@ before(async () => {
        throw new AggregateError([new TypeError("a")], "both");
      } });`,
   );
-  executor = await bench.executor(["--tasks", file, "--log", "json"]);
+  executor = await stage.executor({ args: ["--tasks", file, "--log", "json"] });
 }, SLOW);
 
-after(() => bench.close());
+after(() => stage.end());
 
 /** Done once, whoever asks: the tests may come in any order. */
 function once(body: () => Promise<void>): () => Promise<void> {
@@ -66,7 +68,7 @@ const asked = new Set<string>();
 
 /** Runs a command with --json; its output is one document. */
 async function cli(...args: string[]): Promise<Json> {
-  const finished = await bench.run([...args, "--json"]);
+  const finished = await stage.run([...args, "--json"]);
   const command = args[0] === "cron" ? `cron ${args[1]}` : (args[0] ?? "");
   asked.add(command);
   assert.notEqual(finished.stdout, "", `${args.join(" ")}: ${finished.stderr}`);
@@ -124,7 +126,7 @@ const tasks = once(async () => {
   const [listed] = (await cli("list", "--state", "dead")).tasks;
   sameForm((await api("GET", `${V1}/tasks?state=dead`, "/tasks")).tasks[0], listed, "a task in a list");
 
-  const lines = (await bench.run(["watch", "c", "--json"])).stdout.trimEnd().split("\n");
+  const lines = (await stage.run(["watch", "c", "--json"])).stdout.trimEnd().split("\n");
   asked.add("watch");
   const events = lines.map((line) => inSnakeCase(JSON.parse(line), "watch --json"));
   const sent = await (await fetch(`${executor.url}${V1}/tasks/c/watch`)).text();
@@ -145,7 +147,7 @@ const tasks = once(async () => {
 
   const many = await api("POST", `${V1}/tasks`, "/tasks", { tasks: [{ type: "noop" }] });
   sameForm(many.tasks[0], posted, "one receipt of many");
-  const file = join(bench.folder, "lines");
+  const file = join(stage.folder, "lines");
   writeFileSync(file, '{"type":"noop"}\n');
   await cli("enqueue", "--jsonl", file);
 });
@@ -240,7 +242,7 @@ test("every command with --json and every operation of the API is asked by these
   for (const command of await commandsOf([])) {
     const inner = command === "cron" ? (await commandsOf(["cron"])).map((name) => `cron ${name}`) : [command];
     for (const one of inner) {
-      if ((await bench.run([...one.split(" "), "--help"])).stdout.includes("--json ")) withJson.push(one);
+      if ((await stage.run([...one.split(" "), "--help"])).stdout.includes("--json ")) withJson.push(one);
     }
   }
   assert.deepEqual([...asked].sort(), withJson.sort());
@@ -259,7 +261,7 @@ test("the names of ours in the JSON log are in snake case, those of a handler st
 });
 
 async function commandsOf(args: readonly string[]): Promise<string[]> {
-  const { stdout } = await bench.run([...args, "--help"]);
+  const { stdout } = await stage.run([...args, "--help"]);
   const [, list = ""] = stdout.split("Commands:\n");
   return [...list.matchAll(/^ {2}([a-z]+)[| [<]/gm)].map(([, name = ""]) => name).filter((name) => name !== "help");
 }

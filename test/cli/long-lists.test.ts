@@ -4,16 +4,16 @@ import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { requestOf } from "../support/fleet.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { Bench } from "./program.ts";
+import { requestOf } from "../stage/outcomes.ts";
+import { type RedisServer, startRedis } from "../stage/redis/server.ts";
+import { Stage } from "../stage/stage.ts";
 
 const COUNT = 11_000;
-const bench = new Bench();
+const stage = Stage.make();
 let server: RedisServer;
 const addresses: Readonly<Record<string, () => string>> = {
   redis: () => server.url,
-  sqlite: () => `sqlite:${bench.folder}/long.db`,
+  sqlite: () => `sqlite:${stage.folder}/long.db`,
 };
 const EXPECTED = Array.from({ length: COUNT }, (_, index) => `l${index}`);
 
@@ -33,7 +33,7 @@ before(async () => {
 
 after(async () => {
   await server.stop();
-  await bench.close();
+  await stage.end();
 });
 
 interface Listed {
@@ -43,7 +43,7 @@ interface Listed {
 }
 
 for (const [kind, address] of Object.entries(addresses)) {
-  const list = (...given: string[]) => bench.run(["list", "--broker", address(), ...given]);
+  const list = (...given: string[]) => stage.run(["list", "--broker", address(), ...given]);
 
   test(`over ${kind} list --all goes on past 10 000, as a table and as one JSON document`, async () => {
     const table = await list("--all");
@@ -83,7 +83,7 @@ for (const [kind, address] of Object.entries(addresses)) {
 }
 
 test("a list ends quietly where nobody reads on", async () => {
-  const running = bench.start(["list", "--broker", addresses.redis?.() ?? "", "--all"]);
+  const running = stage.start(["list", "--broker", addresses.redis?.() ?? "", "--all"]);
   const { stdout } = running.process;
   assert.ok(stdout);
   await once(stdout, "data");

@@ -9,7 +9,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { BUN, ROOT } from "./program.ts";
+import { BUN, ROOT } from "../stage/command.ts";
 
 const isRoot = process.getuid?.() === 0;
 const SOMEBODY = 54_321;

@@ -6,11 +6,13 @@ import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
 import { Redis } from "ioredis";
 import { RIGHTS } from "../../src/broker/redis/advice.ts";
-import { type RedisServer, type RedisServerOptions, startRedis } from "../support/redis-server.ts";
-import { Bench, type Running, until } from "./program.ts";
+import type { Command } from "../stage/command.ts";
+import { type RedisServer, type RedisServerOptions, startRedis } from "../stage/redis/server.ts";
+import { Stage } from "../stage/stage.ts";
+import { until } from "../stage/until.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
 const undo: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -39,15 +41,15 @@ function rulesOf(text: string): string[] {
   return line.trim().split(" ");
 }
 
-async function stop(executor: Running): Promise<void> {
-  executor.process.kill("SIGTERM");
+async function stop(executor: Command): Promise<void> {
+  executor.kill("SIGTERM");
   assert.equal((await executor.ended).code, 0, executor.output());
 }
 
 test("a user with exactly the advised rights runs an executor and every command, and nothing is refused", async () => {
   const { admin, broker } = await serverFor([]);
   const env = { TASKEXE_BROKER: broker, TASKEXE_LISTEN: "off" };
-  const without = await bench.run(["list"], { env });
+  const without = await stage.run(["list"], { env });
   assert.equal(without.code, 1);
   assert.match(without.stderr, /cannot be reached: NOPERM/);
   const rules = rulesOf(without.stderr);
@@ -55,15 +57,19 @@ test("a user with exactly the advised rights runs an executor and every command,
   await admin.call("ACL", "SETUSER", "worker", ...rules);
   await admin.call("ACL", "LOG", "RESET");
 
-  const executor = await bench.executor(["--lease", "1s", "--queues", "common,other"], { TASKEXE_BROKER: broker });
+  const executor = await stage.executor({
+    args: ["--lease", "1s", "--queues", "common,other"],
+    env: { TASKEXE_BROKER: broker },
+  });
   const line = (task: object) => `${JSON.stringify(task)}\n`;
   const lines = [
     line({ type: "echo" }) + line({ type: "echo", unique: { key: "a" } }),
     line({ type: "echo", retention_ms: 0 }) + line({ type: "echo", retention_ms: 0 }),
   ];
-  for (const input of lines) assert.equal((await bench.run(["enqueue", "--jsonl", "-"], { env, input })).code, 0);
-  const nap = bench.start(["enqueue", "sleep", '{"ms":600000}', "--id", "nap", "--wait"], { env });
-  await until(async () => (await bench.run(["task", "nap"], { env })).stdout.includes("running"));
+  for (const input of lines)
+    assert.equal((await stage.run(["enqueue", "--jsonl", "-"], { env, stdin: input })).code, 0);
+  const nap = stage.start(["enqueue", "sleep", '{"ms":600000}', "--id", "nap", "--wait"], { env });
+  await until(async () => (await stage.run(["task", "nap"], { env })).stdout.includes("running"));
   const commands: readonly (readonly [code: number, ...given: string[]])[] = [
     [0, "enqueue", "echo", "1", "--wait"],
     [1, "enqueue", "fail", "--id", "failed", "--attempts", "2", "--backoff", "fixed:1ms", "--wait"],
@@ -94,7 +100,7 @@ test("a user with exactly the advised rights runs an executor and every command,
     [0, "purge", "--state", "done"],
   ];
   for (const [code, ...given] of commands) {
-    const ended = await bench.run(given, { env });
+    const ended = await stage.run(given, { env });
     assert.equal(ended.code, code, `${given.join(" ")}: ${ended.stderr}`);
     assert.doesNotMatch(ended.stderr, /refused|NOPERM/);
   }
@@ -114,14 +120,14 @@ test("every one of the advised rights is needed: without it something is refused
     // ended when the signal comes.
     const isForTheEnd = right === "+client|unblock";
     for (let round = 0; round < (isForTheEnd ? 5 : 1) && (await refused(admin)).length === 0; round++) {
-      const executor = bench.start(["run", "--listen", "off", "--broker", broker]);
-      await bench.run(["cancel", "nobody", "--broker", broker]);
+      const executor = stage.start(["run", "--listen", "off", "--broker", broker]);
+      await stage.run(["cancel", "nobody", "--broker", broker]);
       if (isForTheEnd) {
         await until(async () => /^blocked_clients:[1-9]/m.test(await admin.info("clients")));
-        executor.process.kill("SIGTERM");
+        executor.kill("SIGTERM");
       } else {
         await until(async () => (await refused(admin)).length > 0);
-        executor.process.kill("SIGKILL");
+        executor.kill("SIGKILL");
       }
       await executor.ended;
     }
@@ -131,7 +137,7 @@ test("every one of the advised rights is needed: without it something is refused
 
 test("a script that was refused names its keys and the right that lacks, and heals with it", async () => {
   const { admin, broker } = await serverFor(RIGHTS);
-  const executor = bench.start(["run", "--listen", "off", "--name", "mine", "--broker", broker]);
+  const executor = stage.start(["run", "--listen", "off", "--name", "mine", "--broker", broker]);
   await executor.says(
     /Redis refused a script on TASKEXE, mine: NOPERM this user has no permissions to access one of the keys.*~mine/,
   );
@@ -144,10 +150,10 @@ test("a script that was refused names its keys and the right that lacks, and hea
 
 test("a script that was refused gives the same advice, and a wrong password tells where it is written", async () => {
   const { broker } = await serverFor(RIGHTS.filter((right) => right !== "~taskexe:*"));
-  const { stderr } = await bench.run(["enqueue", "echo", "--broker", broker]);
+  const { stderr } = await stage.run(["enqueue", "echo", "--broker", broker]);
   assert.match(stderr, /Redis refused a script on te\.0\.common/);
   assert.deepEqual(rulesOf(stderr), RIGHTS);
-  const wrong = await bench.run(["list", "--broker", broker.replace(":pw@", ":s3cret@")]);
+  const wrong = await stage.run(["list", "--broker", broker.replace(":pw@", ":s3cret@")]);
   assert.match(
     wrong.stderr,
     /WRONGPASS.*; give the user and the password in the address: redis:\/\/USER:PASSWORD@HOST:PORT\/DB/,

@@ -7,20 +7,21 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { Bench, until } from "./program.ts";
+import { Stage } from "../stage/stage.ts";
+import { until } from "../stage/until.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
-const json = async (...given: string[]) => JSON.parse((await bench.run([...given, "--json"])).stdout);
+const json = async (...given: string[]) => JSON.parse((await stage.run([...given, "--json"])).stdout);
 
 test("list shows tasks by state, type and queue, up to its limit", async () => {
   const input = Array.from({ length: 30 }, (_, index) => JSON.stringify({ type: "listed", id: `l${index}` })).join(
     "\n",
   );
-  await bench.run(["enqueue", "--jsonl", "-", "--queue", "shelf"], { input });
-  await bench.run(["enqueue", "idle", "--id", "other", "--queue", "shelf"]);
-  const first = await bench.run(["list", "--queue", "shelf", "--type", "listed", "--limit", "3"]);
+  await stage.run(["enqueue", "--jsonl", "-", "--queue", "shelf"], { stdin: input });
+  await stage.run(["enqueue", "idle", "--id", "other", "--queue", "shelf"]);
+  const first = await stage.run(["list", "--queue", "shelf", "--type", "listed", "--limit", "3"]);
   assert.deepEqual(
     first.stdout
       .trimEnd()
@@ -36,10 +37,10 @@ test("list shows tasks by state, type and queue, up to its limit", async () => {
 });
 
 test("cancel takes a type or a queue too, and tells how many", async () => {
-  await bench.run(["enqueue", "idle", "--id", "c1", "--queue", "cq"]);
-  await bench.run(["enqueue", "idle", "--id", "c2", "--queue", "cq", "--delay", "1h"]);
-  await bench.run(["enqueue", "keep", "--id", "c3", "--queue", "cq"]);
-  const { stdout, code } = await bench.run(["cancel", "--queue", "cq", "--type", "idle"]);
+  await stage.run(["enqueue", "idle", "--id", "c1", "--queue", "cq"]);
+  await stage.run(["enqueue", "idle", "--id", "c2", "--queue", "cq", "--delay", "1h"]);
+  await stage.run(["enqueue", "keep", "--id", "c3", "--queue", "cq"]);
+  const { stdout, code } = await stage.run(["cancel", "--queue", "cq", "--type", "idle"]);
   assert.deepEqual([stdout, code], ["2 tasks cancelled\n", 0]);
   assert.equal((await json("task", "c2")).state, "cancelled");
   assert.equal((await json("task", "c3")).state, "queued");
@@ -47,22 +48,22 @@ test("cancel takes a type or a queue too, and tells how many", async () => {
 });
 
 test("retry queues tasks again, by id or all that match, and exits with 1 where it cannot", async () => {
-  for (const id of ["r1", "r2", "r3"]) await bench.run(["enqueue", "idle", "--id", id, "--queue", "rq"]);
-  await bench.run(["cancel", "r1", "r2", "r3"]);
-  const byId = await bench.run(["retry", "r1", "nobody", "--queue", "rq"]);
+  for (const id of ["r1", "r2", "r3"]) await stage.run(["enqueue", "idle", "--id", id, "--queue", "rq"]);
+  await stage.run(["cancel", "r1", "r2", "r3"]);
+  const byId = await stage.run(["retry", "r1", "nobody", "--queue", "rq"]);
   assert.equal(byId.code, 2);
-  const two = await bench.run(["retry", "r1", "nobody"]);
+  const two = await stage.run(["retry", "r1", "nobody"]);
   assert.match(two.stdout, /r1 +cancelled +queued/);
   assert.match(two.stdout, /nobody +unknown +no record/);
   assert.equal(two.code, 1);
   assert.deepEqual(await json("retry", "--queue", "rq"), { retried: 0 });
-  const all = await bench.run(["retry", "--queue", "rq", "--all", "--state", "cancelled"]);
+  const all = await stage.run(["retry", "--queue", "rq", "--all", "--state", "cancelled"]);
   assert.deepEqual([all.stdout, all.code], ["2 tasks queued again\n", 0]);
 });
 
 test("ctrl-C stops a change of many, which says how many were changed; the same command does the rest", async () => {
   const COUNT = 40_000;
-  const url = `sqlite:${join(bench.folder, "many.db")}`;
+  const url = `sqlite:${join(stage.folder, "many.db")}`;
   const broker = await createBroker(url, { executor: null, queues: ["common"], leaseMs: 60_000 });
   await broker.open(openRoot().signal);
   const place = ["--queue", "common", "--broker", url];
@@ -73,9 +74,9 @@ test("ctrl-C stops a change of many, which says how many were changed; the same 
       const ids = Array.from({ length: 1_000 }, (_, index) => `many-${at + index}`);
       await broker.enqueue(ids.map((id) => ({ ...kept, id, message: JSON.stringify({ id, task_type: "many" }) })));
     }
-    const running = bench.start(["cancel", ...place]);
+    const running = stage.start(["cancel", ...place]);
     await until(async () => (await cancelled()) > 0);
-    running.process.kill("SIGINT");
+    running.kill("SIGINT");
     const { code, stdout, stderr } = await running.ended;
     assert.deepEqual([code, stdout], [130, ""]);
     const told = Number(/early: (\d+) tasks cancelled by then; the same command does the rest/.exec(stderr)?.[1]);
@@ -92,11 +93,11 @@ test("ctrl-C stops a change of many, which says how many were changed; the same 
 test("retry and cancel take more ids than one call to the broker does", async () => {
   const ids = Array.from({ length: 2_100 }, (_, index) => `many-${index}`);
   const input = ids.map((id) => JSON.stringify({ type: "idle", id })).join("\n");
-  await bench.run(["enqueue", "--jsonl", "-", "--queue", "mq"], { input });
+  await stage.run(["enqueue", "--jsonl", "-", "--queue", "mq"], { stdin: input });
   const cancelled: { state: string }[] = await json("cancel", ...ids, "many-0");
   assert.equal(cancelled.length, 2_100);
   assert.ok(cancelled.every(({ state }) => state === "queued"));
-  const retried = await bench.run(["retry", ...ids, "many-0", "--json"]);
+  const retried = await stage.run(["retry", ...ids, "many-0", "--json"]);
   assert.deepEqual([retried.stderr, retried.code], ["", 0]);
   const receipts: { id: string; retried: boolean }[] = JSON.parse(retried.stdout);
   assert.deepEqual(
@@ -107,34 +108,34 @@ test("retry and cancel take more ids than one call to the broker does", async ()
 });
 
 test("purge removes ended records without asking and tells how many", async () => {
-  await bench.run(["enqueue", "idle", "--id", "p1", "--queue", "pq"]);
-  await bench.run(["enqueue", "idle", "--id", "p2", "--queue", "pq"]);
-  await bench.run(["cancel", "p1"]);
-  const { stdout, stderr, code } = await bench.run(["purge", "--state", "cancelled", "--queue", "pq"]);
+  await stage.run(["enqueue", "idle", "--id", "p1", "--queue", "pq"]);
+  await stage.run(["enqueue", "idle", "--id", "p2", "--queue", "pq"]);
+  await stage.run(["cancel", "p1"]);
+  const { stdout, stderr, code } = await stage.run(["purge", "--state", "cancelled", "--queue", "pq"]);
   assert.deepEqual([stdout, stderr, code], ["1 record removed\n", "", 0]);
-  assert.equal((await bench.run(["task", "p1"])).code, 1);
+  assert.equal((await stage.run(["task", "p1"])).code, 1);
   assert.equal((await json("task", "p2")).state, "queued");
 });
 
 test("pause holds a queue and a type, tells what is paused, and resume lets them go on", async () => {
-  assert.equal((await bench.run(["pause"])).stdout, "nothing is paused\n");
-  assert.equal((await bench.run(["pause", "queue", "held"])).stdout, "the queue held is paused\n");
+  assert.equal((await stage.run(["pause"])).stdout, "nothing is paused\n");
+  assert.equal((await stage.run(["pause", "queue", "held"])).stdout, "the queue held is paused\n");
   assert.deepEqual(await json("pause", "type", "slow"), { kind: "type", name: "slow", paused: true });
-  assert.match((await bench.run(["pause"])).stdout, /queue +held\ntype +slow/);
-  await bench.run(["enqueue", "noop", "--id", "h1", "--queue", "held"]);
-  const executor = await bench.executor(["--queues", "held,free"]);
-  assert.equal((await bench.run(["enqueue", "noop", "--queue", "free", "--wait"])).code, 0);
+  assert.match((await stage.run(["pause"])).stdout, /queue +held\ntype +slow/);
+  await stage.run(["enqueue", "noop", "--id", "h1", "--queue", "held"]);
+  const executor = await stage.executor({ args: ["--queues", "held,free"] });
+  assert.equal((await stage.run(["enqueue", "noop", "--queue", "free", "--wait"])).code, 0);
   assert.equal((await json("task", "h1")).state, "queued");
-  assert.equal((await bench.run(["resume", "queue", "held"])).stdout, "the queue held goes on\n");
+  assert.equal((await stage.run(["resume", "queue", "held"])).stdout, "the queue held goes on\n");
   await until(async () => (await json("task", "h1")).state === "done");
-  await bench.run(["resume", "type", "slow"]);
+  await stage.run(["resume", "type", "slow"]);
   assert.deepEqual(await json("pause"), []);
-  executor.process.kill("SIGTERM");
+  executor.kill("SIGTERM");
   await executor.ended;
 });
 
 test("cron schedules are added, listed and removed, and wrong ones are refused", async () => {
-  const added = await bench.run([
+  const added = await stage.run([
     "cron",
     "add",
     "nightly",
@@ -146,16 +147,16 @@ test("cron schedules are added, listed and removed, and wrong ones are refused",
   ]);
   assert.match(added.stdout, /^nightly fires next at \d{4}-\d\d-\d\dT18:00:00\.000Z\n$/);
   assert.match(
-    (await bench.run(["cron", "list"])).stdout,
+    (await stage.run(["cron", "list"])).stdout,
     /nightly +0 3 \* \* \* +Asia\/Tokyo +report +common +\S+ +never +none/,
   );
   const [listed] = await json("cron", "list");
   assert.deepEqual(listed.payload, { of: 1 });
-  const wrong = await bench.run(["cron", "add", "x", "61 * * * *", "report"]);
+  const wrong = await stage.run(["cron", "add", "x", "61 * * * *", "report"]);
   assert.match(wrong.stderr, /"61 \* \* \* \*" cannot be read: Invalid value for minute: 61/);
   assert.equal(wrong.code, 2);
-  assert.equal((await bench.run(["cron", "remove", "nightly"])).stdout, "nightly is removed\n");
-  const again = await bench.run(["cron", "remove", "nightly"]);
+  assert.equal((await stage.run(["cron", "remove", "nightly"])).stdout, "nightly is removed\n");
+  const again = await stage.run(["cron", "remove", "nightly"]);
   assert.deepEqual([again.stdout, again.code], ["", 1]);
   assert.match(again.stderr, /there is no schedule "nightly"/);
 });
@@ -176,25 +177,25 @@ test("cron add takes the options of enqueue; run, pause, resume and show do what
   assert.deepEqual(unique, { key: "mine", for_ms: 60_000 });
   assert.equal((await json(...add)).next_at, first.next_at, "a deploy adds it again");
 
-  const id = (await bench.run(["cron", "run", "full"])).stdout.trim();
+  const id = (await stage.run(["cron", "run", "full"])).stdout.trim();
   assert.match(id, /^cron-full-\d+$/);
   assert.equal((await json("task", id)).queue, "other");
   const [listed] = await json("cron", "list");
   assert.deepEqual(listed.runs, [{ id, at: Number(id.slice("cron-full-".length)), state: "scheduled" }]);
   assert.deepEqual(await json("cron", "show", "full"), listed);
-  const shown = (await bench.run(["cron", "show", "full"])).stdout;
+  const shown = (await stage.run(["cron", "show", "full"])).stdout;
   assert.match(shown, /cron +@every 30s\n/);
   assert.match(shown, new RegExp(`run +time +state\\n${id} +\\S+Z +scheduled`));
-  await bench.run(["cancel", id]);
+  await stage.run(["cancel", id]);
   assert.equal((await json("cron", "show", "full")).runs[0].state, "cancelled");
 
-  assert.match((await bench.run(["cron", "pause", "full"])).stdout, /^full is paused; .* is not caught up\n$/);
+  assert.match((await stage.run(["cron", "pause", "full"])).stdout, /^full is paused; .* is not caught up\n$/);
   // The run by hand is its last one.
-  assert.match((await bench.run(["cron", "list"])).stdout, /full +@every 30s .* paused +\d\S+Z +cancelled/);
-  assert.equal((await bench.run(add)).stdout, "full is paused\n");
-  assert.match((await bench.run(["cron", "resume", "full"])).stdout, /^full goes on and fires next at \S+Z\n$/);
+  assert.match((await stage.run(["cron", "list"])).stdout, /full +@every 30s .* paused +\d\S+Z +cancelled/);
+  assert.equal((await stage.run(add)).stdout, "full is paused\n");
+  assert.match((await stage.run(["cron", "resume", "full"])).stdout, /^full goes on and fires next at \S+Z\n$/);
   for (const command of ["show", "run", "pause", "resume"]) {
-    const nobody = await bench.run(["cron", command, "nobody"]);
+    const nobody = await stage.run(["cron", command, "nobody"]);
     assert.deepEqual([nobody.stdout, nobody.stderr, nobody.code], ["", 'taskexe: there is no schedule "nobody"\n', 1]);
   }
   for (const [wrong, message] of [
@@ -206,29 +207,29 @@ test("cron add takes the options of enqueue; run, pause, resume and show do what
     ],
     [["--unique-for", "1m"], /--unique-for goes with --unique/],
   ] as const) {
-    const refused = await bench.run(["cron", "add", "x", "@daily", "report", ...wrong]);
+    const refused = await stage.run(["cron", "add", "x", "@daily", "report", ...wrong]);
     assert.match(refused.stderr, message);
     assert.equal(refused.code, 2);
   }
-  await bench.run(["cron", "remove", "full"]);
+  await stage.run(["cron", "remove", "full"]);
 });
 
 test("a cron schedule is fired by an executor", async () => {
-  const executor = await bench.executor(["--queues", "ticks"]);
-  await bench.run(["cron", "add", "tick", "* * * * * *", "echo", '"tock"', "--queue", "ticks"]);
+  const executor = await stage.executor({ args: ["--queues", "ticks"] });
+  await stage.run(["cron", "add", "tick", "* * * * * *", "echo", '"tock"', "--queue", "ticks"]);
   await until(async () => (await json("list", "--queue", "ticks", "--state", "done")).tasks.length >= 2);
   const { tasks } = await json("list", "--queue", "ticks", "--state", "done");
   assert.match(tasks[0].id, /^cron-tick-\d+$/);
   assert.equal(tasks[0].result, "tock");
-  await bench.run(["cron", "remove", "tick"]);
-  executor.process.kill("SIGTERM");
+  await stage.run(["cron", "remove", "tick"]);
+  executor.kill("SIGTERM");
   await executor.ended;
 });
 
 test("enqueue takes a delay, a time, attempts, a timeout, a retention and a unique key", async () => {
   const place = ["--queue", "later"];
   const before = Date.now();
-  await bench.run([
+  await stage.run([
     "enqueue",
     "idle",
     "--id",
@@ -248,13 +249,13 @@ test("enqueue takes a delay, a time, attempts, a timeout, a retention and a uniq
   assert.ok(record.due_at >= before + 3_600_000 && record.due_at < Date.now() + 3_600_000);
   assert.deepEqual(JSON.parse(record.message).taskexe, { attempts: 7, timeout_ms: 5_000, retention_ms: 7_200_000 });
   const at = "2099-01-31T12:00:00.000Z";
-  await bench.run(["enqueue", "idle", "--id", "e2", "--at", at, ...place]);
+  await stage.run(["enqueue", "idle", "--id", "e2", "--at", at, ...place]);
   assert.equal(new Date((await json("task", "e2")).due_at).toISOString().slice(0, 16), at.slice(0, 16));
-  await bench.run(["enqueue", "sync", '{"a":1,"b":2}', "--id", "e3", "--unique", ...place]);
-  const held = await bench.run(["enqueue", "sync", '{"b":2,"a":1}', "--id", "e4", "--unique", ...place]);
+  await stage.run(["enqueue", "sync", '{"a":1,"b":2}', "--id", "e3", "--unique", ...place]);
+  const held = await stage.run(["enqueue", "sync", '{"b":2,"a":1}', "--id", "e4", "--unique", ...place]);
   assert.equal(held.stdout, "e3\n");
   assert.match(held.stderr, /the task e3 holds the unique key: queued/);
-  const other = await bench.run(["enqueue", "sync", '{"b":2,"a":1}', "--id", "e5", "--unique=mine", ...place]);
+  const other = await stage.run(["enqueue", "sync", '{"b":2,"a":1}', "--id", "e5", "--unique=mine", ...place]);
   assert.equal(other.stdout, "e5\n");
 });
 
@@ -296,7 +297,7 @@ const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] =
 
 for (const [given, says] of MISTAKES) {
   test(`taskexe ${given.join(" ")} exits with 2 and says what is wrong`, async () => {
-    const { stdout, stderr, code } = await bench.run(given);
+    const { stdout, stderr, code } = await stage.run(given);
     assert.match(stderr, says);
     assert.doesNotMatch(stderr, /^\s+at /m);
     assert.deepEqual([stdout, code], ["", 2]);

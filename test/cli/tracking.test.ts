@@ -3,11 +3,14 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { drained, Place, PROJECT, SLOW, said } from "../executor/place.ts";
-import { buildExecutable } from "../support/executable.ts";
+import { ROOT } from "../stage/command.ts";
+import { buildExecutable } from "../stage/executable.ts";
+import { drained } from "../stage/executor.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
+import { said } from "../stage/until.ts";
 
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
-const MAIN = join(PROJECT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
 const LEAK = `import { defineTask } from "taskexe";
 class Chunk {
   readonly parts: number[];
@@ -22,16 +25,16 @@ export default defineTask({ type: "leak", run: ({ payload }) => {
 `;
 
 describe("with TRACE_MALLOC_ENABLED=1", () => {
-  let place: Place;
+  let stage: Stage;
   let executable: Promise<string> | null = null;
   before(async () => {
-    place = await Place.make();
-    await place.write({ "tasks/leak.ts": LEAK });
+    stage = Stage.make();
+    await stage.write({ "tasks/leak.ts": LEAK });
   });
-  after(() => place.end());
+  after(() => stage.end());
 
   async function theExecutable(): Promise<[string]> {
-    executable ??= buildExecutable(join(place.folder, "bin/taskexe"));
+    executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
     return [await executable];
   }
 
@@ -46,11 +49,11 @@ describe("with TRACE_MALLOC_ENABLED=1", () => {
   for (const [name, { of: programOf, grown }] of Object.entries(PROGRAMS)) {
     test(`a snapshot is written at the start, and SIGUSR2 names the class that grew: ${name}`, SLOW, async () => {
       const program = await programOf();
-      const cwd = join(place.folder, name);
+      const cwd = join(stage.folder, name);
       await mkdir(cwd);
       const broker = `sqlite:${join(cwd, "queue.db")}`;
       const env = { TRACE_MALLOC_ENABLED: "1" };
-      const executor = await place.executor(broker, { program, cwd, tasks: join(place.folder, "tasks"), env });
+      const executor = await stage.executor({ broker, program, cwd, tasks: join(stage.folder, "tasks"), env });
       const [, file = ""] = await said(
         executor,
         /heap snapshot in (logs\/\S+); max RSS [\d.]+ MB, current [\d.]+ MB, peak/,
@@ -60,7 +63,7 @@ describe("with TRACE_MALLOC_ENABLED=1", () => {
       assert.equal(mode & 0o777, 0o600);
       assert.ok(size > 100_000, `${size} bytes`);
       assert.equal((await readdir(join(cwd, "logs"))).length, 1);
-      const { code, stderr } = await place.run(["enqueue", "leak", "60000", "--wait", "--broker", broker]);
+      const { code, stderr } = await stage.run(["enqueue", "leak", "60000", "--wait", "--broker", broker]);
       assert.equal(code, 0, stderr);
       executor.kill("SIGUSR2");
       await said(executor, /allocation tracking stopped/);
@@ -71,11 +74,11 @@ describe("with TRACE_MALLOC_ENABLED=1", () => {
 
   test("an executor that cannot write the snapshot says so and works", SLOW, async () => {
     const program = await theExecutable();
-    const cwd = await place.write({ "taken/logs": "a file where the folder would be" });
+    const cwd = await stage.write({ "taken/logs": "a file where the folder would be" });
     const broker = `sqlite:${join(cwd, "queue.db")}`;
-    const executor = await place.executor(broker, { program, cwd, env: { TRACE_MALLOC_ENABLED: "1" } });
-    assert.match(executor.log(), /ERR signals: heap snapshot failed: The heap snapshot cannot be written to logs\//);
-    const { stdout } = await place.run(["enqueue", "echo", "1", "--wait", "--broker", broker], { program });
+    const executor = await stage.executor({ broker, program, cwd, env: { TRACE_MALLOC_ENABLED: "1" } });
+    assert.match(executor.output(), /ERR signals: heap snapshot failed: The heap snapshot cannot be written to logs\//);
+    const { stdout } = await stage.run(["enqueue", "echo", "1", "--wait", "--broker", broker], { program });
     assert.equal(stdout, "1\n");
     executor.kill("SIGUSR2");
     await said(executor, /allocation tracking stopped/);

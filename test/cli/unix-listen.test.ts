@@ -5,14 +5,15 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { runtime } from "../../src/runtime/index.ts";
-import { PATIENCE_MS, Place, PROJECT, SLOW } from "../executor/place.ts";
-import { until } from "../support/until.ts";
+import { ROOT } from "../stage/command.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
+import { PATIENCE_MS, until } from "../stage/until.ts";
 
-const MAIN = join(PROJECT, "src/main.ts");
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
 
 const PROGRAMS: Readonly<Record<string, [string, ...string[]]>> = {
-  "the executable": [join(PROJECT, "dist/taskexe")],
+  "the executable": [join(ROOT, "dist/taskexe")],
   Node: [bin("node"), MAIN],
   Deno: [bin("deno"), "run", "-A", MAIN],
 };
@@ -25,9 +26,9 @@ interface Answer {
 for (const [name, program] of Object.entries(PROGRAMS)) {
   describe(`a Unix socket on ${name}`, () => {
     test("it takes calls that change, says the status, is its owner's, and goes with its executor", SLOW, async () => {
-      await Place.with(async (place) => {
-        const path = join(place.folder, "taskexe.sock");
-        const executor = await start(place, path, program);
+      await Stage.with(async (stage) => {
+        const path = join(stage.folder, "taskexe.sock");
+        const executor = await start(stage, path, program);
         assert.equal(statSync(path).mode & 0o777, 0o600);
         const body = '{"type":"echo","payload":1,"id":"one"}';
         assert.equal((await ask(path, "POST", "/api/v1/tasks", body)).code, 201);
@@ -38,10 +39,10 @@ for (const [name, program] of Object.entries(PROGRAMS)) {
           ["--url", `unix:${path}`],
           ["--url", `unix://${path}`],
         ]) {
-          const { code, stdout } = await place.run(["status", "--json", ...given], { program });
+          const { code, stdout } = await stage.run(["status", "--json", ...given], { program });
           assert.deepEqual([code, JSON.parse(stdout).pid], [0, executor.pid]);
         }
-        const second = await place.run(["run", "--config", "off", "--listen", `unix:${path}`], { program });
+        const second = await stage.run(["run", "--config", "off", "--listen", `unix:${path}`], { program });
         assert.equal(second.code, 1);
         assert.match(second.stderr, /Cannot listen on unix:.*: another process listens there\. Stop it, or choose/);
         assert.equal((await ask(path, "GET", "/healthz")).code, 200);
@@ -49,7 +50,7 @@ for (const [name, program] of Object.entries(PROGRAMS)) {
         process.kill(executor.pid, "SIGKILL");
         await executor.exited;
         assert.ok(existsSync(path), "a killed one leaves it");
-        const next = await start(place, path, program);
+        const next = await start(stage, path, program);
         assert.equal((await ask(path, "GET", "/healthz")).code, 200);
         process.kill(next.pid, "SIGTERM");
         await next.exited;
@@ -60,28 +61,28 @@ for (const [name, program] of Object.entries(PROGRAMS)) {
 }
 
 test("what is no socket is left alone", SLOW, async () => {
-  await Place.with(async (place) => {
-    const path = join(place.folder, "notes.txt");
+  await Stage.with(async (stage) => {
+    const path = join(stage.folder, "notes.txt");
     writeFileSync(path, "mine");
     chmodSync(path, 0o644);
-    const { code, stderr } = await place.run(["run", "--config", "off", "--listen", `unix:${path}`]);
+    const { code, stderr } = await stage.run(["run", "--config", "off", "--listen", `unix:${path}`]);
     assert.equal(code, 1);
     assert.match(stderr, /there is a file that is no socket; choose another path/);
-    assert.equal(await place.read("notes.txt"), "mine");
-    const long = join(place.folder, "x".repeat(120));
+    assert.equal(await stage.read("notes.txt"), "mine");
+    const long = join(stage.folder, "x".repeat(120));
     assert.match(
-      (await place.run(["run", "--config", "off", "--listen", `unix:${long}`])).stderr,
+      (await stage.run(["run", "--config", "off", "--listen", `unix:${long}`])).stderr,
       /too long for a socket/,
     );
   });
 });
 
-async function start(place: Place, path: string, [command, ...before]: readonly [string, ...string[]]) {
+async function start(stage: Stage, path: string, [command, ...before]: readonly [string, ...string[]]) {
   const { PATH = "", HOME = "" } = process.env;
-  const env = { PATH, HOME, STATE_DIRECTORY: join(place.folder, "state") };
+  const env = { PATH, HOME, STATE_DIRECTORY: join(stage.folder, "state") };
   const args = [...before, "run", "--config", "off", "--listen", `unix:${path}`];
-  const child = await runtime.spawn(command, args, { cwd: place.folder, env });
-  place.atEnd(async () => {
+  const child = await runtime.spawn(command, args, { cwd: stage.folder, env });
+  stage.atEnd(async () => {
     child.killGroup("SIGKILL");
     await child.exited;
   });

@@ -3,19 +3,19 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { VERSION } from "../../src/version.ts";
-import { Bench } from "./program.ts";
+import { Stage } from "../stage/stage.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
 for (const given of [["version"], ["--version"], ["-V"]]) {
   test(`taskexe ${given} prints the version`, async () => {
-    assert.deepEqual(await bench.run(given), { stdout: `${VERSION}\n`, stderr: "", code: 0, signal: null });
+    assert.deepEqual(await stage.run(given), { stdout: `${VERSION}\n`, stderr: "", code: 0, signal: null });
   });
 }
 
 test("version --json tells what it runs on", async () => {
-  const { stdout, code } = await bench.run(["version", "--json"]);
+  const { stdout, code } = await stage.run(["version", "--json"]);
   const answer = JSON.parse(stdout);
   assert.equal(code, 0);
   assert.equal(answer.version, VERSION);
@@ -24,7 +24,7 @@ test("version --json tells what it runs on", async () => {
 
 for (const given of [["--help"], ["run", "--help"], ["enqueue", "--help"], ["task", "--help"], ["cancel", "--help"]]) {
   test(`taskexe ${given.join(" ")} prints help to standard output`, async () => {
-    const { stdout, stderr, code } = await bench.run(given);
+    const { stdout, stderr, code } = await stage.run(given);
     assert.equal(code, 0);
     assert.equal(stderr, "");
     assert.match(stdout, /Usage: taskexe/);
@@ -32,7 +32,7 @@ for (const given of [["--help"], ["run", "--help"], ["enqueue", "--help"], ["tas
 }
 
 test("the help names every setting with its flag, its variables and its default", async () => {
-  const { stdout } = await bench.run(["--help"]);
+  const { stdout } = await stage.run(["--help"]);
   assert.match(stdout, /concurrency +--concurrency +TASKEXE_CONCURRENCY, MAX_CONCURRENT_TASKS \[5\]/);
   assert.match(stdout, /TASKEXE_TOKEN is the token of the API itself/);
   assert.match(stdout, /Exit codes: .*129\/130\/143 ended by a signal/);
@@ -79,7 +79,7 @@ const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] =
 for (const [given, says] of MISTAKES) {
   const shown = given.join(" ").slice(0, 60);
   test(`taskexe ${shown} exits with 2 and says what is wrong, without a stack`, async () => {
-    const { stdout, stderr, code } = await bench.run(given);
+    const { stdout, stderr, code } = await stage.run(given);
     assert.match(stderr, says);
     assert.doesNotMatch(stderr, /^\s+at /m);
     assert.equal(stdout, "");
@@ -88,20 +88,20 @@ for (const [given, says] of MISTAKES) {
 }
 
 test("a mistake in the environment names the variable", async () => {
-  const { stderr, code } = await bench.run(["run"], { env: { TASKEXE_LEASE: "forever" } });
+  const { stderr, code } = await stage.run(["run"], { env: { TASKEXE_LEASE: "forever" } });
   assert.match(stderr, /environment TASKEXE_LEASE: expected a duration from 500ms to 1h .*, got "forever"/);
   assert.equal(code, 2);
 });
 
 test("a broker address is refused without showing its password", async () => {
-  const { stderr, code } = await bench.run(["task", "x", "--broker", "reds://user:s3cret@host"]);
+  const { stderr, code } = await stage.run(["task", "x", "--broker", "reds://user:s3cret@host"]);
   assert.match(stderr, /flag --broker: expected redis:\/\//);
   assert.doesNotMatch(stderr, /s3cret/);
   assert.equal(code, 2);
 });
 
 test("a broker that does not answer is told within seconds, without its password", async () => {
-  const { stderr, code } = await bench.run(["task", "x", "--broker", "redis://user:s3cret@127.0.0.1:1/1"]);
+  const { stderr, code } = await stage.run(["task", "x", "--broker", "redis://user:s3cret@127.0.0.1:1/1"]);
   assert.match(stderr, /the broker redis:\/\/127\.0\.0\.1:1\/1 cannot be reached/);
   assert.doesNotMatch(stderr, /s3cret/);
   assert.equal(code, 1);
@@ -127,7 +127,7 @@ const MISPLACED: readonly (readonly string[])[] = [
 
 for (const given of MISPLACED) {
   test(`taskexe ${given.join(" ")} is refused without the password`, async () => {
-    const { stdout, stderr, code } = await bench.run(given, { env: { TASKEXE_DEBUG: "1" } });
+    const { stdout, stderr, code } = await stage.run(given, { env: { TASKEXE_DEBUG: "1" } });
     assert.doesNotMatch(stdout + stderr, /s3 ?cret/);
     assert.match(stderr, /^taskexe: /);
     assert.notEqual(code, 0);
@@ -135,22 +135,22 @@ for (const given of MISPLACED) {
 }
 
 test("the address of the broker can come from a file", async () => {
-  writeFileSync(join(bench.folder, "address"), "redis://user:s3cret@127.0.0.1:1/1", { mode: 0o600 });
+  writeFileSync(join(stage.folder, "address"), "redis://user:s3cret@127.0.0.1:1/1", { mode: 0o600 });
   for (const given of [["--broker-file", "address"], []]) {
-    const { stderr } = await bench.run(["task", "x", ...given], { env: { TASKEXE_BROKER_FILE: "address" } });
+    const { stderr } = await stage.run(["task", "x", ...given], { env: { TASKEXE_BROKER_FILE: "address" } });
     assert.match(stderr, /^taskexe: the broker redis:\/\/127\.0\.0\.1:1\/1 cannot be reached/);
     assert.doesNotMatch(stderr, /s3cret/);
   }
 });
 
 test("an executor with a password in --broker says who can read it, once, and not which it is", async () => {
-  const { stderr } = await bench.run(["run", "--broker", "rediss://user:s3cret@127.0.0.1:1/1?ca=/nowhere"]);
+  const { stderr } = await stage.run(["run", "--broker", "rediss://user:s3cret@127.0.0.1:1/1?ca=/nowhere"]);
   assert.equal(stderr.match(/the password in --broker can be read by every user/g)?.length, 1);
   assert.doesNotMatch(stderr, /s3cret/);
 });
 
 test("a variable that is mistyped is told by every command, since its broker would be another one", async () => {
-  const { stderr } = await bench.run(["list"], { env: { TASKEXE_BROKR: "redis://host" } });
+  const { stderr } = await stage.run(["list"], { env: { TASKEXE_BROKR: "redis://host" } });
   assert.equal(
     stderr,
     "taskexe: environment TASKEXE_BROKR is not known and does nothing; did you mean TASKEXE_BROKER?\n",

@@ -4,14 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { startRedis } from "../support/redis-server.ts";
-import { Bench, type Running } from "./program.ts";
+import type { Command } from "../stage/command.ts";
+import { startRedis } from "../stage/redis/server.ts";
+import { Stage } from "../stage/stage.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
-async function ended(executor: Running): Promise<void> {
-  executor.process.kill("SIGTERM");
+async function ended(executor: Command): Promise<void> {
+  executor.kill("SIGTERM");
   assert.equal((await executor.ended).code, 0);
 }
 
@@ -21,13 +22,13 @@ for (const kind of ["redis", "sqlite"] as const) {
   test(`${kind}: a wait tells once that nobody serves the queue, and ends when somebody does`, async () => {
     const redis = kind === "redis" ? await startRedis() : null;
     try {
-      const at = ["--broker", redis?.url ?? `sqlite:${bench.folder}/waiting.db`];
-      const waiting = bench.start(["enqueue", "echo", '"heard"', "--id", "w", "--queue", "late", "--wait", ...at]);
+      const at = ["--broker", redis?.url ?? `sqlite:${stage.folder}/waiting.db`];
+      const waiting = stage.start(["enqueue", "echo", '"heard"', "--id", "w", "--queue", "late", "--wait", ...at]);
       await waiting.says(
         /taskexe: w waits: no executor runs, so none serves the queue "late": taskexe run --queues late\n/,
       );
-      const other = await bench.executor([...at, "--name", "other"]);
-      const again = bench.start([
+      const other = await stage.executor({ args: [...at, "--name", "other"] });
+      const again = stage.start([
         "enqueue",
         "echo",
         "--id",
@@ -40,7 +41,7 @@ for (const kind of ["redis", "sqlite"] as const) {
         ...at,
       ]);
       await again.says(/w waits: no executor serves the queue "late"; those that run serve common\n/);
-      const late = await bench.executor([...at, "--queues", "late", "--name", "late"]);
+      const late = await stage.executor({ args: [...at, "--queues", "late", "--name", "late"] });
       const { stdout, stderr, code } = await waiting.ended;
       assert.deepEqual([stdout, code, linesOf(stderr).length], ['"heard"\n', 0, 1], stderr);
       assert.equal((await again.ended).code, 0);
@@ -53,20 +54,20 @@ for (const kind of ["redis", "sqlite"] as const) {
 }
 
 test("a wait tells that the type is not known, or paused, or not due; a watch and HTTP do, too", async () => {
-  const executor = await bench.executor();
-  const unknown = bench.start(["enqueue", "ecoh", "--id", "u", "--wait"]);
-  await bench.run(["pause", "type", "echo"]);
-  const paused = bench.start(["enqueue", "echo", '"on"', "--id", "p", "--wait"]);
-  const delayed = bench.start(["enqueue", "echo", "--id", "d", "--delay", "1h", "--wait", "--wait-timeout", "4s"]);
+  const executor = await stage.executor();
+  const unknown = stage.start(["enqueue", "ecoh", "--id", "u", "--wait"]);
+  await stage.run(["pause", "type", "echo"]);
+  const paused = stage.start(["enqueue", "echo", '"on"', "--id", "p", "--wait"]);
+  const delayed = stage.start(["enqueue", "echo", "--id", "d", "--delay", "1h", "--wait", "--wait-timeout", "4s"]);
   await unknown.says(
     /u waits: no executor that serves the queue "common" knows the type "ecoh"; known there are echo, fail, /,
   );
   await paused.says(/p waits: the type "echo" is paused: taskexe resume type echo/);
   await delayed.says(/d waits: it is due at 20/);
-  const watching = bench.start(["watch", "p"]);
+  const watching = stage.start(["watch", "p"]);
   await watching.says(/taskexe: p waits: the type "echo" is paused/);
   const events = await fetch(`${executor.url}/api/v1/tasks/p/watch`);
-  await bench.run(["cancel", "u"]);
+  await stage.run(["cancel", "u"]);
   let text = "";
   const decoder = new TextDecoder();
   for await (const chunk of events.body ?? []) {
@@ -77,7 +78,7 @@ test("a wait tells that the type is not known, or paused, or not due; a watch an
     text,
     /event: waiting\ndata: \{"reason":"the type \\"echo\\" is paused: taskexe resume type echo"\}\n\n/,
   );
-  await bench.run(["resume", "type", "echo"]);
+  await stage.run(["resume", "type", "echo"]);
   assert.deepEqual([(await paused.ended).stdout, (await unknown.ended).code], ['"on"\n', 1]);
   const { stdout, code } = await watching.ended;
   assert.equal(code, 0);
@@ -87,7 +88,7 @@ test("a wait tells that the type is not known, or paused, or not due; a watch an
 });
 
 test("a wait whose time is over exits with 1, says so, and leaves the task alone", async () => {
-  const waiting = await bench.run([
+  const waiting = await stage.run([
     "enqueue",
     "idle",
     "--id",
@@ -103,13 +104,13 @@ test("a wait whose time is over exits with 1, says so, and leaves the task alone
     waiting.stderr,
     "taskexe: t has not ended within 100ms: it is queued, and goes on; see: taskexe task t\n",
   );
-  assert.equal(JSON.parse((await bench.run(["task", "t", "--json"])).stdout).state, "queued");
+  assert.equal(JSON.parse((await stage.run(["task", "t", "--json"])).stdout).state, "queued");
   for (const [given, says] of [
     [["--wait-timeout", "1s"], /--wait-timeout goes with --wait/],
     [["--wait", "--retention", "0"], /--wait: nothing is kept of a task with a retention of 0, so its end could not/],
     [["--wait", "--wait-timeout", "soon"], /flag --wait-timeout: expected a duration/],
   ] as const) {
-    const { code, stderr } = await bench.run(["enqueue", "idle", ...given]);
+    const { code, stderr } = await stage.run(["enqueue", "idle", ...given]);
     assert.equal(code, 2);
     assert.match(stderr, says);
   }

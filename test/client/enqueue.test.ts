@@ -6,8 +6,9 @@ import { connect } from "../../src/client/connect.ts";
 import { ClientClosedError, ClientOverloadedError, PartlyEnqueuedError } from "../../src/client/errors.ts";
 import { defineTask } from "../../src/index.ts";
 import { InvalidTaskError } from "../../src/task/new-task.ts";
-import { until } from "../support/until.ts";
-import { claim, end, onBothBrokers, onRedis } from "./stage.ts";
+import { onBothBrokers, onRedis } from "../stage/broker.ts";
+import { claimAll, done } from "../stage/outcomes.ts";
+import { until } from "../stage/until.ts";
 
 const greet = defineTask({
   type: "greet",
@@ -19,7 +20,7 @@ onBothBrokers("a task arrives as it was enqueued, with its options", async ({ co
   const client = await connect();
   const receipt = await client.enqueue(greet, { name: "x", times: "3" }, { id: "one", attempts: 7, priority: 1 });
   assert.deepEqual(receipt, { id: "one", created: true, state: "queued" });
-  const [delivery] = await claim(await executor(), 1);
+  const [delivery] = await claimAll(await executor(), 1);
   assert.deepEqual(JSON.parse(delivery?.raw ?? ""), {
     id: "one",
     task_type: "greet",
@@ -70,7 +71,7 @@ onBothBrokers("a unique task is held back while another is under way, and not on
   const other = await client.enqueue("sync", { a: 3 }, { unique: {} });
   assert.equal(other.created, true);
   const executor = await stage.executor();
-  const deliveries = await claim(executor, 2);
+  const deliveries = await claimAll(executor, 2);
   const keys = deliveries.map(({ raw }) => JSON.parse(raw ?? "").taskexe.unique_key);
   for (const [index, delivery] of deliveries.entries()) {
     const { id, task_type: type } = JSON.parse(delivery.raw ?? "");
@@ -163,7 +164,7 @@ onRedis("an enqueue whose answer is lost makes one task, not two", async ({ conn
   const broker = await stoppedFor(4_000, redis, executor);
   const receipt = await lost;
   assert.equal(receipt.id, "lost");
-  await end(broker, await claim(broker, 2), { kind: "done", result: 1 });
+  await broker.complete((await claimAll(broker, 2)).map((it) => done(it, { result: "1" })));
   const counts = (await client.counts()).find(({ name }) => name === "common");
   assert.deepEqual([counts?.queued, counts?.running, counts?.done], [0, 0, 2]);
 });

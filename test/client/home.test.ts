@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Place, PROJECT, recordOnce, SLOW } from "../executor/place.ts";
-import { buildExecutable } from "../support/executable.ts";
+import { ROOT } from "../stage/command.ts";
+import { buildExecutable } from "../stage/executable.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
+import { recordOnce } from "../stage/until.ts";
 
 // Node.js 22 does not know `await using`.
 const PARENT = `import { connect, defineTask } from "taskexe";
@@ -27,61 +29,60 @@ export default defineTask({
 });
 `;
 
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
-const MAIN = join(PROJECT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
 const WAYS = ["flag", "file", "environment", "relative path"] as const;
 
 describe("a handler's connect() without an address", () => {
-  let place: Place;
+  let stage: Stage;
   let executable: Promise<string> | null = null;
   before(async () => {
-    place = await Place.make();
-    await place.write({ "tasks/parent.ts": PARENT });
+    stage = Stage.make();
+    await stage.write({ "tasks/parent.ts": PARENT });
   });
-  after(() => place.end());
+  after(() => stage.end());
 
   /** Starts an executor that is told its broker in that way, with another one where it could be looked for. */
   function start(program: readonly [string, ...string[]], way: (typeof WAYS)[number], broker: string, at: string) {
-    const config = join(place.folder, at, "taskexe.toml");
-    const decoy = { TASKEXE_BROKER: `sqlite:${join(place.folder, at, "decoy.db")}`, TASKEXE_CONFIG: config };
+    const config = join(stage.folder, at, "taskexe.toml");
+    const decoy = { TASKEXE_BROKER: `sqlite:${join(stage.folder, at, "decoy.db")}`, TASKEXE_CONFIG: config };
     const { TASKEXE_CONFIG } = decoy;
-    const options = { program, folder: join(place.folder, at), tasks: join(place.folder, "tasks") };
+    const options = { program, folder: join(stage.folder, at), tasks: join(stage.folder, "tasks") };
     switch (way) {
       case "flag":
-        return place.executor(broker, { ...options, env: decoy });
+        return stage.executor({ broker, ...options, env: decoy });
       case "relative path":
-        return place.executor("sqlite:own.db", { ...options, env: decoy });
+        return stage.executor({ broker: "sqlite:own.db", ...options, env: decoy });
       case "file":
-        return place.executor(broker, { ...options, brokerFlag: false, env: { TASKEXE_CONFIG } });
+        return stage.executor({ ...options, env: { TASKEXE_CONFIG } });
       case "environment":
-        return place.executor(broker, {
+        return stage.executor({
           ...options,
-          brokerFlag: false,
           env: { TASKEXE_CONFIG, TASKEXE_BROKER: broker },
         });
     }
   }
 
   async function findsItsBroker(program: readonly [string, ...string[]], way: (typeof WAYS)[number], at: string) {
-    const broker = `sqlite:${join(place.folder, at, "own.db")}`;
-    const far = `sqlite:${join(place.folder, at, "far.db")}`;
+    const broker = `sqlite:${join(stage.folder, at, "own.db")}`;
+    const far = `sqlite:${join(stage.folder, at, "far.db")}`;
     const named = way === "file" ? `broker = ${JSON.stringify(broker)}\n` : "";
-    await place.write({ [`${at}/taskexe.toml`]: `${named}queues = ["common", "side"]\npriorities = 6\n` });
+    await stage.write({ [`${at}/taskexe.toml`]: `${named}queues = ["common", "side"]\npriorities = 6\n` });
     const executor = await start(program, way, broker, at);
-    const client = await place.client(broker);
+    const client = await stage.client(broker);
     const given = ["enqueue", "parent", JSON.stringify(far), "--wait", "--attempts", "1", "--json", "--broker", broker];
-    const { stdout, stderr } = await place.run(given);
+    const { stdout, stderr } = await stage.run(given);
     assert.notEqual(stdout, "", stderr);
-    assert.deepEqual(JSON.parse(stdout).result, { same: true, queues: ["common", "side"] }, executor.log());
+    assert.deepEqual(JSON.parse(stdout).result, { same: true, queues: ["common", "side"] }, executor.output());
     assert.equal((await recordOnce("done", executor, client, "child")).priority, 5);
-    const elsewhere = await place.client(far);
+    const elsewhere = await stage.client(far);
     assert.equal((await elsewhere.record("far"))?.state, "queued");
     await executor.end();
   }
 
   for (const way of WAYS) {
     test(`is its executor's, named by ${way}`, SLOW, async () => {
-      executable ??= buildExecutable(join(place.folder, "bin/taskexe"));
+      executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
       await findsItsBroker([await executable], way, way);
     });
   }
@@ -96,7 +97,7 @@ describe("a handler's connect() without an address", () => {
   }
 
   test("is its executor's Redis, password and all, which no child process finds in its environment", SLOW, async () => {
-    const redis = await place.redis();
+    const redis = await stage.redis();
     await redis.cli(["config", "set", "requirepass", "not in any environment"]);
     const url = redis.url.replace("redis://", "redis://:not%20in%20any%20environment@");
     const task = `import { connect, defineTask } from "taskexe";
@@ -106,15 +107,19 @@ export default defineTask({ type: "parent", async run() {
   const { created } = await client.enqueue("echo", 1);
   return { created, environment: execFileSync("env", { encoding: "utf8" }).includes("not%20in") };
 } });`;
-    await place.write({ "redis/parent.ts": task, "redis/taskexe.toml": `broker = ${JSON.stringify(url)}\n` });
-    executable ??= buildExecutable(join(place.folder, "bin/taskexe"));
+    await stage.write({ "redis/parent.ts": task, "redis/taskexe.toml": `broker = ${JSON.stringify(url)}\n` });
+    executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
     const program = [await executable] as const;
-    const env = { TASKEXE_CONFIG: join(place.folder, "redis/taskexe.toml") };
-    const executor = await place.executor(url, { program, brokerFlag: false, tasks: join(place.folder, "redis"), env });
+    const env = { TASKEXE_CONFIG: join(stage.folder, "redis/taskexe.toml") };
+    const executor = await stage.executor({
+      program,
+      tasks: join(stage.folder, "redis"),
+      env,
+    });
     const given = ["enqueue", "parent", "--wait", "--attempts", "1", "--json"];
-    const { stdout, stderr } = await place.run(given, { program, env });
+    const { stdout, stderr } = await stage.run(given, { program, env });
     assert.notEqual(stdout, "", stderr);
-    assert.deepEqual(JSON.parse(stdout).result, { created: true, environment: false }, executor.log());
+    assert.deepEqual(JSON.parse(stdout).result, { created: true, environment: false }, executor.output());
     await executor.end();
   });
 });

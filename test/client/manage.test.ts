@@ -4,8 +4,9 @@ import { type Broker, BrokerUnavailableError } from "../../src/broker/broker.ts"
 import { Client } from "../../src/client/client.ts";
 import { ClientClosedError } from "../../src/client/errors.ts";
 import { type PurgeQuery, UnknownTaskError, type WatchEvent } from "../../src/index.ts";
-import { until } from "../support/until.ts";
-import { claim, end, onBothBrokers } from "./stage.ts";
+import { onBothBrokers } from "../stage/broker.ts";
+import { claimAll, dead, done } from "../stage/outcomes.ts";
+import { until } from "../stage/until.ts";
 
 function shortly(event: WatchEvent): string {
   switch (event.kind) {
@@ -34,7 +35,7 @@ onBothBrokers("watch tells states, log lines and progress as they come, and ends
   })();
   const seen = (what: string) => until(what, 20_000, () => short(events).includes(what));
   await seen("queued");
-  const [delivery] = await claim(executor, 1);
+  const [delivery] = await claimAll(executor, 1);
   assert.ok(delivery);
   await seen("running");
   const write = { delivery, id: "w", type: "work", attempt: 1, startedAt: Date.now() };
@@ -44,7 +45,7 @@ onBothBrokers("watch tells states, log lines and progress as they come, and ends
   await executor.appendLogs([{ id: "w", lines: [{ at: 2, level: "info", text: "two" }] }]);
   await executor.writeProgress([{ ...write, progress: 0.5, progressMsg: "10:00:00 begun\n10:00:01 half" }]);
   await seen("0.5 10:00:01 half");
-  await end(executor, [delivery], { kind: "done", result: { answer: 42 } });
+  await executor.complete([done(delivery, { result: JSON.stringify({ answer: 42 }) })]);
   await watching;
   const told = short(events);
   assert.deepEqual(
@@ -112,7 +113,7 @@ onBothBrokers("cancel by type reaches all of many, running ones once", async (st
     "mixed",
     Array.from({ length: 2_600 }, (_, index) => ({ id: `m${index}` })),
   );
-  const running = await claim(executor, 3);
+  const running = await claimAll(executor, 3);
   assert.equal(await client.cancel({ type: "mixed" }), 2_600);
   const ids = running.map(({ raw }) => String(JSON.parse(raw ?? "").id));
   assert.deepEqual((await executor.cancelled(ids)).sort(), ids.sort());
@@ -128,7 +129,7 @@ onBothBrokers("retry queues dead tasks again: by id, or all that match however m
     Array.from({ length: 1_800 }, (_, index) => ({ id: `f${index}` })),
   );
   await client.enqueue("other", 1, { id: "o" });
-  await end(executor, await claim(executor, 1_801), { kind: "dead", reason: "no luck" });
+  await executor.complete((await claimAll(executor, 1_801)).map((it) => dead(it, { reason: "no luck" })));
   assert.deepEqual(await client.retry(["f0", "nobody"]), [
     { id: "f0", state: "dead", retried: true },
     { id: "nobody", state: null, retried: false },
@@ -145,7 +146,7 @@ onBothBrokers("a change without a condition, or with a misspelt one, changes not
   const client = await stage.connect();
   const executor = await stage.executor();
   await client.enqueue("frail", 1, { id: "dead" });
-  await end(executor, await claim(executor, 1), { kind: "dead", reason: "no luck" });
+  await executor.complete((await claimAll(executor, 1)).map((it) => dead(it, { reason: "no luck" })));
   await client.enqueue("work", 1, { id: "waits" });
   const asked: Readonly<Record<"cancel" | "retry" | "purge" | "list", (filter: object) => Promise<unknown>>> = {
     cancel: (filter) => client.cancel(filter),
@@ -254,7 +255,7 @@ onBothBrokers("purge removes what has ended and matches, and tells how many", as
     "work",
     Array.from({ length: 1_200 }, (_, index) => ({ id: `p${index}` })),
   );
-  await end(executor, await claim(executor, 1_200), { kind: "done", result: null });
+  await executor.complete((await claimAll(executor, 1_200)).map((it) => done(it, { result: "null" })));
   await client.enqueue("work", 1, { id: "stays" });
   assert.equal(await client.purge({ state: "done", type: "nothing" }), 0);
   assert.equal(await client.purge({ state: "done" }), 1_200);
@@ -289,10 +290,10 @@ onBothBrokers("what is paused does not start until it is resumed", async (stage)
   assert.deepEqual(paused.map(({ kind, name }) => `${kind} ${name}`).sort(), ["queue common", "type slow"]);
   await client.enqueue("work", 1, { id: "held" });
   await client.enqueue("work", 1, { id: "free", queue: "other" });
-  const [first] = await claim(executor, 1);
+  const [first] = await claimAll(executor, 1);
   assert.equal(first?.queue, "other");
   await client.resume({ queue: "common" });
-  const [second] = await claim(executor, 1);
+  const [second] = await claimAll(executor, 1);
   assert.equal(second?.queue, "common");
   await client.resume({ type: "slow" });
   assert.deepEqual(await client.paused(), []);

@@ -8,7 +8,10 @@ import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { drained, Place, PROJECT, SLOW, said, untilBy } from "./place.ts";
+import { ROOT } from "../stage/command.ts";
+import { drained } from "../stage/executor.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
+import { said, untilBy } from "../stage/until.ts";
 
 const TASKS = {
   "outside/greet.ts": `import { defineTask, sleep } from "taskexe";
@@ -20,30 +23,30 @@ const TASKS = {
 };
 
 describe("the compiled executable", () => {
-  let place: Place;
+  let stage: Stage;
   let tasks: string;
   let alone: string;
   let program: [string];
 
   before(async () => {
-    place = await Place.make();
-    tasks = await place.write(TASKS);
-    alone = join(place.folder, "alone");
+    stage = Stage.make();
+    tasks = await stage.write(TASKS);
+    alone = join(stage.folder, "alone");
     await mkdir(alone);
-    program = [join(place.folder, "taskexe")];
-    await promisify(execFile)(join(PROJECT, "node_modules/.bin/bun"), [join(PROJECT, "scripts/build.ts"), ...program]);
+    program = [join(stage.folder, "taskexe")];
+    await promisify(execFile)(join(ROOT, "node_modules/.bin/bun"), [join(ROOT, "scripts/build.ts"), ...program]);
   }, SLOW);
-  after(() => place.end());
+  after(() => stage.end());
 
-  const run = (args: readonly string[]) => place.run(args, { program, cwd: alone });
+  const run = (args: readonly string[]) => stage.run(args, { program, cwd: alone });
 
   for (const kind of ["redis", "sqlite"]) {
     test(
       `runs handlers from a folder without node_modules on ${kind}, and leaves its own folder empty`,
       SLOW,
       async () => {
-        const url = kind === "redis" ? (await place.redis()).url : `sqlite:${join(place.folder, "queue.db")}`;
-        const executor = await place.executor(url, { program, cwd: alone, tasks });
+        const url = kind === "redis" ? (await stage.redis()).url : `sqlite:${join(stage.folder, "queue.db")}`;
+        const executor = await stage.executor({ broker: url, program, cwd: alone, tasks });
         const done = await run(["enqueue", "greet", '{"name":"Ada"}', "--wait", "--broker", url]);
         assert.deepEqual([done.code, JSON.parse(done.stdout)], [0, "Hello, Ada"], done.stderr);
         const refused = await run(["enqueue", "greet", '{"name":1}', "--wait", "--broker", url]);
@@ -67,7 +70,7 @@ describe("the compiled executable", () => {
       assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
       // What it takes at the least to start a program of this size on this machine now.
       const begunOther = performance.now();
-      await promisify(execFile)(join(PROJECT, "node_modules/.bin/bun"), ["-e", "1"]);
+      await promisify(execFile)(join(ROOT, "node_modules/.bin/bun"), ["-e", "1"]);
       quickestOther = Math.min(quickestOther, performance.now() - begunOther);
     }
     assert.ok(isQuick(), `the quickest took ${quickest} ms; a program that does nothing takes ${quickestOther} ms`);
@@ -77,10 +80,10 @@ describe("the compiled executable", () => {
     "SIGUSR1 writes a heap snapshot for its owner alone and logs figures; SIGUSR2 logs what grew",
     SLOW,
     async () => {
-      const cwd = join(place.folder, "signalled");
+      const cwd = join(stage.folder, "signalled");
       await mkdir(cwd);
-      const url = `sqlite:${join(place.folder, "signalled.db")}`;
-      const executor = await place.executor(url, { program, cwd });
+      const url = `sqlite:${join(stage.folder, "signalled.db")}`;
+      const executor = await stage.executor({ broker: url, program, cwd });
       executor.kill("SIGUSR1");
       const [, name = ""] = await said(
         executor,
@@ -100,25 +103,25 @@ describe("the compiled executable", () => {
   );
 
   test("loads neither .env nor bunfig.toml of the folder it is started in", SLOW, async () => {
-    await place.write({
+    await stage.write({
       "trap/.env": "TASKEXE_CONCURRENCY=77\nTASKEXE_LOG=json\n",
       "trap/bunfig.toml": 'preload = ["./preload.ts"]\n',
       "trap/preload.ts": 'console.error("preloaded"); process.exit(9);',
       "trap/package.json": '{ "type": "commonjs" }',
       "trap/tsconfig.json": "{ this is no JSON",
     });
-    const cwd = join(place.folder, "trap");
-    const version = await place.run(["version"], { program, cwd });
+    const cwd = join(stage.folder, "trap");
+    const version = await stage.run(["version"], { program, cwd });
     assert.deepEqual([version.code, version.stderr], [0, ""]);
-    const executor = await place.executor(`sqlite:${join(place.folder, "trap.db")}`, { program, cwd, tasks });
+    const executor = await stage.executor({ broker: `sqlite:${join(stage.folder, "trap.db")}`, program, cwd, tasks });
     const { concurrency } = await executor.status();
     assert.equal(concurrency, 5);
-    assert.doesNotMatch(executor.log(), /preloaded|^\{/m);
+    assert.doesNotMatch(executor.output(), /preloaded|^\{/m);
     assert.equal(await drained(executor), 0);
   });
 
   test("exits with 0 when all is well, 1 when it failed, 2 when it was called wrongly", SLOW, async () => {
-    const url = `sqlite:${join(place.folder, "codes.db")}`;
+    const url = `sqlite:${join(stage.folder, "codes.db")}`;
     const codeOf = async (...args: string[]) => (await run(args)).code;
     assert.equal(await codeOf("--help"), 0);
     assert.equal(await codeOf("enqueue", "noop", "--broker", url), 0);
@@ -136,15 +139,15 @@ describe("the compiled executable", () => {
   });
 
   test("an executor that cannot find its handlers does not start", SLOW, async () => {
-    const url = `sqlite:${join(place.folder, "none.db")}`;
+    const url = `sqlite:${join(stage.folder, "none.db")}`;
     const { code, stderr } = await run(["run", "--broker", url, "--listen", "off", "--tasks", "/nowhere/at/all"]);
     assert.ok(code === 1 || code === 2, `${code}`);
     assert.match(stderr, /\/nowhere\/at\/all/);
   });
 
   test("serves its status while it works", SLOW, async () => {
-    const url = `sqlite:${join(place.folder, "status.db")}`;
-    const executor = await place.executor(url, { program, cwd: alone });
+    const url = `sqlite:${join(stage.folder, "status.db")}`;
+    const executor = await stage.executor({ broker: url, program, cwd: alone });
     const enqueued = await run(["enqueue", "sleep", '{"ms":60000}', "--id", "long", "--broker", url]);
     assert.equal(enqueued.code, 0, enqueued.stderr);
     await untilBy(executor, "it runs", async () => (await executor.status()).current.long?.type === "sleep");

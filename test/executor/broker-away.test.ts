@@ -8,12 +8,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
-import type { ExecutorProcess } from "../support/executor-process.ts";
-import { enqueueAll, ledgerTasks, notDoneOnce, withFleet } from "../support/fleet.ts";
-import { HeldUp } from "../support/held-up.ts";
-import { countById } from "../support/ledger.ts";
-import { redisFor } from "../support/queues.ts";
-import { until } from "../support/until.ts";
+import type { ExecutorProcess } from "../stage/executor.ts";
+import { HeldUp } from "../stage/held-up.ts";
+import { countById } from "../stage/ledger/ledger.ts";
+import { enqueueAll, LedgerStage, ledgerTasks, notDoneOnce } from "../stage/ledger/ledger-stage.ts";
+import { until } from "../stage/until.ts";
 
 const RESUMES_WITHIN_MS = 5_000;
 const ANSWERS_WITHIN_MS = 200;
@@ -33,10 +32,10 @@ const NOTICED_WITHIN_MS = 9_000;
 test("after a kill -9 of Redis under load, work goes on within 5 s of its restart and every task is done", {
   timeout: 180_000,
 }, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet, { appendonly: true });
-    const executor = await fleet.executor({ broker: redis.url, concurrency: 20 });
-    const client = await fleet.client(redis.url);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis({ appendonly: true });
+    const executor = await stage.executor({ broker: redis.url, concurrency: 20 });
+    const client = await stage.client(redis.url);
     const ids: string[] = [];
     let enough = Number.POSITIVE_INFINITY;
     // Small batches, so that the kill comes into the middle of one, whose reply is then lost.
@@ -60,7 +59,7 @@ test("after a kill -9 of Redis under load, work goes on within 5 s of its restar
       const { pending, lag } = await client.backlog();
       return pending === 0 && lag === 0 && (await notDoneOnce(client, ids)).length === 0;
     });
-    const ledger = fleet.ledger();
+    const ledger = stage.ledger();
     const resumedMs = Math.min(...ledger.filter(({ at }) => at > restartedAt).map(({ at }) => at)) - restartedAt;
     assert.ok(resumedMs < RESUMES_WITHIN_MS, `work went on only ${resumedMs} ms after the restart`);
     assert.equal((await executor.get("/readyz")).code, 200);
@@ -74,10 +73,10 @@ test("after a kill -9 of Redis under load, work goes on within 5 s of its restar
 test("connections that are cut one by one under load are opened anew, and every task is done within its lease", {
   timeout: 60_000,
 }, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
-    const executor = await fleet.executor({ broker: redis.url, concurrency: 40, lease: "30s" });
-    const client = await fleet.client(redis.url);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
+    const executor = await stage.executor({ broker: redis.url, concurrency: 40, lease: "30s" });
+    const client = await stage.client(redis.url);
     const admin = new Redis(redis.url);
     try {
       const ids = await enqueueAll(client, ledgerTasks(6_000, { ms: 5 }));
@@ -109,11 +108,11 @@ test("connections that are cut one by one under load are opened anew, and every 
 test("a Redis that answers reads and leaves writes waiting is away, for as long as it does", {
   timeout: 60_000,
 }, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     const admin = new Redis(redis.url);
-    fleet.atEnd(async () => admin.disconnect());
-    const executor = await fleet.executor({ broker: redis.url });
+    stage.atEnd(async () => admin.disconnect());
+    const executor = await stage.executor({ broker: redis.url });
     const newest = async () => {
       const lines = String(await admin.client("LIST")).split("\n");
       const ours = lines.filter((line) => !line.includes("cmd=client|list"));
@@ -134,19 +133,19 @@ test("a Redis that answers reads and leaves writes waiting is away, for as long 
     await admin.client("UNPAUSE");
     await until("it is ready again", RESUMES_WITHIN_MS, async () => (await executor.get("/readyz")).code === 200);
     assert.equal((await executor.status()).broker.last_error, null);
-    assert.equal(executor.log().match(/ is away: /g)?.length, 1, executor.log());
+    assert.equal(executor.output().match(/ is away: /g)?.length, 1, executor.output());
   });
 });
 
 test("while Redis hangs for 20 s /status answers at once and says so; afterwards work goes on and nothing is lost", {
   timeout: 120_000,
 }, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     // With a lease far shorter than the hang: every lease is over when Redis goes on.
     const options = { broker: redis.url, concurrency: 5, lease: "3s" };
-    const executors = [await fleet.executor(options), await fleet.executor(options)];
-    const client = await fleet.client(redis.url);
+    const executors = [await stage.executor(options), await stage.executor(options)];
+    const client = await stage.client(redis.url);
     const ids = await enqueueAll(client, ledgerTasks(1_000, { ms: 30 }));
     await until("both work", 20_000, async () => {
       const statuses = await Promise.all(executors.map((executor) => executor.status()));
@@ -172,7 +171,7 @@ test("while Redis hangs for 20 s /status answers at once and says so; afterwards
       return sum(now.map(({ done }) => done)) >= ids.length && now;
     });
     assert.equal(sum(statuses.map(({ done }) => done)), ids.length);
-    const ended = [...countById(fleet.ledger(), "end").values()];
+    const ended = [...countById(stage.ledger(), "end").values()];
     assert.equal(ended.length, ids.length);
     const twice = ended.filter((times) => times > 1).length;
     // Those that ran when it began to hang, and those whose slots these had taken, whose ends it had not read yet.
@@ -185,26 +184,26 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
   test(`an executor leaves in bounded time though Redis is away (${signal}), and its tasks run elsewhere later`, {
     timeout: 90_000,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const redis = await redisFor(fleet, { appendonly: true });
+    await LedgerStage.with(async (stage) => {
+      const redis = await stage.redis({ appendonly: true });
       const options = { broker: redis.url, concurrency: 4, lease: "1s" };
-      const client = await fleet.client(redis.url);
-      const gate = fleet.path("gate");
-      const leaving = await fleet.executor({ ...options, grace: "1s" });
+      const client = await stage.client(redis.url);
+      const gate = stage.path("gate");
+      const leaving = await stage.executor({ ...options, grace: "1s" });
       const ids = await enqueueAll(client, ledgerTasks(2, { gate }));
       await until("it runs them", 10_000, async () => (await leaving.busySlots()) === 2);
       await redis.kill(signal);
       leaving.kill("SIGTERM");
       const begun = performance.now();
-      assert.deepEqual(await leaving.exit, { code: 0, signal: null });
+      assert.deepEqual(await leaving.ended, { code: 0, signal: null });
       const tookMs = performance.now() - begun;
       assert.ok(tookMs < LEAVES_WITHIN_MS, `it left only after ${tookMs.toFixed(0)} ms`);
       process.stderr.write(`      left ${tookMs.toFixed(0)} ms after SIGTERM\n`);
 
       if (signal === "SIGKILL") await redis.restart();
       else await redis.kill("SIGCONT");
-      await fleet.openGate(gate);
-      await fleet.executor(options);
+      await stage.openGate(gate);
+      await stage.executor(options);
       await until("they are done elsewhere", 20_000, async () => (await notDoneOnce(client, ids)).length === 0);
     });
   });
@@ -213,10 +212,10 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
 test("an executor that is started before Redis says that it is starting, and is ready once Redis is there", {
   timeout: 60_000,
 }, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     await redis.kill("SIGKILL");
-    const executor = await fleet.executor({ broker: redis.url, ready: false });
+    const executor = await stage.executor({ broker: redis.url, ready: false });
     const { state, broker } = await until("it has tried to connect", 10_000, async () => {
       const status = await executor.status();
       return status.broker.last_error !== null && status;
@@ -232,33 +231,33 @@ test("an executor that is started before Redis says that it is starting, and is 
     await redis.restart();
     await until("it is ready", 10_000, async () => (await executor.get("/readyz")).code === 200);
     assert.equal((await executor.status()).state, "running");
-    const client = await fleet.client(redis.url);
+    const client = await stage.client(redis.url);
     const ids = await enqueueAll(client, ledgerTasks(1, {}));
     await until("it works", 10_000, async () => (await notDoneOnce(client, ids)).length === 0);
   });
 });
 
 test("an executor that is told to stop before Redis is there leaves at once with 0", { timeout: 60_000 }, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     await redis.kill("SIGKILL");
-    const executor = await fleet.executor({ broker: redis.url, ready: false });
+    const executor = await stage.executor({ broker: redis.url, ready: false });
     executor.kill("SIGTERM");
-    assert.deepEqual(await executor.exit, { code: 0, signal: null });
+    assert.deepEqual(await executor.ended, { code: 0, signal: null });
   });
 });
 
 test("a wrong password is told in /status without the password, and heals once it is the right one", {
   timeout: 60_000,
 }, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     const admin = new Redis(redis.url, { lazyConnect: true });
-    fleet.atEnd(async () => admin.disconnect());
+    stage.atEnd(async () => admin.disconnect());
     await admin.connect();
     await admin.call("ACL", "SETUSER", "worker", "on", ">the-right-one", "~*", "&*", "+@all");
     const broker = redis.url.replace("redis://", "redis://worker:s3cr3t-pw@");
-    const executor = await fleet.executor({ broker, ready: false });
+    const executor = await stage.executor({ broker, ready: false });
 
     const status = await until("it was refused", 10_000, async () => {
       const { body } = await executor.get("/status");
@@ -266,7 +265,7 @@ test("a wrong password is told in /status without the password, and heals once i
     });
     const ready = await executor.get("/readyz");
     assert.equal(ready.code, 503);
-    for (const told of [status, ready.body, executor.log()]) assert.doesNotMatch(told, /s3cr3t-pw/);
+    for (const told of [status, ready.body, executor.output()]) assert.doesNotMatch(told, /s3cr3t-pw/);
 
     await admin.call("ACL", "SETUSER", "worker", "resetpass", ">s3cr3t-pw");
     await until("it is ready", 10_000, async () => (await executor.get("/readyz")).code === 200);
@@ -300,30 +299,30 @@ function sum(numbers: readonly number[]): number {
 }
 
 test("an executor says in its log that its broker is away, and that it is back", { timeout: 60_000 }, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet, { appendonly: true });
-    const executor = await fleet.executor({ broker: redis.url });
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis({ appendonly: true });
+    const executor = await stage.executor({ broker: redis.url });
     await redis.kill("SIGKILL");
     await until("it says so", 20_000, () =>
-      /The broker redis:\/\/.* is away: .+; trying until it is back/.test(executor.log()),
+      /The broker redis:\/\/.* is away: .+; trying until it is back/.test(executor.output()),
     );
     await redis.restart();
-    await until("it says that it is back", 20_000, () => /The broker is back after [\d.]+ s/.test(executor.log()));
-    assert.equal(executor.log().match(/is away:/g)?.length, 1);
+    await until("it says that it is back", 20_000, () => /The broker is back after [\d.]+ s/.test(executor.output()));
+    assert.equal(executor.output().match(/is away:/g)?.length, 1);
   });
 });
 
 test("a Redis that is out of memory is away, and nothing ends over it: work goes on once there is room", {
   timeout: 60_000,
 }, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     // Beats every half second, so that beats, completions, progress and promotions all meet it.
     const env = { TASKEXE_HEARTBEAT_TIMEOUT: "2s" };
-    const executor = await fleet.executor({ broker: redis.url, concurrency: 10, env });
-    const client = await fleet.client(redis.url);
+    const executor = await stage.executor({ broker: redis.url, concurrency: 10, env });
+    const client = await stage.client(redis.url);
     const direct = new Redis(redis.url);
-    fleet.atEnd(async () => direct.disconnect());
+    stage.atEnd(async () => direct.disconnect());
     const ids = await enqueueAll(client, ledgerTasks(200, { ms: 50 }));
     await until("it is under way", 20_000, async () => (await executor.status()).done > 20);
     await direct.config("SET", "maxmemory", "1");
@@ -333,6 +332,6 @@ test("a Redis that is out of memory is away, and nothing ends over it: work goes
     assert.ok((await executor.status()).done - done <= 20, "completions were recorded without memory");
     await direct.config("SET", "maxmemory", "0");
     await until("all are done", 20_000, async () => (await notDoneOnce(client, ids)).length === 0);
-    assert.equal(executor.hasEnded, false, executor.log());
+    assert.equal(executor.hasEnded, false, executor.output());
   });
 });

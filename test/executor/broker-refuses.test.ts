@@ -10,12 +10,12 @@ import { describe, test } from "node:test";
 import { Redis } from "ioredis";
 import { GROUP } from "../../src/broker/redis/keys.ts";
 import { connect } from "../../src/client/connect.ts";
-import type { ExecutorProcess } from "../support/executor-process.ts";
-import { enqueueAll, type Fleet, ledgerTasks, notDoneOnce, recordsOf, requestOf, withFleet } from "../support/fleet.ts";
-import { movingAddress } from "../support/moving-address.ts";
-import { redisFor } from "../support/queues.ts";
-import type { RedisServer } from "../support/redis-server.ts";
-import { until } from "../support/until.ts";
+import type { ExecutorProcess } from "../stage/executor.ts";
+import { enqueueAll, LedgerStage, ledgerTasks, notDoneOnce, recordsOf } from "../stage/ledger/ledger-stage.ts";
+import { requestOf } from "../stage/outcomes.ts";
+import { movingAddress } from "../stage/redis/moving-address.ts";
+import type { RedisServer } from "../stage/redis/server.ts";
+import { until } from "../stage/until.ts";
 
 const LIMIT = { timeout: 60_000 };
 /** How long it may take until a trouble is said, and until it is over, on a machine with much else to do. */
@@ -23,10 +23,10 @@ const SOON_MS = 10_000;
 const MOVES_WITHIN_MS = 5_000;
 
 /** A connection of the administrator, whom none of this concerns. */
-function adminOf(fleet: Fleet, { port }: RedisServer): Redis {
+function adminOf(stage: LedgerStage, { port }: RedisServer): Redis {
   const admin = new Redis({ port, db: 1, username: "admin", password: "pw" });
   admin.on("error", () => undefined);
-  fleet.atEnd(async () => admin.disconnect());
+  stage.atEnd(async () => admin.disconnect());
   return admin;
 }
 
@@ -144,25 +144,25 @@ describe("a Redis that refuses", () => {
       `${code}: it is said at once and once, the executor lives, and work goes on when it is over`,
       LIMIT,
       async () => {
-        await withFleet(async (fleet) => {
-          const redis = await redisFor(fleet, { users: USERS, args });
+        await LedgerStage.with(async (stage) => {
+          const redis = await stage.redis({ users: USERS, args });
           const url = redis.url.replace("redis://", "redis://worker:pw@");
-          const admin = adminOf(fleet, redis);
-          const executor = await fleet.executor({ broker: url, concurrency: 4, lease: "2s" });
-          const client = await fleet.client(redis.url.replace("redis://", "redis://admin:pw@"));
-          const gate = fleet.path("gate");
+          const admin = adminOf(stage, redis);
+          const executor = await stage.executor({ broker: url, concurrency: 4, lease: "2s" });
+          const client = await stage.client(redis.url.replace("redis://", "redis://admin:pw@"));
+          const gate = stage.path("gate");
           const before = await enqueueAll(client, ledgerTasks(8, { gate }, "before"));
           await until("all slots are taken", SOON_MS, async () => (await executor.busySlots()) === 4);
 
           await begin(admin, redis);
           await saysRefusing(executor, reason);
-          await until("it is logged", SOON_MS, () => /The broker .* is refusing: /.test(executor.log()));
+          await until("it is logged", SOON_MS, () => /The broker .* is refusing: /.test(executor.output()));
           // What ends meanwhile cannot be recorded, and is kept.
-          await fleet.openGate(gate);
+          await stage.openGate(gate);
           await until(
             "they have ended",
             SOON_MS,
-            () => fleet.ledger().filter(({ what }) => what === "end").length >= 4,
+            () => stage.ledger().filter(({ what }) => what === "end").length >= 4,
           );
           await saysRefusing(executor, reason);
 
@@ -173,8 +173,10 @@ describe("a Redis that refuses", () => {
             const records = await recordsOf(client, [...before, ...after]);
             return records.every((record) => record?.state === "done");
           });
-          await until("it is logged that it is over", SOON_MS, () => /The broker is back after/.test(executor.log()));
-          assert.equal(executor.log().match(/ is refusing: /g)?.length, 1, executor.log());
+          await until("it is logged that it is over", SOON_MS, () =>
+            /The broker is back after/.test(executor.output()),
+          );
+          assert.equal(executor.output().match(/ is refusing: /g)?.length, 1, executor.output());
           assert.equal(executor.hasEnded, false);
         });
       },
@@ -183,28 +185,28 @@ describe("a Redis that refuses", () => {
 });
 
 test("NOAUTH: a password that is asked for from now on is said, and work goes on without it", LIMIT, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     const admin = new Redis(redis.url);
-    fleet.atEnd(async () => admin.disconnect());
-    const executor = await fleet.executor({ broker: redis.url });
+    stage.atEnd(async () => admin.disconnect());
+    const executor = await stage.executor({ broker: redis.url });
     await admin.config("SET", "requirepass", "s3cret");
     await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
     await admin.call("CLIENT", "KILL", "TYPE", "pubsub");
     await saysRefusing(executor, /NOAUTH .*; give the user and the password in the address/);
     await admin.config("SET", "requirepass", "");
     await isWell(executor);
-    const client = await fleet.client(redis.url);
+    const client = await stage.client(redis.url);
     const ids = await enqueueAll(client, ledgerTasks(1, {}));
     await until("it is done", SOON_MS, async () => (await notDoneOnce(client, ids)).length === 0);
   });
 });
 
 test("one connection of four that is not let in again is a refusal, though the others live", LIMIT, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet, { users: USERS });
-    const admin = adminOf(fleet, redis);
-    const executor = await fleet.executor({ broker: redis.url.replace("//", "//worker:pw@") });
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis({ users: USERS });
+    const admin = adminOf(stage, redis);
+    const executor = await stage.executor({ broker: redis.url.replace("//", "//worker:pw@") });
     const lines = async () =>
       String(await admin.client("LIST"))
         .split("\n")
@@ -223,12 +225,12 @@ test("one connection of four that is not let in again is a refusal, though the o
 });
 
 test("while Redis refuses, a client's enqueue waits and arrives; one that waits too long says why", LIMIT, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     const admin = new Redis(redis.url);
-    fleet.atEnd(async () => admin.disconnect());
+    stage.atEnd(async () => admin.disconnect());
     const [patient, hasty] = [await connect(redis.url), await connect(redis.url, { waitMs: 300 })];
-    for (const client of [patient, hasty]) fleet.atEnd(() => client.close());
+    for (const client of [patient, hasty]) stage.atEnd(() => client.close());
     await admin.config("SET", "min-replicas-to-write", "1");
     const waiting = patient.enqueue("echo", 1, { id: "waits" });
     await assert.rejects(hasty.enqueue("echo", 1, { id: "hasty" }), {
@@ -242,13 +244,13 @@ test("while Redis refuses, a client's enqueue waits and arrives; one that waits 
 });
 
 test("an executor leaves in bounded time while Redis refuses, and its tasks run elsewhere later", LIMIT, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     const admin = new Redis(redis.url);
-    fleet.atEnd(async () => admin.disconnect());
-    const gate = fleet.path("gate");
-    const client = await fleet.client(redis.url);
-    const leaving = await fleet.executor({ broker: redis.url, grace: "0s", lease: "1s" });
+    stage.atEnd(async () => admin.disconnect());
+    const gate = stage.path("gate");
+    const client = await stage.client(redis.url);
+    const leaving = await stage.executor({ broker: redis.url, grace: "0s", lease: "1s" });
     const ids = await enqueueAll(client, ledgerTasks(1, { gate }));
     await until("it runs", SOON_MS, async () => (await leaving.busySlots()) === 1);
     await admin.config("SET", "min-replicas-to-write", "1");
@@ -258,19 +260,19 @@ test("an executor leaves in bounded time while Redis refuses, and its tasks run 
     assert.equal(answer.status, 503);
     assert.match(await answer.text(), /"broker_refusing","message":"Redis refuses: NOREPLICAS/);
     leaving.kill("SIGTERM");
-    assert.deepEqual(await leaving.exit, { code: 0, signal: null });
+    assert.deepEqual(await leaving.ended, { code: 0, signal: null });
     await admin.config("SET", "min-replicas-to-write", "0");
-    await fleet.openGate(gate);
-    await fleet.executor({ broker: redis.url, lease: "1s" });
+    await stage.openGate(gate);
+    await stage.executor({ broker: redis.url, lease: "1s" });
     await until("it is done elsewhere", 20_000, async () => (await recordsOf(client, ids))[0]?.state === "done");
   });
 });
 
 test("what is refused and keeps no task from running is a warning, as long as it is", LIMIT, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet, { users: USERS });
-    const admin = adminOf(fleet, redis);
-    const executor = await fleet.executor({ broker: redis.url.replace("//", "//worker:pw@") });
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis({ users: USERS });
+    const admin = adminOf(stage, redis);
+    const executor = await stage.executor({ broker: redis.url.replace("//", "//worker:pw@") });
     await admin.call("ACL", "SETUSER", "worker", "resetchannels");
     await admin.call("CLIENT", "KILL", "USER", "worker");
     const warnings = async () => (await executor.status()).broker.warnings.join();
@@ -280,17 +282,17 @@ test("what is refused and keeps no task from running is a warning, as long as it
     await isWell(executor);
     await admin.call("ACL", "SETUSER", "worker", "allchannels");
     await until("it is warned of no more", SOON_MS, async () => (await warnings()) === "");
-    assert.match(executor.log(), /WRN broker: The broker .*: cancels by push: NOPERM/);
+    assert.match(executor.output(), /WRN broker: The broker .*: cancels by push: NOPERM/);
   });
 });
 
 test("a key of another type where the pauses stand ends nobody, and is said", LIMIT, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     const admin = new Redis(redis.url);
-    fleet.atEnd(async () => admin.disconnect());
-    const executor = await fleet.executor({ broker: redis.url });
-    const client = await fleet.client(redis.url);
+    stage.atEnd(async () => admin.disconnect());
+    const executor = await stage.executor({ broker: redis.url });
+    const client = await stage.client(redis.url);
     await admin.set("taskexe:paused", "x");
     // Idle, it only counts.
     await until("it is warned of", SOON_MS, async () =>
@@ -307,20 +309,20 @@ test("a key of another type where the pauses stand ends nobody, and is said", LI
 });
 
 test("LOADING: an executor says that Redis loads its data, and goes on once it has", LIMIT, async () => {
-  await withFleet(async (fleet) => {
+  await LedgerStage.with(async (stage) => {
     const slow = ["--key-load-delay", "60000", "--loading-process-events-interval-bytes", "1024"];
-    const redis = await redisFor(fleet, { args: slow });
+    const redis = await stage.redis({ args: slow });
     const admin = new Redis(redis.url);
     admin.on("error", () => undefined);
-    fleet.atEnd(async () => admin.disconnect());
-    const executor = await fleet.executor({ broker: redis.url });
+    stage.atEnd(async () => admin.disconnect());
+    const executor = await stage.executor({ broker: redis.url });
     for (let n = 0; n < 50; n++) await admin.set(`filler-${n}`, "x".repeat(2_000));
     await admin.save();
     const restarted = redis.restart();
     await saysRefusing(executor, /LOADING .*; it goes on once/);
     await restarted;
     await isWell(executor);
-    const client = await fleet.client(redis.url);
+    const client = await stage.client(redis.url);
     const ids = await enqueueAll(client, ledgerTasks(1, {}));
     await until("it is done", SOON_MS, async () => (await notDoneOnce(client, ids)).length === 0);
   });
@@ -330,20 +332,20 @@ test(
   "a demoted master is left within 5 s for the one behind the moved address, by executors and clients",
   LIMIT,
   async () => {
-    await withFleet(async (fleet) => {
-      const [old, next] = [await redisFor(fleet), await redisFor(fleet)];
+    await LedgerStage.with(async (stage) => {
+      const [old, next] = [await stage.redis(), await stage.redis()];
       const address = await movingAddress(old.port);
-      fleet.atEnd(() => address.close());
+      stage.atEnd(() => address.close());
       const url = `redis://127.0.0.1:${address.port}/1`;
-      const executor = await fleet.executor({ broker: url, concurrency: 4 });
-      const client = await fleet.client(url);
-      const onNext = await fleet.client(next.url);
+      const executor = await stage.executor({ broker: url, concurrency: 4 });
+      const client = await stage.client(url);
+      const onNext = await stage.client(next.url);
       const [admin, adminOfNext] = [new Redis(old.url), new Redis(next.url)];
-      fleet.atEnd(async () => {
+      stage.atEnd(async () => {
         admin.disconnect();
         adminOfNext.disconnect();
       });
-      const gate = fleet.path("gate");
+      const gate = stage.path("gate");
       const ids = await enqueueAll(client, ledgerTasks(6, { gate }));
       await until("all slots are taken", SOON_MS, async () => (await executor.busySlots()) === 4);
       await adminOfNext.replicaof("127.0.0.1", old.port);
@@ -357,7 +359,7 @@ test(
       await adminOfNext.replicaof("NO", "ONE");
       await admin.replicaof("127.0.0.1", next.port);
       const begun = performance.now();
-      await fleet.openGate(gate);
+      await stage.openGate(gate);
       ids.push(...(await enqueueAll(client, ledgerTasks(2, {}, "later"))));
       const enqueuedMs = performance.now() - begun;
       await until("all are done on the new master", 20_000, async () => (await notDoneOnce(onNext, ids)).length === 0);
@@ -377,16 +379,16 @@ test(
 );
 
 test("an idle executor leaves a demoted master too, and a cancel reaches it at the new one", LIMIT, async () => {
-  await withFleet(async (fleet) => {
-    const [old, next] = [await redisFor(fleet), await redisFor(fleet)];
+  await LedgerStage.with(async (stage) => {
+    const [old, next] = [await stage.redis(), await stage.redis()];
     const address = await movingAddress(old.port);
-    fleet.atEnd(() => address.close());
-    const executor = await fleet.executor({ broker: `redis://127.0.0.1:${address.port}/1` });
+    stage.atEnd(() => address.close());
+    const executor = await stage.executor({ broker: `redis://127.0.0.1:${address.port}/1` });
     const admin = new Redis(old.url);
-    fleet.atEnd(async () => admin.disconnect());
+    stage.atEnd(async () => admin.disconnect());
     address.moveTo(next.port);
     await admin.replicaof("127.0.0.1", next.port);
-    const client = await fleet.client(next.url);
+    const client = await stage.client(next.url);
     await enqueueAll(client, [requestOf("nap", "sleep", { ms: 600_000 })]);
     await until("it runs", MOVES_WITHIN_MS, async () => (await executor.busySlots()) === 1);
     await client.cancel(["nap"]);
@@ -396,13 +398,13 @@ test("an idle executor leaves a demoted master too, and a cancel reaches it at t
 });
 
 test("a group or stream that is deleted is made again, whoever comes across it, and work goes on", LIMIT, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     const admin = new Redis(redis.url);
-    fleet.atEnd(async () => admin.disconnect());
-    const client = await fleet.client(redis.url);
-    const executor = await fleet.executor({ broker: redis.url, concurrency: 2, lease: "1s" });
-    const gate = fleet.path("gate");
+    stage.atEnd(async () => admin.disconnect());
+    const client = await stage.client(redis.url);
+    const executor = await stage.executor({ broker: redis.url, concurrency: 2, lease: "1s" });
+    const gate = stage.path("gate");
     const ids = await enqueueAll(client, ledgerTasks(2, { gate }, "running"));
     await until("both run", SOON_MS, async () => (await executor.busySlots()) === 2);
     for (const key of ["te.0.common", "te.1.common"]) await admin.xgroup("DESTROY", key, GROUP);
@@ -411,7 +413,7 @@ test("a group or stream that is deleted is made again, whoever comes across it, 
       const groups = await Promise.all(["te.0.common", "te.1.common"].map((key) => admin.xinfo("GROUPS", key)));
       return groups.every((group) => Array.isArray(group) && group.length === 1);
     });
-    await fleet.openGate(gate);
+    await stage.openGate(gate);
     ids.push(...(await enqueueAll(client, ledgerTasks(3, {}, "later"))));
     await until("all are done", SOON_MS, async () => {
       const records = await Promise.all(ids.map((id) => client.record(id)));
@@ -423,18 +425,18 @@ test("a group or stream that is deleted is made again, whoever comes across it, 
 });
 
 test("what is refused to one call or schedule, by its own key, is no refusal of the broker", LIMIT, async () => {
-  await withFleet(async (fleet) => {
-    const redis = await redisFor(fleet);
+  await LedgerStage.with(async (stage) => {
+    const redis = await stage.redis();
     const admin = new Redis(redis.url);
-    fleet.atEnd(async () => admin.disconnect());
-    const executor = await fleet.executor({ broker: redis.url });
+    stage.atEnd(async () => admin.disconnect());
+    const executor = await stage.executor({ broker: redis.url });
     const client = await connect(redis.url, { queues: ["common", "other"] });
-    fleet.atEnd(() => client.close());
+    stage.atEnd(() => client.close());
     await admin.set("te.0.other", "x");
     await client.schedules.put("wrong", { cron: "* * * * * *", queue: "other" }, "echo");
     await client.schedules.put("right", { cron: "* * * * * *" }, "echo");
     await until("the schedule is complained about", SOON_MS, () =>
-      /schedule wrong cannot be fired: .*WRONGTYPE/.test(executor.log()),
+      /schedule wrong cannot be fired: .*WRONGTYPE/.test(executor.output()),
     );
     const body = JSON.stringify({ type: "echo", queue: "other" });
     const headers = { "content-type": "application/json" };
@@ -444,7 +446,7 @@ test("what is refused to one call or schedule, by its own key, is no refusal of 
     await until("the other schedule fires on", SOON_MS, async () => (await executor.status()).done >= done + 2);
     assert.equal((await executor.status()).broker.state, "connected");
     assert.equal((await executor.get("/readyz")).code, 200);
-    assert.equal(executor.log().match(/schedule wrong cannot be fired/g)?.length, 1);
+    assert.equal(executor.output().match(/schedule wrong cannot be fired/g)?.length, 1);
     assert.equal(await admin.get("te.0.other"), "x");
   });
 });

@@ -10,9 +10,10 @@ import { createBroker } from "../../src/broker/open-broker.ts";
 import { connect } from "../../src/client/connect.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { runtime } from "../../src/runtime/index.ts";
-import type { ExecutorProcess } from "../support/executor-process.ts";
-import { enqueueAll, type Fleet, ledgerTasks, notDoneOnce, requestOf, withFleet } from "../support/fleet.ts";
-import { until } from "../support/until.ts";
+import type { ExecutorProcess } from "../stage/executor.ts";
+import { enqueueAll, LedgerStage, ledgerTasks, notDoneOnce } from "../stage/ledger/ledger-stage.ts";
+import { requestOf } from "../stage/outcomes.ts";
+import { until } from "../stage/until.ts";
 
 const LIMIT = { timeout: 60_000 };
 const SOON_MS = 10_000;
@@ -28,7 +29,7 @@ async function noticed(executor: ExecutorProcess, what: RegExp): Promise<void> {
     const { code, body } = await executor.get("/readyz");
     return code === 503 && what.test(body);
   });
-  await until("it is in the log", SOON_MS, () => what.test(executor.log()));
+  await until("it is in the log", SOON_MS, () => what.test(executor.output()));
   await isReady(executor);
   const { broker } = await executor.status();
   assert.deepEqual([broker.state, broker.last_error], ["connected", null]);
@@ -36,8 +37,11 @@ async function noticed(executor: ExecutorProcess, what: RegExp): Promise<void> {
 }
 
 /** A file with tasks in it that no process has open. */
-async function otherFile(fleet: Fleet, count: number): Promise<{ readonly path: string; readonly ids: string[] }> {
-  const path = fleet.path("other.db");
+async function otherFile(
+  stage: LedgerStage,
+  count: number,
+): Promise<{ readonly path: string; readonly ids: string[] }> {
+  const path = stage.path("other.db");
   const broker = await createBroker(`sqlite:${path}`, { executor: null, queues: ["common"], leaseMs: 1_000 });
   await broker.open(openRoot().signal);
   const ids = await enqueueAll(broker, ledgerTasks(count, {}, "other"));
@@ -57,13 +61,13 @@ describe("the file of an executor that runs", () => {
     "is deleted: that is said, it is made anew and served, and what ran from the old one is stopped",
     LIMIT,
     async () => {
-      await withFleet(async (fleet) => {
-        const path = fleet.path("tasks.db");
+      await LedgerStage.with(async (stage) => {
+        const path = stage.path("tasks.db");
         const url = `sqlite:${path}`;
-        const executor = await fleet.executor({ broker: url, concurrency: 2, lease: "1s" });
+        const executor = await stage.executor({ broker: url, concurrency: 2, lease: "1s" });
         const early = await connect(url);
-        fleet.atEnd(() => early.close());
-        const { id } = await early.enqueue("ledger", { gate: fleet.path("never") }, { id: "old" });
+        stage.atEnd(() => early.close());
+        const { id } = await early.enqueue("ledger", { gate: stage.path("never") }, { id: "old" });
         await until("it runs", SOON_MS, async () => (await executor.busySlots()) === 1);
         const watched = (async () => {
           const kinds: string[] = [];
@@ -76,14 +80,14 @@ describe("the file of an executor that runs", () => {
         assert.equal(await watched, "end", "whoever watched the old task learns that it is not there");
         await until("the old task is stopped", SOON_MS, async () => (await executor.busySlots()) === 0);
         // Whoever had it open before, and whoever comes now, meet in the same file.
-        const late = await fleet.client(url);
+        const late = await stage.client(url);
         await early.enqueue("echo", 1, { id: "by-early" });
         await enqueueAll(late, [requestOf("by-late", "echo", 2)]);
         const ids = ["by-early", "by-late"];
         await until("both are done", SOON_MS, async () => (await notDoneOnce(late, ids)).length === 0);
         assert.equal((await late.fleet()).length, 1, "the executor is registered in the new file");
         assert.equal(executor.hasEnded, false);
-        assert.equal(executor.log().match(/was deleted while it was open \(noticed/g)?.length, 2, executor.log());
+        assert.equal(executor.output().match(/was deleted while it was open \(noticed/g)?.length, 2, executor.output());
       });
     },
   );
@@ -92,18 +96,18 @@ describe("the file of an executor that runs", () => {
     "is replaced by another one, beside the log of the old: that one is served, and stays sound",
     LIMIT,
     async () => {
-      await withFleet(async (fleet) => {
-        const path = fleet.path("tasks.db");
-        const other = await otherFile(fleet, 20);
-        const executor = await fleet.executor({ broker: `sqlite:${path}`, concurrency: 4 });
-        const early = await fleet.client(`sqlite:${path}`);
+      await LedgerStage.with(async (stage) => {
+        const path = stage.path("tasks.db");
+        const other = await otherFile(stage, 20);
+        const executor = await stage.executor({ broker: `sqlite:${path}`, concurrency: 4 });
+        const early = await stage.client(`sqlite:${path}`);
         const before = await enqueueAll(early, ledgerTasks(50, {}, "before"));
         await until("they are done", SOON_MS, async () => (await notDoneOnce(early, before)).length === 0);
         assert.ok(existsSync(`${path}-wal`));
 
         await rename(other.path, path);
         await noticed(executor, /tasks\.db was replaced by another file while it was open/);
-        const late = await fleet.client(`sqlite:${path}`);
+        const late = await stage.client(`sqlite:${path}`);
         await until("its tasks are done", SOON_MS, async () => (await notDoneOnce(late, other.ids)).length === 0);
         assert.equal(await late.record("before-0"), null);
         assert.equal((await early.record("other-0"))?.state, "done", "a client of the old file sees the new one");
@@ -117,10 +121,10 @@ describe("the file of an executor that runs", () => {
     ["-shm", /tasks\.db lost its index/],
   ] as const) {
     test(`loses ${end} alone: what was written is still there, and work goes on`, LIMIT, async () => {
-      await withFleet(async (fleet) => {
-        const path = fleet.path("tasks.db");
-        const executor = await fleet.executor({ broker: `sqlite:${path}`, concurrency: 4 });
-        const client = await fleet.client(`sqlite:${path}`);
+      await LedgerStage.with(async (stage) => {
+        const path = stage.path("tasks.db");
+        const executor = await stage.executor({ broker: `sqlite:${path}`, concurrency: 4 });
+        const client = await stage.client(`sqlite:${path}`);
         const ids = await enqueueAll(client, ledgerTasks(50, {}, "before"));
         await until("they are done", SOON_MS, async () => (await notDoneOnce(client, ids)).length === 0);
         await rm(path + end);
@@ -134,10 +138,10 @@ describe("the file of an executor that runs", () => {
 });
 
 test("an enqueue that went into a deleted file is not answered, but sent again into the new one", LIMIT, async () => {
-  await withFleet(async (fleet) => {
-    const path = fleet.path("tasks.db");
+  await LedgerStage.with(async (stage) => {
+    const path = stage.path("tasks.db");
     const client = await connect(`sqlite:${path}`);
-    fleet.atEnd(() => client.close());
+    stage.atEnd(() => client.close());
     for (let round = 0; round < 5; round++) {
       for (const end of ENDS) await rm(path + end, { force: true });
       // Before any look could have noticed it.

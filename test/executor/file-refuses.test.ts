@@ -5,9 +5,9 @@ import { test } from "node:test";
 import { BrokerRefusedError } from "../../src/broker/broker.ts";
 import { reasonOf, stateOf, unavailable } from "../../src/broker/sqlite/sqlite-errors.ts";
 import { runtime } from "../../src/runtime/index.ts";
-import type { ExecutorProcess } from "../support/executor-process.ts";
-import { enqueueAll, ledgerTasks, notDoneOnce, withFleet } from "../support/fleet.ts";
-import { until } from "../support/until.ts";
+import type { ExecutorProcess } from "../stage/executor.ts";
+import { enqueueAll, LedgerStage, ledgerTasks, notDoneOnce } from "../stage/ledger/ledger-stage.ts";
+import { until } from "../stage/until.ts";
 
 const LIMIT = { timeout: 60_000 };
 const SOON_MS = 10_000;
@@ -31,16 +31,16 @@ test(
   "a file that somebody keeps locked is refusing after two seconds, and work goes on when it is let go",
   LIMIT,
   async () => {
-    await withFleet(async (fleet) => {
-      const path = fleet.path("tasks.db");
-      const executor = await fleet.executor({ broker: `sqlite:${path}` });
-      const client = await fleet.client(`sqlite:${path}`);
-      const gate = fleet.path("gate");
+    await LedgerStage.with(async (stage) => {
+      const path = stage.path("tasks.db");
+      const executor = await stage.executor({ broker: `sqlite:${path}` });
+      const client = await stage.client(`sqlite:${path}`);
+      const gate = stage.path("gate");
       const ids = await enqueueAll(client, ledgerTasks(1, { gate }));
       await until("it runs", SOON_MS, async () => (await executor.busySlots()) === 1);
       const other = runtime.openDatabase(path);
       other.exec("BEGIN IMMEDIATE");
-      await fleet.openGate(gate);
+      await stage.openGate(gate);
       const begun = performance.now();
       await saysRefusing(executor, /database is locked; another process holds it/);
       const tookMs = performance.now() - begun;
@@ -77,10 +77,10 @@ test(
   "a file that is damaged while it is open is refusing, with what to do, and the executor lives",
   LIMIT,
   async () => {
-    await withFleet(async (fleet) => {
-      const path = fleet.path("tasks.db");
-      const executor = await fleet.executor({ broker: `sqlite:${path}` });
-      const client = await fleet.client(`sqlite:${path}`);
+    await LedgerStage.with(async (stage) => {
+      const path = stage.path("tasks.db");
+      const executor = await stage.executor({ broker: `sqlite:${path}` });
+      const client = await stage.client(`sqlite:${path}`);
       await enqueueAll(client, ledgerTasks(400, {}));
       const own = runtime.openDatabase(path);
       own.exec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -95,7 +95,7 @@ test(
         return (await executor.get("/readyz")).code === 503;
       });
       await saysRefusing(executor, /malformed|damaged|not a database/);
-      assert.equal(executor.hasEnded, false, executor.log());
+      assert.equal(executor.hasEnded, false, executor.output());
     });
   },
 );

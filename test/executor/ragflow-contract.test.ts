@@ -7,10 +7,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../src/broker/broker.ts";
-import type { ExecutorProcess } from "../support/executor-process.ts";
-import { quickEnough } from "../support/quick-enough.ts";
-import { until } from "../support/until.ts";
-import { drained, PATIENCE_MS, Place, type RedisServer, recordOnce, SLOW, said, untilBy } from "./place.ts";
+import type { ExecutorProcess } from "../stage/executor.ts";
+import { drained } from "../stage/executor.ts";
+import { quickEnough } from "../stage/quick-enough.ts";
+import type { RedisServer } from "../stage/redis/server.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
+import { PATIENCE_MS, recordOnce, said, until, untilBy } from "../stage/until.ts";
 
 const STREAM = "te.0.common";
 const URGENT = "te.1.common";
@@ -126,16 +128,16 @@ const NEAR_S = 20;
 const ISO_WITH_OFFSET = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/;
 
 interface World {
-  readonly place: Place;
+  readonly stage: Stage;
   readonly redis: RedisServer;
   readonly tasks: string;
   readonly broker: Broker;
 }
 
 async function withWorld(use: (world: World) => Promise<void>): Promise<void> {
-  await Place.with(async (place) => {
-    const redis = await place.redis();
-    await use({ place, redis, tasks: await place.write(TASKS), broker: await place.client(redis.url) });
+  await Stage.with(async (stage) => {
+    const redis = await stage.redis();
+    await use({ stage, redis, tasks: await stage.write(TASKS), broker: await stage.client(redis.url) });
   });
 }
 
@@ -157,21 +159,21 @@ async function lastBeat(redis: RedisServer, name = OURS): Promise<Record<string,
 }
 
 describe("RagFlow's producers and readers", () => {
-  let place: Place;
+  let stage: Stage;
   let redis: RedisServer;
   let executor: ExecutorProcess;
   let broker: Broker;
 
   before(async () => {
-    place = await Place.make();
-    redis = await place.redis();
-    const tasks = await place.write(TASKS);
+    stage = Stage.make();
+    redis = await stage.redis();
+    const tasks = await stage.write(TASKS);
     // A beat every 500 ms.
     const env = { WORKER_HEARTBEAT_TIMEOUT: "2" };
-    executor = await place.executor(redis.url, { tasks, name: OURS, env });
-    broker = await place.client(redis.url);
+    executor = await stage.executor({ broker: redis.url, tasks, name: OURS, env });
+    broker = await stage.client(redis.url);
   }, SLOW);
-  after(() => place.end());
+  after(() => stage.end());
 
   for (const { what, handler, message } of KINDS) {
     test(`${what} is run by the handler "${handler}", which gets the whole message`, SLOW, async () => {
@@ -197,7 +199,7 @@ describe("RagFlow's producers and readers", () => {
   });
 
   test("every beat is JSON with every key that RagFlow's readers need, scored by Unix seconds", SLOW, async () => {
-    const seen = join(place.folder, "seen");
+    const seen = join(stage.folder, "seen");
     const task = { id: "shown", task_type: "wait", until: seen, doc_id: "d", unknown: [null, { deep: true }] };
     await add(redis, task);
     const current = await untilBy(executor, "a beat shows the task", async () => {
@@ -205,7 +207,7 @@ describe("RagFlow's producers and readers", () => {
       return Object.keys(beat.current ?? {}).length > 0 && beat.current;
     });
     assert.deepEqual(current, { shown: task });
-    await place.write({ seen: "" });
+    await stage.write({ seen: "" });
     await recordOnce("done", executor, broker, "shown");
     const lines = (await redis.cli(["ZRANGE", OURS, "0", "-1", "WITHSCORES"])).split("\n");
     assert.ok(lines.length >= 4);
@@ -325,7 +327,7 @@ describe("RagFlow's producers and readers", () => {
 
   test("TASKEXE holds names of executors and nothing else, and none that has left", SLOW, async () => {
     const leaver = "task_executor_common_leaver_0";
-    const leaving = await place.executor(redis.url, { name: leaver, args: ["--queues", "leaver"] });
+    const leaving = await stage.executor({ broker: redis.url, name: leaver, args: ["--queues", "leaver"] });
     assert.deepEqual((await membersOf(redis)).sort(), [leaver, OURS].sort());
     assert.equal(await drained(leaving), 0);
     assert.deepEqual(await membersOf(redis), [OURS]);
@@ -341,7 +343,7 @@ test(
   "a dead executor's tasks are taken over; those of a living one never, however long they are idle",
   SLOW,
   async () => {
-    await withWorld(async ({ place, redis, tasks, broker }) => {
+    await withWorld(async ({ stage, redis, tasks, broker }) => {
       await redis.cli(["XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM"]);
       const beats = { dead: 61, alive: 0, silent: null };
       for (const [name, ageS] of Object.entries(beats)) {
@@ -350,7 +352,7 @@ test(
         await redis.cli(["XREADGROUP", "GROUP", GROUP, `task_executor_${name}`, "COUNT", "1", "STREAMS", STREAM, ">"]);
       }
       const env = { WORKER_HEARTBEAT_TIMEOUT: "60" };
-      const executor = await place.executor(redis.url, { tasks, name: OURS, lease: "1s", env });
+      const executor = await stage.executor({ broker: redis.url, tasks, name: OURS, lease: "1s", env });
       const { crashes } = await recordOnce("done", executor, broker, "of-dead");
       assert.equal(crashes, 1);
       await recordOnce("done", executor, broker, "of-silent");
@@ -372,14 +374,14 @@ test(
 );
 
 test("a dead executor's name goes with its key, by one cleaner at a time; a living one stays", SLOW, async () => {
-  await withWorld(async ({ place, redis }) => {
+  await withWorld(async ({ stage, redis }) => {
     await foreign(redis, "task_executor_dead", 61);
     await foreign(redis, "task_executor_alive", 20);
     await redis.cli(["SET", "clean_task_executor", "task_executor_alive", "EX", "60"]);
     const env = { WORKER_HEARTBEAT_TIMEOUT: "60" };
-    const executor = await place.executor(redis.url, { name: OURS, env });
+    const executor = await stage.executor({ broker: redis.url, name: OURS, env });
     // The first clean-up comes with the start; a task that was enqueued and done afterwards tells that it is over.
-    const enqueued = await place.run(["enqueue", "echo", "1", "--wait", "--broker", redis.url]);
+    const enqueued = await stage.run(["enqueue", "echo", "1", "--wait", "--broker", redis.url]);
     assert.equal(enqueued.code, 0, enqueued.stderr);
     assert.deepEqual((await membersOf(redis)).sort(), [OURS, "task_executor_alive", "task_executor_dead"].sort());
     assert.equal(await redis.cli(["GET", "clean_task_executor"]), "task_executor_alive");
@@ -396,9 +398,9 @@ test("a dead executor's name goes with its key, by one cleaner at a time; a livi
 });
 
 test("the clean-up lock lives 60 s at most and is deleted by its owner only", SLOW, async () => {
-  await Place.with(async (place) => {
-    const redis = await place.redis();
-    const [one, other] = [await place.client(redis.url, "one"), await place.client(redis.url, "other")];
+  await Stage.with(async (stage) => {
+    const redis = await stage.redis();
+    const [one, other] = [await stage.client(redis.url, "one"), await stage.client(redis.url, "other")];
     assert.equal(await one.lock(), true);
     assert.equal(await other.lock(), false);
     assert.equal(await redis.cli(["GET", "clean_task_executor"]), "one");
@@ -414,10 +416,10 @@ test("the clean-up lock lives 60 s at most and is deleted by its owner only", SL
 });
 
 test("a lag that Redis cannot tell stops neither the heartbeats nor the work", SLOW, async () => {
-  await withWorld(async ({ place, redis, tasks, broker }) => {
+  await withWorld(async ({ stage, redis, tasks, broker }) => {
     const env = { WORKER_HEARTBEAT_TIMEOUT: "1" };
-    const executor = await place.executor(redis.url, { tasks, name: OURS, concurrency: 1, env });
-    const beaten = join(place.folder, "beaten");
+    const executor = await stage.executor({ broker: redis.url, tasks, name: OURS, concurrency: 1, env });
+    const beaten = join(stage.folder, "beaten");
     await add(redis, { id: "slow", task_type: "wait", until: beaten });
     await untilBy(executor, "it runs", async () => (await executor.status()).current.slow !== undefined);
     const entries = [];
@@ -431,19 +433,19 @@ test("a lag that Redis cannot tell stops neither the heartbeats nor the work", S
       return Date.parse(String(last.now)) > now && last;
     });
     assert.equal(typeof beat.lag, "number");
-    await place.write({ beaten: "" });
+    await stage.write({ beaten: "" });
     for (const id of ["slow", "first", "last"]) await recordOnce("done", executor, broker, id);
     assert.equal(await broker.record("deleted"), null);
   });
 });
 
 test("what is pending under an executor's own name is taken up first when it starts", SLOW, async () => {
-  await withWorld(async ({ place, redis, tasks, broker }) => {
+  await withWorld(async ({ stage, redis, tasks, broker }) => {
     await redis.cli(["XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM"]);
     await add(redis, { id: "held", task_type: "wait" });
     await redis.cli(["XREADGROUP", "GROUP", GROUP, OURS, "COUNT", "1", "STREAMS", STREAM, ">"]);
     await add(redis, { id: "new", task_type: "wait" });
-    const executor = await place.executor(redis.url, { tasks, name: OURS, concurrency: 1 });
+    const executor = await stage.executor({ broker: redis.url, tasks, name: OURS, concurrency: 1 });
     const held = await recordOnce("done", executor, broker, "held");
     const fresh = await recordOnce("done", executor, broker, "new");
     assert.ok(Number(held.started_at) <= Number(fresh.started_at));

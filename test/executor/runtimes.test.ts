@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { drained, Place, PROJECT, SLOW, untilBy } from "./place.ts";
+import { ROOT } from "../stage/command.ts";
+import { drained } from "../stage/executor.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
+import { untilBy } from "../stage/until.ts";
 
 const TASKS = {
   "outside/where.ts": `import { defineTask, sleep } from "taskexe";
@@ -18,8 +21,8 @@ const TASKS = {
       "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";`,
 };
 
-const MAIN = join(PROJECT, "src/main.ts");
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
 
 const RUNTIMES: Readonly<Record<string, [string, ...string[]]>> = {
   bun: [bin("bun"), "run", MAIN],
@@ -31,20 +34,20 @@ for (const [name, program] of Object.entries(RUNTIMES)) {
   describe(`an executor from source on ${name}`, () => {
     for (const kind of ["redis", "sqlite"]) {
       test(`runs a task on ${kind} and drains on SIGTERM with exit 0`, SLOW, async () => {
-        await Place.with(async (place) => {
-          const tasks = await place.write(TASKS);
-          const url = kind === "redis" ? (await place.redis()).url : `sqlite:${join(place.folder, "queue.db")}`;
-          const executor = await place.executor(url, { program, tasks, grace: "10s" });
+        await Stage.with(async (stage) => {
+          const tasks = await stage.write(TASKS);
+          const url = kind === "redis" ? (await stage.redis()).url : `sqlite:${join(stage.folder, "queue.db")}`;
+          const executor = await stage.executor({ broker: url, program, tasks, grace: "10s" });
           const enqueue = ["enqueue", "where", '{"n":1}', "--wait", "--broker", url];
-          const { code, stdout, stderr } = await place.run(enqueue, { program });
+          const { code, stdout, stderr } = await stage.run(enqueue, { program });
           assert.deepEqual([code, stdout === "" ? stderr : JSON.parse(stdout)], [0, { runtime: name, n: 2 }]);
           await untilBy(executor, "it is counted", async () => (await executor.status()).done >= 1);
           const { done, pid, version } = await executor.status();
           assert.deepEqual([done, pid], [1, executor.pid]);
           assert.match(version, /^\d+\.\d+\.\d+$/);
-          assert.equal(await drained(executor), 0, executor.log());
-          assert.match(executor.log(), /Draining: SIGTERM/);
-          assert.doesNotMatch(executor.log(), /\n\s+at |ExperimentalWarning/);
+          assert.equal(await drained(executor), 0, executor.output());
+          assert.match(executor.output(), /Draining: SIGTERM/);
+          assert.doesNotMatch(executor.output(), /\n\s+at |ExperimentalWarning/);
         });
       });
     }

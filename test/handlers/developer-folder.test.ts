@@ -9,8 +9,10 @@ import { chmod, chown, mkdir, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Place, PROJECT, SLOW, said } from "../executor/place.ts";
-import { buildExecutable } from "../support/executable.ts";
+import { ROOT } from "../stage/command.ts";
+import { buildExecutable } from "../stage/executable.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
+import { said } from "../stage/until.ts";
 
 const task = (type: string) =>
   `import { defineTask } from "taskexe";\nexport default defineTask({ type: "${type}", run: () => "${type}" });\n`;
@@ -66,20 +68,20 @@ const FOLDER = {
   "what is this?.ts": task("five"),
 };
 
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
-const MAIN = join(PROJECT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
 
 describe("a developer's folder of handlers", () => {
-  let place: Place;
+  let stage: Stage;
   let folder = "";
   let executable: Promise<string> | null = null;
 
   before(async () => {
-    place = await Place.make();
-    await chmod(place.folder, 0o755);
-    folder = join(place.folder, "tasks");
+    stage = Stage.make();
+    await chmod(stage.folder, 0o755);
+    folder = join(stage.folder, "tasks");
     await mkdir(folder);
-    for (const [name, text] of Object.entries(FOLDER)) await place.write({ [join("tasks", name)]: text });
+    for (const [name, text] of Object.entries(FOLDER)) await stage.write({ [join("tasks", name)]: text });
     await symlink("nowhere.ts", join(folder, "dangling.ts"));
     await symlink("loop.ts", join(folder, "loop.ts"));
     await symlink(".", join(folder, "round"));
@@ -92,12 +94,12 @@ describe("a developer's folder of handlers", () => {
   let closeServer = (): void => {};
   after(async () => {
     closeServer();
-    await place.end();
+    await stage.end();
   });
 
   const PROGRAMS: Readonly<Record<string, () => Promise<[string, ...string[]]>>> = {
     "the executable": async () => {
-      executable ??= buildExecutable(join(place.folder, "bin/taskexe"));
+      executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
       return [await executable];
     },
     "Node.js": async () => [bin("node"), MAIN],
@@ -107,35 +109,35 @@ describe("a developer's folder of handlers", () => {
   for (const [name, programOf] of Object.entries(PROGRAMS)) {
     test(`${name} takes the handlers, and says once and at debug level why it leaves out the rest`, SLOW, async () => {
       const program = await programOf();
-      const broker = `sqlite:${join(place.folder, `${name}.db`)}`;
+      const broker = `sqlite:${join(stage.folder, `${name}.db`)}`;
       const env = { TASKEXE_DEBUG: "1" };
-      const executor = await place.executor(broker, { program, tasks: folder, env });
+      const executor = await stage.executor({ broker, program, tasks: folder, env });
       await said(executor, /handlers echo,fail,five,four,noop,one,sleep,three,two,/);
-      const lines = executor.log().split("\n");
+      const lines = executor.output().split("\n");
       for (const [entry, reason] of Object.entries(LEFT_OUT)) {
         const told = lines.filter((line) => line.includes(` ${join(folder, entry)} `));
-        assert.equal(told.length, 1, `${entry}:\n${executor.log()}`);
+        assert.equal(told.length, 1, `${entry}:\n${executor.output()}`);
         assert.match(told[0] ?? "", reason);
         assert.match(told[0] ?? "", /DBG/);
       }
       await executor.end();
-      const quiet = await place.executor(broker, { program, tasks: folder });
-      assert.doesNotMatch(quiet.log(), /left out/);
+      const quiet = await stage.executor({ broker, program, tasks: folder });
+      assert.doesNotMatch(quiet.output(), /left out/);
       await quiet.end();
     });
 
     test(`${name} ends with 2 for what is missing or broken, each by its own path`, SLOW, async () => {
       const program = await programOf();
-      const given = await place.write({
+      const given = await stage.write({
         "broken/syntax.ts": "export const = 1;\n",
         "broken/throws.ts": 'throw new Error("not today");\n',
         "broken/same.ts": task("same"),
         "broken/same-again.ts": task("same"),
         "broken/needs.ts": 'import "not-installed";\n',
       });
-      const missing = join(place.folder, "missing");
+      const missing = join(stage.folder, "missing");
       const args = ["run", "--listen", "off", "--tasks", given, "--tasks", missing];
-      const { code, stderr } = await place.run(args, { program });
+      const { code, stderr } = await stage.run(args, { program });
       assert.equal(code, 2, stderr);
       assert.match(stderr, /the handlers cannot be loaded, 5 problems/);
       assert.match(stderr, /missing: no such file or folder/);
@@ -152,19 +154,19 @@ describe("a developer's folder of handlers", () => {
     SLOW,
     async () => {
       const program = await PROGRAMS["the executable"]?.();
-      const mixed = await place.write({
+      const mixed = await stage.write({
         "mixed/good.ts": task("good"),
         "mixed/secret.ts": task("secret"),
         "mixed/closed/x.ts": task("x"),
       });
-      await mkdir(join(place.folder, "nobody"));
+      await mkdir(join(stage.folder, "nobody"));
       await chmod(join(mixed, "closed"), 0);
       await chmod(join(mixed, "secret.ts"), 0);
       const args = ["run", "--listen", "off", "--tasks", mixed, "--tasks", join(mixed, "closed")];
       // Root may read everything: there the program runs as a user with no rights.
       const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : null;
-      if (user !== null) await chown(join(place.folder, "nobody"), user.uid, user.gid);
-      const env = { STATE_DIRECTORY: join(place.folder, "nobody"), TASKEXE_DEBUG: "1" };
+      if (user !== null) await chown(join(stage.folder, "nobody"), user.uid, user.gid);
+      const env = { STATE_DIRECTORY: join(stage.folder, "nobody"), TASKEXE_DEBUG: "1" };
       const child = spawn(program?.[0] ?? "", args, { cwd: "/", env, ...user, stdio: ["ignore", "ignore", "pipe"] });
       let log = "";
       child.stderr.setEncoding("utf8").on("data", (text: string) => {

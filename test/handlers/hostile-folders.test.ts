@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Place, SLOW } from "../executor/place.ts";
-import { buildExecutable } from "../support/executable.ts";
+import { buildExecutable } from "../stage/executable.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
 
 /** Leaves a mark behind when it runs, whatever it is taken for. */
 const foreign = (mark: string) => `require("node:fs").writeFileSync(${JSON.stringify(mark)}, "it ran");
@@ -69,25 +69,25 @@ function traps(mark: string): Record<string, string> {
 }
 
 describe("the executable runs the handlers it was given", () => {
-  let place: Place;
+  let stage: Stage;
   let program: Promise<string> | null = null;
 
   before(async () => {
-    place = await Place.make();
+    stage = Stage.make();
   });
-  after(() => place.end());
+  after(() => stage.end());
 
   /** Runs the probe, started in `cwd`; gives its result. */
   async function probe(name: string, cwd: string, tasks: string): Promise<unknown> {
-    program ??= buildExecutable(join(place.folder, "program/taskexe"));
+    program ??= buildExecutable(join(stage.folder, "program/taskexe"));
     const executable: [string] = [await program];
-    const broker = `sqlite:${join(place.folder, `${name}.db`)}`;
-    const executor = await place.executor(broker, { program: executable, cwd, tasks });
-    const { code, stdout, stderr } = await place.run(["enqueue", "probe", "--wait", "--broker", broker, "--json"], {
+    const broker = `sqlite:${join(stage.folder, `${name}.db`)}`;
+    const executor = await stage.executor({ broker, program: executable, cwd, tasks });
+    const { code, stdout, stderr } = await stage.run(["enqueue", "probe", "--wait", "--broker", broker, "--json"], {
       program: executable,
       cwd,
     });
-    assert.equal(code, 0, `${stdout}${stderr}${executor.log()}`);
+    assert.equal(code, 0, `${stdout}${stderr}${executor.output()}`);
     return JSON.parse(stdout).result;
   }
 
@@ -100,12 +100,12 @@ describe("the executable runs the handlers it was given", () => {
 
   for (const { where, folder, cwd, tasks } of CASES) {
     test(`whatever lies ${where}`, SLOW, async () => {
-      const mark = join(place.folder, `${folder}.mark`);
-      for (const [name, text] of Object.entries(traps(mark))) await place.write({ [join(folder, name)]: text });
+      const mark = join(stage.folder, `${folder}.mark`);
+      for (const [name, text] of Object.entries(traps(mark))) await stage.write({ [join(folder, name)]: text });
       const files = { "probe.ts": HANDLER, "_part.ts": 'export const part = (): string => "own";\n' };
-      for (const [name, text] of Object.entries(files)) await place.write({ [join(tasks, name)]: text });
-      await place.write({ [join(cwd, "notes.txt")]: "" });
-      const result = await probe(folder, join(place.folder, cwd), join(place.folder, tasks));
+      for (const [name, text] of Object.entries(files)) await stage.write({ [join(tasks, name)]: text });
+      await stage.write({ [join(cwd, "notes.txt")]: "" });
+      const result = await probe(folder, join(stage.folder, cwd), join(stage.folder, tasks));
       assert.deepEqual(result, ["own", "own", "own", "function", "function"]);
       assert.equal(existsSync(mark), false, "foreign code ran");
     });

@@ -9,9 +9,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Place, PROJECT, SLOW } from "../executor/place.ts";
-import { buildExecutable } from "../support/executable.ts";
-import type { ExecutorProcess } from "../support/executor-process.ts";
+import { ROOT } from "../stage/command.ts";
+import { buildExecutable } from "../stage/executable.ts";
+import type { ExecutorProcess } from "../stage/executor.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
 
 interface Shape {
   /** The import, and the value that shows that the package works. */
@@ -218,50 +219,50 @@ void createRequire, join;
   return Object.fromEntries(files);
 }
 
-interface Stage {
+interface Loaded {
   readonly program: [string];
   readonly broker: string;
   readonly executor: ExecutorProcess;
 }
 
 /** An executor that has loaded a handler for each shape. */
-async function setUp(place: Place): Promise<Stage> {
-  const program: [string] = [await buildExecutable(join(place.folder, "taskexe"))];
-  const real = join(place.folder, "real");
+async function setUp(stage: Stage): Promise<Loaded> {
+  const program: [string] = [await buildExecutable(join(stage.folder, "taskexe"))];
+  const real = join(stage.folder, "real");
   await cp(fileURLToPath(new URL("fixtures/packages", import.meta.url)), real, { recursive: true });
   await promisify(execFile)("npm", ["ci", "--ignore-scripts", "--prefer-offline"], { cwd: real });
   const written = (folder: string, files: Record<string, string>) =>
-    place.write(Object.fromEntries(Object.entries(files).map(([name, text]) => [join(folder, name), text])));
+    stage.write(Object.fromEntries(Object.entries(files).map(([name, text]) => [join(folder, name), text])));
   await written("real/tasks", { ...handlersOf(REAL), "schemas.ts": SCHEMAS });
   await written("own/node_modules", PACKAGES);
   await written("elsewhere", { "package.json": '{ "main": "./m.js" }', "m.js": 'exports.linked = "by a link";' });
-  await symlink(join(place.folder, "elsewhere"), join(place.folder, "own/node_modules/linked"));
+  await symlink(join(stage.folder, "elsewhere"), join(stage.folder, "own/node_modules/linked"));
   const own = { name: "mine", exports: { "./*": "./lib/*.ts" }, imports: { "#own/*": "./lib/*.ts" } };
   await written("own", { "package.json": JSON.stringify(own), "lib/x.ts": 'export default "own" as string;' });
   await written("own/tasks", handlersOf(OWN_SHAPES));
-  const broker = `sqlite:${join(place.folder, "queue.db")}`;
-  const args = ["--tasks", join(place.folder, "own/tasks")];
-  const executor = await place.executor(broker, { program, tasks: join(real, "tasks"), args });
+  const broker = `sqlite:${join(stage.folder, "queue.db")}`;
+  const args = ["--tasks", join(stage.folder, "own/tasks")];
+  const executor = await stage.executor({ broker, program, tasks: join(real, "tasks"), args });
   return { program, broker, executor };
 }
 
 describe("the executable loads npm packages beside handlers", () => {
-  let place: Place;
+  let stage: Stage;
   // Set up by whichever test is first: a test may be given the time that the installation takes, a hook may not.
-  let stage: Promise<Stage> | null = null;
+  let loaded: Promise<Loaded> | null = null;
 
   before(async () => {
-    place = await Place.make();
+    stage = Stage.make();
   });
-  after(() => place.end());
+  after(() => stage.end());
 
   /** Runs a task to its end; gives its record. */
   async function ended(type: string, payload: unknown) {
-    stage ??= setUp(place);
-    const { program, broker, executor } = await stage;
+    loaded ??= setUp(stage);
+    const { program, broker, executor } = await loaded;
     const given = ["enqueue", type, JSON.stringify(payload), "--wait", "--attempts", "1", "--broker", broker, "--json"];
-    const { stdout, stderr } = await place.run(given, { program });
-    assert.notEqual(stdout, "", `${stderr}${executor.log()}`);
+    const { stdout, stderr } = await stage.run(given, { program });
+    assert.notEqual(stdout, "", `${stderr}${executor.output()}`);
     return JSON.parse(stdout);
   }
 
@@ -287,24 +288,24 @@ describe("the executable loads npm packages beside handlers", () => {
   });
 
   test("whose schemas tell the compiler what a payload is", SLOW, async () => {
-    stage ??= setUp(place);
-    await stage;
+    loaded ??= setUp(stage);
+    await loaded;
     const paths = Object.fromEntries(
       Object.entries({ taskexe: "src/index.ts", valibot: "node_modules/valibot" }).map(([name, path]) => [
         name,
-        [join(PROJECT, path)],
+        [join(ROOT, path)],
       ]),
     );
     const compilerOptions = {
       ...{ strict: true, target: "esnext", module: "nodenext", noEmit: true, allowImportingTsExtensions: true },
-      ...{ skipLibCheck: true, types: ["node"], typeRoots: [join(PROJECT, "node_modules/@types")], paths },
+      ...{ skipLibCheck: true, types: ["node"], typeRoots: [join(ROOT, "node_modules/@types")], paths },
     };
-    await place.write({
+    await stage.write({
       "real/tasks/_wrong.ts": WRONG_TYPES,
       "real/tsconfig.json": JSON.stringify({ compilerOptions, files: ["tasks/schemas.ts", "tasks/_wrong.ts"] }),
     });
-    const tsc = join(PROJECT, "node_modules/.bin/tsc");
-    const { stdout } = await promisify(execFile)(tsc, ["-p", join(place.folder, "real")]).then(
+    const tsc = join(ROOT, "node_modules/.bin/tsc");
+    const { stdout } = await promisify(execFile)(tsc, ["-p", join(stage.folder, "real")]).then(
       () => ({ stdout: "" }),
       (failed: { stdout: string }) => failed,
     );
@@ -318,11 +319,11 @@ describe("the executable loads npm packages beside handlers", () => {
 
   for (const [name, { expected }] of Object.entries({ ...REAL, ...OWN_SHAPES })) {
     test(name, SLOW, async () => {
-      stage ??= setUp(place);
-      const { program, broker, executor } = await stage;
+      loaded ??= setUp(stage);
+      const { program, broker, executor } = await loaded;
       const given = ["enqueue", name, "--wait", "--attempts", "1", "--broker", broker, "--json"];
-      const { code, stdout, stderr } = await place.run(given, { program });
-      assert.equal(code, 0, `${stdout}${stderr}${executor.log()}`);
+      const { code, stdout, stderr } = await stage.run(given, { program });
+      assert.equal(code, 0, `${stdout}${stderr}${executor.output()}`);
       assert.deepEqual(JSON.parse(stdout).result, expected);
     });
   }

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { usesDecorators, usesParameterDecorators } from "../../src/handlers/typescript-settings.ts";
-import { Place, PROJECT, SLOW } from "../executor/place.ts";
-import { buildExecutable } from "../support/executable.ts";
+import { ROOT } from "../stage/command.ts";
+import { buildExecutable } from "../stage/executable.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
 
 const LEGACY = `import { defineTask } from "taskexe";
 function counted(_target: unknown, _key: string, descriptor?: PropertyDescriptor): void {
@@ -37,19 +38,19 @@ const PATHS = `import { x } from "@lib/x";\nimport { defineTask } from "taskexe"
 export default defineTask({ type: "paths", run: () => x });
 `;
 
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
-const MAIN = join(PROJECT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
 
 describe("a handler that needs a tsconfig.json", () => {
-  let place: Place;
+  let stage: Stage;
   let executable: Promise<string> | null = null;
   before(async () => {
-    place = await Place.make();
+    stage = Stage.make();
   });
-  after(() => place.end());
+  after(() => stage.end());
 
   async function theExecutable(): Promise<[string]> {
-    executable ??= buildExecutable(join(place.folder, "bin/taskexe"));
+    executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
     return [await executable];
   }
 
@@ -60,7 +61,7 @@ describe("a handler that needs a tsconfig.json", () => {
   };
 
   async function refused(program: readonly [string, ...string[]], tasks: string): Promise<string> {
-    const { code, stderr } = await place.run(["run", "--listen", "off", "--tasks", tasks], { program });
+    const { code, stderr } = await stage.run(["run", "--listen", "off", "--tasks", tasks], { program });
     assert.equal(code, 2, stderr);
     return stderr;
   }
@@ -68,7 +69,7 @@ describe("a handler that needs a tsconfig.json", () => {
   for (const [name, programOf] of Object.entries(PROGRAMS)) {
     test(`for paths or legacy decorators is refused with that sentence: ${name}`, SLOW, async () => {
       const program = await programOf();
-      const folder = await place.write({
+      const folder = await stage.write({
         "own/tsconfig.json": SETTINGS,
         "own/decorated.ts": LEGACY,
         "own/deep/imports.ts": `import "../_part.js";\nexport {};`,
@@ -92,12 +93,12 @@ describe("a handler that needs a tsconfig.json", () => {
 
   test("of a folder above gets nothing from there, and standard decorators work", SLOW, async () => {
     const program = await theExecutable();
-    await place.write({ "above/tsconfig.json": SETTINGS, "above/lib/x.ts": "export const x = 1;" });
-    const tasks = await place.write({ "above/tasks/standard.ts": STANDARD });
-    const broker = `sqlite:${join(place.folder, "above.db")}`;
-    const executor = await place.executor(broker, { program, tasks, cwd: join(place.folder, "above") });
-    const { stdout } = await place.run(["enqueue", "standard", "--wait", "--json", "--broker", broker], { program });
-    assert.equal(JSON.parse(stdout).result, "method2", executor.log());
+    await stage.write({ "above/tsconfig.json": SETTINGS, "above/lib/x.ts": "export const x = 1;" });
+    const tasks = await stage.write({ "above/tasks/standard.ts": STANDARD });
+    const broker = `sqlite:${join(stage.folder, "above.db")}`;
+    const executor = await stage.executor({ broker, program, tasks, cwd: join(stage.folder, "above") });
+    const { stdout } = await stage.run(["enqueue", "standard", "--wait", "--json", "--broker", broker], { program });
+    assert.equal(JSON.parse(stdout).result, "method2", executor.output());
     await executor.end();
   });
 
@@ -107,7 +108,7 @@ describe("a handler that needs a tsconfig.json", () => {
       "if (descriptor) descriptor",
       "(descriptor as PropertyDescriptor).value.x = 1; if (descriptor) descriptor",
     );
-    const tasks = await place.write({ "without/decorated.ts": text });
+    const tasks = await stage.write({ "without/decorated.ts": text });
     assert.match(
       await refused(program, tasks),
       /it uses decorators: legacy ones \(experimentalDecorators\) are not supported/,

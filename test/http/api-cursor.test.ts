@@ -1,14 +1,16 @@
 /**
  * The cursors of lists over HTTP: those that a list gives are taken, whichever the broker, and no others are asked for.
  */
+
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Broker } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { claim, end, SLOW } from "../client/stage.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { ApiStage, refused } from "./api-stage.ts";
+import { ApiStage, refused } from "../stage/api.ts";
+import { claimAll, dead } from "../stage/outcomes.ts";
+import { type RedisServer, startRedis } from "../stage/redis/server.ts";
+import { SLOW } from "../stage/stage.ts";
 
 let stage: ApiStage;
 let server: RedisServer;
@@ -21,7 +23,7 @@ before(async () => {
 after(async () => {
   await redis.close();
   await server.stop();
-  await stage.close();
+  await stage.end();
 });
 
 const NONSENSE = [
@@ -46,9 +48,9 @@ for (const kind of ["sqlite", "redis"] as const) {
     const ask = stage.app({ broker });
     const tasks = ["dead", "running", "first", "last"].map((id) => ({ type: "listed", id }));
     await ask("POST", "tasks", { body: { tasks: tasks.slice(0, 1) } });
-    await end(broker, await claim(broker, 1), { kind: "dead", reason: "no luck" });
+    await broker.complete((await claimAll(broker, 1)).map((it) => dead(it, { reason: "no luck" })));
     await ask("POST", "tasks", { body: { tasks: tasks.slice(1, 2) } });
-    await claim(broker, 1);
+    await claimAll(broker, 1);
     await ask("POST", "tasks", { body: { tasks: tasks.slice(2) } });
     for (const id of ["due1", "due2"]) await ask("POST", "tasks", { body: { type: "listed", id, delay_ms: 60_000 } });
 

@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { readToken, TokenError } from "../../src/http/api/token.ts";
 import { createApp } from "../../src/http/app.ts";
-import { ApiStage, refused, TOKEN } from "./api-stage.ts";
-import { fakeSource, STATUS } from "./fake-source.ts";
+import { ApiStage, refused, TOKEN } from "../stage/api.ts";
+import { fakeSource, STATUS } from "../stage/fake-source.ts";
 
 let stage: ApiStage;
 before(async () => {
   stage = await ApiStage.open();
 });
-after(() => stage.close());
+after(() => stage.end());
 
 const TASK = { body: { type: "idle" } };
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });

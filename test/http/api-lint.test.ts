@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createConfig, lintFromString } from "@redocly/openapi-core";
-import { ApiStage } from "./api-stage.ts";
+import { ApiStage } from "../stage/api.ts";
 
 let stage: ApiStage;
 before(async () => {
   stage = await ApiStage.open();
 });
-after(() => stage.close());
+after(() => stage.end());
 
 async function problemsOf(document: unknown): Promise<string[]> {
   const config = await createConfig({ extends: ["recommended-strict"] });

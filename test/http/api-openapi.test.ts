@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { apiRoutes, createApi } from "../../src/http/api/api.ts";
-import { ApiStage } from "./api-stage.ts";
+import { ApiStage } from "../stage/api.ts";
 
 let stage: ApiStage;
 before(async () => {
   stage = await ApiStage.open();
 });
-after(() => stage.close());
+after(() => stage.end());
 
 const parts = () => ({ broker: stage.broker, token: null, retentionMs: 0, signal: stage.root.signal });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as v from "valibot";
 import { defineTask } from "../../src/index.ts";
-import { ApiStage, refused } from "./api-stage.ts";
+import { ApiStage, refused } from "../stage/api.ts";
 
 const DEFINITIONS = [
   defineTask({ type: "greet", payload: v.object({ to: v.object({ name: v.string() }) }), run: () => null }),
@@ -34,7 +34,7 @@ before(async () => {
   stage = await ApiStage.open();
   ask = stage.app({ definitionOf: (type) => DEFINITIONS.find((each) => each.type === type) });
 });
-after(() => stage.close());
+after(() => stage.end());
 
 const post = (body: unknown) => ask("POST", "tasks", { body });
 

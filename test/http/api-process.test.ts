@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { Bench, until } from "../cli/program.ts";
-import { TOKEN } from "./api-stage.ts";
+import { TOKEN } from "../stage/api.ts";
+import { Stage } from "../stage/stage.ts";
+import { until } from "../stage/until.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
 const SLOW = { timeout: 60_000 };
 const headers = { "content-type": "application/json" };
@@ -17,7 +18,7 @@ async function post(url: string, body: unknown, more: Record<string, string> = {
 }
 
 test("a task that came over HTTP is run, and its watch ends with the result", SLOW, async () => {
-  const executor = await bench.executor(["--queues", "http"]);
+  const executor = await stage.executor({ args: ["--queues", "http"] });
   const api = `${executor.url}/api/v1`;
   const enqueued = await post(`${api}/tasks`, { type: "sleep", payload: { ms: 300 }, id: "s", queue: "http" });
   assert.equal(enqueued.status, 201);
@@ -30,17 +31,17 @@ test("a task that came over HTTP is run, and its watch ends with the result", SL
   await until(async () => (await (await fetch(`${api}/tasks/nap`)).json()).state === "cancelled");
   const { queues } = await (await fetch(`${api}/queues`)).json();
   assert.deepEqual([queues[0].name, queues[0].done, queues[0].cancelled], ["http", 1, 1]);
-  executor.process.kill("SIGTERM");
+  executor.kill("SIGTERM");
   assert.equal((await executor.ended).code, 0);
 });
 
 test("an executor drains while somebody watches", SLOW, async () => {
-  const executor = await bench.executor(["--queues", "drained"]);
-  await bench.run(["enqueue", "idle", "--id", "still", "--queue", "elsewhere"]);
+  const executor = await stage.executor({ args: ["--queues", "drained"] });
+  await stage.run(["enqueue", "idle", "--id", "still", "--queue", "elsewhere"]);
   const watching = await fetch(`${executor.url}/api/v1/tasks/still/watch`);
   const reader = watching.body?.getReader();
   await reader?.read();
-  executor.process.kill("SIGTERM");
+  executor.kill("SIGTERM");
   assert.equal((await executor.ended).code, 0);
 });
 
@@ -50,13 +51,16 @@ export default defineTask({ type: "environment", run: () => JSON.stringify(proce
 
 for (const from of ["environment", "file"]) {
   test(`the token of the ${from} guards the API and is shown nowhere`, SLOW, async () => {
-    mkdirSync(join(bench.folder, "handlers"), { recursive: true });
-    writeFileSync(join(bench.folder, "handlers/environment.ts"), TELL_ENVIRONMENT);
-    writeFileSync(join(bench.folder, "token"), `${TOKEN}\n`);
+    mkdirSync(join(stage.folder, "handlers"), { recursive: true });
+    writeFileSync(join(stage.folder, "handlers/environment.ts"), TELL_ENVIRONMENT);
+    writeFileSync(join(stage.folder, "token"), `${TOKEN}\n`);
     const env = from === "file" ? { TASKEXE_TOKEN_FILE: "token" } : { TASKEXE_TOKEN: TOKEN };
-    const executor = await bench.executor(["--queues", "guarded", "--tasks", "handlers"], {
-      ...env,
-      TASKEXE_DEBUG: "1",
+    const executor = await stage.executor({
+      args: ["--queues", "guarded", "--tasks", "handlers"],
+      env: {
+        ...env,
+        TASKEXE_DEBUG: "1",
+      },
     });
     const api = `${executor.url}/api/v1`;
     assert.equal((await fetch(`${api}/tasks`)).status, 401);
@@ -68,7 +72,7 @@ for (const from of ["environment", "file"]) {
     assert.match(told, /"state":"done"/);
     const status = await (await fetch(`${executor.url}/status`)).text();
     const tree = await (await fetch(`${executor.url}/status/tree`)).text();
-    executor.process.kill("SIGTERM");
+    executor.kill("SIGTERM");
     const { stdout, stderr } = await executor.ended;
     for (const text of [told, status, tree, stdout, stderr]) assert.ok(!text.includes(TOKEN));
   });
@@ -80,7 +84,7 @@ test("a token that cannot be used stops the executor before it starts, and is no
     { TASKEXE_TOKEN_FILE: "missing" },
     { TASKEXE_TOKEN: TOKEN, TASKEXE_TOKEN_FILE: "token" },
   ]) {
-    const { stderr, code } = await bench.run(["run", "--listen", "off"], { env });
+    const { stderr, code } = await stage.run(["run", "--listen", "off"], { env });
     assert.equal(code, 2);
     assert.match(stderr, /TASKEXE_TOKEN|token file/);
     assert.doesNotMatch(stderr, /tooshort|0123456789abcdef/);

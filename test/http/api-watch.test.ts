@@ -1,4 +1,5 @@
 /** Watches over a real server and real connections: what comes, when it ends, and that nothing stays behind. */
+
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Hono } from "hono";
@@ -8,16 +9,16 @@ import type { PeerBindings } from "../../src/http/api/guard.ts";
 import { TaskWatches } from "../../src/http/api/task-watches.ts";
 import { type HttpAddress, serveHttp } from "../../src/http/serve-http.ts";
 import { runtime } from "../../src/runtime/index.ts";
-import { claim, end } from "../client/stage.ts";
-import { until } from "../support/until.ts";
-import { ApiStage } from "./api-stage.ts";
-import { fakeSource } from "./fake-source.ts";
+import { ApiStage } from "../stage/api.ts";
+import { fakeSource } from "../stage/fake-source.ts";
+import { claimAll, done } from "../stage/outcomes.ts";
+import { until } from "../stage/until.ts";
 
 let stage: ApiStage;
 before(async () => {
   stage = await ApiStage.open();
 });
-after(() => stage.close());
+after(() => stage.end());
 
 const task = (id: string, queue = "common") => {
   const message = JSON.stringify({ id, task_type: "work", payload: 1 });
@@ -87,13 +88,13 @@ test("a watch sends states, logs and progress as they come, and ends with the ta
       for await (const chunk of response.body ?? []) text += decoder.decode(chunk, { stream: true });
     })();
     await until("the first state comes", 20_000, () => text.includes("queued"));
-    const [delivery] = await claim(stage.broker, 1);
+    const [delivery] = await claimAll(stage.broker, 1);
     assert.ok(delivery);
     const write = { delivery, id: "seen", type: "work", attempt: 1, startedAt: Date.now() };
     await stage.broker.writeProgress([{ ...write, progress: 0.5, progressMsg: "10:00:00 half\u2028way" }]);
     await stage.broker.appendLogs([{ id: "seen", lines: [{ at: 1, level: "info", text: "a\nb" }] }]);
     await until("the progress comes", 20_000, () => text.includes("half"));
-    await end(stage.broker, [delivery], { kind: "done", result: 42 });
+    await stage.broker.complete([done(delivery, { result: "42" })]);
     await reading;
     const events = eventsIn(text);
     assert.deepEqual(

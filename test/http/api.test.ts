@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Broker } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
-import { claim, end } from "../client/stage.ts";
-import { ApiStage, refused } from "./api-stage.ts";
+import { ApiStage, refused } from "../stage/api.ts";
+import { claimAll, dead as died } from "../stage/outcomes.ts";
 
 let stage: ApiStage;
 let ask: ReturnType<ApiStage["app"]>;
@@ -11,12 +11,12 @@ before(async () => {
   stage = await ApiStage.open();
   ask = stage.app();
 });
-after(() => stage.close());
+after(() => stage.end());
 
 /** Enqueues in `other` and plays the executor for it. */
 async function dead(id: string): Promise<void> {
   await ask("POST", "tasks", { body: { type: "frail", id, queue: "other" } });
-  await end(stage.broker, await claim(stage.broker, 1), { kind: "dead", reason: "no luck" });
+  await stage.broker.complete((await claimAll(stage.broker, 1)).map((it) => died(it, { reason: "no luck" })));
 }
 
 test("a task is enqueued, 201, and again under the same id, 200", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createApp } from "../../src/http/app.ts";
-import { fakeSource, STATUS, TREE } from "./fake-source.ts";
+import { fakeSource, STATUS, TREE } from "../stage/fake-source.ts";
 
 const app = createApp(fakeSource());
 

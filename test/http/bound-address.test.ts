@@ -4,12 +4,13 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { runtime } from "../../src/runtime/index.ts";
-import { PATIENCE_MS, Place, PROJECT, SLOW } from "../executor/place.ts";
-import { until } from "../support/until.ts";
+import { ROOT } from "../stage/command.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
+import { PATIENCE_MS, until } from "../stage/until.ts";
 
 const PROGRAMS: Readonly<Record<string, [string, ...string[]]>> = {
-  "the executable": [join(PROJECT, "dist/taskexe")],
-  Node: [join(PROJECT, "node_modules/.bin/node"), join(PROJECT, "src/main.ts")],
+  "the executable": [join(ROOT, "dist/taskexe")],
+  Node: [join(ROOT, "node_modules/.bin/node"), join(ROOT, "src/main.ts")],
 };
 
 /** How it is spelt, where it is reached, and whether it is this machine's alone. */
@@ -28,8 +29,8 @@ for (const [name, program] of Object.entries(PROGRAMS)) {
   describe(`the address that ${name} has bound`, () => {
     for (const [spelt, at, isLocal] of SPELT) {
       test(`${spelt} is ${isLocal ? "this machine's alone" : "a network's"}`, SLOW, async () => {
-        await Place.with(async (place) => {
-          const port = await listening(place, program, spelt);
+        await Stage.with(async (stage) => {
+          const port = await listening(stage, program, spelt);
           const foreign = await ask(at, port, "GET", { host: "evil.example" });
           assert.equal(foreign, isLocal ? 421 : 200);
           assert.equal(await ask(at, port, "POST", { host: "localhost" }), isLocal ? 201 : 403);
@@ -39,11 +40,11 @@ for (const [name, program] of Object.entries(PROGRAMS)) {
   });
 }
 
-async function listening(place: Place, [command, ...before]: readonly [string, ...string[]], host: string) {
+async function listening(stage: Stage, [command, ...before]: readonly [string, ...string[]], host: string) {
   const { PATH = "", HOME = "" } = process.env;
-  const env = { PATH, HOME, STATE_DIRECTORY: join(place.folder, "state") };
+  const env = { PATH, HOME, STATE_DIRECTORY: join(stage.folder, "state") };
   const args = [...before, "run", "--config", "off", "--listen", `${host}:0`];
-  const child = await runtime.spawn(command, args, { cwd: place.folder, env });
+  const child = await runtime.spawn(command, args, { cwd: stage.folder, env });
   let log = "";
   const decoder = new TextDecoder();
   const read = child.stderr.pipeTo(
@@ -53,7 +54,7 @@ async function listening(place: Place, [command, ...before]: readonly [string, .
       },
     }),
   );
-  place.atEnd(async () => {
+  stage.atEnd(async () => {
     child.killGroup("SIGKILL");
     await child.exited;
     await read;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createApp } from "../../src/http/app.ts";
 import { isLoopback } from "../../src/http/ip-loopback.ts";
-import { fakeSource } from "./fake-source.ts";
+import { fakeSource } from "../stage/fake-source.ts";
 
 async function statusFor(host: string, hostname = "127.0.0.1", address = hostname): Promise<number> {
   const app = createApp(fakeSource(), { listener: { hostname, address } });

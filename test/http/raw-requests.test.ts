@@ -7,14 +7,16 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { drained, Place, PROJECT, SLOW } from "../executor/place.ts";
-import type { ExecutorProcess } from "../support/executor-process.ts";
+import { ROOT } from "../stage/command.ts";
+import type { ExecutorProcess } from "../stage/executor.ts";
+import { drained } from "../stage/executor.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
 
-const MAIN = join(PROJECT, "src/main.ts");
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
 
 const PROGRAMS: Readonly<Record<string, [string, ...string[]]>> = {
-  "the executable": [join(PROJECT, "dist/taskexe")],
+  "the executable": [join(ROOT, "dist/taskexe")],
   Node: [bin("node"), MAIN],
   Deno: [bin("deno"), "run", "-A", MAIN],
 };
@@ -38,16 +40,16 @@ const PATHS = ["/", "/status", "/status/tree", "/healthz", "/readyz"];
 
 for (const [name, program] of Object.entries(PROGRAMS)) {
   describe(`over the wire on ${name}`, () => {
-    let place: Place;
+    let stage: Stage;
     let executor: ExecutorProcess;
 
     before(async () => {
-      place = await Place.make();
-      executor = await place.executor(`sqlite:${join(place.folder, "queue.db")}`, { program });
+      stage = Stage.make();
+      executor = await stage.executor({ broker: `sqlite:${join(stage.folder, "queue.db")}`, program });
     }, SLOW);
 
     after(async () => {
-      await place.end();
+      await stage.end();
     });
 
     /** Sends it and reads the answer, or until the server has closed. */
@@ -233,8 +235,8 @@ for (const [name, program] of Object.entries(PROGRAMS)) {
       }
       assert.equal((await ask(`GET /healthz HTTP/1.1\r\n${HOST}\r\n`)).status, 200);
       assert.equal(await drained(executor), 0);
-      assert.doesNotMatch(executor.log(), / (ERR|WRN|FTL) |Warning|\n\s+at /);
-      executor = await place.executor(`sqlite:${join(place.folder, "queue.db")}`, { program });
+      assert.doesNotMatch(executor.output(), / (ERR|WRN|FTL) |Warning|\n\s+at /);
+      executor = await stage.executor({ broker: `sqlite:${join(stage.folder, "queue.db")}`, program });
     });
   });
 }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { type CancelScope, type Nursery, openRoot, withNursery, withScope } from "../../src/concurrency/index.ts";
 import { type HttpAddress, serveHttp } from "../../src/http/serve-http.ts";
 import { runtime } from "../../src/runtime/index.ts";
-import { fakeSource } from "./fake-source.ts";
+import { fakeSource } from "../stage/fake-source.ts";
 
 /** Runs the body beside a server on a free port of loopback, then cancels the server. */
 async function withServer(body: (address: HttpAddress, nursery: Nursery) => Promise<void>): Promise<void> {

@@ -6,7 +6,7 @@
  */
 import { after, before, test } from "node:test";
 import fc from "fast-check";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { type RedisServer, startRedis } from "../stage/redis/server.ts";
 import { commandSequences } from "./commands.ts";
 import { redisRaw } from "./redis-raw.ts";
 import { sqliteRaw } from "./sqlite-raw.ts";

@@ -30,7 +30,7 @@ import { type RecordFields, unpack } from "../../src/broker/redis/records/codec.
 import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
 import { readEntries, readPending } from "../../src/broker/redis/replies.ts";
 import { parseMessage } from "../../src/task/message.ts";
-import type { RedisServer } from "../support/redis-server.ts";
+import type { RedisServer } from "../stage/redis/server.ts";
 import type { Model, ModelTask } from "./model.ts";
 import { LEASE_MS, NAMES, QUEUES, type Raw, TYPES, trueNow } from "./system.ts";
 

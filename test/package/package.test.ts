@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { access, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { ExecutorProcess } from "../support/executor-process.ts";
+import { ExecutorProcess } from "../stage/executor.ts";
 import { bin, InstalledPackage, makeInto } from "./installed.ts";
 
 /** Compilers and other processes start, on a machine that may be busy. */
@@ -101,11 +101,11 @@ for (const [name, command, args] of RUNTIMES) {
       try {
         const enqueue = (...more: string[]) =>
           installed.run(command, [...taskexe, "enqueue", ...more, "--wait", "--broker", broker]);
-        assert.deepEqual(await enqueue("noop"), { code: 0, stdout: "null\n", stderr: "" }, executor.log());
+        assert.deepEqual(await enqueue("noop"), { code: 0, stdout: "null\n", stderr: "" }, executor.output());
         const hello = await enqueue("hello", '{"name":"package"}');
-        assert.deepEqual(hello, { code: 0, stdout: '"Hello, package!"\n', stderr: "" }, executor.log());
+        assert.deepEqual(hello, { code: 0, stdout: '"Hello, package!"\n', stderr: "" }, executor.output());
         executor.kill("SIGTERM");
-        assert.deepEqual(await executor.exit, { code: 0, signal: null }, executor.log());
+        assert.deepEqual(await executor.ended, { code: 0, signal: null }, executor.output());
       } finally {
         await executor.end();
       }

@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Place, PROJECT, SLOW } from "../executor/place.ts";
-import { buildExecutable } from "../support/executable.ts";
+import { ROOT } from "../stage/command.ts";
+import { buildExecutable } from "../stage/executable.ts";
+import { SLOW, Stage } from "../stage/stage.ts";
 
 const FOUND = `[typeof defineTask, typeof withNursery, v.parse(v.number(), 7)]`;
 const IMPORTS = `import { connect, defineTask } from "taskexe";
@@ -83,19 +84,19 @@ const EXPECTED: Readonly<Record<string, unknown>> = {
   class: [true, true, "Worker", "number"],
 };
 
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
-const MAIN = join(PROJECT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
 
 describe("a Worker that a handler starts finds taskexe and valibot", () => {
-  let place: Place;
+  let stage: Stage;
   before(async () => {
-    place = await Place.make();
-    await place.write(FILES);
+    stage = Stage.make();
+    await stage.write(FILES);
   });
-  after(() => place.end());
+  after(() => stage.end());
 
   const PROGRAMS: Readonly<Record<string, () => Promise<[string, ...string[]]>>> = {
-    "the executable": async () => [await buildExecutable(join(place.folder, "bin/taskexe"))],
+    "the executable": async () => [await buildExecutable(join(stage.folder, "bin/taskexe"))],
     Bun: async () => [bin("bun"), MAIN],
     // It has no Worker of the web.
     "Node.js": async () => [bin("node"), MAIN],
@@ -104,16 +105,16 @@ describe("a Worker that a handler starts finds taskexe and valibot", () => {
   for (const [name, programOf] of Object.entries(PROGRAMS)) {
     test(`on ${name}`, SLOW, async () => {
       const program = await programOf();
-      const broker = `sqlite:${join(place.folder, `${name}.db`)}`;
-      const executor = await place.executor(broker, { program, tasks: join(place.folder, "tasks") });
+      const broker = `sqlite:${join(stage.folder, `${name}.db`)}`;
+      const executor = await stage.executor({ broker, program, tasks: join(stage.folder, "tasks") });
       for (const [kind, expected] of Object.entries(EXPECTED)) {
         if (kind === "web" && name === "Node.js") continue;
         const given = ["enqueue", "worker", JSON.stringify(kind), "--wait", "--attempts", "1", "--json"];
-        const { stdout, stderr } = await place.run([...given, "--broker", broker]);
+        const { stdout, stderr } = await stage.run([...given, "--broker", broker]);
         assert.notEqual(stdout, "", stderr);
-        assert.deepEqual(JSON.parse(stdout).result, expected, `${kind}: ${stdout}${executor.log()}`);
+        assert.deepEqual(JSON.parse(stdout).result, expected, `${kind}: ${stdout}${executor.output()}`);
       }
-      const child = await place.run(["task", "child-of-a-worker", "--json", "--broker", broker]);
+      const child = await stage.run(["task", "child-of-a-worker", "--json", "--broker", broker]);
       assert.equal(JSON.parse(child.stdout).type, "echo", child.stderr);
       await executor.end();
     });

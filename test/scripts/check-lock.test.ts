@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { problemsOf } from "../../scripts/check-lock.ts";
-import { PROJECT } from "../executor/place.ts";
+import { ROOT } from "../stage/command.ts";
 
-const LOCK = join(PROJECT, "package-lock.json");
+const LOCK = join(ROOT, "package-lock.json");
 
 test("each package of the project is locked by its digest", () => {
   assert.deepEqual(problemsOf(readFileSync(LOCK, "utf8")), []);
@@ -35,9 +35,8 @@ test("a package without a digest, with a weak one, or with a registry is told, a
   const folder = mkdtempSync(join(tmpdir(), "taskexe-lock-"));
   try {
     writeFileSync(join(folder, "package-lock.json"), text);
-    const bun = join(PROJECT, "node_modules/.bin/bun");
-    const check = (file: string) =>
-      spawnSync(bun, [join(PROJECT, "scripts/check-lock.ts"), file], { encoding: "utf8" });
+    const bun = join(ROOT, "node_modules/.bin/bun");
+    const check = (file: string) => spawnSync(bun, [join(ROOT, "scripts/check-lock.ts"), file], { encoding: "utf8" });
     const { status, stderr } = check(join(folder, "package-lock.json"));
     assert.equal(status, 1);
     assert.match(stderr, /bare has no sha512 integrity; remove the entry, then npm install --package-lock-only/);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClockWatch } from "../../scripts/soak/clock-watch.ts";
 import { openRoot, withNursery } from "../../src/concurrency/index.ts";
-import { until } from "../support/until.ts";
+import { until } from "../stage/until.ts";
 
 test("a clock that is put back by 425 ms is noticed, and one that stands right is not", async () => {
   const watch = new ClockWatch();

@@ -5,8 +5,8 @@ import { Redis } from "ioredis";
 import { outcomeOf, requests } from "../../scripts/soak/scale-stage.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { startRedis } from "../support/redis-server.ts";
-import { until } from "../support/until.ts";
+import { startRedis } from "../stage/redis/server.ts";
+import { until } from "../stage/until.ts";
 
 test("a restarted Redis counts no task as queued that was done since it last rewrote its file", {
   timeout: 60_000,

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import type { Broker, Delivery } from "../../../src/broker/broker.ts";
 import { withOptions } from "../../../src/task/message.ts";
-import { claimOne, dead, done, eventually, parked, retry, type Sentence, task } from "./harness.ts";
+import { claimOne, dead, done, parked, retry, task } from "../../stage/outcomes.ts";
+import type { Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 const error = (message: string) => ({ name: "Error", message, stack: `Error: ${message}\n    at there` });
 

@@ -1,19 +1,8 @@
 /** Cancels in every state, their flags, and the push to whoever runs the task. */
 import assert from "node:assert/strict";
-import {
-  cancelledBy,
-  claimAll,
-  claimOne,
-  countsOf,
-  done,
-  eventually,
-  idOf,
-  QUEUE,
-  retry,
-  type Sentence,
-  task,
-  tasks,
-} from "./harness.ts";
+import { cancelledBy, claimAll, claimOne, done, idOf, QUEUE, retry, task, tasks } from "../../stage/outcomes.ts";
+import { countsOf, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 export function cancelSentences(sentence: Sentence): void {
   sentence("a cancel of an id that nobody knows makes no other task be asked about", async (stage) => {

@@ -2,19 +2,9 @@
 import assert from "node:assert/strict";
 import type { Delivery } from "../../../src/broker/broker.ts";
 import { checkpoint, openRoot, sleep } from "../../../src/concurrency/index.ts";
-import {
-  assertBetween,
-  CLAIM_WAITS_MS,
-  claimAll,
-  claimOne,
-  done,
-  eventually,
-  idOf,
-  QUEUE,
-  type Sentence,
-  task,
-  tasks,
-} from "./harness.ts";
+import { claimAll, claimOne, done, idOf, QUEUE, task, tasks } from "../../stage/outcomes.ts";
+import { assertBetween, CLAIM_WAITS_MS, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 export function claimSentences(sentence: Sentence): void {
   sentence("tasks come urgent first, and in the order of their enqueue within a priority", async (stage) => {

@@ -1,22 +1,8 @@
 /** The ends of attempts, progress, and what the record tells of them. */
 import assert from "node:assert/strict";
-import {
-  assertBetween,
-  cancelledBy,
-  claimAll,
-  claimOne,
-  countsOf,
-  dead,
-  done,
-  eventually,
-  idOf,
-  promoteOnceDue,
-  QUEUE,
-  retry,
-  type Sentence,
-  task,
-  tasks,
-} from "./harness.ts";
+import { cancelledBy, claimAll, claimOne, dead, done, idOf, QUEUE, retry, task, tasks } from "../../stage/outcomes.ts";
+import { assertBetween, countsOf, promoteOnceDue, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 export function completionSentences(sentence: Sentence): void {
   sentence("a done task's record tells its result, its times, its log and one completion", async (stage) => {

@@ -1,19 +1,8 @@
 /** Enqueue, delays, and the counts that follow from them. */
 import assert from "node:assert/strict";
-import {
-  assertBetween,
-  claimAll,
-  claimOne,
-  countsOf,
-  done,
-  eventually,
-  idOf,
-  promoteOnceDue,
-  QUEUE,
-  type Sentence,
-  task,
-  tasks,
-} from "./harness.ts";
+import { claimAll, claimOne, done, idOf, QUEUE, task, tasks } from "../../stage/outcomes.ts";
+import { assertBetween, countsOf, promoteOnceDue, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 export function enqueueSentences(sentence: Sentence): void {
   sentence("an enqueue answers in the order of the requests, and tells which ids were there already", async (stage) => {

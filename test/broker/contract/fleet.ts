@@ -1,17 +1,9 @@
 /** The fleet: beats, leaving, the clean-up lock, and what a clean-up removes. */
 import assert from "node:assert/strict";
 import { sleep } from "../../../src/concurrency/index.ts";
-import {
-  assertBetween,
-  CLOCK_MS,
-  claimAll,
-  claimOne,
-  countsOf,
-  dead,
-  eventually,
-  type Sentence,
-  tasks,
-} from "./harness.ts";
+import { claimAll, claimOne, dead, tasks } from "../../stage/outcomes.ts";
+import { assertBetween, CLOCK_MS, countsOf, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 export function fleetSentences(sentence: Sentence): void {
   sentence("a beat registers the executor and shows to others as it was written, but for its tasks", async (stage) => {

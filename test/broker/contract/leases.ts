@@ -1,21 +1,9 @@
 /** Ownership: renew, release, reclaim, recover, and that who lost the lease is refused. */
 import assert from "node:assert/strict";
 import { sleep } from "../../../src/concurrency/index.ts";
-import {
-  CLAIM_WAITS_MS,
-  claimAll,
-  claimOne,
-  dead,
-  done,
-  eventually,
-  idOf,
-  LEASE_MS,
-  RECLAIM_MS,
-  reclaimAll,
-  type Sentence,
-  task,
-  tasks,
-} from "./harness.ts";
+import { claimAll, claimOne, dead, done, idOf, task, tasks } from "../../stage/outcomes.ts";
+import { CLAIM_WAITS_MS, LEASE_MS, RECLAIM_MS, reclaimAll, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 const SHORT = { leaseMs: LEASE_MS };
 /** Whole ms are counted in the store: a lease that is this old may be over there. */

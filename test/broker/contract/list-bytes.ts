@@ -9,7 +9,8 @@ import {
   LISTED_RESULT_BYTES,
   type ListedTask,
 } from "../../../src/task/listed-task.ts";
-import { cancelledBy, claimAll, claimOne, dead, done, type Sentence, type Stage, task } from "./harness.ts";
+import { cancelledBy, claimAll, claimOne, dead, done, task } from "../../stage/outcomes.ts";
+import type { Sentence, SentenceStage } from "../../stage/sentences.ts";
 
 const MB = 1_000_000;
 
@@ -22,7 +23,7 @@ function longTask(id: string, length: number) {
 
 /** Ends all that is queued. */
 async function endAll(
-  stage: Stage,
+  stage: SentenceStage,
   broker: Broker,
   count: number,
   end: (at: number) => (d: Parameters<typeof done>[0]) => Outcome,

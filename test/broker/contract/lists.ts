@@ -4,20 +4,8 @@ import type { ListQuery } from "../../../src/broker/administration.ts";
 import type { Broker } from "../../../src/broker/broker.ts";
 import { type ListedTask, listedOf } from "../../../src/task/listed-task.ts";
 import { TASK_STATES } from "../../../src/task/state.ts";
-import {
-  cancelledBy,
-  claimAll,
-  claimOne,
-  countOf,
-  dead,
-  done,
-  QUEUE,
-  retry,
-  type Sentence,
-  type Stage,
-  task,
-  tasks,
-} from "./harness.ts";
+import { cancelledBy, claimAll, claimOne, dead, done, QUEUE, retry, task, tasks } from "../../stage/outcomes.ts";
+import { countOf, type Sentence, type SentenceStage } from "../../stage/sentences.ts";
 
 /** Follows the cursor to the end. */
 async function listAll(broker: Broker, query: Omit<ListQuery, "limit">, limit = 100): Promise<ListedTask[]> {
@@ -36,7 +24,7 @@ async function listAll(broker: Broker, query: Omit<ListQuery, "limit">, limit = 
 const idsOf = (records: readonly ListedTask[]): string[] => records.map(({ id }) => id);
 
 /** One task in each state, with the state as its id. */
-async function oneOfEach(stage: Stage, broker: Broker): Promise<void> {
+async function oneOfEach(stage: SentenceStage, broker: Broker): Promise<void> {
   const next = async (id: string) => {
     await broker.enqueue([task(id)]);
     return claimOne(broker, stage.signal);

@@ -1,7 +1,8 @@
 /** The logs of tasks: bounded, and gone with their record. */
 import assert from "node:assert/strict";
 import { type LogLine, MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from "../../../src/broker/administration.ts";
-import { claimOne, dead, done, type Sentence, task, tasks } from "./harness.ts";
+import { claimOne, dead, done, task, tasks } from "../../stage/outcomes.ts";
+import type { Sentence } from "../../stage/sentences.ts";
 
 const AT = 1_700_000_000_000;
 

@@ -2,19 +2,9 @@
 import assert from "node:assert/strict";
 import type { Broker, Delivery } from "../../../src/broker/broker.ts";
 import { checkpoint, openRoot, sleep } from "../../../src/concurrency/index.ts";
-import {
-  claimAll,
-  claimOne,
-  countOf,
-  done,
-  eventually,
-  idOf,
-  NOTHING,
-  QUEUE,
-  type Sentence,
-  task,
-  tasks,
-} from "./harness.ts";
+import { claimAll, claimOne, done, idOf, QUEUE, task, tasks } from "../../stage/outcomes.ts";
+import { countOf, NOTHING, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 const QUEUES = [QUEUE, "second", "third"];
 

@@ -1,24 +1,9 @@
 /** Pauses of queues and of types: nothing of them is started until they are resumed, then all of it comes. */
 import assert from "node:assert/strict";
 import type { Broker, Delivery } from "../../../src/broker/broker.ts";
-import {
-  claimAll,
-  claimOne,
-  countOf,
-  done,
-  eventually,
-  idOf,
-  LEASE_MS,
-  NOTHING,
-  parked,
-  QUEUE,
-  RECLAIM_MS,
-  retry,
-  type Sentence,
-  task,
-  tasks,
-  typeOf,
-} from "./harness.ts";
+import { claimAll, claimOne, done, idOf, parked, QUEUE, retry, task, tasks, typeOf } from "../../stage/outcomes.ts";
+import { countOf, LEASE_MS, NOTHING, RECLAIM_MS, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 const BOTH = { queues: [QUEUE, "other"] };
 

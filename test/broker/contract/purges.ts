@@ -1,23 +1,11 @@
 /** Purges: ended records go before their time, a bounded number a call. */
 import assert from "node:assert/strict";
 import type { Broker } from "../../../src/broker/broker.ts";
-import {
-  cancelledBy,
-  claimAll,
-  countOf,
-  dead,
-  done,
-  NOTHING,
-  QUEUE,
-  type Sentence,
-  type Stage,
-  task,
-  tasks,
-  typeOf,
-} from "./harness.ts";
+import { cancelledBy, claimAll, dead, done, QUEUE, task, tasks, typeOf } from "../../stage/outcomes.ts";
+import { countOf, NOTHING, type Sentence, type SentenceStage } from "../../stage/sentences.ts";
 
 /** Three tasks of each type in each queue, the first done, the second dead, the third cancelled. */
-async function endedOnes(stage: Stage, broker: Broker): Promise<void> {
+async function endedOnes(stage: SentenceStage, broker: Broker): Promise<void> {
   for (const queue of [QUEUE, "other"]) {
     for (const type of ["x", "y"]) {
       await broker.enqueue([1, 2, 3].map((n) => task(`${queue} ${type} ${n}`, { queue, type })));

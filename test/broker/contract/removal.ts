@@ -1,7 +1,9 @@
 /** What is over goes as fast as it comes: step after step while there is more, by time and by number. */
 import assert from "node:assert/strict";
 import type { Broker } from "../../../src/broker/broker.ts";
-import { claimAll, countOf, done, eventually, type Sentence, type Stage, task, tasks } from "./harness.ts";
+import { claimAll, done, task, tasks } from "../../stage/outcomes.ts";
+import { countOf, type Sentence, type SentenceStage } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 /** Takes steps until there is nothing left to do at once; gives how many records went, and in how many steps. */
 export async function removeAll(broker: Broker): Promise<{ removed: number; steps: number }> {
@@ -14,7 +16,7 @@ export async function removeAll(broker: Broker): Promise<{ removed: number; step
   return all;
 }
 
-async function endAll(broker: Broker, { signal }: Stage, retentionMs: number, prefix: string, count: number) {
+async function endAll(broker: Broker, { signal }: SentenceStage, retentionMs: number, prefix: string, count: number) {
   for (let at = 0; at < count; at += 1000) {
     await broker.enqueue(tasks(Math.min(1000, count - at), `${prefix}${at}-`).map((one) => ({ ...one, retentionMs })));
     const held = await claimAll(broker, Math.min(1000, count - at), signal);

@@ -1,20 +1,8 @@
 /** Retries by hand: dead and cancelled tasks begin again from their first attempt. */
 import assert from "node:assert/strict";
-import {
-  assertBetween,
-  cancelledBy,
-  claimAll,
-  claimOne,
-  countOf,
-  dead,
-  done,
-  eventually,
-  idOf,
-  NOTHING,
-  retry,
-  type Sentence,
-  task,
-} from "./harness.ts";
+import { cancelledBy, claimAll, claimOne, dead, done, idOf, retry, task } from "../../stage/outcomes.ts";
+import { assertBetween, countOf, NOTHING, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 export function retrySentences(sentence: Sentence): void {
   sentence("a dead task that is retried begins again from its first attempt", async (stage) => {

@@ -1,17 +1,9 @@
 /** What is told of a task while it runs. */
 import assert from "node:assert/strict";
 import type { TaskRecord } from "../../../src/task/record.ts";
-import {
-  assertBetween,
-  CLOCK_MS,
-  claimAll,
-  claimOne,
-  eventually,
-  idOf,
-  retry,
-  type Sentence,
-  task,
-} from "./harness.ts";
+import { claimAll, claimOne, idOf, retry, task } from "../../stage/outcomes.ts";
+import { assertBetween, CLOCK_MS, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 export function runningSentences(sentence: Sentence): void {
   sentence(

@@ -7,7 +7,8 @@ import type {
   ScheduleDefinition,
   ScheduleState,
 } from "../../../src/broker/schedules.ts";
-import { claimOne, countOf, done, idOf, NOTHING, QUEUE, type Sentence, task } from "./harness.ts";
+import { claimOne, done, idOf, QUEUE, task } from "../../stage/outcomes.ts";
+import { countOf, NOTHING, type Sentence } from "../../stage/sentences.ts";
 
 const DUE = 1_800_000_000_000;
 const NEXT = DUE + 60_000;

@@ -1,19 +1,9 @@
 /** Unique keys: while one task holds a key of a queue, no other with that key is enqueued. */
 import assert from "node:assert/strict";
 import type { Broker, Delivery, Outcome } from "../../../src/broker/broker.ts";
-import {
-  cancelledBy,
-  claimOne,
-  countOf,
-  dead,
-  done,
-  eventually,
-  NOTHING,
-  QUEUE,
-  retry,
-  type Sentence,
-  task,
-} from "./harness.ts";
+import { cancelledBy, claimOne, dead, done, QUEUE, retry, task } from "../../stage/outcomes.ts";
+import { countOf, NOTHING, type Sentence } from "../../stage/sentences.ts";
+import { eventually } from "../../stage/until.ts";
 
 const KEY = "report of May";
 const UNTIL_ENDED = { key: KEY, ttlMs: null };

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { enqueueOptionsOf } from "../../../src/cli/arguments/task-arguments.ts";
 import { CommandFailure } from "../../../src/cli/process/exit.ts";
-import { BUN, ROOT } from "../program.ts";
+import { BUN, ROOT } from "../../stage/command.ts";
 
 function refusal(flags: Record<string, string>): string {
   try {

@@ -9,20 +9,22 @@ import { BrokerUnavailableError, type EnqueueRequest } from "../../../src/broker
 import { enqueueLines, type LinesBroker } from "../../../src/cli/commands/enqueue-lines.ts";
 import { openRoot } from "../../../src/concurrency/index.ts";
 import { MockClock } from "../../../src/testing.ts";
-import { startRedis } from "../../support/redis-server.ts";
+import { ROOT } from "../../stage/command.ts";
+import { startRedis } from "../../stage/redis/server.ts";
+import { Stage } from "../../stage/stage.ts";
+import { until } from "../../stage/until.ts";
 import { outputOf } from "../captured.ts";
-import { Bench, ROOT, until } from "../program.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
 /** Starts the command with an input that stays open. */
 function fed(given: readonly string[] = []) {
   const { PATH = "" } = process.env;
   const args = [join(ROOT, "src/main.ts"), "enqueue", "--jsonl", "-", ...given];
   const child = spawn(join(ROOT, "node_modules/.bin/bun"), args, {
-    cwd: bench.folder,
-    env: { PATH, HOME: bench.folder, STATE_DIRECTORY: join(bench.folder, "state") },
+    cwd: stage.folder,
+    env: { PATH, HOME: stage.folder, STATE_DIRECTORY: join(stage.folder, "state") },
   });
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -32,13 +34,13 @@ function fed(given: readonly string[] = []) {
     output.stderr += text;
   });
   const ended = once(child, "close").then(([code]) => ({ ...output, code: code as number | null }));
-  return { child, input: child.stdin, output, ended };
+  return { child, stdin: child.stdin, output, ended };
 }
 
 const line = (id: string) => `${JSON.stringify({ type: "idle", id })}\n`;
 
 async function queued(queue: string, ...given: string[]): Promise<string[]> {
-  const { stdout } = await bench.run(["list", "--queue", queue, "--json", ...given]);
+  const { stdout } = await stage.run(["list", "--queue", queue, "--json", ...given]);
   return JSON.parse(stdout).tasks.map(({ id }: { id: string }) => id);
 }
 
@@ -49,9 +51,9 @@ for (const [signal, code] of [
   test(`what slow input gave is enqueued while it pauses, and a first ${signal} ends with ${code}`, async () => {
     const queue = `slow-${code}`;
     const running = fed(["--queue", queue]);
-    running.input.write(line(`${code}-1`) + line(`${code}-2`));
+    running.stdin.write(line(`${code}-1`) + line(`${code}-2`));
     await until(async () => (await queued(queue)).length === 2);
-    running.input.write(line(`${code}-3`));
+    running.stdin.write(line(`${code}-3`));
     await until(async () => (await queued(queue)).length === 3);
     running.child.kill(signal);
     const { stdout, stderr, code: exit } = await running.ended;
@@ -63,7 +65,7 @@ for (const [signal, code] of [
 test("a first signal enqueues what was read and tells the ids, but of no line that was not whole", async () => {
   const running = fed(["--queue", "read", "--json"]);
   // What stands on standard error says that the lines before it were read.
-  running.input.write(`${line("r1")}${line("r2")}oops\n{"type":"idle","id":"r3"}`);
+  running.stdin.write(`${line("r1")}${line("r2")}oops\n{"type":"idle","id":"r3"}`);
   await until(async () => running.output.stderr.includes("line 3: not JSON"));
   running.child.kill("SIGTERM");
   const { stdout, stderr, code } = await running.ended;
@@ -77,13 +79,13 @@ test("a broker that is away for a moment is waited for, and every line is enqueu
   const redis = await startRedis({ appendonly: true });
   try {
     const running = fed(["--broker", redis.url]);
-    running.input.write(line("one"));
+    running.stdin.write(line("one"));
     await until(async () => (await queued("common", "--broker", redis.url)).length === 1);
     await redis.kill("SIGKILL");
-    running.input.write(line("two"));
+    running.stdin.write(line("two"));
     await until(async () => running.output.stderr.includes("the broker is away"));
     await redis.restart();
-    running.input.end(line("three"));
+    running.stdin.end(line("three"));
     const { stdout, code } = await running.ended;
     assert.deepEqual([stdout, code], ["3 tasks enqueued\n", 0]);
     assert.deepEqual(await queued("common", "--broker", redis.url), ["one", "two", "three"]);
@@ -112,7 +114,7 @@ function forgetful(lost: (call: number) => boolean) {
 }
 
 function options(name: string, lines: readonly object[], json = false) {
-  const path = join(bench.folder, name);
+  const path = join(stage.folder, name);
   // Whole lines: what stands behind the last line end leaves in a batch of its own, where the end of the file comes
   // late.
   writeFileSync(path, lines.map((each) => `${JSON.stringify(each)}\n`).join(""));

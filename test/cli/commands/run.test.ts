@@ -5,17 +5,19 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { VERSION } from "../../../src/version.ts";
-import { LEDGER_TASKS } from "../../support/ledger.ts";
-import { addressOf, Bench, type Running, until } from "../program.ts";
+import type { Command } from "../../stage/command.ts";
+import { LEDGER_TASKS } from "../../stage/ledger/ledger.ts";
+import { Stage } from "../../stage/stage.ts";
+import { until } from "../../stage/until.ts";
 
-let bench: Bench;
+let stage: Stage;
 beforeEach(() => {
-  bench = new Bench();
+  stage = Stage.make();
 });
-afterEach(() => bench.close());
+afterEach(() => stage.end());
 
-async function stop(executor: Running): Promise<string> {
-  executor.process.kill("SIGTERM");
+async function stop(executor: Command): Promise<string> {
+  executor.kill("SIGTERM");
   const { code, stderr } = await executor.ended;
   assert.equal(code, 0, stderr);
   return stderr;
@@ -23,9 +25,9 @@ async function stop(executor: Running): Promise<string> {
 
 /** Enqueues a task that runs until its gate is opened, and waits until it runs. Gives what opens the gate. */
 async function gated(id: string): Promise<() => void> {
-  const gate = join(bench.folder, `gate-${id}`);
-  await bench.run(["enqueue", "ledger", JSON.stringify({ gate }), "--id", id]);
-  await until(async () => (await bench.run(["task", id])).stdout.includes("running"));
+  const gate = join(stage.folder, `gate-${id}`);
+  await stage.run(["enqueue", "ledger", JSON.stringify({ gate }), "--id", id]);
+  await until(async () => (await stage.run(["task", id])).stdout.includes("running"));
   return () => writeFileSync(gate, "");
 }
 
@@ -34,7 +36,7 @@ async function untilDraining({ url }: { readonly url: string }): Promise<void> {
 }
 
 test("the first line says version, name, broker and why, queues, concurrency, handlers and address", async () => {
-  const executor = await bench.executor(["--concurrency", "3", "--queues", "a,b"]);
+  const executor = await stage.executor({ args: ["--concurrency", "3", "--queues", "a,b"] });
   const log = await stop(executor);
   const [first = ""] = log.split("\n");
   assert.match(first, new RegExp(`taskexe ${VERSION} as task_executor_common_.*_0: `));
@@ -45,7 +47,7 @@ test("the first line says version, name, broker and why, queues, concurrency, ha
 });
 
 test("--log json writes one document a line", async () => {
-  const log = await stop(await bench.executor(["--log", "json"]));
+  const log = await stop(await stage.executor({ args: ["--log", "json"] }));
   const lines = log
     .trimEnd()
     .split("\n")
@@ -59,16 +61,16 @@ test("--log json writes one document a line", async () => {
 });
 
 test("--listen off opens no port", async () => {
-  const executor = bench.start(["run", "--listen", "off"]);
+  const executor = stage.start(["run", "--listen", "off"]);
   await executor.says(/no HTTP/);
-  const done = await bench.run(["enqueue", "echo", "1", "--wait"]);
+  const done = await stage.run(["enqueue", "echo", "1", "--wait"]);
   assert.equal(done.stdout, "1\n");
   await stop(executor);
 });
 
 test("HTTP answers while the broker cannot be reached, and a signal ends the start", async () => {
-  const executor = bench.start(["run", "--broker", "redis://:s3cret@127.0.0.1:1/1", "--listen", "127.0.0.1:0"]);
-  const url = await addressOf(executor);
+  const executor = stage.start(["run", "--broker", "redis://:s3cret@127.0.0.1:1/1", "--listen", "127.0.0.1:0"]);
+  const [, url = ""] = await executor.says(/HTTP on (http:\/\/[\d.:]+)[^\d.:]/);
   const response = await fetch(`${url}/status`);
   assert.equal(response.status, 200);
   const status = (await response.json()) as { state: string };
@@ -82,8 +84,8 @@ test("a port in use is a clear error", async () => {
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  const { code, stderr } = await bench.run(["run", "--listen", `127.0.0.1:${port}`]);
-  const json = await bench.run(["run", "--listen", `127.0.0.1:${port}`, "--log", "json"]);
+  const { code, stderr } = await stage.run(["run", "--listen", `127.0.0.1:${port}`]);
+  const json = await stage.run(["run", "--listen", `127.0.0.1:${port}`, "--log", "json"]);
   server.close();
   assert.equal(code, 1);
   const last = JSON.parse(json.stderr.trimEnd().split("\n").at(-1) ?? "");
@@ -94,8 +96,8 @@ test("a port in use is a clear error", async () => {
 });
 
 test("handlers that do not load are told, and the exit code is 2", async () => {
-  writeFileSync(join(bench.folder, "broken.ts"), 'import { defineTask } from "taskexe";\nexport default 1;\n');
-  const { code, stderr } = await bench.run(["run", "--listen", "off", "--tasks", "broken.ts", "--tasks", "nowhere"]);
+  writeFileSync(join(stage.folder, "broken.ts"), 'import { defineTask } from "taskexe";\nexport default 1;\n');
+  const { code, stderr } = await stage.run(["run", "--listen", "off", "--tasks", "broken.ts", "--tasks", "nowhere"]);
   assert.equal(code, 2);
   assert.match(stderr, /broken\.ts/);
   assert.match(stderr, /nowhere/);
@@ -104,24 +106,24 @@ test("handlers that do not load are told, and the exit code is 2", async () => {
 
 test("a handler file beside the executor runs", async () => {
   writeFileSync(
-    join(bench.folder, "hello.ts"),
+    join(stage.folder, "hello.ts"),
     'import { defineTask } from "taskexe";\nexport default defineTask({ type: "hello", run: ({ payload }) => "Hello, " + payload + "!" });\n',
   );
-  const executor = await bench.executor(["--tasks", "hello.ts"]);
-  const { stdout } = await bench.run(["enqueue", "hello", '"world"', "--wait"]);
+  const executor = await stage.executor({ args: ["--tasks", "hello.ts"] });
+  const { stdout } = await stage.run(["enqueue", "hello", '"world"', "--wait"]);
   assert.equal(stdout, '"Hello, world!"\n');
   await stop(executor);
 });
 
 test("SIGTERM waits for what runs, within the grace", async () => {
-  const executor = await bench.executor(["--grace", "20s", "--tasks", LEDGER_TASKS]);
+  const executor = await stage.executor({ args: ["--grace", "20s", "--tasks", LEDGER_TASKS] });
   const open = await gated("short");
-  executor.process.kill("SIGTERM");
+  executor.kill("SIGTERM");
   await untilDraining(executor);
   open();
   const { code, stderr } = await executor.ended;
   assert.equal(code, 0, stderr);
-  assert.match((await bench.run(["task", "short"])).stdout, /state +done/);
+  assert.match((await stage.run(["task", "short"])).stdout, /state +done/);
 });
 
 for (const [signal, code] of [
@@ -129,86 +131,86 @@ for (const [signal, code] of [
   ["SIGINT", 130],
 ] as const) {
   test(`a second ${signal} ends at once with ${code}`, async () => {
-    const executor = await bench.executor(["--grace", "60s"]);
-    await bench.run(["enqueue", "sleep", '{"ms":600000}', "--id", "long"]);
-    await until(async () => (await bench.run(["task", "long"])).stdout.includes("running"));
-    executor.process.kill(signal);
+    const executor = await stage.executor({ args: ["--grace", "60s"] });
+    await stage.run(["enqueue", "sleep", '{"ms":600000}', "--id", "long"]);
+    await until(async () => (await stage.run(["task", "long"])).stdout.includes("running"));
+    executor.kill(signal);
     await untilDraining(executor);
-    executor.process.kill(signal);
+    executor.kill(signal);
     assert.equal((await executor.ended).code, code);
   });
 }
 
 test("after kill -9 the next start has the same name and finishes the task", async () => {
   const given = ["--lease", "1s", "--tasks", LEDGER_TASKS];
-  const first = await bench.executor(given);
+  const first = await stage.executor({ args: given });
   const { name } = (await (await fetch(`${first.url}/status`)).json()) as { name: string };
   const open = await gated("survivor");
-  first.process.kill("SIGKILL");
+  first.kill("SIGKILL");
   await first.ended;
   open();
-  const second = await bench.executor(given);
+  const second = await stage.executor({ args: given });
   assert.equal(((await (await fetch(`${second.url}/status`)).json()) as { name: string }).name, name);
-  await until(async () => /state +done/.test((await bench.run(["task", "survivor"])).stdout));
+  await until(async () => /state +done/.test((await stage.run(["task", "survivor"])).stdout));
   await stop(second);
 });
 
 test("SIGUSR1 writes a snapshot for this user alone and logs the figures, SIGUSR2 reports what grew", async () => {
-  const executor = await bench.executor();
-  executor.process.kill("SIGUSR1");
+  const executor = await stage.executor();
+  executor.kill("SIGUSR1");
   const [, path = ""] = await executor.says(
     /heap snapshot in (logs\/\d+_snapshot_\d{8}_\d{6}\.heapsnapshot); max RSS [\d.]+ MB, current [\d.]+ MB, peak [\d.]+ MB/,
   );
-  assert.match(path, new RegExp(`^logs/${executor.process.pid}_`));
-  assert.deepEqual(readdirSync(join(bench.folder, "logs")).length, 1);
-  assert.equal(statSync(join(bench.folder, path)).mode & 0o777, 0o600);
-  executor.process.kill("SIGUSR2");
+  assert.match(path, new RegExp(`^logs/${executor.pid}_`));
+  assert.deepEqual(readdirSync(join(stage.folder, "logs")).length, 1);
+  assert.equal(statSync(join(stage.folder, path)).mode & 0o777, 0o600);
+  executor.kill("SIGUSR2");
   await executor.says(/allocation tracking stopped: current [\d.]+ MB, peak [\d.]+ MB/);
-  executor.process.kill("SIGUSR2");
+  executor.kill("SIGUSR2");
   await executor.says(/allocation tracking was not active/);
   await stop(executor);
 });
 
 test("SIGUSR1 logs the tree of nurseries and tasks in a debug log, and in no other", async () => {
   for (const debug of ["1", "0"]) {
-    const executor = await bench.executor(["--listen", "127.0.0.1:0"], { TASKEXE_DEBUG: debug });
-    await bench.run(["enqueue", "sleep", '{"ms":600000}', "--id", `seen-${debug}`]);
-    await until(async () => (await bench.run(["task", `seen-${debug}`])).stdout.includes("running"));
-    executor.process.kill("SIGUSR1");
+    const executor = await stage.executor({ args: ["--listen", "127.0.0.1:0"], env: { TASKEXE_DEBUG: debug } });
+    await stage.run(["enqueue", "sleep", '{"ms":600000}', "--id", `seen-${debug}`]);
+    await until(async () => (await stage.run(["task", `seen-${debug}`])).stdout.includes("running"));
+    executor.kill("SIGUSR1");
     await executor.says(/heap snapshot in/);
     const tree = /DBG signals: tree: root {2}0 ms {2}running\n(?:.*\n)*?.*tree: {3}executor {2}.*running\n/;
     assert.equal(tree.test(executor.output()), debug === "1", executor.output());
     assert.equal(/tree: {7}attempt .* running\n.*tree: {9}sleep .* running\n/.test(executor.output()), debug === "1");
-    await bench.run(["cancel", `seen-${debug}`]);
+    await stage.run(["cancel", `seen-${debug}`]);
     await stop(executor);
   }
 });
 
 test("TRACE_MALLOC_ENABLED=1 tracks from the start", async () => {
-  const executor = await bench.executor([], { TRACE_MALLOC_ENABLED: "1" });
-  executor.process.kill("SIGUSR2");
+  const executor = await stage.executor({ env: { TRACE_MALLOC_ENABLED: "1" } });
+  executor.kill("SIGUSR2");
   await executor.says(/allocation tracking stopped/);
   await stop(executor);
 });
 
 test("an error outside of every task drains the executor and ends it with 1", async () => {
   writeFileSync(
-    join(bench.folder, "stray.ts"),
+    join(stage.folder, "stray.ts"),
     'import { defineTask } from "taskexe";\nexport default defineTask({ type: "stray", run: () => { Promise.reject(new Error("nobody waits")); return 1; } });\n',
   );
-  const executor = await bench.executor(["--tasks", "stray.ts"]);
-  await bench.run(["enqueue", "stray"]);
+  const executor = await stage.executor({ args: ["--tasks", "stray.ts"] });
+  await stage.run(["enqueue", "stray"]);
   const { code, stderr } = await executor.ended;
   assert.equal(code, 1);
   assert.match(stderr, /an error outside of every task: nobody waits/);
 });
 
 test("a variable that is not known is warned of, and nothing is made outside of the state directory", async () => {
-  const executor = await bench.executor([], { TASKEXE_CONCURENCY: "9" });
+  const executor = await stage.executor({ env: { TASKEXE_CONCURENCY: "9" } });
   assert.match(await stop(executor), /TASKEXE_CONCURENCY is not known .* did you mean TASKEXE_CONCURRENCY\?/);
   assert.deepEqual(
-    readdirSync(bench.folder).filter((name) => name !== "home"),
+    readdirSync(stage.folder).filter((name) => name !== "home"),
     ["state"],
   );
-  assert.ok(existsSync(join(bench.folder, "state/queue.db")));
+  assert.ok(existsSync(join(stage.folder, "state/queue.db")));
 });

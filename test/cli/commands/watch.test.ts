@@ -6,10 +6,12 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { frameOf } from "../../../src/cli/output/top-frame.ts";
-import { Bench, ROOT, until } from "../program.ts";
+import { ROOT } from "../../stage/command.ts";
+import { Stage } from "../../stage/stage.ts";
+import { until } from "../../stage/until.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
 const ESCAPE = "\x1b";
 const uncoloured = (text: string) => text.replaceAll(new RegExp(`${ESCAPE}\\[\\d+m`, "g"), "");
@@ -19,8 +21,8 @@ function onTerminal(given: string, env: Record<string, string> = {}) {
   const { PATH = "" } = process.env;
   const program = `${join(ROOT, "node_modules/.bin/bun")} ${join(ROOT, "src/main.ts")}`;
   const child = spawn("script", ["-qec", `stty cols 100 rows 30; exec ${program} ${given}`, "/dev/null"], {
-    cwd: bench.folder,
-    env: { PATH, HOME: bench.folder, STATE_DIRECTORY: join(bench.folder, "state"), TERM: "xterm", ...env },
+    cwd: stage.folder,
+    env: { PATH, HOME: stage.folder, STATE_DIRECTORY: join(stage.folder, "state"), TERM: "xterm", ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   let output = "";
@@ -32,32 +34,32 @@ function onTerminal(given: string, env: Record<string, string> = {}) {
 }
 
 test("watch prints a line for each change, then the result, and exits with 0", async () => {
-  const executor = await bench.executor(["--queues", "common"]);
-  await bench.run(["enqueue", "sleep", '{"ms":700}', "--id", "w1"]);
-  const { stdout, code } = await bench.run(["watch", "w1"]);
+  const executor = await stage.executor({ args: ["--queues", "common"] });
+  await stage.run(["enqueue", "sleep", '{"ms":700}', "--id", "w1"]);
+  const { stdout, code } = await stage.run(["watch", "w1"]);
   assert.match(stdout, /^(queued\n)?(running\n)?[\s\S]*done\n/);
   assert.equal(code, 0);
-  const events = (await bench.run(["watch", "w1", "--json"])).stdout
+  const events = (await stage.run(["watch", "w1", "--json"])).stdout
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
   assert.deepEqual([events[0].kind, events.at(-1).kind, events.at(-1).task.state], ["state", "end", "done"]);
 
-  await bench.run(["enqueue", "fail", '{"message":"no luck"}', "--id", "w2", "--attempts", "1"]);
-  const failed = await bench.run(["watch", "w2"]);
+  await stage.run(["enqueue", "fail", '{"message":"no luck"}', "--id", "w2", "--attempts", "1"]);
+  const failed = await stage.run(["watch", "w2"]);
   assert.match(failed.stderr, /w2 is dead after 1 attempt: /);
   assert.equal(failed.code, 1);
 
-  const nobody = await bench.run(["watch", "nobody"]);
+  const nobody = await stage.run(["watch", "nobody"]);
   assert.match(nobody.stderr, /no record of a task "nobody" is kept on sqlite:/);
   assert.deepEqual([nobody.stdout, nobody.code], ["", 1]);
-  executor.process.kill("SIGTERM");
+  executor.kill("SIGTERM");
   await executor.ended;
 });
 
 test("watch and a wait end with 1 where the record is lost, and claim no end that nobody saw", async (t) => {
-  const losing = new Bench();
-  t.after(() => losing.close());
+  const losing = Stage.make();
+  t.after(() => losing.end());
   await losing.run(["enqueue", "idle", "--id", "lost", "--queue", "still"]);
   const watching = losing.start(["watch", "lost"]);
   await watching.says(/queued/);
@@ -75,34 +77,34 @@ test("watch and a wait end with 1 where the record is lost, and claim no end tha
 });
 
 test("watch ends with a cancel, and ctrl-C leaves with 130", async () => {
-  await bench.run(["enqueue", "idle", "--id", "w3", "--queue", "still"]);
-  const first = bench.start(["watch", "w3"]);
+  await stage.run(["enqueue", "idle", "--id", "w3", "--queue", "still"]);
+  const first = stage.start(["watch", "w3"]);
   await first.says(/queued/);
-  first.process.kill("SIGINT");
+  first.kill("SIGINT");
   assert.equal((await first.ended).code, 130);
-  const second = bench.start(["watch", "w3"]);
+  const second = stage.start(["watch", "w3"]);
   await second.says(/queued/);
-  await bench.run(["cancel", "w3"]);
+  await stage.run(["cancel", "w3"]);
   const { stderr, code } = await second.ended;
   assert.match(stderr, /w3 is cancelled/);
   assert.equal(code, 1);
 });
 
 test("watch draws a bar on a terminal and takes it away at the end", async () => {
-  await bench.run(["enqueue", "idle", "--id", "w4", "--queue", "still"]);
+  await stage.run(["enqueue", "idle", "--id", "w4", "--queue", "still"]);
   const terminal = onTerminal("watch w4");
   await until(async () => terminal.output().includes("w4 [------------------------------] 0 %"));
-  await bench.run(["cancel", "w4"]);
+  await stage.run(["cancel", "w4"]);
   const { code, output } = await terminal.ended;
   assert.equal(code, 1);
   assert.match(output, /w4 is cancelled/);
 });
 
 test("top --once prints one frame without colours", async (t) => {
-  const quiet = new Bench();
-  t.after(() => quiet.close());
+  const quiet = Stage.make();
+  t.after(() => quiet.end());
   await quiet.run(["enqueue", "idle", "--id", "t1"]);
-  const executor = await quiet.executor(["--queues", "other", "--name", "topmost"]);
+  const executor = await quiet.executor({ args: ["--queues", "other", "--name", "topmost"] });
   await quiet.run(["enqueue", "noop", "--queue", "other", "--wait"]);
   await quiet.run(["enqueue", "fail", '{"message":"no luck"}', "--attempts", "1", "--queue", "other", "--wait"]);
   const { stdout, code } = await quiet.run(["top", "--once", "--queues", "common,other"]);
@@ -118,7 +120,7 @@ test("top --once prints one frame without colours", async (t) => {
     view.queues.map(({ name }: { name: string }) => name),
     ["common", "other"],
   );
-  executor.process.kill("SIGTERM");
+  executor.kill("SIGTERM");
   await executor.ended;
 });
 

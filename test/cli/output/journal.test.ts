@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { isJournal, withPriority } from "../../../src/cli/output/journal.ts";
 import { prettyFormat } from "../../../src/cli/output/log-format.ts";
-import { Bench, BUN, ROOT } from "../program.ts";
+import { BUN, ROOT } from "../../stage/command.ts";
+import { Stage } from "../../stage/stage.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
 /** As systemd does it: the device and the inode of the descriptor that the process gets for its standard error. */
 const OF_STANDARD_ERROR = "$(stat -L -c %d:%i /dev/fd/2)";
@@ -19,8 +20,8 @@ async function linesOf(given: readonly string[], journal: string): Promise<reado
   const { PATH = "" } = process.env;
   const line = `export JOURNAL_STREAM=${journal}; exec "$@"`;
   const child = spawn("sh", ["-c", line, "sh", BUN, join(ROOT, "src/main.ts"), ...given], {
-    cwd: bench.folder,
-    env: { PATH, HOME: bench.folder, STATE_DIRECTORY: join(bench.folder, "state"), TASKEXE_BROKR: "x" },
+    cwd: stage.folder,
+    env: { PATH, HOME: stage.folder, STATE_DIRECTORY: join(stage.folder, "state"), TASKEXE_BROKR: "x" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";

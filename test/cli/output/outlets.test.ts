@@ -6,10 +6,11 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { VERSION } from "../../../src/version.ts";
-import { Bench, BUN, type Finished, ROOT } from "../program.ts";
+import { BUN, type Finished, ROOT } from "../../stage/command.ts";
+import { Stage } from "../../stage/stage.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
 const MAIN = join(ROOT, "src/main.ts");
 const PROGRAMS: Readonly<Record<string, string>> = {
@@ -21,16 +22,16 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 const LARGE = 400_000;
 
 before(async () => {
-  writeFileSync(join(bench.folder, "large.json"), JSON.stringify("x".repeat(LARGE)));
-  await bench.run(["enqueue", "idle", "@large.json", "--id", "large", "--queue", "still"]);
+  writeFileSync(join(stage.folder, "large.json"), JSON.stringify("x".repeat(LARGE)));
+  await stage.run(["enqueue", "idle", "@large.json", "--id", "large", "--queue", "still"]);
 });
 
 /** Runs a line of shell in which `$T` is the program. */
 async function shell(line: string, program: string = PROGRAMS.Bun ?? ""): Promise<Finished> {
   const { PATH = "" } = process.env;
   const child = spawn("bash", ["-c", line.replaceAll("$T", program)], {
-    cwd: bench.folder,
-    env: { PATH, HOME: bench.folder, STATE_DIRECTORY: join(bench.folder, "state") },
+    cwd: stage.folder,
+    env: { PATH, HOME: stage.folder, STATE_DIRECTORY: join(stage.folder, "state") },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const written = { stdout: "", stderr: "" };
@@ -91,7 +92,7 @@ test("where the id of a new task cannot be printed, that it is enqueued is told"
   const { code, stderr } = await shell("$T enqueue idle --id unseen --queue still > /dev/full");
   assert.match(stderr, /ENOSPC\); the task unseen is enqueued\n$/);
   assert.equal(code, 1);
-  assert.equal((await bench.run(["task", "unseen"])).code, 0);
+  assert.equal((await stage.run(["task", "unseen"])).code, 0);
 });
 
 test("a watch whose output cannot be written ends with 1 before the task does", async () => {

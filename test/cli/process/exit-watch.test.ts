@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Bench } from "../program.ts";
+import { Stage } from "../../stage/stage.ts";
 
 const LEAVES = `import { defineTask } from "taskexe";
   export default defineTask({ type: "leaves", run: ({ payload }) => process.exit(payload) });`;
@@ -13,17 +13,17 @@ for (const [code, seen] of [
   [7, 7],
 ]) {
   test(`a handler that calls process.exit(${code}) ends the executor with ${seen}, and that is told`, async () => {
-    const bench = new Bench();
+    const stage = Stage.make();
     try {
-      const file = join(bench.folder, "leaves.ts");
+      const file = join(stage.folder, "leaves.ts");
       writeFileSync(file, LEAVES);
-      const executor = await bench.executor(["--tasks", file]);
-      await bench.run(["enqueue", "leaves", String(code)]);
+      const executor = await stage.executor({ args: ["--tasks", file] });
+      await stage.run(["enqueue", "leaves", String(code)]);
       const ended = await executor.ended;
       assert.equal(ended.code, seen);
       assert.match(ended.stderr, new RegExp(`process\\.exit\\(${code}\\) was called from within a task`));
     } finally {
-      await bench.close();
+      await stage.end();
     }
   });
 }
@@ -41,24 +41,24 @@ const BROKEN: readonly { readonly what: string; readonly text: string; readonly 
   },
   {
     what: "leaves a rejection behind",
-    text: 'void Promise.reject(new Error("left behind"));\nexport * from "../../../_good.ts";',
+    text: 'void Promise.reject(new Error("left behind"));\nexport * from "./_good.ts";',
     told: /an error outside of every task: .*left behind/,
   },
 ];
 
 for (const { what, text, told } of BROKEN) {
   test(`a handler file that ${what} while it is imported is a broken one: exit 2`, async () => {
-    const bench = new Bench();
+    const stage = Stage.make();
     try {
-      const file = join(bench.folder, "broken.ts");
+      const file = join(stage.folder, "broken.ts");
       writeFileSync(file, text);
       const good = 'import { defineTask } from "taskexe";\nexport const good = defineTask({ type: "good", run() {} });';
-      writeFileSync(join(bench.folder, "_good.ts"), good);
-      const { code, stderr } = await bench.run(["run", "--listen", "off", "--tasks", file]);
+      writeFileSync(join(stage.folder, "_good.ts"), good);
+      const { code, stderr } = await stage.run(["run", "--listen", "off", "--tasks", file]);
       assert.equal(code, 2, stderr);
       assert.match(stderr, told);
     } finally {
-      await bench.close();
+      await stage.end();
     }
   });
 }

@@ -4,11 +4,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Place, PROJECT, recordOnce, SLOW, said, untilBy } from "../../executor/place.ts";
-import { buildExecutable } from "../../support/executable.ts";
+import { ROOT } from "../../stage/command.ts";
+import { buildExecutable } from "../../stage/executable.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce, said, untilBy } from "../../stage/until.ts";
 
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
-const MAIN = join(PROJECT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
 /** Runs until its gate is there. */
 const GATED = `import { existsSync } from "node:fs";
 import { defineTask, sleep } from "taskexe";
@@ -18,16 +20,16 @@ export default defineTask({ type: "gated", run: async ({ payload, signal }) => {
 `;
 
 describe("SIGHUP", () => {
-  let place: Place;
+  let stage: Stage;
   let executable: Promise<string> | null = null;
   before(async () => {
-    place = await Place.make();
-    await place.write({ "tasks/gated.ts": GATED });
+    stage = Stage.make();
+    await stage.write({ "tasks/gated.ts": GATED });
   });
-  after(() => place.end());
+  after(() => stage.end());
 
   async function theExecutable(): Promise<[string]> {
-    executable ??= buildExecutable(join(place.folder, "bin/taskexe"));
+    executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
     return [await executable];
   }
 
@@ -41,12 +43,12 @@ describe("SIGHUP", () => {
   for (const [name, programOf] of Object.entries(PROGRAMS)) {
     test(`drains an executor, however often it comes, and with SIGTERM behind it: ${name}`, SLOW, async () => {
       const program = await programOf();
-      const broker = `sqlite:${join(place.folder, `${name}.db`)}`;
-      const executor = await place.executor(broker, { program, tasks: join(place.folder, "tasks") });
-      const client = await place.client(broker);
-      const gate = join(place.folder, `${name}.gate`);
+      const broker = `sqlite:${join(stage.folder, `${name}.db`)}`;
+      const executor = await stage.executor({ broker, program, tasks: join(stage.folder, "tasks") });
+      const client = await stage.client(broker);
+      const gate = join(stage.folder, `${name}.gate`);
       const given = ["enqueue", "gated", JSON.stringify(gate), "--id", `gated-${name.replace(/\W/g, "")}`];
-      const { stdout } = await place.run([...given, "--broker", broker]);
+      const { stdout } = await stage.run([...given, "--broker", broker]);
       await untilBy(executor, "it runs", async () => (await executor.busySlots()) === 1);
       executor.kill("SIGHUP");
       await said(executor, /Draining: SIGHUP/);
@@ -54,21 +56,21 @@ describe("SIGHUP", () => {
       // Answered only once the signals are through; the task runs on.
       assert.equal((await executor.get("/status")).code, 200);
       assert.equal(executor.hasEnded, false);
-      await place.write({ [`${name}.gate`]: "" });
-      assert.deepEqual(await executor.exit, { code: 0, signal: null }, executor.log());
+      await stage.write({ [`${name}.gate`]: "" });
+      assert.deepEqual(await executor.exit, { code: 0, signal: null }, executor.output());
       await recordOnce("done", executor, client, stdout.trim());
     });
   }
 
   test("ends a command that watches, with 129 and without a word", SLOW, async () => {
     const [program] = await theExecutable();
-    const broker = `sqlite:${join(place.folder, "watched.db")}`;
-    await place.run(["enqueue", "nobody-runs-it", "--id", "w", "--broker", broker], { program: [program] });
+    const broker = `sqlite:${join(stage.folder, "watched.db")}`;
+    await stage.run(["enqueue", "nobody-runs-it", "--id", "w", "--broker", broker], { program: [program] });
     for (const command of [
       ["watch", "w"],
       ["watch", "w", "--json"],
     ]) {
-      const child = spawn(program, [...command, "--broker", broker], { env: {}, cwd: place.folder });
+      const child = spawn(program, [...command, "--broker", broker], { env: {}, cwd: stage.folder });
       let stderr = "";
       child.stderr.on("data", (text) => {
         stderr += text;
@@ -82,13 +84,13 @@ describe("SIGHUP", () => {
 
   test("stays ignored where it was ignored at the start, as by nohup", SLOW, async () => {
     const [program] = await theExecutable();
-    const broker = `sqlite:${join(place.folder, "nohup.db")}`;
+    const broker = `sqlite:${join(stage.folder, "nohup.db")}`;
     const ignoring: [string, ...string[]] = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", program];
-    const executor = await place.executor(broker, { program: ignoring });
+    const executor = await stage.executor({ broker, program: ignoring });
     executor.kill("SIGHUP");
-    const { stdout } = await place.run(["enqueue", "echo", "1", "--wait", "--broker", broker], { program: [program] });
+    const { stdout } = await stage.run(["enqueue", "echo", "1", "--wait", "--broker", broker], { program: [program] });
     assert.equal(stdout, "1\n");
-    assert.doesNotMatch(executor.log(), /Draining/);
+    assert.doesNotMatch(executor.output(), /Draining/);
     await executor.end();
   });
 });

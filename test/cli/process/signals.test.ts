@@ -3,29 +3,29 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { Bench } from "../program.ts";
+import { Stage } from "../../stage/stage.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
 /** How many seconds from now the test may take. */
 const SECONDS = 120;
 
 test("a second SIGUSR1 within the same second says that a snapshot was just taken, and fails nothing", async () => {
-  const executor = await bench.executor([], { TZ: "UTC" });
-  const folder = join(bench.folder, "logs");
+  const executor = await stage.executor({ env: { TZ: "UTC" } });
+  const folder = join(stage.folder, "logs");
   mkdirSync(folder);
   // Whichever second the signal falls into has one already.
   for (let second = 0; second < SECONDS; second++) {
-    writeFileSync(join(folder, nameOf(executor.process.pid, new Date(Date.now() + 1_000 * second))), "the first");
+    writeFileSync(join(folder, nameOf(executor.pid, new Date(Date.now() + 1_000 * second))), "the first");
   }
-  executor.process.kill("SIGUSR1");
+  executor.kill("SIGUSR1");
   const [, name = ""] = await executor.says(
     /a heap snapshot was just taken, in logs\/(\d+_snapshot_\d{8}_\d{6}\.heapsnapshot); max RSS [\d.]+ MB/,
   );
   assert.equal(statSync(join(folder, name)).size, "the first".length);
   assert.equal(readdirSync(folder).length, SECONDS);
-  executor.process.kill("SIGTERM");
+  executor.kill("SIGTERM");
   const { code, stderr } = await executor.ended;
   assert.equal(code, 0);
   assert.doesNotMatch(stderr, /ERR|failed|new file name/);

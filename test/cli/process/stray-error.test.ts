@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Place, PROJECT, SLOW, untilBy } from "../../executor/place.ts";
-import { buildExecutable } from "../../support/executable.ts";
+import { ROOT } from "../../stage/command.ts";
+import { buildExecutable } from "../../stage/executable.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { untilBy } from "../../stage/until.ts";
 
-const bin = (name: string): string => join(PROJECT, "node_modules/.bin", name);
-const MAIN = join(PROJECT, "src/main.ts");
+const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
+const MAIN = join(ROOT, "src/main.ts");
 const STRAY = `import { defineTask, sleep } from "taskexe";
 async function lookUp(): Promise<never> {
   throw new RangeError("floats away");
@@ -18,29 +20,29 @@ export const long = defineTask({ type: "long", run: ({ signal }) => sleep(60_000
 `;
 
 describe("an error that a handler lets go of", () => {
-  let place: Place;
+  let stage: Stage;
   let executable: Promise<string> | null = null;
   before(async () => {
-    place = await Place.make();
-    await place.write({ "tasks/stray.ts": STRAY });
+    stage = Stage.make();
+    await stage.write({ "tasks/stray.ts": STRAY });
   });
-  after(() => place.end());
+  after(() => stage.end());
 
   async function theExecutable(): Promise<[string]> {
-    executable ??= buildExecutable(join(place.folder, "bin/taskexe"));
+    executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
     return [await executable];
   }
 
   /** Starts an executor with a task that runs, lets a stray error go, and gives the log of all. */
   async function logOf(name: string, program: readonly [string, ...string[]], type: string, format: string) {
-    const broker = `sqlite:${join(place.folder, `${name}.db`)}`;
+    const broker = `sqlite:${join(stage.folder, `${name}.db`)}`;
     const args = ["--log", format, "--grace", "0s"];
-    const executor = await place.executor(broker, { program, tasks: join(place.folder, "tasks"), args });
-    await place.run(["enqueue", "long", "--id", "running-then", "--broker", broker]);
+    const executor = await stage.executor({ broker, program, tasks: join(stage.folder, "tasks"), args });
+    await stage.run(["enqueue", "long", "--id", "running-then", "--broker", broker]);
     await untilBy(executor, "it runs", async () => (await executor.busySlots()) === 1);
-    await place.run(["enqueue", type, "--id", "it-was-me", "--broker", broker]);
-    assert.equal((await executor.exit).code, 1, executor.log());
-    return executor.log();
+    await stage.run(["enqueue", type, "--id", "it-was-me", "--broker", broker]);
+    assert.equal((await executor.ended).code, 1, executor.output());
+    return executor.output();
   }
 
   const PROGRAMS: Readonly<Record<string, () => Promise<[string, ...string[]]>>> = {

@@ -8,22 +8,23 @@ import { BrokerUnavailableError } from "../../../src/broker/broker.ts";
 import { waitForTask } from "../../../src/cli/process/wait-for-task.ts";
 import { openRoot } from "../../../src/concurrency/index.ts";
 import { MockClock } from "../../../src/testing.ts";
-import { LEDGER_TASKS } from "../../support/ledger.ts";
-import { startRedis } from "../../support/redis-server.ts";
+import { LEDGER_TASKS } from "../../stage/ledger/ledger.ts";
+import { startRedis } from "../../stage/redis/server.ts";
+import { Stage } from "../../stage/stage.ts";
+import { until } from "../../stage/until.ts";
 import { outputOf } from "../captured.ts";
-import { Bench, until } from "../program.ts";
 
-const bench = new Bench();
-after(() => bench.close());
+const stage = Stage.make();
+after(() => stage.end());
 
 test("enqueue --wait bears a restart of Redis and prints the result", async () => {
   const redis = await startRedis({ appendonly: true });
   try {
-    const executor = await bench.executor(["--broker", redis.url, "--tasks", LEDGER_TASKS]);
+    const executor = await stage.executor({ args: ["--broker", redis.url, "--tasks", LEDGER_TASKS] });
     // It runs until its gate is there, so it cannot have ended before Redis goes away.
-    const gate = join(bench.folder, "gate");
+    const gate = join(stage.folder, "gate");
     const payload = JSON.stringify({ gate });
-    const waiting = bench.start([
+    const waiting = stage.start([
       "enqueue",
       "ledger",
       payload,
@@ -34,14 +35,14 @@ test("enqueue --wait bears a restart of Redis and prints the result", async () =
       "--broker",
       redis.url,
     ]);
-    await until(async () => (await bench.run(["task", "nap", "--broker", redis.url])).stdout.includes("running"));
+    await until(async () => (await stage.run(["task", "nap", "--broker", redis.url])).stdout.includes("running"));
     await redis.kill("SIGKILL");
     await waiting.says(/the broker is away; it is asked again for up to 30 s/);
     await redis.restart();
     writeFileSync(gate, "");
     const { stdout, code } = await waiting.ended;
     assert.deepEqual([JSON.parse(stdout).state, code], ["done", 0]);
-    executor.process.kill("SIGTERM");
+    executor.kill("SIGTERM");
     await executor.ended;
   } finally {
     await redis.stop();
@@ -87,9 +88,9 @@ test("ctrl-C while an enqueue has no answer leaves at once, and tells how to rep
   try {
     // It takes connections and questions, and answers no write.
     await admin.call("CLIENT", "PAUSE", "600000", "WRITE");
-    const sending = bench.start(["enqueue", "idle", "--id", "sent", "--broker", redis.url]);
+    const sending = stage.start(["enqueue", "idle", "--id", "sent", "--broker", redis.url]);
     await sending.says(/the broker is away/);
-    sending.process.kill("SIGINT");
+    sending.kill("SIGINT");
     const { code, stdout, stderr } = await sending.ended;
     assert.deepEqual([code, stdout], [130, ""]);
     assert.match(stderr, /whether sent was enqueued is not known; enqueue it again with --id sent/);
@@ -104,7 +105,7 @@ test("an enqueue whose answer comes late prints its id once, as of a task that i
   const admin = new Redis(redis.port, "127.0.0.1");
   try {
     await admin.call("CLIENT", "PAUSE", "600000", "WRITE");
-    const sending = bench.start(["enqueue", "idle", "--json", "--broker", redis.url]);
+    const sending = stage.start(["enqueue", "idle", "--json", "--broker", redis.url]);
     await sending.says(/the broker is away/);
     await admin.call("CLIENT", "UNPAUSE");
     const { code, stdout, stderr } = await sending.ended;

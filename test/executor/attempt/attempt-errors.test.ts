@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../../src/broker/broker.ts";
 import type { AttemptError } from "../../../src/task/record.ts";
-import type { ExecutorProcess } from "../../support/executor-process.ts";
-import { requestOf } from "../../support/fleet.ts";
-import { Place, recordOnce, SLOW } from "../place.ts";
+import type { ExecutorProcess } from "../../stage/executor.ts";
+import { requestOf } from "../../stage/outcomes.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce } from "../../stage/until.ts";
 
 const TASKS = {
   "tasks/fails.ts": `import { existsSync, writeFileSync } from "node:fs";
@@ -39,7 +40,7 @@ const told = (errors: readonly AttemptError[] | undefined) =>
 
 for (const kind of ["redis", "sqlite"] as const) {
   describe(`over ${kind}`, () => {
-    let place: Place;
+    let stage: Stage;
     let url: string;
     let executor: ExecutorProcess;
     let broker: Broker;
@@ -47,19 +48,19 @@ for (const kind of ["redis", "sqlite"] as const) {
     let named = "";
 
     const start = async (name: string): Promise<ExecutorProcess> => {
-      const tasks = join(place.folder, "tasks");
+      const tasks = join(stage.folder, "tasks");
       named = name;
-      return place.executor(url, { tasks, name, lease: "1s", env: { WORKER_HEARTBEAT_TIMEOUT: "1" } });
+      return stage.executor({ broker: url, tasks, name, lease: "1s", env: { WORKER_HEARTBEAT_TIMEOUT: "1" } });
     };
 
     before(async () => {
-      place = await Place.make();
-      url = kind === "redis" ? (await place.redis()).url : `sqlite:${join(place.folder, "queue.db")}`;
-      await place.write(TASKS);
+      stage = Stage.make();
+      url = kind === "redis" ? (await stage.redis()).url : `sqlite:${join(stage.folder, "queue.db")}`;
+      await stage.write(TASKS);
       executor = await start("one");
-      broker = await place.client(url);
+      broker = await stage.client(url);
     }, SLOW);
-    after(() => place.end());
+    after(() => stage.end());
 
     test("each attempt's error is kept, and shown wherever a task is shown", SLOW, async () => {
       await broker.enqueue([requestOf("fails", "fails", null)]);
@@ -68,9 +69,9 @@ for (const kind of ["redis", "sqlite"] as const) {
       assert.deepEqual(told(errors), all);
       assert.equal(error?.message, "wrong in attempt 3");
       assert.ok(errors.every(({ stack }) => stack?.includes("fails.ts")));
-      const json = JSON.parse((await place.run(["task", "fails", "--json", "--broker", url])).stdout);
+      const json = JSON.parse((await stage.run(["task", "fails", "--json", "--broker", url])).stdout);
       assert.deepEqual(json.errors, errors);
-      const { stdout } = await place.run(["task", "fails", "--broker", url]);
+      const { stdout } = await stage.run(["task", "fails", "--broker", url]);
       for (const { attempt, at, message } of errors.slice(0, 2)) {
         const head = `attempt ${attempt}, ${new Date(at).toISOString()}, ${named}: RangeError: ${message}\n`;
         assert.ok(stdout.includes(head), stdout);
@@ -80,9 +81,9 @@ for (const kind of ["redis", "sqlite"] as const) {
       const isShown = ({ tasks }: { tasks: readonly { id: string; errors: unknown }[] }) =>
         assert.deepEqual(tasks.find(({ id }) => id === "fails")?.errors, errors);
       isShown(JSON.parse((await executor.get("/api/v1/tasks?state=dead")).body));
-      const table = await place.run(["list", "--state", "dead", "--broker", url]);
+      const table = await stage.run(["list", "--state", "dead", "--broker", url]);
       assert.match(table.stdout, /^fails +fails +dead +common +3 .* RangeError: wrong in attempt 3$/m);
-      isShown(JSON.parse((await place.run(["list", "--state", "dead", "--json", "--broker", url])).stdout));
+      isShown(JSON.parse((await stage.run(["list", "--state", "dead", "--json", "--broker", url])).stdout));
     });
 
     test("a retry by hand keeps them, and counts its attempts from 1", SLOW, async () => {
@@ -119,7 +120,7 @@ for (const kind of ["redis", "sqlite"] as const) {
 
     test("they outlive an executor that dies over a later attempt", SLOW, async () => {
       await broker.enqueue([requestOf("dies", "dies", null)]);
-      await executor.exit;
+      await executor.ended;
       const dead = named;
       executor = await start("two");
       const { errors } = await recordOnce("dead", executor, broker, "dies");

@@ -7,8 +7,11 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../../src/broker/broker.ts";
 import type { TaskRecord } from "../../../src/task/record.ts";
-import type { ExecutorProcess } from "../../support/executor-process.ts";
-import { drained, Place, type RedisServer, recordOnce, SLOW, untilBy } from "../place.ts";
+import type { ExecutorProcess } from "../../stage/executor.ts";
+import { drained } from "../../stage/executor.ts";
+import type { RedisServer } from "../../stage/redis/server.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce, untilBy } from "../../stage/until.ts";
 
 const TASKS = {
   "tasks/default.ts": `import { defineTask } from "taskexe";
@@ -33,23 +36,23 @@ const STREAM = "te.0.common";
 const DEPTH = 100_000;
 
 describe("an entry that cannot be run", () => {
-  let place: Place;
+  let stage: Stage;
   let redis: RedisServer;
   let executor: ExecutorProcess;
   let broker: Broker;
   let goods = 0;
 
   before(async () => {
-    place = await Place.make();
-    redis = await place.redis();
-    const tasks = await place.write(TASKS);
+    stage = Stage.make();
+    redis = await stage.redis();
+    const tasks = await stage.write(TASKS);
     const env = { TASKEXE_ATTEMPTS: "1", WORKER_HEARTBEAT_TIMEOUT: "1" };
-    executor = await place.executor(redis.url, { tasks, name: "eater", env });
-    broker = await place.client(redis.url);
+    executor = await stage.executor({ broker: redis.url, tasks, name: "eater", env });
+    broker = await stage.client(redis.url);
   }, SLOW);
   after(async () => {
     const code = await drained(executor);
-    await place.end();
+    await stage.end();
     assert.equal(code, 0, "the executor has lived through all of it and leaves with 0");
   }, SLOW);
 
@@ -191,7 +194,7 @@ describe("an entry that cannot be run", () => {
       return last.current.circle && last;
     });
     assert.deepEqual(beat.current.circle, { id: "circle", task_type: "circle", list: [1] });
-    await place.write({ "tasks/circle-was-seen": "" });
+    await stage.write({ "tasks/circle-was-seen": "" });
     const { result, attempt } = await recordOnce("done", executor, broker, "circle");
     assert.equal(attempt, 2);
     assert.deepEqual(result, { id: "circle", task_type: "circle", list: [1] });
@@ -244,7 +247,7 @@ describe("an entry that cannot be run", () => {
   test("taskexe task shows the record of an entry that never was a task", SLOW, async () => {
     const entry = await add("show me");
     const record = await dead(unreadable(entry));
-    const shown = await place.run(["task", record.id, "--json", "--broker", redis.url]);
+    const shown = await stage.run(["task", record.id, "--json", "--broker", redis.url]);
     assert.equal(shown.code, 0, shown.stderr);
     assert.deepEqual(JSON.parse(shown.stdout), { ...record, logs: [] });
   });

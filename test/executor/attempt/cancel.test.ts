@@ -8,9 +8,12 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../../src/broker/broker.ts";
-import type { ExecutorProcess } from "../../support/executor-process.ts";
-import { quickEnough } from "../../support/quick-enough.ts";
-import { drained, Place, type RedisServer, recordOnce, SLOW, said, untilBy } from "../place.ts";
+import type { ExecutorProcess } from "../../stage/executor.ts";
+import { drained } from "../../stage/executor.ts";
+import { quickEnough } from "../../stage/quick-enough.ts";
+import type { RedisServer } from "../../stage/redis/server.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce, said, untilBy } from "../../stage/until.ts";
 
 const TASKS = {
   "tasks/touch.ts": `import { writeFile } from "node:fs/promises";
@@ -32,34 +35,34 @@ const SEEN_MS = 1_500;
 
 for (const kind of ["redis", "sqlite"] as const) {
   describe(`a cancel on ${kind}`, () => {
-    let place: Place;
+    let stage: Stage;
     let redis: RedisServer;
     let url: string;
     let executor: ExecutorProcess;
     let broker: Broker;
 
     before(async () => {
-      place = await Place.make();
-      if (kind === "redis") redis = await place.redis();
-      url = kind === "redis" ? redis.url : `sqlite:${join(place.folder, "queue.db")}`;
-      const tasks = await place.write(TASKS);
-      executor = await place.executor(url, { tasks, concurrency: 1, grace: "1s" });
-      broker = await place.client(url);
+      stage = Stage.make();
+      if (kind === "redis") redis = await stage.redis();
+      url = kind === "redis" ? redis.url : `sqlite:${join(stage.folder, "queue.db")}`;
+      const tasks = await stage.write(TASKS);
+      executor = await stage.executor({ broker: url, tasks, concurrency: 1, grace: "1s" });
+      broker = await stage.client(url);
     }, SLOW);
     after(async () => {
       const code = await drained(executor);
-      await place.end();
+      await stage.end();
       assert.equal(code, 0, "the executor leaves with 0 after all of it");
     }, SLOW);
 
     const enqueue = async (id: string, type: string, payload: unknown): Promise<void> => {
       const args = ["enqueue", type, JSON.stringify(payload), "--id", id, "--broker", url];
-      const { code, stderr } = await place.run(args);
+      const { code, stderr } = await stage.run(args);
       assert.equal(code, 0, stderr);
     };
 
     const cancel = async (id: string): Promise<{ id: string; state: string | null }> => {
-      const { code, stdout, stderr } = await place.run(["cancel", id, "--json", "--broker", url]);
+      const { code, stdout, stderr } = await stage.run(["cancel", id, "--json", "--broker", url]);
       assert.equal(code, 0, stderr);
       return JSON.parse(stdout)[0];
     };
@@ -87,7 +90,7 @@ for (const kind of ["redis", "sqlite"] as const) {
     };
 
     test("a queued task is cancelled at once and never runs", SLOW, async () => {
-      const file = join(place.folder, "touched");
+      const file = join(stage.folder, "touched");
       await enqueue("blocker", "sleep", { ms: 60_000 });
       await runs("blocker");
       await enqueue("queued", "touch", { file });
@@ -96,7 +99,7 @@ for (const kind of ["redis", "sqlite"] as const) {
       assert.deepEqual(await cancel("blocker"), { id: "blocker", state: "running" });
       await recordOnce("cancelled", executor, broker, "blocker");
       // What was enqueued behind it has its turn, so the cancelled one had its own and let it pass.
-      const behind = join(place.folder, "behind");
+      const behind = join(stage.folder, "behind");
       await enqueue("behind", "touch", { file: behind });
       await recordOnce("done", executor, broker, "behind");
       assert.deepEqual([existsSync(file), existsSync(behind)], [false, true]);
@@ -119,8 +122,8 @@ for (const kind of ["redis", "sqlite"] as const) {
     });
 
     test("a task that ignores its cancel is named after the grace and keeps its slot until it ends", SLOW, async () => {
-      const gate = join(place.folder, "gate");
-      const begun = join(place.folder, "deaf-has-begun");
+      const gate = join(stage.folder, "gate");
+      const begun = join(stage.folder, "deaf-has-begun");
       await enqueue("deaf", "deaf", { until: gate, begun });
       await untilBy(executor, "it has begun", () => existsSync(begun));
       await cancel("deaf");
@@ -134,7 +137,7 @@ for (const kind of ["redis", "sqlite"] as const) {
       assert.equal(record.result, null);
 
       // There is one slot, and it is taken: the next task waits.
-      const file = join(place.folder, "after-deaf");
+      const file = join(stage.folder, "after-deaf");
       await enqueue("patient", "touch", { file });
       await untilBy(executor, "it is seen to wait", async () => (await executor.status()).lag === 1);
       assert.equal(existsSync(file), false);

@@ -6,8 +6,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../../src/broker/broker.ts";
-import type { ExecutorProcess } from "../../support/executor-process.ts";
-import { drained, Place, type RedisServer, recordOnce, SLOW, untilBy } from "../place.ts";
+import type { ExecutorProcess } from "../../stage/executor.ts";
+import { drained } from "../../stage/executor.ts";
+import type { RedisServer } from "../../stage/redis/server.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce, untilBy } from "../../stage/until.ts";
 
 const TASKS = {
   "tasks/exact.ts": `import { defineTask } from "taskexe";
@@ -26,28 +29,28 @@ const ONE_LINE = EXACT.replaceAll(",", ", \t");
 
 for (const kind of ["redis", "sqlite"] as const) {
   describe(`a payload on ${kind}`, () => {
-    let place: Place;
+    let stage: Stage;
     let redis: RedisServer | null;
     let url: string;
     let executor: ExecutorProcess;
     let broker: Broker;
 
     before(async () => {
-      place = await Place.make();
-      redis = kind === "redis" ? await place.redis() : null;
-      url = redis?.url ?? `sqlite:${join(place.folder, "queue.db")}`;
-      const tasks = await place.write({ ...TASKS, "lines.json": `\ufeff${LINES}\n` });
-      executor = await place.executor(url, { tasks });
-      broker = await place.client(url);
+      stage = Stage.make();
+      redis = kind === "redis" ? await stage.redis() : null;
+      url = redis?.url ?? `sqlite:${join(stage.folder, "queue.db")}`;
+      const tasks = await stage.write({ ...TASKS, "lines.json": `\ufeff${LINES}\n` });
+      executor = await stage.executor({ broker: url, tasks });
+      broker = await stage.client(url);
     });
 
     after(async () => {
       assert.equal(await drained(executor), 0);
-      await place.end();
+      await stage.end();
     });
 
     const run = (args: readonly string[], stdin?: string | Buffer) =>
-      place.run(args, { env: { TASKEXE_BROKER: url }, ...(stdin === undefined ? {} : { stdin }) });
+      stage.run(args, { env: { TASKEXE_BROKER: url }, ...(stdin === undefined ? {} : { stdin }) });
     const enqueue = async (args: readonly string[], stdin?: string | Buffer): Promise<void> => {
       const { code, stderr } = await run(["enqueue", ...args], stdin);
       assert.equal(code, 0, stderr);

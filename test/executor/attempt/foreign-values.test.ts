@@ -14,10 +14,10 @@ import { defineTask, type TaskContext } from "../../../src/handlers/define-task.
 import { HandlerRegistry } from "../../../src/handlers/registry.ts";
 import type { TaskRecord } from "../../../src/task/record.ts";
 import { hasEnded } from "../../../src/task/state.ts";
-import { requestOf } from "../../support/fleet.ts";
-import { type Nasty, nastyValues } from "../../support/nasty-values.ts";
-import { until } from "../../support/until.ts";
-import { PATIENCE_MS, Place } from "../place.ts";
+import { type Nasty, nastyValues } from "../../stage/nasty-values.ts";
+import { requestOf } from "../../stage/outcomes.ts";
+import { Stage } from "../../stage/stage.ts";
+import { PATIENCE_MS, until } from "../../stage/until.ts";
 
 /** What a handler may do with a value, and how the task may end by it. */
 const WAYS = {
@@ -49,7 +49,7 @@ const NEVER_FAILS: readonly string[] = ["log", "tell as a message", "return it i
 type Way = keyof typeof WAYS;
 
 describe("a value that cannot be looked at", () => {
-  let place: Place;
+  let stage: Stage;
   let client: Broker;
   let executor: Executor;
   let running: Promise<void>;
@@ -57,9 +57,9 @@ describe("a value that cannot be looked at", () => {
   const given = new Map<string, { readonly way: Way; readonly value: unknown }>();
 
   before(async () => {
-    place = await Place.make();
-    const url = `sqlite:${join(place.folder, "queue.db")}`;
-    client = await place.client(url);
+    stage = Stage.make();
+    const url = `sqlite:${join(stage.folder, "queue.db")}`;
+    client = await stage.client(url);
     const broker = await createBroker(url, { executor: "one", queues: ["common"], leaseMs: 5_000 });
     const handlers = new HandlerRegistry();
     const run = (context: TaskContext) => {
@@ -92,7 +92,7 @@ describe("a value that cannot be looked at", () => {
   after(async () => {
     executor.drain("the test is over");
     await running;
-    await place.end();
+    await stage.end();
   });
 
   /** What the backoff functions give. */

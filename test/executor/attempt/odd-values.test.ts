@@ -6,9 +6,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../../src/broker/broker.ts";
-import type { ExecutorProcess } from "../../support/executor-process.ts";
-import { requestOf } from "../../support/fleet.ts";
-import { drained, Place, recordOnce, SLOW, said } from "../place.ts";
+import type { ExecutorProcess } from "../../stage/executor.ts";
+import { drained } from "../../stage/executor.ts";
+import { requestOf } from "../../stage/outcomes.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce, said } from "../../stage/until.ts";
 
 const TASKS = {
   "tasks/odd.ts": `import { defineTask, RetryLaterError, sleep } from "taskexe";
@@ -47,21 +49,21 @@ const TASKS = {
 
 for (const kind of ["redis", "sqlite"] as const) {
   describe(`over ${kind}`, () => {
-    let place: Place;
+    let stage: Stage;
     let url: string;
     let executor: ExecutorProcess;
     let broker: Broker;
 
     before(async () => {
-      place = await Place.make();
-      url = kind === "redis" ? (await place.redis()).url : `sqlite:${join(place.folder, "queue.db")}`;
-      const tasks = await place.write(TASKS);
-      executor = await place.executor(url, { tasks, name: "one", env: { TASKEXE_BACKOFF_DELAY: "1ms" } });
-      broker = await place.client(url);
+      stage = Stage.make();
+      url = kind === "redis" ? (await stage.redis()).url : `sqlite:${join(stage.folder, "queue.db")}`;
+      const tasks = await stage.write(TASKS);
+      executor = await stage.executor({ broker: url, tasks, name: "one", env: { TASKEXE_BACKOFF_DELAY: "1ms" } });
+      broker = await stage.client(url);
     }, SLOW);
     after(async () => {
       const code = await drained(executor);
-      await place.end();
+      await stage.end();
       assert.equal(code, 0, "the executor drains as ever");
     }, SLOW);
 
@@ -95,10 +97,10 @@ for (const kind of ["redis", "sqlite"] as const) {
       assert.equal((await recordOnce("done", executor, broker, "logs")).result, "logged");
       assert.equal((await broker.logs("logs")).length, 21);
       const lines = executor
-        .log()
+        .output()
         .split("\n")
         .filter((line) => /(INF|WRN|ERR) task: .* id=logs type=logs/.test(line));
-      assert.equal(lines.length, 21, executor.log());
+      assert.equal(lines.length, 21, executor.output());
     });
 
     test(
@@ -128,26 +130,27 @@ for (const kind of ["redis", "sqlite"] as const) {
     );
 
     test("`enqueue --wait` and `task` say that a result was left out, with exit code 0", SLOW, async () => {
-      const waited = await place.run(["enqueue", "returns", '"long"', "--id", "waited", "--wait", "--broker", url]);
+      const waited = await stage.run(["enqueue", "returns", '"long"', "--id", "waited", "--wait", "--broker", url]);
       assert.deepEqual([waited.code, waited.stdout], [0, "null\n"], waited.stderr);
       assert.match(waited.stderr, /waited is done, but the result was left out: it is 1048578 characters/);
-      const shown = await place.run(["task", "waited", "--broker", url]);
+      const shown = await stage.run(["task", "waited", "--broker", url]);
       assert.match(shown.stdout, /result left out +the result was left out: it is 1048578 characters/);
-      const json = JSON.parse((await place.run(["task", "waited", "--json", "--broker", url])).stdout);
+      const json = JSON.parse((await stage.run(["task", "waited", "--json", "--broker", url])).stdout);
       assert.match(json.result_omitted, /1048578 characters/);
       const { body } = await executor.get("/api/v1/tasks/waited");
       assert.equal(JSON.parse(body).result_omitted, json.result_omitted);
     });
 
     test("what is thrown outside of every task is told, and the executor drains", SLOW, async () => {
-      const other = await place.executor(url, {
-        tasks: join(place.folder, "tasks"),
+      const other = await stage.executor({
+        broker: url,
+        tasks: join(stage.folder, "tasks"),
         name: "two",
         args: ["--queues", "aside"],
       });
       await broker.enqueue([{ ...requestOf("stray", "strays", null), queue: "aside" }]);
-      assert.equal((await other.exit).code, 1);
-      assert.match(other.log(), /FTL an error outside of every task: .*Revoked Proxy.*; draining/);
+      assert.equal((await other.ended).code, 1);
+      assert.match(other.output(), /FTL an error outside of every task: .*Revoked Proxy.*; draining/);
     });
   });
 }

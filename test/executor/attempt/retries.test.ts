@@ -10,8 +10,10 @@ import { connect } from "../../../src/index.ts";
 import type { EnqueueOptions } from "../../../src/task/enqueue-options.ts";
 import { prepareTask, requestOf } from "../../../src/task/new-task.ts";
 import type { TaskRecord } from "../../../src/task/record.ts";
-import type { ExecutorProcess } from "../../support/executor-process.ts";
-import { drained, PATIENCE_MS, Place, recordOnce, SLOW, untilBy } from "../place.ts";
+import type { ExecutorProcess } from "../../stage/executor.ts";
+import { drained } from "../../stage/executor.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { PATIENCE_MS, recordOnce, untilBy } from "../../stage/until.ts";
 
 const TASKS = {
   "tasks/retries.ts": `import { appendFileSync, readFileSync } from "node:fs";
@@ -75,32 +77,32 @@ queues = ["common", "other"]
 
 for (const kind of ["redis", "sqlite"] as const) {
   describe(`a failure on ${kind}`, () => {
-    let place: Place;
+    let stage: Stage;
     let url: string;
     let tasks: string;
     let executor: ExecutorProcess;
     let broker: Broker;
 
     before(async () => {
-      place = await Place.make();
-      url = kind === "redis" ? (await place.redis()).url : `sqlite:${join(place.folder, "queue.db")}`;
-      tasks = await place.write({ ...TASKS, "taskexe.toml": SETTINGS });
+      stage = Stage.make();
+      url = kind === "redis" ? (await stage.redis()).url : `sqlite:${join(stage.folder, "queue.db")}`;
+      tasks = await stage.write({ ...TASKS, "taskexe.toml": SETTINGS });
       executor = await start();
-      broker = await place.client(url);
+      broker = await stage.client(url);
     }, SLOW);
-    after(() => place.end());
+    after(() => stage.end());
 
     const start = (...more: string[]): Promise<ExecutorProcess> => {
-      const folders = more.flatMap((folder) => ["--tasks", join(place.folder, folder)]);
-      const args = ["--config", join(place.folder, "taskexe.toml"), ...folders];
-      return place.executor(url, { tasks, name: "first", lease: "1s", args });
+      const folders = more.flatMap((folder) => ["--tasks", join(stage.folder, folder)]);
+      const args = ["--config", join(stage.folder, "taskexe.toml"), ...folders];
+      return stage.executor({ broker: url, tasks, name: "first", lease: "1s", args });
     };
 
     /** Starts one that dies of what it takes up; it may do so before anybody has seen that it listens. */
     const startAndDie = async (): Promise<void> => {
       const own = ["--broker", url, "--tasks", tasks, "--name", "first", "--lease", "1s", "--listen", "off"];
       const begun = performance.now();
-      const { code, stderr } = await place.run(["run", ...own, "--config", join(place.folder, "taskexe.toml")]);
+      const { code, stderr } = await stage.run(["run", ...own, "--config", join(stage.folder, "taskexe.toml")]);
       // It was not we who killed it, since it took too long.
       assert.ok(code === null && performance.now() - begun < PATIENCE_MS, `it left with ${code}:\n${stderr}`);
     };
@@ -215,7 +217,7 @@ for (const kind of ["redis", "sqlite"] as const) {
       const waiting = await recordOnce("retrying", executor, broker, "newcomer");
       assert.equal(waiting.attempt, 0);
       assert.match(waiting.error?.message ?? "", /no handler for the type "newcomer"/);
-      await place.write({
+      await stage.write({
         "deployed/newcomer.ts": `import { defineTask } from "taskexe";
           export default defineTask({ type: "newcomer", run({ attempt }) {
             if (attempt === 1) throw new Error("once"); return attempt; } });`,
@@ -251,7 +253,7 @@ for (const kind of ["redis", "sqlite"] as const) {
     /** Enqueues a task that kills its executor, and kills it again at once; another one is up after that. */
     const killsTwo = async (id: string): Promise<TaskRecord> => {
       await enqueue(id, { crashBudget: 1 });
-      await executor.exit;
+      await executor.ended;
       await startAndDie();
       executor = await start();
       return ends("dead", id);

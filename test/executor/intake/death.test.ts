@@ -6,10 +6,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { enqueueAll, ledgerTasks, notDoneOnce, withFleet } from "../../support/fleet.ts";
-import { countById, type LedgerLine } from "../../support/ledger.ts";
-import { QUEUES } from "../../support/queues.ts";
-import { until } from "../../support/until.ts";
+import { QUEUES } from "../../stage/broker.ts";
+import { countById, type LedgerLine } from "../../stage/ledger/ledger.ts";
+import { enqueueAll, LedgerStage, ledgerTasks, notDoneOnce } from "../../stage/ledger/ledger-stage.ts";
+import { until } from "../../stage/until.ts";
 
 const LEASE_MS = 3_000;
 /** The fleet has an orphaned task in hand this long after its lease is over, in ms. */
@@ -23,12 +23,12 @@ for (const { kind, open } of QUEUES) {
   test(`10 000 tasks over ${kind} are all done though one of two executors is killed with its slots full`, {
     timeout,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const broker = await open(fleet);
+    await LedgerStage.with(async (stage) => {
+      const broker = await open(stage);
       const options = { broker, lease: "3s", concurrency: 50 };
-      const first = await fleet.executor({ ...options, name: "first" });
-      const second = await fleet.executor({ ...options, name: "second" });
-      const client = await fleet.client(broker);
+      const first = await stage.executor({ ...options, name: "first" });
+      const second = await stage.executor({ ...options, name: "second" });
+      const client = await stage.client(broker);
       const ids = await enqueueAll(client, ledgerTasks(MANY, { ms: 40 }));
 
       await until("both work and the first has its slots full", 20_000, async () => {
@@ -38,17 +38,17 @@ for (const { kind, open } of QUEUES) {
       // Its tasks end in waves: it is held still, so that the kill cannot come between two of them.
       await until("it is held still in the midst of its tasks", 20_000, () => {
         first.kill("SIGSTOP");
-        if (openIn(fleet.ledger(), first.pid) > options.concurrency / 2) return true;
+        if (openIn(stage.ledger(), first.pid) > options.concurrency / 2) return true;
         first.kill("SIGCONT");
         return false;
       });
       first.kill("SIGKILL");
-      await first.exit;
+      await first.ended;
       const killedAt = Date.now();
 
       await until("the queue is empty", 60_000, async () => isEmpty(await client.backlog()));
       assert.deepEqual(await notDoneOnce(client, ids), []);
-      const ledger = fleet.ledger();
+      const ledger = stage.ledger();
       assert.equal(countById(ledger, "end").size, MANY);
 
       // What ran twice is what the killed one had begun; it was begun anew soon after its lease was over.
@@ -72,20 +72,20 @@ for (const { kind, open } of QUEUES) {
   test(`over ${kind} the tasks of a dead executor do not wait until a busy one has worked off its backlog`, {
     timeout,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const broker = await open(fleet);
+    await LedgerStage.with(async (stage) => {
+      const broker = await open(stage);
       const options = { broker, lease: "1s", concurrency: 2 };
-      const client = await fleet.client(broker);
-      const dying = await fleet.executor({ ...options, name: "dying" });
-      const gate = fleet.path("gate");
+      const client = await stage.client(broker);
+      const dying = await stage.executor({ ...options, name: "dying" });
+      const gate = stage.path("gate");
       const orphans = await enqueueAll(client, ledgerTasks(2, { gate }, "orphan"));
       await until("it runs them", 10_000, async () => (await dying.busySlots()) === 2);
       await enqueueAll(client, ledgerTasks(100, { ms: 500 }, "backlog"));
-      const busy = await fleet.executor({ ...options, name: "busy" });
+      const busy = await stage.executor({ ...options, name: "busy" });
       await until("the other has its slots full", 10_000, async () => (await busy.busySlots()) === 2);
       dying.kill("SIGKILL");
-      await dying.exit;
-      await fleet.openGate(gate);
+      await dying.ended;
+      await stage.openGate(gate);
 
       // The backlog takes more than twice as long.
       await until("the orphans are done", 1_000 + TAKEN_OVER_WITHIN_MS + 4_000, async () => {
@@ -98,25 +98,25 @@ for (const { kind, open } of QUEUES) {
   test(`over ${kind} an executor that comes back under its name takes up what it held at once`, {
     timeout,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const broker = await open(fleet);
+    await LedgerStage.with(async (stage) => {
+      const broker = await open(stage);
       // The lease is the default of 30 s: nobody could take these over within the time that is waited here.
       const options = { broker, concurrency: 20, name: "phoenix" };
-      const gate = fleet.path("gate");
-      const client = await fleet.client(broker);
-      const before = await fleet.executor(options);
+      const gate = stage.path("gate");
+      const client = await stage.client(broker);
+      const before = await stage.executor(options);
       const ids = await enqueueAll(client, ledgerTasks(20, { gate }));
       await until("all of them run", 10_000, async () => (await before.busySlots()) === 20);
       before.kill("SIGKILL");
-      await before.exit;
+      await before.ended;
 
-      const after = await fleet.executor(options);
+      const after = await stage.executor(options);
       const readyAt = Date.now();
-      await until("it runs them again", 10_000, () => fleet.begunBy(after) === 20);
-      assert.match(after.log(), /Took up 20 task\(s\) pending under our own name/);
-      const begun = fleet.ledger().filter(({ what, pid }) => what === "start" && pid === after.pid);
+      await until("it runs them again", 10_000, () => stage.begunBy(after) === 20);
+      await after.says(/Took up 20 task\(s\) pending under our own name/);
+      const begun = stage.ledger().filter(({ what, pid }) => what === "start" && pid === after.pid);
       assert.ok(Math.max(...begun.map(({ at }) => at)) - readyAt < AT_ONCE_MS, "not at once");
-      await fleet.openGate(gate);
+      await stage.openGate(gate);
       await until("all are done", 10_000, async () => (await notDoneOnce(client, ids)).length === 0);
       await until("each is counted", 10_000, async () => (await after.status()).done >= 20);
       assert.equal((await after.status()).done, 20);

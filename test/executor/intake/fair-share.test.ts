@@ -5,9 +5,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { enqueueAll, ledgerTasks, notDoneOnce, withFleet } from "../../support/fleet.ts";
-import { QUEUES } from "../../support/queues.ts";
-import { until } from "../../support/until.ts";
+import { QUEUES } from "../../stage/broker.ts";
+import { enqueueAll, LedgerStage, ledgerTasks, notDoneOnce } from "../../stage/ledger/ledger-stage.ts";
+import { until } from "../../stage/until.ts";
 
 const SLOTS = 4;
 
@@ -15,23 +15,23 @@ for (const { kind, open } of QUEUES) {
   test(`over ${kind} an executor that took up its own tasks leaves those it has no slot for to others`, {
     timeout: 60_000,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const broker = await open(fleet);
-      const gate = fleet.path("gate");
-      const client = await fleet.client(broker);
-      const before = await fleet.executor({ broker, concurrency: SLOTS, name: "phoenix" });
+    await LedgerStage.with(async (stage) => {
+      const broker = await open(stage);
+      const gate = stage.path("gate");
+      const client = await stage.client(broker);
+      const before = await stage.executor({ broker, concurrency: SLOTS, name: "phoenix" });
       const held = await enqueueAll(client, ledgerTasks(SLOTS, { gate }, "held"));
       await until("all slots are taken", 10_000, async () => (await before.busySlots()) === SLOTS);
       before.kill("SIGKILL");
-      await before.exit;
+      await before.ended;
       const queued = await enqueueAll(client, ledgerTasks(2 * SLOTS, { gate }, "queued"));
 
-      const after = await fleet.executor({ broker, concurrency: SLOTS, name: "phoenix" });
+      const after = await stage.executor({ broker, concurrency: SLOTS, name: "phoenix" });
       await until("it has taken them up", 10_000, async () => (await after.busySlots()) === SLOTS);
-      const other = await fleet.executor({ broker, concurrency: 2 * SLOTS, name: "other" });
+      const other = await stage.executor({ broker, concurrency: 2 * SLOTS, name: "other" });
       await until("the other runs all the rest", 10_000, async () => (await other.busySlots()) === 2 * SLOTS);
       assert.deepEqual(Object.keys((await after.status()).current).sort(), held);
-      await fleet.openGate(gate);
+      await stage.openGate(gate);
       await until("all are done", 10_000, async () => (await notDoneOnce(client, [...held, ...queued])).length === 0);
     });
   });
@@ -39,23 +39,23 @@ for (const { kind, open } of QUEUES) {
   test(`over ${kind} an executor that took orphans over leaves those it has no slot for to others`, {
     timeout: 60_000,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const broker = await open(fleet);
-      const gate = fleet.path("gate");
-      const client = await fleet.client(broker);
+    await LedgerStage.with(async (stage) => {
+      const broker = await open(stage);
+      const gate = stage.path("gate");
+      const client = await stage.client(broker);
       const options = { broker, concurrency: SLOTS, lease: "1s" };
-      const dying = await fleet.executor({ ...options, name: "dying" });
+      const dying = await stage.executor({ ...options, name: "dying" });
       const orphans = await enqueueAll(client, ledgerTasks(SLOTS, { gate }, "orphan"));
       await until("all slots are taken", 10_000, async () => (await dying.busySlots()) === SLOTS);
-      const heir = await fleet.executor({ ...options, name: "heir" });
+      const heir = await stage.executor({ ...options, name: "heir" });
       dying.kill("SIGKILL");
       await until("they are taken over", 10_000, async () => (await heir.busySlots()) === SLOTS);
 
       // The heir's claims have been waiting since before it took the orphans over.
       const queued = await enqueueAll(client, ledgerTasks(2 * SLOTS, { gate }, "queued"));
-      const other = await fleet.executor({ ...options, concurrency: 2 * SLOTS, name: "other" });
+      const other = await stage.executor({ ...options, concurrency: 2 * SLOTS, name: "other" });
       await until("the other runs all the rest", 10_000, async () => (await other.busySlots()) === 2 * SLOTS);
-      await fleet.openGate(gate);
+      await stage.openGate(gate);
       await until(
         "all are done",
         10_000,

@@ -1,14 +1,14 @@
 /** Real executors over full queues: urgent tasks start first, and what was handed back starts in its place. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { enqueueAll, type Fleet, ledgerTasks, withFleet } from "../../support/fleet.ts";
-import { QUEUES } from "../../support/queues.ts";
-import { until } from "../../support/until.ts";
+import { QUEUES } from "../../stage/broker.ts";
+import { enqueueAll, LedgerStage, ledgerTasks } from "../../stage/ledger/ledger-stage.ts";
+import { until } from "../../stage/until.ts";
 
 const urgent = (tasks: ReturnType<typeof ledgerTasks>) => tasks.map((each) => ({ ...each, priority: 1 }));
 
-function started(fleet: Fleet): string[] {
-  return fleet
+function started(stage: LedgerStage): string[] {
+  return stage
     .ledger()
     .filter(({ what }) => what === "start")
     .map(({ id }) => id);
@@ -19,18 +19,18 @@ for (const { kind, open } of QUEUES) {
     test(`over ${kind} ${executors} executor(s) with one slot each run all urgent tasks before the first ordinary one`, {
       timeout: 60_000,
     }, async () => {
-      await withFleet(async (fleet) => {
-        const broker = await open(fleet);
-        const client = await fleet.client(broker);
+      await LedgerStage.with(async (stage) => {
+        const broker = await open(stage);
+        const client = await stage.client(broker);
         const ordinary = await enqueueAll(client, ledgerTasks(8, { ms: 20 }, "ordinary"));
         const first = await enqueueAll(client, urgent(ledgerTasks(8, { ms: 20 }, "urgent")));
-        for (let i = 0; i < executors; i++) await fleet.executor({ broker, concurrency: 1 });
-        await until("all have started", 20_000, () => started(fleet).length === 16);
+        for (let i = 0; i < executors; i++) await stage.executor({ broker, concurrency: 1 });
+        await until("all have started", 20_000, () => started(stage).length === 16);
         const expected = [...first, ...ordinary];
-        for (const [at, id] of started(fleet).entries()) {
+        for (const [at, id] of started(stage).entries()) {
           // Another executor may have claimed one that came before and not have written down its start.
           const before = expected.slice(0, expected.indexOf(id));
-          const late = before.filter((other) => started(fleet).indexOf(other) > at);
+          const late = before.filter((other) => started(stage).indexOf(other) > at);
           assert.ok(late.length < executors, `${id} started before ${late.join(", ")}`);
         }
       });
@@ -40,20 +40,20 @@ for (const { kind, open } of QUEUES) {
   test(`over ${kind} an urgent task that comes while a long one runs is the next, and the ordinary ones keep their order`, {
     timeout: 60_000,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const broker = await open(fleet);
-      const client = await fleet.client(broker);
-      await fleet.executor({ broker, concurrency: 1 });
+    await LedgerStage.with(async (stage) => {
+      const broker = await open(stage);
+      const client = await stage.client(broker);
+      await stage.executor({ broker, concurrency: 1 });
       const expected: string[] = [];
       for (let round = 0; round < 3; round++) {
-        const gate = fleet.path(`gate-${round}`);
+        const gate = stage.path(`gate-${round}`);
         const ordinary = await enqueueAll(client, ledgerTasks(3, { gate }, `ordinary-${round}`));
-        await until("the first runs", 20_000, () => started(fleet).length === expected.length + 1);
+        await until("the first runs", 20_000, () => started(stage).length === expected.length + 1);
         const between = await enqueueAll(client, urgent(ledgerTasks(2, { gate }, `urgent-${round}`)));
-        await fleet.openGate(gate);
+        await stage.openGate(gate);
         expected.push(...ordinary.slice(0, 1), ...between, ...ordinary.slice(1));
-        await until("all have started", 20_000, () => started(fleet).length === expected.length);
-        assert.deepEqual(started(fleet), expected);
+        await until("all have started", 20_000, () => started(stage).length === expected.length);
+        assert.deepEqual(started(stage), expected);
       }
     });
   });
@@ -61,19 +61,19 @@ for (const { kind, open } of QUEUES) {
   test(`over ${kind} what an executor hands back as it leaves starts before what was enqueued later`, {
     timeout: 60_000,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const broker = await open(fleet);
-      const client = await fleet.client(broker);
-      const gate = fleet.path("gate");
-      const leaving = await fleet.executor({ broker, concurrency: 2, grace: "100ms" });
+    await LedgerStage.with(async (stage) => {
+      const broker = await open(stage);
+      const client = await stage.client(broker);
+      const gate = stage.path("gate");
+      const leaving = await stage.executor({ broker, concurrency: 2, grace: "100ms" });
       const ids = await enqueueAll(client, ledgerTasks(6, { gate }));
-      await until("both slots are taken", 20_000, () => started(fleet).length === 2);
+      await until("both slots are taken", 20_000, () => started(stage).length === 2);
       leaving.kill("SIGTERM");
       assert.deepEqual(await leaving.exit, { code: 0, signal: null });
-      await fleet.openGate(gate);
-      await fleet.executor({ broker, concurrency: 1 });
-      await until("all have started", 20_000, () => started(fleet).length === 8);
-      assert.deepEqual(started(fleet).slice(2), ids);
+      await stage.openGate(gate);
+      await stage.executor({ broker, concurrency: 1 });
+      await until("all have started", 20_000, () => started(stage).length === 8);
+      assert.deepEqual(started(stage).slice(2), ids);
     });
   });
 }

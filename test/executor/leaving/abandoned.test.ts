@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { Place, recordOnce, SLOW, untilBy } from "../place.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce, untilBy } from "../../stage/until.ts";
 
 const TASKS = {
   "tasks/deaf.ts": `import { defineTask } from "taskexe";
@@ -28,18 +29,18 @@ for (const kind of ["redis", "sqlite"]) {
   describe(`tasks on ${kind} that ignore their cancel`, () => {
     for (const { name, limit, config, env = {} } of SETTINGS) {
       test(`one more than ${limit} (${name}) make the executor drain and exit with 1`, SLOW, async () => {
-        await Place.with(async (place) => {
-          const tasks = await place.write({ ...TASKS, "limit.toml": config ?? "" });
-          const url = kind === "redis" ? (await place.redis()).url : `sqlite:${join(place.folder, "queue.db")}`;
-          const args = config === undefined ? [] : ["--config", join(place.folder, "limit.toml")];
+        await Stage.with(async (stage) => {
+          const tasks = await stage.write({ ...TASKS, "limit.toml": config ?? "" });
+          const url = kind === "redis" ? (await stage.redis()).url : `sqlite:${join(stage.folder, "queue.db")}`;
+          const args = config === undefined ? [] : ["--config", join(stage.folder, "limit.toml")];
           // A lease so long that only a hand-back can bring the task to the next executor in time.
           const options = { tasks, lease: "10m", grace: "1500ms", concurrency: limit + 2 };
-          const first = await place.executor(url, { ...options, name: "first", args, env });
-          const broker = await place.client(url);
+          const first = await stage.executor({ broker: url, ...options, name: "first", args, env });
+          const broker = await stage.client(url);
           const deaf = Array.from({ length: limit + 1 }, (_, index) => `deaf-${index}`);
           const jobs = [...deaf.map((id) => ["deaf", id]), ["listening", "kept"]];
           for (const [type = "", id = ""] of jobs) {
-            const { code, stderr } = await place.run(["enqueue", type, "--id", id, "--broker", url]);
+            const { code, stderr } = await stage.run(["enqueue", type, "--id", id, "--broker", url]);
             assert.equal(code, 0, stderr);
           }
           await untilBy(first, "all run", async () => (await first.busySlots()) === limit + 2);
@@ -55,12 +56,12 @@ for (const kind of ["redis", "sqlite"]) {
             const { abandoned, state } = await first.status();
             return abandoned === limit + 1 && state === "draining";
           });
-          assert.equal((await first.exit).code, 1, first.log());
+          assert.equal((await first.ended).code, 1, first.output());
           const told = `taskexe: TooManyAbandonedError: ${limit + 1} tasks ignore their cancel (limit ${limit})`;
-          assert.ok(first.log().includes(told), first.log());
-          assert.ok(first.log().includes(`Draining: ${limit + 1} tasks ignore their cancel`), first.log());
+          assert.ok(first.output().includes(told), first.output());
+          assert.ok(first.output().includes(`Draining: ${limit + 1} tasks ignore their cancel`), first.output());
 
-          const second = await place.executor(url, { ...options, name: "second", env: { FRESH: "1" } });
+          const second = await stage.executor({ broker: url, ...options, name: "second", env: { FRESH: "1" } });
           const kept = await recordOnce("done", second, broker, "kept");
           assert.deepEqual([kept.result, kept.executor, kept.crashes], ["fresh", "second", 0]);
           for (const id of deaf) assert.equal((await broker.record(id))?.state, "cancelled", id);

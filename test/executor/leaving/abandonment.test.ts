@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openRoot, withNursery } from "../../../src/concurrency/index.ts";
 import { Abandonment } from "../../../src/executor/leaving/abandonment.ts";
-import { until } from "../../support/until.ts";
+import { until } from "../../stage/until.ts";
 
 const watch = (abandonedCount: number, limits: ConstructorParameters<typeof Abandonment>[1]) => {
   const running = { abandonedCount };

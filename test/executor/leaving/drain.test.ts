@@ -5,11 +5,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { enqueueAll, type Fleet, ledgerTasks, notDoneOnce, withFleet } from "../../support/fleet.ts";
-import { countById } from "../../support/ledger.ts";
-import { QUEUES } from "../../support/queues.ts";
-import { quickEnough } from "../../support/quick-enough.ts";
-import { until } from "../../support/until.ts";
+import { QUEUES } from "../../stage/broker.ts";
+import { countById } from "../../stage/ledger/ledger.ts";
+import { enqueueAll, LedgerStage, ledgerTasks, notDoneOnce } from "../../stage/ledger/ledger-stage.ts";
+import { quickEnough } from "../../stage/quick-enough.ts";
+import { until } from "../../stage/until.ts";
 
 const SLOTS = 50;
 /** How soon others start what was handed back, in ms. */
@@ -19,22 +19,22 @@ for (const { kind, open } of QUEUES) {
   test(`over ${kind} SIGTERM lets 50 running tasks finish within the grace, and the exit code is 0`, {
     timeout: 60_000,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const broker = await open(fleet);
-      const client = await fleet.client(broker);
-      const executor = await fleet.executor({ broker, concurrency: SLOTS, grace: "30s" });
-      const gate = fleet.path("gate");
+    await LedgerStage.with(async (stage) => {
+      const broker = await open(stage);
+      const client = await stage.client(broker);
+      const executor = await stage.executor({ broker, concurrency: SLOTS, grace: "30s" });
+      const gate = stage.path("gate");
       const ids = await enqueueAll(client, ledgerTasks(SLOTS, { gate }));
       await until("all slots are taken", 10_000, async () => (await executor.busySlots()) === SLOTS);
       const waiting = await enqueueAll(client, ledgerTasks(3, {}, "later"));
       executor.kill("SIGTERM");
       await until("it says that it drains", 10_000, async () => (await executor.status()).state === "draining");
       assert.equal((await executor.get("/readyz")).code, 503);
-      await fleet.openGate(gate);
+      await stage.openGate(gate);
 
       assert.deepEqual(await executor.exit, { code: 0, signal: null });
       assert.deepEqual(await notDoneOnce(client, ids), []);
-      assert.equal(countById(fleet.ledger(), "end").size, SLOTS);
+      assert.equal(countById(stage.ledger(), "end").size, SLOTS);
       const { pending, lag } = await client.backlog();
       assert.deepEqual({ pending, lag }, { pending: 0, lag: waiting.length });
       assert.deepEqual(await client.fleet(), []);
@@ -46,8 +46,8 @@ for (const { kind, open } of QUEUES) {
   }, async () => {
     const tookMs = await quickEnough("the start of the last one", STARTED_WITHIN_MS, async () => {
       let tookMs = Number.NaN;
-      await withFleet(async (fleet) => {
-        tookMs = await handBack(fleet, await open(fleet));
+      await LedgerStage.with(async (stage) => {
+        tookMs = await handBack(stage, await open(stage));
       });
       return tookMs;
     });
@@ -58,17 +58,17 @@ for (const { kind, open } of QUEUES) {
 /**
  * Has an executor leave with all its slots full; gives how long after their end the last of its tasks began elsewhere.
  */
-async function handBack(fleet: Fleet, broker: string): Promise<number> {
-  const client = await fleet.client(broker);
-  const leaving = await fleet.executor({ broker, concurrency: SLOTS, grace: "1s", name: "leaving" });
+async function handBack(stage: LedgerStage, broker: string): Promise<number> {
+  const client = await stage.client(broker);
+  const leaving = await stage.executor({ broker, concurrency: SLOTS, grace: "1s", name: "leaving" });
   const ids = await enqueueAll(client, ledgerTasks(SLOTS, { ms: 60_000 }));
-  await until("all slots are taken", 10_000, () => fleet.begunBy(leaving) === SLOTS);
-  const staying = await fleet.executor({ broker, concurrency: SLOTS, name: "staying" });
+  await until("all slots are taken", 10_000, () => stage.begunBy(leaving) === SLOTS);
+  const staying = await stage.executor({ broker, concurrency: SLOTS, name: "staying" });
   leaving.kill("SIGTERM");
 
   assert.deepEqual(await leaving.exit, { code: 0, signal: null });
-  await until("the other runs all of them", 10_000, () => fleet.begunBy(staying) === SLOTS);
-  const ledger = fleet.ledger();
+  await until("the other runs all of them", 10_000, () => stage.begunBy(staying) === SLOTS);
+  const ledger = stage.ledger();
   const stopped = ledger.filter(({ what, pid }) => what === "stopped" && pid === leaving.pid);
   const begun = ledger.filter(({ what, pid }) => what === "start" && pid === staying.pid);
   assert.equal(stopped.length, SLOTS);
@@ -88,10 +88,10 @@ for (const [signal, code] of [
   ["SIGINT", 130],
 ] as const) {
   test(`a second ${signal} ends the executor at once with ${code}`, { timeout: 60_000 }, async () => {
-    await withFleet(async (fleet) => {
-      const broker = `sqlite:${fleet.path("tasks.db")}`;
-      const client = await fleet.client(broker);
-      const executor = await fleet.executor({ broker, concurrency: 1, grace: "60s" });
+    await LedgerStage.with(async (stage) => {
+      const broker = `sqlite:${stage.path("tasks.db")}`;
+      const client = await stage.client(broker);
+      const executor = await stage.executor({ broker, concurrency: 1, grace: "60s" });
       await enqueueAll(client, ledgerTasks(1, { ms: 60_000 }));
       await until("it runs the task", 10_000, async () => (await executor.busySlots()) === 1);
       executor.kill(signal);

@@ -7,8 +7,8 @@ import { createBroker } from "../../../src/broker/open-broker.ts";
 import { Latch, openRoot } from "../../../src/concurrency/index.ts";
 import { Executor } from "../../../src/executor/executor.ts";
 import { HandlerRegistry } from "../../../src/handlers/registry.ts";
-import { withFleet } from "../../support/fleet.ts";
-import { QUEUES } from "../../support/queues.ts";
+import { QUEUES } from "../../stage/broker.ts";
+import { LedgerStage } from "../../stage/ledger/ledger-stage.ts";
 
 /** How long a beat is held up at the most, in ms. */
 const HELD_MS = 300;
@@ -17,9 +17,9 @@ for (const { kind, open } of QUEUES) {
   test(`over ${kind} a beat that is under way when an executor leaves does not register it again`, {
     timeout: 60_000,
   }, async () => {
-    await withFleet(async (fleet) => {
-      const url = await open(fleet);
-      const client = await fleet.client(url);
+    await LedgerStage.with(async (stage) => {
+      const url = await open(stage);
+      const client = await stage.client(url);
       const broker = await createBroker(url, { executor: "leaver", queues: ["common"], leaseMs: 30_000 });
       const [beating, left] = [new Latch(), new Latch()];
       const sequence: string[] = [];

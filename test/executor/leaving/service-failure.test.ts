@@ -8,8 +8,8 @@ import { Latch, locateErrors, NurseryError, openRoot } from "../../../src/concur
 import { Executor } from "../../../src/executor/executor.ts";
 import { defineTask } from "../../../src/handlers/define-task.ts";
 import { HandlerRegistry } from "../../../src/handlers/registry.ts";
-import { requestOf } from "../../support/fleet.ts";
-import { Place } from "../place.ts";
+import { requestOf } from "../../stage/outcomes.ts";
+import { Stage } from "../../stage/stage.ts";
 
 /** A broker in which one call fails with this error from the moment on that `armed` is set. */
 function breaking(broker: Broker, call: keyof Broker, error: Error, armed: Latch): Broker {
@@ -26,9 +26,9 @@ function breaking(broker: Broker, call: keyof Broker, error: Error, armed: Latch
 }
 
 async function withBroker(use: (client: Broker, own: Broker) => Promise<void>): Promise<void> {
-  await Place.with(async (place) => {
-    const url = `sqlite:${join(place.folder, "queue.db")}`;
-    const client = await place.client(url);
+  await Stage.with(async (stage) => {
+    const url = `sqlite:${join(stage.folder, "queue.db")}`;
+    const client = await stage.client(url);
     await use(client, await createBroker(url, { executor: "one", queues: ["common"], leaseMs: 5_000 }));
   });
 }

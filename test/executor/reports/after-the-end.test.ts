@@ -11,9 +11,9 @@ import { Executor } from "../../../src/executor/executor.ts";
 import { defineTask } from "../../../src/handlers/define-task.ts";
 import { HandlerRegistry } from "../../../src/handlers/registry.ts";
 import { formatMessage } from "../../../src/task/message.ts";
-import { requestOf } from "../../support/fleet.ts";
-import { type RedisServer, startRedis } from "../../support/redis-server.ts";
-import { until } from "../../support/until.ts";
+import { requestOf } from "../../stage/outcomes.ts";
+import { type RedisServer, startRedis } from "../../stage/redis/server.ts";
+import { until } from "../../stage/until.ts";
 
 const SOON_MS = 20_000;
 const LEASE_MS = 600;

@@ -8,9 +8,9 @@ import { spawnSync } from "node:child_process";
 import { appendFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { enqueueAll, type Fleet, ledgerTasks, notDoneOnce, withFleet } from "../../support/fleet.ts";
-import { countById } from "../../support/ledger.ts";
-import { until } from "../../support/until.ts";
+import { countById } from "../../stage/ledger/ledger.ts";
+import { enqueueAll, LedgerStage, ledgerTasks, notDoneOnce } from "../../stage/ledger/ledger-stage.ts";
+import { until } from "../../stage/until.ts";
 
 const skip = process.getuid?.() === 0 ? false : "only root may mount a small file system";
 
@@ -18,25 +18,25 @@ test("a full disk costs no task: it is told, and everything is recorded once the
   skip,
   timeout: 90_000,
 }, async (t) => {
-  await withFleet(async (fleet) => {
-    const disk = await smallDisk(fleet);
+  await LedgerStage.with(async (stage) => {
+    const disk = await smallDisk(stage);
     if (disk === null) {
       t.skip("this machine does not let even root mount a file system");
       return;
     }
     const broker = `sqlite:${join(disk, "tasks.db")}`;
-    const gate = fleet.path("gate");
-    const executor = await fleet.executor({ broker, concurrency: 20 });
-    const client = await fleet.client(broker);
+    const gate = stage.path("gate");
+    const executor = await stage.executor({ broker, concurrency: 20 });
+    const client = await stage.client(broker);
     const running = await enqueueAll(client, ledgerTasks(20, { gate }, "running"));
     const waiting = await enqueueAll(client, ledgerTasks(30, {}, "waiting"));
     await until("all slots are taken", 10_000, async () => (await executor.busySlots()) === 20);
 
     const filler = join(disk, "filler");
     await fill(filler);
-    await fleet.openGate(gate);
+    await stage.openGate(gate);
     await until("all that ran have ended", 10_000, () => {
-      const ended = countById(fleet.ledger(), "end");
+      const ended = countById(stage.ledger(), "end");
       return running.every((id) => ended.has(id));
     });
     await until("the executor says that the disk is full, wherever it is asked", 10_000, async () => {
@@ -53,23 +53,23 @@ test("a full disk costs no task: it is told, and everything is recorded once the
     await until("all are done", 20_000, async () => (await notDoneOnce(client, [...running, ...waiting])).length === 0);
     await until("it is ready again", 10_000, async () => (await executor.get("/readyz")).code === 200);
     await until("each is counted", 10_000, async () => (await executor.status()).done >= 50);
-    await until("the log says that it is over", 10_000, () => /is back after/.test(executor.log()));
-    assert.equal(executor.log().match(/is refusing|is back|is away/g)?.length, 2, executor.log());
+    await until("the log says that it is over", 10_000, () => /is back after/.test(executor.output()));
+    assert.equal(executor.output().match(/is refusing|is back|is away/g)?.length, 2, executor.output());
     const { done, lost } = await executor.status();
     assert.deepEqual({ done, lost }, { done: 50, lost: 0 });
-    assert.equal([...countById(fleet.ledger(), "start").values()].filter((times) => times > 1).length, 0);
+    assert.equal([...countById(stage.ledger(), "start").values()].filter((times) => times > 1).length, 0);
     // What was refused was refused whole: none of it is there.
     assert.equal(await client.record("refused-0"), null);
   });
 });
 
 /** A file system of 4 MB that is gone with the fleet; null where it cannot be mounted. */
-async function smallDisk(fleet: Fleet): Promise<string | null> {
-  const path = fleet.path("disk");
+async function smallDisk(stage: LedgerStage): Promise<string | null> {
+  const path = stage.path("disk");
   await mkdir(path);
   const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", path]);
   if (status !== 0) return null;
-  fleet.atEnd(async () => {
+  stage.atEnd(async () => {
     spawnSync("umount", ["--lazy", path]);
   });
   return path;

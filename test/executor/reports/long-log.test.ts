@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { requestOf } from "../../support/fleet.ts";
-import { quickEnough } from "../../support/quick-enough.ts";
-import { drained, Place, recordOnce, SLOW } from "../place.ts";
+import { drained } from "../../stage/executor.ts";
+import { requestOf } from "../../stage/outcomes.ts";
+import { quickEnough } from "../../stage/quick-enough.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce } from "../../stage/until.ts";
 
 const TASKS = {
   "tasks/long.ts": `import { defineTask } from "taskexe";
@@ -21,11 +23,11 @@ const TASKS = {
 
 for (const format of ["pretty", "json"]) {
   test(`text of 400 kB in the log, ${format}, holds nothing up, whatever stands in it`, SLOW, async () => {
-    await Place.with(async (place) => {
-      const url = `sqlite:${join(place.folder, "queue.db")}`;
-      const tasks = await place.write(TASKS);
-      const executor = await place.executor(url, { tasks, args: ["--log", format], name: "one" });
-      const broker = await place.client(url);
+    await Stage.with(async (stage) => {
+      const url = `sqlite:${join(stage.folder, "queue.db")}`;
+      const tasks = await stage.write(TASKS);
+      const executor = await stage.executor({ broker: url, tasks, args: ["--log", format], name: "one" });
+      const broker = await stage.client(url);
       await quickEnough("a task that logs 60 long texts", 3_000, async (attempt) => {
         const begun = performance.now();
         const task = requestOf(`long-${attempt}`, "long", null);
@@ -34,10 +36,10 @@ for (const format of ["pretty", "json"]) {
         return performance.now() - begun;
       });
       assert.equal(await drained(executor), 0);
-      assert.match(executor.log(), /\.\.\. \(\d{6} characters more\)/);
+      assert.match(executor.output(), /\.\.\. \(\d{6} characters more\)/);
       assert.ok(
         executor
-          .log()
+          .output()
           .split("\n")
           .every((line) => line.length < 600_000),
       );

@@ -9,7 +9,7 @@ import { openRoot, withNursery } from "../../../src/concurrency/index.ts";
 import { RunningTask, RunningTasks } from "../../../src/executor/attempt/running.ts";
 import { tell, writeProgress } from "../../../src/executor/reports/progress-writer.ts";
 import { formatMessage, parseMessage } from "../../../src/task/message.ts";
-import { until } from "../../support/until.ts";
+import { until } from "../../stage/until.ts";
 
 function runningTask(): { running: RunningTasks; task: RunningTask } {
   const raw = formatMessage({ id: "one", type: "x", payload: 1 });

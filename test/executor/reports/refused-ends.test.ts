@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { drained, Place, recordOnce, SLOW, said, untilBy } from "../place.ts";
+import { drained } from "../../stage/executor.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce, said, untilBy } from "../../stage/until.ts";
 
 const TASKS = {
   "tasks/odd.ts": `import { defineTask, RetryLaterError } from "taskexe";
@@ -39,11 +41,15 @@ function request(id: string, type: string) {
 for (const kind of ["redis", "sqlite"] as const) {
   describe(`an end on ${kind}`, () => {
     test("a delay that is none is not followed: the attempt has failed as by any other error", SLOW, async () => {
-      await Place.with(async (place) => {
-        const url = kind === "redis" ? (await place.redis()).url : `sqlite:${join(place.folder, "queue.db")}`;
-        const tasks = await place.write({ ...TASKS, "taskexe.toml": SETTINGS });
-        const executor = await place.executor(url, { tasks, args: ["--config", join(place.folder, "taskexe.toml")] });
-        const broker = await place.client(url);
+      await Stage.with(async (stage) => {
+        const url = kind === "redis" ? (await stage.redis()).url : `sqlite:${join(stage.folder, "queue.db")}`;
+        const tasks = await stage.write({ ...TASKS, "taskexe.toml": SETTINGS });
+        const executor = await stage.executor({
+          broker: url,
+          tasks,
+          args: ["--config", join(stage.folder, "taskexe.toml")],
+        });
+        const broker = await stage.client(url);
         await broker.enqueue(ODD.map((type) => request(type, type)));
         for (const id of ODD) {
           const { attempt, reason } = await recordOnce("dead", executor, broker, id);
@@ -62,14 +68,15 @@ test(
   "an end of which Redis refuses a part is recorded once that is mended, and others are meanwhile",
   SLOW,
   async () => {
-    await Place.with(async (place) => {
-      const redis = await place.redis();
-      const tasks = await place.write({ ...TASKS, "taskexe.toml": SETTINGS });
-      const executor = await place.executor(redis.url, {
+    await Stage.with(async (stage) => {
+      const redis = await stage.redis();
+      const tasks = await stage.write({ ...TASKS, "taskexe.toml": SETTINGS });
+      const executor = await stage.executor({
+        broker: redis.url,
         tasks,
-        args: ["--config", join(place.folder, "taskexe.toml")],
+        args: ["--config", join(stage.folder, "taskexe.toml")],
       });
-      const broker = await place.client(redis.url);
+      const broker = await stage.client(redis.url);
       await redis.cli(["SET", "taskexe:scheduled:common", "another program's"]);
       await broker.enqueue([request("fails", "fails"), request("fine", "noop")]);
       await said(executor, /is refusing: .*"taskexe:scheduled:common" holds a string/);

@@ -8,16 +8,16 @@ import { openRoot } from "../../../src/concurrency/index.ts";
 import { Executor } from "../../../src/executor/executor.ts";
 import { defineTask } from "../../../src/handlers/define-task.ts";
 import { HandlerRegistry } from "../../../src/handlers/registry.ts";
-import { requestOf } from "../../support/fleet.ts";
-import { until } from "../../support/until.ts";
-import { Place } from "../place.ts";
+import { requestOf } from "../../stage/outcomes.ts";
+import { Stage } from "../../stage/stage.ts";
+import { until } from "../../stage/until.ts";
 
 const SOON_MS = 10_000;
 
 test("an executor whose ends are not recorded is not ready, says so, and is once they are", async () => {
-  await Place.with(async (place) => {
-    const url = `sqlite:${join(place.folder, "queue.db")}`;
-    const client = await place.client(url);
+  await Stage.with(async (stage) => {
+    const url = `sqlite:${join(stage.folder, "queue.db")}`;
+    const client = await stage.client(url);
     const own = await createBroker(url, { executor: "one", queues: ["common"], leaseMs: 5_000 });
     let refuses = true;
     const complete = own.complete.bind(own);

@@ -6,9 +6,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../../src/broker/broker.ts";
-import type { ExecutorProcess } from "../../support/executor-process.ts";
-import { requestOf } from "../../support/fleet.ts";
-import { Place, recordOnce, SLOW, untilBy } from "../place.ts";
+import type { ExecutorProcess } from "../../stage/executor.ts";
+import { requestOf } from "../../stage/outcomes.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce, untilBy } from "../../stage/until.ts";
 
 const TASKS = {
   "tasks/work.ts": `import { defineTask, sleep } from "taskexe";
@@ -23,24 +24,24 @@ const SLOTS = 4;
 
 for (const kind of ["redis", "sqlite"] as const) {
   describe(`over ${kind}`, () => {
-    let place: Place;
+    let stage: Stage;
     let url: string;
     let executors: readonly ExecutorProcess[];
     let broker: Broker;
 
     const json = async (...args: string[]) =>
-      JSON.parse((await place.run([...args, "--json", "--broker", url])).stdout);
-    const text = async (...args: string[]) => (await place.run([...args, "--broker", url])).stdout;
+      JSON.parse((await stage.run([...args, "--json", "--broker", url])).stdout);
+    const text = async (...args: string[]) => (await stage.run([...args, "--broker", url])).stdout;
 
     before(async () => {
-      place = await Place.make();
-      url = kind === "redis" ? (await place.redis()).url : `sqlite:${join(place.folder, "queue.db")}`;
-      const tasks = await place.write(TASKS);
-      const start = (name: string) => place.executor(url, { tasks, name, concurrency: SLOTS });
+      stage = Stage.make();
+      url = kind === "redis" ? (await stage.redis()).url : `sqlite:${join(stage.folder, "queue.db")}`;
+      const tasks = await stage.write(TASKS);
+      const start = (name: string) => stage.executor({ broker: url, tasks, name, concurrency: SLOTS });
       executors = [await start("one"), await start("two")];
       const [one] = executors;
       assert.ok(one);
-      broker = await place.client(url);
+      broker = await stage.client(url);
       await broker.enqueue([requestOf("dead", "fails", null), requestOf("done", "good", null)]);
       await recordOnce("dead", one, broker, "dead");
       await recordOnce("done", one, broker, "done");
@@ -60,7 +61,7 @@ for (const kind of ["redis", "sqlite"] as const) {
         return counted && told("slots_taken") === HELD.length && told("cancelled") === 1 && told("dead") === 1;
       });
     }, SLOW);
-    after(() => place.end());
+    after(() => stage.end());
 
     test("top's head is the sum of its rows, and the same as what is listed", SLOW, async () => {
       const frame = await text("top", "--once");

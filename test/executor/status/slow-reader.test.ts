@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
-import type { ExecutorProcess } from "../../support/executor-process.ts";
-import { enqueueAll, type Fleet, ledgerTasks, notDoneOnce, withFleet } from "../../support/fleet.ts";
-import { HeldUp } from "../../support/held-up.ts";
-import { until } from "../../support/until.ts";
+import type { ExecutorProcess } from "../../stage/executor.ts";
+import { HeldUp } from "../../stage/held-up.ts";
+import { enqueueAll, LedgerStage, ledgerTasks, notDoneOnce } from "../../stage/ledger/ledger-stage.ts";
+import { until } from "../../stage/until.ts";
 
 const READERS = 4;
 /** How many answers each leaves unread. */
@@ -23,14 +23,14 @@ const MOST_GROWTH_BYTES = 256 * 1024 * 1024;
 test("readers of /status that read nothing hold up neither the tasks nor the other readers", {
   timeout: 60_000,
 }, async () => {
-  await withFleet(async (fleet) => {
-    const broker = `sqlite:${fleet.path("tasks.db")}`;
-    const executor = await fleet.executor({ broker, concurrency: RUNNING + 20 });
-    const client = await fleet.client(broker);
+  await LedgerStage.with(async (stage) => {
+    const broker = `sqlite:${stage.path("tasks.db")}`;
+    const executor = await stage.executor({ broker, concurrency: RUNNING + 20 });
+    const client = await stage.client(broker);
     await enqueueAll(client, ledgerTasks(RUNNING, { ms: 60_000 }, LONG));
     await until("the long ones run", 20_000, async () => (await executor.busySlots()) === RUNNING);
     const before = (await executor.status()).memory.rss_bytes;
-    for (let reader = 0; reader < READERS; reader++) askWithoutReading(fleet, executor);
+    for (let reader = 0; reader < READERS; reader++) askWithoutReading(stage, executor);
 
     const begun = performance.now();
     const ids = await enqueueAll(client, ledgerTasks(1_000, { ms: 5 }));
@@ -57,13 +57,13 @@ test("readers of /status that read nothing hold up neither the tasks nor the oth
 });
 
 /** Asks over one connection, never takes an answer, and breaks off in the middle of the last question. */
-function askWithoutReading(fleet: Fleet, executor: ExecutorProcess): void {
+function askWithoutReading(stage: LedgerStage, executor: ExecutorProcess): void {
   const socket = connect(executor.port, "127.0.0.1");
   socket.pause();
   socket.on("error", () => {});
   const question = `GET /status HTTP/1.1\r\nHost: 127.0.0.1:${executor.port}\r\n\r\n`;
   socket.write(question.repeat(QUESTIONS) + question.slice(0, 20));
-  fleet.atEnd(async () => {
+  stage.atEnd(async () => {
     socket.destroy();
   });
 }

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseMessage } from "../../../src/task/message.ts";
-import { Place, SLOW } from "../place.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
 
 const HOUR_MS = 3_600_000;
 /** What is off by a clock is off by an hour; a busy machine is late by seconds, in ms. */
@@ -24,28 +24,28 @@ const CLIENT = `import { connect } from "${at("../../../src/index.ts")}";
 for (const shift of [HOUR_MS, -HOUR_MS]) {
   const words = shift > 0 ? "an hour fast" : "an hour slow";
   test(`times of tasks go by the broker's clock where that of who enqueues is ${words}`, SLOW, async () => {
-    await Place.with(async (place) => {
-      const { url } = await place.redis();
-      const tasks = await place.write({
+    await Stage.with(async (stage) => {
+      const { url } = await stage.redis();
+      const tasks = await stage.write({
         "tasks/idle.ts": `import { defineTask } from "taskexe";
           export default defineTask({ type: "idle", delayMs: 600_000, deadlineMs: 1_200_000, run: () => 1 });`,
         "client.ts": CLIENT,
       });
       const due = Date.now() + 600_000;
       const line = { type: "idle", at: new Date(due).toISOString(), deadline_at: due + 600_000 };
-      await place.write({
+      await stage.write({
         "lines.jsonl": `${JSON.stringify({ ...line, id: "line-at" })}\n{"type":"idle","id":"line","delay_ms":600000}\n`,
       });
       const env = { SHIFT_MS: String(shift), TASKEXE_BROKER: url, AT: String(due) };
       const run = async (args: readonly string[], program = PROGRAM): Promise<void> => {
-        const { code, stderr } = await place.run(args, { program, env });
+        const { code, stderr } = await stage.run(args, { program, env });
         assert.equal(code, 0, stderr);
       };
       await run(["enqueue", "idle", "--id", "flags", "--delay", "10m", "--deadline", "20m"]);
       await run(["enqueue", "idle", "--id", "flags-at", "--at", String(due)]);
       await run(["enqueue", "--jsonl", "lines.jsonl"]);
-      await run([], [...SHIFTED, `${place.folder}/client.ts`]);
-      const executor = await place.executor(url, { tasks, program: [...PROGRAM], env });
+      await run([], [...SHIFTED, `${stage.folder}/client.ts`]);
+      const executor = await stage.executor({ broker: url, tasks, program: [...PROGRAM], env });
       for (const body of [{ id: "http" }, { id: "http-at", at: due }]) {
         const answer = await fetch(`http://127.0.0.1:${executor.port}/api/v1/tasks`, {
           method: "POST",
@@ -54,7 +54,7 @@ for (const shift of [HOUR_MS, -HOUR_MS]) {
         });
         assert.equal(answer.status, 201, await answer.text());
       }
-      const broker = await place.client(url);
+      const broker = await stage.client(url);
       const ids = ["flags", "flags-at", "line-at", "line", "client", "client-at", "http", "http-at"];
       for (const id of ids) {
         const record = await broker.record(id);

@@ -10,10 +10,10 @@ import type { EnqueueRequest } from "../../../src/broker/broker.ts";
 import { putSchedule } from "../../../src/operations/schedules/put-schedule.ts";
 import { formatMessage } from "../../../src/task/message.ts";
 import type { TaskOptions } from "../../../src/task/message-schema.ts";
-import type { ExecutorProcess } from "../../support/executor-process.ts";
-import { enqueueAll, type Fleet, notDoneOnce, recordsOf, requestOf, withFleet } from "../../support/fleet.ts";
-import { redisFor } from "../../support/queues.ts";
-import { until } from "../../support/until.ts";
+import type { ExecutorProcess } from "../../stage/executor.ts";
+import { enqueueAll, LedgerStage, notDoneOnce, recordsOf } from "../../stage/ledger/ledger-stage.ts";
+import { requestOf } from "../../stage/outcomes.ts";
+import { until } from "../../stage/until.ts";
 
 const HOUR_MS = 3_600_000;
 const SLOTS = 6;
@@ -32,12 +32,12 @@ const PROGRAM = [
 
 /** An executor whose clock is off; always from source, since an executable preloads nothing. */
 function skewed(
-  fleet: Fleet,
+  stage: LedgerStage,
   { broker, name, lease }: { readonly broker: string; readonly name: string; readonly lease: string },
   shiftMs: number,
 ): Promise<ExecutorProcess> {
   const env = { SHIFT_MS: String(shiftMs) };
-  return fleet.executor({ broker, name, lease, concurrency: SLOTS, program: [...PROGRAM], env });
+  return stage.executor({ broker, name, lease, concurrency: SLOTS, program: [...PROGRAM], env });
 }
 
 /**
@@ -45,20 +45,20 @@ function skewed(
  * to reckon with a machine that stands still for longer.
  */
 async function withSkewed(
-  use: (fleet: Fleet, parts: { fast: ExecutorProcess; slow: ExecutorProcess; url: string }) => Promise<void>,
+  use: (stage: LedgerStage, parts: { fast: ExecutorProcess; slow: ExecutorProcess; url: string }) => Promise<void>,
   lease = "30s",
 ): Promise<void> {
-  await withFleet(async (fleet) => {
-    const { url } = await redisFor(fleet);
-    const fast = await skewed(fleet, { broker: url, name: "fast", lease }, HOUR_MS);
-    const slow = await skewed(fleet, { broker: url, name: "slow", lease }, -HOUR_MS);
-    await use(fleet, { fast, slow, url });
+  await LedgerStage.with(async (stage) => {
+    const { url } = await stage.redis();
+    const fast = await skewed(stage, { broker: url, name: "fast", lease }, HOUR_MS);
+    const slow = await skewed(stage, { broker: url, name: "slow", lease }, -HOUR_MS);
+    await use(stage, { fast, slow, url });
   });
 }
 
 /** The lines of the ledger with the time that it really was. */
-function trueLedger(fleet: Fleet, fast: ExecutorProcess) {
-  return fleet.ledger().map((line) => ({ ...line, at: line.at + (line.pid === fast.pid ? -HOUR_MS : HOUR_MS) }));
+function trueLedger(stage: LedgerStage, fast: ExecutorProcess) {
+  return stage.ledger().map((line) => ({ ...line, at: line.at + (line.pid === fast.pid ? -HOUR_MS : HOUR_MS) }));
 }
 
 function withOptions(id: string, payload: unknown, options: TaskOptions): EnqueueRequest {
@@ -68,20 +68,20 @@ function withOptions(id: string, payload: unknown, options: TaskOptions): Enqueu
 test("delayed tasks begin when they are due, whichever clock runs them, and their records tell the true time", {
   timeout,
 }, async () => {
-  await withSkewed(async (fleet, { fast, slow, url }) => {
-    const client = await fleet.client(url);
+  await withSkewed(async (stage, { fast, slow, url }) => {
+    const client = await stage.client(url);
     const before = Date.now();
     // As many as both have slots for, and none ends before all have begun: neither can run all of them.
-    const gate = fleet.path("gate");
+    const gate = stage.path("gate");
     const delayed = Array.from({ length: 2 * SLOTS }, (_, n) => requestOf(`delayed-${n}`, "ledger", { gate }));
     const ids = await enqueueAll(
       client,
       delayed.map((request) => ({ ...request, delayMs: 1_500 })),
     );
-    await until("all have begun", 15_000, () => fleet.ledger().length === ids.length);
-    await fleet.openGate(gate);
+    await until("all have begun", 15_000, () => stage.ledger().length === ids.length);
+    await stage.openGate(gate);
     await until("all are done", 15_000, async () => (await notDoneOnce(client, ids)).length === 0);
-    const begun = trueLedger(fleet, fast).filter(({ what }) => what === "start");
+    const begun = trueLedger(stage, fast).filter(({ what }) => what === "start");
     assert.deepEqual(new Set(begun.map(({ pid }) => pid)), new Set([fast.pid, slow.pid]), "one of them ran nothing");
     for (const { id, at: begunAt } of begun) {
       const afterMs = begunAt - before;
@@ -96,11 +96,11 @@ test("delayed tasks begin when they are due, whichever clock runs them, and thei
 });
 
 test("a schedule fires each second, once, at the true time", { timeout }, async () => {
-  await withSkewed(async (fleet, { fast, url }) => {
-    const client = await fleet.client(url);
+  await withSkewed(async (stage, { fast, url }) => {
+    const client = await stage.client(url);
     const schedule = { name: "tick", cron: "* * * * * *", type: "ledger", payload: {} };
     await putSchedule(client, schedule, { retentionMs: HOUR_MS, defaults: null });
-    const ticks = () => trueLedger(fleet, fast).filter(({ what }) => what === "start");
+    const ticks = () => trueLedger(stage, fast).filter(({ what }) => what === "start");
     await until("it has fired five times", 20_000, () => ticks().length >= 5);
     await client.removeSchedule("tick");
     const dues = ticks().map(({ id, at: begunAt }) => ({ dueAt: Number(id.replace("cron-tick-", "")), begunAt }));
@@ -115,39 +115,39 @@ test("a schedule fires each second, once, at the true time", { timeout }, async 
 test("a lease that is renewed is not taken over, and one that is not is, whichever clock is whose", {
   timeout,
 }, async () => {
-  await withSkewed(async (fleet, { fast, slow, url }) => {
-    const client = await fleet.client(url);
-    const gateOf = (id: string): string => fleet.path(`gate-${id}`);
+  await withSkewed(async (stage, { fast, slow, url }) => {
+    const client = await stage.client(url);
+    const gateOf = (id: string): string => stage.path(`gate-${id}`);
     const requests = Array.from({ length: 2 * SLOTS }, (_, n) =>
       requestOf(`held-${n}`, "ledger", { gate: gateOf(`held-${n}`) }),
     );
     const ids = await enqueueAll(client, requests);
-    const starts = () => fleet.ledger().filter(({ what }) => what === "start");
+    const starts = () => stage.ledger().filter(({ what }) => what === "start");
     const startedBy = ({ pid }: ExecutorProcess) => starts().flatMap((line) => (line.pid === pid ? [line.id] : []));
     await until("all run", 15_000, () => starts().length === ids.length);
     // Either gets slots free: it could take over what the other one holds.
     const [ofFast, ofSlow] = [startedBy(fast), startedBy(slow)];
     assert.deepEqual([ofFast.length, ofSlow.length], [SLOTS, SLOTS]);
     const ended = [...ofFast.slice(SLOTS / 2), ...ofSlow.slice(SLOTS / 2)];
-    for (const id of ended) await fleet.openGate(gateOf(id));
+    for (const id of ended) await stage.openGate(gateOf(id));
     await until("half of them are done", 15_000, async () => (await notDoneOnce(client, ended)).length === 0);
     const halfDone = Date.now();
     await until("three leases have passed", 15_000, () => Date.now() - halfDone > 3 * LEASE_MS);
     assert.equal(starts().length, ids.length, "a lease was taken over from a living executor");
 
     slow.kill("SIGKILL");
-    await slow.exit;
+    await slow.ended;
     const orphans = ofSlow.slice(0, SLOTS / 2);
     await until("the fast one has begun the orphans", 15_000, () => startedBy(fast).length === SLOTS + orphans.length);
     assert.deepEqual(startedBy(fast).slice(SLOTS).toSorted(), orphans.toSorted());
-    for (const id of ids) await fleet.openGate(gateOf(id));
+    for (const id of ids) await stage.openGate(gateOf(id));
     await until("all are done", 15_000, async () => (await notDoneOnce(client, ids)).length === 0);
   }, `${LEASE_MS}ms`);
 });
 
 test("a deadline is passed when Redis says so: not an hour early, not an hour late", { timeout }, async () => {
-  await withSkewed(async (fleet, { url }) => {
-    const client = await fleet.client(url);
+  await withSkewed(async (stage, { url }) => {
+    const client = await stage.client(url);
     const now = Date.now();
     // As many as both have slots for: neither can run all of them.
     const many = Array.from({ length: 2 * SLOTS }, (_, n) => n);

@@ -9,8 +9,8 @@ import { createBroker } from "../../../src/broker/open-broker.ts";
 import { openRoot } from "../../../src/concurrency/index.ts";
 import { Executor } from "../../../src/executor/executor.ts";
 import { HandlerRegistry } from "../../../src/handlers/registry.ts";
-import { type RedisServer, startRedis } from "../../support/redis-server.ts";
-import { until } from "../../support/until.ts";
+import { type RedisServer, startRedis } from "../../stage/redis/server.ts";
+import { until } from "../../stage/until.ts";
 
 const SOON_MS = 60_000;
 /** How long is measured, in ms: one clean-up, which comes every ten seconds, is in it. */

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openRoot, withNursery } from "../../../src/concurrency/index.ts";
 import { Promoter } from "../../../src/executor/upkeep/promoter.ts";
-import { quickEnough } from "../../support/quick-enough.ts";
-import { until } from "../../support/until.ts";
+import { quickEnough } from "../../stage/quick-enough.ts";
+import { until } from "../../stage/until.ts";
 
 test("it looks again as soon as a retry of our own is due, and not only at its next turn", async () => {
   const looks: number[] = [];

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { BrokerUnavailableError } from "../../../src/broker/broker.ts";
 import { openRoot, withNursery } from "../../../src/concurrency/index.ts";
 import { removeEnded } from "../../../src/executor/upkeep/sweeper.ts";
-import { until } from "../../support/until.ts";
+import { until } from "../../stage/until.ts";
 
 test("what is over is removed step after step while there is more, also after a while without a broker", async () => {
   let left = 60;

@@ -1,4 +1,5 @@
 /** Cron schedules, fired by executors that know nothing of each other. */
+
 import assert from "node:assert/strict";
 import type { Broker } from "../../../src/broker/broker.ts";
 import { NEW_STATE } from "../../../src/broker/schedule-text.ts";
@@ -10,9 +11,10 @@ import { findSchedule, listSchedules } from "../../../src/operations/schedules/s
 import { pauseSchedule, resumeSchedule, runSchedule } from "../../../src/operations/schedules/schedule-control.ts";
 import { stateOf } from "../../../src/operations/schedules/schedule-runs.ts";
 import type { ScheduleDefaults } from "../../../src/task/schedule-options.ts";
-import { claim, end, onBothBrokers } from "../../client/stage.ts";
-import { quickEnough } from "../../support/quick-enough.ts";
-import { until } from "../../support/until.ts";
+import { onBothBrokers } from "../../stage/broker.ts";
+import { claimAll, dead, done } from "../../stage/outcomes.ts";
+import { quickEnough } from "../../stage/quick-enough.ts";
+import { until } from "../../stage/until.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -211,7 +213,7 @@ onBothBrokers("with overlap skip a run is left out while an earlier one has not 
   const first = await makeDue(broker, "one");
   const fires = firing(broker);
   await fires.look();
-  const [running] = await claim(broker, 1);
+  const [running] = await claimAll(broker, 1);
   assert.ok(running);
   const second = await makeDue(broker, "one");
   await fires.look();
@@ -221,7 +223,7 @@ onBothBrokers("with overlap skip a run is left out while an earlier one has not 
   assert.equal(busy?.runs[0]?.state, "running");
   const byHand = await runSchedule(broker, "one");
   assert.deepEqual(byHand, { id: `cron-one-${first}`, created: false, state: "running" });
-  await end(broker, [running], { kind: "done", result: 1 });
+  await broker.complete([done(running, { result: "1" })]);
   const third = await makeDue(broker, "one");
   await fires.look();
   assert.deepEqual(await queued(broker), [`cron-one-${third}`]);
@@ -237,7 +239,7 @@ onBothBrokers("with overlap queue one run waits for the end of the one before, a
   const first = await makeDue(broker, "one");
   const fires = firing(broker);
   await fires.look();
-  const [running] = await claim(broker, 1);
+  const [running] = await claimAll(broker, 1);
   assert.ok(running);
   const second = await makeDue(broker, "one");
   await fires.look();
@@ -249,7 +251,7 @@ onBothBrokers("with overlap queue one run waits for the end of the one before, a
   assert.deepEqual(await queued(broker), []);
   const byHand = await runSchedule(broker, "one");
   assert.deepEqual(byHand, { id: `cron-one-${second}`, created: false, state: "scheduled" });
-  await end(broker, [running], { kind: "dead", reason: "it could not" });
+  await broker.complete([dead(running, { reason: "it could not" })]);
   await Promise.all([firing(broker).look(), firing(broker).look(), fires.look()]);
   assert.deepEqual(await queued(broker), [`cron-one-${second}`]);
   assert.deepEqual(await runsOf(broker, "one"), [
@@ -280,9 +282,9 @@ onBothBrokers("runs overlap where they may, and the last ten are told with their
     await fires.look();
   }
   assert.equal((await queued(broker)).length, 12);
-  const [oldest, second, third] = await claim(broker, 3);
+  const [oldest, second, third] = await claimAll(broker, 3);
   assert.ok(oldest && second && third);
-  await end(broker, [third], { kind: "done", result: null });
+  await broker.complete([done(third, { result: "null" })]);
   await broker.cancel([`cron-busy-${dues[11]}`]);
   const runs = (await findSchedule(broker, "busy"))?.runs;
   assert.deepEqual(

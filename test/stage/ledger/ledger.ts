@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** The folder with the task type `ledger`. */
-export const LEDGER_TASKS = fileURLToPath(new URL("ledger-tasks", import.meta.url));
+export const LEDGER_TASKS = fileURLToPath(new URL("tasks", import.meta.url));
 
 export interface LedgerLine {
   readonly what: "start" | "end" | "stopped";

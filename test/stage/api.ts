@@ -2,15 +2,13 @@
  * What the tests of the API stand on: a queue in a file, an executor that the test plays, and the application over it.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Broker } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import type { ApiParts } from "../../src/http/api/parts.ts";
 import { createApp } from "../../src/http/app.ts";
 import { fakeSource } from "./fake-source.ts";
+import { Stage } from "./stage.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -35,28 +33,26 @@ export interface Reply {
   readonly headers: Headers;
 }
 
-export class ApiStage {
-  readonly folder: string;
-  readonly broker: Broker;
+export class ApiStage extends Stage {
   readonly root = openRoot();
-
-  private constructor(broker: Broker, folder: string) {
-    this.broker = broker;
-    this.folder = folder;
-  }
+  #broker: Broker | null = null;
 
   static async open(): Promise<ApiStage> {
-    const folder = mkdtempSync(join(tmpdir(), "taskexe-api-"));
+    const stage = new ApiStage();
     const queues = ["common", "other"];
-    const broker = await createBroker(`sqlite:${join(folder, "queue.db")}`, { executor: "x", queues, leaseMs: 30_000 });
+    const broker = await createBroker(`sqlite:${stage.path("queue.db")}`, { executor: "x", queues, leaseMs: 30_000 });
+    stage.#broker = broker;
+    stage.atEnd(async () => {
+      stage.root.cancel("the test is over");
+      await broker.close();
+    });
     await broker.open(openRoot().signal);
-    return new ApiStage(broker, folder);
+    return stage;
   }
 
-  async close(): Promise<void> {
-    this.root.cancel("the test is over");
-    await this.broker.close();
-    rmSync(this.folder, { recursive: true, force: true });
+  get broker(): Broker {
+    assert.ok(this.#broker, "it was not opened");
+    return this.#broker;
   }
 
   app(

@@ -12,10 +12,10 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  * from the same sources, and names it: that is copied.
  */
 export async function buildExecutable(outfile: string): Promise<string> {
-  const { TASKEXE_BUILT } = process.env;
-  if (TASKEXE_BUILT) {
+  const { BUILT_EXECUTABLE } = process.env;
+  if (BUILT_EXECUTABLE) {
     await mkdir(dirname(outfile), { recursive: true });
-    await copyFile(TASKEXE_BUILT, outfile);
+    await copyFile(BUILT_EXECUTABLE, outfile);
     return outfile;
   }
   const bun = join(ROOT, "node_modules/.bin/bun");

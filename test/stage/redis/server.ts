@@ -9,7 +9,9 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { connect as connectTls } from "node:tls";
-import { openRoot, sleep } from "../../src/concurrency/index.ts";
+
+import { openRoot, sleep } from "../../../src/concurrency/index.ts";
+import { Command } from "../command.ts";
 
 /** The certificate of the authority that signed all certificates of the tests. */
 export const AUTHORITY = certificate("ca");
@@ -43,6 +45,8 @@ export interface RedisServer {
   /** Of the server that runs, or ran last. */
   readonly pid: number;
   readonly dir: string;
+  /** Runs the real redis-cli on db 1; `stdin` becomes the last argument. Rejects where Redis answers with an error. */
+  cli(args: readonly string[], stdin?: string | Buffer): Promise<string>;
   /** Signals the server; after SIGKILL, SIGTERM or SIGINT resolves once it has ended. */
   kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT" | "SIGSTOP" | "SIGCONT"): Promise<void>;
   /** Starts it again on the same port over the same folder; kills the one that runs. */
@@ -96,6 +100,7 @@ async function startOn(port: number, dir: string, options: RedisServerOptions): 
       return child.pid ?? 0;
     },
     dir,
+    cli: (given, stdin) => runCli(port, given, stdin),
     kill: (signal) => end(child, signal),
     async restart() {
       await end(child, "SIGKILL");
@@ -159,6 +164,14 @@ async function start(
     await sleep(10, signal);
   }
   return child;
+}
+
+async function runCli(port: number, args: readonly string[], stdin?: string | Buffer): Promise<string> {
+  const input = stdin === undefined ? [] : ["-x"];
+  const line = ["redis-cli", "-e", "-p", String(port), "-n", "1", ...input, ...args] as const;
+  const { code, stdout, stderr } = await Command.run(line, { stdin });
+  if (code !== 0) throw new Error(`redis-cli ${args.join(" ").slice(0, 200)}: ${stdout}${stderr}`);
+  return stdout.replace(/\n$/, "");
 }
 
 async function end(child: ChildProcess, signal: Parameters<RedisServer["kill"]>[0]): Promise<void> {
