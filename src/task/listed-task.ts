@@ -65,6 +65,15 @@ export function listedOf(record: TaskRecord): ListedTask {
   };
 }
 
+/** How many bytes the texts of a listed task have. */
+export function bytesOf(task: ListedTask): number {
+  const { message, progress_msg, reason, result, error, errors } = task;
+  let bytes = Buffer.byteLength(message) + Buffer.byteLength(progress_msg);
+  if (reason !== null) bytes += Buffer.byteLength(reason);
+  for (const value of [result, error]) if (value !== null) bytes += Buffer.byteLength(JSON.stringify(value) ?? "");
+  return errors.length === 0 ? bytes : bytes + Buffer.byteLength(JSON.stringify(errors));
+}
+
 const Head = /^\{(?:"attempt":(\d+),"at":(\d+),"executor":"((?:[^"\\]|\\.)*)",)?"name":"((?:[^"\\]|\\.)*)","message":"/;
 
 /**

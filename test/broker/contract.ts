@@ -11,6 +11,7 @@ import { completionSentences } from "./contract/completions.ts";
 import { enqueueSentences } from "./contract/enqueue.ts";
 import { fleetSentences } from "./contract/fleet.ts";
 import { leaseSentences } from "./contract/leases.ts";
+import { listBytesSentences } from "./contract/list-bytes.ts";
 import { listSentences } from "./contract/lists.ts";
 import { logSentences } from "./contract/logs.ts";
 import { orderSentences } from "./contract/order.ts";
@@ -34,6 +35,7 @@ export function brokerContract(name: string, makeHarness: MakeHarness): void {
   cancelSentences(sentence);
   fleetSentences(sentence);
   listSentences(sentence);
+  listBytesSentences(sentence);
   logSentences(sentence);
   orderSentences(sentence);
   pauseSentences(sentence);

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import type { ListQuery } from "../../src/broker/administration.ts";
 import type { Broker } from "../../src/broker/broker.ts";
-import { GROUP, MESSAGE_FIELD, streamKey } from "../../src/broker/redis/keys.ts";
-import { claimAll, QUEUE, task } from "../stage/outcomes.ts";
+import { doneKey, GROUP, MESSAGE_FIELD, recordKey, streamKey } from "../../src/broker/redis/keys.ts";
+import { claimAll, claimOne, dead, done, QUEUE, retry, task } from "../stage/outcomes.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
 const { sentence, redis } = redisSentences();
@@ -64,9 +64,9 @@ for (const delayMs of [0, 3_600_000]) {
     const rare = ["r0", "r1", "r2"];
     await a.enqueue(rare.map((id) => task(id, { type: "rare", delayMs })));
     await redis().config("RESETSTAT");
-    assert.deepEqual(await listAll(a, { type: "rare" }), rare);
+    const bytes = await sent(async () => assert.deepEqual(await listAll(a, { type: "rare" }), rare));
     const count = await asked();
-    assert.equal(count("get"), rare.length);
+    assert.ok(bytes < 50_000, `${bytes} bytes of 10 000 others`);
     assert.equal(count("evalsha") + count("eval") < 100, true);
     assert.ok(count("xpending") < 10, `${count("xpending")} times`);
   });
@@ -80,4 +80,76 @@ sentence("a list of what waits asks for no entry who has it", async (stage) => {
   const count = await asked();
   assert.equal(count("xpending"), 0);
   assert.equal((await redis().xpending(STREAM, GROUP))[0], 0);
+});
+
+/** A payload of 4 MB, in an object as most are. */
+function longTask(id: string, options: Readonly<Record<string, unknown>> = {}) {
+  const said = Object.keys(options).length > 0 ? { taskexe: options } : {};
+  return task(id, {
+    message: JSON.stringify({ id, task_type: "noop", payload: { long: "é".repeat(2_000_000) }, ...said }),
+  });
+}
+
+/** What Redis has sent meanwhile, in bytes. */
+async function sent(meanwhile: () => Promise<void>): Promise<number> {
+  const total = async () => Number(/total_net_output_bytes:(\d+)/.exec(await redis().info("stats"))?.[1]);
+  const before = await total();
+  await meanwhile();
+  return (await total()) - before;
+}
+
+sentence("a list of tasks of 4 MB moves kilobytes, whatever their state", async (stage) => {
+  const broker = await stage.open("a");
+  const error = { name: "Error", message: "m".repeat(4_000), stack: "s".repeat(100_000) };
+  const ends = [
+    (delivery: Parameters<typeof done>[0]) => done(delivery, { result: JSON.stringify("r".repeat(1_000_000)) }),
+    (delivery: Parameters<typeof done>[0]) => dead(delivery, { error, failure: { attempt: 1, before: 0 } }),
+    (delivery: Parameters<typeof done>[0]) => retry(delivery, { delayMs: 600_000, message: longTask("t2").message }),
+  ];
+  for (const [at, end] of ends.entries()) {
+    await broker.enqueue([longTask(`t${at}`)]);
+    await broker.complete([end(await claimOne(broker, stage.signal))]);
+  }
+  await broker.enqueue([longTask("runs", { attempt: 3 })]);
+  await claimOne(broker, stage.signal);
+  await broker.enqueue([longTask("waits"), longTask("sleeps")].map((one, at) => ({ ...one, delayMs: at * 600_000 })));
+  const bytes = await sent(async () => {
+    const { tasks } = await broker.list({ limit: 100 });
+    const told = tasks.map(({ id, state, attempt, message_bytes: whole }) => [id, state, attempt, whole > 4_000_000]);
+    assert.deepEqual(told.toSorted(), [
+      ["runs", "running", 3, true],
+      ["sleeps", "scheduled", 0, true],
+      ["t0", "done", 1, true],
+      ["t1", "dead", 1, true],
+      ["t2", "retrying", 1, true],
+      ["waits", "queued", 0, true],
+    ]);
+    const deadOne = tasks.find(({ id }) => id === "t1");
+    assert.deepEqual(deadOne?.error, { name: "Error", message: "m".repeat(1_000) });
+    assert.match(deadOne?.errors[0]?.message ?? "", /^m{500}/);
+    assert.deepEqual(tasks.find(({ id }) => id === "t0")?.result_bytes, 1_000_002);
+  });
+  assert.ok(bytes < 200_000, `${bytes} bytes`);
+  const whole = await broker.record("t0");
+  assert.deepEqual([whole?.message, whole?.result], [longTask("t0").message, "r".repeat(1_000_000)]);
+});
+
+sentence("a long message of another program is listed, and a long one of an older version", async (stage) => {
+  const broker = await stage.open("a");
+  const foreign = JSON.stringify({ doc: "é".repeat(10_000), task_type: "parse", id: "foreign" });
+  await redis().xadd(STREAM, "*", MESSAGE_FIELD, foreign);
+  const { message } = longTask("old");
+  const result = JSON.stringify("r".repeat(5_000));
+  await redis().hset(recordKey("old"), { id: "old", type: "noop", queue: QUEUE, state: "done", message, result });
+  await redis().zadd(doneKey(QUEUE), 1, "old");
+  const { tasks } = await broker.list({ limit: 10 });
+  assert.deepEqual(
+    tasks.map(({ id, state, type, message: cut, message_bytes: whole, result_bytes: bytes }) => [
+      ...[id, state, type, cut, whole, bytes],
+    ]),
+    [
+      ["foreign", "queued", "parse", foreign.slice(0, 1_000), Buffer.byteLength(foreign), 0],
+      ["old", "done", "noop", message.slice(0, 1_000), Buffer.byteLength(message), 5_002],
+    ],
+  );
 });

@@ -14,7 +14,6 @@ import { TASK_STATES } from "../../src/task/state.ts";
 import { cancelledBy, claimAll, claimOne, dead, done, idOf, QUEUE, retry, task, tasks } from "../stage/outcomes.ts";
 import { countsOf, type MakeHarness, sentences } from "../stage/sentences.ts";
 import { eventually } from "../stage/until.ts";
-import { listBytesSentences } from "./contract/list-bytes.ts";
 import { brokerContract } from "./contract.ts";
 
 let path = "";
@@ -31,8 +30,6 @@ const makeHarness: MakeHarness = async () => {
 brokerContract("sqlite", makeHarness);
 
 const sentence = sentences("sqlite", makeHarness);
-
-listBytesSentences(sentence);
 
 /** Asks the file itself, past the broker. */
 function ask(sql: string) {

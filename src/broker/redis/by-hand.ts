@@ -58,7 +58,14 @@ export class RedisByHand {
       while (purged < max) {
         const find = Math.min(PAGE, max - purged);
         const { found, next } = await scanIndex(this.#connections, index, { from: offset, type, find, look: LOOK });
-        const removed = found.length === 0 ? 0 : await this.#remove(state, name, found);
+        const removed =
+          found.length === 0
+            ? 0
+            : await this.#remove(
+                state,
+                name,
+                found.map(({ id }) => id),
+              );
         purged += removed;
         if (next === null) break;
         offset = Number(next) - removed;

@@ -4,28 +4,26 @@
  * With a type, Redis looks through them itself and gives only those that may be of it.
  */
 
-import { type ListedTask, listedOf } from "../../task/listed-task.ts";
-import { parseMessage } from "../../task/message.ts";
-import type { TaskRecord } from "../../task/record.ts";
+import { bytesOf, type ListedTask, listedOf } from "../../task/listed-task.ts";
 import { hasEnded, type TaskState } from "../../task/state.ts";
-import type { ListPage, ListQuery } from "../administration.ts";
+import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../administration.ts";
 import { checkListQuery } from "../check-list.ts";
-import { execute, type RedisConnections } from "./connections.ts";
+import type { RedisConnections } from "./connections.ts";
 import {
   cancelledKey,
   deadKey,
   doneKey,
   GROUP,
-  MESSAGE_FIELD,
   PARKED_PREFIX,
   PARKED_TYPES_KEY,
   parkedName,
   scheduledKey,
 } from "./keys.ts";
+import { type ListedMessage, readListedMessage } from "./listed-message.ts";
 import { readHeads } from "./records/read-records.ts";
 import type { RedisRecords } from "./records.ts";
-import { type RawEntry, readEntries, readPairs, readPending } from "./replies.ts";
-import { type Scan, scanIndex, scanStream } from "./scan-scripts.ts";
+import { readPairs, readPending } from "./replies.ts";
+import { type EntryPart, readParts, type Scan, scanIndex, scanStream } from "./scan-scripts.ts";
 import { type StreamName, streamsOf } from "./streams.ts";
 import type { Holder, TaskStarts } from "./task-starts.ts";
 
@@ -34,7 +32,7 @@ import type { Holder, TaskStarts } from "./task-starts.ts";
  */
 const MOST_READ = 5_000;
 const MOST_LOOKED_AT = 20_000;
-const PAGE = 500;
+const PAGE = 250;
 
 /** Where tasks of a state are found. */
 type Source = { readonly kind: "waiting" | "pending"; readonly stream: StreamName } | IndexSource;
@@ -46,8 +44,14 @@ interface IndexSource {
   readonly queue: string | null;
 }
 
+/** A task of a source, and where that goes on behind it. */
+interface Found {
+  readonly task: ListedTask;
+  readonly after: string;
+}
+
 interface Slice {
-  readonly tasks: readonly TaskRecord[];
+  readonly tasks: readonly Found[];
   readonly looked: number;
   /** Where this source goes on; null at its end. */
   readonly next: string | null;
@@ -79,7 +83,8 @@ export class RedisListing {
     const sources = await this.#sources(query);
     let { index, place } = readCursor(query.cursor);
     const tasks: ListedTask[] = [];
-    let looked = 0;
+    let [looked, bytes] = [0, 0];
+    const { maxBytes = LIST_PAGE_BYTES } = query;
     const most = query.type === undefined ? MOST_READ : MOST_LOOKED_AT;
     while (index < sources.length && tasks.length < query.limit && looked < most) {
       const source = sources[index];
@@ -87,7 +92,12 @@ export class RedisListing {
       const find = Math.min(PAGE, query.limit - tasks.length);
       const slice = await this.#slice(source, place, { type: query.type, find, look: most - looked }, query);
       looked += slice.looked;
-      tasks.push(...slice.tasks.filter((task) => matches(task, query)).map(listedOf));
+      for (const { task, after } of slice.tasks) {
+        if (!matches(task, query)) continue;
+        tasks.push(task);
+        bytes += bytesOf(task);
+        if (bytes >= maxBytes) return { tasks, cursor: `${index}:${after}` };
+      }
       if (slice.next === null) {
         index++;
         place = "";
@@ -139,14 +149,19 @@ export class RedisListing {
     const { found, looked, next } = await scanIndex(this.#connections, key, { ...scan, from });
     const { brief, state, type } = query;
     if (brief && state !== undefined && queue !== null) {
-      const ends = hasEnded(state) ? await this.#endsOf(found) : [];
-      const tasks = found.map((id, index) => {
-        return { ...BARE, ...NOT_READ, id, queue, type: type ?? "", state, finished_at: ends[index] ?? null };
+      const ends = hasEnded(state) ? await this.#endsOf(found.map(({ id }) => id)) : [];
+      const tasks = found.map(({ id, after }, index) => {
+        const finished_at = ends[index] ?? null;
+        return { task: { ...BARE, ...NOT_READ, id, queue, type: type ?? "", state, finished_at }, after };
       });
       return { tasks, looked, next };
     }
-    const records = await this.#records.getMany(found);
-    return { tasks: records.filter((record) => record !== null), looked, next };
+    const listed = await this.#records.listMany(found.map(({ id }) => id));
+    const tasks = found.flatMap(({ after }, index) => {
+      const task = listed[index] ?? null;
+      return task === null ? [] : [{ task, after }];
+    });
+    return { tasks, looked, next };
   }
 
   /** When each of them has ended. */
@@ -165,11 +180,11 @@ export class RedisListing {
         throw error;
       }
     });
-    const entries = await this.#connections.run(async (redis) => {
-      const pipeline = redis.pipeline();
-      for (const { entry } of pending) pipeline.xrange(stream.key, entry, entry);
-      return (await execute(pipeline)).flatMap(([, reply]) => readEntries(reply));
-    });
+    const entries = await readParts(
+      this.#connections,
+      stream.key,
+      pending.map(({ entry }) => entry),
+    );
     const holders = new Map(pending.map((each) => [each.entry, each]));
     const tasks = await this.#tasksOf(stream, entries, type, (entry) => holders.get(entry) ?? null);
     const next = pending.length < find ? null : (pending.at(-1)?.entry ?? null);
@@ -199,50 +214,60 @@ export class RedisListing {
   /** The records of stream entries of a type; where none is kept, what the message itself says. */
   async #tasksOf(
     stream: StreamName,
-    entries: readonly RawEntry[],
+    entries: readonly EntryPart[],
     type: string | undefined,
     holderOf: (entry: string) => Holder | null,
     brief = false,
-  ): Promise<TaskRecord[]> {
-    const wanted = entries.flatMap(([entry, fields]) => {
-      const raw = messageOf(fields);
-      const parsed = raw === null ? null : parseMessage(raw);
-      if (raw === null || !parsed?.ok || (type !== undefined && parsed.message.type !== type)) return [];
-      return [{ entry, raw, message: parsed.message }];
-    });
+  ): Promise<Found[]> {
+    const wanted: (ListedMessage & { readonly entry: string })[] = [];
+    for (const part of entries) {
+      const message = await readListedMessage(this.#connections, stream.key, part);
+      if (message === null || (type !== undefined && message.type !== type)) continue;
+      wanted.push({ ...message, entry: part.entry });
+    }
     const holders = wanted.map(({ entry }) => holderOf(entry));
-    const ids = wanted.map(({ message }) => message.id);
-    const known = wanted.map(({ raw }, index) => ({ holder: holders[index] ?? null, message: raw }));
-    const records = brief ? [] : await this.#records.getMany(ids, known);
-    const tasks: TaskRecord[] = [];
-    for (const [index, { entry, raw, message }] of wanted.entries()) {
-      const known = records[index];
-      if (known) {
+    const known = wanted.map(({ text, bytes, attempt }, index) => {
+      return { holder: holders[index] ?? null, message: text, bytes, attempt };
+    });
+    const records = brief
+      ? []
+      : await this.#records.listMany(
+          wanted.map(({ id }) => id),
+          known,
+        );
+    const tasks: Found[] = [];
+    for (const [index, { entry, id, text, bytes, ...message }] of wanted.entries()) {
+      const record = records[index];
+      if (record) {
         // Cancelled while it waited: its entry still stands here, the task is listed among the cancelled.
-        if (known.state === "queued" || known.state === "running") tasks.push(known);
+        if (record.state === "queued" || record.state === "running") tasks.push({ task: record, after: entry });
         continue;
       }
       const holder = holders[index] ?? null;
-      tasks.push({
+      const task = listedOf({
         ...BARE,
-        id: message.id,
+        id,
         type: message.type,
         queue: stream.queue,
         priority: stream.priority,
         state: holder === null ? "queued" : "running",
-        attempt: holder === null ? 0 : (message.options.attempt ?? 1),
+        attempt: holder === null ? 0 : message.attempt,
         executor: holder?.consumer ?? null,
-        started_at: holder === null ? null : await this.#starts.of(message.id, holder, null),
-        message: raw,
+        started_at: holder === null ? null : await this.#starts.of(id, holder, null),
+        message: text,
         enqueued_at: Number(entry.slice(0, entry.indexOf("-"))),
       });
+      tasks.push({ task: { ...task, message_bytes: bytes }, after: entry });
     }
     return tasks;
   }
 }
 
 /** What is not told of a task that was not read. */
-const NOT_READ = { priority: 0, attempt: 0, executor: null, message: "", enqueued_at: null };
+const NOT_READ = {
+  ...{ priority: 0, attempt: 0, executor: null, message: "", enqueued_at: null },
+  ...{ message_bytes: 0, result_bytes: 0 },
+};
 
 const BARE = {
   crashes: 0,
@@ -259,12 +284,7 @@ const BARE = {
   due_at: null,
 };
 
-function messageOf(fields: unknown): string | null {
-  if (!Array.isArray(fields) || fields.length !== 2 || fields[0] !== MESSAGE_FIELD) return null;
-  return String(fields[1]);
-}
-
-function matches(task: TaskRecord, { state, queue, type }: ListQuery): boolean {
+function matches(task: ListedTask, { state, queue, type }: ListQuery): boolean {
   if (state !== undefined && task.state !== state) return false;
   if (queue !== undefined && task.queue !== queue) return false;
   return type === undefined || task.type === type;

@@ -3,6 +3,7 @@
  * while its entry is pending, so that a claim costs no write.
  */
 import * as v from "valibot";
+import { type ListedTask, listedOf } from "../../task/listed-task.ts";
 import { parseMessage } from "../../task/message.ts";
 import { type AttemptError, AttemptErrorSchema, ErrorRecordSchema, type TaskRecord } from "../../task/record.ts";
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
@@ -13,6 +14,7 @@ import { ERROR_FIELD, GROUP, recordKey, streamKey } from "./keys.ts";
 import { runScript } from "./lua.ts";
 import { PROGRESS } from "./progress-script.ts";
 import type { RecordFields } from "./records/codec.ts";
+import { readListed } from "./records/read-listed.ts";
 import { readWhole } from "./records/read-records.ts";
 import { type PendingEntry, readEntries, readPending } from "./replies.ts";
 import type { TaskStarts } from "./task-starts.ts";
@@ -44,6 +46,29 @@ export class RedisRecords {
    */
   async getMany(ids: readonly string[], known: readonly KnownEntry[] = []): Promise<(TaskRecord | null)[]> {
     const stored = await readWhole(this.#connections, ids);
+    return this.#readAll(ids, stored, known);
+  }
+
+  /** As `getMany`, with long texts cut where they lie. */
+  async listMany(ids: readonly string[], known: readonly KnownEntry[] = []): Promise<(ListedTask | null)[]> {
+    const listed = await readListed(this.#connections, ids);
+    const stored = listed.map((each) => each?.fields ?? null);
+    const records = await this.#readAll(ids, stored, known);
+    return records.map((record, index) => {
+      if (record === null) return null;
+      const { messageBytes = null, resultBytes = null } = listed[index] ?? {};
+      const whole = messageBytes ?? known[index]?.bytes;
+      const task = listedOf(record);
+      const { message_bytes, result_bytes } = task;
+      return { ...task, message_bytes: whole ?? message_bytes, result_bytes: resultBytes ?? result_bytes };
+    });
+  }
+
+  async #readAll(
+    ids: readonly string[],
+    stored: (RecordFields | null)[],
+    known: readonly KnownEntry[],
+  ): Promise<(TaskRecord | null)[]> {
     const entries = [...known];
     const asked = ids.flatMap((_, index) => (known[index] === undefined && entryOf(stored[index]) ? [index] : []));
     const found = await this.#entries(asked.map((index) => stored[index] ?? null));
@@ -72,7 +97,7 @@ export class RedisRecords {
     const state: TaskState = stored.output.state === "queued" && holder !== null ? "running" : stored.output.state;
     const message = fields.message ?? entry.message ?? "";
     // What the record itself says of both may be of the attempt before.
-    const attempt = holder === null ? (number(fields.attempt) ?? 0) : attemptIn(message);
+    const attempt = holder === null ? (number(fields.attempt) ?? 0) : (entry.attempt ?? attemptIn(message));
     const isOfThis = number(fields.attempt) === attempt && fields.executor === holder?.consumer;
     const told = isOfThis || holder === null ? number(fields.started_at) : null;
     return {
@@ -141,6 +166,10 @@ export class RedisRecords {
 export interface KnownEntry {
   readonly holder: PendingEntry | null;
   readonly message: string | null;
+  /** Of a message that is cut: its whole length, in bytes. */
+  readonly bytes?: number | undefined;
+  /** Which attempt it is for, where that is known; else the message is asked. */
+  readonly attempt?: number | undefined;
 }
 
 const NO_ENTRY: KnownEntry = { holder: null, message: null };

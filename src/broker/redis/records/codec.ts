@@ -94,18 +94,23 @@ export function packMessage(id: string, type: string, message: string): string {
 /** What a packed record tells, as far as its bytes go. */
 export interface Unpacked {
   readonly fields: RecordFields;
-  /** The first field that the bytes do not hold whole; null: all are there. */
+  /** Where the first field begins that the bytes do not hold whole; null: all are there. */
   readonly cut: Cut | null;
 }
 
-/** A field whose value goes beyond the bytes that were read. */
+/** A field that goes beyond the bytes that were read. */
 export interface Cut {
-  readonly name: string;
-  /** Where its value begins in the record, and how long it is, in bytes. */
+  /** Where it begins, in bytes. */
+  readonly at: number;
+  /** Its value; null where not even its length is there. */
+  readonly value: CutValue | null;
+}
+
+export interface CutValue {
+  readonly letter: string;
+  /** Where it begins, and how long it is, in bytes. */
   readonly at: number;
   readonly bytes: number;
-  /** Where it is the rest of a message: what stands before it. */
-  readonly start: string;
 }
 
 /**
@@ -117,29 +122,33 @@ export function unpack(id: string, bytes: Buffer): Unpacked | null {
   const state = STATES.get(bytes.toString("latin1", MAGIC.length, MAGIC.length + 1));
   if (state === undefined || bytes.toString("latin1", 0, MAGIC.length) !== MAGIC) return null;
   const fields: Record<string, string> = { state };
-  let at = MAGIC.length + 1;
-  let cut: Cut | null = null;
-  while (at < bytes.length && cut === null) {
-    const letter = bytes.toString("latin1", at, at + 1);
-    const colon = bytes.indexOf(COLON, at);
-    // The beginning of a record may end within a length.
-    if (colon < 0) break;
-    const length = Number(bytes.toString("latin1", at + 1, colon));
-    const end = colon + 1 + length;
-    const start = letter === REST_LETTER ? messageStart(id, fields.type ?? "") : "";
-    if (end > bytes.length) {
-      const name = letter === REST_LETTER ? "message" : letter === ERROR_LETTER ? ERROR_FIELD : NAMES.get(letter);
-      cut = { name: name ?? "", at: colon + 1, bytes: length, start };
-      break;
-    }
-    take(fields, letter, bytes.toString("utf8", colon + 1, end), start);
-    at = end;
-  }
+  const cut = unpackFields(id, fields, bytes, MAGIC.length + 1);
   return { fields: whole(fields), cut };
 }
 
-function take(fields: Record<string, string>, letter: string, value: string, start: string): void {
-  if (letter === REST_LETTER) fields.message = start + value;
+/**
+ * Reads fields of the record of a task from a place on.
+ *
+ * @returns the first one that the bytes do not hold whole; null: all are there.
+ */
+export function unpackFields(id: string, fields: Record<string, string>, bytes: Buffer, from: number): Cut | null {
+  let at = from;
+  while (at < bytes.length) {
+    const letter = bytes.toString("latin1", at, at + 1);
+    const colon = bytes.indexOf(COLON, at);
+    if (colon < 0) return { at, value: null };
+    const length = Number(bytes.toString("latin1", at + 1, colon));
+    const end = colon + 1 + length;
+    if (end > bytes.length) return { at, value: { letter, at: colon + 1, bytes: length } };
+    takeField(id, fields, letter, bytes.toString("utf8", colon + 1, end));
+    at = end;
+  }
+  return null;
+}
+
+/** Takes one field as it was packed. */
+export function takeField(id: string, fields: Record<string, string>, letter: string, value: string): void {
+  if (letter === REST_LETTER) fields.message = messageStart(id, fields.type ?? "") + value;
   else if (letter === ERROR_LETTER) {
     const space = value.indexOf(" ");
     fields[ERROR_FIELD + value.slice(0, space)] = value.slice(space + 1);
