@@ -23,6 +23,8 @@ import {
   retryMatching,
   type TaskFilter,
 } from "../operations/bulk.ts";
+import { pause } from "../operations/pauses.ts";
+
 import { type WatchEvent, watchTask } from "../operations/watch.ts";
 import { withDefaults } from "../task/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
@@ -252,7 +254,7 @@ export class Client {
 
   /** Lets nothing of a queue or a type start, in the whole fleet, until it is resumed. */
   pause(what: Pausable): Promise<void> {
-    return this.#ask((broker) => broker.pause(targetOf(what)));
+    return this.#ask((broker) => pause(broker, targetOf(what)));
   }
 
   resume(what: Pausable): Promise<void> {

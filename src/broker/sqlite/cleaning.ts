@@ -19,6 +19,8 @@ const CHUNK = 1_000;
 /** How many pages of 4 KiB one call gives back, and how many stay free for the next tasks. */
 const VACUUM_PAGES = 2000;
 const SPARE_PAGES = 2000;
+/** Pages are given back in such amounts: each amount is a statement of its own, and statements are kept. */
+const VACUUM_STEP = 500;
 
 const EXPIRED = `DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
   RETURNING seq, queue, state`;
@@ -106,6 +108,6 @@ function remove(tx: Transaction, rows: readonly Row[]): number {
 
 async function shrink(store: Store): Promise<void> {
   const free = await store.read((sql) => Number(sql(FREE_PAGES).get()?.n));
-  const surplus = Math.min(free - SPARE_PAGES, VACUUM_PAGES);
+  const surplus = Math.floor(Math.min(free - SPARE_PAGES, VACUUM_PAGES) / VACUUM_STEP) * VACUUM_STEP;
   if (surplus > 0) await store.write(VACUUM_PAGES, (tx) => tx.sql(`PRAGMA incremental_vacuum(${surplus})`).all());
 }

@@ -1,9 +1,12 @@
 /** `taskexe pause`: a queue or a type, for the whole fleet; alone it tells what is paused. */
 import type { Command } from "commander";
+import { pause as pauseOne } from "../../operations/pauses.ts";
+import { InvalidTaskError } from "../../task/new-task.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
 import { pauseTargetOf } from "../arguments/pause-target.ts";
 import { printJson, printLine, printTable } from "../output/print.ts";
 import { printPaused } from "../output/print-paused.ts";
+import { CommandFailure } from "../process/exit.ts";
 import { CREATES, withBroker } from "../process/with-broker.ts";
 
 /** How it is called. */
@@ -25,7 +28,9 @@ async function pause(kind: string | undefined, name: string | undefined, options
   return withBroker(
     settingsOf(options),
     async (broker) => {
-      await broker.pause(target);
+      await pauseOne(broker, target).catch((error: unknown) => {
+        throw error instanceof InvalidTaskError ? new CommandFailure(error.message) : error;
+      });
       printPaused(target, true, options);
       return 0;
     },

@@ -1,13 +1,14 @@
 /** Queues and types over HTTP: what is in them, and pausing them for the whole fleet. */
 import * as v from "valibot";
 import type { PauseTarget } from "../../broker/administration.ts";
+import { pause as pauseOne } from "../../operations/pauses.ts";
 import { QueueView, queueViews } from "../../operations/views/queue-view.ts";
 import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
 import { PauseView, QueueParams, TypeParams } from "./schemas.ts";
 
 export function queueRoutes({ broker }: ApiParts): Route[] {
-  const pause = (target: PauseTarget) => broker.pause(target).then(() => ({ ...target, paused: true }));
+  const pause = (target: PauseTarget) => pauseOne(broker, target).then(() => ({ ...target, paused: true }));
   const resume = (target: PauseTarget) => broker.resume(target).then(() => ({ ...target, paused: false }));
   const paused = { 200: { description: "it is paused", schema: PauseView } };
   const resumed = { 200: { description: "it is not paused any more", schema: PauseView } };
