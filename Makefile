@@ -40,10 +40,10 @@ bench: dist/taskexe ## measure against the rivals; they run in the same run
 	@sh scripts/need-redis.sh
 	@exec $(BUN) scripts/bench/main.ts $(ARGS)
 
-soak: dist/taskexe ## ten minutes: executors and brokers are killed at random, every task is accounted for
+soak: dist/taskexe ## ten minutes of kills, every task, key and row accounted for; ARGS=--hour: an hour, all stays flat
 	@sh scripts/need-redis.sh
 	TASKEXE_BIN="$(CURDIR)/dist/taskexe" $(BUN) scripts/soak/main.ts $(ARGS)
-	MODEL_RUNS=200 $(BUN) test --timeout 1800000 test/model
+	@case "$(ARGS)" in *--hour*|*--rate*) ;; *) MODEL_RUNS=200 $(BUN) test --timeout 1800000 test/model ;; esac
 
 memory: dist/taskexe ## a million no-op tasks through one executor, whose memory must stay flat
 	@sh scripts/need-redis.sh

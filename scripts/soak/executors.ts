@@ -13,9 +13,22 @@ import type { Random } from "./random.ts";
 
 const LEASE = "3s";
 const CONCURRENCY = 24;
+/** How many records of done tasks are kept: each of them is looked at in the end. */
+export const DONE_LIMIT = 0;
 const TASKS = join(import.meta.dirname, "tasks");
 /** How long a dead one stays dead at the most, in ms. */
 const LONGEST_PAUSE_MS = 250;
+
+export interface Places {
+  /** Where each has a folder of its own, with its log. */
+  readonly folder: string;
+  /** Where all of them keep their state. */
+  readonly state: string;
+  /** The address of the broker. */
+  readonly broker: string;
+  /** The path of the ledger. */
+  readonly ledger: string;
+}
 
 export class Executors {
   /** How many starts there were, the first ones included, and how many of them under the same name as before. */
@@ -25,17 +38,13 @@ export class Executors {
   killed = 0;
   /** How many died by SIGKILL, whoever sent it. */
   deaths = 0;
-  readonly #folder: string;
-  readonly #broker: string;
-  readonly #ledger: string;
+  readonly #places: Places;
   readonly #random: Random;
   readonly #living = new Map<number, ChildProcess>();
   #names = 0;
 
-  constructor(folder: string, broker: string, ledger: string, random: Random) {
-    this.#folder = folder;
-    this.#broker = broker;
-    this.#ledger = ledger;
+  constructor(places: Places, random: Random) {
+    this.#places = places;
     this.#random = random;
   }
 
@@ -69,13 +78,14 @@ export class Executors {
   }
 
   async #liveOnce(slot: number, name: string, signal: AbortSignal): Promise<void> {
-    const folder = join(this.#folder, `executor-${slot}`);
+    const { state, broker, ledger } = this.#places;
+    const folder = join(this.#places.folder, `executor-${slot}`);
     await mkdir(folder, { recursive: true });
     const path = join(folder, "log");
     const log = await open(path, "a");
     try {
       const [command, ...before] = commandLine();
-      const flags = ["--broker", this.#broker, "--tasks", TASKS, "--name", name, "--listen", "off"];
+      const flags = ["--broker", broker, "--tasks", TASKS, "--name", name, "--listen", "off"];
       const child = spawn(
         command,
         [...before, "run", ...flags, "--lease", LEASE, "--concurrency", String(CONCURRENCY)],
@@ -84,9 +94,9 @@ export class Executors {
           stdio: ["ignore", log.fd, log.fd],
           env: {
             ...process.env,
-            STATE_DIRECTORY: folder,
-            SOAK_LEDGER: this.#ledger,
-            TASKEXE_DONE_LIMIT: "0",
+            STATE_DIRECTORY: state,
+            SOAK_LEDGER: ledger,
+            TASKEXE_DONE_LIMIT: String(DONE_LIMIT),
             NO_COLOR: "1",
           },
         },

@@ -2,18 +2,20 @@
  * One soak: a broker, three executors, a producer, and somebody who kills executors and Redis at random. What is
  * killed when depends on the seed; what exactly it meets is chance.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Broker } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { type CancelScope, openRoot, sleep, withNursery } from "../../src/concurrency/index.ts";
 import { type RedisServer, startRedis } from "../../test/stage/redis/server.ts";
+import type { Account } from "./account/account.ts";
 import { ClockWatch } from "./clock-watch.ts";
-import { Executors } from "./executors.ts";
+import { DONE_LIMIT, Executors } from "./executors.ts";
 import { type Fed, Feed } from "./feed.ts";
 import { planTasks } from "./kinds.ts";
 import { type Random, randomOf } from "./random.ts";
+import { tidyUp } from "./tidy.ts";
 import { type Evidence, type Verdict, verify } from "./verify.ts";
 
 const EXECUTORS = 3;
@@ -28,6 +30,8 @@ const DRAIN_MS = 20_000;
  * How long nothing may end, in ms: the last task of all may be unlucky, and be killed with its executor several times.
  */
 const STUCK_MS = 90_000;
+/** What all executors keep their state in, below the folder of the soak. */
+const STATE = "state";
 
 export interface SoakOptions {
   readonly tasks: number;
@@ -39,6 +43,8 @@ export interface SoakOptions {
 export interface SoakReport {
   readonly fed: Fed;
   readonly verdict: Verdict;
+  /** What is left behind once an executor has had the time to tidy up. */
+  readonly account: Account;
   /** Logs and ledger; it stays where something is wrong. */
   readonly folder: string;
   readonly seconds: number;
@@ -49,6 +55,11 @@ export interface SoakReport {
   readonly deaths: number;
   readonly killedExecutors: number;
   readonly killedRedis: number;
+}
+
+/** What is wrong, one sentence each; empty: all is well. */
+export function problemsOf({ verdict, account }: Pick<SoakReport, "verdict" | "account">): readonly string[] {
+  return [...verdict.problems, ...account.problems];
 }
 
 interface Chaos {
@@ -65,9 +76,9 @@ export async function soak(options: SoakOptions, tell: (done: number, text: stri
   const folder = await mkdtemp(join(tmpdir(), "taskexe-soak-"));
   const redis = options.broker === "redis" ? await startRedis({ appendonly: true }) : null;
   try {
-    const url = redis?.url ?? `sqlite:${join(folder, "tasks.db")}`;
+    const url = redis?.url ?? `sqlite:${join(folder, STATE, "queue.db")}`;
     const report = await run(options, folder, url, redis, openRoot(), tell);
-    if (report.verdict.problems.length === 0) await rm(folder, { recursive: true, force: true });
+    if (problemsOf(report).length === 0) await rm(folder, { recursive: true, force: true });
     return report;
   } catch (error) {
     throw new Error(`the soak with --seed ${options.seed} failed; logs and ledger are in ${folder}`, { cause: error });
@@ -86,8 +97,10 @@ async function run(
 ): Promise<SoakReport> {
   const ledger = join(folder, "ledger");
   await writeFile(ledger, "");
+  const state = join(folder, STATE);
+  await mkdir(state, { mode: 0o700 });
   const plan = planTasks(options.tasks, options.seed);
-  const executors = new Executors(folder, url, ledger, randomOf(options.seed + 1));
+  const executors = new Executors({ folder, state, broker: url, ledger }, randomOf(options.seed + 1));
   const chaos: Chaos = { redisKills: 0 };
   const clock = new ClockWatch();
   const broker = await createBroker(url, { executor: null, queues: ["common"], leaseMs: 3_000 });
@@ -115,10 +128,12 @@ async function run(
     const seconds = (performance.now() - begun) / 1_000;
     if (redis) await redis.restart();
     const verdict = await verifyAnew(url, { fed, ledger, clockStepMs: clock.largestStepMs }, scope.signal);
+    const limits = { doneLimit: DONE_LIMIT, cancelledLimit: 100_000, deadLimit: 10_000 };
+    const account = await tidyUp({ url, folder: state, limits }, scope);
     const { starts, sameName, deaths, killed } = executors;
     const kills = { deaths, killedExecutors: killed, killedRedis: chaos.redisKills };
     const { largestStepMs: clockStepMs } = clock;
-    return { fed, verdict, folder, seconds, clockStepMs, starts, sameName, ...kills };
+    return { fed, verdict, account, folder, seconds, clockStepMs, starts, sameName, ...kills };
   } finally {
     await broker.close();
   }

@@ -1,10 +1,11 @@
 /**
- * The short form of the soak: executors and Redis are killed at random for a minute at the most, and nothing is lost.
+ * The short form of the soak: executors and Redis are killed at random for a minute at the most, nothing is lost, and nothing
+ * is left behind that docs/bounds.md does not explain.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describe, readOptions } from "../../scripts/soak/main.ts";
-import { type SoakOptions, soak } from "../../scripts/soak/soak.ts";
+import { problemsOf, type SoakOptions, soak } from "../../scripts/soak/soak.ts";
 
 /** On a slow machine most of it is what the many killed executors take to start again. */
 const timeout = 600_000;
@@ -15,7 +16,7 @@ async function isSound(options: SoakOptions): Promise<void> {
   const report = await soak(options, () => {});
   const text = describe(options, report);
   process.stderr.write(`${text}\n`);
-  assert.deepEqual(report.verdict.problems, [], text);
+  assert.deepEqual(problemsOf(report), [], text);
   assert.ok(report.deaths > 3, "hardly an executor died: this test showed nothing");
   assert.ok(report.fed.tasks.length > 500, "hardly a task was enqueued: this test showed nothing");
 }

@@ -12,6 +12,9 @@ export const ROOT = resolve(import.meta.dirname, "../..");
 export const BUN = join(ROOT, "node_modules/.bin/bun");
 /** How long a command that ends by itself may take, in ms: the machine may be busy. */
 const END_LIMIT_MS = 30_000;
+/** How long its output may be before the middle is left out, and how much of each end stays, in characters. */
+const MOST_OUTPUT = 32_000_000;
+const KEPT_OUTPUT = 4_000_000;
 /** How long the rest of its output may take after its end: something that it started may hold the pipe open. */
 const LAST_OUTPUT_MS = 5_000;
 
@@ -53,7 +56,7 @@ export class Command {
     this.#isGroup = isGroup;
     for (const name of ["stdout", "stderr"] as const) {
       child[name].setEncoding("utf8").on("data", (text: string) => {
-        this.#written[name] += text;
+        this.#written[name] = withoutItsMiddle(this.#written[name] + text);
         for (const look of this.#looking) look();
       });
     }
@@ -133,6 +136,11 @@ export class Command {
     this.#hasEnded = true;
     return { ...this.#written, code, signal };
   }
+}
+
+/** What runs for an hour tells more than anybody reads. */
+function withoutItsMiddle(text: string): string {
+  return text.length > MOST_OUTPUT ? `${text.slice(0, KEPT_OUTPUT)}\n...\n${text.slice(-KEPT_OUTPUT)}` : text;
 }
 
 function killGroup(pid: number): void {
