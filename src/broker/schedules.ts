@@ -6,7 +6,7 @@
  */
 import type { Overlap, ScheduleDefaults, ScheduleOptions } from "../task/schedule-options.ts";
 import type { TaskState } from "../task/state.ts";
-import type { EnqueueReceipt, EnqueueRequest } from "./broker.ts";
+import type { EnqueueReceipt, EnqueueRequest } from "./enqueue-request.ts";
 
 /** How many runs of a schedule are remembered. */
 export const MAX_SCHEDULE_RUNS = 10;

@@ -106,8 +106,10 @@ export function nodeOf(scope: CancelScope): ScopeNode {
 
 /** The scope that users hold of a node; always the same one. */
 export function scopeOf(node: ScopeNode): CancelScope {
-  node.face ??= create(node);
-  return node.face;
+  if (node.face instanceof CancelScope) return node.face;
+  const scope = create(node);
+  node.face = scope;
+  return scope;
 }
 
 /**

@@ -2,7 +2,6 @@
 // Promises that one cancel reaches everything unshielded below it in one loop, marks all of it before any listener
 // runs, and that a closed scope leaves nothing in its parent or its clock. Absorbing is absorb.ts, waiting nursery.ts.
 
-import type { CancelScope } from "./cancel-scope.ts";
 import { type CancelCause, type Cancelled, createCancelled } from "./cancelled.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { ClosedResourceError } from "./errors.ts";
@@ -54,8 +53,8 @@ export class ScopeNode {
   parent: ScopeNode | undefined;
   readonly clock: Clock;
   owner: ScopeOwner | undefined;
-  /** The CancelScope, once somebody asked for it. */
-  face: CancelScope | undefined;
+  /** The CancelScope, once somebody asked for it: scopeOf makes it, and alone looks at it. */
+  face: object | undefined;
   shielded: boolean;
   /** The cancel of this very scope. */
   own: Cancelled | undefined;

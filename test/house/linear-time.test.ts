@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DOORS, type Door, HOSTILE } from "./doors.ts";
+import { DOORS, type Door, HOSTILE } from "./text-doors.ts";
 
 const ENDS = ["", "@ =", "!\n\0", "x\ny"];
 /** Of texts that take less than this nobody sees what they grow with. In ms. */
