@@ -3,7 +3,7 @@
  * "taskexe" with its subpaths, and "valibot". They get the modules that run here, not copies, so a signal, a class
  * or a registered definition is the same on both sides. One file per runtime knows how.
  */
-import type { OfferedModules } from "../handlers/offered-modules.ts";
+import type { OfferedModules } from "../handlers/loading/offered-modules.ts";
 import { runtime } from "../runtime/index.ts";
 import { PROVIDED } from "./names.ts";
 import { provideToWorkers } from "./workers.ts";

@@ -9,7 +9,7 @@ import * as v from "valibot";
 import hashFiles from "../../examples/hash-files.ts";
 import wordCount from "../../examples/word-count.ts";
 import { Cancelled, openRoot } from "../../src/concurrency/index.ts";
-import { loadHandlers } from "../../src/handlers/load-handlers.ts";
+import { loadHandlers } from "../../src/handlers/loading/load-handlers.ts";
 import { providedModules } from "../../src/provide/index.ts";
 import { runTask } from "../handlers/context.ts";
 

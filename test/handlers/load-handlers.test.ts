@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { HandlerLoadError, loadHandlers } from "../../src/handlers/load-handlers.ts";
+import { HandlerLoadError, loadHandlers } from "../../src/handlers/loading/load-handlers.ts";
 import { providedModules } from "../../src/provide/index.ts";
 
 let root = "";

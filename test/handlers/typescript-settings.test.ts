@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { usesDecorators, usesParameterDecorators } from "../../src/handlers/typescript-settings.ts";
+import { usesDecorators, usesParameterDecorators } from "../../src/handlers/loading/typescript-settings.ts";
 import { ROOT } from "../stage/command.ts";
 import { buildExecutable } from "../stage/executable.ts";
 import { SLOW, Stage } from "../stage/stage.ts";

@@ -16,7 +16,7 @@ import type { Settings } from "../../config/settings.ts";
 import { pathOfState } from "../../config/state-directory.ts";
 import { Executor } from "../../executor/executor.ts";
 import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../../executor/options.ts";
-import { loadHandlers } from "../../handlers/load-handlers.ts";
+import { loadHandlers } from "../../handlers/loading/load-handlers.ts";
 import type { HandlerRegistry } from "../../handlers/registry.ts";
 import { readToken, TokenError } from "../../http/api/token.ts";
 import { type HttpAddress, serveHttp } from "../../http/serve-http.ts";

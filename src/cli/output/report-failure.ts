@@ -10,7 +10,7 @@ import { type LocatedError, locateErrors } from "../../concurrency/index.ts";
 import { isInstance, messageOf, read, readText, shown } from "../../concurrency/unknown-values.ts";
 import { ConfigError } from "../../config/config-error.ts";
 import { redact } from "../../config/redact.ts";
-import { HandlerLoadError } from "../../handlers/handler-load-error.ts";
+import { HandlerLoadError } from "../../handlers/loading/handler-load-error.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "../process/exit.ts";
 import { note } from "./print.ts";
 

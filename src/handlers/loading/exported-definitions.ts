@@ -4,7 +4,7 @@
  * an export throws when it is looked at makes it none.
  */
 import { types } from "node:util";
-import { isTaskDefinition, type TaskDefinition } from "./define-task.ts";
+import { isTaskDefinition, type TaskDefinition } from "../define-task.ts";
 
 /** How deep arrays and objects may lie in one another. */
 const MAX_DEPTH = 3;

@@ -5,7 +5,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { runtime } from "../runtime/index.ts";
+import { runtime } from "../../runtime/index.ts";
 import type { HandlerProblem } from "./handler-load-error.ts";
 
 /** Larger ones are none. */

@@ -4,7 +4,7 @@
  */
 import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { elementsOf, isInstance, isObject, read, readText, shown, textOf } from "../concurrency/unknown-values.ts";
+import { elementsOf, isInstance, isObject, read, readText, shown, textOf } from "../../concurrency/unknown-values.ts";
 import type { HandlerProblem } from "./handler-load-error.ts";
 import { FileNameError } from "./import-file.ts";
 import { adviceOnDecorators, adviceOnPaths } from "./typescript-settings.ts";

@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, extname } from "node:path";
 import { pathToFileURL } from "node:url";
-import { runtime } from "../runtime/index.ts";
+import { runtime } from "../../runtime/index.ts";
 
 /** Thrown where a file cannot be imported for its name, or that of a folder above it; says what to rename. */
 export class FileNameError extends Error {

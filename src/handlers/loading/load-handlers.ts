@@ -3,18 +3,18 @@
  * are reported at once. Which files are meant is in handler-files.ts, what an import error says in import-problem.ts.
  */
 import { getLogger } from "@logtape/logtape";
-import { abortable, failAfter, openRoot, TooSlowError } from "../concurrency/index.ts";
-import { turn } from "../concurrency/turn.ts";
-import { isInstance } from "../concurrency/unknown-values.ts";
-import { builtinRegistry } from "./builtin.ts";
-import type { TaskDefinition } from "./define-task.ts";
+import { abortable, failAfter, openRoot, TooSlowError } from "../../concurrency/index.ts";
+import { turn } from "../../concurrency/turn.ts";
+import { isInstance } from "../../concurrency/unknown-values.ts";
+import { builtinRegistry } from "../builtin.ts";
+import type { TaskDefinition } from "../define-task.ts";
+import { DuplicateHandlerError, type HandlerRegistry } from "../registry.ts";
 import { type Exported, exportedDefinitions } from "./exported-definitions.ts";
 import { findHandlerFiles } from "./handler-files.ts";
 import { HandlerLoadError, type HandlerProblem } from "./handler-load-error.ts";
 import { importFile } from "./import-file.ts";
 import { importProblem } from "./import-problem.ts";
 import type { OfferedModules } from "./offered-modules.ts";
-import { DuplicateHandlerError, type HandlerRegistry } from "./registry.ts";
 import { legacyDecorators } from "./typescript-settings.ts";
 
 export { HandlerLoadError, type HandlerProblem } from "./handler-load-error.ts";
