@@ -31,6 +31,8 @@ export interface TaskLog {
   error(message: string, properties?: Readonly<Record<string, unknown>>): void;
 }
 
+export type TaskLogLevel = keyof TaskLog;
+
 /** What `run` is given. */
 export interface TaskContext<Payload = unknown> {
   readonly payload: Payload;

@@ -1,8 +1,10 @@
 /**
- * Which handler runs which type. Filled at start, read by every attempt. One handler a type; a user's handler takes
- * the place of a built-in one. What a handler is stands in define-task.ts.
+ * Which definition is run for which type, in this process. Filled at start, read by every attempt. One definition a
+ * type; a user's own takes the place of a built-in one. What a definition is stands in define-task.ts.
  */
 import type { TaskDefinition } from "./define-task.ts";
+import type { Handler, Handlers } from "./handler.ts";
+import { InProcessHandler } from "./in-process/in-process-handler.ts";
 
 /** Two handlers claim the same type. */
 export class DuplicateHandlerError extends Error {
@@ -11,11 +13,12 @@ export class DuplicateHandlerError extends Error {
 
 interface Entry {
   readonly definition: TaskDefinition;
+  readonly handler: Handler;
   readonly source: string;
   readonly builtin: boolean;
 }
 
-export class HandlerRegistry {
+export class HandlerRegistry implements Handlers {
   readonly #byType = new Map<string, Entry>();
 
   /**
@@ -32,16 +35,20 @@ export class HandlerRegistry {
         `two handlers for the type "${definition.type}": ${present.source} and ${source}; rename one of them`,
       );
     }
-    this.#byType.set(definition.type, { definition, source, builtin: false });
+    this.#set(definition, source, false);
   }
 
   /** Adds a handler that comes with taskexe; it never takes the place of one that is there. */
   addBuiltin(definition: TaskDefinition): void {
     if (this.#byType.has(definition.type)) return;
-    this.#byType.set(definition.type, { definition, source: "built-in", builtin: true });
+    this.#set(definition, "built-in", true);
   }
 
-  get(type: string): TaskDefinition | undefined {
+  get(type: string): Handler | undefined {
+    return this.#byType.get(type)?.handler;
+  }
+
+  definition(type: string): TaskDefinition | undefined {
     return this.#byType.get(type)?.definition;
   }
 
@@ -53,5 +60,9 @@ export class HandlerRegistry {
   /** Where the handler of a type comes from: a file, or `built-in`. */
   sourceOf(type: string): string | undefined {
     return this.#byType.get(type)?.source;
+  }
+
+  #set(definition: TaskDefinition, source: string, builtin: boolean): void {
+    this.#byType.set(definition.type, { definition, handler: new InProcessHandler(definition), source, builtin });
   }
 }

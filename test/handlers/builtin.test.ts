@@ -54,7 +54,7 @@ describe("HandlerRegistry", () => {
     const registry = builtinRegistry();
     registry.add(mine, "mine.ts");
     registry.addBuiltin(echoTask);
-    assert.equal(registry.get("echo"), mine);
+    assert.equal(registry.definition("echo"), mine);
     assert.equal(registry.sourceOf("echo"), "mine.ts");
   });
 

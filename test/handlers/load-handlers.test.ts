@@ -57,8 +57,8 @@ describe("loadHandlers", () => {
         export const helper = (n: number) => n;`,
     });
     const registry = await loadHandlers([join(folder, "both.ts")], providedModules);
-    assert.equal(await registry.get("one")?.run({} as never), 1);
-    assert.equal(await registry.get("two")?.run({} as never), 2);
+    assert.equal(await registry.definition("one")?.run({} as never), 1);
+    assert.equal(await registry.definition("two")?.run({} as never), 2);
     assert.equal(registry.sourceOf("two"), join(folder, "both.ts"));
   });
 
@@ -142,7 +142,7 @@ describe("loadHandlers", () => {
     });
     const broken = await folderWith({ "line\nbreak.ts": task("line"), "bad\n?.ts": "export const = 1;" });
     const registry = await loadHandlers([folder, join(broken, "line\nbreak.ts")], providedModules);
-    for (const name of names) assert.equal(await registry.get(name)?.run({} as never), "part", name);
+    for (const name of names) assert.equal(await registry.definition(name)?.run({} as never), "part", name);
     assert.ok(registry.get("line"));
     await assert.rejects(loadHandlers([join(broken, "bad\n?.ts")], providedModules), {
       message: /^the handlers cannot be loaded, 1 problem:\n {2}\/.*\/bad\\n\?\.ts: syntax error at .*\n {4}-> .*$/,

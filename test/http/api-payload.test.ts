@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as v from "valibot";
+import { HandlerRegistry } from "../../src/handlers/registry.ts";
 import { defineTask } from "../../src/index.ts";
 import { ApiStage, refused } from "../stage/api.ts";
 
@@ -32,7 +33,9 @@ let stage: ApiStage;
 let ask: ReturnType<ApiStage["app"]>;
 before(async () => {
   stage = await ApiStage.open();
-  ask = stage.app({ definitionOf: (type) => DEFINITIONS.find((each) => each.type === type) });
+  const handlers = new HandlerRegistry();
+  for (const definition of DEFINITIONS) handlers.add(definition, "test");
+  ask = stage.app({ handlerOf: (type) => handlers.get(type) });
 });
 after(() => stage.end());
 

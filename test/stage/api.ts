@@ -56,7 +56,7 @@ export class ApiStage extends Stage {
   }
 
   app(
-    options: Pick<ApiParts, "definitionOf"> & {
+    options: Pick<ApiParts, "handlerOf"> & {
       readonly token?: string;
       /** What is listened on: an address, or a name with the address it stands for. */
       readonly hostname?: string;
@@ -64,8 +64,8 @@ export class ApiStage extends Stage {
       readonly broker?: Broker;
     } = {},
   ) {
-    const { token = null, hostname = "127.0.0.1", address = hostname, broker = this.broker, definitionOf } = options;
-    const known = definitionOf === undefined ? {} : { definitionOf };
+    const { token = null, hostname = "127.0.0.1", address = hostname, broker = this.broker, handlerOf } = options;
+    const known = handlerOf === undefined ? {} : { handlerOf };
     const api: ApiParts = { broker, token, retentionMs: DAY_MS, signal: this.root.signal, ...known };
     const app = createApp(fakeSource(), { listener: { hostname, address }, api });
     return async (method: string, path: string, ask: Ask = {}): Promise<Reply> => {

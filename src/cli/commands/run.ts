@@ -166,8 +166,8 @@ class Run {
   ): Promise<HttpAddress | null> {
     const { listen, retentionMs, priorities } = this.#settings;
     if (listen === null) return null;
-    const definitionOf = (type: string) => handlers.get(type);
-    const api = { broker, token: this.#token, retentionMs, priorities, definitionOf };
+    const handlerOf = (type: string) => handlers.get(type);
+    const api = { broker, token: this.#token, retentionMs, priorities, handlerOf };
     return nursery.start<HttpAddress>(
       nursery.scope,
       (task, started) => serveHttp(task, started, { ...listen, source, api }),

@@ -6,8 +6,9 @@ import { getLogger } from "@logtape/logtape";
 import { ifAvailable } from "../../broker/availability.ts";
 import type { Broker } from "../../broker/broker.ts";
 import { sleep } from "../../concurrency/index.ts";
+import type { Attempt } from "./attempt.ts";
 import { BatchedQuestion } from "./batched-question.ts";
-import type { RunningTask, RunningTasks } from "./running.ts";
+import type { RunningAttempts } from "./running-attempts.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
@@ -18,10 +19,10 @@ const ROUND_MS = 400;
 
 export class CancelWatch {
   readonly #broker: Broker;
-  readonly #running: RunningTasks;
+  readonly #running: RunningAttempts;
   readonly #flagged: BatchedQuestion<string>;
 
-  constructor(broker: Broker, running: RunningTasks) {
+  constructor(broker: Broker, running: RunningAttempts) {
     this.#broker = broker;
     this.#running = running;
     this.#flagged = new BatchedQuestion((ids) => broker.cancelled(ids));
@@ -47,7 +48,7 @@ export class CancelWatch {
     });
     try {
       let nextRound = performance.now() + ROUND_MS;
-      let asked = new WeakSet<RunningTask>();
+      let asked = new WeakSet<Attempt>();
       for (;;) {
         await sleep(FRESH_MS, signal);
         const isRound = performance.now() >= nextRound;
@@ -65,7 +66,7 @@ export class CancelWatch {
     }
   }
 
-  async #ask(due: readonly RunningTask[], asked: WeakSet<RunningTask>): Promise<void> {
+  async #ask(due: readonly Attempt[], asked: WeakSet<Attempt>): Promise<void> {
     const flagged = new Set(await this.#broker.cancelled(due.map((task) => task.message?.id ?? "")));
     for (const task of due) {
       asked.add(task);
@@ -74,7 +75,7 @@ export class CancelWatch {
   }
 }
 
-function cancel(task: RunningTask): void {
+function cancel(task: Attempt): void {
   if (task.stop !== null) return;
   logger.info("Cancelling {id}", { id: task.message?.id });
   task.end("cancel", "cancelled");

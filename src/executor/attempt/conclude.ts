@@ -1,24 +1,21 @@
 /** From how an attempt ended to the outcome that the broker records: done, retry, dead or cancelled. */
 import type { Outcome } from "../../broker/broker.ts";
-import { findError } from "../../concurrency/index.ts";
-import { isInstance } from "../../concurrency/unknown-values.ts";
-import type { TaskDefinition } from "../../handlers/define-task.ts";
-import { messagesOf, toErrorRecord } from "../../handlers/error-record.ts";
+import { messagesOf } from "../../handlers/error-record.ts";
+import type { HandlerEnding } from "../../handlers/handler.ts";
 import { withOptions } from "../../task/message.ts";
 import type { TaskMessage, TaskOptions } from "../../task/message-schema.ts";
 import type { ErrorRecord } from "../../task/record.ts";
-import { backoffDelay, DoNotRetryError, isDelay } from "../../task/retry.ts";
+import { backoffDelay, isDelay } from "../../task/retry.ts";
 import { DEFAULT_BACKOFF } from "../options.ts";
+import type { Attempt } from "./attempt.ts";
 import type { AttemptPolicy, BrokerClock } from "./policy.ts";
-import { askedLater, type Later } from "./retry-later.ts";
-import type { RunningTask } from "./running.ts";
-import { UnknownTypeError, unknownTypeDelay } from "./unknown-type.ts";
+import { unknownTypeDelay } from "./unknown-type.ts";
 
 /** How an attempt ended, before anybody thinks of retries and records. */
 export type Ending =
-  /** `omitted`: why there is no result although the handler gave one. */
-  | { readonly kind: "done"; readonly result: string | null; readonly omitted: string | null }
-  | { readonly kind: "failed"; readonly error: unknown; readonly retry: boolean }
+  | HandlerEnding
+  /** No handler of its type is here. */
+  | { readonly kind: "unknown-type"; readonly error: ErrorRecord }
   | { readonly kind: "dead"; readonly reason: string; readonly error: ErrorRecord | null; readonly id?: string | null }
   | { readonly kind: "cancelled"; readonly reason: string }
   /** Its type is paused. */
@@ -26,12 +23,17 @@ export type Ending =
   /** Stopped from outside; the running task says why. */
   | { readonly kind: "stopped" };
 
-type Concluded = Exclude<Ending, { kind: "stopped" }>;
+export type Concluded = Exclude<Ending, { kind: "stopped" }>;
 
-export function conclude(running: RunningTask, ending: Concluded, policy: AttemptPolicy, clock: BrokerClock): Outcome {
-  const { delivery, message, definition } = running;
+type Failed = Extract<Ending, { kind: "failed" }>;
+
+/** What every outcome but `done` says of the task and its attempt. */
+type Base = Omit<Extract<Outcome, { kind: "retry" }>, "kind" | "error" | "delayMs" | "message">;
+
+export function conclude(running: Attempt, ending: Concluded, policy: AttemptPolicy, clock: BrokerClock): Outcome {
+  const { delivery, message } = running;
   if (message === null || delivery.raw === null) return unreadable(running, ending, policy);
-  const done = doneOf(running, message, ending, policy.retentionOf(message, definition));
+  const done = doneOf(running, message, ending, policy.retentionOf(message, running.options));
   if (ending.kind === "done") return done;
   const { result: _result, resultOmitted: _omitted, ...rest } = done;
   const base = { ...rest, failure: { attempt: running.attempt, before: message.options.failures ?? 0 } };
@@ -43,27 +45,38 @@ export function conclude(running: RunningTask, ending: Concluded, policy: Attemp
       return { ...base, kind: "cancelled", reason: ending.reason };
     case "dead":
       return { ...base, kind: "dead", reason: ending.reason, error: ending.error, retentionMs: policy.deadRetentionMs };
-    case "failed": {
-      // What a child of the handler's nursery throws arrives in a group.
-      const error = toErrorRecord(ending.error);
-      if (isInstance(ending.error, UnknownTypeError)) return unknownType(base, ending.error, running, message, policy);
-      const mayRetry = ending.retry && findError(ending.error, DoNotRetryError) === undefined;
-      const later = mayRetry ? askedLater(ending.error, message.type) : null;
-      if (later?.only) return retryLater(base, later, error, running, message, policy, clock);
-      const delayMs = mayRetry ? nextDelay(ending.error, later, message, definition, policy, clock) : null;
-      if (delayMs === null) {
-        return { ...base, kind: "dead", reason: reasonOf(error), error, retentionMs: policy.deadRetentionMs };
+    case "unknown-type":
+      return unknownType(base, ending.error, running, message, policy);
+    case "failed":
+      if (ending.later && ending.retryInMs !== null) {
+        return retryLater(base, ending.retryInMs, ending.error, running, message, policy, clock);
       }
-      const { unknown_type: _type, retry_later: _later, ...options } = optionsAfter(running, message);
-      const next = withOptions(delivery.raw, { ...options, attempt: running.attempt + 1 });
-      return { ...base, kind: "retry", error, delayMs, message: next };
-    }
+      return failed(base, ending, running, message, policy, clock);
   }
+}
+
+/** Another attempt, or none any more. */
+function failed(
+  base: Base,
+  ending: Failed,
+  running: Attempt,
+  message: TaskMessage,
+  policy: AttemptPolicy,
+  clock: BrokerClock,
+): Outcome {
+  const { error } = ending;
+  const delayMs = nextDelay(ending, running, message, policy, clock);
+  if (delayMs === null) {
+    return { ...base, kind: "dead", reason: reasonOf(error), error, retentionMs: policy.deadRetentionMs };
+  }
+  const { unknown_type: _type, retry_later: _later, ...options } = optionsAfter(running, message);
+  const next = withOptions(running.delivery.raw ?? "", { ...options, attempt: running.attempt + 1 });
+  return { ...base, kind: "retry", error, delayMs, message: next };
 }
 
 /** The commonest outcome. What it says of the task and its attempt holds for the others, too. */
 function doneOf(
-  running: RunningTask,
+  running: Attempt,
   message: TaskMessage,
   ending: Concluded,
   retentionMs: number,
@@ -92,17 +105,16 @@ function doneOf(
   };
 }
 
-/** Nothing of the task has run: its attempts stay as they are, and its patience is counted by itself. */
+/** Nothing of the task has run: its attempts stay as they are, and how often it was met so is counted by itself. */
 function unknownType(
-  base: Omit<Extract<Outcome, { kind: "retry" }>, "kind" | "error" | "delayMs" | "message">,
-  unknown: UnknownTypeError,
-  running: RunningTask,
+  base: Base,
+  error: ErrorRecord,
+  running: Attempt,
   message: TaskMessage,
   policy: AttemptPolicy,
 ): Outcome {
   const met = (message.options.unknown_type ?? 0) + 1;
   const delayMs = unknownTypeDelay(met);
-  const error = toErrorRecord(unknown);
   const outcome = { ...base, attempt: base.attempt - 1, error };
   if (delayMs === null) {
     return { ...outcome, kind: "dead", reason: reasonOf(error), retentionMs: policy.deadRetentionMs };
@@ -116,10 +128,10 @@ function unknownType(
  * and how often that may come in a row has a bound of its own.
  */
 function retryLater(
-  base: Omit<Extract<Outcome, { kind: "retry" }>, "kind" | "error" | "delayMs" | "message">,
-  { delayMs }: Later,
+  base: Base,
+  delayMs: number,
   error: ErrorRecord,
-  running: RunningTask,
+  running: Attempt,
   message: TaskMessage,
   policy: AttemptPolicy,
   clock: BrokerClock,
@@ -145,7 +157,7 @@ function keyToFree({ unique_key: key, unique_for_ms: ttlMs }: TaskOptions, endin
 }
 
 /** The task's options for its next attempt: its crashes go with it, and how many errors it has had. */
-function optionsAfter({ crashes }: RunningTask, { options }: TaskMessage): TaskOptions {
+function optionsAfter({ crashes }: Attempt, { options }: TaskMessage): TaskOptions {
   const failures = (options.failures ?? 0) + 1;
   return crashes === 0 ? { ...options, failures } : { ...options, crashes, failures };
 }
@@ -153,7 +165,7 @@ function optionsAfter({ crashes }: RunningTask, { options }: TaskMessage): TaskO
 /**
  * Whether the enqueue, an earlier attempt, an earlier delivery that nobody ended or progress may have written a record.
  */
-function mayHaveRecord(running: RunningTask, message: TaskMessage): boolean {
+function mayHaveRecord(running: Attempt, message: TaskMessage): boolean {
   const { deliveries, mayBeHeld } = running.delivery;
   if (deliveries > 1 || mayBeHeld === true) return true;
   const atEnqueue = !message.foreign && message.options.retention_ms !== 0;
@@ -163,22 +175,20 @@ function mayHaveRecord(running: RunningTask, message: TaskMessage): boolean {
   );
 }
 
-function wasTriedBefore(running: RunningTask, message: TaskMessage): boolean {
+function wasTriedBefore(running: Attempt, message: TaskMessage): boolean {
   return running.attempt > 1 || message.options.failures !== undefined;
 }
 
 /** In how many ms the next attempt is due; null: there is none. */
 function nextDelay(
-  error: unknown,
-  later: Later | null,
+  { retry, retryInMs }: Failed,
+  { attempt, options }: Attempt,
   message: TaskMessage,
-  definition: TaskDefinition | undefined,
   policy: AttemptPolicy,
   clock: BrokerClock,
 ): number | null {
-  const attempt = message.options.attempt ?? 1;
-  if (attempt >= policy.attemptsOf(message, definition)) return null;
-  const delayMs = later?.delayMs ?? policy.delayAfter(attempt, error, message, definition);
+  if (!retry || attempt >= policy.attemptsOf(message, options)) return null;
+  const delayMs = retryInMs ?? policy.delayAfter(attempt, message, options);
   // A setting, too, may be an object that somebody has changed since it was checked.
   const delay = isDelay(delayMs) ? delayMs : backoffDelay(DEFAULT_BACKOFF, attempt);
   return isTooLate(message.options.deadline_at, delay, clock) ? null : delay;
@@ -196,7 +206,7 @@ function reasonOf(error: ErrorRecord): string {
 }
 
 /** An entry that is no task: dead under its own id, or under one made of where it stood. */
-function unreadable(running: RunningTask, ending: Concluded, policy: AttemptPolicy): Outcome {
+function unreadable(running: Attempt, ending: Concluded, policy: AttemptPolicy): Outcome {
   const { delivery } = running;
   const dead = ending.kind === "dead" ? ending : { reason: "the message cannot be read", error: null, id: null };
   return {

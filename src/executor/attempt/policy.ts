@@ -1,12 +1,9 @@
 /** What holds for a task where several may say it: its message, then its handler, then the configuration. */
 
-import { getLogger } from "@logtape/logtape";
 import type { Broker } from "../../broker/broker.ts";
-import { disown, shown } from "../../concurrency/unknown-values.ts";
-import type { TaskDefinition } from "../../handlers/define-task.ts";
-import { groupMessage } from "../../handlers/error-record.ts";
+import type { HandlerOptions } from "../../handlers/handler.ts";
 import type { Backoff, TaskMessage } from "../../task/message-schema.ts";
-import { backoffDelay, isDelay } from "../../task/retry.ts";
+import { backoffDelay } from "../../task/retry.ts";
 import {
   DEFAULT_ATTEMPTS,
   DEFAULT_BACKOFF,
@@ -16,8 +13,6 @@ import {
   DEFAULT_RETRY_LATER_LIMIT,
   type ExecutorOptions,
 } from "../options.ts";
-
-const logger = getLogger(["taskexe", "executor"]);
 
 /** The broker's clock, Unix ms: asked only where a time matters, since asking costs a short task a part of its time. */
 export type BrokerClock = Pick<Broker, "now">;
@@ -48,34 +43,21 @@ export class AttemptPolicy {
     this.#retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
   }
 
-  attemptsOf(message: TaskMessage, definition: TaskDefinition | undefined): number {
-    return message.options.attempts ?? definition?.attempts ?? this.#attempts;
+  attemptsOf(message: TaskMessage, options: HandlerOptions): number {
+    return message.options.attempts ?? options.attempts ?? this.#attempts;
   }
 
-  crashBudgetOf(message: TaskMessage, definition: TaskDefinition | undefined): number {
-    return message.options.crash_budget ?? definition?.crashBudget ?? this.#crashBudget;
+  crashBudgetOf(message: TaskMessage, options: HandlerOptions): number {
+    return message.options.crash_budget ?? options.crashBudget ?? this.#crashBudget;
   }
 
-  /** How long to wait after a failed attempt, in ms. A handler's own function that gives nonsense is not followed. */
-  delayAfter(attempt: number, error: unknown, message: TaskMessage, definition: TaskDefinition | undefined): number {
-    const backoff = message.options.backoff ?? definition?.backoff ?? this.#backoff;
-    if (typeof backoff !== "function") return backoffDelay(backoff, attempt);
-    try {
-      const delayMs = backoff(attempt, error);
-      if (isDelay(delayMs)) return delayMs;
-      disown(delayMs);
-      logger.warn("The backoff of {type} gave {delayMs}: a delay is a number, 0 ms to 100 years", {
-        type: message.type,
-        delayMs: shown(delayMs),
-      });
-    } catch (thrown) {
-      logger.warn("The backoff of {type} threw: {thrown}", { type: message.type, thrown: groupMessage(thrown) });
-    }
-    return backoffDelay(this.#backoff, attempt);
+  /** How long to wait after a failed attempt, in ms, where the handler does not say. */
+  delayAfter(attempt: number, message: TaskMessage, options: HandlerOptions): number {
+    return backoffDelay(message.options.backoff ?? options.backoff ?? this.#backoff, attempt);
   }
 
-  retentionOf(message: TaskMessage, definition: TaskDefinition | undefined): number {
-    return message.options.retention_ms ?? definition?.retentionMs ?? this.#retentionMs;
+  retentionOf(message: TaskMessage, options: HandlerOptions): number {
+    return message.options.retention_ms ?? options.retentionMs ?? this.#retentionMs;
   }
 
   /** Why the task must not begin any more, or null. */
@@ -85,8 +67,8 @@ export class AttemptPolicy {
   }
 
   /** How long this attempt may take: its timeout, or what is left until the task's deadline; null: no limit. */
-  limitOf(message: TaskMessage, definition: TaskDefinition, clock: BrokerClock): Limit | null {
-    const timeout = message.options.timeout_ms ?? definition.timeoutMs ?? this.#timeoutMs;
+  limitOf(message: TaskMessage, options: HandlerOptions, clock: BrokerClock): Limit | null {
+    const timeout = message.options.timeout_ms ?? options.timeoutMs ?? this.#timeoutMs;
     const { deadline_at: deadline } = message.options;
     if (deadline !== undefined) {
       const left = Math.max(deadline - clock.now(), 0);

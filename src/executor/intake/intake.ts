@@ -10,7 +10,7 @@ import { getLogger } from "@logtape/logtape";
 import { ifAvailable, Pauses } from "../../broker/availability.ts";
 import type { Broker, Delivery } from "../../broker/broker.ts";
 import { Latch, type Nursery, sleep, type Task } from "../../concurrency/index.ts";
-import type { RunningTasks } from "../attempt/running.ts";
+import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { Completion } from "../reports/completion.ts";
 import type { SharedTurn } from "./shared-turn.ts";
 
@@ -25,7 +25,7 @@ const RECOVER_MAX = 10_000;
 
 export interface IntakeParts {
   readonly broker: Broker;
-  readonly running: RunningTasks;
+  readonly running: RunningAttempts;
   readonly completion: Completion;
   readonly turn: SharedTurn;
   /** False: what is pending under our name may be another's that still lives, and comes when its lease is over. */
@@ -36,7 +36,7 @@ export interface IntakeParts {
 
 export class Intake {
   readonly #broker: Broker;
-  readonly #running: RunningTasks;
+  readonly #running: RunningAttempts;
   readonly #completion: Completion;
   readonly #limit: number;
   readonly #turn: SharedTurn;
@@ -120,11 +120,16 @@ export class Intake {
     return this.#ready.splice(0);
   }
 
-  /** Takes one out that must not be started here any more; false: it does not wait here. */
-  drop({ handle }: Delivery): boolean {
+  /**
+   * Takes one out whose lease was lost: it must not be started here any more; a completion is refused by the broker.
+   *
+   * @returns false where it does not wait here.
+   */
+  forget({ handle }: Delivery): boolean {
     const at = this.#ready.findIndex((delivery) => delivery.handle === handle);
     if (at < 0) return false;
     this.#ready.splice(at, 1);
+    logger.warn("The lease of a task that waited for its slot was lost to another executor; it is not run here");
     this.#freed.set();
     return true;
   }

@@ -3,7 +3,7 @@
  * then leaves, so that a fresh process can take its place.
  */
 import { sleep } from "../../concurrency/index.ts";
-import type { RunningTasks } from "../attempt/running.ts";
+import type { RunningAttempts } from "../attempt/running-attempts.ts";
 
 /** Too many tasks ignored their cancel: the executor has left so that a fresh process can take its place. */
 export class TooManyAbandonedError extends Error {
@@ -22,14 +22,14 @@ const FULL_MS = 30_000;
 const LOOK_MS = 500;
 
 export class Abandonment {
-  readonly #running: Pick<RunningTasks, "abandonedCount">;
+  readonly #running: Pick<RunningAttempts, "abandonedCount">;
   readonly #limits: AbandonmentLimits;
   readonly #giveUp: (error: TooManyAbandonedError) => void;
   #given = false;
 
   /** @param giveUp - told once, when it is too much. */
   constructor(
-    running: Pick<RunningTasks, "abandonedCount">,
+    running: Pick<RunningAttempts, "abandonedCount">,
     limits: AbandonmentLimits,
     giveUp: (error: TooManyAbandonedError) => void,
   ) {

@@ -6,7 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import { untilAvailable } from "../../broker/availability.ts";
 import type { Broker, CompletionResult, Delivery, Outcome } from "../../broker/broker.ts";
-import { type CancelScope, Latch, withNursery } from "../../concurrency/index.ts";
+import { type CancelScope, Latch, moveOnAfter, withNursery } from "../../concurrency/index.ts";
 import type { SharedTurn } from "../intake/shared-turn.ts";
 import type { Tally } from "../status/tally.ts";
 import type { TaskLogs } from "./task-logs.ts";
@@ -114,8 +114,15 @@ export class Completion {
     }
   }
 
-  /** Waits until every outcome has been answered. */
-  async drained(signal: AbortSignal): Promise<void> {
+  /** Waits until every outcome has been answered, as long as the limit. */
+  async finish(scope: CancelScope, limitMs: number): Promise<void> {
+    await moveOnAfter(scope, limitMs, ({ signal }) => this.#drained(signal));
+    const count = this.waiting;
+    if (count === 0) return;
+    logger.error("{count} outcome(s) could not be recorded: those tasks will run again elsewhere", { count });
+  }
+
+  async #drained(signal: AbortSignal): Promise<void> {
     while (this.waiting > 0) {
       if (this.#idle.isSet) this.#idle = new Latch();
       await this.#idle.wait(signal);

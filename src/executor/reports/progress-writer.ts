@@ -1,39 +1,24 @@
 /**
- * Writes what running tasks tell, gathered to a few writes a second. The rules of progress are applied here: which
- * value is taken, how a line of the log looks. What was told last goes with the outcome.
+ * Writes what running tasks tell, gathered to a few writes a second. What was told last goes with the outcome.
  */
 
 import { getLogger } from "@logtape/logtape";
 import { ifAvailable } from "../../broker/availability.ts";
 import type { Broker, ProgressWrite } from "../../broker/broker.ts";
 import { sleep } from "../../concurrency/index.ts";
-import { cutText } from "../../runtime/cut-text.ts";
-import { appendLog, PROGRESS_LOG_LENGTH, pagePrefix, progressLine, takesProgress } from "../../task/progress.ts";
-import type { RunningTask, RunningTasks } from "../attempt/running.ts";
+import type { Attempt } from "../attempt/attempt.ts";
+import type { RunningAttempts } from "../attempt/running-attempts.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
 /** Between two rounds of writes, in ms. */
 const ROUND_MS = 250;
 
-/** Notes progress on a running task. The write follows with the next round. */
-export function tell(task: RunningTask, value: number, message: string | undefined, now: number): void {
-  if (!takesProgress(task.progress, value)) return;
-  task.progress = Math.min(value, 1);
-  if (message !== undefined && message !== "") {
-    const text = pagePrefix(task.message?.fields) + message;
-    task.lastMessage = cutText(text, PROGRESS_LOG_LENGTH);
-    task.log = appendLog(task.log ?? "", progressLine(now, text, { failed: value < 0 }));
-  }
-  task.log ??= "";
-  task.untold = true;
-}
-
-export async function writeProgress(broker: Broker, running: RunningTasks, signal: AbortSignal): Promise<never> {
+export async function writeProgress(broker: Broker, running: RunningAttempts, signal: AbortSignal): Promise<never> {
   for (;;) {
     await sleep(ROUND_MS, signal);
     const writes: ProgressWrite[] = [];
-    const told: RunningTask[] = [];
+    const told: Attempt[] = [];
     for (const task of running) {
       if (!task.untold || task.message === null) continue;
       task.untold = false;

@@ -10,7 +10,8 @@ import { Latch, moveOnAfter, openRoot, sleep } from "../../concurrency/index.ts"
 import { brokerView } from "../../operations/views/broker-view.ts";
 import { type QueueJson, queueViews } from "../../operations/views/queue-view.ts";
 import { runtime } from "../../runtime/index.ts";
-import type { RunningTask, RunningTasks } from "../attempt/running.ts";
+import type { Attempt } from "../attempt/attempt.ts";
+import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
 import { isoWithOffset } from "./iso-time.ts";
 import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness } from "./status.ts";
@@ -28,7 +29,7 @@ const STUCK_MS = 15_000;
 
 export interface StatusParts {
   readonly broker: Broker;
-  readonly running: RunningTasks;
+  readonly running: RunningAttempts;
   readonly tally: Tally;
   readonly options: ExecutorOptions;
   /** Unix ms. */
@@ -176,7 +177,7 @@ function vanishedView(vanished: Vanished | null): ExecutorStatus["vanished"] {
   return { count, ids, counted_at: isoWithOffset(countedAt) };
 }
 
-function currentTask(task: RunningTask): CurrentTask {
+function currentTask(task: Attempt): CurrentTask {
   return {
     type: task.message?.type ?? "",
     attempt: task.attempt,

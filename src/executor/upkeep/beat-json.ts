@@ -4,7 +4,10 @@
  * whole tasks as long as there is room, and a count says how many are left out. The small form names none of them.
  */
 import type { Broker } from "../../broker/broker.ts";
-import type { RunningTasks } from "../attempt/running.ts";
+import type { Handlers } from "../../handlers/handler.ts";
+import type { RunningAttempts } from "../attempt/running-attempts.ts";
+import type { ExecutorOptions } from "../options.ts";
+import { outsideAddress } from "../status/ip-address.ts";
 import { isoWithOffset } from "../status/iso-time.ts";
 import type { Tally } from "../status/tally.ts";
 
@@ -19,7 +22,7 @@ const MOST_TYPES = 100;
 
 export interface HeartbeatParts {
   readonly broker: Broker;
-  readonly running: RunningTasks;
+  readonly running: RunningAttempts;
   readonly tally: Tally;
   readonly name: string;
   readonly version: string;
@@ -29,6 +32,19 @@ export interface HeartbeatParts {
   readonly serves: { readonly queues: readonly string[]; readonly types: () => readonly string[] } | null;
   readonly bootAt: number;
   readonly ipAddress: string;
+}
+
+/** What the beats of one executor tell. @param bootAt - Unix ms. */
+export function heartbeatParts({
+  options: { name, version, concurrency, leaseMs, ipAddress = outsideAddress(), queues },
+  handlers,
+  ...parts
+}: Pick<HeartbeatParts, "broker" | "running" | "tally" | "bootAt"> & {
+  readonly options: ExecutorOptions;
+  readonly handlers: Pick<Handlers, "types">;
+}): HeartbeatParts {
+  const serves = queues === undefined ? null : { queues, types: () => handlers.types() };
+  return { ...parts, name, version, concurrency, leaseMs, ipAddress, serves };
 }
 
 /** One beat, and what stays of it once a later one has come. */
@@ -112,7 +128,7 @@ interface Told {
  * @param roomOf - how much of so many bytes is left for it.
  */
 function currentOf(
-  running: RunningTasks,
+  running: RunningAttempts,
   roomOf: (bytes: number) => number,
 ): { readonly current: string; readonly more: number } {
   const tasks = new Map<string, Told>();
@@ -144,7 +160,7 @@ function currentOf(
 }
 
 /** When each of those began, Unix ms on the broker's clock, by id: the oldest, as far as there is room. */
-function startsOf(running: RunningTasks): Record<string, number> {
+function startsOf(running: RunningAttempts): Record<string, number> {
   const starts: [string, number][] = [];
   let left = MOST_START_BYTES;
   for (const { message, startedAt } of running) {

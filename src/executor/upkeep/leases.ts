@@ -6,7 +6,7 @@ import { getLogger } from "@logtape/logtape";
 import { untilAvailable } from "../../broker/availability.ts";
 import type { Broker, Delivery } from "../../broker/broker.ts";
 import { sleep } from "../../concurrency/index.ts";
-import type { RunningTasks } from "../attempt/running.ts";
+import type { RunningAttempts } from "../attempt/running-attempts.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
@@ -18,7 +18,7 @@ const logger = getLogger(["taskexe", "executor"]);
  */
 export async function keepLeases(
   broker: Broker,
-  running: RunningTasks,
+  running: RunningAttempts,
   held: () => Iterable<Delivery>,
   forget: (delivery: Delivery) => void,
   leaseMs: number,
@@ -32,7 +32,7 @@ export async function keepLeases(
   }
 }
 
-function drop(delivery: Delivery, running: RunningTasks, forget: (delivery: Delivery) => void): void {
+function drop(delivery: Delivery, running: RunningAttempts, forget: (delivery: Delivery) => void): void {
   const task = running.withHandle(delivery.handle);
   if (task === undefined) forget(delivery);
   if (task === undefined || task.stop !== null) return;

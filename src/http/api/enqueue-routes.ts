@@ -19,14 +19,14 @@ const Body = v.lazy((body) =>
 
 const ManyView = v.object({ tasks: v.array(ReceiptView), created: v.number() });
 
-export function enqueueRoutes({ broker, retentionMs, priorities, definitionOf }: ApiParts): Route[] {
+export function enqueueRoutes({ broker, retentionMs, priorities, handlerOf }: ApiParts): Route[] {
   const prepare = (task: TaskJson): PreparedTask => {
     const now = broker.now();
-    const definition = definitionOf?.(task.type) ?? {};
+    const definition = handlerOf?.(task.type)?.options ?? {};
     const surroundings = { now, retentionMs: definition.retentionMs ?? retentionMs, priorities };
     return prepareTask(task.type, task.payload, withDefaults(optionsOfJson(task), definition, now), surroundings);
   };
-  const check = (task: TaskJson, where?: string) => refuseWrongPayload(definitionOf, task, where);
+  const check = (task: TaskJson, where?: string) => refuseWrongPayload(handlerOf, task, where);
   const send = (tasks: readonly PreparedTask[]): Promise<EnqueueReceipt[]> =>
     broker.enqueue(tasks.map((task) => requestOf(task, broker.now())));
 

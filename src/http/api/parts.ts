@@ -1,10 +1,6 @@
 /** What the API stands on, handed in by whoever serves it. */
 import type { Broker } from "../../broker/broker.ts";
-import type { TaskDefinition } from "../../handlers/define-task.ts";
-import type { EnqueueDefaults } from "../../task/enqueue-defaults.ts";
-
-/** What the API needs of a definition. */
-export type KnownDefinition = EnqueueDefaults & Pick<TaskDefinition, "retentionMs" | "payload">;
+import type { HandlerManifest } from "../../handlers/handler.ts";
 
 export interface ApiParts {
   /** The executor's own. */
@@ -15,8 +11,8 @@ export interface ApiParts {
   readonly retentionMs: number;
   /** How many priorities the fleet has; default 2. */
   readonly priorities?: number | undefined;
-  /** What the definition of a type says of its tasks; absent where no handlers are known. */
-  readonly definitionOf?: (type: string) => KnownDefinition | undefined;
+  /** What is known of the handler of a type; absent where no handlers are known. */
+  readonly handlerOf?: (type: string) => HandlerManifest | undefined;
   /** Ends the watches when it aborts. */
   readonly signal: AbortSignal;
 }

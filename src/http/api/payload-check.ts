@@ -4,7 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import * as v from "valibot";
-import { type PayloadReading, readPayload } from "../../handlers/read-payload.ts";
+import type { PayloadReading } from "../../handlers/read-payload.ts";
 import { JsonText } from "../../task/json-text.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApiParts } from "./parts.ts";
@@ -27,15 +27,15 @@ export const PAYLOAD_REFUSED: Answer = {
  * @throws (rejects) ApiError 422 with each path that the schema refuses.
  */
 export async function refuseWrongPayload(
-  definitionOf: ApiParts["definitionOf"],
+  handlerOf: ApiParts["handlerOf"],
   { type, payload = null }: { readonly type: string; readonly payload?: unknown },
   where = "",
 ): Promise<void> {
-  const schema = definitionOf?.(type)?.payload;
-  if (schema === undefined) return;
+  const check = handlerOf?.(type)?.checkPayload ?? null;
+  if (check === null) return;
   let read: PayloadReading;
   try {
-    read = await readPayload(schema, { type, payload: payload instanceof JsonText ? payload.value() : payload });
+    read = await check(payload instanceof JsonText ? payload.value() : payload);
   } catch (error) {
     // A check that fails has refused nothing: the attempt makes it again, and is tried again where it fails.
     logger.warn("The schema of {type} threw while a payload was checked: {error}", { type, error });

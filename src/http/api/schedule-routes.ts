@@ -15,7 +15,7 @@ import { PAYLOAD_REFUSED, refuseWrongPayload } from "./payload-check.ts";
 import { exactJson, type Route, route } from "./route.ts";
 import { ReceiptView, ScheduleParams, ScheduleSchema } from "./schemas.ts";
 
-export function scheduleRoutes({ broker, retentionMs, priorities, definitionOf }: ApiParts): Route[] {
+export function scheduleRoutes({ broker, retentionMs, priorities, handlerOf }: ApiParts): Route[] {
   return [
     route({
       operationId: "listSchedules",
@@ -51,9 +51,9 @@ export function scheduleRoutes({ broker, retentionMs, priorities, definitionOf }
       answers: { 200: { description: "it is stored", schema: ScheduleView }, 422: PAYLOAD_REFUSED },
       async handle({ context, params: { name }, body }) {
         const { cron, timezone, type, payload, overlap } = body;
-        await refuseWrongPayload(definitionOf, { type, payload });
+        await refuseWrongPayload(handlerOf, { type, payload });
         const wanted = { name, cron, timezone, type, payload, overlap, ...scheduleOptionsOfJson(body) };
-        const defaults = scheduleDefaultsOf(definitionOf?.(type));
+        const defaults = scheduleDefaultsOf(handlerOf?.(type)?.options);
         return exactJson(
           context,
           scheduleView(await putSchedule(broker, wanted, { retentionMs, priorities, defaults })),

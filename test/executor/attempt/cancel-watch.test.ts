@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { type Broker, BrokerUnavailableError } from "../../../src/broker/broker.ts";
 import { openRoot, withNursery } from "../../../src/concurrency/index.ts";
 import { CancelWatch } from "../../../src/executor/attempt/cancel-watch.ts";
-import { RunningTasks } from "../../../src/executor/attempt/running.ts";
+import { RunningAttempts } from "../../../src/executor/attempt/running-attempts.ts";
 
 /** A broker that is away for the first calls, and knows of one cancel then. */
 function awayFor(calls: number): { broker: Broker; asked: () => number } {
@@ -20,7 +20,7 @@ function awayFor(calls: number): { broker: Broker; asked: () => number } {
 
 test("a task that may be cancelled waits for a broker that is away, and hears what it says then", async () => {
   const { broker, asked } = awayFor(2);
-  const watch = new CancelWatch(broker, new RunningTasks());
+  const watch = new CancelWatch(broker, new RunningAttempts());
   await withNursery(openRoot(), async (nursery) => {
     nursery.startSoon((task) => watch.answer(task.signal));
     assert.deepEqual(await Promise.all([watch.isCancelled("a"), watch.isCancelled("b")]), [true, false]);
@@ -31,7 +31,7 @@ test("a task that may be cancelled waits for a broker that is away, and hears wh
 
 test("whoever waits when the watch ends is let go", async () => {
   const { broker } = awayFor(Number.POSITIVE_INFINITY);
-  const watch = new CancelWatch(broker, new RunningTasks());
+  const watch = new CancelWatch(broker, new RunningAttempts());
   await withNursery(openRoot(), async (nursery) => {
     nursery.startSoon((task) => watch.answer(task.signal));
     const answer = watch.isCancelled("a");

@@ -53,7 +53,7 @@ test("outcomes with long results hold back the intake, and travel in batches tha
     assert.equal(waited.cancelled, true, "the intake goes on though 50 MB wait");
     answers.resolve();
     await completion.room(signal);
-    await completion.drained(signal);
+    await completion.finish(nursery.scope, 10_000);
     nursery.scope.cancel();
   });
   assert.equal(

@@ -5,21 +5,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Broker, BrokerRefusedError, type Delivery } from "../../../src/broker/broker.ts";
 import { CapacityLimiter, Latch, openRoot, withScope } from "../../../src/concurrency/index.ts";
-import { RunningTask, RunningTasks } from "../../../src/executor/attempt/running.ts";
+import { Attempt } from "../../../src/executor/attempt/attempt.ts";
+import { RunningAttempts } from "../../../src/executor/attempt/running-attempts.ts";
 import { StatusView } from "../../../src/executor/status/status-view.ts";
 import { Tally } from "../../../src/executor/status/tally.ts";
 import { type BeatJson, beatJson, type HeartbeatParts, MOST_BYTES } from "../../../src/executor/upkeep/beat-json.ts";
 import { keepBeating } from "../../../src/executor/upkeep/heartbeat.ts";
 import { parseMessage } from "../../../src/task/message.ts";
+import { attemptHost } from "../attempt-host.ts";
 
 /** Tasks that run, whose messages have a text of this length in bytes. */
-function runningTasks(count: number, bytes: number, prefix = "t"): RunningTasks {
-  const running = new RunningTasks();
+function runningTasks(count: number, bytes: number, prefix = "t"): RunningAttempts {
+  const running = new RunningAttempts();
   for (let n = 0; n < count; n++) {
     const raw = JSON.stringify({ id: `${prefix}${n}`, task_type: "big", text: "é".repeat(bytes / 2) });
     const parsed = parseMessage(raw);
     assert.ok(parsed.ok);
-    const task = new RunningTask({ raw, handle: `h${n}`, queue: "common" } as Delivery, openRoot(), 5);
+    const task = new Attempt({ raw, handle: `h${n}`, queue: "common" } as Delivery, openRoot(), attemptHost(5));
     task.message = parsed.message;
     task.lastMessage = "é".repeat(2_000);
     running.expect();
@@ -28,14 +30,14 @@ function runningTasks(count: number, bytes: number, prefix = "t"): RunningTasks 
   return running;
 }
 
-function partsOf(running: RunningTasks, types: readonly string[] = ["big"]): HeartbeatParts {
+function partsOf(running: RunningAttempts, types: readonly string[] = ["big"]): HeartbeatParts {
   const broker = { now: () => 5, backlog: async () => ({ pending: 0, lag: 0 }) } as unknown as Broker;
   const serves = { queues: ["common"], types: () => types };
   const about = { name: "e", version: "0", ipAddress: "127.0.0.1", concurrency: 9, leaseMs: 1, bootAt: 0 };
   return { broker, running, tally: new Tally(), serves, ...about };
 }
 
-function beatOf(running: RunningTasks, types?: readonly string[]): Promise<BeatJson> {
+function beatOf(running: RunningAttempts, types?: readonly string[]): Promise<BeatJson> {
   return beatJson(partsOf(running, types));
 }
 

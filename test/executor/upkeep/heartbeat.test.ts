@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Broker } from "../../../src/broker/broker.ts";
 import { CapacityLimiter, Latch, openRoot, withScope } from "../../../src/concurrency/index.ts";
-import { RunningTasks } from "../../../src/executor/attempt/running.ts";
+import { RunningAttempts } from "../../../src/executor/attempt/running-attempts.ts";
 import { Tally } from "../../../src/executor/status/tally.ts";
 import type { HeartbeatParts } from "../../../src/executor/upkeep/beat-json.ts";
 import { keepBeating } from "../../../src/executor/upkeep/heartbeat.ts";
@@ -27,7 +27,7 @@ async function beats(
     },
   };
   const parts: HeartbeatParts = {
-    ...{ broker: broker as Broker, running: new RunningTasks(), tally, serves: null, name: "one", version: "0" },
+    ...{ broker: broker as Broker, running: new RunningAttempts(), tally, serves: null, name: "one", version: "0" },
     ...{ concurrency: 1, leaseMs: 30_000, bootAt: Date.now(), ipAddress: "127.0.0.1" },
   };
   await withScope(openRoot(), {}, async (scope) => {

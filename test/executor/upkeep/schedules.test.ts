@@ -11,7 +11,7 @@ import { findSchedule, listSchedules } from "../../../src/operations/schedules/s
 import { pauseSchedule, resumeSchedule, runSchedule } from "../../../src/operations/schedules/schedule-control.ts";
 import { stateOf } from "../../../src/operations/schedules/schedule-runs.ts";
 import type { ScheduleDefaults } from "../../../src/task/schedule-options.ts";
-import { onBothBrokers } from "../../stage/broker.ts";
+import { type BrokerStage, onBothBrokers } from "../../stage/broker.ts";
 import { claimAll, dead, done } from "../../stage/outcomes.ts";
 import { quickEnough } from "../../stage/quick-enough.ts";
 import { until } from "../../stage/until.ts";
@@ -207,9 +207,10 @@ onBothBrokers("a run whose type nobody has told of is left to executors that kno
   assert.equal((await queued(broker)).length, 2);
 });
 
-onBothBrokers("with overlap skip a run is left out while an earlier one has not ended", async (stage) => {
+/** A schedule whose first run has been claimed, and that was due once more. */
+async function dueWhileOneRuns(stage: BrokerStage, overlap: "skip" | "queue") {
   const broker = await stage.executor();
-  await put(broker, "one", { overlap: "skip" });
+  await put(broker, "one", { overlap });
   const first = await makeDue(broker, "one");
   const fires = firing(broker);
   await fires.look();
@@ -217,6 +218,11 @@ onBothBrokers("with overlap skip a run is left out while an earlier one has not 
   assert.ok(running);
   const second = await makeDue(broker, "one");
   await fires.look();
+  return { broker, fires, first, running, second };
+}
+
+onBothBrokers("with overlap skip a run is left out while an earlier one has not ended", async (stage) => {
+  const { broker, fires, first, running, second } = await dueWhileOneRuns(stage, "skip");
   const busy = await findSchedule(broker, "one");
   assert.deepEqual([busy?.runs.length, busy?.skipped, busy?.lastSkippedAt], [1, 1, second]);
   assert.ok((busy?.nextAt ?? 0) > second);
@@ -234,15 +240,7 @@ onBothBrokers("with overlap skip a run is left out while an earlier one has not 
 });
 
 onBothBrokers("with overlap queue one run waits for the end of the one before, and no more", async (stage) => {
-  const broker = await stage.executor();
-  await put(broker, "one", { overlap: "queue" });
-  const first = await makeDue(broker, "one");
-  const fires = firing(broker);
-  await fires.look();
-  const [running] = await claimAll(broker, 1);
-  assert.ok(running);
-  const second = await makeDue(broker, "one");
-  await fires.look();
+  const { broker, fires, first, running, second } = await dueWhileOneRuns(stage, "queue");
   assert.equal((await findSchedule(broker, "one"))?.waitingAt, second);
   await makeDue(broker, "one");
   await fires.look();

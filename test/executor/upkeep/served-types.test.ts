@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Broker } from "../../../src/broker/broker.ts";
-import { RunningTasks } from "../../../src/executor/attempt/running.ts";
+import { RunningAttempts } from "../../../src/executor/attempt/running-attempts.ts";
 import { Tally } from "../../../src/executor/status/tally.ts";
 import { beatJson, type HeartbeatParts } from "../../../src/executor/upkeep/beat-json.ts";
 
@@ -10,7 +10,7 @@ const broker = { now: () => 5, backlog: async () => ({ pending: 0, lag: 0 }) } a
 
 async function beatOf(serves: HeartbeatParts["serves"]): Promise<Record<string, unknown>> {
   const numbers = { concurrency: 1, leaseMs: 1, bootAt: 0 };
-  const parts = { broker, running: new RunningTasks(), tally: new Tally(), name: "e", version: "0", ipAddress: "" };
+  const parts = { broker, running: new RunningAttempts(), tally: new Tally(), name: "e", version: "0", ipAddress: "" };
   return JSON.parse((await beatJson({ ...parts, ...numbers, serves })).whole);
 }
 

@@ -70,6 +70,20 @@ async function stallWithOneWaiting(stage: LedgerStage, broker: string, kind: Que
   return { gate, client, ids, stalled, other };
 }
 
+/** One executor stands still over the only task, and another one has taken that over. */
+async function stallOverOne(stage: LedgerStage, broker: string, kind: QueueKind["kind"]) {
+  const options = { broker, lease: "1s", concurrency: 1 };
+  const gate = stage.path("gate");
+  const client = await stage.client(broker);
+  const stalled = await stage.executor({ ...options, name: "stalled" });
+  const [id = ""] = await enqueueAll(client, ledgerTasks(1, { gate }));
+  await until("it runs the task", 10_000, () => stage.begunBy(stalled) === 1);
+  await holdStill(stalled, broker);
+  const other = await stage.executor({ ...options, name: "other", lease: keeps(kind, "1s") });
+  await until("the other has taken it over", 10_000, () => stage.begunBy(other) === 1);
+  return { gate, client, id, stalled, other };
+}
+
 async function theWaitingOneRanElsewhere(stage: LedgerStage, client: Broker, ids: readonly string[]): Promise<void> {
   assert.deepEqual(await notDoneOnce(client, ids), []);
   const starts = [...countById(stage.ledger(), "start").values()];
@@ -81,17 +95,7 @@ for (const { kind, open } of QUEUES) {
     timeout: 60_000,
   }, async () => {
     await LedgerStage.with(async (stage) => {
-      const broker = await open(stage);
-      const options = { broker, lease: "1s", concurrency: 1 };
-      const gate = stage.path("gate");
-      const client = await stage.client(broker);
-      const stalled = await stage.executor({ ...options, name: "stalled" });
-      const [id = ""] = await enqueueAll(client, ledgerTasks(1, { gate }));
-      await until("it runs the task", 10_000, () => stage.begunBy(stalled) === 1);
-      await holdStill(stalled, broker);
-
-      const other = await stage.executor({ ...options, name: "other", lease: keeps(kind, "1s") });
-      await until("the other has taken it over", 10_000, () => stage.begunBy(other) === 1);
+      const { gate, client, id, stalled, other } = await stallOverOne(stage, await open(stage), kind);
       await stage.openGate(gate);
       await until("the other has finished it", 10_000, async () => (await other.status()).done === 1);
       stalled.kill("SIGCONT");
@@ -159,16 +163,7 @@ for (const { kind, open } of QUEUES) {
     timeout: 60_000,
   }, async () => {
     await LedgerStage.with(async (stage) => {
-      const broker = await open(stage);
-      const options = { broker, lease: "1s", concurrency: 1 };
-      const gate = stage.path("gate");
-      const client = await stage.client(broker);
-      const stalled = await stage.executor({ ...options, name: "stalled" });
-      const [id = ""] = await enqueueAll(client, ledgerTasks(1, { gate }));
-      await until("it runs the task", 10_000, () => stage.begunBy(stalled) === 1);
-      await holdStill(stalled, broker);
-      const other = await stage.executor({ ...options, name: "other", lease: keeps(kind, "1s") });
-      await until("the other has taken it over", 10_000, () => stage.begunBy(other) === 1);
+      const { gate, client, id, stalled, other } = await stallOverOne(stage, await open(stage), kind);
       stalled.kill("SIGCONT");
 
       await until(

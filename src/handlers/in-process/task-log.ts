@@ -1,9 +1,7 @@
 /**
- * The log of one attempt: every line goes to the executor's log, with the task's id and type, and to the task's own.
- * Handler files run without a type check: whatever is logged makes a line, and no line ever fails its attempt.
+ * The log that a handler writes to: whatever is logged makes a line, and no line ever fails its attempt, since handler
+ * files run without a type check. Where the lines go is the attempt's business.
  */
-import { getLogger } from "@logtape/logtape";
-import type { LogLine } from "../../broker/administration.ts";
 import {
   isError,
   isObject,
@@ -14,33 +12,30 @@ import {
   shown,
   withoutCode,
 } from "../../concurrency/unknown-values.ts";
-import type { TaskLog } from "../../handlers/define-task.ts";
 import { cutText, MAX_SHOWN_LINE } from "../../runtime/cut-text.ts";
-import type { TaskMessage } from "../../task/message-schema.ts";
-import type { TaskLogs } from "../reports/task-logs.ts";
-import type { RunningTask } from "./running.ts";
-
-const taskLogger = getLogger(["taskexe", "task"]);
+import type { TaskLog, TaskLogLevel } from "../define-task.ts";
+import type { HandlerAttempt } from "../handler.ts";
 
 /** So many properties of one line are looked at. */
 const MOST_PROPERTIES = 100;
 
 type Properties = Readonly<Record<string, unknown>>;
 
-/**
- * `logs` is null for a task that keeps no record: its lines go to the executor's log only. So do those that a handler
- * which was left behind, or something that it started, writes once the attempt has ended.
- */
-export function attemptLog(running: RunningTask, message: TaskMessage, logs: TaskLogs | null): TaskLog {
-  const logger = taskLogger.with({ id: message.id, type: message.type });
-  const write = (level: LogLine["level"], given: unknown, more: unknown): void => {
+/** The log of one attempt. */
+export function taskLog(attempt: HandlerAttempt): TaskLog {
+  const write = (level: TaskLogLevel, given: unknown, more: unknown): void => {
     const text = cutText(textOf(given), MAX_SHOWN_LINE);
     const properties = propertiesOf(more);
-    // A text is a template of the log's; in what was made of anything else a brace is a brace.
-    logger[level](typeof given === "string" ? text : text.replace(/[{}]/g, "$&$&"), properties ?? {});
-    if (logs === null || running.hasEnded) return;
-    running.hasLogged = true;
-    logs.add(message.id, level, properties === null ? text : `${text} ${asText(properties)}`);
+    attempt.writeLog({
+      level,
+      // A text is a template of the log's; in what was made of anything else a brace is a brace.
+      text: typeof given === "string" ? text : text.replace(/[{}]/g, "$&$&"),
+      properties,
+      // Most lines are kept nowhere but in the executor's log.
+      get plain() {
+        return properties === null ? text : `${text} ${asText(properties)}`;
+      },
+    });
   };
   return {
     debug: (text, properties) => write("debug", text, properties),

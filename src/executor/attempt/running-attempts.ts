@@ -2,77 +2,24 @@
  * The attempts in flight: one entry each, from the start of the attempt until its outcome is recorded or given up.
  * Says how many slots are taken: an attempt that was abandoned keeps its slot until its handler really ends.
  */
-
+import { getLogger } from "@logtape/logtape";
 import type { Delivery } from "../../broker/broker.ts";
-import type { CancelScope } from "../../concurrency/index.ts";
-import type { TaskDefinition } from "../../handlers/define-task.ts";
-import type { TaskMessage } from "../../task/message-schema.ts";
+import type { Attempt } from "./attempt.ts";
 import { EndedLately, type TaskName } from "./ended-lately.ts";
 
-/** Why an attempt was stopped from outside. */
-export type StopCause = "cancel" | "lost" | "hand-back";
+const logger = getLogger(["taskexe", "executor"]);
 
-export class RunningTask {
-  readonly delivery: Delivery;
-  readonly scope: CancelScope;
-  /** Unix ms on the broker's clock. */
-  readonly startedAt: number;
-  message: TaskMessage | null = null;
-  /** The handler of its type; undefined where this executor has none. */
-  definition: TaskDefinition | undefined;
-  progress = 0;
-  /** The log of progress messages; null until the handler tells something. */
-  log: string | null = null;
-  lastMessage = "";
-  /** True while something told has not been written. */
-  untold = false;
-  /** Whether the handler wrote a line to the task's own log. */
-  hasLogged = false;
-  /** Once the attempt has ended nothing that its handler tells belongs to the task any more. */
-  hasEnded = false;
-  stop: StopCause | null = null;
-  stopReason = "";
-  /** Its neighbours among the attempts in flight. */
-  previous: RunningTask | null = null;
-  next: RunningTask | null = null;
-  /** How many functions of this attempt ignore the cancel and run on: the handler, children of its nursery. */
-  abandonedParts = 0;
-
-  constructor(delivery: Delivery, scope: CancelScope, startedAt: number) {
-    this.delivery = delivery;
-    this.scope = scope;
-    this.startedAt = startedAt;
-  }
-
-  get attempt(): number {
-    return this.message?.options.attempt ?? 1;
-  }
-
-  /** How often an executor died or stalled over the task, in this attempt and in earlier ones. */
-  get crashes(): number {
-    return (this.message?.options.crashes ?? 0) + this.delivery.deliveries - 1;
-  }
-
-  /** Cancels the attempt; the first cause wins. */
-  end(cause: StopCause, reason: string): void {
-    if (this.stop !== null) return;
-    this.stop = cause;
-    this.stopReason = reason;
-    this.scope.cancel(reason);
-  }
-}
-
-export class RunningTasks {
+export class RunningAttempts {
   #expected = 0;
   /**
    * In the order of their start, linked. A Set under such a turnover grows anew every hundred tasks, and each table
    * that it leaves behind keeps what it held, until the next full collection: that cost a twelfth of the speed.
    */
-  #first: RunningTask | null = null;
-  #last: RunningTask | null = null;
+  #first: Attempt | null = null;
+  #last: Attempt | null = null;
   #count = 0;
   #begun = 0;
-  readonly #abandoned = new Set<RunningTask>();
+  readonly #abandoned = new Set<Attempt>();
   readonly #ended = new EndedLately();
 
   /**
@@ -84,7 +31,7 @@ export class RunningTasks {
   }
 
   /** An expected attempt has begun. */
-  add(task: RunningTask): void {
+  add(task: Attempt): void {
     this.#expected--;
     this.#count++;
     this.#begun++;
@@ -95,7 +42,7 @@ export class RunningTasks {
   }
 
   /** Once for each attempt that was added. */
-  remove(task: RunningTask): void {
+  remove(task: Attempt): void {
     task.hasEnded = true;
     this.#count--;
     if (task.message !== null) this.#ended.add(task.message);
@@ -116,14 +63,18 @@ export class RunningTasks {
   }
 
   /** A part of the attempt was left behind: the attempt keeps its slot until every such part is freed. */
-  abandon(task: RunningTask): void {
+  abandon(task: Attempt): void {
     task.abandonedParts++;
     this.#abandoned.add(task);
   }
 
-  free(task: RunningTask): void {
+  /** A part that was left behind has ended. True: it was the last one, and the slot is free again. */
+  free(task: Attempt): boolean {
     task.abandonedParts--;
-    if (task.abandonedParts === 0) this.#abandoned.delete(task);
+    if (task.abandonedParts > 0) return false;
+    this.#abandoned.delete(task);
+    logger.info("The abandoned task {id} has ended; its slot is free again", { id: task.id });
+    return true;
   }
 
   /** How many attempts have begun since the executor did. */
@@ -146,17 +97,17 @@ export class RunningTasks {
   }
 
   /** Those of this moment, whatever begins or ends meanwhile. */
-  [Symbol.iterator](): Iterator<RunningTask> {
+  [Symbol.iterator](): Iterator<Attempt> {
     return this.#all().values();
   }
 
-  #all(): RunningTask[] {
-    const tasks: RunningTask[] = [];
+  #all(): Attempt[] {
+    const tasks: Attempt[] = [];
     for (let task = this.#first; task !== null; task = task.next) tasks.push(task);
     return tasks;
   }
 
-  abandonedTasks(): Iterable<RunningTask> {
+  abandonedTasks(): Iterable<Attempt> {
     return this.#abandoned.values();
   }
 
@@ -165,11 +116,11 @@ export class RunningTasks {
   }
 
   /** The attempts of one task id: more than one only where a producer sent the id twice. */
-  withId(id: string): RunningTask[] {
+  withId(id: string): Attempt[] {
     return this.#all().filter((task) => task.message?.id === id);
   }
 
-  withHandle(handle: string): RunningTask | undefined {
+  withHandle(handle: string): Attempt | undefined {
     return this.#all().find(({ delivery }) => delivery.handle === handle);
   }
 }

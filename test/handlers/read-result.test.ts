@@ -1,9 +1,9 @@
 /** What a handler returns, as the result that is kept; what cannot be kept is left out, and the reason says why. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readResult } from "../../../src/executor/attempt/read-result.ts";
-import { MAX_RESULT_LENGTH } from "../../../src/task/limits.ts";
-import { MAX_MESSAGE_DEPTH } from "../../../src/task/message-schema.ts";
+import { readResult } from "../../src/handlers/in-process/read-result.ts";
+import { MAX_RESULT_LENGTH } from "../../src/task/limits.ts";
+import { MAX_MESSAGE_DEPTH } from "../../src/task/message-schema.ts";
 
 const omission = (value: unknown): string => {
   const { json, omitted } = readResult(value);

@@ -1,0 +1,216 @@
+/**
+ * One attempt as its list of steps: the message is read, what is cancelled, lost, quarantined, paused or late is not
+ * run, the handler is found and started. The first step that gives an ending is the last; the ending becomes one
+ * Outcome, or a hand-back, or nothing where the lease is lost. Nothing that a message holds or a handler throws leaves
+ * this file as an error.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Broker, Delivery, Outcome } from "../../broker/broker.ts";
+import { abortable, moveOnAfter, type Task } from "../../concurrency/index.ts";
+import { messagesOf, toErrorRecord } from "../../handlers/error-record.ts";
+import type { Handler, Handlers } from "../../handlers/handler.ts";
+import { parseMessage } from "../../task/message.ts";
+import type { TaskMessage } from "../../task/message-schema.ts";
+import { appendLog, progressLine } from "../../task/progress.ts";
+import { Attempt, type AttemptHost } from "./attempt.ts";
+import type { CancelWatch } from "./cancel-watch.ts";
+import { type Concluded, conclude, type Ending } from "./conclude.ts";
+import type { LeaseCheck } from "./lease-check.ts";
+import type { BrokerClock, Limit } from "./policy.ts";
+import type { RunningAttempts } from "./running-attempts.ts";
+import { unknownTypeError } from "./unknown-type.ts";
+
+const logger = getLogger(["taskexe", "executor"]);
+
+export interface AttemptParts extends AttemptHost {
+  readonly broker: Broker;
+  readonly handlers: Handlers;
+  readonly running: RunningAttempts;
+  readonly cancels: CancelWatch;
+  readonly leases: LeaseCheck;
+  /** Takes the outcome of an attempt that ended here. */
+  readonly ended: (outcome: Outcome) => void;
+  /** Takes a delivery that goes back unrun. */
+  readonly handBack: (delivery: Delivery) => void;
+  /** The attempt was stopped since its lease had gone to another executor. */
+  readonly lost: () => void;
+  /** A slot may be free again. */
+  readonly slotFreed: () => void;
+}
+
+const STOPPED: Ending = Object.freeze({ kind: "stopped" });
+const PARKED: Ending = Object.freeze({ kind: "parked" });
+
+/**
+ * Runs one attempt in the scope of `task`: step by step, until one gives an ending. Most steps have nothing to wait for,
+ * and short tasks feel each turn. Never rejects, but for an error of our own.
+ */
+export async function runAttempt(delivery: Delivery, { scope }: Task, parts: AttemptParts): Promise<void> {
+  const attempt = new Attempt(delivery, scope, parts);
+  parts.running.add(attempt);
+  let ending: Ending = STOPPED;
+  try {
+    const found =
+      readMessage(attempt) ??
+      (mayBeCancelled(attempt) ? await askWhetherCancelled(attempt, parts) : null) ??
+      (parts.leases.isFresh(delivery) ? null : await askWhetherLost(attempt, parts)) ??
+      findHandler(attempt, parts) ??
+      refuseQuarantined(attempt, parts) ??
+      setPausedAside(attempt, parts) ??
+      refuseLate(attempt, parts) ??
+      refuseUnknownType(attempt, parts) ??
+      (await startHandler(attempt, parts));
+    ending = unlessStopped(attempt, found);
+  } catch (error) {
+    // Whatever a message leads to is that task's failure.
+    if (!scope.signal.aborted) ending = failedBy(error);
+  } finally {
+    parts.running.remove(attempt);
+  }
+  handOn(attempt, ending, parts);
+  parts.slotFreed();
+}
+
+function readMessage(attempt: Attempt): Ending | null {
+  const { raw, problem } = attempt.delivery;
+  if (raw === null) return { kind: "dead", reason: problem ?? "the entry has no message", error: null, id: null };
+  const read = parseMessage(raw);
+  if (!read.ok) return { kind: "dead", reason: read.reason, error: null, id: read.id };
+  attempt.message = read.message;
+  return null;
+}
+
+function mayBeCancelled({ message, delivery }: Attempt): boolean {
+  return message?.foreign === true || delivery.mayBeCancelled;
+}
+
+async function askWhetherCancelled({ id, scope }: Attempt, { cancels }: AttemptParts): Promise<Ending | null> {
+  const isCancelled = await abortable(cancels.isCancelled(id), scope.signal);
+  return isCancelled ? { kind: "cancelled", reason: "cancelled before it began" } : null;
+}
+
+async function askWhetherLost(attempt: Attempt, { leases }: AttemptParts): Promise<Ending | null> {
+  if (!(await abortable(leases.isLost(attempt.delivery), attempt.scope.signal))) return null;
+  logger.warn("The lease of {id} was lost to another executor before it began", { id: attempt.id });
+  attempt.end("lost", "the lease was lost before it began");
+  return STOPPED;
+}
+
+function findHandler(attempt: Attempt, parts: AttemptParts): null {
+  attempt.handler = parts.handlers.get(attempt.type);
+  return null;
+}
+
+function refuseQuarantined(attempt: Attempt, { policy }: AttemptParts): Ending | null {
+  const { crashes } = attempt;
+  if (crashes === 0) return null;
+  const budget = policy.crashBudgetOf(messageOf(attempt), attempt.options);
+  if (crashes <= budget) return null;
+  const reason = `quarantined: ${crashes} executors died or stalled while they ran it (budget ${budget})`;
+  return { kind: "dead", reason, error: null };
+}
+
+function setPausedAside(attempt: Attempt, { broker }: AttemptParts): Ending | null {
+  return broker.isTypePaused(attempt.type) ? PARKED : null;
+}
+
+function refuseLate(attempt: Attempt, { policy, broker }: AttemptParts): Ending | null {
+  const late = policy.deadlinePassed(messageOf(attempt), broker);
+  return late === null ? null : { kind: "dead", reason: late, error: null };
+}
+
+function refuseUnknownType({ handler, type }: Attempt, { handlers }: AttemptParts): Ending | null {
+  return handler === undefined ? { kind: "unknown-type", error: unknownTypeError(type, handlers.types()) } : null;
+}
+
+function startHandler(attempt: Attempt, { policy, broker }: AttemptParts): Promise<Ending> {
+  const { handler, scope } = attempt;
+  if (handler === undefined) throw new Error("an attempt without a handler was started");
+  const limit = policy.limitOf(messageOf(attempt), attempt.options, broker);
+  return limit === null ? handler.start(attempt, scope) : startWithin(limit, attempt, handler);
+}
+
+async function startWithin(limit: Limit, attempt: Attempt, handler: Handler): Promise<Ending> {
+  const outcome = await moveOnAfter(attempt.scope, limit.ms, (scope) => handler.start(attempt, scope));
+  if (!outcome.cancelled) return outcome.value;
+  const error = new Error(limit.passed);
+  error.name = "TimeoutError";
+  delete error.stack;
+  const retryInMs = attempt.asksForDelay ? handler.delayAfter(attempt.attempt, error) : null;
+  return { ...failedBy(error), retryInMs };
+}
+
+function failedBy(error: unknown): Extract<Ending, { kind: "failed" }> {
+  return { kind: "failed", error: toErrorRecord(error), retry: true, retryInMs: null, later: false };
+}
+
+/** The steps before have read it. */
+function messageOf({ message }: Attempt): TaskMessage {
+  if (message === null) throw new Error("an attempt without a message went on");
+  return message;
+}
+
+/** How it ended counts for nothing where it was stopped; but a handler that had done its work at a drain has done it. */
+function unlessStopped({ stop, scope }: Attempt, ending: Ending): Ending {
+  if (ending.kind === "done") return stop === "cancel" || stop === "lost" ? STOPPED : ending;
+  if (ending.kind === "failed") return stop !== null || scope.signal.aborted ? STOPPED : ending;
+  return ending;
+}
+
+/** Hands the ending on: an outcome, a hand-back, or nothing. */
+function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
+  if (ending.kind !== "stopped") {
+    parts.ended(outcomeOf(attempt, ending, parts));
+    return;
+  }
+  switch (attempt.stop) {
+    case "lost":
+      parts.lost();
+      return;
+    case "cancel":
+      parts.ended(outcomeOf(attempt, { kind: "cancelled", reason: attempt.stopReason }, parts));
+      return;
+    default:
+      parts.handBack(attempt.delivery);
+  }
+}
+
+/** What a message holds may trip up whoever looks: then that is how its task ended. */
+function outcomeOf(attempt: Attempt, ending: Concluded, { policy, broker }: AttemptParts): Outcome {
+  try {
+    note(attempt, ending, broker);
+    return conclude(attempt, ending, policy, broker);
+  } catch (thrown) {
+    const error = toErrorRecord(thrown);
+    const reason = `how the attempt ended cannot be told: ${messagesOf(error)}`;
+    logger.error("Dead: {id}: {reason}", { id: attempt.id, reason });
+    attempt.handler = undefined;
+    return conclude(attempt, { kind: "dead", reason, error }, policy, broker);
+  }
+}
+
+/** The last line of the log, as readers of the wire contract know it. */
+function note(attempt: Attempt, ending: Concluded, clock: BrokerClock): void {
+  const { id, type } = attempt;
+  switch (ending.kind) {
+    case "failed":
+    case "unknown-type": {
+      const error = messagesOf(ending.error);
+      attempt.log = appendLog(attempt.log ?? "", progressLine(clock.now(), error, { failed: true }));
+      logger.warn("Attempt {attempt} of {id} ({type}) failed: {error}", { attempt: attempt.attempt, id, type, error });
+      return;
+    }
+    case "done":
+      if (ending.omitted === null) return;
+      logger.warn("{id} ({type}) is done, but {omitted}", { id, type, omitted: ending.omitted });
+      return;
+    case "cancelled":
+      attempt.log = `${appendLog(attempt.log ?? "", progressLine(clock.now(), attempt.lastMessage || "stopped"))} [Canceled]`;
+      return;
+    case "dead":
+      logger.warn("Dead: {id}: {reason}", { id: id || attempt.delivery.handle, reason: ending.reason });
+      return;
+    case "parked":
+      return;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The seam between the executor and the code that runs a type. The executor knows a handler by its manifest (type,
+ * options, a check of payloads) and starts attempts on it; where the code runs, and in which language, is the handler's
+ * own business. All that passes here is data, but for the scope that cancels: errors come as records, results as JSON.
+ */
+import type { AbandonedTask, CancelScope } from "../concurrency/index.ts";
+import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
+import type { Backoff } from "../task/message-schema.ts";
+import type { ErrorRecord } from "../task/record.ts";
+import type { TaskInfo, TaskLogLevel } from "./define-task.ts";
+import type { PayloadReading } from "./read-payload.ts";
+
+/** What a definition says of its tasks, as data. What is absent comes from the configuration. */
+export interface HandlerOptions extends EnqueueDefaults {
+  readonly attempts?: number | undefined;
+  /** Absent also where a function of the handler's says it: that is asked on the handler's side. */
+  readonly backoff?: Backoff | undefined;
+  readonly crashBudget?: number | undefined;
+  /** In ms. */
+  readonly timeoutMs?: number | undefined;
+  /** In ms. */
+  readonly retentionMs?: number | undefined;
+}
+
+/** What is known of a handler without running it. */
+export interface HandlerManifest {
+  readonly type: string;
+  readonly options: HandlerOptions;
+  /**
+   * Whether a payload would be accepted; null: it takes any. The attempt checks its own.
+   *
+   * @throws (rejects) what a check of the schema throws.
+   */
+  readonly checkPayload: ((payload: unknown) => Promise<PayloadReading>) | null;
+}
+
+export interface Handler extends HandlerManifest {
+  /**
+   * Runs an attempt to its end.
+   *
+   * @param scope - its cancel is the attempt's, whatever the reason.
+   * @throws (rejects) the cancellation of `scope`, and nothing else: whatever the code throws is an ending.
+   */
+  start(attempt: HandlerAttempt, scope: CancelScope): Promise<HandlerEnding>;
+  /**
+   * In how many ms the next attempt is due by the handler's own function; null: it has none, or gave no delay. For
+   * failures that the handler has not seen, as a timeout.
+   */
+  delayAfter(attempt: number, error: Error): number | null;
+}
+
+/** All handlers of one executor. */
+export interface Handlers {
+  get(type: string): Handler | undefined;
+  /** All types, sorted. */
+  types(): readonly string[];
+}
+
+/** One attempt, as its executor hands it to the handler. */
+export interface HandlerAttempt {
+  readonly id: string;
+  readonly type: string;
+  readonly task: TaskInfo;
+  readonly payload: unknown;
+  /** Which attempt this is, from 1. */
+  readonly attempt: number;
+  /** How long the code may take to end once it is cancelled, in ms. */
+  readonly graceMs: number;
+  /** Whether the handler's own function, where it has one, is to say when the next attempt is due. */
+  readonly asksForDelay: boolean;
+  /** @param value - 0 to 1, or -1 for failed. */
+  tellProgress(value: number, message: string): void;
+  writeLog(line: HandlerLogLine): void;
+  /** A part of the attempt ignores its cancel, and runs on. */
+  leaveBehind(part: AbandonedTask): void;
+}
+
+/** A line that a handler logs. */
+export interface HandlerLogLine {
+  readonly level: TaskLogLevel;
+  /** In braces it names properties. */
+  readonly text: string;
+  readonly properties: Readonly<Record<string, unknown>> | null;
+  /** The whole line as the task's own log keeps it. */
+  readonly plain: string;
+}
+
+/** How the code of an attempt ended. */
+export type HandlerEnding =
+  | {
+      readonly kind: "done";
+      /** JSON text; null: there is none. */
+      readonly result: string | null;
+      /** Why there is no result although the handler gave one; null: there is, or it gave none. */
+      readonly omitted: string | null;
+    }
+  | {
+      readonly kind: "failed";
+      readonly error: ErrorRecord;
+      /** Whether another attempt may help. */
+      readonly retry: boolean;
+      /** When the next attempt is due, in ms; null: the handler does not say. */
+      readonly retryInMs: number | null;
+      /** It was asked for, and nothing went wrong: the next attempt has the same number. */
+      readonly later: boolean;
+    };

@@ -1,0 +1,51 @@
+/** What `run` is given. Everything is made only when it is asked for: most tasks ask for little. */
+import { type CancelScope, checkpoint, type Nursery } from "../../concurrency/index.ts";
+import { shown } from "../../concurrency/unknown-values.ts";
+import type { TaskContext, TaskInfo, TaskLog } from "../define-task.ts";
+import type { HandlerAttempt } from "../handler.ts";
+import { taskLog } from "./task-log.ts";
+
+export class TaskContextOf implements TaskContext {
+  readonly payload: unknown;
+  readonly nursery: Nursery;
+  readonly #attempt: HandlerAttempt;
+
+  /** @param payload - as the schema gave it. */
+  constructor(attempt: HandlerAttempt, payload: unknown, nursery: Nursery) {
+    this.#attempt = attempt;
+    this.payload = payload;
+    this.nursery = nursery;
+  }
+
+  get task(): TaskInfo {
+    return this.#attempt.task;
+  }
+
+  get attempt(): number {
+    return this.#attempt.attempt;
+  }
+
+  get scope(): CancelScope {
+    return this.nursery.scope;
+  }
+
+  get signal(): AbortSignal {
+    return this.nursery.scope.signal;
+  }
+
+  get log(): TaskLog {
+    return taskLog(this.#attempt);
+  }
+
+  /** A function of its own, so that `run({ progress })` can take it apart. */
+  get progress(): TaskContext["progress"] {
+    return async (value, message) => {
+      if (typeof value !== "number" || Number.isNaN(value)) {
+        throw new TypeError(`progress takes a number from 0 to 1, or -1 for failed; got ${shown(value)}`);
+      }
+      await checkpoint(this.signal);
+      // Handler files run without a type check: anything may come as a message.
+      this.#attempt.tellProgress(value, typeof message === "string" ? message.toWellFormed() : shown(message ?? ""));
+    };
+  }
+}

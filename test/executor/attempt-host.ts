@@ -1,0 +1,16 @@
+/** What an attempt needs of its executor, where a test has none: a clock that stands still, and nobody to tell. */
+import type { AttemptHost } from "../../src/executor/attempt/attempt.ts";
+import { AttemptPolicy } from "../../src/executor/attempt/policy.ts";
+
+/** @param now - Unix ms. */
+export function attemptHost(now = 0): AttemptHost {
+  const options = { name: "one", version: "0", concurrency: 1, leaseMs: 30_000, graceMs: 1_000 };
+  return {
+    broker: { now: () => now },
+    policy: new AttemptPolicy(options),
+    logs: { add: () => {} },
+    graceMs: options.graceMs,
+    abandoned: () => {},
+    freed: () => {},
+  };
+}
