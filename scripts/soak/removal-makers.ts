@@ -1,7 +1,7 @@
 /** Makes records of done tasks as completions leave them, faster than tasks could be run: for removal.ts. */
 import type { Redis } from "ioredis";
 import { doneKey, recordKey } from "../../src/broker/redis/keys.ts";
-import { STATE } from "../../src/broker/sqlite/schema.ts";
+import { STATE } from "../../src/broker/sqlite/file/schema.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { formatMessage } from "../../src/task/message.ts";
 

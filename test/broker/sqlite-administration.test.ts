@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NEW_STATE } from "../../src/broker/schedule-text.ts";
-import { PARKED, SCHEMA_VERSION } from "../../src/broker/sqlite/schema.ts";
+import { PARKED, SCHEMA_VERSION } from "../../src/broker/sqlite/file/schema.ts";
 import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { claimAll, claimOne, dead, done, idOf, retry, task, tasks } from "../stage/outcomes.ts";

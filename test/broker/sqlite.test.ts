@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { STATE } from "../../src/broker/sqlite/schema.ts";
+import { STATE } from "../../src/broker/sqlite/file/schema.ts";
 import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { sleep } from "../../src/concurrency/index.ts";
 import { runtime } from "../../src/runtime/index.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { open } from "node:fs/promises";
 import { test } from "node:test";
 import { BrokerRefusedError } from "../../src/broker/broker.ts";
-import { reasonOf, stateOf, unavailable } from "../../src/broker/sqlite/sqlite-errors.ts";
+import { reasonOf, stateOf, unavailable } from "../../src/broker/sqlite/file/sqlite-errors.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import type { ExecutorProcess } from "../stage/executor.ts";
 import { enqueueAll, LedgerStage, ledgerTasks, notDoneOnce } from "../stage/ledger/ledger-stage.ts";

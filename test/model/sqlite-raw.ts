@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { NO_TOKEN, stateName } from "../../src/broker/sqlite/schema.ts";
+import { NO_TOKEN, stateName } from "../../src/broker/sqlite/file/schema.ts";
 import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { QUEUES, type Raw } from "./system.ts";

@@ -7,7 +7,7 @@ import { FILE_KINDS } from "../../scripts/soak/account/files.ts";
 import { keyNames } from "../../scripts/soak/account/key-names.ts";
 import { RULES as REDIS_RULES } from "../../scripts/soak/account/redis-rules.ts";
 import { RULES as SQLITE_RULES } from "../../scripts/soak/account/sqlite.ts";
-import { stepsFrom } from "../../src/broker/sqlite/schema.ts";
+import { stepsFrom } from "../../src/broker/sqlite/file/schema.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { ROOT } from "../stage/command.ts";
 

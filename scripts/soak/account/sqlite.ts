@@ -4,7 +4,7 @@
  */
 import { statSync } from "node:fs";
 import { MAX_LOG_LINES } from "../../../src/broker/administration.ts";
-import { STATE } from "../../../src/broker/sqlite/schema.ts";
+import { STATE } from "../../../src/broker/sqlite/file/schema.ts";
 import { runtime, type SqlDatabase } from "../../../src/runtime/index.ts";
 import { type Account, type Expected, few, type Kind, SLACK_MS } from "./account.ts";
 

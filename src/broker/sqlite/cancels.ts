@@ -6,12 +6,12 @@
 import type { SqlStatement } from "../../runtime/index.ts";
 import { isOpenTo, MOVES } from "../../task/state.ts";
 import type { CancelReceipt } from "../broker.ts";
-import { numberOf, textOf } from "./rows.ts";
-import { PARKED, STATE, stateName } from "./schema.ts";
-import type { Store } from "./store.ts";
-import { dropLogs } from "./task-logs.ts";
-import type { Transaction } from "./transaction.ts";
-import { freeAllKeys } from "./unique-keys.ts";
+import { PARKED, STATE, stateName } from "./file/schema.ts";
+import type { Store } from "./file/store.ts";
+import type { Transaction } from "./file/transaction.ts";
+import { numberOf, textOf } from "./records/rows.ts";
+import { dropLogs } from "./records/task-logs.ts";
+import { freeAllKeys } from "./records/unique-keys.ts";
 
 /** How many ids one transaction takes. */
 const CHUNK = 1000;

@@ -5,9 +5,9 @@
 import type { SqlStatement } from "../../runtime/index.ts";
 import type { FleetMember } from "../broker.ts";
 import { type Replaced, readBeat, withoutTasks } from "../fleet-beats.ts";
-import { numberOf, textOf } from "./rows.ts";
-import type { Store } from "./store.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Store } from "./file/store.ts";
+import type { Transaction } from "./file/transaction.ts";
+import { numberOf, textOf } from "./records/rows.ts";
 
 /** Older beats are removed, in ms. */
 const BEAT_MS = 1_800_000;

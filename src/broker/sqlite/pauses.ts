@@ -4,10 +4,10 @@
  * queues them again in their old places, what is left over by and by with each promote.
  */
 import type { PauseTarget } from "../administration.ts";
-import { type Row, textOf } from "./rows.ts";
-import { PARKED, STATE } from "./schema.ts";
-import type { Store } from "./store.ts";
-import type { Transaction } from "./transaction.ts";
+import { PARKED, STATE } from "./file/schema.ts";
+import type { Store } from "./file/store.ts";
+import type { Transaction } from "./file/transaction.ts";
+import { type Row, textOf } from "./records/rows.ts";
 
 /** How many parked tasks one transaction queues again. */
 const CHUNK = 1000;

@@ -13,11 +13,11 @@ import {
   TAKEN_MS,
   type TakenSchedules,
 } from "../schedules.ts";
-import { enqueueAll } from "./queue-entry.ts";
-import { numberOf, type Row, textOf } from "./rows.ts";
-import { stateName } from "./schema.ts";
-import type { Store } from "./store.ts";
-import type { Transaction } from "./transaction.ts";
+import { enqueueAll } from "./enqueue.ts";
+import { stateName } from "./file/schema.ts";
+import type { Store } from "./file/store.ts";
+import type { Transaction } from "./file/transaction.ts";
+import { numberOf, type Row, textOf } from "./records/rows.ts";
 
 const ALL = "SELECT * FROM schedules ORDER BY name";
 const ONE = "SELECT * FROM schedules WHERE name = ?";

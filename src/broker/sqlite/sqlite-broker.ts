@@ -31,20 +31,24 @@ import { BeatSeries } from "../fleet-beats.ts";
 import { listPlaces } from "../list-places.ts";
 import { type KeepingRules, keepingRules } from "../removal.ts";
 import type { ScheduleChange, ScheduleChanged, SchedulePage, StoredSchedule, TakenSchedules } from "../schedules.ts";
-import { Bell } from "./bell.ts";
-import { purge, retry } from "./by-hand.ts";
 import { cancel, flagged } from "./cancels.ts";
-import { SqliteClaims } from "./claims.ts";
-import { clean, removeStep } from "./cleaning.ts";
-import { complete, writeProgress } from "./completions.ts";
-import { ConnectionMonitor } from "./connection-monitor.ts";
-import { backlog, counts } from "./counting.ts";
-import { DatabaseFile, pathOf } from "./database-file.ts";
+import { SqliteClaims } from "./claims/claims.ts";
+import { complete, writeProgress } from "./claims/completion.ts";
+import { enqueue, promote } from "./enqueue.ts";
+import { ConnectionMonitor } from "./file/connection-monitor.ts";
+import { DatabaseFile, pathOf } from "./file/database-file.ts";
+import { isUnavailable, messageOf, reasonOf, stateOf } from "./file/sqlite-errors.ts";
+import { Store } from "./file/store.ts";
 import { beat, leave, lock, member, members, unlock } from "./fleet.ts";
-import { list } from "./listing.ts";
+import { Bell } from "./news/bell.ts";
+import { Watcher } from "./news/watcher.ts";
 import { SqlitePauses } from "./pauses.ts";
-import { enqueue, promote } from "./queue-entry.ts";
-import { recordOf } from "./rows.ts";
+import { backlog, counts } from "./records/counts.ts";
+import { list } from "./records/listing.ts";
+import { clean, removeStep } from "./records/removal.ts";
+import { purge, retry } from "./records/retry-and-purge.ts";
+import { recordOf } from "./records/rows.ts";
+import { appendLogs, readLogs } from "./records/task-logs.ts";
 import {
   changeSchedule,
   countSchedules,
@@ -56,10 +60,6 @@ import {
   statesOf,
   takeSchedules,
 } from "./schedules.ts";
-import { isUnavailable, messageOf, reasonOf, stateOf } from "./sqlite-errors.ts";
-import { Store } from "./store.ts";
-import { appendLogs, readLogs } from "./task-logs.ts";
-import { Watcher } from "./watcher.ts";
 
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
 /** How long a claim waits for something to come, in ms. */

@@ -140,7 +140,7 @@ class Run {
   /** Says what handlers connect to where they name no address, from before they are imported. */
   async #settle({ kind }: Broker): Promise<void> {
     const { broker, queues, retentionMs, priorities } = this.#settings;
-    const { pathOf } = await import("../../broker/sqlite/database-file.ts");
+    const { pathOf } = await import("../../broker/sqlite/file/database-file.ts");
     // A file by its absolute path: a handler may change the working directory.
     const url = kind === "sqlite" ? `sqlite:${pathOf(broker)}` : broker;
     setHome({ url, queues, retentionMs, priorities });

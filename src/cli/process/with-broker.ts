@@ -112,7 +112,7 @@ export function createStateDirectory(settings: Settings): void {
 async function refuseMissingFile({ broker, origins }: Settings): Promise<void> {
   // The default one begins empty on every machine, and nobody can have mistyped it.
   if (origins.broker === "default" || !/^sqlite:/i.test(broker)) return;
-  const { pathOf } = await import("../../broker/sqlite/database-file.ts");
+  const { pathOf } = await import("../../broker/sqlite/file/database-file.ts");
   const path = pathOf(broker);
   if (existsSync(path)) return;
   throw new CommandFailure(`${origins.broker}: there is no such file ${path}; an executor or an enqueue creates it`);

@@ -10,7 +10,7 @@
  * the first attempt on. `counts` is kept in the same transactions as the tasks, so that counting a million rows costs
  * nothing.
  */
-import { TASK_STATES, type TaskState } from "../../task/state.ts";
+import { TASK_STATES, type TaskState } from "../../../task/state.ts";
 
 /** PRAGMA application_id: "tskx". */
 export const APPLICATION_ID = 0x74_73_6b_78;

@@ -1,11 +1,11 @@
 /**
  * A task that we hold, with the fence that proves it: (seq, token) matches a row only while the lease is ours.
  */
-import type { SqlValue } from "../../runtime/index.ts";
-import type { Delivery } from "../broker.ts";
-import type { LeaseStamp } from "../lease-stamp.ts";
-import { numberOf, textOf } from "./rows.ts";
-import { NO_TOKEN } from "./schema.ts";
+import type { SqlValue } from "../../../runtime/index.ts";
+import type { Delivery } from "../../broker.ts";
+import type { LeaseStamp } from "../../lease-stamp.ts";
+import { NO_TOKEN } from "../file/schema.ts";
+import { numberOf, textOf } from "../records/rows.ts";
 
 /** What a claim must return of a task. */
 export const DELIVERY_COLUMNS = "seq, token, id, queue, priority, place, deliveries, queued_at, message";

@@ -3,12 +3,12 @@
  */
 import type { EnqueueReceipt, EnqueueRequest } from "../broker.ts";
 import { dropOldFlagsOf } from "./cancels.ts";
-import { TAKE_ID } from "./ids.ts";
-import { numberOf, textOf } from "./rows.ts";
-import { NO_TOKEN, STATE, stateName } from "./schema.ts";
-import type { Store } from "./store.ts";
-import type { Transaction } from "./transaction.ts";
-import { heldBy, hold } from "./unique-keys.ts";
+import { NO_TOKEN, STATE, stateName } from "./file/schema.ts";
+import type { Store } from "./file/store.ts";
+import type { Transaction } from "./file/transaction.ts";
+import { TAKE_ID } from "./records/ids.ts";
+import { numberOf, textOf } from "./records/rows.ts";
+import { heldBy, hold } from "./records/unique-keys.ts";
 
 const INSERT = `INSERT INTO tasks(seq, state, queue, priority, place, token, lease_until, started_at, enqueued_at,
   queued_at, due_at, retention_ms, id, type, message)

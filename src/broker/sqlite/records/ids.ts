@@ -2,7 +2,7 @@
  * From an id to its task. An entry of `ids` may have outlived its task: it counts only while the task of that number is
  * there, so every look goes through `tasks`. What is left over is swept in runs of neighbours, a few a transaction.
  */
-import type { SqlStatement } from "../../runtime/index.ts";
+import type { SqlStatement } from "../../../runtime/index.ts";
 
 /** The one row of the ledger. */
 export interface Ledger {

@@ -1,13 +1,13 @@
 /** Retries and purges by hand. */
-import { isOpenTo, MOVES } from "../../task/state.ts";
-import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../administration.ts";
-import { firstAttempt } from "../first-attempt.ts";
-import { dropFlag } from "./cancels.ts";
+import { isOpenTo, MOVES } from "../../../task/state.ts";
+import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../../administration.ts";
+import { firstAttempt } from "../../first-attempt.ts";
+import { dropFlag } from "../cancels.ts";
+import { STATE, stateName } from "../file/schema.ts";
+import type { Store } from "../file/store.ts";
+import type { Transaction } from "../file/transaction.ts";
 import { numberOf, textOf } from "./rows.ts";
-import { STATE, stateName } from "./schema.ts";
-import type { Store } from "./store.ts";
 import { dropLogs } from "./task-logs.ts";
-import type { Transaction } from "./transaction.ts";
 import { freeAllKeys, heldBy, hold } from "./unique-keys.ts";
 
 /** How many records one transaction of a purge looks at: about 2 ms. */

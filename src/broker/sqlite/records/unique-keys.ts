@@ -2,11 +2,11 @@
  * Unique keys: which task holds a key of a queue, for a time (`until`) or until it has ended (null). The end of a task
  * frees its key at once; a holder that is gone without having done so holds nothing.
  */
-import type { SqlStatement } from "../../runtime/index.ts";
-import type { EnqueueReceipt, EnqueueRequest } from "../broker.ts";
+import type { SqlStatement } from "../../../runtime/index.ts";
+import type { EnqueueReceipt, EnqueueRequest } from "../../broker.ts";
+import { PARKED, STATE, stateName } from "../file/schema.ts";
+import type { Transaction } from "../file/transaction.ts";
 import { textOf } from "./rows.ts";
-import { PARKED, STATE, stateName } from "./schema.ts";
-import type { Transaction } from "./transaction.ts";
 
 const HOLDER = `SELECT uniques.id, until, state FROM uniques LEFT JOIN tasks ON tasks.seq = uniques.task
   WHERE uniques.queue = ? AND key = ?`;

@@ -2,7 +2,7 @@
  * Whether the database works, as the last uses of it showed, and who wants to know. A use that needs no room goes
  * through on a full disk, so that one success does not end a refusal: nothing may have failed for `HOLD_MS`.
  */
-import type { ConnectionState } from "../broker.ts";
+import type { ConnectionState } from "../../broker.ts";
 
 /** For how long nothing may have failed until a trouble is over, in ms. */
 export const HOLD_MS = 1_000;

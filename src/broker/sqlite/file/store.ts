@@ -3,9 +3,9 @@
  * loop (group commit: one flush to the disk serves all). A lock held by another process is waited for asleep, never
  * blocking the loop; after 10 s, or when the disk fails, the calls reject with BrokerUnavailableError.
  */
-import { checkpoint, Latch, sleep } from "../../concurrency/index.ts";
-import type { SqlStatement } from "../../runtime/index.ts";
-import { BrokerUnavailableError } from "../broker.ts";
+import { checkpoint, Latch, sleep } from "../../../concurrency/index.ts";
+import type { SqlStatement } from "../../../runtime/index.ts";
+import { BrokerUnavailableError } from "../../broker.ts";
 import type { ConnectionMonitor } from "./connection-monitor.ts";
 import type { DatabaseFile } from "./database-file.ts";
 import {

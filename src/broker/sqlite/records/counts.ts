@@ -1,9 +1,9 @@
 /** Counts, read from the books that every transaction keeps: their cost does not grow with the number of tasks. */
-import type { TaskState } from "../../task/state.ts";
-import type { Backlog, QueueCounts } from "../broker.ts";
+import type { TaskState } from "../../../task/state.ts";
+import type { Backlog, QueueCounts } from "../../broker.ts";
+import { stateName } from "../file/schema.ts";
+import type { Store } from "../file/store.ts";
 import { numberOf } from "./rows.ts";
-import { stateName } from "./schema.ts";
-import type { Store } from "./store.ts";
 
 const OF_QUEUE = "SELECT state, n FROM counts WHERE queue = ?";
 

@@ -6,11 +6,11 @@
  */
 import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { withHome } from "../../runtime/home.ts";
-import { runtime, type SqlDatabase, type SqlStatement } from "../../runtime/index.ts";
-import { ownershipProblem } from "../../runtime/ownership.ts";
-import { BrokerUnavailableError } from "../broker.ts";
-import { BrokerUrlError } from "../broker-url-error.ts";
+import { withHome } from "../../../runtime/home.ts";
+import { runtime, type SqlDatabase, type SqlStatement } from "../../../runtime/index.ts";
+import { ownershipProblem } from "../../../runtime/ownership.ts";
+import { BrokerUnavailableError } from "../../broker.ts";
+import { BrokerUrlError } from "../../broker-url-error.ts";
 import { FilePlace } from "./file-place.ts";
 import { APPLICATION_ID, SCHEMA_VERSION, stepsFrom } from "./schema.ts";
 import { messageOf, SqliteFileError, sqliteCode } from "./sqlite-errors.ts";

@@ -4,12 +4,12 @@
  * does not work, so that it is found to be well without anybody having to ask, and looks whether its file is still
  * there.
  */
-import { sleep } from "../../concurrency/index.ts";
+import { sleep } from "../../../concurrency/index.ts";
+import { lastNews, newsAfter } from "../cancels.ts";
+import type { ConnectionMonitor } from "../file/connection-monitor.ts";
+import { isBusy } from "../file/sqlite-errors.ts";
+import type { Store } from "../file/store.ts";
 import type { Bell } from "./bell.ts";
-import { lastNews, newsAfter } from "./cancels.ts";
-import type { ConnectionMonitor } from "./connection-monitor.ts";
-import { isBusy } from "./sqlite-errors.ts";
-import type { Store } from "./store.ts";
 
 const DATA_VERSION = "PRAGMA data_version";
 const PROBE = "UPDATE ledger SET probe = probe + 1";

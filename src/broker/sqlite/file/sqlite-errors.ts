@@ -3,7 +3,7 @@
  * refusing (it is there and does not work: disk full, read-only, damaged, locked for long), a file that is not ours
  * (the user's mistake), or a fault of our own statement.
  */
-import { BrokerRefusedError, BrokerUnavailableError } from "../broker.ts";
+import { BrokerRefusedError, BrokerUnavailableError } from "../../broker.ts";
 
 /**
  * The file cannot serve as a taskexe database: another program's, a newer version's, not readable. Waiting won't help.

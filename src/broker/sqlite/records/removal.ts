@@ -2,16 +2,16 @@
  * What keeps the file from growing: records whose time is over or that are too many, old flags, keys and beats,
  * leftover ids, and free pages given back to the file system. Each call does bounded work, in small transactions.
  */
-import type { CleanReport, Removal } from "../broker.ts";
-import { type KeepingRules, removeSome } from "../removal.ts";
-import { dropOldFlags, isOldFlagThere } from "./cancels.ts";
-import { expel } from "./fleet.ts";
+import type { CleanReport, Removal } from "../../broker.ts";
+import { type KeepingRules, removeSome } from "../../removal.ts";
+import { dropOldFlags, isOldFlagThere } from "../cancels.ts";
+import { STATE, stateName } from "../file/schema.ts";
+import type { Store } from "../file/store.ts";
+import type { Transaction } from "../file/transaction.ts";
+import { expel } from "../fleet.ts";
 import { isSweepDue, sweepIds } from "./ids.ts";
 import { numberOf, type Row, textOf } from "./rows.ts";
-import { STATE, stateName } from "./schema.ts";
-import type { Store } from "./store.ts";
 import { dropLogs } from "./task-logs.ts";
-import type { Transaction } from "./transaction.ts";
 import { dropOldKeys, isOldKeyThere } from "./unique-keys.ts";
 
 /** How many tasks, or flags, or keys one step removes. */

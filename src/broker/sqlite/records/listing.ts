@@ -3,15 +3,15 @@
  * before, so that the millionth page costs as much as the first. A filter by type looks at `MOST_LOOKED_AT` at the
  * most. Long tasks are read a few at a time, since SQLite reads a text whole to cut it; others get their turn between.
  */
-import { checkpoint, openRoot } from "../../concurrency/index.ts";
-import type { SqlStatement, SqlValue } from "../../runtime/index.ts";
-import type { ListedTask } from "../../task/listed-task.ts";
-import type { TaskState } from "../../task/state.ts";
-import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../administration.ts";
-import { checkListQuery } from "../check-list.ts";
+import { checkpoint, openRoot } from "../../../concurrency/index.ts";
+import type { SqlStatement, SqlValue } from "../../../runtime/index.ts";
+import type { ListedTask } from "../../../task/listed-task.ts";
+import type { TaskState } from "../../../task/state.ts";
+import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../../administration.ts";
+import { checkListQuery } from "../../check-list.ts";
+import { PARKED, STATE } from "../file/schema.ts";
+import type { Store } from "../file/store.ts";
 import { BRIEF_COLUMNS, BYTES_READ, bytesOf, LISTED_COLUMNS, listedOf, numberOf } from "./rows.ts";
-import { PARKED, STATE } from "./schema.ts";
-import type { Store } from "./store.ts";
 
 const MOST_LOOKED_AT = 5000;
 /** How many bytes are read at once: 8 MB take 5 ms. How many one call reads. */

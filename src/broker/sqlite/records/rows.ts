@@ -2,8 +2,8 @@
  * From rows of SQLite to our shapes: the one place where a column's type is checked.
  */
 import * as v from "valibot";
-import type { SqlValue } from "../../runtime/index.ts";
-import { MAX_ATTEMPT_ERRORS } from "../../task/attempt-errors.ts";
+import type { SqlValue } from "../../../runtime/index.ts";
+import { MAX_ATTEMPT_ERRORS } from "../../../task/attempt-errors.ts";
 import {
   beginningOf,
   endOf,
@@ -14,9 +14,9 @@ import {
   LISTED_REASON_LENGTH,
   LISTED_RESULT_BYTES,
   type ListedTask,
-} from "../../task/listed-task.ts";
-import { type AttemptError, AttemptErrorSchema, type TaskRecord, TaskRecordSchema } from "../../task/record.ts";
-import { stateName } from "./schema.ts";
+} from "../../../task/listed-task.ts";
+import { type AttemptError, AttemptErrorSchema, type TaskRecord, TaskRecordSchema } from "../../../task/record.ts";
+import { stateName } from "../file/schema.ts";
 
 export type Row = Record<string, SqlValue>;
 

@@ -2,10 +2,10 @@
  * One write transaction as the broker's parts see it: statements, and the books that are kept beside the tasks.
  * Whoever moves a task tells `moved`; the sums are written once, just before the commit.
  */
-import type { SqlStatement } from "../../runtime/index.ts";
-import { mayMove, type TaskState } from "../../task/state.ts";
+import type { SqlStatement } from "../../../runtime/index.ts";
+import { mayMove, type TaskState } from "../../../task/state.ts";
+import { type Ledger, sweepIds } from "../records/ids.ts";
 import type { DatabaseFile } from "./database-file.ts";
-import { type Ledger, sweepIds } from "./ids.ts";
 import { STATE } from "./schema.ts";
 
 const READ_LEDGER = "SELECT next, stale, swept_to FROM ledger";

@@ -1,5 +1,5 @@
 /** Wakes everybody who waits for the next ring. */
-import { Latch } from "../../concurrency/index.ts";
+import { Latch } from "../../../concurrency/index.ts";
 
 export class Bell {
   #next = new Latch();

@@ -2,18 +2,18 @@
  * The ends of attempts, and progress on the way. Every statement carries the fence; where it changes nothing, the
  * lease was lost and nothing is written. A task that keeps no record is removed by one DELETE.
  */
-import { attemptError, withError } from "../../task/attempt-errors.ts";
-import type { CompletionResult, Outcome, ProgressWrite } from "../broker.ts";
-import { outcomeProblem } from "../check-outcomes.ts";
-import { anyFlag, dropFlag, flaggedOf } from "./cancels.ts";
+import { attemptError, withError } from "../../../task/attempt-errors.ts";
+import type { CompletionResult, Outcome, ProgressWrite } from "../../broker.ts";
+import { outcomeProblem } from "../../check-outcomes.ts";
+import { anyFlag, dropFlag, flaggedOf } from "../cancels.ts";
+import { NO_TOKEN, STATE } from "../file/schema.ts";
+import type { Store } from "../file/store.ts";
+import type { Transaction } from "../file/transaction.ts";
+import { errorsOf, textOf } from "../records/rows.ts";
+import { anyLog, dropLogs } from "../records/task-logs.ts";
+import { freeAllKeys, freeKey } from "../records/unique-keys.ts";
 import { releaseOne } from "./claims.ts";
-import { errorsOf, textOf } from "./rows.ts";
-import { NO_TOKEN, STATE } from "./schema.ts";
-import { SqliteDelivery } from "./sqlite-delivery.ts";
-import type { Store } from "./store.ts";
-import { anyLog, dropLogs } from "./task-logs.ts";
-import type { Transaction } from "./transaction.ts";
-import { freeAllKeys, freeKey } from "./unique-keys.ts";
+import { SqliteDelivery } from "./delivery.ts";
 
 const HELD = `WHERE seq = ?1 AND token = ?2 AND state = ${STATE.running}`;
 const REMOVE = `DELETE FROM tasks ${HELD}`;

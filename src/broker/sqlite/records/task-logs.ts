@@ -2,10 +2,10 @@
  * The logs of tasks: the last lines of each, numbered. They belong to the row of the task and go with it, so whoever
  * deletes a task tells `dropLogs`. Lines for a task that is not there are dropped.
  */
-import { type LogLine, MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from "../administration.ts";
+import { type LogLine, MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from "../../administration.ts";
+import type { Store } from "../file/store.ts";
+import type { Transaction } from "../file/transaction.ts";
 import { numberOf, textOf } from "./rows.ts";
-import type { Store } from "./store.ts";
-import type { Transaction } from "./transaction.ts";
 
 const SEQ_OF = "SELECT tasks.seq FROM ids JOIN tasks ON tasks.seq = ids.seq WHERE ids.id = ?";
 const LAST_LINE = "SELECT line FROM logs WHERE task = ? ORDER BY line DESC LIMIT 1";

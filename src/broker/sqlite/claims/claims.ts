@@ -2,14 +2,14 @@
  * Taking, keeping and giving back ownership. Each change of owner draws a new token and sets a new lease; whoever
  * still shows the old token changes nothing. One host, one clock: a lease is over when its time has passed.
  */
-import type { Delivery } from "../broker.ts";
-import { type LeaseStamp, stampLease } from "../lease-stamp.ts";
-import { anyFlag, flaggedOf } from "./cancels.ts";
-import { QUEUE_IS_PAUSED, type SqlitePauses, TYPE_IS_PAUSED, unlessPaused } from "./pauses.ts";
-import { NO_TOKEN, PARKED, STATE } from "./schema.ts";
-import { DELIVERY_COLUMNS, inOrder, newToken, SqliteDelivery } from "./sqlite-delivery.ts";
-import type { Store } from "./store.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Delivery } from "../../broker.ts";
+import { type LeaseStamp, stampLease } from "../../lease-stamp.ts";
+import { anyFlag, flaggedOf } from "../cancels.ts";
+import { NO_TOKEN, PARKED, STATE } from "../file/schema.ts";
+import type { Store } from "../file/store.ts";
+import type { Transaction } from "../file/transaction.ts";
+import { QUEUE_IS_PAUSED, type SqlitePauses, TYPE_IS_PAUSED, unlessPaused } from "../pauses.ts";
+import { DELIVERY_COLUMNS, inOrder, newToken, SqliteDelivery } from "./delivery.ts";
 
 const { queued, running } = STATE;
 
