@@ -67,6 +67,7 @@ for (const delayMs of [0, 3_600_000]) {
     const bytes = await sent(async () => assert.deepEqual(await listAll(a, { type: "rare" }), rare));
     const count = await asked();
     assert.ok(bytes < 50_000, `${bytes} bytes of 10 000 others`);
+    assert.equal(count("get"), 0, "no record is asked for alone");
     assert.equal(count("evalsha") + count("eval") < 100, true);
     assert.ok(count("xpending") < 10, `${count("xpending")} times`);
   });

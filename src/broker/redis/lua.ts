@@ -98,18 +98,27 @@ export interface ScriptCall {
  *
  * @param args - its keys, then the rest.
  */
-export async function runScript(
-  redis: Redis,
+export function runScript(redis: Redis, script: Script, ...args: (string | number)[]): Promise<unknown> {
+  return calling(script, args, (...words) => redis.call(...words));
+}
+
+/** The same; texts in the answer are bytes. */
+export function runScriptForBytes(redis: Redis, script: Script, ...args: (string | number)[]): Promise<unknown> {
+  return calling(script, args, (...words) => redis.callBuffer(...words));
+}
+
+async function calling(
   { lua, keys, sha }: Script,
-  ...args: (string | number)[]
+  args: readonly (string | number)[],
+  call: (...words: [string, ...(string | number)[]]) => Promise<unknown>,
 ): Promise<unknown> {
   try {
-    return await redis.call("EVALSHA", sha, keys, ...args);
+    return await call("EVALSHA", sha, keys, ...args);
   } catch (error) {
     if (!isUnknownScript(error)) throw plain(error);
   }
   try {
-    return await redis.call("EVAL", lua, keys, ...args);
+    return await call("EVAL", lua, keys, ...args);
   } catch (error) {
     throw plain(error);
   }

@@ -224,34 +224,47 @@ return out`;
 const CANCEL = `${SHARED}
 expect('zset', ARGV[3])
 -- Members of sorted sets, by key: they are added together at the end.
-local members, checked = {}, {}
+local members, checked, isAnyParked = {}, {}, {}
 local function add(key, score, id)
   local list = members[key] or {}
   members[key] = list
   list[#list + 1] = int(score)
   list[#list + 1] = id
 end
+-- The flag's name is the producers' (ID-cancel): with GET, what another kind of key has there is not overwritten.
+local function setFlag(flag, ms)
+  local held = redis.pcall('SET', flag, 'x', 'PX', int(ms), 'GET')
+  if type(held) ~= 'table' or not held.err then return end
+  expect('string', flag)
+  error(held)
+end
+local function mark(id, flag, ms)
+  setFlag(flag, ms)
+  add(ARGV[3], now + ms, id)
+end
+local function unpark(key, id)
+  if isAnyParked[key] == nil then isAnyParked[key] = call('EXISTS', key) == 1 end
+  return isAnyParked[key] and call('ZREM', key, id) == 1
+end
 local function cancel(id, flag)
   local key = ARGV[2] .. id
-  -- The flag's name is the producers' (ID-cancel): what another kind of key has there is not overwritten.
-  expect('string', flag)
   local r = readRecord(key)
   local state = r and r.state
-  local function mark(ms)
-    call('SET', flag, 'x', 'PX', int(ms))
-    add(ARGV[3], now + ms, id)
-  end
   if not state then
-    mark(3600000)
+    mark(id, flag, 3600000)
     return ''
   end
   if not ${isOneOf("state", cancel.from)} then return state end
-  if r.entry ~= '' and holder(r.stream, r.entry) then
-    call('SET', flag, 'x', 'PX', '3600000')
+  local hasEntry = r.entry ~= ''
+  local isStillToCome = hasEntry and isToCome(r.stream, r.entry)
+  -- One that was never delivered is nobody's.
+  if hasEntry and not isStillToCome and holder(r.stream, r.entry) then
+    setFlag(flag, 3600000)
     return 'running'
   end
   -- Once it has ended, its message stands in its record, whatever becomes of the entry.
-  r.message = messageOf(r)
+  local standing = hasEntry and entryMessage(r.stream, r.entry)
+  r.message = r.message or standing or nil
   local timed = timedKey(r.unique_for_a_time, r.queue, r.message)
   local function finish()
     local kept = tonumber(r.retention) or 0
@@ -269,19 +282,19 @@ local function cancel(id, flag)
     finish()
     return state
   end
-  if r.type and call('ZREM', ARGV[7] .. r.queue .. ':' .. r.type, id) == 1 then
+  if r.type and unpark(ARGV[7] .. r.queue .. ':' .. r.type, id) then
     finish()
     return 'queued'
   end
-  local isThere = isHeld(id, r)
+  local isThere
+  if hasEntry then isThere = isStillToCome and standing else isThere = isHeld(id, r) end
+  mark(id, flag, isThere and 2592000000 or 3600000)
   finish()
   if not isThere then
     -- Nothing holds it; should somebody run it still, the flag is seen.
-    if r.entry ~= '' then call('XDEL', r.stream, r.entry) end
-    mark(3600000)
+    if hasEntry then call('XDEL', r.stream, r.entry) end
     return 'queued'
   end
-  mark(2592000000)
   add(ARGV[8] .. r.queue, now + 2592000000, id)
   return 'queued'
 end

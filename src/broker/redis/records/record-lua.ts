@@ -35,6 +35,10 @@ export function packedStart(state: keyof typeof STATE_LETTERS): string {
 export const RECORDS = `
 local STATES = ${table(turned(Object.entries(STATE_LETTERS)))}
 local NAMES = ${table(turned(ENTRIES))}
+local STATE_LETTERS = ${table(Object.entries(STATE_LETTERS))}
+local LETTERS = ${table(ENTRIES)}
+local SHORT = ${list(ENTRIES.slice(0, LONG))}
+local LONG = ${list(ENTRIES.slice(LONG).filter(([name]) => name !== "message"))}
 local function noRecord(key) return wrongType(key, redis.call('TYPE', key).ok, 'record') end
 local function unpackRecord(key, text)
   local state = string.sub(text, 1, ${MAGIC.length}) == '${MAGIC}' and STATES[string.sub(text, ${MAGIC.length + 1}, ${MAGIC.length + 1})]
@@ -100,43 +104,48 @@ local function stateOf(key)
   end
   return loadRecord(key, text).state
 end
+-- What is not said: each is asked of a value that is there.
+local LEFT_OUT = {
+  enqueued_at = function(r, value) return r.entry and string.match(r.entry, '^(%d+)') == value end,
+  priority = function(r, value) return value == '0' end,
+  progress = function(r, value) return value == (r.state == 'done' and '1' or '0') end,
+  completions = function(r, value) return value == (r.state == 'done' and '1' or '0') end,
+  crashes = function(r, value) return value == '0' end,
+}
+local function pack(out, letter, value)
+  out[#out + 1] = letter .. #value .. ':' .. value
+end
+local function packFields(out, names, r)
+  for i = 1, #names do
+    local name = names[i]
+    local value = r[name]
+    if value and value ~= '' then
+      if type(value) == 'number' then value = string.format('%.0f', value) end
+      local isLeftOut = LEFT_OUT[name]
+      if not (isLeftOut and isLeftOut(r, value)) then pack(out, LETTERS[name], value) end
+    end
+  end
+end
 local function packRecord(key, r)
-  local letters = ${table(Object.entries(STATE_LETTERS))}
-  local out = { '${MAGIC}', letters[r.state] }
-  local function put(letter, value)
-    if type(value) == 'number' then value = string.format('%.0f', value) end
-    out[#out + 1] = letter .. #value .. ':' .. value
-  end
-  local isDone = r.state == 'done'
-  local function isLeftOut(name, value)
-    if not value or value == '' then return true end
-    if name == 'enqueued_at' then return r.entry and string.match(r.entry, '^(%d+)') == tostring(value) end
-    if name == 'priority' then return tostring(value) == '0' end
-    if name == 'progress' or name == 'completions' then return tostring(value) == (isDone and '1' or '0') end
-    if name == 'crashes' then return tostring(value) == '0' end
-    return false
-  end
-  local letterOf = ${table(ENTRIES)}
-  for _, name in ipairs(${list(ENTRIES.slice(0, LONG))}) do
-    if not isLeftOut(name, r[name]) then put(letterOf[name], r[name]) end
-  end
+  local out = { '${MAGIC}', STATE_LETTERS[r.state] }
+  packFields(out, SHORT, r)
   local numbers = {}
   for name in pairs(r) do
-    local number = string.match(name, '^${ERROR_FIELD}(%d+)$')
-    if number then numbers[#numbers + 1] = tonumber(number) end
+    if not LETTERS[name] then
+      local number = string.match(name, '^${ERROR_FIELD}(%d+)$')
+      if number then numbers[#numbers + 1] = tonumber(number) end
+    end
   end
-  table.sort(numbers)
+  if #numbers > 1 then table.sort(numbers) end
   for _, number in ipairs(numbers) do
     number = string.format('%.0f', number)
-    put('${ERROR_LETTER}', number .. ' ' .. r['${ERROR_FIELD}' .. number])
+    pack(out, '${ERROR_LETTER}', number .. ' ' .. r['${ERROR_FIELD}' .. number])
   end
-  for _, name in ipairs(${list(ENTRIES.slice(LONG).filter(([name]) => name !== "message"))}) do
-    if not isLeftOut(name, r[name]) then put(letterOf[name], r[name]) end
-  end
+  packFields(out, LONG, r)
   if r.message and r.message ~= '' then
     local start = '{"id":"' .. string.sub(key, ${RECORD_PREFIX.length + 1}) .. '","task_type":"' .. (r.type or '') .. '"'
-    if string.sub(r.message, 1, #start) == start then put('${REST_LETTER}', string.sub(r.message, #start + 1))
-    else put('${FIELD_LETTERS.message}', r.message) end
+    if string.sub(r.message, 1, #start) == start then pack(out, '${REST_LETTER}', string.sub(r.message, #start + 1))
+    else pack(out, '${FIELD_LETTERS.message}', r.message) end
   end
   return table.concat(out)
 end
