@@ -1,6 +1,6 @@
 /**
- * Nothing grows: `bun scripts/soak/main.ts --hour` puts 5 000 mixed tasks a second for an hour, over Redis and over
- * SQLite at once, and exits with 1 where the memory of Redis, the file, or the memory or descriptors of an executor grow
+ * Nothing grows: `bun scripts/soak/main.ts --hour` puts 5 000 mixed tasks a second for an hour over Redis, then for an
+ * hour over SQLite, and exits with 1 where the memory of Redis, the file, or the memory or descriptors of an executor grow
  * after the first ten minutes, where the rate was not held, or where something is left that docs/bounds.md does not
  * explain. `--minutes N --rate N [--warm-up MINUTES] [--broker redis|sqlite|both] [--seed N]` for shorter ones.
  */
@@ -59,20 +59,17 @@ export async function mainOfSteady(args: readonly string[]): Promise<number> {
     process.stderr.write(`soak: ${error instanceof Error ? error.message : String(error)}\n`);
     return 2;
   }
-  const [first] = all;
-  const bar = progressBar("soaking", first?.seconds ?? 0);
-  const texts = new Map<string, string>();
-  const reports = await Promise.all(
-    all.map((options) =>
-      steady(options, (seconds, text) => {
-        texts.set(options.broker, text);
-        bar.update(seconds, [...texts.values()].join("; "));
-      }),
-    ),
-  );
-  bar.end("over");
-  for (const report of reports) process.stdout.write(`${describeSteady(report)}\n\n`);
-  return reports.every(({ problems }) => problems.length === 0) ? 0 : 1;
+  let isFlat = true;
+  for (const options of all) {
+    const { broker, rate, seconds, seed } = options;
+    process.stdout.write(`soaking over ${broker} for ${seconds} s at ${rate} tasks a second with --seed ${seed}\n`);
+    const bar = progressBar("soaking", seconds);
+    const report = await steady(options, (done, text) => bar.update(done, text));
+    bar.end("over");
+    process.stdout.write(`${describeSteady(report)}\n\n`);
+    isFlat &&= report.problems.length === 0;
+  }
+  return isFlat ? 0 : 1;
 }
 
 /** The tables of one run, and what is wrong. */
