@@ -4,8 +4,9 @@
  * first minutes.
  */
 import type { EnqueueRequest } from "../../../src/broker/broker.ts";
-import type { EnqueueOptions } from "../../../src/task/enqueue-options.ts";
-import { prepareTask, requestOf } from "../../../src/task/new-task.ts";
+import { formatMessage } from "../../../src/task/message.ts";
+import type { TaskOptions } from "../../../src/task/message-schema.ts";
+import { newId } from "../../../src/task/new-task.ts";
 import type { Random } from "../random.ts";
 
 export const TYPE = "mixed";
@@ -15,6 +16,7 @@ export const RETENTION_MS = 15_000;
 export const DEAD_LIMIT = 1_000;
 
 const UNIQUE_MS = 5_000;
+const BACKOFF = { kind: "fixed", delay_ms: 200 } as const;
 /** How many unique keys there are: a few tasks in a hundred of those meet a key that is held. */
 const UNIQUE_KEYS = 100_000;
 
@@ -37,23 +39,28 @@ export interface MixedTask {
   readonly request: EnqueueRequest;
 }
 
-/** As a client makes it. @param now - Unix ms on the broker's clock. */
-export function mixedTask(random: Random, now: number): MixedTask {
+/** With the message that a client would make, but without its checks: they cost more than all else of the producer. */
+export function mixedTask(random: Random): MixedTask {
   const kind = kindOf(random.next());
-  const options: EnqueueOptions = {
-    priority: random.chance(0.1) ? 1 : 0,
-    retentionMs: kind === "bare" ? 0 : RETENTION_MS,
-    attempts: kind === "dies" ? 1 : 3,
-    backoff: { kind: "fixed", delay_ms: 200 },
-    ...(kind === "waits" || kind === "cancelled" ? { delayMs: random.between(500, 3_000) } : {}),
-    ...(kind === "unique"
-      ? {
-          unique: { key: `key-${random.between(1, UNIQUE_KEYS)}`, ...(random.chance(0.5) ? { forMs: UNIQUE_MS } : {}) },
-        }
-      : {}),
+  const id = newId();
+  const retentionMs = kind === "bare" ? 0 : RETENTION_MS;
+  const unique =
+    kind === "unique"
+      ? { key: `key-${random.between(1, UNIQUE_KEYS)}`, ttlMs: random.chance(0.5) ? UNIQUE_MS : null }
+      : null;
+  const options: TaskOptions = {
+    ...{ attempts: kind === "dies" ? 1 : 3, backoff: BACKOFF, retention_ms: retentionMs },
+    // Whoever ends the task must know its key.
+    ...(unique === null ? {} : { unique_key: unique.key }),
+    ...(unique === null || unique.ttlMs === null ? {} : { unique_for_ms: unique.ttlMs }),
   };
-  const task = prepareTask(TYPE, { kind, ms: random.between(5, 50) }, options, { now, retentionMs: RETENTION_MS });
-  return { kind, request: requestOf(task, now) };
+  const request: EnqueueRequest = {
+    ...{ id, type: TYPE, queue: "common", priority: random.chance(0.1) ? 1 : 0, retentionMs },
+    message: formatMessage({ id, type: TYPE, payload: { kind, ms: random.between(5, 50) }, options }),
+    ...(kind === "waits" || kind === "cancelled" ? { delayMs: random.between(500, 3_000) } : {}),
+    ...(unique === null ? {} : { unique }),
+  };
+  return { kind, request };
 }
 
 function kindOf(drawn: number): Kind {

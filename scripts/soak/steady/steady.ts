@@ -135,7 +135,7 @@ async function feed(
     const due = Math.floor(elapsed() * rate) - heldBack;
     if (waiting > rate * MOST_WAITING_S) heldBack += Math.max(0, due - put);
     else {
-      const now: MixedTask[] = Array.from({ length: Math.min(due - put, rate) }, () => mixedTask(random, broker.now()));
+      const now: MixedTask[] = Array.from({ length: Math.min(due - put, rate) }, () => mixedTask(random));
       for (let at = 0; at < now.length; at += BATCH) {
         const receipts = await broker.enqueue(now.slice(at, at + BATCH).map(({ request }) => request));
         enqueued += receipts.filter(({ created }) => created).length;
