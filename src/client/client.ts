@@ -24,11 +24,10 @@ import {
   type TaskFilter,
 } from "../operations/bulk.ts";
 import { pause } from "../operations/pauses.ts";
-
+import { type Preparation, prepare, type ReadyTask } from "../operations/prepare.ts";
 import { type WatchEvent, watchTask } from "../operations/watch.ts";
-import { withDefaults } from "../task/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
-import { type PreparedTask, prepareTask, refusedAt, type Surroundings } from "../task/new-task.ts";
+import { type PreparedTask, refusedAt } from "../task/new-task.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { inBatches, total } from "./batches.ts";
 import { ClientClosedError, PartlyEnqueuedError } from "./errors.ts";
@@ -37,10 +36,11 @@ import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { ClientSchedules } from "./schedules.ts";
 import {
   type AnyTask,
-  checkPayload,
+  knownOf,
   type PayloadInput,
   type PayloadSchema,
   type TypedTask,
+  typeOf,
   type UntypedTask,
 } from "./task-type.ts";
 
@@ -68,16 +68,16 @@ export class Client {
   /** Cron schedules. */
   readonly schedules: ClientSchedules;
   readonly #broker: Broker;
-  readonly #surroundings: Omit<Surroundings, "now">;
+  readonly #preparation: Preparation;
   readonly #outbox: Outbox;
   readonly #watches = new Set<CancelScope>();
   #closing: Promise<void> | null = null;
 
   constructor({ broker, retentionMs, priorities, ...limits }: ClientParts) {
     this.#broker = broker;
-    this.#surroundings = { retentionMs, priorities };
+    this.#preparation = { retentionMs, priorities };
     this.#outbox = new Outbox(broker, limits);
-    this.schedules = new ClientSchedules((ask) => this.#ask(ask), this.#surroundings);
+    this.schedules = new ClientSchedules((ask) => this.#ask(ask), this.#preparation);
   }
 
   /** The broker's address without user and password. */
@@ -100,11 +100,11 @@ export class Client {
   ): Promise<EnqueueReceipt>;
   enqueue(task: string | UntypedTask, payload?: unknown, options?: EnqueueOptions): Promise<EnqueueReceipt>;
   async enqueue(task: AnyTask, payload?: unknown, options: EnqueueOptions = {}): Promise<EnqueueReceipt> {
-    const prepared = this.#prepare(task, payload, options);
+    const ready = this.#prepare(task, payload, options);
     // Not awaited where there is nothing to wait for: a close right behind this call then still takes the task along.
-    const checking = checkPayload(task, prepared.message);
+    const checking = ready.check();
     if (checking !== undefined) await checking;
-    const [receipt] = await this.#outbox.send([prepared]);
+    const [receipt] = await this.#outbox.send([ready.task]);
     if (receipt === undefined) throw new Error("the broker gave no receipt");
     return receipt;
   }
@@ -130,10 +130,10 @@ export class Client {
       const send = async () => receipts.push(...(await this.#outbox.send(batch)));
       for await (const { task, payload, ...options } of mixed(first, items)) {
         try {
-          const prepared = this.#prepare(task, payload, options);
-          await checkPayload(task, prepared.message);
-          batch.push(prepared);
-          length += prepared.message.length;
+          const ready = this.#prepare(task, payload, options);
+          await ready.check();
+          batch.push(ready.task);
+          length += ready.task.message.length;
         } catch (error) {
           throw refusedAt(`items[${receipts.length + batch.length}]`, error);
         }
@@ -297,13 +297,9 @@ export class Client {
     }
   }
 
-  #prepare(task: AnyTask, payload: unknown, options: EnqueueOptions): PreparedTask {
+  #prepare(task: AnyTask, payload: unknown, options: EnqueueOptions): ReadyTask {
     this.#checkOpen();
-    const now = this.#broker.now();
-    if (typeof task === "string") return prepareTask(task, payload, options, { ...this.#surroundings, now });
-    const retentionMs = task.retentionMs ?? this.#surroundings.retentionMs;
-    const surroundings = { ...this.#surroundings, now, retentionMs };
-    return prepareTask(task.type, payload, withDefaults(options, task, now), surroundings);
+    return prepare(this.#broker, this.#preparation, { type: typeOf(task), payload, options }, knownOf(task));
   }
 }
 

@@ -12,7 +12,8 @@ import {
   MAX_ENQUEUE_BATCH,
 } from "../broker/broker.ts";
 import { openRoot } from "../concurrency/index.ts";
-import { type PreparedTask, requestOf } from "../task/new-task.ts";
+import { requestsOf } from "../operations/prepare.ts";
+import type { PreparedTask } from "../task/new-task.ts";
 import { ClientClosedError, ClientOverloadedError } from "./errors.ts";
 
 /** How long the messages that wait may be together, in characters: at most twice as many bytes in memory. */
@@ -124,8 +125,8 @@ export class Outbox {
   }
 
   #enqueue(parcels: readonly Parcel[]): Promise<EnqueueReceipt[]> {
-    const now = this.#broker.now();
-    return this.#broker.enqueue(parcels.flatMap(({ tasks }) => tasks.map((task) => requestOf(task, now))));
+    const tasks = parcels.flatMap((parcel) => parcel.tasks);
+    return this.#broker.enqueue(requestsOf(tasks, this.#broker));
   }
 
   #arrived(parcels: readonly Parcel[], receipts: readonly EnqueueReceipt[]): void {

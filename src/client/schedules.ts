@@ -1,13 +1,12 @@
 /** The cron schedules of a client. When they come due next is worked out here; executors fire them. */
 import type { Broker, EnqueueReceipt } from "../broker/broker.ts";
+import type { Preparation } from "../operations/prepare.ts";
 import { type NewSchedule, putSchedule } from "../operations/schedules/put-schedule.ts";
 import { findSchedule, listSchedules, type Schedule } from "../operations/schedules/schedule.ts";
 import { pauseSchedule, resumeSchedule, runSchedule } from "../operations/schedules/schedule-control.ts";
-import { prepareTask, type Surroundings } from "../task/new-task.ts";
-import { scheduleDefaultsOf } from "../task/schedule-options.ts";
 import {
   type AnyTask,
-  checkPayload,
+  knownOf,
   type PayloadInput,
   type PayloadSchema,
   type TypedTask,
@@ -23,11 +22,11 @@ type Ask = <T>(ask: (broker: Broker) => Promise<T>) => Promise<T>;
 
 export class ClientSchedules {
   readonly #ask: Ask;
-  readonly #surroundings: Omit<Surroundings, "now">;
+  readonly #preparation: Preparation;
 
-  constructor(ask: Ask, surroundings: Omit<Surroundings, "now">) {
+  constructor(ask: Ask, preparation: Preparation) {
     this.#ask = ask;
-    this.#surroundings = surroundings;
+    this.#preparation = preparation;
   }
 
   /**
@@ -46,13 +45,8 @@ export class ClientSchedules {
   ): Promise<Schedule>;
   put(name: string, timetable: Timetable, task: string | UntypedTask, payload?: unknown): Promise<Schedule>;
   put(name: string, timetable: Timetable, task: AnyTask, payload: unknown = null): Promise<Schedule> {
-    return this.#ask(async (broker) => {
-      const type = typeOf(task);
-      const { message } = prepareTask(type, payload, {}, { ...this.#surroundings, now: broker.now() });
-      await checkPayload(task, message);
-      const defaults = typeof task === "string" ? null : scheduleDefaultsOf(task);
-      return putSchedule(broker, { ...timetable, name, type, payload }, { ...this.#surroundings, defaults });
-    });
+    const schedule = { ...timetable, name, type: typeOf(task), payload };
+    return this.#ask((broker) => putSchedule(broker, schedule, { ...this.#preparation, known: knownOf(task) }));
   }
 
   /** Tells whether there was one. */

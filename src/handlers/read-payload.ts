@@ -1,6 +1,6 @@
 /** Checks a payload against its handler's schema. A payload that is refused is a failure with every path and reason. */
 import type { TaskMessage } from "../task/message-schema.ts";
-import { checkBySchema, type PayloadSchema } from "../task/payload-schema.ts";
+import { checkBySchema, type PayloadSchema, payloadRefusal } from "../task/payload-schema.ts";
 
 export type PayloadReading =
   | { readonly ok: true; readonly value: unknown }
@@ -12,7 +12,7 @@ export class PayloadError extends Error {
 }
 
 /**
- * Checks the payload of a task, or of one that is to be enqueued.
+ * Checks the payload of a task.
  *
  * @throws (rejects) what a check of the schema throws.
  */
@@ -22,8 +22,7 @@ export async function readPayload(
 ): Promise<PayloadReading> {
   const checked = await checkBySchema(schema, message.payload);
   if (checked.ok) return checked;
-  const reasons = checked.issues.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`));
-  const error = new PayloadError(`the payload was refused by the schema of "${message.type}": ${reasons.join("; ")}`);
+  const error = new PayloadError(payloadRefusal(message.type, checked.issues));
   delete error.stack;
   return { ok: false, error };
 }

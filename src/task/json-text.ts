@@ -8,15 +8,22 @@ import { itemsOf, membersOf, numbersOf } from "./json-spans.ts";
 /** A JSON value as text. Where it is written by JSON.stringify it is its value; `writeJson` writes the text itself. */
 export class JsonText {
   readonly text: string;
+  /** Whoever asks may be the second: a text is parsed once. */
+  #value: { readonly read: unknown } | null = null;
 
   /** @param text - one that JSON.parse takes. */
   constructor(text: string) {
     this.text = oneLine(text);
   }
 
-  /** What JSON.parse makes of it. */
+  /**
+   * What JSON.parse makes of it; not to be changed, since others are given the same.
+   *
+   * @throws SyntaxError where it is no JSON after all.
+   */
   value(): unknown {
-    return JSON.parse(this.text);
+    this.#value ??= { read: JSON.parse(this.text) };
+    return this.#value.read;
   }
 
   toJSON(): unknown {
@@ -84,8 +91,9 @@ const LONG_NUMBER = /[\d.]{16}/;
  * What a text says, as a value in which no two different numbers have become the same: one that a number cannot hold
  * exactly stands there as a text that no payload has.
  */
-export function distinctValue(text: string): unknown {
-  if (!LONG_NUMBER.test(text)) return JSON.parse(text);
+export function distinctValue(json: JsonText): unknown {
+  const { text } = json;
+  if (!LONG_NUMBER.test(text)) return json.value();
   let exact = "";
   let at = 0;
   for (const { from, to } of numbersOf(text)) {

@@ -33,14 +33,8 @@ const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] =
 
 /** Reads the JSON of one stream entry. Never throws: what is wrong comes back as a reason. */
 export function parseMessage(raw: string): ParsedMessage {
-  if (raw.length > MAX_MESSAGE_LENGTH) {
-    const reason = `the message is ${raw.length} characters long; at most ${MAX_MESSAGE_LENGTH} are run`;
-    return { ok: false, reason, id: null };
-  }
-  if (isTooDeep(raw)) {
-    const reason = `the message is nested deeper than ${MAX_MESSAGE_DEPTH} levels`;
-    return { ok: false, reason, id: null };
-  }
+  const unbearable = unbearableIn(raw);
+  if (unbearable !== null) return { ok: false, reason: unbearable, id: null };
   const own = readOwn(raw);
   if (own !== null) return { ok: true, message: own };
   let fields: unknown;
@@ -52,16 +46,39 @@ export function parseMessage(raw: string): ParsedMessage {
   if (!isObject(fields)) {
     return { ok: false, reason: `the message must be a JSON object, got ${describe(fields)}`, id: null };
   }
-  const endless = endlessNumber(raw);
-  if (endless !== null) {
-    const reason = `${endless.path}: ${shown(endless.number)} is larger than any number that can be read back`;
-    return { ok: false, reason, id: usableId(fields) };
-  }
+  const endless = endlessIn(raw);
+  if (endless !== null) return { ok: false, reason: endless, id: usableId(fields) };
   const checked = readHead(fields);
   if (!checked.success) return { ok: false, reason: reasonOf(checked.issues), id: usableId(fields) };
   const { output } = checked;
   if (output.taskexe !== undefined) rememberOptions(raw, output.taskexe);
   return { ok: true, message: new AnyMessage(raw, fields, output) };
+}
+
+/** What parsing it would already be too much for; null: nothing. */
+function unbearableIn(raw: string): string | null {
+  if (raw.length > MAX_MESSAGE_LENGTH) {
+    return `the message is ${raw.length} characters long; at most ${MAX_MESSAGE_LENGTH} are run`;
+  }
+  return isTooDeep(raw) ? `the message is nested deeper than ${MAX_MESSAGE_DEPTH} levels` : null;
+}
+
+function endlessIn(raw: string): string | null {
+  const endless = endlessNumber(raw);
+  if (endless === null) return null;
+  return `${endless.path}: ${shown(endless.number)} is larger than any number that can be read back`;
+}
+
+/**
+ * What `parseMessage` would say against a message that `formatMessage` has written of these parts, without parsing it;
+ * null: it is a task.
+ */
+export function refusalOfWritten(raw: string, { id, type, options }: WrittenParts): string | null {
+  const refusal = unbearableIn(raw) ?? endlessIn(raw);
+  if (refusal !== null) return refusal;
+  const taskexe = options !== undefined && Object.keys(options).length > 0 ? { taskexe: options } : {};
+  const checked = readHead({ id, task_type: type, ...taskexe });
+  return checked.success ? null : reasonOf(checked.issues);
 }
 
 class AnyMessage implements TaskMessage {
@@ -104,17 +121,19 @@ function isText(value: unknown, maxLength: number): value is string {
   return typeof value === "string" && value !== "" && value.length <= maxLength && value.isWellFormed();
 }
 
+/** What a message of ours is made of, beside its payload. */
+export interface WrittenParts {
+  readonly id: string;
+  readonly type: string;
+  readonly options?: TaskOptions;
+}
+
 /**
  * Writes the JSON of one task. `options` is left out when it is empty.
  *
  * @param task - its payload is a value, or a JsonText that is written as it is.
  */
-export function formatMessage(task: {
-  readonly id: string;
-  readonly type: string;
-  readonly payload: unknown;
-  readonly options?: TaskOptions;
-}): string {
+export function formatMessage(task: WrittenParts & { readonly payload: unknown }): string {
   const { id, type, payload = null, options } = task;
   const head = JSON.stringify({ id, task_type: type });
   const text = payload instanceof JsonText ? payload.text : JSON.stringify(payload);

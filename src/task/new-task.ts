@@ -8,7 +8,7 @@ import { isInstance, textOf } from "../concurrency/unknown-values.ts";
 import { DEFAULT_PRIORITIES, DEFAULT_QUEUE, type EnqueueOptions, EnqueueOptionsSchema } from "./enqueue-options.ts";
 import { distinctValue, JsonText } from "./json-text.ts";
 import { DURATION_RANGE, DurationSchema } from "./limits.ts";
-import { formatMessage, parseMessage, withOptions } from "./message.ts";
+import { formatMessage, isTooDeep, refusalOfWritten } from "./message.ts";
 import { MAX_MESSAGE_DEPTH, type TaskOptions } from "./message-schema.ts";
 import { LATEST_TIME } from "./times.ts";
 import { unwritablePart } from "./unwritable.ts";
@@ -18,9 +18,44 @@ export class InvalidTaskError extends Error {
   override readonly name = "InvalidTaskError";
 }
 
+/** The schema of its type refuses its payload. */
+export class PayloadRefusedError extends InvalidTaskError {}
+
 /** The same error, where it is a refusal, with the place of the task among others: `items[3]: payload.a is ...`. */
 export function refusedAt(place: string, error: unknown): unknown {
-  return isInstance(error, InvalidTaskError) ? new InvalidTaskError(`${place}: ${error.message}`) : error;
+  if (!isInstance(error, InvalidTaskError)) return error;
+  const message = `${place}: ${error.message}`;
+  return isInstance(error, PayloadRefusedError) ? new PayloadRefusedError(message) : new InvalidTaskError(message);
+}
+
+/**
+ * A payload as it travels: written once, for the message, the unique key and the schema alike. A JsonText is what it
+ * is.
+ *
+ * @throws InvalidTaskError where JSON cannot say all of it, or it is deeper than a task can be.
+ */
+export function payloadText(payload: unknown): JsonText {
+  if (isInstance(payload, JsonText)) return checkedText(payload);
+  try {
+    // Looked at before it is written: writing what is very deep takes a time that grows with the square of the depth.
+    checkWritable(payload);
+    return new JsonText(JSON.stringify(payload ?? null) ?? "null");
+  } catch (error) {
+    if (isInstance(error, InvalidTaskError)) throw error;
+    throw new InvalidTaskError(`the payload cannot be written as JSON: ${textOf(error)}`);
+  }
+}
+
+/** A stored text may be somebody else's. */
+function checkedText(json: JsonText): JsonText {
+  // Before it is parsed: a parser may itself fall over the depth.
+  if (isTooDeep(json.text)) throw new InvalidTaskError(`the payload is nested deeper than ${MAX_MESSAGE_DEPTH} levels`);
+  try {
+    json.value();
+    return json;
+  } catch (error) {
+    throw new InvalidTaskError(`the payload is not JSON: ${textOf(error)}`);
+  }
 }
 
 /** A request as brokers take it, but for the delay: that is counted when it is sent. */
@@ -61,16 +96,17 @@ export function prepareTask(
   if (!checked.success) throw new InvalidTaskError(told(checked.issues));
   checkPriority(options.priority, priorities);
   const { id = newId(), queue = DEFAULT_QUEUE, priority = 0 } = options;
-  const plain = written({ id, type, payload, options: optionsOf(options) });
-  const parsed = parseMessage(plain);
-  if (!parsed.ok) throw new InvalidTaskError(parsed.reason);
+  const json = payloadText(payload);
+  const unique = uniqueOf(type, json, options);
+  // Who ends the task, or retries it by hand, must know its key, so the message says it.
+  const parts = { id, type, options: { ...optionsOf(options), ...(unique === null ? {} : keyOptions(unique)) } };
+  const message = formatMessage({ ...parts, payload: json });
+  const refusal = refusalOfWritten(message, parts);
+  if (refusal !== null) throw new InvalidTaskError(refusal);
   const dueAt = dueAtOf(options, now);
   checkTimes(dueAt, options);
   if (!v.is(DurationSchema, retentionMs))
     throw new InvalidTaskError(`retentionMs: ${DURATION_RANGE}, got ${retentionMs}`);
-  const unique = uniqueOf(type, parsed.message.payloadText, options);
-  // Who ends the task, or retries it by hand, must know its key, so the message says it.
-  const message = unique === null ? plain : withOptions(plain, { ...optionsOf(options), ...keyOptions(unique) });
   const task = { id, type, queue, priority, message, retentionMs: Math.ceil(options.retentionMs ?? retentionMs) };
   return { ...task, dueAt, ...(unique === null ? {} : { unique }) };
 }
@@ -132,17 +168,6 @@ function wordsOf(issue: v.BaseIssue<unknown>): string {
   return issue.input === undefined && issue.kind === "schema" ? "is missing" : issue.message;
 }
 
-function written(task: Parameters<typeof formatMessage>[0]): string {
-  try {
-    // Looked at before it is written: writing what is very deep takes a time that grows with the square of the depth.
-    if (!(task.payload instanceof JsonText)) checkWritable(task.payload);
-    return formatMessage(task);
-  } catch (error) {
-    if (isInstance(error, InvalidTaskError)) throw error;
-    throw new InvalidTaskError(`the payload cannot be written as JSON: ${textOf(error)}`);
-  }
-}
-
 function checkWritable(payload: unknown): void {
   if (payload === undefined) return;
   const bad = unwritablePart(payload, MAX_MESSAGE_DEPTH);
@@ -180,7 +205,7 @@ function keyOptions({ key, ttlMs }: NonNullable<PreparedTask["unique"]>): TaskOp
 
 function uniqueOf(
   type: string,
-  payload: string,
+  payload: JsonText,
   { unique }: EnqueueOptions,
 ): NonNullable<PreparedTask["unique"]> | null {
   if (unique === undefined || unique === null) return null;
@@ -189,7 +214,7 @@ function uniqueOf(
 }
 
 /** The same for payloads that are equal as JSON, in whatever order their keys were written. */
-function digest(payload: string): string {
+function digest(payload: JsonText): string {
   return createHash("sha256")
     .update(JSON.stringify(distinctValue(payload), inOrder))
     .digest("hex");

@@ -45,6 +45,23 @@ export type PayloadCheck =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly issues: readonly PayloadIssue[] };
 
+/** Why the schema of a type refuses a payload; null: it takes it. @throws as `checkBySchema` does. */
+export function refusalBySchema(
+  type: string,
+  schema: PayloadSchema,
+  payload: unknown,
+): string | null | Promise<string | null> {
+  const reasonOf = (check: PayloadCheck) => (check.ok ? null : payloadRefusal(type, check.issues));
+  const checked = checkBySchema(schema, payload);
+  return checked instanceof Promise ? checked.then(reasonOf) : reasonOf(checked);
+}
+
+/** What is said where a payload is refused: the same before it is sent and in the record of its attempt. */
+export function payloadRefusal(type: string, issues: readonly PayloadIssue[]): string {
+  const places = issues.map(({ path, words }) => (path === "" ? words : `${path}: ${words}`));
+  return `the payload was refused by the schema of ${JSON.stringify(type)}: ${places.join("; ")}`;
+}
+
 const MOST_ISSUES = 10;
 const MOST_STEPS = 50;
 

@@ -157,7 +157,7 @@ test("two payloads that differ only in digits which a number cannot hold have di
   assert.notEqual(keyOf("[0.12345678901234567]"), keyOf("[0.12345678901234568]"));
   assert.equal(keyOf('{"a":9007199254740993,"b":1}'), keyOf('{"b":1, "a":9007199254740993}'));
   assert.equal(keyOf('{"a":0.1,"b":2}'), keyOf('{ "b": 2.0, "a": 1e-1 }'));
-  assert.deepEqual(distinctValue('{"a":[0.30000000000000004]}'), { a: [0.30000000000000004] });
+  assert.deepEqual(distinctValue(new JsonText('{"a":[0.30000000000000004]}')), { a: [0.30000000000000004] });
 });
 
 test("the payload of a task, or of each of many, is cut out of the text that it came in", () => {

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
+import fc from "fast-check";
 import { withDefaults } from "../../src/task/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../../src/task/enqueue-options.ts";
-import { InvalidTaskError, newId, prepareTask, requestOf } from "../../src/task/new-task.ts";
+import { formatMessage, parseMessage, refusalOfWritten } from "../../src/task/message.ts";
+import type { TaskOptions } from "../../src/task/message-schema.ts";
+import { InvalidTaskError, newId, payloadText, prepareTask, requestOf } from "../../src/task/new-task.ts";
 
 const NOW = Date.parse("2026-03-01T12:00:00Z");
 const surroundings = { now: NOW, retentionMs: 5_000 };
@@ -139,5 +142,35 @@ test("a payload that is nested too deeply is refused, however deep", () => {
     for (let level = 0; level < depth; level++) deep = [deep];
     assert.match(refusal(deep, {}), /nested/);
     assert.match(refusal(deep, { unique: {} }), /nested/);
+  }
+});
+
+test("what is refused before it is sent is what a reader of the message would refuse, for the same reason", () => {
+  const text = fc.oneof(fc.string({ maxLength: 3 }), fc.constantFrom("", "\ud800", "x".repeat(129), "x".repeat(257)));
+  const number = fc.constantFrom(0, 1, -1, 1.5, 1e16, Number.MAX_VALUE);
+  const options = fc.record({ attempts: number, timeout_ms: number, unique_key: text }, { requiredKeys: [] });
+  const payload = fc.oneof(fc.jsonValue(), fc.constantFrom("x".repeat(4_300_000), "[".repeat(600)));
+  fc.assert(
+    fc.property(text, text, payload, options, (id, type, value, given) => {
+      const parts = { id, type, options: given as TaskOptions };
+      const message = formatMessage({ ...parts, payload: value });
+      const parsed = parseMessage(message);
+      assert.equal(refusalOfWritten(message, parts), parsed.ok ? null : parsed.reason);
+    }),
+    { numRuns: 300, seed: 1 },
+  );
+});
+
+test("a payload is parsed once for its unique key and its schema, and not at all where nothing needs it", () => {
+  const parse = mock.method(JSON, "parse");
+  try {
+    prepare({ a: 1 });
+    assert.equal(parse.mock.callCount(), 0);
+    const json = payloadText({ a: 1, b: [2] });
+    prepare(json, { unique: {} });
+    assert.deepEqual(json.value(), { a: 1, b: [2] });
+    assert.equal(parse.mock.callCount(), 1);
+  } finally {
+    parse.mock.restore();
   }
 });

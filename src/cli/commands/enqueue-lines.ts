@@ -7,12 +7,12 @@
 import * as v from "valibot";
 import { type Broker, ENQUEUE_BATCH_LENGTH, type EnqueueReceipt, MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
 import type { CancelScope } from "../../concurrency/index.ts";
+import { prepare, requestsOf } from "../../operations/prepare.ts";
 import { withPayloadTexts } from "../../task/json-text.ts";
-import { type PreparedTask, requestOf } from "../../task/new-task.ts";
+import { InvalidTaskError, type PreparedTask } from "../../task/new-task.ts";
 import { optionsOfJson, TaskJsonSchema } from "../../task/task-json.ts";
 import { type Line, readLines, sizeOf } from "../arguments/input.ts";
 import { readJson } from "../arguments/json-text.ts";
-import { preparedOf } from "../arguments/new-task.ts";
 import { howMany } from "../output/how-many.ts";
 import { sayIfLost } from "../output/outlets.ts";
 import { note, printJson, printLine } from "../output/print.ts";
@@ -52,7 +52,7 @@ export async function enqueueLines(broker: LinesBroker, scope: CancelScope, opti
   try {
     for await (const lines of readLines(options.path, scope)) {
       for (const line of lines) {
-        const made = taskOf(line, { ...options, now: broker.now() });
+        const made = taskOf(broker, line, options);
         if (made.ok) run.add(line.number, made);
         else run.refuse(line.number, made.reason);
         if (run.isFull) await run.flush();
@@ -122,8 +122,8 @@ class LinesRun {
     this.#batch = [];
     this.#length = 0;
     await patiently(this.#broker, this.#scope, async (again) => {
-      const now = this.#broker.now();
-      const receipts = await this.#broker.enqueue(batch.map(({ task }) => requestOf(task, now)));
+      const tasks = batch.map(({ task }) => task);
+      const receipts = await this.#broker.enqueue(requestsOf(tasks, this.#broker));
       for (const [index, receipt] of receipts.entries()) this.#count(receipt, again ? batch[index] : undefined);
     });
     this.#sure = this.#last;
@@ -159,7 +159,7 @@ class LinesRun {
   }
 }
 
-function taskOf(line: Line, { defaults, ...surroundings }: LinesOptions & { readonly now: number }) {
+function taskOf(broker: LinesBroker, line: Line, { defaults, ...preparation }: LinesOptions) {
   if (typeof line.text !== "string") return { ok: false as const, reason: line.text.problem };
   const read = readJson(line.text);
   // A line is one line: only the column says something.
@@ -172,10 +172,15 @@ function taskOf(line: Line, { defaults, ...surroundings }: LinesOptions & { read
     const reason = path === null ? 'expected an object like {"type","payload"}' : `${path}: ${wordsOf(issue)}`;
     return { ok: false as const, reason };
   }
-  const { type, payload = null } = checked.output;
-  const { id, queue = defaults.queue, priority = defaults.priority, ...options } = optionsOfJson(checked.output);
-  const made = preparedOf({ type, payload, id, queue, priority, options }, surroundings);
-  return made.ok ? { ...made, isIdOurs: id === undefined } : made;
+  const { type, payload } = checked.output;
+  const { queue = defaults.queue, priority = defaults.priority, ...others } = optionsOfJson(checked.output);
+  try {
+    const { task } = prepare(broker, preparation, { type, payload, options: { ...others, queue, priority } });
+    return { ok: true as const, task, isIdOurs: others.id === undefined };
+  } catch (error) {
+    if (error instanceof InvalidTaskError) return { ok: false as const, reason: error.message };
+    throw error;
+  }
 }
 
 function wordsOf(issue: v.BaseIssue<unknown>): string {

@@ -6,9 +6,9 @@ import type { Command } from "commander";
 import { type Broker, BrokerUnavailableError, type EnqueueReceipt } from "../../broker/broker.ts";
 import type { CancelScope } from "../../concurrency/index.ts";
 import type { Settings } from "../../config/settings.ts";
-import { type PreparedTask, requestOf } from "../../task/new-task.ts";
+import { type NewTask, prepare, requestsOf } from "../../operations/prepare.ts";
+import { InvalidTaskError, type PreparedTask } from "../../task/new-task.ts";
 import { type Options, settingsOf, text, withBrokerFlags, withRunFlags } from "../arguments/flags.ts";
-import { type NewTask, preparedOf } from "../arguments/new-task.ts";
 import {
   durationOf,
   ENQUEUE_FLAGS,
@@ -71,14 +71,8 @@ async function enqueue(type: string | undefined, payload: string | undefined, op
     );
   }
   if (type === undefined) throw usageError("enqueue needs the TYPE of the task, or --jsonl FILE", "enqueue");
-  const task = {
-    type,
-    payload: await payloadOf(payload),
-    id: text(options.id),
-    queue: queueOf(options, "enqueue"),
-    priority,
-    options: enqueueOptionsOf(options),
-  };
+  const place = { id: text(options.id), queue: queueOf(options, "enqueue"), priority };
+  const task = { type, payload: await payloadOf(payload), options: { ...enqueueOptionsOf(options), ...place } };
   const wait = options.wait ? { json: !!options.json, timeoutMs: waitTimeoutMs } : null;
   return withBroker(
     settings,
@@ -90,24 +84,31 @@ async function enqueue(type: string | undefined, payload: string | undefined, op
 async function enqueueOne(
   broker: Broker,
   scope: CancelScope,
-  task: NewTask,
+  wanted: NewTask,
   settings: Settings,
   { wait, json }: { readonly wait: WaitOptions | null; readonly json?: unknown },
 ): Promise<number> {
-  const { retentionMs, priorities } = settings;
-  const made = preparedOf(task, { now: broker.now(), retentionMs, priorities });
-  if (!made.ok) throw new CommandFailure(made.reason.replace(/^deadlineAt:/, "flag --deadline:"), EXIT_USAGE);
-  if (wait !== null && made.task.retentionMs === 0) {
+  const task = prepared(broker, wanted, settings);
+  if (wait !== null && task.retentionMs === 0) {
     const why = "nothing is kept of a task with a retention of 0, so its end could not be told";
     throw new CommandFailure(`--wait: ${why}`, EXIT_USAGE);
   }
-  const receipt = await send(broker, scope, made.task, { isOurs: task.id === undefined });
+  const receipt = await send(broker, scope, task, { isOurs: wanted.options?.id === undefined });
   sayIfLost(`the task ${receipt.id} is enqueued`);
-  if (!receipt.created) note(`taskexe: ${whyNot(receipt, made.task.id)}`);
+  if (!receipt.created) note(`taskexe: ${whyNot(receipt, task.id)}`);
   if (wait !== null) return waitForTask(broker, scope, receipt.id, wait);
   if (json) printJson(receipt);
   else printLine(receipt.id);
   return 0;
+}
+
+function prepared(broker: Broker, wanted: NewTask, settings: Settings): PreparedTask {
+  try {
+    return prepare(broker, settings, wanted).task;
+  } catch (error) {
+    if (!(error instanceof InvalidTaskError)) throw error;
+    throw new CommandFailure(error.message.replace(/^deadlineAt:/, "flag --deadline:"), EXIT_USAGE);
+  }
 }
 
 /** Sends it until the answer comes: always under the same id, so that a lost answer never makes two tasks of one. */
@@ -119,7 +120,7 @@ async function send(
 ): Promise<EnqueueReceipt> {
   try {
     return await patiently(broker, scope, async (again) => {
-      const [receipt] = await broker.enqueue([requestOf(task, broker.now())]);
+      const [receipt] = await broker.enqueue(requestsOf([task], broker));
       if (receipt === undefined) throw new Error("the broker gave no receipt");
       // Nobody else has an id that was made here: the task is there since only the answer was lost.
       return again && id.isOurs && receipt.id === task.id ? { ...receipt, created: true } : receipt;

@@ -11,7 +11,7 @@ import { TooManyListsError } from "../../broker/list-places.ts";
 import { UnknownScheduleError } from "../../operations/schedules/schedule-control.ts";
 import { UnknownTaskError } from "../../operations/watch.ts";
 import { CronError } from "../../task/cron.ts";
-import { InvalidTaskError } from "../../task/new-task.ts";
+import { InvalidTaskError, PayloadRefusedError } from "../../task/new-task.ts";
 
 const logger = getLogger(["taskexe", "http"]);
 
@@ -20,6 +20,9 @@ const RETRY_AFTER_S = 1;
 
 /** What Redis says of a key that another program, or another kind of ours, has taken. */
 const WRONG_KEY = /^WRONGTYPE the key "/;
+
+/** The code of an answer 422. */
+export const PAYLOAD_REFUSED_CODE = "payload_refused";
 
 /** Thrown by a handler, answered as it says. */
 export class ApiError extends Error {
@@ -49,6 +52,7 @@ export function answerError(error: unknown, context: Context): Response {
 
 function apiErrorOf(error: unknown, context: Context): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof PayloadRefusedError) return new ApiError(422, PAYLOAD_REFUSED_CODE, error.message);
   if (error instanceof InvalidTaskError || error instanceof CronError)
     return new ApiError(400, "invalid", error.message);
   if (error instanceof UnknownTaskError || error instanceof UnknownScheduleError)

@@ -1,11 +1,11 @@
 /** Enqueueing over HTTP: one task, or up to 1 000 that are enqueued all or not at all. */
 import * as v from "valibot";
 import type { EnqueueReceipt } from "../../broker/broker.ts";
-import { withDefaults } from "../../task/enqueue-defaults.ts";
-import { type PreparedTask, prepareTask, refusedAt, requestOf } from "../../task/new-task.ts";
+import { prepare, type ReadyTask, requestsOf } from "../../operations/prepare.ts";
+import { refusedAt } from "../../task/new-task.ts";
 import { optionsOfJson, type TaskJson, TaskJsonSchema } from "../../task/task-json.ts";
 import type { ApiParts } from "./parts.ts";
-import { PAYLOAD_REFUSED, refuseWrongPayload } from "./payload-check.ts";
+import { knownType, PAYLOAD_REFUSED } from "./payload-check.ts";
 import { type Route, route } from "./route.ts";
 import { NewTasksSchema, ReceiptView } from "./schemas.ts";
 
@@ -19,16 +19,19 @@ const Body = v.lazy((body) =>
 
 const ManyView = v.object({ tasks: v.array(ReceiptView), created: v.number() });
 
-export function enqueueRoutes({ broker, retentionMs, priorities, handlerOf }: ApiParts): Route[] {
-  const prepare = (task: TaskJson): PreparedTask => {
-    const now = broker.now();
-    const definition = handlerOf?.(task.type)?.options ?? {};
-    const surroundings = { now, retentionMs: definition.retentionMs ?? retentionMs, priorities };
-    return prepareTask(task.type, task.payload, withDefaults(optionsOfJson(task), definition, now), surroundings);
+export function enqueueRoutes(parts: ApiParts): Route[] {
+  const { broker } = parts;
+  const ready = (task: TaskJson): ReadyTask => {
+    const { type, payload } = task;
+    return prepare(broker, parts, { type, payload, options: optionsOfJson(task) }, knownType(parts, type));
   };
-  const check = (task: TaskJson, where?: string) => refuseWrongPayload(handlerOf, task, where);
-  const send = (tasks: readonly PreparedTask[]): Promise<EnqueueReceipt[]> =>
-    broker.enqueue(tasks.map((task) => requestOf(task, broker.now())));
+  const send = (tasks: readonly ReadyTask[]): Promise<EnqueueReceipt[]> =>
+    broker.enqueue(
+      requestsOf(
+        tasks.map(({ task }) => task),
+        broker,
+      ),
+    );
 
   return [
     route({
@@ -49,14 +52,14 @@ export function enqueueRoutes({ broker, retentionMs, priorities, handlerOf }: Ap
       },
       async handle({ context, body }) {
         if ("tasks" in body) {
-          const prepared = body.tasks.map((task, index) => named(index, () => prepare(task)));
-          for (const [index, task] of body.tasks.entries()) await check(task, `tasks.${index}: `);
-          const receipts = await send(prepared);
+          const tasks = body.tasks.map((task, index) => named(index, () => ready(task)));
+          for (const [index, task] of tasks.entries()) await checkNamed(index, task);
+          const receipts = await send(tasks);
           return context.json({ tasks: receipts, created: receipts.filter(({ created }) => created).length });
         }
-        const prepared = prepare(body);
-        await check(body);
-        const [receipt] = await send([prepared]);
+        const task = ready(body);
+        await task.check();
+        const [receipt] = await send([task]);
         if (receipt === undefined) throw new Error("the broker gave no receipt");
         return context.json(receipt, receipt.created ? 201 : 200);
       },
@@ -64,9 +67,17 @@ export function enqueueRoutes({ broker, retentionMs, priorities, handlerOf }: Ap
   ];
 }
 
-function named(index: number, prepare: () => PreparedTask): PreparedTask {
+function named(index: number, make: () => ReadyTask): ReadyTask {
   try {
-    return prepare();
+    return make();
+  } catch (error) {
+    throw refusedAt(`tasks.${index}`, error);
+  }
+}
+
+async function checkNamed(index: number, task: ReadyTask): Promise<void> {
+  try {
+    await task.check();
   } catch (error) {
     throw refusedAt(`tasks.${index}`, error);
   }

@@ -9,13 +9,14 @@ import {
   UnknownScheduleError,
 } from "../../operations/schedules/schedule-control.ts";
 import { ScheduleView, scheduleView } from "../../operations/views/schedule-view.ts";
-import { scheduleDefaultsOf, scheduleOptionsOfJson } from "../../task/schedule-options.ts";
+import { scheduleOptionsOfJson } from "../../task/schedule-options.ts";
 import type { ApiParts } from "./parts.ts";
-import { PAYLOAD_REFUSED, refuseWrongPayload } from "./payload-check.ts";
+import { knownType, PAYLOAD_REFUSED } from "./payload-check.ts";
 import { exactJson, type Route, route } from "./route.ts";
 import { ReceiptView, ScheduleParams, ScheduleSchema } from "./schemas.ts";
 
-export function scheduleRoutes({ broker, retentionMs, priorities, handlerOf }: ApiParts): Route[] {
+export function scheduleRoutes(parts: ApiParts): Route[] {
+  const { broker, retentionMs, priorities } = parts;
   return [
     route({
       operationId: "listSchedules",
@@ -51,13 +52,9 @@ export function scheduleRoutes({ broker, retentionMs, priorities, handlerOf }: A
       answers: { 200: { description: "it is stored", schema: ScheduleView }, 422: PAYLOAD_REFUSED },
       async handle({ context, params: { name }, body }) {
         const { cron, timezone, type, payload, overlap } = body;
-        await refuseWrongPayload(handlerOf, { type, payload });
         const wanted = { name, cron, timezone, type, payload, overlap, ...scheduleOptionsOfJson(body) };
-        const defaults = scheduleDefaultsOf(handlerOf?.(type)?.options);
-        return exactJson(
-          context,
-          scheduleView(await putSchedule(broker, wanted, { retentionMs, priorities, defaults })),
-        );
+        const surroundings = { retentionMs, priorities, known: knownType(parts, type) };
+        return exactJson(context, scheduleView(await putSchedule(broker, wanted, surroundings)));
       },
     }),
     route({

@@ -8,18 +8,18 @@ import type { Broker } from "../../broker/broker.ts";
 import { NEW_STATE } from "../../broker/schedule-text.ts";
 import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "../../broker/schedules.ts";
 import { nextRun } from "../../task/cron.ts";
-import { JsonText } from "../../task/json-text.ts";
-import { InvalidTaskError, prepareTask, type Surroundings, told } from "../../task/new-task.ts";
+import { InvalidTaskError, payloadText, prepareTask, told } from "../../task/new-task.ts";
 import {
   type Overlap,
   OverlapSchema,
   runOptions,
-  type ScheduleDefaults,
   type ScheduleOptions,
   ScheduleOptionsSchema,
   said,
+  scheduleDefaultsOf,
   TimetableSchema,
 } from "../../task/schedule-options.ts";
+import { checkPayload, type KnownType, type Preparation } from "../prepare.ts";
 import { type Schedule, scheduleOf } from "./schedule.ts";
 import { askStates, stateOf } from "./schedule-runs.ts";
 
@@ -47,23 +47,24 @@ export interface NewSchedule extends ScheduleOptions {
 }
 
 /** What holds where the schedule does not say. */
-export interface ScheduleSurroundings extends Omit<Surroundings, "now"> {
-  /** What the definition of its type says; null: it is not at hand, and an executor that has it tells later. */
-  readonly defaults: ScheduleDefaults | null;
+export interface ScheduleSurroundings extends Preparation {
+  /** What the definition of its type says; absent: it is not at hand, and an executor that has it tells later. */
+  readonly known?: KnownType | undefined;
 }
 
 /**
  * Stores the schedule, or replaces the one of that name. Its next time, a run that was missed and a pause stay, unless
  * it has another pattern or zone: then the next time is worked out anew.
  *
- * @throws CronError where the pattern or the zone cannot be read; InvalidTaskError where anything else is wrong.
+ * @throws CronError where the pattern or the zone cannot be read; PayloadRefusedError where the schema of the type
+ *   refuses the payload; InvalidTaskError where anything else is wrong.
  */
 export async function putSchedule(
   broker: Broker,
   schedule: NewSchedule,
   surroundings: ScheduleSurroundings,
 ): Promise<Schedule> {
-  const wanted = checked(broker, schedule, surroundings);
+  const wanted = await checked(broker, schedule, surroundings);
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const before = await broker.schedule(wanted.name);
     if (before === null) await checkNumber(broker);
@@ -83,7 +84,7 @@ export async function putSchedule(
   );
 }
 
-function checked(broker: Broker, schedule: NewSchedule, { defaults, ...others }: ScheduleSurroundings) {
+async function checked(broker: Broker, schedule: NewSchedule, { known, ...others }: ScheduleSurroundings) {
   const { name, cron, timezone = null, type, payload = null, overlap = null, ...options } = schedule;
   const named = v.safeParse(ScheduleNameSchema, name);
   if (!named.success) throw new InvalidTaskError(`name: ${named.issues[0].message}`);
@@ -95,10 +96,12 @@ function checked(broker: Broker, schedule: NewSchedule, { defaults, ...others }:
   if (!timed.success) throw new InvalidTaskError(told(timed.issues));
   const now = broker.now();
   nextRun(cron, timezone, now);
-  prepareTask(type, payload, runOptions(options, defaults, now), { ...others, now });
-  const text = payload instanceof JsonText ? payload.text : JSON.stringify(payload);
+  const json = payloadText(payload);
+  const defaults = scheduleDefaultsOf(known?.options);
+  prepareTask(type, json, runOptions(options, defaults, now), { ...others, now });
+  await checkPayload(json, known);
   const { retentionMs } = others;
-  return { name, cron, timezone, type, payload: text, options: said(options), defaults, overlap, retentionMs };
+  return { name, cron, timezone, type, payload: json.text, options: said(options), defaults, overlap, retentionMs };
 }
 
 async function checkNumber(broker: Broker): Promise<void> {

@@ -99,7 +99,7 @@ test("a schedule fires each second, once, at the true time", { timeout }, async 
   await withSkewed(async (stage, { fast, url }) => {
     const client = await stage.client(url);
     const schedule = { name: "tick", cron: "* * * * * *", type: "ledger", payload: {} };
-    await putSchedule(client, schedule, { retentionMs: HOUR_MS, defaults: null });
+    await putSchedule(client, schedule, { retentionMs: HOUR_MS });
     const ticks = () => trueLedger(stage, fast).filter(({ what }) => what === "start");
     await until("it has fired five times", 20_000, () => ticks().length >= 5);
     await client.removeSchedule("tick");

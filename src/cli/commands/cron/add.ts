@@ -48,7 +48,7 @@ async function cronAdd(
     settings,
     async (broker) => {
       try {
-        const stored = await putSchedule(broker, wanted, { ...settings, defaults: null });
+        const stored = await putSchedule(broker, wanted, settings);
         sayIfLost(`the schedule ${name} is kept`);
         if (options.json) printJson(scheduleView(stored));
         else printLine(stored.paused ? `${name} is paused` : `${name} fires next at ${nextOf(stored)}`);
