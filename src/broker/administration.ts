@@ -3,7 +3,7 @@
  * Every answer is bounded; every change is atomic for one task and may be repeated.
  */
 import type { ListedTask } from "../task/listed-task.ts";
-import type { TaskState } from "../task/state.ts";
+import type { EndedState, TaskState } from "../task/state.ts";
 import type { Schedules } from "./schedules.ts";
 
 /** Which tasks a list gives. Absent filters match everything. */
@@ -48,14 +48,9 @@ export interface RetryReceipt {
   readonly heldBy?: string;
 }
 
-/** A receipt as JSON that programs read. */
-export function viewOfRetry({ heldBy, ...receipt }: RetryReceipt) {
-  return heldBy === undefined ? receipt : { ...receipt, held_by: heldBy };
-}
-
 /** Which ended records are to go. */
 export interface PurgeQuery {
-  readonly state: "done" | "dead" | "cancelled";
+  readonly state: EndedState;
   readonly queue?: string;
   readonly type?: string;
 }

@@ -16,22 +16,19 @@ import {
   type QueueCounts,
 } from "../broker/broker.ts";
 import { type CancelScope, openRoot } from "../concurrency/index.ts";
-import {
-  cancelMatching,
-  purgeMatching,
-  type RetriedState,
-  retryMatching,
-  type TaskFilter,
-} from "../operations/bulk.ts";
+
+import { cancelMatching, inBatches, purgeMatching, retryMatching, type TaskFilter, total } from "../operations/bulk.ts";
+import { checkFilter } from "../operations/filters.ts";
+import { listPage } from "../operations/pages.ts";
 import { pause } from "../operations/pauses.ts";
+
 import { type Preparation, prepare, type ReadyTask } from "../operations/prepare.ts";
 import { type WatchEvent, watchTask } from "../operations/watch.ts";
 import type { EnqueueOptions } from "../task/enqueue-options.ts";
 import { type PreparedTask, refusedAt } from "../task/new-task.ts";
 import type { TaskRecord } from "../task/record.ts";
-import { inBatches, total } from "./batches.ts";
+import type { RetriedState } from "../task/state.ts";
 import { ClientClosedError, PartlyEnqueuedError } from "./errors.ts";
-import { checkFilter } from "./filters.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { ClientSchedules } from "./schedules.ts";
 import {
@@ -164,7 +161,7 @@ export class Client {
   list(query: Omit<ListQuery, "limit"> & { readonly limit?: number } = {}): Promise<ListPage> {
     return this.#ask((broker) => {
       checkFilter("list", query);
-      return broker.list({ ...query, limit: query.limit ?? 100 });
+      return listPage(broker, query);
     });
   }
 
@@ -226,7 +223,7 @@ export class Client {
     return this.#ask<RetryReceipt[] | number>((broker) => {
       if (isIds(which)) return inBatches(listOf(which), (batch) => broker.retry(batch));
       checkFilter("retry", which);
-      return total(retryMatching(broker, { ...which, state: which.state ?? "dead" }));
+      return total(retryMatching(broker, which));
     });
   }
 
@@ -252,9 +249,15 @@ export class Client {
     return this.#ask((broker) => broker.fleet());
   }
 
-  /** Lets nothing of a queue or a type start, in the whole fleet, until it is resumed. */
+  /**
+   * Lets nothing of a queue or a type start, in the whole fleet, until it is resumed.
+   *
+   * @throws (rejects) InvalidTaskError where nothing can have that name, or 1 000 are paused.
+   */
   pause(what: Pausable): Promise<void> {
-    return this.#ask((broker) => pause(broker, targetOf(what)));
+    return this.#ask(async (broker) => {
+      await pause(broker, targetOf(what));
+    });
   }
 
   resume(what: Pausable): Promise<void> {

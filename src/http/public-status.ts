@@ -2,8 +2,7 @@
  * The status for whoever may only look: what tasks say and carry stays with those who may read the tasks. Ids, types,
  * progress and all figures are there.
  */
-import type { FleetMember } from "../broker/broker.ts";
-import type { ExecutorStatus } from "../executor/status/status.ts";
+import type { ExecutorStatus, MemberStatus } from "../executor/status/status.ts";
 
 /** The same without texts of progress, and without the messages of tasks that heartbeats carry. */
 export function publicStatus(status: ExecutorStatus): ExecutorStatus {
@@ -11,7 +10,7 @@ export function publicStatus(status: ExecutorStatus): ExecutorStatus {
   return { ...status, current: Object.fromEntries(current), fleet: status.fleet.map(withoutMessages) };
 }
 
-function withoutMessages(member: FleetMember): FleetMember {
+function withoutMessages(member: MemberStatus): MemberStatus {
   const current = member.beat?.current;
   if (typeof current !== "object" || current === null) return member;
   const tasks = Object.entries(current).map(([id, task]) => [id, typeOf(task)] as const);

@@ -6,8 +6,10 @@
 
 import { type ListPage, MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../broker/administration.ts";
 import type { Broker } from "../broker/broker.ts";
+import { checkpoint } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record.ts";
-import type { TaskState } from "../task/state.ts";
+import type { RetriedState, TaskState } from "../task/state.ts";
+import { conditionsOf } from "./filters.ts";
 
 /** Which tasks: of a type, of a queue, or of both. */
 export interface TaskFilter {
@@ -15,7 +17,8 @@ export interface TaskFilter {
   readonly queue?: string | undefined;
 }
 
-export type RetriedState = "dead" | "cancelled";
+/** What is retried where nobody says. */
+export const DEFAULT_RETRIED_STATE: RetriedState = "dead";
 
 /** How many ids one call hands to the broker. */
 const BATCH = MAX_ADMINISTRATION_BATCH;
@@ -62,7 +65,7 @@ export async function* cancelMatching(
  */
 export function retryMatching(
   broker: Pick<Broker, "list" | "retry" | "now">,
-  { state, ...filter }: TaskFilter & { readonly state: RetriedState },
+  { state = DEFAULT_RETRIED_STATE, ...filter }: TaskFilter & { readonly state?: RetriedState | undefined },
 ): AsyncGenerator<number> {
   const begun = broker.now();
   const taken = new Set<string>();
@@ -79,13 +82,57 @@ export function retryMatching(
 }
 
 /** Removes every ended record that matches. Yields how many more are gone. */
-export async function* purgeMatching(broker: Pick<Broker, "purge">, query: PurgeQuery): AsyncGenerator<number> {
+export async function* purgeMatching(
+  broker: Pick<Broker, "purge">,
+  query: TaskFilter & Pick<PurgeQuery, "state">,
+): AsyncGenerator<number> {
   for (;;) {
-    const purged = await broker.purge(query, BATCH);
+    const purged = await broker.purge(conditionsOf(query), BATCH);
     if (purged > 0) yield purged;
     // Less than could go: all were gone, and what ends from now on was not meant.
     if (purged < BATCH) return;
   }
+}
+
+/**
+ * Asks for all ids, each once, in batches that a broker takes.
+ *
+ * @param signal - its abort stops between two batches.
+ * @returns the answers of all batches, in order.
+ */
+export async function inBatches<T>(
+  which: readonly string[],
+  ask: (batch: readonly string[]) => Promise<readonly T[]>,
+  signal?: AbortSignal,
+): Promise<T[]> {
+  const ids = [...new Set(which)];
+  const answers: T[] = [];
+  for (let from = 0; from < ids.length; from += BATCH) {
+    if (signal !== undefined) await checkpoint(signal);
+    answers.push(...(await ask(ids.slice(from, from + BATCH))));
+  }
+  return answers;
+}
+
+/** Goes through all steps of a change and adds them up. */
+export async function total(steps: AsyncIterable<number>): Promise<number> {
+  let sum = 0;
+  for await (const step of steps) sum += step;
+  return sum;
+}
+
+/** Goes through the steps of a change until it has changed `most`, or `longestMs` are over. */
+export async function bounded(
+  steps: AsyncGenerator<number>,
+  { most, longestMs }: { readonly most: number; readonly longestMs: number },
+): Promise<{ readonly count: number; readonly more: boolean }> {
+  const until = performance.now() + longestMs;
+  let count = 0;
+  for await (const step of steps) {
+    count += step;
+    if (count >= most || performance.now() > until) return { count, more: true };
+  }
+  return { count, more: false };
 }
 
 /** What a change did to a page: how many tasks left the list, and how many are to be told of. */
@@ -101,13 +148,7 @@ async function* walk(
   { state, queue, type, brief = false }: TaskFilter & { readonly state: TaskState; readonly brief?: boolean },
   change: (tasks: readonly TaskRecord[], walks: number) => Promise<Change>,
 ): AsyncGenerator<number> {
-  const filter = {
-    state,
-    limit: BATCH,
-    ...(brief ? { brief } : {}),
-    ...(queue === undefined ? {} : { queue }),
-    ...(type === undefined ? {} : { type }),
-  };
+  const filter = { ...conditionsOf({ queue, type }), state, limit: BATCH, ...(brief ? { brief } : {}) };
   const pageFrom = (cursor: string | null): Promise<ListPage> =>
     broker.list(cursor === null ? filter : { ...filter, cursor });
   for (let walks = 0; walks < MOST_WALKS; walks++) {

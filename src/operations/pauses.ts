@@ -1,25 +1,50 @@
 /**
- * A pause of a queue or a type. Each claim of the fleet reads what is paused while anything is, so there can be so many
- * and no more, and no name is longer than one of a queue or a type can be.
+ * Pauses of a queue or a type, for the whole fleet. Each claim of the fleet reads what is paused while anything is, so
+ * there can be so many and no more, and each name is one that a queue or a type can have.
  */
+import * as v from "valibot";
 import type { PauseTarget } from "../broker/administration.ts";
 import type { Broker } from "../broker/broker.ts";
-import { MAX_TYPE_LENGTH } from "../task/message-schema.ts";
+import { KnownQueueSchema } from "../task/enqueue-options.ts";
+import { TypeSchema } from "../task/message-schema.ts";
 import { InvalidTaskError } from "../task/new-task.ts";
+import type { PauseJson } from "./views/pause-view.ts";
 
 /** How many queues and types can be paused at once. */
 export const MAX_PAUSED = 1_000;
 
-/** @throws (rejects) InvalidTaskError where as many are paused already, or the name is too long. */
-export async function pause(broker: Pick<Broker, "pause" | "paused">, target: PauseTarget): Promise<void> {
+/** What the names of each kind may be. */
+export const PAUSE_NAMES = { queue: KnownQueueSchema, type: TypeSchema } as const satisfies Record<
+  PauseTarget["kind"],
+  v.GenericSchema
+>;
+
+/** What is wrong with the name of a target; null: nothing. */
+export function wrongName({ kind, name }: PauseTarget): string | null {
+  const { issues } = v.safeParse(PAUSE_NAMES[kind], name);
+  return issues === undefined ? null : issues[0].message;
+}
+
+/**
+ * Lets nothing of a queue or a type start until it is resumed.
+ *
+ * @throws (rejects) InvalidTaskError where nothing can have that name, or as many are paused already.
+ */
+export async function pause(broker: Pick<Broker, "pause" | "paused">, target: PauseTarget): Promise<PauseJson> {
   const { kind, name } = target;
-  if (name.length > MAX_TYPE_LENGTH) {
-    throw new InvalidTaskError(`no ${kind} has a name of more than ${MAX_TYPE_LENGTH} characters`);
-  }
+  const wrong = wrongName(target);
+  if (wrong !== null) throw new InvalidTaskError(`${kind}: ${wrong}`);
   const paused = await broker.paused();
   const isPaused = paused.some((one) => one.kind === kind && one.name === name);
   if (!isPaused && paused.length >= MAX_PAUSED) {
     throw new InvalidTaskError(`${MAX_PAUSED} queues and types are paused, which is the most there can be: resume one`);
   }
   await broker.pause(target);
+  return { kind, name, paused: true };
+}
+
+/** Lets it go on. */
+export async function resume(broker: Pick<Broker, "resume">, target: PauseTarget): Promise<PauseJson> {
+  await broker.resume(target);
+  return { ...target, paused: false };
 }

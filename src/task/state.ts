@@ -49,12 +49,17 @@ export function mayMove(from: TaskState, to: TaskState): boolean {
   return REACHED.get(from)?.includes(to) ?? false;
 }
 
-/** The states that a task leaves only by hand, or never. */
-export const ENDED_STATES: readonly TaskState[] = TASK_STATES.filter((state) =>
-  ALL_MOVES.every((move) => move === MOVES.revive || !isOpenTo(move, state)),
-);
+/** The states that a task leaves only by hand, or never: nothing but a retry by hand leads out of them. */
+export const ENDED_STATES = ["done", "dead", "cancelled"] as const satisfies readonly TaskState[];
+
+export type EndedState = (typeof ENDED_STATES)[number];
+
+/** The states that a retry by hand leads out of. */
+export const RETRIED_STATES = MOVES.revive.from;
+
+export type RetriedState = (typeof RETRIED_STATES)[number];
 
 /** Tells whether a task in this state leaves it only by hand, or never. */
-export function hasEnded(state: TaskState): boolean {
-  return ENDED_STATES.includes(state);
+export function hasEnded(state: TaskState): state is EndedState {
+  return ENDED_STATES.some((ended) => ended === state);
 }

@@ -114,6 +114,7 @@ const tasks = once(async () => {
   sameForm(await cli("enqueue", "mine", JSON.stringify(payload), "--id", "b"), posted, "a receipt");
   const waited = await cli("enqueue", "mine", JSON.stringify(payload), "--id", "c", "--wait");
   const record = await cli("task", "c");
+  assert.deepEqual(record.payload, payload);
   const { logs: _, ...withoutLogs } = record;
   sameForm(waited, withoutLogs, "a record");
   assert.deepEqual(await api("GET", `${V1}/tasks/c`, "/tasks/{id}"), record);
@@ -198,7 +199,8 @@ const schedules = once(async () => {
 const states = once(async () => {
   const paused = await cli("pause", "queue", "aside");
   assert.deepEqual(await api("POST", `${V1}/queues/aside/pause`, "/queues/{name}/pause"), paused);
-  assert.deepEqual((await cli("pause"))[0], { kind: "queue", name: "aside" });
+  assert.deepEqual(await cli("pause"), { queues: ["aside"], types: [] });
+  assert.deepEqual((await api("GET", `${V1}/queues`, "/queues")).paused, await cli("pause"));
   const resumed = await cli("resume", "queue", "aside");
   assert.deepEqual(await api("POST", `${V1}/queues/aside/resume`, "/queues/{name}/resume"), resumed);
   sameForm(await api("POST", `${V1}/types/t/pause`, "/types/{name}/pause"), paused, "a paused type");
@@ -210,6 +212,7 @@ const states = once(async () => {
   const known = await cli("status", "--listen", "off");
   const top = await cli("top");
   for (const view of [status, known, top]) sameForm(view.queues, queues, "queues");
+  assert.deepEqual(top.paused, await cli("pause"));
   sameForm(top.fleet, known.fleet, "the fleet");
   sameForm(known.broker, status.broker, "the broker");
   assert.deepEqual(Object.keys(known.fleet[0]), ["name", "at", "beat"]);

@@ -129,7 +129,7 @@ test("pause holds a queue and a type, tells what is paused, and resume lets them
   assert.equal((await stage.run(["resume", "queue", "held"])).stdout, "the queue held goes on\n");
   await until(async () => (await json("task", "h1")).state === "done");
   await stage.run(["resume", "type", "slow"]);
-  assert.deepEqual(await json("pause"), []);
+  assert.deepEqual(await json("pause"), { queues: [], types: [] });
   executor.kill("SIGTERM");
   await executor.ended;
 });

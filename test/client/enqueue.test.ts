@@ -41,7 +41,7 @@ onBothBrokers("a payload that the schema refuses is not sent, and each wrong pla
   });
   // A Date is text once it has gone through JSON, and that is what the handler would get.
   const dated = { type: "dated", payload: v.object({ at: v.date() }) };
-  await assert.rejects(client.enqueue(dated, { at: new Date() }), /payload\.at: /);
+  await assert.rejects(client.enqueue(dated, { at: new Date() }), /: at: /);
   await assert.rejects(client.enqueue("x", 1, { queue: "no queue" }), /queue: must be letters/);
   assert.equal((await client.list()).tasks.length, 0);
 });

@@ -28,6 +28,9 @@ test("as many as may be are paused, one more is refused, and one that is paused 
 
 test("a name that no queue and no type can have is refused", async () => {
   const broker = brokerWith(0);
-  await assert.rejects(pause(broker, { kind: "type", name: "x".repeat(129) }), /more than 128 characters/);
+  await assert.rejects(
+    pause(broker, { kind: "type", name: "x".repeat(129) }),
+    /type: must be at most 128 characters long/,
+  );
   assert.equal(broker.targets.length, 0);
 });

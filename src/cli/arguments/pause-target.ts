@@ -1,7 +1,7 @@
 /** The arguments of `pause` and `resume`: a queue or a type, by its name. */
 import type { PauseTarget } from "../../broker/administration.ts";
+import { wrongName } from "../../operations/pauses.ts";
 import { usageError } from "../process/exit.ts";
-import { checkQueue } from "./filters.ts";
 
 /** @throws CommandFailure where it is neither, or the name cannot be one. */
 export function pauseTargetOf(kind: string, name: string | undefined, command: string): PauseTarget {
@@ -9,6 +9,7 @@ export function pauseTargetOf(kind: string, name: string | undefined, command: s
     throw usageError(`${command} takes queue NAME or type NAME, got ${JSON.stringify(kind)}`, command);
   }
   if (!name) throw usageError(`${command} ${kind} needs the NAME of the ${kind}`, command);
-  if (kind === "queue") checkQueue(name, command);
+  const wrong = wrongName({ kind, name });
+  if (wrong !== null) throw usageError(`${command} ${kind}: the NAME ${wrong}, got ${JSON.stringify(name)}`, command);
   return { kind, name };
 }

@@ -1,9 +1,7 @@
 /** `taskexe cancel`: cancels tasks wherever they are: by id, telling how each was found, or all that match. */
 import type { Command } from "commander";
 import type { CancelReceipt } from "../../broker/broker.ts";
-import { inBatches } from "../../client/batches.ts";
-import { checkpoint } from "../../concurrency/index.ts";
-import { cancelMatching } from "../../operations/bulk.ts";
+import { cancelMatching, inBatches } from "../../operations/bulk.ts";
 import { hasEnded } from "../../task/state.ts";
 import { settingsWithQueue, type TaskFlags, taskFlags } from "../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../arguments/flags.ts";
@@ -33,10 +31,7 @@ async function cancel(ids: readonly string[], options: Options): Promise<number>
   if (byFilter) return cancelAll(filter, options);
   if (ids.length === 0) throw usageError("missing required argument: the IDs of tasks, or --type or --queue", "cancel");
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
-    const receipts = await inBatches(ids, async (batch) => {
-      await checkpoint(scope.signal);
-      return broker.cancel(batch);
-    });
+    const receipts = await inBatches(ids, (batch) => broker.cancel(batch), scope.signal);
     sayIfLost("the cancels are carried out");
     if (options.json) printJson(receipts);
     else

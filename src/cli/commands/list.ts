@@ -3,23 +3,18 @@
  * memory. One that ends at its limit names the cursor at which another call goes on.
  */
 import type { Command } from "commander";
-import type { Broker } from "../../broker/broker.ts";
-import { type CancelScope, checkpoint } from "../../concurrency/index.ts";
+import { CursorError, DEFAULT_PAGE, listPages } from "../../operations/pages.ts";
 import type { ListedTask } from "../../task/listed-task.ts";
-import { TASK_STATES, type TaskState } from "../../task/state.ts";
-import { choice, settingsWithQueue, type TaskFlags, taskFlags } from "../arguments/filters.ts";
+import { TASK_STATES } from "../../task/state.ts";
+import { choice, settingsWithQueue, taskFlags } from "../arguments/filters.ts";
 import { type Options, text, withBrokerFlags } from "../arguments/flags.ts";
 import { longJson, longTable } from "../output/long-output.ts";
 import { note, printed } from "../output/print.ts";
 import { usageError } from "../process/exit.ts";
 import { withBroker } from "../process/with-broker.ts";
 
-const DEFAULT_LIMIT = 100;
 const MOST = 999_999_999;
-const PAGE = 500;
 const HEAD = ["id", "type", "state", "queue", "attempt", "progress", "since", "reason"];
-
-type Query = TaskFlags & { readonly state?: TaskState };
 
 /** How it is called. */
 export function define(command: Command, exit: (code: number) => void): void {
@@ -39,51 +34,27 @@ export function define(command: Command, exit: (code: number) => void): void {
 async function list(options: Options): Promise<number> {
   const state = choice(options, "state", TASK_STATES, "list");
   const limit = limitOf(options);
-  const filter = { ...taskFlags(options, "list"), ...(state === undefined ? {} : { state }) };
-  const from = text(options.cursor) ?? null;
+  const query = { ...taskFlags(options, "list"), state, limit, cursor: text(options.cursor) };
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     let next: string | null = null;
     const output = options.json
       ? longJson<ListedTask>("tasks", () => ({ more: next !== null, next_cursor: next }))
       : longTable(HEAD, rowOf);
-    for await (const page of pages(broker, filter, { limit, from }, scope)) {
-      output.add(page.tasks);
-      next = page.cursor;
-      await printed(scope.signal);
+    try {
+      for await (const page of listPages(broker, query, scope)) {
+        output.add(page.tasks);
+        next = page.cursor;
+        await printed(scope.signal);
+      }
+    } catch (error) {
+      if (error instanceof CursorError) throw usageError(`flag --cursor: ${error.message}`, "list");
+      throw error;
     }
     output.end();
     if (next !== null && !options.json)
       note(`taskexe: there are more; --cursor ${next} goes on behind these, --all shows all`);
     return 0;
   });
-}
-
-async function* pages(
-  broker: Broker,
-  filter: Query,
-  { limit, from }: { readonly limit: number; readonly from: string | null },
-  scope: CancelScope,
-): AsyncGenerator<{ readonly tasks: readonly ListedTask[]; readonly cursor: string | null }> {
-  let cursor = from;
-  let left = limit;
-  do {
-    await checkpoint(scope.signal);
-    const query = { ...filter, limit: Math.min(PAGE, left) };
-    const page = await listed(broker, cursor === null ? query : { ...query, cursor });
-    yield page;
-    left -= page.tasks.length;
-    cursor = page.cursor;
-  } while (cursor !== null && left > 0);
-}
-
-async function listed(broker: Broker, query: Parameters<Broker["list"]>[0]): ReturnType<Broker["list"]> {
-  try {
-    return await broker.list(query);
-  } catch (error) {
-    // The limit was checked before, so it is the cursor.
-    if (error instanceof RangeError) throw usageError(`flag --cursor: ${error.message}`, "list");
-    throw error;
-  }
 }
 
 function rowOf(task: ListedTask): (string | number)[] {
@@ -103,7 +74,7 @@ function limitOf(options: Options): number {
     if (given === undefined) return Number.POSITIVE_INFINITY;
     throw usageError("flags --all and --limit: give one of them", "list");
   }
-  if (given === undefined) return DEFAULT_LIMIT;
+  if (given === undefined) return DEFAULT_PAGE;
   const limit = /^\d{1,9}$/.test(given) ? Number(given) : 0;
   if (limit >= 1) return limit;
   const expected = `expected a whole number from 1 to ${MOST}, or --all`;

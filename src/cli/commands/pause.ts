@@ -1,7 +1,10 @@
 /** `taskexe pause`: a queue or a type, for the whole fleet; alone it tells what is paused. */
 import type { Command } from "commander";
-import { pause as pauseOne } from "../../operations/pauses.ts";
+
+import { pause as pauseTarget } from "../../operations/pauses.ts";
+import { pausedView } from "../../operations/views/pause-view.ts";
 import { InvalidTaskError } from "../../task/new-task.ts";
+
 import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
 import { pauseTargetOf } from "../arguments/pause-target.ts";
 import { printJson, printLine, printTable } from "../output/print.ts";
@@ -28,10 +31,10 @@ async function pause(kind: string | undefined, name: string | undefined, options
   return withBroker(
     settingsOf(options),
     async (broker) => {
-      await pauseOne(broker, target).catch((error: unknown) => {
+      const view = await pauseTarget(broker, target).catch((error: unknown) => {
         throw error instanceof InvalidTaskError ? new CommandFailure(error.message) : error;
       });
-      printPaused(target, true, options);
+      printPaused(view, options);
       return 0;
     },
     CREATES,
@@ -41,7 +44,7 @@ async function pause(kind: string | undefined, name: string | undefined, options
 async function tellPaused(options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker) => {
     const paused = await broker.paused();
-    if (options.json) printJson(paused);
+    if (options.json) printJson(pausedView(paused));
     else if (paused.length === 0) printLine("nothing is paused");
     else
       printTable(

@@ -1,6 +1,7 @@
 /** `taskexe purge`: removes the records of ended tasks. Asks nothing; tells how many are gone. */
 import type { Command } from "commander";
 import { purgeMatching } from "../../operations/bulk.ts";
+import { ENDED_STATES } from "../../task/state.ts";
 import { choice, settingsWithQueue, taskFlags } from "../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../arguments/flags.ts";
 import { counted, matching } from "../output/counted.ts";
@@ -23,7 +24,7 @@ export function define(command: Command, exit: (code: number) => void): void {
 
 /** Runs the command. Returns the exit code. */
 async function purge(options: Options): Promise<number> {
-  const state = choice(options, "state", ["done", "dead", "cancelled"], "purge");
+  const state = choice(options, "state", ENDED_STATES, "purge");
   if (state === undefined) throw usageError("purge needs --state done, dead or cancelled", "purge");
   const filter = taskFlags(options, "purge");
   return withBroker(settingsWithQueue(options), async (broker, scope) => {

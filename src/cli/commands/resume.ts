@@ -1,5 +1,6 @@
 /** `taskexe resume`: lets a queue or a type go on. */
 import type { Command } from "commander";
+import { resume as resumeTarget } from "../../operations/pauses.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
 import { pauseTargetOf } from "../arguments/pause-target.ts";
 import { printPaused } from "../output/print-paused.ts";
@@ -19,8 +20,7 @@ export function define(command: Command, exit: (code: number) => void): void {
 async function resume(kind: string, name: string, options: Options): Promise<number> {
   const target = pauseTargetOf(kind, name, "resume");
   return withBroker(settingsOf(options), async (broker) => {
-    await broker.resume(target);
-    printPaused(target, false, options);
+    printPaused(await resumeTarget(broker, target), options);
     return 0;
   });
 }

@@ -1,9 +1,9 @@
 /** `taskexe retry`: queues dead and cancelled tasks again: by id, telling how each was found, or all that match. */
 import type { Command } from "commander";
-import { type RetryReceipt, viewOfRetry } from "../../broker/administration.ts";
-import { inBatches } from "../../client/batches.ts";
-import { checkpoint } from "../../concurrency/index.ts";
-import { retryMatching } from "../../operations/bulk.ts";
+import type { RetryReceipt } from "../../broker/administration.ts";
+import { DEFAULT_RETRIED_STATE, inBatches, retryMatching } from "../../operations/bulk.ts";
+import { retryView } from "../../operations/views/receipt-views.ts";
+import { RETRIED_STATES } from "../../task/state.ts";
 import { choice, settingsWithQueue, taskFlags } from "../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../arguments/flags.ts";
 import { counted, matching } from "../output/counted.ts";
@@ -29,13 +29,13 @@ export function define(command: Command, exit: (code: number) => void): void {
 /** Runs the command. Returns the exit code: 1 when an id was named whose task is not queued again. */
 async function retry(ids: readonly string[], options: Options): Promise<number> {
   const filter = taskFlags(options, "retry");
-  const state = choice(options, "state", ["dead", "cancelled"], "retry");
+  const state = choice(options, "state", RETRIED_STATES, "retry");
   const byFilter = Object.keys(filter).length > 0 || options.all === true;
   if (byFilter === ids.length > 0) throw usageError("retry takes IDs, or --type, --queue or --all", "retry");
   if (!byFilter && state !== undefined) throw usageError("--state goes with --type, --queue or --all", "retry");
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     if (byFilter) {
-      const which = { ...filter, state: state ?? "dead" };
+      const which = { ...filter, state: state ?? DEFAULT_RETRIED_STATE };
       const total = await matching(broker, filter, [which.state]);
       const told = { doing: "retrying", done: "queued again", what: "task", total };
       const retried = await counted(told, retryMatching(broker, which), scope);
@@ -44,12 +44,9 @@ async function retry(ids: readonly string[], options: Options): Promise<number> 
       else printLine(`${howMany(retried, "task")} queued again`);
       return 0;
     }
-    const receipts = await inBatches(ids, async (batch) => {
-      await checkpoint(scope.signal);
-      return broker.retry(batch);
-    });
+    const receipts = await inBatches(ids, (batch) => broker.retry(batch), scope.signal);
     sayIfLost("the retries are carried out");
-    if (options.json) printJson(receipts.map(viewOfRetry));
+    if (options.json) printJson(receipts.map(retryView));
     else
       printTable(
         ["id", "was", "now"],

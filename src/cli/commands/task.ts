@@ -2,6 +2,7 @@
  * `taskexe task ID`: everything the broker keeps about a task, its log included. How it is shown is in show-task.ts.
  */
 import type { Command } from "commander";
+import { taskAndLogView } from "../../operations/views/task-view.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
 import { printFields, printJson } from "../output/print.ts";
 import { taskFields } from "../output/show-task.ts";
@@ -23,7 +24,7 @@ async function task(id: string, options: Options): Promise<number> {
     const record = await broker.record(id);
     if (record === null) throw new CommandFailure(`no record of a task ${JSON.stringify(id)} on ${broker.url}`);
     const logs = await broker.logs(id);
-    if (options.json) printJson({ ...record, logs });
+    if (options.json) printJson(taskAndLogView(record, logs));
     else printFields(taskFields(record, logs));
     return 0;
   });

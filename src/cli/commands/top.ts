@@ -5,6 +5,7 @@
 import type { Command } from "commander";
 import { type Broker, BrokerUnavailableError } from "../../broker/broker.ts";
 import { type CancelScope, sleep, withScope } from "../../concurrency/index.ts";
+import { pausedView } from "../../operations/views/pause-view.ts";
 import { queueViews } from "../../operations/views/queue-view.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
 import { standardOutput } from "../output/outlets.ts";
@@ -46,12 +47,12 @@ async function top(options: Options): Promise<number> {
 /** Reads what one frame shows. */
 async function look(broker: Broker): Promise<FleetView> {
   const running = await broker.list({ state: "running", limit: MOST_RUNNING });
-  const paused = await broker.paused();
+  const targets = await broker.paused();
   return {
     url: broker.url,
     counted_at: Math.round(broker.now()),
-    queues: queueViews(await broker.counts(), paused),
-    paused,
+    queues: queueViews(await broker.counts(), targets),
+    paused: pausedView(targets),
     fleet: await broker.fleet(),
     running: running.tasks,
   };

@@ -1,6 +1,5 @@
 /** One frame of `taskexe top` as lines of text: pure, so that what is drawn and what is printed once is the same. */
 
-import type { PauseTarget } from "../../broker/administration.ts";
 import type { FleetMember, QueueCounts } from "../../broker/broker.ts";
 import { printable } from "../../task/printable.ts";
 import type { TaskRecord } from "../../task/record.ts";
@@ -13,7 +12,7 @@ export interface FleetView {
   /** When all of it was read, Unix ms on the broker's clock. */
   readonly counted_at: number;
   readonly queues: readonly QueueCounts[];
-  readonly paused: readonly PauseTarget[];
+  readonly paused: { readonly queues: readonly string[]; readonly types: readonly string[] };
   readonly fleet: readonly FleetMember[];
   readonly running: readonly Omit<TaskRecord, "message" | "result">[];
 }
@@ -61,7 +60,7 @@ function headOf({ url, counted_at: at, queues, fleet, paused }: FleetView): Line
   const figures = fleet.map(beatFigures);
   const taken = figures.reduce((total, { busy }) => total + busy, 0);
   const slots = figures.reduce((total, { concurrency }) => total + concurrency, 0);
-  const types = paused.filter(({ kind }) => kind === "type").map(({ name }) => printable(name));
+  const types = paused.types.map((name) => printable(name));
   return [
     { text: `taskexe top   ${printable(url)}   ${new Date(at).toISOString().slice(0, 19)}Z`, style: "head" },
     {
@@ -73,7 +72,7 @@ function headOf({ url, counted_at: at, queues, fleet, paused }: FleetView): Line
 }
 
 function queueLines({ queues, paused }: FleetView): Line[] {
-  const names = new Set(paused.filter(({ kind }) => kind === "queue").map(({ name }) => name));
+  const names = new Set(paused.queues);
   const rows = queues.map((queue) => {
     const { name, queued, running, scheduled, dead, done, cancelled } = queue;
     const style: Style = names.has(name) ? "warn" : dead > 0 ? "bad" : "plain";

@@ -5,6 +5,7 @@
 import type { Broker } from "../../broker/broker.ts";
 import { type CancelScope, moveOnAfter, sleep } from "../../concurrency/index.ts";
 import { formatDuration } from "../../config/durations.ts";
+import { taskView } from "../../operations/views/task-view.ts";
 import { type WaitingBroker, WaitingReasons } from "../../operations/waiting.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import { hasEnded } from "../../task/state.ts";
@@ -92,7 +93,7 @@ export function goneText(id: string): string {
 
 function tell(record: TaskRecord, json: boolean): number {
   sayIfLost(`the task ${record.id} is ${record.state}; see: taskexe task ${record.id}`);
-  if (json) printJson(record);
+  if (json) printJson(taskView(record));
   else if (record.state === "done") printJson(record.result ?? null);
   if (record.state === "done") {
     if (record.result_omitted !== null) note(`taskexe: ${record.id} is done, but ${record.result_omitted}`);

@@ -14,7 +14,7 @@ import type { Attempt } from "../attempt/attempt.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
 import { isoWithOffset } from "./iso-time.ts";
-import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness } from "./status.ts";
+import type { CurrentTask, ExecutorState, ExecutorStatus, MemberStatus, Readiness } from "./status.ts";
 import type { Tally } from "./tally.ts";
 
 /** Between two reads of the broker's figures, in ms. */
@@ -117,7 +117,7 @@ export class StatusView {
       broker: brokerView(broker),
       vanished: vanishedView(this.#vanished),
       queues: this.#queues,
-      fleet: fleet.list,
+      fleet: fleet.list.map(memberStatus),
       ...(fleet.left > 0 ? { fleet_left_out: fleet.left } : {}),
     };
   }
@@ -169,6 +169,10 @@ function fitting<T>(list: readonly T[], room: number): { readonly list: readonly
     return left < 0;
   });
   return end < 0 ? { list, left: 0 } : { list: list.slice(0, end), left: list.length - end };
+}
+
+function memberStatus({ at, ...member }: FleetMember): MemberStatus {
+  return { ...member, at: at === null ? null : isoWithOffset(at) };
 }
 
 function vanishedView(vanished: Vanished | null): ExecutorStatus["vanished"] {

@@ -18,6 +18,9 @@ export interface CurrentTask {
   readonly ignoring_cancel?: true;
 }
 
+/** An executor's last heartbeat; `at` is when it was sent, ISO 8601 as all times here. */
+export type MemberStatus = Omit<FleetMember, "at"> & { readonly at: string | null };
+
 export interface ExecutorStatus {
   readonly name: string;
   readonly pid: number;
@@ -65,8 +68,8 @@ export interface ExecutorStatus {
   /** Tasks that say that they wait and that nothing holds; the first ids. Counted by the clean-ups; null: not yet. */
   readonly vanished: { readonly count: number; readonly ids: readonly string[]; readonly counted_at: string | null };
   readonly queues: readonly QueueJson[];
-  /** The last heartbeats of all executors, this one's among them; `at` is when each was sent. */
-  readonly fleet: readonly FleetMember[];
+  /** The last heartbeats of all executors, this one's among them. */
+  readonly fleet: readonly MemberStatus[];
   /** How many more executors there are; absent: none. */
   readonly fleet_left_out?: number;
 }

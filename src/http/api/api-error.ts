@@ -8,6 +8,7 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerRefusedError, BrokerUnavailableError } from "../../broker/broker.ts";
 import { TooManyListsError } from "../../broker/list-places.ts";
+import { CursorError } from "../../operations/pages.ts";
 import { UnknownScheduleError } from "../../operations/schedules/schedule-control.ts";
 import { UnknownTaskError } from "../../operations/watch.ts";
 import { CronError } from "../../task/cron.ts";
@@ -55,6 +56,7 @@ function apiErrorOf(error: unknown, context: Context): ApiError {
   if (error instanceof PayloadRefusedError) return new ApiError(422, PAYLOAD_REFUSED_CODE, error.message);
   if (error instanceof InvalidTaskError || error instanceof CronError)
     return new ApiError(400, "invalid", error.message);
+  if (error instanceof CursorError) return new ApiError(400, "invalid", `query: cursor: ${error.message}`);
   if (error instanceof UnknownTaskError || error instanceof UnknownScheduleError)
     return new ApiError(404, "not_found", error.message);
   if (error instanceof TooManyListsError) {

@@ -1,14 +1,13 @@
 /** Many tasks at once over HTTP: cancel, retry and purge, by ids or by what matches. Each answers within a bound. */
 import * as v from "valibot";
-import { viewOfRetry } from "../../broker/administration.ts";
-import { cancelMatching, purgeMatching, retryMatching } from "../../operations/bulk.ts";
+import { bounded, cancelMatching, inBatches, purgeMatching, retryMatching } from "../../operations/bulk.ts";
+import { CancelView, RetryView, retryView } from "../../operations/views/receipt-views.ts";
 import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
-import { CancelSchema, CancelView, PurgeSchema, RetrySchema, RetryView } from "./schemas.ts";
+import { CancelSchema, PurgeSchema, RetrySchema } from "./schemas.ts";
 
 /** How many tasks one request changes before it answers, and how long it takes at the most, in ms. */
-const MOST_CHANGES = 10_000;
-const LONGEST_MS = 10_000;
+const BOUNDS = { most: 10_000, longestMs: 10_000 };
 
 const AGAIN = "`more` says that there may be more: ask again";
 
@@ -30,8 +29,8 @@ export function bulkRoutes({ broker }: ApiParts): Route[] {
         },
       },
       async handle({ context, body: { ids, ...filter } }) {
-        if (ids !== undefined) return context.json({ tasks: await broker.cancel([...new Set(ids)]) });
-        const { count, more } = await bounded(cancelMatching(broker, filter));
+        if (ids !== undefined) return context.json({ tasks: await inBatches(ids, (some) => broker.cancel(some)) });
+        const { count, more } = await bounded(cancelMatching(broker, filter), BOUNDS);
         return context.json({ cancelled: count, more });
       },
     }),
@@ -50,9 +49,10 @@ export function bulkRoutes({ broker }: ApiParts): Route[] {
           ]),
         },
       },
-      async handle({ context, body: { ids, state = "dead", ...filter } }) {
-        if (ids !== undefined) return context.json({ tasks: (await broker.retry([...new Set(ids)])).map(viewOfRetry) });
-        const { count, more } = await bounded(retryMatching(broker, { ...filter, state }));
+      async handle({ context, body: { ids, ...filter } }) {
+        if (ids !== undefined)
+          return context.json({ tasks: (await inBatches(ids, (some) => broker.retry(some))).map(retryView) });
+        const { count, more } = await bounded(retryMatching(broker, filter), BOUNDS);
         return context.json({ retried: count, more });
       },
     }),
@@ -68,21 +68,10 @@ export function bulkRoutes({ broker }: ApiParts): Route[] {
           schema: v.object({ purged: v.number(), more: v.boolean() }),
         },
       },
-      async handle({ context, body: { state, type, queue } }) {
-        const query = { state, ...(type === undefined ? {} : { type }), ...(queue === undefined ? {} : { queue }) };
-        const { count, more } = await bounded(purgeMatching(broker, query));
+      async handle({ context, body }) {
+        const { count, more } = await bounded(purgeMatching(broker, body), BOUNDS);
         return context.json({ purged: count, more });
       },
     }),
   ];
-}
-
-async function bounded(steps: AsyncGenerator<number>): Promise<{ readonly count: number; readonly more: boolean }> {
-  const until = performance.now() + LONGEST_MS;
-  let count = 0;
-  for await (const step of steps) {
-    count += step;
-    if (count >= MOST_CHANGES || performance.now() > until) return { count, more: true };
-  }
-  return { count, more: false };
 }

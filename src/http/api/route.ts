@@ -4,13 +4,13 @@
  */
 import type { Context } from "hono";
 import * as v from "valibot";
+import { MUST_BE_OBJECT } from "../../operations/filters.ts";
 import { withPayloadTexts, writeJson } from "../../task/json-text.ts";
 import { isTooDeep } from "../../task/message.ts";
 import { MAX_MESSAGE_DEPTH } from "../../task/message-schema.ts";
 import { told } from "../../task/new-task.ts";
 import { ApiError } from "./api-error.ts";
 import { checkLength, readBody } from "./read-body.ts";
-import { MUST_BE_OBJECT } from "./schemas.ts";
 
 export type Fields = v.StrictObjectSchema<v.ObjectEntries, undefined>;
 

@@ -8,12 +8,13 @@ import {
   runSchedule,
   UnknownScheduleError,
 } from "../../operations/schedules/schedule-control.ts";
+import { ReceiptView } from "../../operations/views/receipt-views.ts";
 import { ScheduleView, scheduleView } from "../../operations/views/schedule-view.ts";
 import { scheduleOptionsOfJson } from "../../task/schedule-options.ts";
 import type { ApiParts } from "./parts.ts";
 import { knownType, PAYLOAD_REFUSED } from "./payload-check.ts";
 import { exactJson, type Route, route } from "./route.ts";
-import { ReceiptView, ScheduleParams, ScheduleSchema } from "./schemas.ts";
+import { ScheduleParams, ScheduleSchema } from "./schemas.ts";
 
 export function scheduleRoutes(parts: ApiParts): Route[] {
   const { broker, retentionMs, priorities } = parts;

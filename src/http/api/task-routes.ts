@@ -1,19 +1,14 @@
 /** Single tasks over HTTP: lists, records, logs, a watch, a cancel, a retry. */
 import * as v from "valibot";
-import { type ListPage, type ListQuery, viewOfRetry } from "../../broker/administration.ts";
+import { listPage } from "../../operations/pages.ts";
+import { CancelView, RetryView, retryView } from "../../operations/views/receipt-views.ts";
+import { LogView, TaskAndLogView, taskAndLogView } from "../../operations/views/task-view.ts";
+import { ListedTaskSchema } from "../../task/listed-task.ts";
 import { hasEnded } from "../../task/state.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApiParts } from "./parts.ts";
-import { type Route, route } from "./route.ts";
-import {
-  CancelView,
-  IdParams,
-  ListedTaskView,
-  ListQuerySchema,
-  LogView,
-  RetryView,
-  TaskAndLogView,
-} from "./schemas.ts";
+import { exactJson, type Route, route } from "./route.ts";
+import { IdParams, ListQuerySchema } from "./schemas.ts";
 import { TaskWatches } from "./task-watches.ts";
 
 export function taskRoutes({ broker, signal }: ApiParts): Route[] {
@@ -29,11 +24,11 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
         200: {
           description:
             "the page, of 4 MB at the most; of each message the first 1 000 characters, and results of up to 1 000 bytes: message_bytes and result_bytes tell the whole length",
-          schema: v.object({ tasks: v.array(ListedTaskView), cursor: v.nullable(v.string()) }),
+          schema: v.object({ tasks: v.array(ListedTaskSchema), cursor: v.nullable(v.string()) }),
         },
       },
       async handle({ context, query }) {
-        const { tasks, cursor } = await listed((page) => broker.list(page), query);
+        const { tasks, cursor } = await listPage(broker, query);
         return context.json({ tasks, cursor });
       },
     }),
@@ -48,7 +43,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       async handle({ context, params }) {
         const record = await broker.record(params.id);
         if (record === null) throw unknown(params.id);
-        return context.json({ ...record, logs: await broker.logs(params.id) });
+        return exactJson(context, taskAndLogView(record, await broker.logs(params.id)));
       },
     }),
     route({
@@ -118,29 +113,10 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
             `the task ${JSON.stringify(id)} is ${receipt.state}: only dead and cancelled ones are retried`,
           );
         }
-        return context.json(viewOfRetry(receipt));
+        return context.json(retryView(receipt));
       },
     }),
   ];
-}
-
-async function listed(
-  list: (query: ListQuery) => Promise<ListPage>,
-  { state, type, queue, limit, cursor }: v.InferOutput<typeof ListQuerySchema>,
-): Promise<ListPage> {
-  try {
-    return await list({
-      limit,
-      ...(state === undefined ? {} : { state }),
-      ...(type === undefined ? {} : { type }),
-      ...(queue === undefined ? {} : { queue }),
-      ...(cursor === undefined ? {} : { cursor }),
-    });
-  } catch (error) {
-    // The limit was checked before, so it is the cursor.
-    if (error instanceof RangeError) throw new ApiError(400, "invalid", `query: cursor: ${error.message}`);
-    throw error;
-  }
 }
 
 function unknown(id: string): ApiError {

@@ -3,6 +3,7 @@
  * `watch --json` has it beside the data.
  */
 import type { WatchEvent } from "../watch.ts";
+import { taskView } from "./task-view.ts";
 
 export interface WatchEventJson {
   readonly kind: WatchEvent["kind"];
@@ -12,5 +13,6 @@ export interface WatchEventJson {
 export function watchEventView(event: WatchEvent): WatchEventJson {
   if (event.kind === "log") return { kind: event.kind, data: event.line };
   const { kind, ...data } = event;
-  return { kind, data };
+  if (!("task" in data)) return { kind, data };
+  return { kind, data: { ...data, task: data.task === null ? null : taskView(data.task) } };
 }

@@ -169,7 +169,7 @@ test("a frame fits its screen, marks what is wrong and lets no text of a task st
     url: "redis://h:6379/1",
     counted_at: 200_000,
     queues: [{ name: "common", queued: 1, running: 2, scheduled: 3, dead: 4, done: 5, cancelled: 6 }],
-    paused: [{ kind: "type" as const, name: "slow" }],
+    paused: { queues: [], types: ["slow"] },
     fleet: [
       {
         name: "fresh",

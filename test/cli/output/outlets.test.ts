@@ -133,7 +133,7 @@ test("log lines that nobody reads are dropped past a bound", async () => {
 
 test("no other file writes to the outputs", () => {
   const writers = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts") && !path.endsWith("cli/outlets.ts"))
+    .filter((path) => path.endsWith(".ts") && !path.endsWith("cli/output/outlets.ts"))
     .filter((path) =>
       /process\s*\.\s*std(out|err)|\bconsole\s*\.|writeSync\([12]\b|Bun\.(std(out|err)|write)\b/.test(codeOf(path)),
     );

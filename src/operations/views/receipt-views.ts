@@ -1,0 +1,14 @@
+/** The JSON forms of what enqueues, cancels and retries answer. */
+import * as v from "valibot";
+import type { RetryReceipt } from "../../broker/administration.ts";
+import { TASK_STATES } from "../../task/state.ts";
+
+export const ReceiptView = v.object({ id: v.string(), created: v.boolean(), state: v.picklist(TASK_STATES) });
+
+export const CancelView = v.object({ id: v.string(), state: v.nullable(v.picklist(TASK_STATES)) });
+
+export const RetryView = v.object({ ...CancelView.entries, retried: v.boolean(), held_by: v.optional(v.string()) });
+
+export function retryView({ heldBy, ...receipt }: RetryReceipt): v.InferOutput<typeof RetryView> {
+  return heldBy === undefined ? receipt : { ...receipt, held_by: heldBy };
+}

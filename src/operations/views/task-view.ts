@@ -1,0 +1,34 @@
+/**
+ * The JSON form of one task: its record, and its payload as it came, which stands in the message together with the
+ * options. Lists have the shorter form of src/task/listed-task.ts.
+ */
+import * as v from "valibot";
+import type { LogLine } from "../../broker/administration.ts";
+import { JsonText } from "../../task/json-text.ts";
+import { parseMessage } from "../../task/message.ts";
+import { type TaskRecord, TaskRecordSchema } from "../../task/record.ts";
+
+export const LogView = v.object({
+  at: v.number(),
+  level: v.picklist(["debug", "info", "warn", "error"]),
+  text: v.string(),
+});
+
+export const TaskView = v.object({
+  ...TaskRecordSchema.entries,
+  /** Of a message that another producer wrote, all of it; null where the message cannot be read. */
+  payload: v.unknown(),
+});
+
+export const TaskAndLogView = v.object({ ...TaskView.entries, logs: v.array(LogView) });
+
+export type TaskJson = v.InferOutput<typeof TaskView>;
+
+export function taskView(record: TaskRecord): TaskJson {
+  const parsed = parseMessage(record.message);
+  return { ...record, payload: parsed.ok ? new JsonText(parsed.message.payloadText) : null };
+}
+
+export function taskAndLogView(record: TaskRecord, logs: readonly LogLine[]): v.InferOutput<typeof TaskAndLogView> {
+  return { ...taskView(record), logs: [...logs] };
+}
