@@ -8,7 +8,7 @@ import { optionsOfJson, type TaskJson, TaskJsonSchema } from "../../task/task-js
 import type { ApiParts } from "./parts.ts";
 import { knownType, PAYLOAD_REFUSED } from "./payload-check.ts";
 import { type Route, route } from "./route.ts";
-import { NewTasksSchema } from "./schemas.ts";
+import { DescribedTasksSchema, NewTasksSchema } from "./schemas.ts";
 
 /** In bytes. */
 const ENQUEUE_BODY_LIMIT = 8 * 1024 * 1024;
@@ -41,7 +41,7 @@ export function enqueueRoutes(parts: ApiParts): Route[] {
       path: "/tasks",
       summary: "Enqueue a task, or up to 1 000 of them all or not at all",
       body: Body,
-      described: v.union([TaskJsonSchema, NewTasksSchema]),
+      described: v.union([TaskJsonSchema, DescribedTasksSchema]),
       bodyLimit: ENQUEUE_BODY_LIMIT,
       answers: {
         200: {

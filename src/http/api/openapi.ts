@@ -1,7 +1,6 @@
 /** The description of the API (OpenAPI 3.1), made of the very routes that are served. */
 import type * as v from "valibot";
-import { ErrorRecordSchema } from "../../task/record.ts";
-import { inFull, isOptional, type JsonSchema, jsonSchemaOf, parameterSchemaOf } from "./json-schema.ts";
+import { type JsonSchema, jsonSchemaOf, namedSchemas, parameterSchemaOf } from "./json-schema.ts";
 import type { Fields, Route } from "./route.ts";
 
 /** The whole document. */
@@ -36,7 +35,7 @@ export function openApiOf(
         ]),
       ),
       securitySchemes: { token: { type: "http", scheme: "bearer" } },
-      schemas: { Problem: PROBLEM, ErrorRecord: inFull(ErrorRecordSchema) },
+      schemas: { Problem: PROBLEM, ...namedSchemas() },
     },
   };
 }
@@ -135,10 +134,16 @@ function operationOf(route: Route): JsonSchema {
 function parametersOf(place: "path" | "query", fields: Fields | undefined): JsonSchema[] {
   return Object.entries(fields?.entries ?? {}).map(([name, schema]) => {
     const generic = schema as v.GenericSchema;
-    return { name, in: place, required: place === "path" || !isOptional(generic), schema: parameterSchemaOf(generic) };
+    const described = parameterSchemaOf(generic);
+    return {
+      ...{ name, in: place, required: place === "path" || generic.type !== "optional" },
+      // A parameter must have one: an empty one says nothing.
+      schema: described ?? {},
+    };
   });
 }
 
 function json(schema: v.GenericSchema): JsonSchema {
-  return { "application/json": { schema: jsonSchemaOf(schema) } };
+  const described = jsonSchemaOf(schema);
+  return { "application/json": described === null ? {} : { schema: described } };
 }

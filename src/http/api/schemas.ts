@@ -43,6 +43,9 @@ const NewTask = v.lazy((task) =>
 
 export const NewTasksSchema = v.strictObject({ tasks: many(NewTask, MAX_ENQUEUE_BATCH) });
 
+/** The same as it is described. */
+export const DescribedTasksSchema = v.strictObject({ tasks: many(TaskJsonSchema, MAX_ENQUEUE_BATCH) });
+
 const ids = v.optional(many(TaskId, MAX_ADMINISTRATION_BATCH));
 
 export const CancelSchema = v.pipe(
