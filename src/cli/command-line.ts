@@ -80,7 +80,9 @@ function wanted([first, ...rest]: readonly string[]): readonly string[] {
   throw usageError(`unknown command ${shownName(first)}${didYouMean(first, known)}`);
 }
 
-/** Of a mistyped flag only the name: what was glued to it may be an address with a password. */
+/** Of a mistyped flag only the name, of arguments too many only the number: each may be an address with a password. */
 function withoutValue(text: string): string {
-  return text.replace(/(unknown option ')(--[\w-]*|-\w?)[^\n]*'(?=\n|$)/, "$1$2'");
+  return text
+    .replace(/(unknown option ')(--[\w-]*|-\w?)[^\n]*'(?=\n|$)/, "$1$2'")
+    .replace(/(too many arguments for [^\n]*? but got \d+): [^\n]*/, "$1.");
 }

@@ -1,7 +1,6 @@
 /** Many cancels and retries at once over Redis: few questions, each bounded, with the answers in order. */
 import assert from "node:assert/strict";
-import { total } from "../../src/operations/bulk.ts";
-import { cancelMatching, retryMatching } from "../../src/operations/bulk.ts";
+import { cancelMatching, retryMatching, total } from "../../src/operations/bulk.ts";
 import { claimAll, done, idOf, task, tasks } from "../stage/outcomes.ts";
 import { countOf, NOTHING } from "../stage/sentences.ts";
 import { redisSentences } from "./redis-sentences.ts";
