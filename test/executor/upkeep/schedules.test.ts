@@ -31,7 +31,10 @@ async function put(
   defaults: ScheduleDefaults | null = {},
 ) {
   const schedule = { cron: "@hourly", type: "report", payload: { of: 1 }, ...other, name };
-  return putSchedule(broker, schedule, { retentionMs: 60_000, known: defaults === null ? undefined : { options: defaults } });
+  return putSchedule(broker, schedule, {
+    retentionMs: 60_000,
+    known: defaults === null ? undefined : { options: defaults },
+  });
 }
 
 /** As if time had passed, or somebody had written nonsense. */
