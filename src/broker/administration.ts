@@ -69,9 +69,40 @@ export interface LogLine {
   readonly text: string;
 }
 
+/** Lines for the log of a task. */
+export interface TaskLines {
+  readonly id: string;
+  /** The task's own. */
+  readonly queue: string;
+  readonly lines: readonly LogLine[];
+}
+
+/** The end of a task's log. */
+export interface LogTail {
+  readonly lines: readonly LogLine[];
+  /** The number of the last line of the log, the first that was ever written being 1; 0: there is none. */
+  readonly last: number;
+}
+
+/** How a task stands, as little as must be read to know whether anything has changed. */
+export interface TaskGlance {
+  /** Changes with whatever of this changes; to be handed back with the next question. */
+  readonly seen: string;
+  /** Changes where the record must be read again, for more than progress. */
+  readonly record: string;
+  readonly progress: number;
+  /** As in the record. */
+  readonly progressMsg: string;
+  /** The number of the log's last line. */
+  readonly lastLine: number;
+}
+
 /** How many lines of a task's log are kept, the last ones, and how long one may be, in UTF-16 code units. */
 export const MAX_LOG_LINES = 1_000;
 export const MAX_LOG_LINE_LENGTH = 2_000;
+
+/** How many bytes of logs a queue keeps unless it is said: 256 MB. */
+export const DEFAULT_LOG_BYTES = 256_000_000;
 
 /** How many bytes of tasks one page of a list holds: 4 MB, and one task more. */
 export const LIST_PAGE_BYTES = 4_000_000;
@@ -98,7 +129,19 @@ export interface Administration extends Schedules {
   /** Whether tasks of this type are paused, as of the last claim: no round trip. */
   isTypePaused(type: string): boolean;
 
-  /** Appends to the logs of tasks; the oldest lines beyond `MAX_LOG_LINES` go. Logs go with their record. */
-  appendLogs(logs: readonly { readonly id: string; readonly lines: readonly LogLine[] }[]): Promise<void>;
+  /**
+   * Appends to the logs of tasks; the oldest lines beyond `MAX_LOG_LINES` go, and the oldest logs of a queue beyond
+   * `BrokerOptions.logBytes`. Logs go with their record.
+   */
+  appendLogs(logs: readonly TaskLines[]): Promise<void>;
   logs(id: string): Promise<LogLine[]>;
+  /** The lines of a log behind the one with this number, as far as they are kept. */
+  logsAfter(id: string, after: number): Promise<LogTail>;
+  /**
+   * How tasks stand, at most 1 000, in order; "same" where nothing has changed since `seen`, null where there is no
+   * record.
+   */
+  glance(
+    asked: readonly { readonly id: string; readonly seen: string | null }[],
+  ): Promise<(TaskGlance | "same" | null)[]>;
 }

@@ -125,6 +125,8 @@ export const SettingsSchema = v.object({
   // 0: any number.
   doneLimit: wholeNumber(0, 100_000_000),
   cancelledLimit: wholeNumber(0, 100_000_000),
+  // 0: any number.
+  logBytes: bytes(1_000_000, 1_000_000_000_000),
   abandonedLimit: wholeNumber(1, 10_000),
   trackAllocations: v.pipe(
     v.union([v.boolean(), v.picklist(["1", "0", "true", "false"])], "1 or 0 (true or false)"),
@@ -149,6 +151,20 @@ function wholeNumber(least: number, most: number) {
     v.integer(expected),
     v.minValue(least, expected),
     v.maxValue(most, expected),
+  );
+}
+
+/** 0, or a number of bytes in a range: a plain number, or one of KB, MB or GB. */
+function bytes(least: number, most: number) {
+  const expected = `0, or a number of bytes from ${least / 1e6}MB to ${most / 1e9}GB (like 256MB)`;
+  const units: Readonly<Record<string, number>> = { "": 1, KB: 1e3, MB: 1e6, GB: 1e9 };
+  return v.pipe(
+    v.union([v.number(), v.string()], expected),
+    v.transform((value) => {
+      const [, digits, unit = ""] = /^\s*(\d{1,13})\s*([KMG]B)?\s*$/i.exec(String(value)) ?? [];
+      return digits === undefined ? Number.NaN : Number(digits) * (units[unit.toUpperCase()] ?? Number.NaN);
+    }),
+    v.check((number) => number === 0 || (number >= least && number <= most), expected),
   );
 }
 

@@ -56,6 +56,7 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
   deadLimit: setting("dead_limit", "10000"),
   doneLimit: setting("done_limit", "100000"),
   cancelledLimit: setting("cancelled_limit", "100000"),
+  logBytes: setting("log_bytes", "256MB"),
   abandonedLimit: setting("abandoned_limit", "10"),
   trackAllocations: {
     flag: null,

@@ -1,18 +1,16 @@
 /**
- * Follows one task: what changes in its record and its log, as events, until it has ended. Asks the broker again and
- * again and tells only what is new; holds one record and where its log stood, nothing else.
+ * Follows one task: what changes in its record and its log, as events, until it has ended. Tells only what is
+ * new; holds one record and where its log stood, nothing else. How it is read is watch-reader.ts.
  */
 
-import type { LogLine } from "../broker/administration.ts";
+import type { LogLine, TaskGlance } from "../broker/administration.ts";
 import { untilAnswered } from "../broker/availability.ts";
 import type { Broker } from "../broker/broker.ts";
-import { type CancelScope, sleep } from "../concurrency/index.ts";
+import type { CancelScope } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { hasEnded, type TaskState } from "../task/state.ts";
 import { WaitingReasons } from "./waiting.ts";
-
-/** Between two looks, in ms. */
-const LOOK_MS = 200;
+import { readerOf, type WatchReader } from "./watch-reader.ts";
 
 /** What was seen. Each is told once, in this order: state, log, progress, waiting; `end` is the last. */
 export type WatchEvent =
@@ -37,61 +35,70 @@ export class UnknownTaskError extends Error {
  *   `scope`.
  */
 export async function* watchTask(broker: Broker, id: string, scope: CancelScope): AsyncGenerator<WatchEvent> {
+  const reader = readerOf(broker);
+  const leave = reader.enter();
+  try {
+    yield* changesOf(broker, reader, id, scope);
+  } finally {
+    leave();
+  }
+}
+
+async function* changesOf(
+  broker: Broker,
+  reader: WatchReader,
+  id: string,
+  scope: CancelScope,
+): AsyncGenerator<WatchEvent> {
   const { signal } = scope;
+  const reasons = new WaitingReasons(reader.fleet);
+  let before: TaskGlance | null = null;
   let seen: TaskRecord | null = null;
-  let log: readonly LogLine[] = [];
-  const reasons = new WaitingReasons(broker);
+  let record: TaskRecord | null = null;
+  let [progress, messages, line] = [0, "", 0];
   for (;;) {
     signal.throwIfAborted();
-    const { record, lines } = await untilAnswered(broker, scope, () => look(broker, id));
-    if (record === null) {
+    const known: TaskGlance | null = before;
+    const glance: TaskGlance | null = await untilAnswered(broker, scope, () =>
+      known ? reader.next(id, signal) : reader.now(id),
+    );
+    before = glance;
+    if (glance !== null && glance.record !== known?.record) {
+      record = await untilAnswered(broker, scope, () => reader.record(id, glance));
+    }
+    if (glance === null || record === null) {
       if (seen === null) throw new UnknownTaskError(`no record of a task ${JSON.stringify(id)} is kept`);
       yield { kind: "end", task: null };
       return;
     }
-    if (seen?.state !== record.state || seen.attempt !== record.attempt) {
-      yield { kind: "state", state: record.state, attempt: record.attempt, task: record };
+    const now: TaskRecord = record;
+    if (seen?.state !== now.state || seen.attempt !== now.attempt) {
+      yield { kind: "state", state: now.state, attempt: now.attempt, task: now };
     }
-    for (const line of linesAfter(log, lines)) yield { kind: "log", line };
-    log = lines;
-    if (seen?.progress !== record.progress || seen.progress_msg !== record.progress_msg) {
-      const message = textAfter(seen?.progress_msg ?? "", record.progress_msg);
-      if (seen !== null || record.progress !== 0 || message !== "") {
-        yield { kind: "progress", progress: record.progress, message };
-      }
+    // An executor writes the log of a task before its end, so what is read behind that is all of it.
+    if (glance.lastLine !== line || hasEnded(now.state)) {
+      const after = glance.lastLine < line ? 0 : line;
+      const tail = await untilAnswered(broker, scope, () => reader.logsAfter(id, after, glance));
+      line = tail.last;
+      for (const each of tail.lines) yield { kind: "log", line: each };
     }
-    seen = record;
-    if (hasEnded(record.state)) {
-      yield { kind: "end", task: record };
+    const isRead = now !== seen;
+    const told = isRead ? now : { progress: glance.progress, progress_msg: glance.progressMsg };
+    if (told.progress !== progress || told.progress_msg !== messages) {
+      yield { kind: "progress", progress: told.progress, message: textAfter(messages, told.progress_msg) };
+      [progress, messages] = [told.progress, told.progress_msg];
+    }
+    seen = now;
+    if (hasEnded(now.state)) {
+      yield { kind: "end", task: now };
       return;
     }
-    const reason = await untilAnswered(broker, scope, () => reasons.next(record));
+    const reason = await untilAnswered(broker, scope, () => reasons.next(now));
     if (reason !== null) yield { kind: "waiting", reason };
-    await sleep(LOOK_MS, signal);
   }
 }
 
-/** The record first: an executor writes the log of a task before its end, so what is read then is all of it. */
-async function look(broker: Broker, id: string): Promise<{ record: TaskRecord | null; lines: readonly LogLine[] }> {
-  const record = await broker.record(id);
-  if (record === null) return { record, lines: [] };
-  return { record, lines: await broker.logs(id) };
-}
-
-/** What `now` has behind `before`: both are the end of the same log, whose beginning may have gone. */
-export function linesAfter(before: readonly LogLine[], now: readonly LogLine[]): readonly LogLine[] {
-  for (let known = Math.min(before.length, now.length); known > 0; known--) {
-    // Most often nothing has gone: then all of `before` stands at the start.
-    if (before.slice(-known).every((line, index) => sameLine(line, now[index]))) return now.slice(known);
-  }
-  return now;
-}
-
-function sameLine(a: LogLine, b: LogLine | undefined): boolean {
-  return b !== undefined && a.at === b.at && a.level === b.level && a.text === b.text;
-}
-
-/** The same for a text that grows by lines and loses its beginning. */
+/** What `now` has behind `before`: a text that grows by lines and loses its beginning. */
 export function textAfter(before: string, now: string): string {
   if (now.startsWith(before)) return now.slice(before.length).replace(/^\n/, "");
   for (let from = before.indexOf("\n"); from !== -1; from = before.indexOf("\n", from + 1)) {

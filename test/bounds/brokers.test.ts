@@ -130,7 +130,9 @@ onBoth(
     for (const kind of ["done", "dead", "cancelled"] as const) {
       const tasks = requests(20 * LIMIT, { retentionMs: HOUR_MS });
       await broker.enqueue(tasks);
-      await broker.appendLogs(tasks.map(({ id }) => ({ id, lines: [{ at: 1, level: "info", text: "it runs" }] })));
+      await broker.appendLogs(
+        tasks.map(({ id, queue }) => ({ id, queue, lines: [{ at: 1, level: "info", text: "it runs" }] })),
+      );
       await endAll(broker, tasks, kind);
     }
     await removeAll(broker);
@@ -159,7 +161,7 @@ onBoth("a task's log keeps its last lines, cut where they are long", async ({ br
     const lines = Array.from({ length: MAX_LOG_LINES }, (_, n) => {
       return { at: n, level: "info", text: `${part} ${n} ${"x".repeat(2 * MAX_LOG_LINE_LENGTH)}` } as const;
     });
-    await broker.appendLogs([{ id: task.id, lines }]);
+    await broker.appendLogs([{ id: task.id, queue: task.queue, lines }]);
   }
   const lines = await broker.logs(task.id);
   assert.equal(lines.length, MAX_LOG_LINES);

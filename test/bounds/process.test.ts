@@ -41,7 +41,7 @@ test("while the broker is away a task's log keeps its last lines, and says how m
   // Task logs ask for nothing else.
   const logs = new TaskLogs(broker as unknown as Broker);
   for (let round = 0; round < 5; round++) {
-    for (let n = 0; n < 2 * MAX_LOG_LINES; n++) logs.add("t", "info", `${round} ${n}`);
+    for (let n = 0; n < 2 * MAX_LOG_LINES; n++) logs.add({ id: "t", queue: "te" }, "info", `${round} ${n}`);
     await logs.flush();
   }
   isAway = false;

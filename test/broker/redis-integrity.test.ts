@@ -293,8 +293,8 @@ sentence("lines of logs that cannot be written do not keep others from theirs", 
   const line = { at: 1, level: "info", text: "hello" } as const;
   await assert.rejects(
     broker.appendLogs([
-      { id: "one", lines: [line] },
-      { id: "two", lines: [line] },
+      { id: "one", queue: "te", lines: [line] },
+      { id: "two", queue: "te", lines: [line] },
     ]),
     /WRONGTYPE/,
   );

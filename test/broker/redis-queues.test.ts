@@ -7,6 +7,8 @@ import type { Broker, BrokerOptions } from "../../src/broker/broker.ts";
 import {
   FOREIGN_QUEUES_KEY,
   GROUP,
+  logOrderKey,
+  logSizesKey,
   QUEUE_RULES_KEY,
   QUEUE_WALK_KEY,
   QUEUES_KEY,
@@ -48,6 +50,7 @@ async function usedQueue(stage: SentenceStage, other: { readonly retentionMs?: n
   const before = await stage.open("before", { queues: [OLD] });
   await before.enqueue([task("t0", { queue: OLD, retentionMs })]);
   const delivery = await claimOne(before, stage.signal);
+  await before.appendLogs([{ id: "t0", queue: OLD, lines: [{ at: 1, level: "info", text: "it runs" }] }]);
   await before.complete([done(delivery, { retentionMs, recorded: retentionMs > 0 })]);
   await before.close();
 }
@@ -73,7 +76,7 @@ sentence("what is over in a queue that no executor serves goes as in any other, 
 
 sentence("a queue that is empty and was not used for long goes with all its keys", async (stage) => {
   await usedQueue(stage);
-  assert.deepEqual(await keysOf(OLD), [streamKey(OLD, 0), streamKey(OLD, 1)]);
+  assert.deepEqual(await keysOf(OLD), [logOrderKey(OLD), logSizesKey(OLD), streamKey(OLD, 0), streamKey(OLD, 1)]);
   await gone(await stage.open("after", AT_ONCE), OLD);
   assert.deepEqual(await keysOf(OLD), []);
   assert.deepEqual(await redis().zrange(QUEUES_KEY, "0", "-1"), [QUEUE]);

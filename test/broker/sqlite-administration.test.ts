@@ -42,7 +42,8 @@ function change(sql: string): void {
 const parkedInFile = () => Number(ask(`SELECT count(*) AS n FROM tasks WHERE state = ${PARKED}`)[0]?.n);
 const SCHEMA = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
 /** What a file had before the errors of all attempts. */
-const BACK_TO_FORMAT_3 = `DROP INDEX schedules_due; DROP INDEX schedules_put; ALTER TABLE schedules DROP COLUMN look_at;
+const BACK_TO_FORMAT_3 = `DROP TABLE log_sizes; DROP TABLE log_totals;
+  DROP INDEX schedules_due; DROP INDEX schedules_put; ALTER TABLE schedules DROP COLUMN look_at;
   ALTER TABLE schedules DROP COLUMN put; ALTER TABLE tasks DROP COLUMN result_omitted; ALTER TABLE tasks DROP COLUMN errors;
   PRAGMA user_version = 3;`;
 /** What a file had before lists, pauses, schedules, logs and unique keys. */
@@ -174,7 +175,7 @@ sentence("no line of a log outlives its task", async (stage) => {
   const broker = await stage.open("a");
   await broker.enqueue([task("expires", { retentionMs: 1 }), task("cancelled", { retentionMs: 0 })]);
   const lines = [{ at: 1, level: "info", text: "hello" }] as const;
-  await broker.appendLogs(["expires", "cancelled", "nobody"].map((id) => ({ id, lines })));
+  await broker.appendLogs(["expires", "cancelled", "nobody"].map((id) => ({ id, queue: "te", lines })));
   assert.equal(ask("SELECT * FROM logs").length, 2);
   await broker.complete([done(await claimOne(broker, stage.signal), { retentionMs: 1 })]);
   await broker.cancel(["cancelled"]);

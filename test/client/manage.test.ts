@@ -40,9 +40,9 @@ onBothBrokers("watch tells states, log lines and progress as they come, and ends
   await seen("running");
   const write = { delivery, id: "w", type: "work", attempt: 1, startedAt: Date.now() };
   await executor.writeProgress([{ ...write, progress: 0.25, progressMsg: "10:00:00 begun" }]);
-  await executor.appendLogs([{ id: "w", lines: [{ at: 1, level: "info", text: "one" }] }]);
+  await executor.appendLogs([{ id: "w", queue: "te", lines: [{ at: 1, level: "info", text: "one" }] }]);
   await seen("0.25 10:00:00 begun");
-  await executor.appendLogs([{ id: "w", lines: [{ at: 2, level: "info", text: "two" }] }]);
+  await executor.appendLogs([{ id: "w", queue: "te", lines: [{ at: 2, level: "info", text: "two" }] }]);
   await executor.writeProgress([{ ...write, progress: 0.5, progressMsg: "10:00:00 begun\n10:00:01 half" }]);
   await seen("0.5 10:00:01 half");
   await executor.complete([done(delivery, { result: JSON.stringify({ answer: 42 }) })]);

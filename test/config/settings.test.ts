@@ -52,6 +52,7 @@ test("without anything the defaults hold, and every value says so", () => {
   assert.equal(settings.deadRetentionMs, 30 * 86_400_000);
   assert.equal(settings.deadLimit, 10_000);
   assert.deepEqual([settings.doneLimit, settings.cancelledLimit], [100_000, 100_000]);
+  assert.equal(settings.logBytes, 256_000_000);
   assert.equal(settings.abandonedLimit, 10);
   assert.equal(settings.trackAllocations, false);
   for (const key of SETTING_KEYS) assert.equal(settings.origins[key], "default");
@@ -96,6 +97,7 @@ const FOUR: Readonly<
   deadLimit: ["", "1", "500", [undefined, 1, 500]],
   doneLimit: ["", "0", "500", [undefined, 0, 500]],
   cancelledLimit: ["", "0", "500", [undefined, 0, 500]],
+  logBytes: ["", "1GB", "2000000", [undefined, 1_000_000_000, 2_000_000]],
   abandonedLimit: ["", "2", "3", [undefined, 2, 3]],
   trackAllocations: ["", "0", "true", [undefined, false, true]],
 };

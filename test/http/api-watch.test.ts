@@ -92,7 +92,7 @@ test("a watch sends states, logs and progress as they come, and ends with the ta
     assert.ok(delivery);
     const write = { delivery, id: "seen", type: "work", attempt: 1, startedAt: Date.now() };
     await stage.broker.writeProgress([{ ...write, progress: 0.5, progressMsg: "10:00:00 half\u2028way" }]);
-    await stage.broker.appendLogs([{ id: "seen", lines: [{ at: 1, level: "info", text: "a\nb" }] }]);
+    await stage.broker.appendLogs([{ id: "seen", queue: "te", lines: [{ at: 1, level: "info", text: "a\nb" }] }]);
     await until("the progress comes", 20_000, () => text.includes("half"));
     await stage.broker.complete([done(delivery, { result: "42" })]);
     await reading;

@@ -247,7 +247,7 @@ test("a retry of a task whose unique key another holds by now names that one", a
 test("logs are the lines of the task, oldest first", async () => {
   await ask("POST", "tasks", { body: { type: "idle", id: "logged", delay_ms: 60_000 } });
   assert.deepEqual((await ask("GET", "tasks/logged/logs")).body, { lines: [] });
-  await stage.broker.appendLogs([{ id: "logged", lines: [{ at: 5, level: "warn", text: "hm" }] }]);
+  await stage.broker.appendLogs([{ id: "logged", queue: "te", lines: [{ at: 5, level: "warn", text: "hm" }] }]);
   assert.deepEqual((await ask("GET", "tasks/logged/logs")).body, { lines: [{ at: 5, level: "warn", text: "hm" }] });
 });
 

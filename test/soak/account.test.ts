@@ -57,7 +57,9 @@ async function leaveRecords(url: string): Promise<void> {
       if (ids.has(outcome.id)) return outcomeOf(delivery, "cancelled", HOUR_MS);
       return at % 2 === 0 ? outcome : outcomeOf(delivery, "dead", HOUR_MS);
     });
-    await broker.appendLogs([{ id: tasks[0]?.id ?? "", lines: [{ at: 1, level: "info", text: "it ran" }] }]);
+    await broker.appendLogs([
+      { id: tasks[0]?.id ?? "", queue: tasks[0]?.queue ?? "", lines: [{ at: 1, level: "info", text: "it ran" }] },
+    ]);
     await broker.complete(ended);
     await broker.leave(JSON.stringify({ name: "gone", lease_ms: 30_000 }));
   } finally {
@@ -81,6 +83,16 @@ const PLANTED: readonly (readonly [what: string, plant: (redis: Redis) => Promis
     /names c, whose record says undefined/,
   ],
   ["a log without a record", (r) => r.rpush("taskexe:log:d", "{}"), /taskexe:log:d: the log of a task/],
+  [
+    "a sum that its logs do not have",
+    (r) => r.hincrby("taskexe:log-sizes:common", "", 7),
+    /log-sizes:common: says \d+ bytes, and its logs have/,
+  ],
+  [
+    "a log whose size nobody counted",
+    (r) => r.zadd("taskexe:log-order:common", "1", "d"),
+    /log-order:common: names d, whose size nobody counted/,
+  ],
   ["a cancel flag without an end", (r) => r.set("e-cancel", "x"), /e-cancel: has no end/],
   ["a lock without an end", (r) => r.set("clean_task_executor", "x"), /clean_task_executor: has no end/],
   ["a unique key of nobody", (r) => r.set("taskexe:unique:common:k", "f"), /held for ever by f, which is not there/],
@@ -145,6 +157,8 @@ const ROWS: readonly (readonly [what: string, sql: string, told: RegExp])[] = [
   ["a task that no id finds", "DELETE FROM ids", /30 tasks are not found by their id/],
   ["a count that is not so", "UPDATE counts SET n = n + 1", /counts: common: /],
   ["a log of nobody", "INSERT INTO logs VALUES(999, 1, 1, 'info', 'x')", /lines of the task 999, which is not there/],
+  ["a size of no log", "INSERT INTO log_sizes VALUES(999, 'other', 1)", /a log of the task 999, which is not there/],
+  ["a sum of no logs", "UPDATE log_totals SET bytes = bytes + 7", /common: says \d+ bytes, which its logs do not have/],
   ["an old flag", "INSERT INTO cancels(id, at) VALUES('x', 1)", /1 flags whose time is over/],
   ["an executor that is gone", "INSERT INTO executors VALUES('dead')", /executors: 1 rows, more than 0/],
   ["an old beat", "INSERT INTO beats VALUES('dead', 1, '{}')", /1 are older than half an hour/],

@@ -16,6 +16,8 @@ import {
   GROUP,
   LOCK_KEY,
   logKey,
+  logOrderKey,
+  logSizesKey,
   PARKED_TYPES_KEY,
   PAUSED_KEY,
   PROBE_KEY,
@@ -74,6 +76,8 @@ export const TYPES: Readonly<Record<string, string>> = {
   [SCHEDULES_KEY]: "hash",
   [SCHEDULE_STATES_KEY]: "hash",
   [logKey("ID")]: "list",
+  [logSizesKey("QUEUE")]: "hash",
+  [logOrderKey("QUEUE")]: "zset",
   [PAUSED_KEY]: "set",
   [PARKED_TYPES_KEY]: "set",
   [CANCELLED_KEY]: "zset",
@@ -108,6 +112,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
     keys
       .filter((key) => !states.has(partsOf(key, logKey("ID"))[0] ?? ""))
       .map((key) => `${key}: the log of a task that has no record`),
+  [logSizesKey("QUEUE")]: logSizes,
+  [logOrderKey("QUEUE")]: logOrder,
   [doneKey("QUEUE")]: index("done", doneKey, "doneLimit"),
   [cancelledKey("QUEUE")]: index("cancelled", cancelledKey, "cancelledLimit"),
   [deadKey("QUEUE")]: index("dead", deadKey, "deadLimit"),
@@ -167,6 +173,32 @@ function endsWithin(ms: number): Rule {
       return [ttl === -1 ? `${key}: has no end` : `${key}: ends in ${Math.round(ttl / 1_000)} s, later than it may`];
     });
   };
+}
+
+/** Logs that went with their record are still counted until the next sweep; the sum is always that of what is counted. */
+async function logSizes(keys: readonly string[], { redis, ttls }: World): Promise<string[]> {
+  const left = await ttls(keys);
+  const problems: string[] = [];
+  for (const [at, key] of keys.entries()) {
+    const { "": total = "0", ...sizes } = await redis.hgetall(key);
+    const sum = Object.values(sizes).reduce((all, size) => all + Number(size), 0);
+    if (Number(total) !== sum) problems.push(`${key}: says ${total} bytes, and its logs have ${sum}`);
+    if (left[at] === -1) problems.push(`${key}: has no end`);
+  }
+  return problems;
+}
+
+async function logOrder(keys: readonly string[], { redis, ttls }: World): Promise<string[]> {
+  const left = await ttls(keys);
+  const problems: string[] = [];
+  for (const [at, key] of keys.entries()) {
+    const [queue = ""] = partsOf(key, logOrderKey("QUEUE"));
+    const sized = new Set(await redis.hkeys(logSizesKey(queue)));
+    const strays = (await redis.zrange(key, "0", "-1")).filter((id) => !sized.has(id));
+    problems.push(...strays.map((id) => `${key}: names ${id}, whose size nobody counted`));
+    if (left[at] === -1) problems.push(`${key}: has no end`);
+  }
+  return problems;
 }
 
 async function beats(keys: readonly string[], { redis, registered, ttls }: World): Promise<string[]> {

@@ -83,6 +83,15 @@ export const RULES: Readonly<Record<string, Rule>> = {
       (task) => `logs: more than ${MAX_LOG_LINES} lines of the task ${task}`,
     ),
   ],
+  log_sizes: ({ texts }) =>
+    texts("SELECT task FROM log_sizes WHERE task NOT IN (SELECT task FROM logs)").map(
+      (task) => `log_sizes: the size of a log of the task ${task}, which is not there`,
+    ),
+  log_totals: ({ texts }) =>
+    texts(`SELECT queue || ': says ' || bytes FROM log_totals t
+      WHERE bytes <> (SELECT total(bytes) FROM log_sizes s WHERE s.queue = t.queue)`).map(
+      (text) => `log_totals: ${text} bytes, which its logs do not have`,
+    ),
   uniques: (look) => [
     ...look
       .texts("SELECT key FROM uniques WHERE until <= ?", look.now - SLACK_MS)

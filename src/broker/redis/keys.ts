@@ -52,6 +52,16 @@ export function logKey(id: string): string {
   return LOG_PREFIX + id;
 }
 
+/** How large the logs of a queue's tasks are in bytes: a hash by id, and all together under "". */
+export function logSizesKey(queue: string): string {
+  return `taskexe:log-sizes:${queue}`;
+}
+
+/** The tasks of a queue that have a log, a sorted set by when they began it. */
+export function logOrderKey(queue: string): string {
+  return `taskexe:log-order:${queue}`;
+}
+
 /** What is paused: `queue:NAME` and `type:NAME`. */
 export const PAUSED_KEY = "taskexe:paused";
 /** Which queues and types have tasks parked: the ends of the keys below. */

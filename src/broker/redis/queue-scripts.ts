@@ -7,6 +7,8 @@ import {
   doneKey,
   FOREIGN_QUEUES_KEY,
   GROUP,
+  logOrderKey,
+  logSizesKey,
   PARKED_TYPES_KEY,
   PAUSED_KEY,
   QUEUE_RULES_KEY,
@@ -20,7 +22,7 @@ import { runScript, script } from "./lua.ts";
 const INDEXES = [scheduledKey, doneKey, deadKey, cancelledKey, waitingCancelledKey];
 
 /**
- * KEYS queues, foreign queues, rules, paused, parked types, then the indexes of the queue; ARGV its name, how long it
+ * KEYS queues, foreign queues, rules, paused, parked types, log sizes and their order, then the indexes of the queue; ARGV its name, how long it
  * must not have been used in ms, "1" to remove it -> 1 where nothing is in it and nobody has used it, else 0. Then it
  * is gone, if that was asked for. Streams that others have made stay, and so does the queue as long as they stand.
  */
@@ -32,7 +34,7 @@ local latest = t[1] * 1000 + math.floor(t[2] / 1000) - tonumber(ARGV[2])
 local usedAt = call('ZSCORE', KEYS[1], name)
 if not usedAt or tonumber(usedAt) > latest then return 0 end
 if call('SISMEMBER', KEYS[4], 'queue:' .. name) == 1 then return 0 end
-for i = 6, #KEYS do
+for i = 8, #KEYS do
   if call('EXISTS', KEYS[i]) == 1 then return 0 end
 end
 for _, parked in ipairs(call('SMEMBERS', KEYS[5])) do
@@ -67,12 +69,14 @@ end
 if ARGV[3] == '1' then
   expect('hash', KEYS[3])
   if #streams > 0 then redis.call('UNLINK', unpack(streams)) end
+  -- Its logs went with its records: this is what was counted of them.
+  redis.call('UNLINK', KEYS[6], KEYS[7])
   call('HDEL', KEYS[3], name)
   call('SREM', KEYS[2], name)
   call('ZREM', KEYS[1], name)
 end
 return 1`,
-  5 + INDEXES.length,
+  7 + INDEXES.length,
 );
 
 /** What is to be known, or done. */
@@ -90,9 +94,10 @@ export async function giveUpQueue(
   { unusedMs, remove }: GiveUp,
 ): Promise<boolean> {
   const keys = [QUEUES_KEY, FOREIGN_QUEUES_KEY, QUEUE_RULES_KEY, PAUSED_KEY, PARKED_TYPES_KEY];
+  const logs = [logSizesKey(name), logOrderKey(name)];
   const indexes = INDEXES.map((keyOf) => keyOf(name));
   const reply = await connections.run((redis) =>
-    runScript(redis, GIVE_UP, ...keys, ...indexes, name, unusedMs, remove ? "1" : ""),
+    runScript(redis, GIVE_UP, ...keys, ...logs, ...indexes, name, unusedMs, remove ? "1" : ""),
   );
   return reply === 1;
 }

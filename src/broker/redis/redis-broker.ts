@@ -5,7 +5,17 @@
 import { DEFAULT_PRIORITIES } from "../../task/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import type { TaskState } from "../../task/state.ts";
-import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../administration.ts";
+import {
+  DEFAULT_LOG_BYTES,
+  type ListPage,
+  type ListQuery,
+  type LogLine,
+  type LogTail,
+  type PauseTarget,
+  type PurgeQuery,
+  type RetryReceipt,
+  type TaskLines,
+} from "../administration.ts";
 import type {
   Backlog,
   Broker,
@@ -36,6 +46,7 @@ import type { RedisDelivery } from "./delivery.ts";
 import { Doubt } from "./doubt.ts";
 import { RedisDuties } from "./duties.ts";
 import { RedisFleet } from "./fleet.ts";
+import { glance } from "./glances.ts";
 import { dropConsumers } from "./group-consumers.ts";
 import { RedisHandBack } from "./hand-back.ts";
 import { RedisIntake } from "./intake.ts";
@@ -50,7 +61,7 @@ import { RedisRemoval } from "./removal.ts";
 import { RedisSchedules } from "./schedules.ts";
 import { RedisServerFacts } from "./server-facts.ts";
 import { streamsOf } from "./streams.ts";
-import { appendLogs, readLogs } from "./task-logs.ts";
+import { RedisLogs } from "./task-logs.ts";
 import { TaskStarts } from "./task-starts.ts";
 import { RedisVanished } from "./vanished.ts";
 import { RedisWire } from "./wire.ts";
@@ -79,6 +90,7 @@ export class RedisBroker implements Broker {
   readonly #cancels: RedisCancels;
   readonly #pauses: RedisPauses;
   readonly #listing: RedisListing;
+  readonly #logs: RedisLogs;
   readonly #byHand: RedisByHand;
   readonly #vanished: RedisVanished;
   readonly #schedules: RedisSchedules;
@@ -126,6 +138,7 @@ export class RedisBroker implements Broker {
     this.#records = new RedisRecords(this.#connections, starts);
     this.#removal = new RedisRemoval(this.#connections, this.#name, this.#keeping);
     this.#cancels = new RedisCancels(this.#connections, now, doubt);
+    this.#logs = new RedisLogs(this.#connections, options.logBytes ?? DEFAULT_LOG_BYTES);
     this.#listing = new RedisListing(this.#connections, this.#records, starts, options.queues, priorities);
     this.#vanished = new RedisVanished(this.#connections, now);
     this.#byHand = new RedisByHand(this.#connections, options.queues);
@@ -341,12 +354,20 @@ export class RedisBroker implements Broker {
     return this.#duties.do("schedules", () => this.#schedules.states(ids));
   }
 
-  appendLogs(logs: readonly { readonly id: string; readonly lines: readonly LogLine[] }[]): Promise<void> {
-    return this.#duties.do("task logs", () => appendLogs(this.#connections, logs));
+  appendLogs(logs: readonly TaskLines[]): Promise<void> {
+    return this.#duties.do("task logs", () => this.#logs.append(logs));
   }
 
   logs(id: string): Promise<LogLine[]> {
-    return readLogs(this.#connections, id);
+    return this.#logs.all(id);
+  }
+
+  logsAfter(id: string, after: number): Promise<LogTail> {
+    return this.#logs.after(id, after);
+  }
+
+  glance(asked: readonly { readonly id: string; readonly seen: string | null }[]) {
+    return glance(this.#connections, asked);
   }
 
   beat(json: string, isDue = true, kept = json): Promise<void> {

@@ -6,7 +6,17 @@ import { type Nursery, openRoot, sleep, withNursery } from "../../concurrency/in
 import { DEFAULT_PRIORITIES } from "../../task/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import type { TaskState } from "../../task/state.ts";
-import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../administration.ts";
+import {
+  DEFAULT_LOG_BYTES,
+  type ListPage,
+  type ListQuery,
+  type LogLine,
+  type LogTail,
+  type PauseTarget,
+  type PurgeQuery,
+  type RetryReceipt,
+  type TaskLines,
+} from "../administration.ts";
 import {
   type Backlog,
   type Broker,
@@ -44,11 +54,12 @@ import { Bell } from "./news/bell.ts";
 import { Watcher } from "./news/watcher.ts";
 import { SqlitePauses } from "./pauses.ts";
 import { backlog, counts } from "./records/counts.ts";
+import { glance } from "./records/glances.ts";
 import { list } from "./records/listing.ts";
 import { clean, removeStep } from "./records/removal.ts";
 import { purge, retry } from "./records/retry-and-purge.ts";
 import { recordOf } from "./records/rows.ts";
-import { appendLogs, readLogs } from "./records/task-logs.ts";
+import { appendLogs, readLogs, readLogsAfter } from "./records/task-logs.ts";
 import {
   changeSchedule,
   countSchedules,
@@ -308,8 +319,16 @@ export class SqliteBroker implements Broker {
     return statesOf(this.#store, ids);
   }
 
-  appendLogs(logs: readonly { readonly id: string; readonly lines: readonly LogLine[] }[]): Promise<void> {
-    return appendLogs(this.#store, logs);
+  appendLogs(logs: readonly TaskLines[]): Promise<void> {
+    return appendLogs(this.#store, logs, this.#options.logBytes ?? DEFAULT_LOG_BYTES);
+  }
+
+  logsAfter(id: string, after: number): Promise<LogTail> {
+    return readLogsAfter(this.#store, id, after);
+  }
+
+  glance(asked: readonly { readonly id: string; readonly seen: string | null }[]) {
+    return glance(this.#store, asked);
   }
 
   logs(id: string): Promise<LogLine[]> {

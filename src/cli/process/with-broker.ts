@@ -90,8 +90,8 @@ function troubleOf(broker: Pick<Broker, "connection">): string {
 /** What a broker must know, for an executor of that name or for a client. */
 function brokerOptionsOf(settings: Settings, executor: string | null): BrokerOptions {
   const { queues, priorities, leaseMs, heartbeatTimeoutMs, deadLimit, deadRetentionMs } = settings;
-  const { doneLimit, cancelledLimit } = settings;
-  const kept = { deadLimit, deadRetentionMs, doneLimit, cancelledLimit };
+  const { doneLimit, cancelledLimit, logBytes } = settings;
+  const kept = { deadLimit, deadRetentionMs, doneLimit, cancelledLimit, logBytes };
   return { executor, queues, priorities, leaseMs, heartbeatTimeoutMs, ...kept };
 }
 

@@ -143,7 +143,7 @@ export class Attempt implements HandlerAttempt {
     this.#taskLogger[line.level](line.text, line.properties ?? {});
     if (message === null || this.hasEnded || this.#host.policy.retentionOf(message, this.options) === 0) return;
     this.hasLogged = true;
-    this.#host.logs.add(id, line.level, line.plain);
+    this.#host.logs.add({ id, queue: this.delivery.queue }, line.level, line.plain);
   }
 
   leaveBehind({ name, ageMs, settled }: AbandonedTask): void {

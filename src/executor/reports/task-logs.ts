@@ -18,8 +18,15 @@ const ROUND_MS = 300;
 const MOST_LENGTH = 32_000_000;
 
 interface Waiting {
+  readonly queue: string;
   lines: LogLine[];
   dropped: number;
+}
+
+/** Whose line it is. */
+export interface LoggedTask {
+  readonly id: string;
+  readonly queue: string;
 }
 
 export class TaskLogs {
@@ -37,10 +44,10 @@ export class TaskLogs {
   }
 
   /** Notes a line; it is written with the next round. */
-  add(id: string, level: LogLine["level"], text: string): void {
+  add({ id, queue }: LoggedTask, level: LogLine["level"], text: string): void {
     let waiting = this.#waiting.get(id);
     if (waiting === undefined) {
-      waiting = { lines: [], dropped: 0 };
+      waiting = { queue, lines: [], dropped: 0 };
       this.#waiting.set(id, waiting);
     }
     const line = { at: Math.round(this.#broker.now()), level, text: text.slice(0, MAX_LOG_LINE_LENGTH) };
@@ -81,7 +88,11 @@ export class TaskLogs {
   async #write(): Promise<void> {
     const taken = this.#waiting;
     this.#waiting = new Map();
-    const logs = [...taken].map(([id, { lines, dropped }]) => ({ id, lines: withDropped(lines, dropped) }));
+    const logs = [...taken].map(([id, { queue, lines, dropped }]) => ({
+      id,
+      queue,
+      lines: withDropped(lines, dropped),
+    }));
     let isTaken = true;
     try {
       isTaken = await ifAvailable(() => this.#broker.appendLogs(logs));
@@ -94,7 +105,7 @@ export class TaskLogs {
       return;
     }
     for (const [id, later] of this.#waiting) {
-      const waiting = taken.get(id) ?? { lines: [], dropped: 0 };
+      const waiting = taken.get(id) ?? { queue: later.queue, lines: [], dropped: 0 };
       waiting.lines.push(...later.lines);
       waiting.dropped += later.dropped;
       taken.set(id, waiting);

@@ -78,7 +78,7 @@ test("lines of logs that wait are bounded over all tasks, and the log says what 
   } as unknown as Broker;
   const logs = new TaskLogs(broker, 100_000);
   for (let at = 0; at < 200; at++) {
-    for (const id of ["a", "b", "c"]) logs.add(id, "info", `${at} ${"x".repeat(890)}`);
+    for (const id of ["a", "b", "c"]) logs.add({ id, queue: "te" }, "info", `${at} ${"x".repeat(890)}`);
     if (at === 100) await logs.flush();
   }
   await logs.flush();
@@ -93,7 +93,7 @@ test("lines of logs that wait are bounded over all tasks, and the log says what 
   const kept = all.filter(({ text }) => text.endsWith("x")).length;
   assert.equal(dropped + kept, 600);
   for (const lines of written.values()) assert.match(lines.at(-1)?.text ?? "", /^199 x/);
-  for (let at = 0; at < 50; at++) logs.add("d", "info", "x".repeat(900));
+  for (let at = 0; at < 50; at++) logs.add({ id: "d", queue: "te" }, "info", "x".repeat(900));
   await logs.flush();
   assert.equal(written.get("d")?.length, 50, "what was written makes room again");
 });

@@ -40,6 +40,9 @@ export function stateName(code: number): TaskState {
   return name;
 }
 
+/** What a line of a log takes beside its text, in bytes, about. */
+export const LOG_LINE_BYTES = 40;
+
 /** The token of a task that nobody holds; as long in the file as any other. */
 export const NO_TOKEN = 2 ** 46;
 
@@ -168,8 +171,18 @@ CREATE INDEX schedules_due ON schedules(look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX schedules_put ON schedules(put);
 `;
 
+/** How large the log of each task is, and those of a queue together, in bytes: kept with every write to `logs`. */
+const LOG_SIZES = `
+CREATE TABLE log_sizes(task INTEGER PRIMARY KEY, queue TEXT NOT NULL, bytes INTEGER NOT NULL) STRICT;
+CREATE INDEX log_sizes_of ON log_sizes(queue, task);
+CREATE TABLE log_totals(queue TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO log_sizes SELECT task, queue, sum(octet_length(text) + ${LOG_LINE_BYTES})
+  FROM logs JOIN tasks ON tasks.seq = logs.task GROUP BY task;
+INSERT INTO log_totals SELECT queue, sum(bytes) FROM log_sizes GROUP BY queue;
+`;
+
 /** The step at n leads from format n to n + 1: a new file takes all of them, an old one those that it lacks. */
-const STEPS: readonly string[] = [FIRST, ADMINISTRATION, SCHEDULES, ATTEMPT_ERRORS, DUE_SCHEDULES];
+const STEPS: readonly string[] = [FIRST, ADMINISTRATION, SCHEDULES, ATTEMPT_ERRORS, DUE_SCHEDULES, LOG_SIZES];
 
 /** PRAGMA user_version: how many steps a file has taken. */
 export const SCHEMA_VERSION = STEPS.length;
