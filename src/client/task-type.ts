@@ -12,14 +12,14 @@ export type { PayloadInput, PayloadSchema } from "../task/payload-schema.ts";
 export interface TypedTask<Schema extends PayloadSchema> extends EnqueueDefaults {
   readonly type: string;
   readonly payload?: Schema;
-  readonly retentionMs?: number;
+  readonly retentionMs?: number | undefined;
 }
 
 /** A task type that takes any payload. */
 export interface UntypedTask extends EnqueueDefaults {
   readonly type: string;
   readonly payload?: undefined;
-  readonly retentionMs?: number;
+  readonly retentionMs?: number | undefined;
 }
 
 /** Any of them, or only the name of the type. */

@@ -8,8 +8,9 @@ import { isObject, read } from "../concurrency/unknown-values.ts";
 import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
 import { PrioritySchema, QueueNameSchema, UniqueSchema } from "../task/enqueue-options.ts";
 import { DurationSchema } from "../task/limits.ts";
-import { type Backoff, BackoffSchema, MAX_TYPE_LENGTH } from "../task/message-schema.ts";
+import { MAX_TYPE_LENGTH } from "../task/message-schema.ts";
 import { isPayloadSchema, type PayloadOutput, type PayloadSchema } from "../task/payload-schema.ts";
+import { type Backoff, BackoffSchema, type RunOptions, runEntries } from "../task/run-options.ts";
 
 /** The task that an attempt runs, as handlers see it. */
 export interface TaskInfo {
@@ -59,7 +60,8 @@ export type { PayloadSchema };
  * enqueued by it: by a client that has it in hand, or through the HTTP API of an executor that has loaded it.
  */
 export interface TaskDefinition<Schema extends PayloadSchema | undefined = PayloadSchema | undefined>
-  extends EnqueueDefaults {
+  extends EnqueueDefaults,
+    Omit<RunOptions, "backoff"> {
   /** The `task_type` of its messages; `default` takes messages that have none. */
   readonly type: string;
   /**
@@ -67,16 +69,8 @@ export interface TaskDefinition<Schema extends PayloadSchema | undefined = Paylo
    * before `run` sees it; a payload that it refuses fails and is not retried.
    */
   readonly payload?: Schema;
-  /** How many attempts there may be; default from the configuration (3). */
-  readonly attempts?: number;
   /** A backoff, or a function of the failed attempt (from 1) and its error that gives the delay in ms. */
   readonly backoff?: Backoff | ((attempt: number, error: unknown) => number);
-  /** How often an executor may die over the task before it is quarantined; default from the configuration (3). */
-  readonly crashBudget?: number;
-  /** How long one attempt may take, in ms; default from the configuration (no limit). */
-  readonly timeoutMs?: number;
-  /** How long the record is kept after the end, in ms; 0: no record is written. Default from the configuration. */
-  readonly retentionMs?: number;
   /** Does the work. What it returns (any JSON value) is the result; what it throws is the failure. */
   run(context: TaskContext<Schema extends PayloadSchema ? PayloadOutput<Schema> : unknown>): unknown;
 }
@@ -96,15 +90,8 @@ const DefinitionSchema = v.strictObject({
       "must be a schema of valibot, zod, arktype or another Standard Schema library",
     ),
   ),
-  attempts: v.optional(
-    v.pipe(v.number("must be a number"), v.integer("must be an integer"), v.minValue(1, "must be 1 or more")),
-  ),
+  ...runEntries("definition"),
   backoff: v.optional(v.lazy((given) => (typeof given === "function" ? v.function() : BackoffSchema))),
-  crashBudget: v.optional(
-    v.pipe(v.number("must be a number"), v.integer("must be an integer"), v.minValue(0, "must be 0 or more")),
-  ),
-  timeoutMs: v.optional(DurationSchema),
-  retentionMs: v.optional(DurationSchema),
   queue: v.optional(QueueNameSchema),
   priority: v.optional(PrioritySchema),
   delayMs: v.optional(DurationSchema),

@@ -5,21 +5,15 @@
  */
 import type { AbandonedTask, CancelScope } from "../concurrency/index.ts";
 import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
-import type { Backoff } from "../task/message-schema.ts";
 import type { ErrorRecord } from "../task/record.ts";
+import type { Backoff, RunOptions } from "../task/run-options.ts";
 import type { TaskInfo, TaskLogLevel } from "./define-task.ts";
 import type { PayloadReading } from "./read-payload.ts";
 
 /** What a definition says of its tasks, as data. What is absent comes from the configuration. */
-export interface HandlerOptions extends EnqueueDefaults {
-  readonly attempts?: number | undefined;
+export interface HandlerOptions extends EnqueueDefaults, RunOptions {
   /** Absent also where a function of the handler's says it: that is asked on the handler's side. */
   readonly backoff?: Backoff | undefined;
-  readonly crashBudget?: number | undefined;
-  /** In ms. */
-  readonly timeoutMs?: number | undefined;
-  /** In ms. */
-  readonly retentionMs?: number | undefined;
 }
 
 /** What is known of a handler without running it. */

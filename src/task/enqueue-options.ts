@@ -4,7 +4,8 @@
  */
 import * as v from "valibot";
 import { DurationSchema, MAX_DURATION_MS } from "./limits.ts";
-import { BackoffSchema, MAX_UNIQUE_KEY_LENGTH, MessageSchema } from "./message-schema.ts";
+import { MAX_UNIQUE_KEY_LENGTH, MessageSchema } from "./message-schema.ts";
+import { type RunOptions, runEntries } from "./run-options.ts";
 import { TimeSchema } from "./times.ts";
 
 /** The queue of tasks that name none. */
@@ -58,55 +59,32 @@ export const EnqueueOptionsSchema = v.pipe(
     id: v.optional(MessageSchema.entries.id),
     queue: v.optional(QueueNameSchema),
     priority: v.optional(PrioritySchema),
-    attempts: v.optional(wholeNumberFrom(1)),
-    backoff: v.optional(BackoffSchema),
-    crashBudget: v.optional(wholeNumberFrom(0)),
-    timeoutMs: v.optional(DurationSchema),
+    ...runEntries("schema"),
     deadlineAt: v.optional(TimeSchema),
     delayMs: v.optional(DurationSchema),
     at: v.optional(TimeSchema),
-    retentionMs: v.optional(DurationSchema),
     unique: v.optional(v.nullable(UniqueSchema)),
   }),
   v.check(({ delayMs, at }) => delayMs === undefined || at === undefined, "a delay and a time (at) exclude each other"),
 );
 
-function wholeNumberFrom(least: number) {
-  return v.pipe(
-    v.number("must be a number"),
-    v.integer("must be a whole number"),
-    v.minValue(least, `must be ${least} or more`),
-    v.maxValue(1_000, "must be at most 1000"),
-  );
-}
-
 /**
  * How a task is to be enqueued; whatever is absent has its default. Times are Unix ms on the broker's clock, 2000 to
  * 2099.
  */
-export interface EnqueueOptions {
+export interface EnqueueOptions extends RunOptions {
   /** Enqueueing the same id again changes nothing. Default: a new one. */
   readonly id?: string | undefined;
   /** Default `common`. */
   readonly queue?: string | undefined;
   /** 0 is ordinary (the default), larger is more urgent; less than the fleet's number of priorities (2 by default). */
   readonly priority?: number | undefined;
-  /** How many attempts there may be, 1 to 1 000. Default: the handler's, then the executor's. */
-  readonly attempts?: number | undefined;
-  /** How long to wait between attempts. Default: the handler's. */
-  readonly backoff?: v.InferInput<typeof BackoffSchema> | undefined;
-  /** How often an executor may die over it before it is quarantined, 0 to 1 000. Default: the handler's, then 3. */
-  readonly crashBudget?: number | undefined;
-  /** How long one attempt may take, in ms. Default: the handler's. */
-  readonly timeoutMs?: number | undefined;
   /** When the task must have ended; not before it is to be queued. Default: never. */
   readonly deadlineAt?: Date | number | undefined;
   /** Wait this long before it is queued, in ms. */
   readonly delayMs?: number | undefined;
   /** Queue it then; a time that has passed is now. */
   readonly at?: Date | number | undefined;
-  /** How long the record is kept after the end, in ms; 0 keeps none. Default: the handler's, then the client's. */
-  readonly retentionMs?: number | undefined;
   /**
    * Enqueue it only where no other task holds the key: the receipt then names the holder. Null: not unique, whatever
    * its definition says.

@@ -1,6 +1,7 @@
 /** What a message says, and the bounds of it. */
 import * as v from "valibot";
 import { DurationSchema, TimestampSchema } from "./limits.ts";
+import { runJsonEntries } from "./run-options.ts";
 
 /** The type of a message that names none, and of the handler that takes it. */
 export const DEFAULT_TYPE = "default";
@@ -19,15 +20,6 @@ export const MAX_ID_LENGTH = 256;
 export const MAX_TYPE_LENGTH = 128;
 export const MAX_UNIQUE_KEY_LENGTH = 512;
 
-/** How long to wait before the next attempt. `full jitter`: a random time between 0 and the computed delay. */
-export const BackoffSchema = v.strictObject({
-  kind: v.picklist(["fixed", "exponential"]),
-  /** The first delay, in ms. */
-  delay_ms: DurationSchema,
-  /** The longest delay, in ms. */
-  max_ms: v.optional(DurationSchema),
-});
-
 /** Options of one task, all optional; what is absent comes from the handler, then from the configuration. */
 export const TaskOptionsSchema = v.looseObject({
   /** Which attempt the next run is, from 1. Written by the broker when it queues a retry. */
@@ -40,24 +32,15 @@ export const TaskOptionsSchema = v.looseObject({
   crashes: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   /** How many errors its record has been given. Written by the broker, as `attempt` is. */
   failures: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
-  /** How many attempts there may be in all. */
-  attempts: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
-  backoff: v.optional(BackoffSchema),
-  /** How often an executor may die over the task before it is quarantined. */
-  crash_budget: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
-  /** How long one attempt may take, in ms. */
-  timeout_ms: v.optional(DurationSchema),
+  ...runJsonEntries("message"),
   /** When the task must have ended, Unix ms on the broker's clock. */
   deadline_at: v.optional(TimestampSchema),
-  /** How long the record of the ended task is kept, in ms; 0 keeps and writes none. */
-  retention_ms: v.optional(DurationSchema),
   /** How long `unique_key` is held from the enqueue on, in ms; absent: until the task has ended. */
   unique_for_ms: v.optional(DurationSchema),
   /** The key that this task holds. */
   unique_key: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_UNIQUE_KEY_LENGTH))),
 });
 
-export type Backoff = v.InferOutput<typeof BackoffSchema>;
 export type TaskOptions = v.InferOutput<typeof TaskOptionsSchema>;
 
 /** Those of a message that says none. */

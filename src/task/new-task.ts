@@ -10,6 +10,7 @@ import { distinctValue, JsonText } from "./json-text.ts";
 import { DURATION_RANGE, DurationSchema } from "./limits.ts";
 import { formatMessage, isTooDeep, refusalOfWritten } from "./message.ts";
 import { MAX_MESSAGE_DEPTH, type TaskOptions } from "./message-schema.ts";
+import { runOptionsToJson } from "./run-options.ts";
 import { LATEST_TIME } from "./times.ts";
 import { unwritablePart } from "./unwritable.ts";
 
@@ -176,19 +177,10 @@ function checkWritable(payload: unknown): void {
   throw new InvalidTaskError(`the payload cannot be written as JSON: ${where} is ${bad.what}`);
 }
 
-function optionsOf({
-  attempts,
-  backoff,
-  crashBudget,
-  timeoutMs,
-  deadlineAt,
-  retentionMs,
-}: EnqueueOptions): TaskOptions {
+function optionsOf(options: EnqueueOptions): TaskOptions {
+  const { deadlineAt, retentionMs } = options;
   return {
-    ...(attempts === undefined ? {} : { attempts }),
-    ...(backoff === undefined ? {} : { backoff }),
-    ...(crashBudget === undefined ? {} : { crash_budget: crashBudget }),
-    ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }),
+    ...runOptionsToJson(options),
     ...(deadlineAt === undefined ? {} : { deadline_at: Number(deadlineAt) }),
     ...(retentionMs === undefined ? {} : { retention_ms: Math.ceil(retentionMs) }),
   };

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "./enqueue-options.ts";
 import { TypeSchema } from "./message-schema.ts";
+import { runJsonEntries, runOptionsOfJson } from "./run-options.ts";
 import { TimeJsonSchema } from "./times.ts";
 
 const options = EnqueueOptionsSchema.entries;
@@ -16,14 +17,10 @@ export const TaskJsonSchema = v.strictObject({
   id: options.id,
   queue: options.queue,
   priority: options.priority,
-  attempts: options.attempts,
-  backoff: options.backoff,
-  crash_budget: options.crashBudget,
-  timeout_ms: options.timeoutMs,
+  ...runJsonEntries("schema"),
   deadline_at: v.optional(TimeJsonSchema),
   delay_ms: options.delayMs,
   at: v.optional(TimeJsonSchema),
-  retention_ms: options.retentionMs,
   unique: v.optional(v.nullable(v.strictObject({ key: UniqueSchema.entries.key, for_ms: UniqueSchema.entries.forMs }))),
 });
 
@@ -35,14 +32,10 @@ export function optionsOfJson(task: TaskJson): EnqueueOptions {
     id: task.id,
     queue: task.queue,
     priority: task.priority,
-    attempts: task.attempts,
-    backoff: task.backoff,
-    crashBudget: task.crash_budget,
-    timeoutMs: task.timeout_ms,
+    ...runOptionsOfJson(task),
     deadlineAt: task.deadline_at,
     delayMs: task.delay_ms,
     at: task.at,
-    retentionMs: task.retention_ms,
     unique: task.unique && { key: task.unique.key, forMs: task.unique.for_ms },
   };
 }

@@ -6,6 +6,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { SettingKey } from "../../config/schema.ts";
 import { type FlagValues, readSettings, type Settings } from "../../config/settings.ts";
 import { SETTING_KEYS, SETTING_NAMES } from "../../config/sources.ts";
+import { RUN_OPTION_ROWS } from "../../task/run-options.ts";
 
 /** What the command line library hands to a command: option names without dashes, and what was typed. */
 export type Options = Readonly<Record<string, unknown>>;
@@ -39,12 +40,8 @@ export function withExecutorFlags(command: Command): Command {
 
 /** The flags that say how a task is run, of every command that makes tasks. */
 export function withRunFlags(command: Command): Command {
+  for (const [, { flag, takes, help }] of RUN_OPTION_ROWS) command.option(`${flag} ${takes}`, help);
   return command
-    .option("--attempts <number>", "how many attempts there may be")
-    .option("--backoff <backoff>", "how long to wait between attempts: fixed:5s or exponential:1s:10m")
-    .option("--crash-budget <number>", "how often an executor may die over it")
-    .option("--timeout <duration>", "how long one attempt may take")
-    .option("--retention <duration>", "how long its record is kept after the end")
     .option("--unique [key]", "only where no other task holds the key (default: made of type and payload)")
     .option("--unique-for <duration>", "how long the key is held (default: until the task has ended)");
 }
@@ -64,7 +61,7 @@ export function settingsOf(options: Options, environment = process.env): Setting
 }
 
 /** As the command line library calls a flag: `brokerFile`. */
-function optionOf(flag: string): string {
+export function optionOf(flag: string): string {
   return flag.slice(2).replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 

@@ -4,10 +4,11 @@ import { formatDuration, parseDuration } from "../../config/durations.ts";
 import { type EnqueueOptions, QueueNameSchema } from "../../task/enqueue-options.ts";
 import { JsonText } from "../../task/json-text.ts";
 import { MAX_DURATION_MS } from "../../task/limits.ts";
+import { type Backoff, RUN_OPTION_ROWS, type RunOption } from "../../task/run-options.ts";
 import { readTime } from "../../task/times.ts";
 import { CommandFailure, EXIT_USAGE, usageError } from "../process/exit.ts";
 import { checkQueue } from "./filters.ts";
-import { type Options, text } from "./flags.ts";
+import { type Options, optionOf, text } from "./flags.ts";
 import { readText } from "./input.ts";
 import { readJson } from "./json-text.ts";
 
@@ -52,15 +53,11 @@ export function priorityOf(options: Options, priorities: number, command: string
 export const ENQUEUE_FLAGS = [
   "delay",
   "at",
-  "attempts",
-  "backoff",
-  "crashBudget",
-  "timeout",
+  ...RUN_OPTION_ROWS.map(([, { flag }]) => optionOf(flag)),
   "deadline",
-  "retention",
   "unique",
   "uniqueFor",
-] as const;
+];
 
 /** Options of an enqueue; its deadline may be counted from now. */
 export type TaskFlagValues = EnqueueOptions & { readonly deadlineMs?: number | undefined };
@@ -74,13 +71,22 @@ export function enqueueOptionsOf(options: Options): TaskFlagValues {
 export function runOptionsOf(options: Options, command: string): Omit<EnqueueOptions, "id" | "at" | "deadlineAt"> {
   return {
     delayMs: durationOf(options, "delay", command),
-    attempts: numberOf(options, "attempts", 1, command),
-    backoff: backoffOf(options, command),
-    crashBudget: numberOf(options, "crashBudget", 0, command),
-    timeoutMs: durationOf(options, "timeout", command),
-    retentionMs: durationOf(options, "retention", command),
+    ...Object.fromEntries(RUN_OPTION_ROWS.map(([key, row]) => [key, runOptionOf(options, row, command)])),
     unique: uniqueOf(options, command),
   };
+}
+
+/** What the flag of an option says, read as its kind. */
+function runOptionOf(options: Options, row: RunOption, command: string): number | Backoff | undefined {
+  const name = optionOf(row.flag);
+  switch (row.kind) {
+    case "number":
+      return numberOf(options, name, row.range, command);
+    case "duration":
+      return durationOf(options, name, command);
+    case "backoff":
+      return backoffOf(options, name, command);
+  }
 }
 
 function uniqueOf(options: Options, command: string): EnqueueOptions["unique"] {
@@ -92,15 +98,15 @@ function uniqueOf(options: Options, command: string): EnqueueOptions["unique"] {
 
 const BACKOFF = "expected fixed:DELAY, or exponential:FIRST[:MOST], like fixed:5s or exponential:1s:10m, up to 36525d";
 
-function backoffOf(options: Options, command: string): EnqueueOptions["backoff"] {
-  const given = text(options.backoff);
+function backoffOf(options: Options, name: string, command: string): Backoff | undefined {
+  const given = text(options[name]);
   if (given === undefined) return undefined;
   const [kind, ...durations] = given.split(":");
   const [delayMs = null, maxMs = null] = durations.map(boundedDuration);
   const most = kind === "exponential" ? 2 : 1;
   const right = durations.length <= most && delayMs !== null && (durations.length === 1 || maxMs !== null);
   if ((kind !== "fixed" && kind !== "exponential") || !right) {
-    throw usageError(`flag --backoff: ${BACKOFF}, got ${JSON.stringify(given)}`, command);
+    throw usageError(`flag ${flagOf(name)}: ${BACKOFF}, got ${JSON.stringify(given)}`, command);
   }
   return { kind, delay_ms: delayMs, ...(maxMs === null ? {} : { max_ms: maxMs }) };
 }
@@ -146,15 +152,15 @@ function timeOf(options: Options, name: "at" | "deadline", orElse = ""): number 
 
 function numberOf(
   options: Options,
-  name: "attempts" | "crashBudget",
-  least: number,
+  name: string,
+  [least, most]: readonly [number, number],
   command: string,
 ): number | undefined {
   const given = text(options[name]);
   if (given === undefined) return undefined;
-  const number = /^\d{1,4}$/.test(given) ? Number(given) : -1;
-  if (number >= least && number <= 1_000) return number;
-  const expected = `expected a whole number from ${least} to 1000`;
+  const number = /^\d{1,9}$/.test(given) ? Number(given) : -1;
+  if (number >= least && number <= most) return number;
+  const expected = `expected a whole number from ${least} to ${most}`;
   throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, command);
 }
 

@@ -2,12 +2,14 @@
  * What is shown of a task to a person: its record, what its message says of how it is run, the end of its log, and an
  * error with its stack. What nobody has said or done yet is left out.
  */
+import * as v from "valibot";
 import type { LogLine } from "../../broker/administration.ts";
 import { formatDuration } from "../../config/durations.ts";
 import { MAX_ATTEMPT_ERRORS } from "../../task/attempt-errors.ts";
 import { parseMessage } from "../../task/message.ts";
-import type { Backoff, TaskOptions } from "../../task/message-schema.ts";
+import type { TaskOptions } from "../../task/message-schema.ts";
 import type { ErrorRecord, TaskRecord } from "../../task/record.ts";
+import { type Backoff, BackoffSchema, RUN_OPTION_ROWS, type RunOption } from "../../task/run-options.ts";
 
 /** How many lines of the log are shown, the last ones. */
 const SHOWN_LOG_LINES = 20;
@@ -48,25 +50,29 @@ export function taskFields(record: TaskRecord, logs: readonly LogLine[]): [name:
  * What the message says; where it says nothing, the handler and the executor's settings do, which are not known here.
  */
 function policyFields(options: TaskOptions): [string, string | null][] {
-  const { backoff, crash_budget, timeout_ms, deadline_at, retention_ms, unique_key } = options;
-  return [
-    ["backoff", backoff === undefined ? null : backoffText(backoff)],
-    ["crash budget", crash_budget === undefined ? null : String(crash_budget)],
-    ["timeout", duration(timeout_ms)],
-    ["deadline", time(deadline_at ?? null)],
-    ["retention", duration(retention_ms)],
-    ["unique key", unique_key ?? null],
-  ];
+  const shown = RUN_OPTION_ROWS.filter(([key]) => key !== "attempts").map(([, row]): [string, string | null] => [
+    row.flag.slice(2).replaceAll("-", " "),
+    optionText(row, options[row.json]),
+  ]);
+  return [...shown, ["deadline", time(options.deadline_at ?? null)], ["unique key", options.unique_key ?? null]];
 }
 
-/** As `--backoff` takes it. */
+/** As its flag takes it. */
+function optionText({ kind }: RunOption, said: unknown): string | null {
+  if (said === undefined) return null;
+  switch (kind) {
+    case "number":
+      return String(said);
+    case "duration":
+      return formatDuration(v.parse(v.number(), said));
+    case "backoff":
+      return backoffText(v.parse(BackoffSchema, said));
+  }
+}
+
 function backoffText({ kind, delay_ms, max_ms }: Backoff): string {
   const delays = max_ms === undefined ? [delay_ms] : [delay_ms, max_ms];
   return [kind, ...delays.map(formatDuration)].join(":");
-}
-
-function duration(ms: number | undefined): string | null {
-  return ms === undefined ? null : formatDuration(ms);
 }
 
 function time(at: number | null): string | null {

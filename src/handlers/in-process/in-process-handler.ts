@@ -13,6 +13,7 @@ import {
   withNursery,
 } from "../../concurrency/index.ts";
 import { DoNotRetryError } from "../../task/retry.ts";
+import { runOptionsIn } from "../../task/run-options.ts";
 import type { TaskDefinition } from "../define-task.ts";
 import { messagesOf, toErrorRecord } from "../error-record.ts";
 import type { Handler, HandlerAttempt, HandlerEnding, HandlerManifest, HandlerOptions } from "../handler.ts";
@@ -50,12 +51,9 @@ export class InProcessHandler implements Handler {
 
 /** What the definition says, as data. */
 function optionsOf(definition: TaskDefinition): HandlerOptions {
-  const { attempts, backoff, crashBudget, timeoutMs, retentionMs } = definition;
-  const { queue, priority, delayMs, deadlineMs, unique } = definition;
-  return {
-    ...{ attempts, crashBudget, timeoutMs, retentionMs, queue, priority, delayMs, deadlineMs, unique },
-    backoff: typeof backoff === "function" ? undefined : backoff,
-  };
+  const { backoff, queue, priority, delayMs, deadlineMs, unique } = definition;
+  const asData = { ...definition, backoff: typeof backoff === "function" ? undefined : backoff };
+  return { ...runOptionsIn(asData), queue, priority, delayMs, deadlineMs, unique };
 }
 
 /** One run, and the options of its nursery: one object for both, since short tasks feel each. */

@@ -4,7 +4,7 @@
 
 import type { Broker } from "../../broker/broker.ts";
 import type { StoredSchedule } from "../../broker/schedules.ts";
-import type { Backoff } from "../../task/message-schema.ts";
+import { type SaidRunOptions, saidRunOptions } from "../../task/run-options.ts";
 import { type Overlap, overlapOf, runOptions } from "../../task/schedule-options.ts";
 import type { TaskState } from "../../task/state.ts";
 import { askStates, type RunStates, runId } from "./schedule-runs.ts";
@@ -20,7 +20,7 @@ export interface ScheduledRun {
 }
 
 /** Times are Unix ms on the broker's clock; null: not said, or none. */
-export interface Schedule {
+export interface Schedule extends Omit<SaidRunOptions, "retentionMs"> {
   readonly name: string;
   readonly cron: string;
   /** An IANA time zone; null: UTC. */
@@ -30,10 +30,6 @@ export interface Schedule {
   readonly payload: string;
   readonly queue: string;
   readonly priority: number;
-  readonly attempts: number | null;
-  readonly backoff: Backoff | null;
-  readonly crashBudget: number | null;
-  readonly timeoutMs: number | null;
   readonly delayMs: number | null;
   readonly deadlineMs: number | null;
   readonly retentionMs: number;
@@ -74,10 +70,7 @@ export function scheduleOf(stored: StoredSchedule, states: RunStates): Schedule 
   const { queue = "common", priority = 0, unique, ...chosen } = runOptions(options, defaults, 0);
   return {
     ...{ name, cron, timezone, type, payload, queue, priority },
-    attempts: chosen.attempts ?? null,
-    backoff: chosen.backoff ?? null,
-    crashBudget: chosen.crashBudget ?? null,
-    timeoutMs: chosen.timeoutMs ?? null,
+    ...saidRunOptions(chosen),
     delayMs: chosen.delayMs ?? null,
     deadlineMs: options.deadlineMs ?? defaults?.deadlineMs ?? null,
     retentionMs: chosen.retentionMs ?? stored.retentionMs,

@@ -1,7 +1,7 @@
 /** The JSON form of a schedule, for the command line and the API alike. */
 import * as v from "valibot";
 import { JsonText } from "../../task/json-text.ts";
-import { BackoffSchema } from "../../task/message-schema.ts";
+import { saidJsonEntries, saidRunOptionsJson } from "../../task/run-options.ts";
 import { OVERLAPS } from "../../task/schedule-options.ts";
 import { TASK_STATES } from "../../task/state.ts";
 import type { Schedule } from "../schedules/schedule.ts";
@@ -16,10 +16,7 @@ export const ScheduleView = v.object({
   payload: v.unknown(),
   queue: v.string(),
   priority: v.number(),
-  attempts: Count,
-  backoff: v.nullable(BackoffSchema),
-  crash_budget: Count,
-  timeout_ms: Count,
+  ...saidJsonEntries(),
   delay_ms: Count,
   deadline_ms: Count,
   retention_ms: v.number(),
@@ -35,11 +32,10 @@ export const ScheduleView = v.object({
 });
 
 export function scheduleView(schedule: Schedule): v.InferOutput<typeof ScheduleView> {
-  const { name, cron, timezone, type, payload, queue, priority, attempts, backoff } = schedule;
+  const { name, cron, timezone, type, payload, queue, priority } = schedule;
   return {
-    ...{ name, cron, timezone, type, payload: new JsonText(payload), queue, priority, attempts, backoff },
-    crash_budget: schedule.crashBudget,
-    timeout_ms: schedule.timeoutMs,
+    ...{ name, cron, timezone, type, payload: new JsonText(payload), queue, priority },
+    ...saidRunOptionsJson(schedule),
     delay_ms: schedule.delayMs,
     deadline_ms: schedule.deadlineMs,
     retention_ms: schedule.retentionMs,
