@@ -23,7 +23,7 @@ export const LAYERS: readonly Layer[] = [
   { name: "concurrency", uses: ["runtime"], hasTimers: true },
   { name: "testing.ts", uses: ["concurrency"] },
   { name: "task", uses: GROUND },
-  { name: "config", uses: ["runtime"] },
+  { name: "config", uses: TASKS },
   { name: "broker", uses: TASKS },
   { name: "handlers", uses: TASKS },
   { name: "operations", uses: STORES },

@@ -5,7 +5,9 @@
  */
 import * as v from "valibot";
 import { withHome } from "../runtime/home.ts";
-import { formatDuration, parseDuration } from "./durations.ts";
+import { formatDuration, parseDuration } from "../task/durations.ts";
+import { KnownQueueSchema, MAX_PRIORITIES, QueueNameSchema } from "../task/enqueue-options.ts";
+import { RUN_OPTIONS } from "../task/run-options.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -42,11 +44,11 @@ const QueueNames = v.pipe(
   v.minLength(1, "at least one queue"),
   v.maxLength(64, "at most 64 queues"),
   v.everyItem(
-    (queue) => /^[\w.-]{1,128}$/.test(queue),
+    (queue) => v.is(KnownQueueSchema, queue),
     "names of letters, digits, dot, dash and underscore, at most 128 long",
   ),
   v.everyItem(
-    (queue) => !queue.endsWith("-cancel"),
+    (queue) => v.is(QueueNameSchema, queue),
     'names that do not end in "-cancel", as the flags of cancelled tasks do',
   ),
   v.check((queues) => new Set(queues).size === queues.length, "each queue once"),
@@ -101,13 +103,12 @@ export const SettingsSchema = v.object({
   graceMs: duration(0, DAY),
   log: v.picklist(["pretty", "json"], "pretty or json"),
   heartbeatTimeoutMs: duration(1_000, DAY),
-  // 0 to 9, one digit each: what tasks may have at the most.
-  priorities: wholeNumber(1, 10),
-  attempts: wholeNumber(1, 1_000),
+  priorities: wholeNumber(1, MAX_PRIORITIES),
+  attempts: wholeNumber(...RUN_OPTIONS.attempts.range),
   backoff: v.picklist(["exponential", "fixed"], "exponential or fixed"),
   backoffDelayMs: duration(0, DAY),
   backoffMaxMs: duration(0, 30 * DAY),
-  crashBudget: wholeNumber(0, 1_000),
+  crashBudget: wholeNumber(...RUN_OPTIONS.crashBudget.range),
   retryLaterLimit: wholeNumber(1, 1_000_000),
   timeoutMs: v.union(
     [

@@ -7,6 +7,9 @@ import type { SettingKey } from "./schema.ts";
 export interface SettingNames {
   /** The flag with its dashes; null where a setting has none. */
   readonly flag: string | null;
+  /** What the flag takes, and what the help says of it. */
+  readonly takes?: string;
+  readonly help?: string;
   /** Environment variables; an earlier one wins. Those without TASKEXE_ are the original executor's. */
   readonly environment: readonly string[];
   /** The key in the TOML file. */
@@ -16,27 +19,87 @@ export interface SettingNames {
 }
 
 export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
-  broker: { flag: "--broker", environment: ["TASKEXE_BROKER"], file: "broker", fallback: null },
+  broker: {
+    flag: "--broker",
+    environment: ["TASKEXE_BROKER"],
+    file: "broker",
+    fallback: null,
+    takes: "<url>",
+    help: "redis://HOST:PORT/DB, rediss://..., unix:///PATH.sock or sqlite:FILE (default: embedded)",
+  },
   brokerFile: {
     flag: "--broker-file",
     environment: ["TASKEXE_BROKER_FILE"],
     file: "broker_file",
     fallback: null,
+    takes: "<file>",
+    help: "a file that holds this address, for one with a password",
   },
-  queues: { flag: "--queues", environment: ["TASKEXE_QUEUES"], file: "queues", fallback: "common" },
-  tasks: { flag: "--tasks", environment: ["TASKEXE_TASKS"], file: "tasks", fallback: [] },
+  queues: {
+    flag: "--queues",
+    environment: ["TASKEXE_QUEUES"],
+    file: "queues",
+    fallback: "common",
+    takes: "<names>",
+    help: "queues to work on, with commas between them (default: common)",
+  },
+  tasks: {
+    flag: "--tasks",
+    environment: ["TASKEXE_TASKS"],
+    file: "tasks",
+    fallback: [],
+    takes: "<path>",
+    help: "a file or folder with handlers; can be given more than once",
+  },
   concurrency: {
     flag: "--concurrency",
     environment: ["TASKEXE_CONCURRENCY", "MAX_CONCURRENT_TASKS"],
     file: "concurrency",
     fallback: "5",
+    takes: "<number>",
+    help: "how many tasks run at once (default: 5)",
   },
-  name: { flag: "--name", environment: ["TASKEXE_NAME"], file: "name", fallback: null },
-  listen: { flag: "--listen", environment: ["TASKEXE_LISTEN"], file: "listen", fallback: "127.0.0.1:8080" },
+  name: {
+    flag: "--name",
+    environment: ["TASKEXE_NAME"],
+    file: "name",
+    fallback: null,
+    takes: "<name>",
+    help: "the executor's name, one of its own in the fleet (default: worked out)",
+  },
+  listen: {
+    flag: "--listen",
+    environment: ["TASKEXE_LISTEN"],
+    file: "listen",
+    fallback: "127.0.0.1:8080",
+    takes: "<host:port>",
+    help: "where HTTP answers, or unix:/PATH, or off (default: 127.0.0.1:8080)",
+  },
   tokenFile: { flag: null, environment: ["TASKEXE_TOKEN_FILE"], file: "token_file", fallback: null },
-  leaseMs: { flag: "--lease", environment: ["TASKEXE_LEASE"], file: "lease", fallback: "30s" },
-  graceMs: { flag: "--grace", environment: ["TASKEXE_GRACE"], file: "grace", fallback: "30s" },
-  log: { flag: "--log", environment: ["TASKEXE_LOG"], file: "log", fallback: "pretty" },
+  leaseMs: {
+    flag: "--lease",
+    environment: ["TASKEXE_LEASE"],
+    file: "lease",
+    fallback: "30s",
+    takes: "<duration>",
+    help: "how long a task stays ours without a renewal (default: 30s)",
+  },
+  graceMs: {
+    flag: "--grace",
+    environment: ["TASKEXE_GRACE"],
+    file: "grace",
+    fallback: "30s",
+    takes: "<duration>",
+    help: "how long tasks may go on after a stop or a cancel (default: 30s)",
+  },
+  log: {
+    flag: "--log",
+    environment: ["TASKEXE_LOG"],
+    file: "log",
+    fallback: "pretty",
+    takes: "<format>",
+    help: "pretty or json (default: pretty)",
+  },
   heartbeatTimeoutMs: {
     flag: null,
     environment: ["TASKEXE_HEARTBEAT_TIMEOUT", "WORKER_HEARTBEAT_TIMEOUT"],

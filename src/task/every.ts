@@ -2,8 +2,7 @@
  * Intervals of schedules: `@every 30s`. They count from when the schedule was put, not from the hour, so that `@every
  * 7m` has the same pause each time.
  */
-
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+import { UNIT_MS } from "./durations.ts";
 
 /** The bounds of an interval, in ms: executors look once a second. */
 export const SHORTEST_EVERY_MS = 1_000;

@@ -11,31 +11,33 @@ import { RUN_OPTION_ROWS } from "../../task/run-options.ts";
 /** What the command line library hands to a command: option names without dashes, and what was typed. */
 export type Options = Readonly<Record<string, unknown>>;
 
+/** Which settings are flags of every command that talks to the broker; the other flags are those of an executor. */
+const OF_BROKERS: readonly SettingKey[] = ["broker", "brokerFile"];
+
 /** The flags of every command that talks to the broker. */
 export function withBrokerFlags(command: Command): Command {
-  return command
-    .option(
-      "--broker <url>",
-      "redis://HOST:PORT/DB, rediss://..., unix:///PATH.sock or sqlite:FILE (default: embedded)",
-    )
-    .option("--broker-file <file>", "a file that holds this address, for one with a password")
-    .option(
-      "--config <file>",
-      "a TOML file with settings, or off (default: /etc/taskexe/taskexe.toml where there is one)",
-    );
+  return withSettings(command, OF_BROKERS).option(
+    "--config <file>",
+    "a TOML file with settings, or off (default: /etc/taskexe/taskexe.toml where there is one)",
+  );
 }
 
 /** The flags of an executor. */
 export function withExecutorFlags(command: Command): Command {
-  return withBrokerFlags(command)
-    .option("--queues <names>", "queues to work on, with commas between them (default: common)", joined)
-    .option("--tasks <path>", "a file or folder with handlers; can be given more than once", gathered)
-    .option("--concurrency <number>", "how many tasks run at once (default: 5)")
-    .option("--name <name>", "the executor's name, one of its own in the fleet (default: worked out)")
-    .option("--listen <host:port>", "where HTTP answers, or unix:/PATH, or off (default: 127.0.0.1:8080)")
-    .option("--lease <duration>", "how long a task stays ours without a renewal (default: 30s)")
-    .option("--grace <duration>", "how long tasks may go on after a stop or a cancel (default: 30s)")
-    .option("--log <format>", "pretty or json (default: pretty)");
+  const others = SETTING_KEYS.filter((key) => !OF_BROKERS.includes(key));
+  return withSettings(withBrokerFlags(command), others);
+}
+
+function withSettings(command: Command, keys: readonly SettingKey[]): Command {
+  for (const key of keys) {
+    const { flag, takes, help = "" } = SETTING_NAMES[key];
+    if (flag === null) continue;
+    // Those two can be given more than once; of any other the last one counts.
+    if (key === "queues") command.option(`${flag} ${takes}`, help, joined);
+    else if (key === "tasks") command.option(`${flag} ${takes}`, help, gathered);
+    else command.option(`${flag} ${takes}`, help);
+  }
+  return command;
 }
 
 /** The flags that say how a task is run, of every command that makes tasks. */

@@ -1,6 +1,6 @@
 /** The arguments of commands that make tasks: payload, queue, priority, and the options of an enqueue. */
 import { existsSync, readFileSync } from "node:fs";
-import { formatDuration, parseDuration } from "../../config/durations.ts";
+import { formatDuration, parseDuration } from "../../task/durations.ts";
 import { type EnqueueOptions, QueueNameSchema } from "../../task/enqueue-options.ts";
 import { JsonText } from "../../task/json-text.ts";
 import { MAX_DURATION_MS } from "../../task/limits.ts";

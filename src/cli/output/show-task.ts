@@ -4,8 +4,8 @@
  */
 import * as v from "valibot";
 import type { LogLine } from "../../broker/administration.ts";
-import { formatDuration } from "../../config/durations.ts";
 import { MAX_ATTEMPT_ERRORS } from "../../task/attempt-errors.ts";
+import { formatDuration } from "../../task/durations.ts";
 import { parseMessage } from "../../task/message.ts";
 import type { TaskOptions } from "../../task/message-schema.ts";
 import type { ErrorRecord, TaskRecord } from "../../task/record.ts";

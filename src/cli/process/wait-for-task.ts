@@ -4,9 +4,9 @@
  */
 import type { Broker } from "../../broker/broker.ts";
 import { type CancelScope, moveOnAfter, sleep } from "../../concurrency/index.ts";
-import { formatDuration } from "../../config/durations.ts";
 import { taskView } from "../../operations/views/task-view.ts";
 import { type WaitingBroker, WaitingReasons } from "../../operations/waiting.ts";
+import { formatDuration } from "../../task/durations.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import { hasEnded } from "../../task/state.ts";
 import { howMany } from "../output/how-many.ts";

@@ -8,6 +8,7 @@ import type { Broker } from "../../broker/broker.ts";
 import { NEW_STATE } from "../../broker/schedule-text.ts";
 import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "../../broker/schedules.ts";
 import { nextRun } from "../../task/cron.ts";
+import { KnownQueueSchema } from "../../task/enqueue-options.ts";
 import { InvalidTaskError, payloadText, prepareTask, told } from "../../task/new-task.ts";
 import {
   type Overlap,
@@ -28,11 +29,8 @@ export const MAX_SCHEDULES = 100_000;
 /** How often it is tried where somebody else changes it in the same moment: executors do as runs begin and end. */
 export const MOST_TRIES = 20;
 
-/** Names stand in ids and paths. */
-export const ScheduleNameSchema = v.pipe(
-  v.string("must be a string"),
-  v.regex(/^[\w.-]{1,128}$/, "must be letters, digits, dot, dash and underscore, at most 128 of them"),
-);
+/** Names stand in ids and paths, as those of queues do. */
+export const ScheduleNameSchema = KnownQueueSchema;
 
 export interface NewSchedule extends ScheduleOptions {
   readonly name: string;

@@ -1,9 +1,10 @@
 /**
  * Durations as people write them: `500ms`, `30s`, `5m`, `1h`, `1d`. A plain number counts seconds.
- * Reading and writing only; what range a setting allows is in schema.ts.
+ * Reading and writing only; what range a setting or an option allows is theirs to say.
  */
 
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+/** The units of durations, in ms. */
+export const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 const WRITTEN = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/;
 
