@@ -71,13 +71,12 @@ function endlessIn(raw: string): string | null {
 
 /**
  * What `parseMessage` would say against a message that `formatMessage` has written of these parts, without parsing it;
- * null: it is a task.
+ * null: it is a task. Its options have passed the schema of an enqueue, which is the stricter one.
  */
-export function refusalOfWritten(raw: string, { id, type, options }: WrittenParts): string | null {
+export function refusalOfWritten(raw: string, { id, type }: WrittenParts): string | null {
   const refusal = unbearableIn(raw) ?? endlessIn(raw);
   if (refusal !== null) return refusal;
-  const taskexe = options !== undefined && Object.keys(options).length > 0 ? { taskexe: options } : {};
-  const checked = readHead({ id, task_type: type, ...taskexe });
+  const checked = readHead({ id, task_type: type });
   return checked.success ? null : reasonOf(checked.issues);
 }
 
