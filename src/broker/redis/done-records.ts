@@ -9,7 +9,7 @@ import type { RedisDelivery } from "./delivery.ts";
 import { doneKey, GROUP, RECORD_PREFIX } from "./keys.ts";
 import { isOfAll, lackOf, PRELUDE, plainScript, type ScriptCall } from "./lua.ts";
 import { isFirst, keepUntil, MOST_SENT } from "./outcome-commands.ts";
-import { FIELD_LETTERS, packField, packMessage } from "./records/codec.ts";
+import { FIELD_LETTERS, packFacts, packField, packMessage } from "./records/codec.ts";
 import { packedStart, RECORDS } from "./records/record-lua.ts";
 
 /**
@@ -130,19 +130,20 @@ export function keepDoneCalls<Entry extends KeptDone>(
 
 function newCall<Entry extends KeptDone>({ outcome, delivery }: Entry, executor: string, now: number): DoneCall<Entry> {
   const { queue, priority, stream } = delivery;
-  const { priority: p, queue: q, type: t, retention, finished_at, executor: x } = FIELD_LETTERS;
-  const place = `${priority === 0 ? "" : packField(p, String(priority))}${packField(q, queue)}${packField(t, outcome.type)}`;
-  const plain = packField(retention, String(Math.round(outcome.retentionMs))) + place;
+  const { type } = outcome;
+  const place = packFacts({ retentionMs: null, priority, queue, type });
+  const plain = packFacts({ retentionMs: Math.round(outcome.retentionMs), priority, queue, type });
   const until = keepUntil(now, outcome.retentionMs);
   return {
     call: { script: SCRIPT, args: [SCRIPT.keys, stream, doneKey(queue), GROUP, RECORD_PREFIX, until, plain] },
     entries: [],
-    ...{ place, finished: packField(finished_at, String(Math.round(now))), executor: packField(x, executor) },
+    ...{ place, finished: packField(FINISHED, String(Math.round(now))), executor: packField(EXECUTOR, executor) },
   };
 }
 
 const START = packedStart("done");
-const { enqueued_at: SINCE, attempt: ATTEMPT, started_at: STARTED, result: RESULT } = FIELD_LETTERS;
+const { enqueued_at: SINCE, attempt: ATTEMPT, started_at: STARTED } = FIELD_LETTERS;
+const { finished_at: FINISHED, executor: EXECUTOR, result: RESULT } = FIELD_LETTERS;
 
 /** The record of a task that is done; fields in the order of codec.ts. */
 function recordOf({ place, finished, executor }: DoneCall<unknown>, { outcome, delivery }: KeptDone): string {

@@ -20,6 +20,7 @@ import {
   waitingCancelledKey,
 } from "./keys.ts";
 import { runScript } from "./lua.ts";
+import { FIELD_LETTERS, packFacts, packField, packMessage } from "./records/codec.ts";
 import { readGroup, readRefused } from "./replies.ts";
 import { callScript } from "./scripts.ts";
 
@@ -119,19 +120,20 @@ export class RedisQueues {
   }
 }
 
-/** The 11 arguments of one task, in the order that the scripts read them. */
+/**
+ * The 10 arguments of one task, in the order that the scripts read them: id, message, the packed fields of its record
+ * that do not change, 1 where it keeps one, the packed message where that stands in the record, how long it waits,
+ * stream, sorted set, unique key and how long that is held.
+ */
 export function enqueueArguments(request: EnqueueRequest): (string | number)[] {
+  const { id, type, queue, priority, message, unique } = request;
+  const [delayMs, retentionMs] = [Math.round(request.delayMs ?? 0), Math.round(request.retentionMs)];
+  const key = unique ? uniqueKey(queue, unique.key) : "";
+  const ttlMs = Math.round(unique?.ttlMs ?? 0);
+  const facts = packFacts({ retentionMs, priority, queue, type });
+  const held = key === "" ? "" : packField(ttlMs > 0 ? FIELD_LETTERS.unique_for_a_time : FIELD_LETTERS.unique, key);
   return [
-    request.id,
-    request.type,
-    request.queue,
-    request.priority,
-    request.message,
-    Math.round(request.retentionMs),
-    Math.round(request.delayMs ?? 0),
-    streamKey(request.queue, request.priority),
-    scheduledKey(request.queue),
-    request.unique ? uniqueKey(request.queue, request.unique.key) : "",
-    Math.round(request.unique?.ttlMs ?? 0),
+    ...[id, message, facts + held, retentionMs > 0 ? 1 : "", delayMs > 0 ? packMessage(id, type, message) : ""],
+    ...[delayMs, streamKey(queue, priority), scheduledKey(queue), key, ttlMs],
   ];
 }

@@ -24,7 +24,7 @@ const FAILED = -1;
 /** A signal that never aborts: a turn is over at once. */
 const NEVER = new AbortController().signal;
 
-/** The 20 arguments of one change, as the script reads them. */
+/** The 19 arguments of one change, as the script reads them. */
 export type ChangeArguments = readonly (string | number)[];
 
 interface Batch {

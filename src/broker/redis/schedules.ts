@@ -35,7 +35,7 @@ import { POSTPONE_SCHEDULE, TAKE_SCHEDULES } from "./schedule-scripts.ts";
 /** About how many schedules a page has. */
 const PAGE = 250;
 /** In place of the arguments of a task that is to be enqueued. */
-const NO_TASK: readonly string[] = Array.from({ length: 12 }, () => "");
+const NO_TASK: readonly string[] = Array.from({ length: 11 }, () => "");
 
 export class RedisSchedules {
   readonly #connections: RedisConnections;

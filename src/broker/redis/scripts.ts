@@ -7,7 +7,8 @@ import type { Redis } from "ioredis";
 import { ENDED_STATES, MOVES } from "../../task/state.ts";
 import { ERROR_FIELD } from "./keys.ts";
 import { runScript, script } from "./lua.ts";
-import { RECORDS } from "./records/record-lua.ts";
+import { FIELD_LETTERS } from "./records/codec.ts";
+import { packedStart, RECORDS } from "./records/record-lua.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
 const { promote, claim, cancel } = MOVES;
@@ -58,6 +59,7 @@ const SHARED = `${WHEREABOUTS}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function int(n) return string.format('%.0f', n) end
+local function pack(letter, value) return letter .. #value .. ':' .. value end
 -- What is due in the same millisecond comes in the order in which it was enqueued: a score has room for 1 024 places.
 local function enqueue(prefix, r, place)
   local key = prefix .. r.id
@@ -81,45 +83,43 @@ local function enqueue(prefix, r, place)
   if delay > 0 then mayRun('ZADD', r.scheduled) else mayRun('XADD', r.stream) end
   if r.unique ~= '' then mayRun('SET', r.unique) end
   mayRun('SET', key)
-  local since = int(now)
+  local times = ''
   if delay > 0 then
     state = 'scheduled'
     due = int(now + delay)
+    times = pack('${FIELD_LETTERS.enqueued_at}', int(now)) .. pack('${FIELD_LETTERS.due_at}', due)
     call('ZADD', r.scheduled, string.format('%.4f', tonumber(due) + place / 1024), r.id)
   else
     state = 'queued'
     entry = call('XADD', r.stream, '*', 'message', r.message)
-    -- The entry's own time, which need not be written, but where Redis's clock was set back.
-    local ms = string.match(entry, '^(%d+)')
-    if tonumber(ms) - now < 1000 then since = ms end
+    -- The entry's own time is not written, but where Redis's clock was set back.
+    if tonumber(string.match(entry, '^(%d+)')) - now >= 1000 then times = pack('${FIELD_LETTERS.enqueued_at}', int(now)) end
   end
   if r.unique ~= '' then
     if tonumber(r.ttl) > 0 then call('SET', r.unique, r.id, 'PX', r.ttl) else call('SET', r.unique, r.id) end
   end
   -- A key that is held until its task has ended needs the task's state; one that is held for a time ends by itself.
   local holds = r.unique ~= '' and tonumber(r.ttl) == 0
-  if tonumber(r.retention) > 0 or delay > 0 or holds then
-    writeRecord(key, { state = state, type = r.type, queue = r.queue, priority = r.priority, entry = entry,
-      retention = r.retention, due_at = due, enqueued_at = since, unique = holds and r.unique or '',
-      unique_for_a_time = holds and '' or r.unique, message = delay > 0 and r.message or '' })
+  if r.kept == '1' or delay > 0 or holds then
+    local start = delay > 0 and '${packedStart("scheduled")}' or '${packedStart("queued")}' .. pack('${FIELD_LETTERS.entry}', entry)
+    call('SET', key, start .. times .. r.facts .. r.packed)
   end
   return 1, state, r.id
 end
 local function read(i)
-  return { id = ARGV[i], type = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3], message = ARGV[i + 4],
-    retention = ARGV[i + 5], delay = ARGV[i + 6], stream = ARGV[i + 7], scheduled = ARGV[i + 8],
-    unique = ARGV[i + 9], ttl = ARGV[i + 10] }
+  return { id = ARGV[i], message = ARGV[i + 1], facts = ARGV[i + 2], kept = ARGV[i + 3], packed = ARGV[i + 4],
+    delay = ARGV[i + 5], stream = ARGV[i + 6], scheduled = ARGV[i + 7], unique = ARGV[i + 8], ttl = ARGV[i + 9] }
 end
 `;
 
-/** ARGV record prefix, then 11 of each task (see `read`) -> 3 of each task: 1 when created, its state, whose it is. */
+/** ARGV record prefix, then 10 of each task (see `read`) -> 3 of each task: 1 when created, its state, whose it is. */
 const ENQUEUE = `${SHARED}
 -- All or nothing: whatever key is of another type is met before anything is written.
 local tasks, seen, taken, out = {}, {}, {}, {}
-for i = 2, #ARGV, 11 do
+for i = 2, #ARGV, 10 do
   local r = read(i)
   tasks[#tasks + 1] = r
-  r.state = stateOf(ARGV[1] .. r.id)
+  r.state = stateOf(ARGV[1] .. r.id) or false
   if r.unique ~= '' then call('GET', r.unique) end
   if not seen[r.stream] then expect('stream', r.stream) end
   if tonumber(r.delay) > 0 and not seen[r.scheduled] then
@@ -139,9 +139,9 @@ end
 return out`;
 
 /**
- * KEYS schedules, states, times, due, put, puts; ARGV record prefix, then 20 of each change: name, "one" or "none", the
+ * KEYS schedules, states, times, due, put, puts; ARGV record prefix, then 19 of each change: name, "one" or "none", the
  * state that was read, the definition ("": as it is), the state, the state where nothing could be enqueued, when to
- * look at it after each of them ("": never), 1 where a task is to be enqueued, then 11 of that -> of each 1 when it
+ * look at it after each of them ("": never), 1 where a task is to be enqueued, then 10 of that -> of each 1 when it
  * was changed, then what an enqueue answers; -1 for one of several that failed.
  */
 const CHANGE_SCHEDULES = `${SHARED}
@@ -167,9 +167,9 @@ local function change(i)
   call('ZREM', KEYS[3], name)
   return { 1, created, state, id }
 end
-if #ARGV == 21 then return { change(2) } end
+if #ARGV == 20 then return { change(2) } end
 local out = {}
-for i = 2, #ARGV, 20 do
+for i = 2, #ARGV, 19 do
   local ok, reply = pcall(change, i)
   out[#out + 1] = ok and reply or { -1 }
 end

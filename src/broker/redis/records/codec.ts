@@ -83,6 +83,23 @@ export function packField(letter: string, value: string): string {
   return `${letter}${Buffer.byteLength(value)}:${value}`;
 }
 
+/** What is known of a task from its enqueue on. */
+export interface TaskFacts {
+  /** In ms; null: it is not written. */
+  readonly retentionMs: number | null;
+  readonly priority: number;
+  readonly queue: string;
+  readonly type: string;
+}
+
+/** Packs it, as it stands in every record of one kind of task. */
+export function packFacts({ retentionMs, priority, queue, type }: TaskFacts): string {
+  const { retention, priority: urgency, queue: place, type: kind } = FIELD_LETTERS;
+  const kept = retentionMs === null ? "" : packField(retention, String(retentionMs));
+  const urgent = priority === 0 ? "" : packField(urgency, String(priority));
+  return `${kept}${urgent}${packField(place, queue)}${packField(kind, type)}`;
+}
+
 /** A message, packed. */
 export function packMessage(id: string, type: string, message: string): string {
   const start = messageStart(id, type);
