@@ -240,6 +240,11 @@ export interface Broker extends Administration {
   recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]>;
   /** Renews the leases; gives those whose lease is lost to somebody else. */
   renew(deliveries: readonly Delivery[]): Promise<Delivery[]>;
+  /**
+   * Resolves once the claims and ends that were asked for in this turn of the event loop are on their way to whoever
+   * stores them: what is started then runs beside that. It does not wait for an answer, and never rejects.
+   */
+  written(): Promise<void>;
   /** Ends attempts, one result for each outcome, in order. */
   complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]>;
   /** Hands claimed tasks back so that others take them at once; one that is not ours any more is left alone. */

@@ -67,7 +67,7 @@ export class Executor implements StatusSource {
   readonly #running = new RunningAttempts();
   readonly #tally = new Tally();
   readonly #drain = new Drain(this.#running);
-  readonly #turn = new SharedTurn();
+  readonly #turn: SharedTurn;
   readonly #promoter: Promoter;
   readonly #completion: Completion;
   readonly #cancels: CancelWatch;
@@ -98,7 +98,8 @@ export class Executor implements StatusSource {
     this.#handlers = handlers;
     this.#options = options;
     const { concurrency, leaseMs, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = options;
-    const [running, tally, turn, bootAt] = [this.#running, this.#tally, this.#turn, Date.now()];
+    const [running, tally, turn, bootAt] = [this.#running, this.#tally, new SharedTurn(broker), Date.now()];
+    this.#turn = turn;
     const leaveFor = (error: Error): void => this.#leaveFor(error);
     this.#promoter = new Promoter(broker);
     this.#logs = new TaskLogs(broker);

@@ -76,6 +76,7 @@ export class RedisBroker implements Broker {
   readonly url: string;
   readonly #options: BrokerOptions;
   readonly #connections: RedisConnections;
+  readonly #wire: RedisWire;
   readonly #intake: RedisIntake;
   readonly #completion: RedisCompletion;
   readonly #leases: RedisLeases;
@@ -113,6 +114,7 @@ export class RedisBroker implements Broker {
     this.#clock = new RedisClock(this.#connections);
     this.#server = new RedisServerFacts(this.#connections, this.url);
     const wire = new RedisWire(this.#connections);
+    this.#wire = wire;
     this.#pauses = new RedisPauses(this.#connections);
     const { leaseMs } = options;
     const doubt = new Doubt(leaseMs);
@@ -219,6 +221,10 @@ export class RedisBroker implements Broker {
 
   renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
     return this.#duties.do("renew", () => this.#leases.renew(deliveries));
+  }
+
+  written(): Promise<void> {
+    return this.#wire.written();
   }
 
   complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {

@@ -2,6 +2,7 @@
  * One write a turn of the event loop for what the hot path asks: completions of the tasks that have just ended and the
  * claim for their slots travel together. A write to a socket costs more than all else on the way of a short task.
  */
+import { Latch } from "../../concurrency/index.ts";
 import { CommandBatch } from "./command-batch.ts";
 import type { RedisConnections } from "./connections.ts";
 import type { Reply } from "./redis-line.ts";
@@ -15,6 +16,8 @@ interface Part {
 /** How many microtask steps a write waits for company. */
 const STEPS = 24;
 const STEP = Promise.resolve();
+/** A signal that never aborts: a write that is due goes in the same turn. */
+const NEVER = new AbortController().signal;
 
 export class RedisWire {
   readonly #connections: RedisConnections;
@@ -23,6 +26,8 @@ export class RedisWire {
   #isDue = false;
   /** How many writes are not answered. */
   #unanswered = 0;
+  /** The write that is about to go; told when it has gone. */
+  #going = new Latch();
 
   constructor(connections: RedisConnections) {
     this.#connections = connections;
@@ -49,6 +54,15 @@ export class RedisWire {
     return this.#add(fill);
   }
 
+  /**
+   * Resolves once what was asked for in this turn has been handed to the socket. A call may have some steps to go until
+   * it is here: no more than a write waits for company.
+   */
+  async written(): Promise<void> {
+    for (let step = 0; step < STEPS && !this.#isDue; step++) await STEP;
+    if (this.#isDue) await this.#going.wait(NEVER);
+  }
+
   #add(fill: (batch: CommandBatch) => void): Promise<readonly Reply[]> {
     return new Promise((resolve, reject) => {
       this.#parts.push({ fill, resolve, reject });
@@ -71,6 +85,8 @@ export class RedisWire {
 
   #flush(): void {
     this.#isDue = false;
+    this.#going.set();
+    this.#going = new Latch();
     const parts = this.#parts;
     this.#parts = [];
     const batch = new CommandBatch();

@@ -197,6 +197,9 @@ export class SqliteBroker implements Broker {
     return this.#mustClaim().renew(deliveries);
   }
 
+  /** The store is this process's own: nothing is on its way. */
+  async written(): Promise<void> {}
+
   complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
     return complete(this.#store, outcomes, this.#keeping.deadRetentionMs);
   }

@@ -152,7 +152,8 @@ const BETWEEN: Readonly<Record<string, (other: Broker, delivery: Delivery) => Pr
     const [[entry] = [""]] = await redis.xrange(STREAM, "-", "+");
     await redis.xack(STREAM, GROUP, entry);
     await redis.xdel(STREAM, entry);
-    await other.enqueue([requestOf("x", "quiet", null)]);
+    const message = JSON.stringify({ id: "x", task_type: "quiet", payload: null, taskexe: { retention_ms: 0 } });
+    await other.enqueue([{ ...requestOf("x", "quiet", null), message }]);
   },
   "a pause of its type": async (other, delivery) => {
     await other.pause({ kind: "type", name: "quiet" });

@@ -40,7 +40,13 @@ test("outcomes with long results hold back the intake, and travel in batches tha
       return outcomes.map(() => "recorded");
     },
   } as unknown as Broker;
-  const parts = { broker, tally: new Tally(), turn: new SharedTurn(), logs: new TaskLogs(broker), retriesIn: () => {} };
+  const parts = {
+    broker,
+    tally: new Tally(),
+    turn: new SharedTurn(broker),
+    logs: new TaskLogs(broker),
+    retriesIn: () => {},
+  };
   const completion = new Completion(parts, 1_000, 50_000_000);
   const root = openRoot();
   await withNursery(root, async (nursery) => {
