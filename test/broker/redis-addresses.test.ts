@@ -12,7 +12,7 @@ import { Redis } from "ioredis";
 import { type Broker, BrokerUnavailableError } from "../../src/broker/broker.ts";
 import { BrokerUrlError } from "../../src/broker/broker-url-error.ts";
 import { createBroker } from "../../src/broker/open-broker.ts";
-import { parseRedisAddress } from "../../src/broker/redis/address.ts";
+import { parseRedisAddress } from "../../src/broker/redis/connection/address.ts";
 import { moveOnAfter, openRoot } from "../../src/concurrency/index.ts";
 import { ROOT } from "../stage/command.ts";
 import { claimOne, done, idOf, QUEUE, task } from "../stage/outcomes.ts";

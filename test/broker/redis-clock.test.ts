@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
-import { RedisClock } from "../../src/broker/redis/clock.ts";
+import { RedisClock } from "../../src/broker/redis/connection/clock.ts";
 
 /** Redis with the right time, whose answers come so many ms late, one after the other. */
 function clockOf(...lateMs: readonly number[]): { readonly clock: RedisClock; readonly tookMs: readonly number[] } {

@@ -1,7 +1,7 @@
 /** Chunks of one call to Redis, two under way at a time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inChunks } from "../../src/broker/redis/in-flight.ts";
+import { inChunks } from "../../src/broker/redis/connection/in-flight.ts";
 
 const numbers = Array.from({ length: 95 }, (_, index) => index);
 

@@ -13,7 +13,7 @@ import {
   type Delivery,
   type Outcome,
 } from "../../src/broker/broker.ts";
-import { adviceOn, refusalText, withAdvice } from "../../src/broker/redis/advice.ts";
+import { adviceOn, refusalText, withAdvice } from "../../src/broker/redis/connection/advice.ts";
 import {
   cancelFlagKey,
   cancelledKey,

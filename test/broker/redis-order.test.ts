@@ -2,8 +2,8 @@
  * What order and hand-backs mean in Redis itself: the group's figures, consumers that are none of ours, lost scripts.
  */
 import assert from "node:assert/strict";
+import { readGroup, readStreams } from "../../src/broker/redis/connection/replies.ts";
 import { GROUP, streamKey } from "../../src/broker/redis/keys.ts";
-import { readGroup, readStreams } from "../../src/broker/redis/replies.ts";
 import { claimAll, claimOne, done, idOf, QUEUE, task, tasks } from "../stage/outcomes.ts";
 import { redisSentences } from "./redis-sentences.ts";
 

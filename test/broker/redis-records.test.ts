@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseRedisAddress } from "../../src/broker/redis/address.ts";
-import { RedisConnections } from "../../src/broker/redis/connections.ts";
+import { parseRedisAddress } from "../../src/broker/redis/connection/address.ts";
+import { RedisConnections } from "../../src/broker/redis/connection/connections.ts";
 import { recordKey, scheduledKey, streamKey } from "../../src/broker/redis/keys.ts";
-import { runScript, script } from "../../src/broker/redis/lua.ts";
 import { FIELD_LETTERS, HEAD_BYTES, packMessage, STATE_LETTERS, unpack } from "../../src/broker/redis/records/codec.ts";
 import { readHeads } from "../../src/broker/redis/records/read-records.ts";
 import { RECORDS } from "../../src/broker/redis/records/record-lua.ts";
+import { runScript, script } from "../../src/broker/redis/scripts/lua.ts";
 import { formatMessage } from "../../src/task/message.ts";
 import { claimOne, dead, done, QUEUE, retry, task } from "../stage/outcomes.ts";
 import { eventually } from "../stage/until.ts";

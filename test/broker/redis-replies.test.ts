@@ -5,9 +5,9 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import fc from "fast-check";
 import { Redis } from "ioredis";
-import { CommandBatch, encodeIds } from "../../src/broker/redis/command-batch.ts";
-import { RedisLine } from "../../src/broker/redis/redis-line.ts";
-import { ReplyDecoder, ReplyError } from "../../src/broker/redis/reply-decoder.ts";
+import { CommandBatch, encodeIds } from "../../src/broker/redis/connection/command-batch.ts";
+import { RawConnection } from "../../src/broker/redis/connection/raw-connection.ts";
+import { ReplyDecoder, ReplyError } from "../../src/broker/redis/connection/reply-decoder.ts";
 import { type RedisServer, startRedis } from "../stage/redis/server.ts";
 
 /** Where a server is made to hang; elsewhere a machine that stands still for a while is no such server. */
@@ -86,7 +86,7 @@ test("what is no RESP 2 is refused, and said", () => {
   assert.throws(() => other.write(Buffer.from("$12x\r\n")), /no RESP 2: "x" in a number/);
 });
 
-function lineTo(port: number, quietMs = PATIENT_MS): { readonly line: RedisLine; readonly redis: Redis } {
+function lineTo(port: number, quietMs = PATIENT_MS): { readonly line: RawConnection; readonly redis: Redis } {
   const redis = new Redis({
     port,
     db: 3,
@@ -98,7 +98,7 @@ function lineTo(port: number, quietMs = PATIENT_MS): { readonly line: RedisLine;
   });
   // The connection is lost on purpose.
   redis.on("error", () => undefined);
-  return { line: new RedisLine(redis, quietMs), redis };
+  return { line: new RawConnection(redis, quietMs), redis };
 }
 
 function batchOf(...commands: readonly (readonly [string, ...(string | number)[]])[]): CommandBatch {
@@ -248,7 +248,7 @@ test("a user who may not ask for the connection's number is told so", async () =
   const admin = new Redis(server.url);
   await admin.call("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-client|id");
   const redis = new Redis({ port: server.port, protocol: 2, lazyConnect: true, username: "poor", password: "pw" });
-  const line = new RedisLine(redis, PATIENT_MS);
+  const line = new RawConnection(redis, PATIENT_MS);
   try {
     await assert.rejects(line.opened(AbortSignal.timeout(PATIENT_MS)), /NOPERM/);
   } finally {

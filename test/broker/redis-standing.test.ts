@@ -1,8 +1,8 @@
 /** What an answer of Redis means, and how all that was refused makes one state; by a clock that the test moves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { kindOfAnswer } from "../../src/broker/redis/answers.ts";
-import { RedisStanding } from "../../src/broker/redis/standing.ts";
+import { kindOfAnswer } from "../../src/broker/redis/connection/answers.ts";
+import { RedisStanding } from "../../src/broker/redis/connection/standing.ts";
 
 test("each answer of Redis is told apart: whom it concerns, and whether it heals", () => {
   const answers: [string, string][] = [

@@ -1,8 +1,8 @@
 /** What a call of the hot path promises once it is written: the executor starts tasks behind it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RedisConnections } from "../../src/broker/redis/connections.ts";
-import { RedisWire } from "../../src/broker/redis/wire.ts";
+import type { RedisConnections } from "../../src/broker/redis/connection/connections.ts";
+import { WriteCoalescer } from "../../src/broker/redis/connection/write-coalescer.ts";
 
 /** A wire whose server never answers, and how many commands each write had. */
 function silentWire() {
@@ -12,7 +12,7 @@ function silentWire() {
     return new Promise(() => {});
   };
   const connections = { hot: { send }, translate: (error: unknown) => error } as unknown as RedisConnections;
-  return { wire: new RedisWire(connections), writes };
+  return { wire: new WriteCoalescer(connections), writes };
 }
 
 /** A call whose answer never comes, and is not waited for. */
@@ -21,7 +21,7 @@ function begin(call: Promise<unknown>): void {
 }
 
 /** A call that needs some steps until it is at the wire. */
-async function lateCall(wire: RedisWire, steps: number): Promise<void> {
+async function lateCall(wire: WriteCoalescer, steps: number): Promise<void> {
   for (let step = 0; step < steps; step++) await Promise.resolve();
   begin(wire.send((batch) => batch.add(["PING"])));
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
 import { Redis } from "ioredis";
-import { RIGHTS } from "../../src/broker/redis/advice.ts";
+import { RIGHTS } from "../../src/broker/redis/connection/advice.ts";
 import type { Command } from "../stage/command.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../stage/redis/server.ts";
 import { Stage } from "../stage/stage.ts";

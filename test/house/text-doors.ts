@@ -3,9 +3,9 @@
  * can put it. A new one belongs here: linear-time.test.ts gives each of them text that grows.
  */
 import type { LogRecord } from "@logtape/logtape";
-import { adviceOn, redisRefusal, refusalText } from "../../src/broker/redis/advice.ts";
-import { isAnswer, kindOfAnswer } from "../../src/broker/redis/answers.ts";
-import { readFacts } from "../../src/broker/redis/server-facts.ts";
+import { adviceOn, redisRefusal, refusalText } from "../../src/broker/redis/connection/advice.ts";
+import { isAnswer, kindOfAnswer } from "../../src/broker/redis/connection/answers.ts";
+import { readFacts } from "../../src/broker/redis/connection/server-facts.ts";
 import { readJson } from "../../src/cli/arguments/json-text.ts";
 import { jsonFormat, prettyFormat } from "../../src/cli/output/log-format.ts";
 import { describe } from "../../src/cli/output/report-failure.ts";

@@ -1,6 +1,7 @@
 /** Redis past the broker: ages leases, times and records, and compares every key with the model. */
 import assert from "node:assert/strict";
 import { Redis } from "ioredis";
+import { readEntries, readPending } from "../../src/broker/redis/connection/replies.ts";
 import {
   CANCELLED_KEY,
   cancelFlagKey,
@@ -28,7 +29,6 @@ import {
 } from "../../src/broker/redis/keys.ts";
 import { type RecordFields, unpack } from "../../src/broker/redis/records/codec.ts";
 import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
-import { readEntries, readPending } from "../../src/broker/redis/replies.ts";
 import { parseMessage } from "../../src/task/message.ts";
 import type { RedisServer } from "../stage/redis/server.ts";
 import type { Model, ModelTask } from "./model.ts";

@@ -1,25 +1,10 @@
-/**
- * Cancels on Redis: the flag key as RagFlow sets it, the mark for tasks that still wait in a stream, and the push to
- * all executors. Undelivered entries are never deleted; a marked one is taken out by the executor that claims it.
- */
-import { TASK_STATES } from "../../task/state.ts";
 import type { CancelReceipt } from "../broker.ts";
-import type { RedisConnections } from "./connections.ts";
-import type { Doubt } from "./doubt.ts";
-import { inChunks } from "./in-flight.ts";
-import {
-  CANCEL_CHANNEL,
-  CANCELLED_KEY,
-  cancelFlagKey,
-  cancelledKey,
-  DOUBT,
-  GROUP,
-  PARKED_PREFIX,
-  RECORD_PREFIX,
-  scheduledKey,
-  waitingCancelledKey,
-} from "./keys.ts";
-import { callScript } from "./scripts.ts";
+import type { RedisConnections } from "./connection/connections.ts";
+import type { Doubt } from "./connection/doubt.ts";
+import { inChunks } from "./connection/in-flight.ts";
+import { CANCEL_CHANNEL, CANCELLED_KEY, cancelFlagKey, DOUBT, waitingCancelledKey } from "./keys.ts";
+import { cancelTasks } from "./scripts/cancel.ts";
+import { forgetUntil } from "./scripts/forget.ts";
 
 /** How many flags one MGET asks for. */
 const CHUNK = 500;
@@ -57,26 +42,14 @@ export class RedisCancels {
   }
 
   async cancel(ids: readonly string[], reason: string): Promise<CancelReceipt[]> {
-    const receipts = await inChunks(ids, CANCEL_CHUNK, (chunk) => this.#cancelSome(chunk, reason));
+    const receipts = await inChunks(ids, CANCEL_CHUNK, (chunk) =>
+      this.#connections.run((redis) => cancelTasks(redis, chunk, reason)),
+    );
     const running = receipts.filter(({ state }) => state === null || state === "running").map(({ id }) => id);
     if (running.length > 0) {
       await this.#connections.run((redis) => redis.publish(CANCEL_CHANNEL, JSON.stringify(running)));
     }
     return receipts;
-  }
-
-  async #cancelSome(ids: readonly string[], reason: string): Promise<CancelReceipt[]> {
-    const reply = await this.#connections.run((redis) =>
-      callScript(
-        redis,
-        "taskexeCancel",
-        ...[GROUP, RECORD_PREFIX, CANCELLED_KEY, scheduledKey(""), cancelledKey("")],
-        ...[reason, PARKED_PREFIX, waitingCancelledKey("")],
-        ...ids.flatMap((id) => [id, cancelFlagKey(id)]),
-      ),
-    );
-    const states: unknown[] = Array.isArray(reply) ? reply : [];
-    return ids.map((id, index) => ({ id, state: TASK_STATES.find((state) => state === states[index]) ?? null }));
   }
 
   async flagged(ids: readonly string[]): Promise<string[]> {
@@ -94,10 +67,8 @@ export class RedisCancels {
     const now = Math.floor(this.#now());
     for (const key of [CANCELLED_KEY, ...queues.map(waitingCancelledKey)]) {
       for (let call = 0; call < FORGET_CALLS; call++) {
-        const forgotten = await this.#connections.run((redis) =>
-          callScript(redis, "taskexeForget", key, now, FORGET_CHUNK),
-        );
-        if (Number(forgotten) < FORGET_CHUNK) break;
+        const forgotten = await this.#connections.run((redis) => forgetUntil(redis, key, now, FORGET_CHUNK));
+        if (forgotten < FORGET_CHUNK) break;
       }
     }
   }

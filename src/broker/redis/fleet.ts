@@ -5,11 +5,11 @@
 import type { Redis } from "ioredis";
 import type { FleetMember } from "../broker.ts";
 import { BeatSeries, type Replaced, readBeat, withoutTasks } from "../fleet-beats.ts";
-import type { RedisConnections } from "./connections.ts";
-import { BEAT, EXPEL, LAST_BEATS, LEAVE, ONE_OF_THE_FLEET } from "./fleet-scripts.ts";
+import type { RedisConnections } from "./connection/connections.ts";
 import { EXECUTORS_KEY, EXPELLED_KEY, LOCK_KEY } from "./keys.ts";
-import { runScript } from "./lua.ts";
-import { callScript } from "./scripts.ts";
+import { BEAT, EXPEL, LAST_BEATS, LEAVE, ONE_OF_THE_FLEET } from "./scripts/fleet.ts";
+import { runScript } from "./scripts/lua.ts";
+import { unlock } from "./scripts/unlock.ts";
 
 /** Beats older than this are removed, in seconds. */
 const BEATS_KEPT_S = 1_800;
@@ -128,7 +128,7 @@ export class RedisFleet {
   }
 
   async unlock(): Promise<void> {
-    await this.#connections.run((redis) => callScript(redis, "taskexeUnlock", LOCK_KEY, this.#executor));
+    await this.#connections.run((redis) => unlock(redis, this.#executor));
   }
 
   /**

@@ -3,9 +3,9 @@
  * in containers each deploy has other names. One that holds an entry stays, and one that is registered or reads;
  * whoever comes back is made anew by its next read.
  */
-import type { RedisConnections } from "./connections.ts";
+import type { RedisConnections } from "./connection/connections.ts";
 import { EXECUTORS_KEY, GROUP } from "./keys.ts";
-import { runScript, script } from "./lua.ts";
+import { runScript, script } from "./scripts/lua.ts";
 
 /** How many one call removes at the most. */
 const MOST = 200;

@@ -4,10 +4,9 @@
  */
 import type { PauseTarget } from "../administration.ts";
 import type { RefusedTask } from "../broker.ts";
-import type { RedisConnections } from "./connections.ts";
-import { PARKED_PREFIX, PARKED_TYPES_KEY, PAUSED_KEY, RECORD_PREFIX } from "./keys.ts";
-import { readRefused } from "./replies.ts";
-import { callScript } from "./scripts.ts";
+import type { RedisConnections } from "./connection/connections.ts";
+import { PARKED_TYPES_KEY, PAUSED_KEY } from "./keys.ts";
+import { unparkTasks } from "./scripts/unpark.ts";
 
 /** How many parked tasks one call queues again. */
 const UNPARK_CHUNK = 200;
@@ -68,25 +67,11 @@ export class RedisPauses {
   }
 
   async #unpark(name: string): Promise<RefusedTask[]> {
-    const type = name.slice(name.indexOf(":") + 1);
     const refused: RefusedTask[] = [];
     for (let call = 0; call < UNPARK_CALLS; call++) {
-      const reply = await this.#connections.run((redis) =>
-        callScript(
-          redis,
-          "taskexeUnpark",
-          PARKED_PREFIX + name,
-          PAUSED_KEY,
-          PARKED_TYPES_KEY,
-          RECORD_PREFIX,
-          type,
-          UNPARK_CHUNK,
-          name,
-        ),
-      );
-      const [moved, ...rest]: unknown[] = Array.isArray(reply) ? reply : [];
-      refused.push(...readRefused(rest));
-      if (Number(moved) < UNPARK_CHUNK) break;
+      const some = await this.#connections.run((redis) => unparkTasks(redis, name, UNPARK_CHUNK));
+      refused.push(...some.refused);
+      if (some.moved < UNPARK_CHUNK) break;
     }
     return refused;
   }

@@ -5,10 +5,10 @@
  */
 import { MAX_PRIORITIES } from "../../task/enqueue-options.ts";
 import type { KeepingRules } from "../removal.ts";
-import { isAnswer } from "./answers.ts";
-import type { RedisConnections } from "./connections.ts";
+import { isAnswer } from "./connection/answers.ts";
+import type { RedisConnections } from "./connection/connections.ts";
 import { FOREIGN_QUEUES_KEY, QUEUE_RULES_KEY, QUEUES_KEY } from "./keys.ts";
-import { runScript, script } from "./lua.ts";
+import { runScript, script } from "./scripts/lua.ts";
 
 /** How often a process writes a queue down that it uses, in ms. */
 export const AGAIN_MS = 3_600_000;

@@ -7,15 +7,15 @@
 import { DEFAULT_QUEUE, MAX_PRIORITIES } from "../../task/enqueue-options.ts";
 import { type KeepingRules, removeSome } from "../removal.ts";
 import type { SchedulePage, StoredSchedule } from "../schedules.ts";
-import { isAnswer } from "./answers.ts";
-import type { RedisConnections } from "./connections.ts";
-import { ONE_OF_THE_FLEET } from "./fleet-scripts.ts";
+import { isAnswer } from "./connection/answers.ts";
+import type { RedisConnections } from "./connection/connections.ts";
 import { dropConsumers } from "./group-consumers.ts";
 import { QUEUE_RULES_KEY, QUEUE_WALK_KEY, QUEUES_KEY, QUEUES_TENDED_KEY } from "./keys.ts";
-import { runScript } from "./lua.ts";
 import { AGAIN_MS, type RedisQueueRegister, rulesIn } from "./queue-register.ts";
-import { giveUpQueue } from "./queue-scripts.ts";
-import type { RedisRemoval } from "./removal.ts";
+import type { RedisRemoval } from "./records/removal.ts";
+import { ONE_OF_THE_FLEET } from "./scripts/fleet.ts";
+import { runScript } from "./scripts/lua.ts";
+import { giveUpQueue } from "./scripts/queues.ts";
 import { streamsOf } from "./streams.ts";
 
 /** How often one executor of the fleet looks after them, in ms, and for how long it goes on before it leaves the rest. */

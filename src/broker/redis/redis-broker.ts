@@ -36,35 +36,35 @@ import type {
 import { listPlaces } from "../list-places.ts";
 import { type KeepingRules, keepingRules, removeSome } from "../removal.ts";
 import type { ScheduleChange, ScheduleChanged, SchedulePage, StoredSchedule, TakenSchedules } from "../schedules.ts";
-import { parseRedisAddress } from "./address.ts";
-import { RedisByHand } from "./by-hand.ts";
 import { RedisCancels } from "./cancels.ts";
-import { RedisClock } from "./clock.ts";
-import { RedisCompletion } from "./completion.ts";
-import { RedisConnections } from "./connections.ts";
-import type { RedisDelivery } from "./delivery.ts";
-import { Doubt } from "./doubt.ts";
-import { RedisDuties } from "./duties.ts";
+import { RedisClaims } from "./claims/claims.ts";
+import { RedisCompletion } from "./claims/completion.ts";
+import type { RedisDelivery } from "./claims/delivery.ts";
+import { RedisHandBack } from "./claims/hand-back.ts";
+import { RedisLeases } from "./claims/leases.ts";
+import { TaskStarts } from "./claims/task-starts.ts";
+import { parseRedisAddress } from "./connection/address.ts";
+import { RedisClock } from "./connection/clock.ts";
+import { RedisConnections } from "./connection/connections.ts";
+import { Doubt } from "./connection/doubt.ts";
+import { RedisDuties } from "./connection/duties.ts";
+import { RedisServerFacts } from "./connection/server-facts.ts";
+import { WriteCoalescer } from "./connection/write-coalescer.ts";
+import { RedisEnqueue } from "./enqueue.ts";
 import { RedisFleet } from "./fleet.ts";
-import { glance } from "./glances.ts";
 import { dropConsumers } from "./group-consumers.ts";
-import { RedisHandBack } from "./hand-back.ts";
-import { RedisIntake } from "./intake.ts";
-import { RedisLeases } from "./leases.ts";
-import { RedisListing } from "./listing.ts";
 import { RedisPauses } from "./pauses.ts";
 import { RedisQueueRegister } from "./queue-register.ts";
 import { queuesOf, RedisQueueUpkeep } from "./queue-upkeep.ts";
-import { RedisQueues } from "./queues.ts";
-import { RedisRecords } from "./records.ts";
-import { RedisRemoval } from "./removal.ts";
+import { glance } from "./records/glances.ts";
+import { RedisListing } from "./records/listing.ts";
+import { RedisRemoval } from "./records/removal.ts";
+import { RedisRetryAndPurge } from "./records/retry-and-purge.ts";
+import { RedisLogs } from "./records/task-logs.ts";
+import { RedisRecords } from "./records/task-records.ts";
+import { RedisVanished } from "./records/vanished.ts";
 import { RedisSchedules } from "./schedules.ts";
-import { RedisServerFacts } from "./server-facts.ts";
 import { streamsOf } from "./streams.ts";
-import { RedisLogs } from "./task-logs.ts";
-import { TaskStarts } from "./task-starts.ts";
-import { RedisVanished } from "./vanished.ts";
-import { RedisWire } from "./wire.ts";
 
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
 /** The name that clients, who claim nothing, appear under. */
@@ -76,13 +76,13 @@ export class RedisBroker implements Broker {
   readonly url: string;
   readonly #options: BrokerOptions;
   readonly #connections: RedisConnections;
-  readonly #wire: RedisWire;
-  readonly #intake: RedisIntake;
+  readonly #wire: WriteCoalescer;
+  readonly #intake: RedisClaims;
   readonly #completion: RedisCompletion;
   readonly #leases: RedisLeases;
   readonly #handBack: RedisHandBack;
   readonly #fleet: RedisFleet;
-  readonly #queues: RedisQueues;
+  readonly #queues: RedisEnqueue;
   readonly #register: RedisQueueRegister;
   readonly #upkeep: RedisQueueUpkeep;
   readonly #keeping: KeepingRules;
@@ -92,7 +92,7 @@ export class RedisBroker implements Broker {
   readonly #pauses: RedisPauses;
   readonly #listing: RedisListing;
   readonly #logs: RedisLogs;
-  readonly #byHand: RedisByHand;
+  readonly #byHand: RedisRetryAndPurge;
   readonly #vanished: RedisVanished;
   readonly #schedules: RedisSchedules;
   readonly #name: string;
@@ -113,7 +113,7 @@ export class RedisBroker implements Broker {
     this.#connections = new RedisConnections(address.options, this.#name);
     this.#clock = new RedisClock(this.#connections);
     this.#server = new RedisServerFacts(this.#connections, this.url);
-    const wire = new RedisWire(this.#connections);
+    const wire = new WriteCoalescer(this.#connections);
     this.#wire = wire;
     this.#pauses = new RedisPauses(this.#connections);
     const { leaseMs } = options;
@@ -122,7 +122,7 @@ export class RedisBroker implements Broker {
     this.#keeping = keepingRules(options);
     this.#register = new RedisQueueRegister(this.#connections);
     const register = () => this.#register.serve(options.queues, this.#keeping);
-    this.#intake = new RedisIntake(this.#connections, wire, this.#name, streams, this.#pauses, doubt, register);
+    this.#intake = new RedisClaims(this.#connections, wire, this.#name, streams, this.#pauses, doubt, register);
     this.#completion = new RedisCompletion({ ...common, leaseMs, now });
     this.#duties = new RedisDuties(this.#connections, options.executor !== null, () => this.#intake.renewGroups());
     this.#fleet = new RedisFleet(this.#connections, this.#name, heartbeatTimeoutMs, now);
@@ -135,7 +135,7 @@ export class RedisBroker implements Broker {
       intake: this.#intake,
       fleet: this.#fleet,
     });
-    this.#queues = new RedisQueues(this.#connections, options.queues, priorities);
+    this.#queues = new RedisEnqueue(this.#connections, options.queues, priorities);
     const starts = new TaskStarts((name) => this.#fleet.lastBeat(name), now);
     this.#records = new RedisRecords(this.#connections, starts);
     this.#removal = new RedisRemoval(this.#connections, this.#name, this.#keeping);
@@ -143,7 +143,7 @@ export class RedisBroker implements Broker {
     this.#logs = new RedisLogs(this.#connections, options.logBytes ?? DEFAULT_LOG_BYTES);
     this.#listing = new RedisListing(this.#connections, this.#records, starts, options.queues, priorities);
     this.#vanished = new RedisVanished(this.#connections, now);
-    this.#byHand = new RedisByHand(this.#connections, options.queues);
+    this.#byHand = new RedisRetryAndPurge(this.#connections, options.queues);
     this.#schedules = new RedisSchedules(this.#connections, priorities, now);
     this.#upkeep = new RedisQueueUpkeep({
       connections: this.#connections,

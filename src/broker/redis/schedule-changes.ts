@@ -4,17 +4,8 @@
  * one is told to whoever asked for that one.
  */
 import { checkpoint } from "../../concurrency/index.ts";
-import type { RedisConnections } from "./connections.ts";
-import {
-  RECORD_PREFIX,
-  SCHEDULE_STATES_KEY,
-  SCHEDULE_TIMES_KEY,
-  SCHEDULES_DUE_KEY,
-  SCHEDULES_KEY,
-  SCHEDULES_PUT_KEY,
-  SCHEDULES_PUTS_KEY,
-} from "./keys.ts";
-import { callScript } from "./scripts.ts";
+import type { RedisConnections } from "./connection/connections.ts";
+import { type ChangeArguments, changeSchedules } from "./scripts/change-schedules.ts";
 
 /** How many one script makes, about 2 ms, and of how many characters: payloads may be long. */
 const MOST = 25;
@@ -23,9 +14,6 @@ const MOST_CHARACTERS = 100_000;
 const FAILED = -1;
 /** A signal that never aborts: a turn is over at once. */
 const NEVER = new AbortController().signal;
-
-/** The 19 arguments of one change, as the script reads them. */
-export type ChangeArguments = readonly (string | number)[];
 
 interface Batch {
   readonly changes: ChangeArguments[];
@@ -68,18 +56,8 @@ export class ScheduleChanges {
     return this.#make(changes);
   }
 
-  async #make(changes: readonly ChangeArguments[]): Promise<readonly unknown[]> {
-    const keys = [SCHEDULES_KEY, SCHEDULE_STATES_KEY, SCHEDULE_TIMES_KEY, SCHEDULES_DUE_KEY];
-    const reply = await this.#connections.run((redis) =>
-      callScript(
-        redis,
-        "taskexeChangeSchedules",
-        ...[...keys, SCHEDULES_PUT_KEY, SCHEDULES_PUTS_KEY],
-        ...[RECORD_PREFIX, ...changes.flat()],
-      ),
-    );
-    if (!isList(reply)) throw new TypeError("the script that changes schedules gave no list");
-    return reply;
+  #make(changes: readonly ChangeArguments[]): Promise<readonly unknown[]> {
+    return this.#connections.run((redis) => changeSchedules(redis, changes));
   }
 }
 

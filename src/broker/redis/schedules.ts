@@ -14,7 +14,8 @@ import {
   TAKEN_MS,
   type TakenSchedules,
 } from "../schedules.ts";
-import { execute, type RedisConnections } from "./connections.ts";
+import { execute, type RedisConnections } from "./connection/connections.ts";
+import { readPending } from "./connection/replies.ts";
 import {
   GROUP,
   SCHEDULE_STATES_KEY,
@@ -25,17 +26,15 @@ import {
   SCHEDULES_PUTS_KEY,
   streamKey,
 } from "./keys.ts";
-import { runScript } from "./lua.ts";
-import { enqueueArguments } from "./queues.ts";
 import { readHeads } from "./records/read-records.ts";
-import { readPending } from "./replies.ts";
 import { ScheduleChanges } from "./schedule-changes.ts";
-import { POSTPONE_SCHEDULE, TAKE_SCHEDULES } from "./schedule-scripts.ts";
+import { NO_TASK } from "./scripts/change-schedules.ts";
+import { taskArguments } from "./scripts/enqueue-one.ts";
+import { runScript } from "./scripts/lua.ts";
+import { POSTPONE_SCHEDULE, TAKE_SCHEDULES } from "./scripts/schedules.ts";
 
 /** About how many schedules a page has. */
 const PAGE = 250;
-/** In place of the arguments of a task that is to be enqueued. */
-const NO_TASK: readonly string[] = Array.from({ length: 11 }, () => "");
 
 export class RedisSchedules {
   readonly #connections: RedisConnections;
@@ -133,7 +132,7 @@ export class RedisSchedules {
       enqueue === undefined ? "" : stateText(enqueue.otherwise),
       lookAt(state, this.#now()) ?? "",
       enqueue === undefined ? "" : (lookAt(enqueue.otherwise, this.#now()) ?? ""),
-      ...(enqueue === undefined ? NO_TASK : [1, ...enqueueArguments(enqueue.request)]),
+      ...(enqueue === undefined ? NO_TASK : [1, ...taskArguments(enqueue.request)]),
     ]);
     if (changed !== 1) return { changed: false };
     if (enqueue === undefined) return { changed: true, receipt: null };

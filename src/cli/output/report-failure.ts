@@ -5,7 +5,7 @@
  */
 import { BrokerUnfitError } from "../../broker/broker.ts";
 import { BrokerUrlError } from "../../broker/broker-url-error.ts";
-import { redisRefusal } from "../../broker/redis/advice.ts";
+import { redisRefusal } from "../../broker/redis/connection/advice.ts";
 import { type LocatedError, locateErrors } from "../../concurrency/index.ts";
 import { isInstance, messageOf, read, readText, shown } from "../../concurrency/unknown-values.ts";
 import { ConfigError } from "../../config/config-error.ts";

@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { ReplyDecoder } from "../../../src/broker/redis/reply-decoder.ts";
+import { ReplyDecoder } from "../../../src/broker/redis/connection/reply-decoder.ts";
 
 export interface FakeRedis {
   readonly url: string;

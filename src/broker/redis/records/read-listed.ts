@@ -12,7 +12,7 @@ import {
   LISTED_REASON_LENGTH,
   LISTED_RESULT_BYTES,
 } from "../../../task/listed-task.ts";
-import { execute, type RedisConnections } from "../connections.ts";
+import { execute, type RedisConnections } from "../connection/connections.ts";
 import { ERROR_FIELD, recordKey } from "../keys.ts";
 import {
   type Cut,

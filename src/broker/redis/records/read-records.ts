@@ -1,7 +1,7 @@
 /** Reads records of tasks, many in one round trip: whole, or only what is short of them. Those of older versions, too. */
-import { execute, type RedisConnections } from "../connections.ts";
+import { execute, type RedisConnections } from "../connection/connections.ts";
 import { recordKey } from "../keys.ts";
-import { plainScript, runScriptForBytes } from "../lua.ts";
+import { plainScript, runScriptForBytes } from "../scripts/lua.ts";
 import { HEAD_BYTES, type RecordFields, readHash, type Unpacked, unpack } from "./codec.ts";
 
 /** How many one call reads at the most, and of how many bytes: about 1 ms. */

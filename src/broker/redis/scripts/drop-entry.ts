@@ -1,0 +1,15 @@
+/** Taking away what stands of one task beside its record: a fragment of Lua for scripts that people ask for. */
+
+/**
+ * Takes an entry out of its stream, whoever has it. For single ones only: the lag is unknown until it is passed. And a
+ * flag away, which is a string: its name is made of an id, and what else stands there is no flag.
+ */
+export const DROP_ENTRY = `
+local function unflag(key)
+  if redis.call('TYPE', key).ok == 'string' then call('DEL', key) end
+end
+local function dropEntry(group, stream, entry)
+  call('XACK', stream, group, entry)
+  call('XDEL', stream, entry)
+end
+`;
