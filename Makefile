@@ -40,7 +40,7 @@ bench: dist/taskexe ## measure against the rivals; they run in the same run
 	@sh scripts/need-redis.sh
 	@exec $(BUN) scripts/bench/main.ts $(ARGS)
 
-soak: dist/taskexe ## ten minutes of kills, every task, key and row accounted for; ARGS=--hour: an hour on each broker, all stays flat
+soak: dist/taskexe ## ten minutes of kills, all is accounted for; ARGS=--hour: an hour on each broker, all stays flat
 	@sh scripts/need-redis.sh
 	TASKEXE_BIN="$(CURDIR)/dist/taskexe" $(BUN) scripts/soak/main.ts $(ARGS)
 	@case "$(ARGS)" in *--hour*|*--rate*) ;; *) MODEL_RUNS=200 $(BUN) test --timeout 1800000 test/model ;; esac

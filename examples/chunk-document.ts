@@ -26,7 +26,10 @@ const Payload = v.pipe(
     out: v.optional(v.pipe(v.string(), v.nonEmpty())),
     max_chars: v.optional(v.pipe(Count, v.maxValue(100_000)), 1200),
     overlap: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 120),
-    /** Only these pages, from 1, both included. A page is a section, what stands between form feeds, or 4 000 characters. */
+    /**
+     * Only these pages, from 1, both included. A page is a section, what stands between form feeds, or 4 000
+     * characters.
+     */
     from_page: v.optional(Count, 1),
     to_page: v.optional(Count, Number.MAX_SAFE_INTEGER),
     /** Only what stands under one of these headings, whatever their case. */

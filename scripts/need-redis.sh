@@ -17,5 +17,6 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   command -v redis-server >/dev/null 2>&1 && exit 0
 fi
 echo "The tests need redis-server 7.0 or later on the PATH." >&2
-echo "Debian, Ubuntu: sudo apt-get install redis-server    macOS: brew install redis    Fedora: sudo dnf install redis" >&2
+echo "Debian, Ubuntu: sudo apt-get install redis-server    macOS: brew install redis" >&2
+echo "Fedora: sudo dnf install redis" >&2
 exit 1

@@ -9,9 +9,10 @@ import type { Piece } from "./pieces.ts";
 const SKIPPED = new Set(["script", "style", "template", "title", "noscript", "svg"]);
 const PARAGRAPHS = new Set(["p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "ul", "ol", "dl", "table"]);
 const LINES = new Set(
-  "address article aside body br dd details div dt fieldset figcaption figure footer form header hr li main nav option section summary tr".split(
-    " ",
-  ),
+  (
+    "address article aside body br dd details div dt fieldset figcaption figure footer form header hr li main nav " +
+    "option section summary tr"
+  ).split(" "),
 );
 const CELLS = new Set(["td", "th"]);
 

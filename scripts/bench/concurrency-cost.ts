@@ -12,7 +12,8 @@ import { SCRIPT_RUNTIMES, script } from "./scripts.ts";
 const BENCH = "concurrency";
 
 const NOTES = [
-  "concurrency: time for one nursery with one child, and for one scope with a timeout that is met, thousands of them one " +
+  "concurrency: time for one nursery with one child, and for one scope with a timeout that is met, thousands " +
+    "of them one " +
     "after the other; a cancel through 10 000 waiting tasks is from the call until all have ended. Each runtime is a " +
     "process of its own; within it the sides take turns, and --rounds does not count.",
 ];

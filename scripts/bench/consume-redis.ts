@@ -20,7 +20,8 @@ const CONCURRENCIES = [1, 10, 100];
 
 const NOTES = [
   "consume-redis: no-op tasks in a full queue, seen by polling the queue every 10 ms from outside. The clock starts " +
-    `when the first ${WARM_UP * 100} % of the tasks are done, for every side, and stops at the last completion: a fleet works warm. ` +
+    `when the first ${WARM_UP * 100} % of the tasks are done, for every side, and stops at the last completion: a ` +
+    "fleet works warm. " +
     "from_start is the rate over all of them, from the first claim on; starting the process is left out of both.",
   "BullMQ: one Worker, removeOnComplete, all else at its defaults; the ratio is to the faster of its two runtimes.",
   "Redis itself: XREADGROUP COUNT 512 + XACK + XDEL of the same entries as prepared bytes; it has no concurrency.",

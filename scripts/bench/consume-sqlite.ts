@@ -16,9 +16,11 @@ const CONCURRENCIES = [1, 10, 100];
 
 const NOTES = [
   "consume-sqlite: taskexe is filled and watched by a second process (every 10 ms) and syncs the file at " +
-    "each commit; bunqueue runs as it is meant to, embedded in one process that times itself, and does not wait for its " +
+    "each commit; bunqueue runs as it is meant to, embedded in one process that times itself, and does not " +
+    "wait for its " +
     `disk. The clock starts when the first ${WARM_UP * 100} % of the tasks are done, as in consume-redis.`,
-  "bunqueue: Worker with batchSize = concurrency (at least its default 10), removeOnComplete; a shorter queue than ours, " +
+  "bunqueue: Worker with batchSize = concurrency (at least its default 10), removeOnComplete; a shorter queue " +
+    "than ours, " +
     "since its rate falls as its queue grows.",
 ];
 

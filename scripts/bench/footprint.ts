@@ -17,9 +17,12 @@ const READY_MS = 20_000;
 const IDLE_MS = 3_000;
 
 const NOTES = [
-  `footprint: memory is VmRSS ${IDLE_MS / 1000} s after the executor was ready, and again that long after it emptied a ` +
-    "queue of no-op tasks at concurrency 100; idle CPU is of those first seconds. The start is from spawning the process " +
-    "to the first 200 of /healthz, and of /readyz (the broker is reached, tasks are claimed), asked every millisecond. " +
+  `footprint: memory is VmRSS ${IDLE_MS / 1000} s after the executor was ready, and again that long after it ` +
+    "emptied a " +
+    "queue of no-op tasks at concurrency 100; idle CPU is of those first seconds. The start is from spawning " +
+    "the process " +
+    "to the first 200 of /healthz, and of /readyz (the broker is reached, tasks are claimed), asked every " +
+    "millisecond. " +
     "version is from before the spawn to after the exit of `taskexe version`.",
 ];
 

@@ -56,7 +56,8 @@ export function describe(options: SoakOptions, report: SoakReport): string {
   const lines = [
     ...table,
     "",
-    `broker ${options.broker}, seed ${options.seed}: ${tasks.length} of ${options.tasks} tasks enqueued, ${cancels.size} cancels sent`,
+    `broker ${options.broker}, seed ${options.seed}: ${tasks.length} of ${options.tasks} tasks enqueued, ` +
+      `${cancels.size} cancels sent`,
     `${verdict.attempts} attempts in ${seconds.toFixed(1)} s: ${Math.round(tasks.length / seconds)} tasks/s`,
     `executors: ${report.starts} starts (${report.sameName} under the same name), ${report.deaths} deaths: ` +
       `${report.killedExecutors} killed from outside, the others by ${verdict.kills} kills of tasks`,

@@ -1,9 +1,9 @@
 /**
  * Whether what is over goes as fast as it comes, by hand: `bun scripts/soak/removal.ts [SECONDS [RATE [redis|sqlite]]]`
- * over dist/taskexe. Makes records of done tasks at that rate with a retention of 10 s, while one executor removes them;
- * it is away (SIGSTOP) for two fifths of the time. Fails where more than 15 s worth stand there while it is up, but for
- * the time that it needs to catch up afterwards, which may be half of that for which it was away. Tells how many steps
- * held Redis for more than 5 ms, and which commands of others took as long: on a busy machine any may.
+ * over dist/taskexe. Makes records of done tasks at that rate with a retention of 10 s, while one executor removes
+ * them; it is away (SIGSTOP) for two fifths of the time. Fails where more than 15 s worth stand there while it is up,
+ * but for the time that it needs to catch up afterwards, which may be half of that for which it was away. Tells how
+ * many steps held Redis for more than 5 ms, and which commands of others took as long: on a busy machine any may.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -85,7 +85,8 @@ if (redis !== null) {
   const stats = /cmdstat_evalsha:calls=(\d+),usec=(\d+)/.exec(await redis.info("commandstats"));
   const mean = Number(stats?.[2]) / Number(stats?.[1]) / 1000;
   process.stdout.write(
-    `${stats?.[1]} scripts of ${mean.toFixed(2)} ms; ${steps.length} over 5 ms, the longest ${longest.toFixed(1)} ms; ` +
+    `${stats?.[1]} scripts of ${mean.toFixed(2)} ms; ${steps.length} over 5 ms, the longest ` +
+      `${longest.toFixed(1)} ms; ` +
       `${all.length - steps.length} other commands over 5 ms\n`,
   );
 }

@@ -94,7 +94,8 @@ lates.sort((a, b) => a - b);
 last = lates.at(-1) ?? 0;
 others = (await there()) - (DUE - missing);
 process.stdout.write(
-  `${kind}: ${DUE} due at once beside ${OTHERS}, ${executors} executor(s): the last was enqueued after ${last} ms, half after ` +
+  `${kind}: ${DUE} due at once beside ${OTHERS}, ${executors} executor(s): the last was enqueued after ${last} ms, ` +
+    "half after " +
     `${lates[lates.length >> 1]} ms; ${missing} missing, ${others} too many\n`,
 );
 for (const executor of fleet) {

@@ -1,6 +1,7 @@
 /**
  * The end of a soak: one more executor, alone, has the time to tidy up behind those that were killed; then it leaves,
- * and what is still there is accounted for. It expels after 2 s in place of two minutes, so that half a minute is enough.
+ * and what is still there is accounted for. It expels after 2 s in place of two minutes, so that half a minute is
+ * enough.
  */
 import { Redis } from "ioredis";
 import { type CancelScope, sleep } from "../../src/concurrency/index.ts";

@@ -25,8 +25,8 @@ export interface ListQuery {
 }
 
 /**
- * One page: oldest first within a state. `cursor` is null at the end. A page may be short, or empty, before it: where it
- * has `maxBytes`, or where enough has been looked at; the next one goes on right behind its last task.
+ * One page: oldest first within a state. `cursor` is null at the end. A page may be short, or empty, before it: where
+ * it has `maxBytes`, or where enough has been looked at; the next one goes on right behind its last task.
  */
 export interface ListPage {
   /**

@@ -1,6 +1,6 @@
 /**
- * The one policy for a broker that is away or refuses. What works for the fleet waits and goes on, however long it takes
- * (`untilAvailable`, `ifAvailable`); what somebody waits for is given up after a while, with the reason
+ * The one policy for a broker that is away or refuses. What works for the fleet waits and goes on, however long it
+ * takes (`untilAvailable`, `ifAvailable`); what somebody waits for is given up after a while, with the reason
  * (`untilAnswered`, `openWithin`). Between two tries the pauses grow, and begin anew once the broker has answered.
  */
 import { type CancelScope, moveOnAfter, sleep } from "../concurrency/index.ts";

@@ -205,7 +205,9 @@ export interface BrokerOptions {
   readonly cancelledLimit?: number;
   /** After how long without use an empty queue is removed, in ms. Default: a day. */
   readonly queueUnusedMs?: number;
-  /** How many bytes of tasks' logs are kept in a queue, the oldest logs go first; 0: any number. Default 256 000 000. */
+  /**
+   * How many bytes of tasks' logs are kept in a queue, the oldest logs go first; 0: any number. Default 256 000 000.
+   */
   readonly logBytes?: number;
 }
 

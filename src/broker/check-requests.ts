@@ -20,7 +20,8 @@ export function checkRequests(requests: readonly EnqueueRequest[], priorities: n
     }
     if (unique !== undefined && unique.ttlMs !== null && !(isDuration(unique.ttlMs) && unique.ttlMs > 0)) {
       throw new RangeError(
-        `the unique key of task "${id}" must be held for more than 0 ms, at most ${MAX_DURATION_MS}, got ${unique.ttlMs}`,
+        `the unique key of task "${id}" must be held for more than 0 ms, at most ${MAX_DURATION_MS}, got ` +
+          `${unique.ttlMs}`,
       );
     }
   }

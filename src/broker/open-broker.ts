@@ -26,7 +26,8 @@ export async function createBroker(url: string, options: BrokerOptions): Promise
     }
     default:
       throw new BrokerUrlError(
-        `the broker address must begin with redis://, rediss://, unix:// or sqlite:, got ${/^[a-z][a-z+]{1,9}:$/.test(scheme) && url.startsWith("//", scheme.length) ? `"${scheme}"` : "no scheme"}`,
+        "the broker address must begin with redis://, rediss://, unix:// or sqlite:, got " +
+          `${/^[a-z][a-z+]{1,9}:$/.test(scheme) && url.startsWith("//", scheme.length) ? `"${scheme}"` : "no scheme"}`,
       );
   }
 }

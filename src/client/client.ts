@@ -155,7 +155,8 @@ export class Client {
    * A page of tasks; without a limit, up to 100. Long texts are cut, and long results are null (`ListedTask`): `task`
    * gives all. A page ends early where it has 4 MB (`maxBytes`).
    *
-   * @throws TypeError for a key or a state that there is not; RangeError for a limit that is not 1 to 1 000, bytes below
+   * @throws TypeError for a key or a state that there is not; RangeError for a limit that is not 1 to 1 000, bytes
+   * below
    *   1, or a cursor that no list has given.
    */
   list(query: Omit<ListQuery, "limit"> & { readonly limit?: number } = {}): Promise<ListPage> {

@@ -34,7 +34,7 @@ export interface ConnectOptions {
  * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one: in a handler, and in
  * the
  *   Workers that it starts, its executor's broker, with that one's queues, priorities and retention; elsewhere that of
- *   `TASKEXE_BROKER` or `TASKEXE_BROKER_FILE`, else of this machine's settings, else the embedded queue: what an executor
+ * `TASKEXE_BROKER` or `TASKEXE_BROKER_FILE`, else of this machine's settings, else the embedded queue: what an executor
  *   without flags works on.
  * @throws ConfigError where none of these gives an address; RangeError for an option that cannot be; BrokerUrlError
  * where the address cannot be read; BrokerUnavailableError where nobody answers in time; the

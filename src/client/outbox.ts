@@ -58,7 +58,7 @@ export class Outbox {
    * Sends up to `MAX_ENQUEUE_BATCH` tasks, all or none of them.
    *
    * @throws (rejects) ClientOverloadedError, ClientClosedError, both at once and with nothing sent;
-   *   BrokerUnavailableError when the wait is over: the tasks may have been enqueued or not, and can be sent again under
+   * BrokerUnavailableError when the wait is over: the tasks may have been enqueued or not, and can be sent again under
    *   the same ids.
    */
   send(tasks: readonly PreparedTask[]): Promise<EnqueueReceipt[]> {

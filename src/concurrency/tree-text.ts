@@ -25,7 +25,8 @@ export function treeText(root: TreeNode): string {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { node, depth } = next;
     lines.push(
-      `${"  ".repeat(Math.min(depth, MAX_INDENT))}${oneLine(node.name)}  ${age(node.ageMs)}  ${stateOf(node)}${more(node)}\n`,
+      `${"  ".repeat(Math.min(depth, MAX_INDENT))}${oneLine(node.name)}  ${age(node.ageMs)}  ` +
+        `${stateOf(node)}${more(node)}\n`,
     );
     for (const child of node.children.toReversed()) open.push({ node: child, depth: depth + 1 });
   }

@@ -70,13 +70,15 @@ function warningOf(path: string, service: string, found: Found): string | null {
   if (found === "none" || resolve(dirname(path)) === resolve(service)) return null;
   const theirs =
     found === "folder" ? "has no embedded queue, so it works on another broker" : `has its queue in ${service}`;
-  return `this machine's taskexe service ${theirs}; the one used here is ${path}: give --broker where that is not meant`;
+  const both = `this machine's taskexe service ${theirs}; the one used here is ${path}`;
+  return `${both}: give --broker where that is not meant`;
 }
 
 function notAllowed(queue: string, closed: string): ConfigError {
   const user = process.getuid === undefined ? "this user" : `this user (uid ${process.getuid()})`;
   return new ConfigError([
-    `the queue of this machine's taskexe service, ${queue}, is closed to ${user}, who may not read and write ${closed}: ` +
+    `the queue of this machine's taskexe service, ${queue}, is closed to ${user}, who may not read and write ` +
+      `${closed}: ` +
       "become a member of its group (usermod -aG taskexe USER, then log in anew), or name another queue with --broker",
   ]);
 }

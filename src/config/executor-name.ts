@@ -50,7 +50,8 @@ export function takeExecutorName(stateDirectory: string): HeldName {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError([
-      `the executor's name cannot be kept in ${folder}: ${reason}; set STATE_DIRECTORY to a folder that this user may write, or give --name`,
+      `the executor's name cannot be kept in ${folder}: ${reason}; set STATE_DIRECTORY to a folder that this user ` +
+        "may write, or give --name",
     ]);
   }
   throw new ConfigError([`all ${MOST_SLOTS} names in ${folder} are held by living processes; give --name`]);

@@ -7,8 +7,10 @@ import { cutText } from "../runtime/cut-text.ts";
 // A password may hold "@" and "/" as it was typed, so everything up to the last "@" of the word goes. What our own
 // errors and help say of the form of an address, letter by letter, is no password. Of the schemes that are ours slashes
 // may be missing. Every part has a bound: from each place at which an address may begin, only so far is looked.
-const CREDENTIALS =
-  /\b((?:rediss?|(?:redis\+)?unix):\/{0,3}|[a-zA-Z][a-zA-Z0-9+.-]{0,30}:\/\/)(?!\[user:password@\]|USER:PASSWORD@HOST\b)(?:[^\s/@:]{0,512}:[^\s"']{0,512}|[^\s/@]{1,512})@/g;
+const SCHEME = /\b((?:rediss?|(?:redis\+)?unix):\/{0,3}|[a-zA-Z][a-zA-Z0-9+.-]{0,30}:\/\/)/;
+const NO_EXAMPLE = /(?!\[user:password@\]|USER:PASSWORD@HOST\b)/;
+const USER = /(?:[^\s/@:]{0,512}:[^\s"']{0,512}|[^\s/@]{1,512})@/;
+const CREDENTIALS = new RegExp(SCHEME.source + NO_EXAMPLE.source + USER.source, "g");
 /** An address whose scheme was forgotten: `:s3cret@host:6379`. */
 const WITHOUT_SCHEME = /(?<![\w./*\]-])[\w.-]{0,255}:[^\s"'/:][^\s"']{0,512}@(?=[\w.-]+:\d)/g;
 const QUERY_SECRET = /([?&](?:password|pass|token|secret|auth)=)[^&\s]+/gi;

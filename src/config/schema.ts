@@ -31,7 +31,8 @@ const BrokerAddress = v.pipe(
   ),
   v.check(
     (address) => !REDIS.test(address) || URL.canParse(address),
-    'redis://[user:password@]HOST[:PORT][/DB] with a port up to 65535; in a user or password "/" is written %2F, "%" %25',
+    'redis://[user:password@]HOST[:PORT][/DB] with a port up to 65535; in a user or password "/" is written ' +
+      '%2F, "%" %25',
   ),
   v.check(
     (address) => !REDIS.test(address) || !URL.canParse(address) || /^\/?\d{0,5}$/.test(new URL(address).pathname),
@@ -60,7 +61,8 @@ const ExecutorName = v.pipe(
   v.regex(/^[\w.:@-]{1,200}$/, "letters, digits and . _ : @ -, at most 200 of them"),
   v.check(
     (name) => !/^(TASKEXE|clean_task_executor|te\..*|taskexe:.*|.*-cancel)$/.test(name),
-    'a name that is no key of the broker: not TASKEXE or clean_task_executor, nor with "te." or "taskexe:" at its start or "-cancel" at its end',
+    'a name that is no key of the broker: not TASKEXE or clean_task_executor, nor with "te." or "taskexe:" at its ' +
+      'start or "-cancel" at its end',
   ),
 );
 
@@ -170,7 +172,10 @@ function bytes(least: number, most: number) {
 }
 
 function expectedDuration(least: number, most: number): string {
-  return `a duration from ${formatDuration(least)} to ${formatDuration(most)} (500ms, 30s, 5m, 1h; a plain number counts seconds)`;
+  return (
+    `a duration from ${formatDuration(least)} to ${formatDuration(most)} (500ms, 30s, 5m, 1h; a plain number ` +
+    "counts seconds)"
+  );
 }
 
 function duration(least: number, most: number) {

@@ -38,6 +38,7 @@ export function pathOfState({ path }: StateDirectory, what: string, flag: string
   if (path !== null) return path;
   const user = process.getuid === undefined ? "this user" : `this user (uid ${process.getuid()})`;
   throw new ConfigError([
-    `${user} has no home directory (HOME is no absolute path) where ${what} could be kept; set STATE_DIRECTORY to a folder that it may write, or give ${flag}`,
+    `${user} has no home directory (HOME is no absolute path) where ${what} could be kept; set STATE_DIRECTORY to ` +
+      `a folder that it may write, or give ${flag}`,
   ]);
 }

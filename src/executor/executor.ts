@@ -2,8 +2,9 @@
  * One executor: its parts in one tree of nurseries. What it does, in this order:
  *
  * 1. It connects, looks whether another process has its name, and beats for the first time.
- * 2. It starts its services (heartbeat, leases, completion, cancels, progress, sweeper, schedules, status): they live in
- *    the outer nursery and end last. One that fails makes the executor drain; its error leaves as one NurseryError.
+ * 2. It starts its services (heartbeat, leases, completion, cancels, progress, sweeper, schedules, status): they
+ *    live in the outer nursery and end last. One that fails makes the executor drain; its error leaves as one
+ *    NurseryError.
  * 3. It claims, in a scope of its own that a drain closes first, and runs attempts, in the inner nursery.
  * 4. It leaves: what runs may finish within the grace, the rest is handed back, the last outcomes are recorded.
  * 5. It answers at any time, from memory: status, readiness, the tree.
@@ -55,7 +56,9 @@ import { cleanUp, reclaimExpired, removeEnded } from "./upkeep/sweeper.ts";
 /** How many outcomes may wait for the broker before no more is claimed: this often the concurrency, at least 1 000. */
 const OUTCOMES_PER_SLOT = 4;
 const LEAST_OUTCOMES = 1_000;
-/** How long a broker that is away is waited for at the end, in ms: for what goes back, outcomes, logs, the last beat. */
+/**
+ * How long a broker that is away is waited for at the end, in ms: for what goes back, outcomes, logs, the last beat.
+ */
 const LAST_WORDS_MS = 5_000;
 /** What an executor is, by how it stands with its broker. */
 const STATES = { connected: "running", away: "disconnected", refusing: "refused" } as const;

@@ -14,7 +14,9 @@ import { PayloadRefusedError, type PreparedTask, payloadText, prepareTask, reque
 export interface KnownType {
   /** What its definition says of its tasks; how long records are kept in ms. */
   readonly options: EnqueueDefaults & { readonly retentionMs?: number | undefined };
-  /** Why a payload is refused; null: it is taken. A promise only where the check takes its time. Absent: any is taken. */
+  /**
+   * Why a payload is refused; null: it is taken. A promise only where the check takes its time. Absent: any is taken.
+   */
   readonly refuse?: ((payload: unknown) => string | null | Promise<string | null>) | undefined;
 }
 

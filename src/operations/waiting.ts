@@ -114,7 +114,9 @@ function nobodyFor({ queue, type }: TaskRecord, executors: readonly Serving[]): 
   const known = named(serving.flatMap(({ types }) => types ?? []));
   return {
     kind: "type",
-    reason: `no executor that serves the queue ${quoted(queue)} knows the type ${quoted(type)}; known there are ${known}`,
+    reason:
+      `no executor that serves the queue ${quoted(queue)} knows the type ${quoted(type)}; ` +
+      `known there are ${known}`,
   };
 }
 

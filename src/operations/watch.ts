@@ -31,7 +31,8 @@ export class UnknownTaskError extends Error {
 /**
  * Watches a task until it has ended; the first events tell how it stands.
  *
- * @throws UnknownTaskError when there is no record of it; BrokerUnavailableError when the broker stays away; the cancel of
+ * @throws UnknownTaskError when there is no record of it; BrokerUnavailableError when the broker stays away; the cancel
+ * of
  *   `scope`.
  */
 export async function* watchTask(broker: Broker, id: string, scope: CancelScope): AsyncGenerator<WatchEvent> {

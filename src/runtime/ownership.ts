@@ -20,11 +20,17 @@ export function ownershipProblem(path: string): string | null {
   if (stats === undefined || process.geteuid === undefined) return null;
   const isTemporary = stats.isDirectory() && (stats.mode & STICKY) !== 0;
   if ((stats.mode & OTHERS_WRITE) !== 0 && !isTemporary) {
-    return `every user of this machine may write to ${path}, and so decide what runs; chmod o-w it, or use another place`;
+    return (
+      `every user of this machine may write to ${path}, and so decide what runs; chmod o-w it, or use ` +
+      "another place"
+    );
   }
   const folder = stats.isDirectory() ? stats : statSync(dirname(path));
   if (isOurs(stats) || isShared(folder)) return null;
-  return `${path} belongs to another user (uid ${stats.uid}), not to this one (uid ${process.geteuid()}): use a place of your own, or give it over (chown)`;
+  return (
+    `${path} belongs to another user (uid ${stats.uid}), not to this one (uid ${process.geteuid()}): use a ` +
+    "place of your own, or give it over (chown)"
+  );
 }
 
 /**

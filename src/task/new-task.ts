@@ -115,7 +115,8 @@ export function prepareTask(
 function checkPriority(priority: number | undefined, priorities: number): void {
   if (priority === undefined || priority < priorities) return;
   throw new InvalidTaskError(
-    `priority: must be 0 to ${priorities - 1}, got ${priority}: the setting priorities is ${priorities}, and nobody looks into others`,
+    `priority: must be 0 to ${priorities - 1}, got ${priority}: the setting priorities is ${priorities}, and ` +
+      "nobody looks into others",
   );
 }
 

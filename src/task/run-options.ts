@@ -18,7 +18,9 @@ export const BackoffSchema = v.strictObject({
 
 export type Backoff = v.InferOutput<typeof BackoffSchema>;
 
-/** How an enqueue says how its task is run; whatever is absent is the handler's to say, then the executor's settings'. */
+/**
+ * How an enqueue says how its task is run; whatever is absent is the handler's to say, then the executor's settings'.
+ */
 export interface RunOptions {
   /** How many attempts there may be, 1 to 1 000. */
   readonly attempts?: number | undefined;

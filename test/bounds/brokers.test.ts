@@ -1,6 +1,6 @@
 /**
- * Whatever is put into a broker beyond the bounds of docs/bounds.md is held to them: real parts, with small bounds where
- * settings have them. What is then left is explained by the account that ends a soak, too.
+ * Whatever is put into a broker beyond the bounds of docs/bounds.md is held to them: real parts, with small bounds
+ * where settings have them. What is then left is explained by the account that ends a soak, too.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -15,25 +15,28 @@ import { MockClock } from "../../src/testing.ts";
 
 const LOST = new BrokerUnavailableError("the connection was lost");
 
-test("the pauses between tries double from 20 ms to a quarter of a second, and begin anew after an answer", async () => {
-  const clock = new MockClock();
-  const { signal } = openRoot({ clock });
-  const pauses = new Pauses();
-  assert.deepEqual(await lengths(6), [20, 40, 80, 160, 250, 250]);
-  pauses.answered();
-  assert.deepEqual(await lengths(2), [20, 40]);
+test(
+  "the pauses between tries double from 20 ms to a quarter of a second, and begin anew " + "after an answer",
+  async () => {
+    const clock = new MockClock();
+    const { signal } = openRoot({ clock });
+    const pauses = new Pauses();
+    assert.deepEqual(await lengths(6), [20, 40, 80, 160, 250, 250]);
+    pauses.answered();
+    assert.deepEqual(await lengths(2), [20, 40]);
 
-  async function lengths(count: number): Promise<number[]> {
-    const found: number[] = [];
-    for (let i = 0; i < count; i++) {
-      const from = clock.now();
-      const pause = pauses.wait(signal).then(() => found.push(clock.now() - from));
-      while (found.length === i) await clock.advance(10);
-      await pause;
+    async function lengths(count: number): Promise<number[]> {
+      const found: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const from = clock.now();
+        const pause = pauses.wait(signal).then(() => found.push(clock.now() - from));
+        while (found.length === i) await clock.advance(10);
+        await pause;
+      }
+      return found;
     }
-    return found;
-  }
-});
+  },
+);
 
 test("what works for the fleet is tried until the broker is back, however long it is away", async () => {
   const clock = new MockClock();
@@ -82,27 +85,30 @@ for (const [state, Kind, words] of [
   ["away", BrokerUnavailableError, "stayed away"],
   ["refusing", BrokerRefusedError, "went on refusing"],
 ] as const) {
-  test(`whoever waits for an answer of a broker that is ${state} hears after 30 s that it ${words}, and why`, async () => {
-    const clock = new MockClock();
-    const asked: boolean[] = [];
-    let troubled = 0;
-    const ask = (again: boolean): Promise<never> => {
-      asked.push(again);
-      return Promise.reject(LOST);
-    };
-    const waiting = untilAnswered(brokerThatIs(state), openRoot({ clock }), ask, () => troubled++);
-    const heard = assert.rejects(waiting, (error) => {
-      assert.equal(error instanceof Error && error.constructor, Kind);
-      assert.equal(String(error), `${Kind.name}: the broker mock:one ${words} for 30 s: it has its reasons`);
-      return true;
-    });
-    await clock.advance(0);
-    await clock.advance(ANSWER_LIMIT_MS - 1);
-    assert.deepEqual([asked[0], asked[1], troubled], [false, true, 1]);
-    await clock.advance(1);
-    await heard;
-    assert.equal(clock.pendingTimers, 0);
-  });
+  test(
+    `whoever waits for an answer of a broker that is ${state} hears after 30 s that it ` + `${words}, and why`,
+    async () => {
+      const clock = new MockClock();
+      const asked: boolean[] = [];
+      let troubled = 0;
+      const ask = (again: boolean): Promise<never> => {
+        asked.push(again);
+        return Promise.reject(LOST);
+      };
+      const waiting = untilAnswered(brokerThatIs(state), openRoot({ clock }), ask, () => troubled++);
+      const heard = assert.rejects(waiting, (error) => {
+        assert.equal(error instanceof Error && error.constructor, Kind);
+        assert.equal(String(error), `${Kind.name}: the broker mock:one ${words} for 30 s: it has its reasons`);
+        return true;
+      });
+      await clock.advance(0);
+      await clock.advance(ANSWER_LIMIT_MS - 1);
+      assert.deepEqual([asked[0], asked[1], troubled], [false, true, 1]);
+      await clock.advance(1);
+      await heard;
+      assert.equal(clock.pendingTimers, 0);
+    },
+  );
 }
 
 test("an answer that comes in time is given, and the trouble before it is told once", async () => {

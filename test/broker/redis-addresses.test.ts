@@ -189,7 +189,7 @@ describe("the executable", () => {
       for (const [index, query] of [TRUSTED, { insecure: "1" }].entries()) {
         const url = addressOf(server, { ...KNOWN, db: 5, query });
         const enqueued = await run(url, "enqueue", "noop", "--id", `t${index}`);
-        assert.deepEqual(enqueued, { code: 0, stdout: `t${index}\n`, stderr: "" });
+        assert.deepEqual(enqueued, { code: 0, signal: null, stdout: `t${index}\n`, stderr: "" });
         const status = await run(url, "status", "--json");
         assert.deepEqual([status.code, status.stderr], [0, ""]);
         const { broker, queues } = JSON.parse(status.stdout);

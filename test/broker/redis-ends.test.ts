@@ -7,6 +7,9 @@ import { claimAll, claimOne, done, idOf, parked, QUEUE, task, tasks } from "../s
 import { reclaimAll } from "../stage/sentences.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
+const NO_RIGHT =
+  /(can't run this command or subcommand|NOPERM this user has no permissions to run [A-Z]+ on the key "[^"]+"); give/;
+
 const { sentence, redis: connection } = redisSentences();
 let redis: Redis;
 
@@ -66,8 +69,7 @@ sentence(
       await redis.call("ACL", "SETUSER", "default", `-${right}`);
       await assert.rejects(a.complete(ends), {
         name: "CallRefusedError",
-        message:
-          /(can't run this command or subcommand|NOPERM this user has no permissions to run [A-Z]+ on the key "[^"]+"); give/,
+        message: NO_RIGHT,
       });
       await redis.call("ACL", "SETUSER", "default", "+@all");
       assert.equal((await a.backlog()).pending, 2);

@@ -85,7 +85,8 @@ test("the advice on a key of another type names that key, and no other of the ca
 });
 
 test("what a script was refused is told without the hash and the line of the script", () => {
-  const answer = `OOM command not allowed when used memory > 'maxmemory'. script: ${"a3".repeat(20)}, on @user_script:21.`;
+  const hash = "a3".repeat(20);
+  const answer = `OOM command not allowed when used memory > 'maxmemory'. script: ${hash}, on @user_script:21.`;
   assert.match(withAdvice(answer), /^OOM command not allowed when used memory > 'maxmemory'; Redis has reached/);
   const error = Object.assign(new Error(answer), {
     name: "ReplyError",

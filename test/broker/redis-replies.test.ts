@@ -126,25 +126,28 @@ test("commands reach Redis as they are, whatever their arguments hold", async ()
   }
 });
 
-test("a command over many entries ends those, in the db that was asked for; a refusal stands in its own place", async () => {
-  const { line } = lineTo(server.port);
-  const redis = new Redis({ port: server.port, db: 3 });
-  try {
-    await line.opened(AbortSignal.timeout(PATIENT_MS));
-    const added = await line.send(batchOf(["XADD", "s", "*", "n", 1], ["XADD", "s", "*", "n", 2], ["XADD", "s"]));
-    const entries = added.slice(0, 2).map(([, id]) => String(id));
-    assert.match(added[2]?.[0]?.message ?? "", /wrong number of arguments/);
-    const batch = new CommandBatch();
-    batch.add(["XDEL", "s"], encodeIds(entries));
-    assert.equal(batch.length, 1);
-    assert.equal(await redis.xlen("s"), 2);
-    assert.deepEqual(await line.send(batch), [[null, 2]]);
-    assert.equal(await redis.xlen("s"), 0);
-  } finally {
-    line.close();
-    redis.disconnect();
-  }
-});
+test(
+  "a command over many entries ends those, in the db that was asked for; a refusal stands in " + "its own place",
+  async () => {
+    const { line } = lineTo(server.port);
+    const redis = new Redis({ port: server.port, db: 3 });
+    try {
+      await line.opened(AbortSignal.timeout(PATIENT_MS));
+      const added = await line.send(batchOf(["XADD", "s", "*", "n", 1], ["XADD", "s", "*", "n", 2], ["XADD", "s"]));
+      const entries = added.slice(0, 2).map(([, id]) => String(id));
+      assert.match(added[2]?.[0]?.message ?? "", /wrong number of arguments/);
+      const batch = new CommandBatch();
+      batch.add(["XDEL", "s"], encodeIds(entries));
+      assert.equal(batch.length, 1);
+      assert.equal(await redis.xlen("s"), 2);
+      assert.deepEqual(await line.send(batch), [[null, 2]]);
+      assert.equal(await redis.xlen("s"), 0);
+    } finally {
+      line.close();
+      redis.disconnect();
+    }
+  },
+);
 
 test("an empty batch is answered at once, and a line that is not open says so", async () => {
   const { line } = lineTo(server.port);

@@ -5,7 +5,10 @@ import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
 import { type RedisServer, startRedis } from "../stage/redis/server.ts";
 import { type Sentence, sentences } from "../stage/sentences.ts";
 
-/** Starts the server before the file's first test; `redis` gives a connection to it, `url` its address, once a test runs. */
+/**
+ * Starts the server before the file's first test; `redis` gives a connection to it, `url` its address, once a test
+ * runs.
+ */
 export function redisSentences(): {
   readonly sentence: Sentence;
   readonly redis: () => Redis;

@@ -52,34 +52,40 @@ describe("a memory policy that throws keys away", () => {
     assert.deepEqual(memoryWarnings(readFacts("")), []);
   });
 
-  test("is warned of once in the log and stands in /status, though the user may not use CONFIG; tasks run", async () => {
-    await Stage.with(async (stage) => {
-      const server = await startRedis({
-        args: ["--maxmemory-policy", "volatile-lru"],
-        users: ["worker on >pw ~* &* +@all -config", "admin on >pw ~* &* +@all"],
+  test(
+    "is warned of once in the log and stands in /status, though the user may not use " + "CONFIG; tasks run",
+    async () => {
+      await Stage.with(async (stage) => {
+        const server = await startRedis({
+          args: ["--maxmemory-policy", "volatile-lru"],
+          users: ["worker on >pw ~* &* +@all -config", "admin on >pw ~* &* +@all"],
+        });
+        const admin = new Redis(server.port, "127.0.0.1", { username: "admin", password: "pw", db: 1 });
+        try {
+          const env = { TASKEXE_HEARTBEAT_TIMEOUT: "2s" };
+          const executor = await stage.executor({ broker: server.url.replace("//", "//worker:pw@"), env });
+          await said(
+            executor,
+            /WRN.*maxmemory-policy is volatile-lru: when the memory of Redis is full, it throws away/,
+          );
+          const warnings = async () => (await executor.status()).broker.warnings.join();
+          assert.match(await warnings(), /volatile-lru.*Set it to noeviction/);
+          assert.equal((await executor.get("/readyz")).code, 200);
+          const shown = await stage.run(["status", "--url", `http://127.0.0.1:${executor.port}`]);
+          assert.match(shown.stdout, /warning +maxmemory-policy is volatile-lru/);
+          // The next heartbeat sees what was changed since.
+          await admin.config("SET", "maxmemory-policy", "allkeys-random");
+          await untilBy(executor, "the other one is told", async () => /allkeys-random/.test(await warnings()));
+          await admin.config("SET", "maxmemory-policy", "noeviction");
+          await untilBy(executor, "nothing is warned of", async () => (await warnings()) === "");
+          assert.equal(executor.output().match(/volatile-lru/g)?.length, 1);
+        } finally {
+          admin.disconnect();
+          await server.stop();
+        }
       });
-      const admin = new Redis(server.port, "127.0.0.1", { username: "admin", password: "pw", db: 1 });
-      try {
-        const env = { TASKEXE_HEARTBEAT_TIMEOUT: "2s" };
-        const executor = await stage.executor({ broker: server.url.replace("//", "//worker:pw@"), env });
-        await said(executor, /WRN.*maxmemory-policy is volatile-lru: when the memory of Redis is full, it throws away/);
-        const warnings = async () => (await executor.status()).broker.warnings.join();
-        assert.match(await warnings(), /volatile-lru.*Set it to noeviction/);
-        assert.equal((await executor.get("/readyz")).code, 200);
-        const shown = await stage.run(["status", "--url", `http://127.0.0.1:${executor.port}`]);
-        assert.match(shown.stdout, /warning +maxmemory-policy is volatile-lru/);
-        // The next heartbeat sees what was changed since.
-        await admin.config("SET", "maxmemory-policy", "allkeys-random");
-        await untilBy(executor, "the other one is told", async () => /allkeys-random/.test(await warnings()));
-        await admin.config("SET", "maxmemory-policy", "noeviction");
-        await untilBy(executor, "nothing is warned of", async () => (await warnings()) === "");
-        assert.equal(executor.output().match(/volatile-lru/g)?.length, 1);
-      } finally {
-        admin.disconnect();
-        await server.stop();
-      }
-    });
-  });
+    },
+  );
 
   test("is looked at again at each connect", async () => {
     const server = await startRedis({ args: ["--maxmemory-policy", "allkeys-lru"] });

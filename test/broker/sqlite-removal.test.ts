@@ -33,7 +33,10 @@ function run(sql: string): number {
 }
 
 function numbersTo(count: number, insert: string): string {
-  return `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count}) ${insert} FROM n RETURNING 1`;
+  return (
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count}) ${insert} FROM n ` +
+    "RETURNING 1"
+  );
 }
 
 sentence("old cancels cost an enqueue only those of its own ids, and go by themselves", async (stage) => {

@@ -75,7 +75,8 @@ test("version --json says that it is compiled", () => {
 test("a start answers HTTP in less than 150 ms, runs tasks from a handler file, and drains", async () => {
   writeFileSync(
     join(folder, "double.ts"),
-    'import { defineTask } from "taskexe";\nimport * as v from "valibot";\nexport default defineTask({ type: "double", payload: v.number(), run: ({ payload }) => payload * 2 });\n',
+    'import { defineTask } from "taskexe";\nimport * as v from "valibot";\nexport default defineTask({ type: ' +
+      '"double", payload: v.number(), run: ({ payload }) => payload * 2 });\n',
   );
   const times: number[] = [];
   const bare: number[] = [];

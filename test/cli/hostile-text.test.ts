@@ -38,7 +38,8 @@ function assertHarmless({ stdout, stderr }: Pick<Finished, "stdout" | "stderr">,
 test("what can steer, turn or hide text is written out, and what people write stays", () => {
   assert.equal(
     printable(HOSTILE),
-    "a\\u001b]0;title\\u0007\\u000d\\u009b31mb\\u202ec\\u2066\\u200bd\\ufeff\\u000ae\\u2028\\u007f\\ud800\\udb40\\udc41f",
+    "a\\u001b]0;title\\u0007\\u000d\\u009b31mb\\u202ec\\u2066\\u200bd\\ufeff" +
+      "\\u000ae\\u2028\\u007f\\ud800\\udb40\\udc41f",
   );
   for (const text of ["Grüße, 世界 مرحبا", "می\u200cخواهم", "👩\u200d👩\u200d👧", "क्\u200dष", "a\tb\n"]) {
     assert.equal(printable(text, "lines"), text);

@@ -171,12 +171,14 @@ onBothBrokers("a change without a condition, or with a misspelt one, changes not
     [
       "retry",
       { state: "queued" },
-      "retry takes ids, or a filter with a type, a queue or a state (dead or cancelled): state: must be dead or cancelled",
+      "retry takes ids, or a filter with a type, a queue or a state (dead or cancelled): state: must be dead " +
+        "or cancelled",
     ],
     [
       "purge",
       { state: "queued" },
-      "purge takes a state (done, dead or cancelled), with a type, a queue or neither: state: must be done, dead or cancelled",
+      "purge takes a state (done, dead or cancelled), with a type, a queue or neither: state: must be done, dead " +
+        "or cancelled",
     ],
     ["purge", {}, "purge takes a state (done, dead or cancelled), with a type, a queue or neither: state: is missing"],
     [

@@ -18,45 +18,48 @@ import {
 } from "../../src/concurrency/index.ts";
 import { assertInstance, deaf, mockRoot, rejection, settle, thrown } from "./support.ts";
 
-test("rules 51-53: a child that outlasts the grace is abandoned by name, and a late rejection is reported", async () => {
-  const { root, clock } = mockRoot();
-  const stuck = deaf();
-  const late = new Error("late");
-  const told: AbandonedTask[] = [];
-  let left = false;
-  const block = rejection(
-    withNursery(
-      root,
-      async (nursery) => {
-        nursery.startSoon(() => stuck.promise, { name: "deaf" });
-        nursery.startSoon((task) => sleepForever(task.signal), { name: "cooperative" });
-        await sleep(30, nursery.scope.signal);
-        nursery.scope.cancel();
-      },
-      { graceMs: 100, onAbandoned: (abandoned) => told.push(abandoned) },
-    ),
-  ).finally(() => {
-    left = true;
-  });
-  await settle();
-  await clock.advance(30);
-  await clock.advance(99);
-  assert.equal(left, false);
-  await clock.advance(1);
-  const group = await block;
-  assertInstance(group, NurseryError);
-  const errors = flattenErrors(group);
-  assert.equal(errors.length, 1);
-  assertInstance(errors[0], AbandonedTaskError);
-  assert.equal(errors[0].taskName, "deaf");
-  assert.equal(errors[0].ageMs, 130);
-  assert.equal(told.length, 1);
-  assert.equal(told[0]?.name, "deaf");
-  assert.equal(told[0]?.ageMs, 130);
-  stuck.reject(late);
-  assert.deepEqual(await told[0]?.settled, { status: "rejected", reason: late });
-  assert.equal(clock.pendingTimers, 0);
-});
+test(
+  "rules 51-53: a child that outlasts the grace is abandoned by name, and a late rejection " + "is reported",
+  async () => {
+    const { root, clock } = mockRoot();
+    const stuck = deaf();
+    const late = new Error("late");
+    const told: AbandonedTask[] = [];
+    let left = false;
+    const block = rejection(
+      withNursery(
+        root,
+        async (nursery) => {
+          nursery.startSoon(() => stuck.promise, { name: "deaf" });
+          nursery.startSoon((task) => sleepForever(task.signal), { name: "cooperative" });
+          await sleep(30, nursery.scope.signal);
+          nursery.scope.cancel();
+        },
+        { graceMs: 100, onAbandoned: (abandoned) => told.push(abandoned) },
+      ),
+    ).finally(() => {
+      left = true;
+    });
+    await settle();
+    await clock.advance(30);
+    await clock.advance(99);
+    assert.equal(left, false);
+    await clock.advance(1);
+    const group = await block;
+    assertInstance(group, NurseryError);
+    const errors = flattenErrors(group);
+    assert.equal(errors.length, 1);
+    assertInstance(errors[0], AbandonedTaskError);
+    assert.equal(errors[0].taskName, "deaf");
+    assert.equal(errors[0].ageMs, 130);
+    assert.equal(told.length, 1);
+    assert.equal(told[0]?.name, "deaf");
+    assert.equal(told[0]?.ageMs, 130);
+    stuck.reject(late);
+    assert.deepEqual(await told[0]?.settled, { status: "rejected", reason: late });
+    assert.equal(clock.pendingTimers, 0);
+  },
+);
 
 test("rules 51-53: without a grace a cancelled nursery waits for as long as it takes", async () => {
   const { root, clock } = mockRoot();
@@ -75,39 +78,42 @@ test("rules 51-53: without a grace a cancelled nursery waits for as long as it t
   await block;
 });
 
-test("rules 51-53: the grace begins with a cancel from outside and with a failure, too, and ends with the nursery", async () => {
-  const { root, clock } = mockRoot();
-  const stuck = deaf();
-  for (const how of ["outside", "failure"]) {
-    const block = rejection(
-      withScope(root, {}, (outer) =>
-        withNursery(
-          outer,
-          async (nursery) => {
-            nursery.startSoon(() => stuck.promise, { name: how });
-            if (how === "outside") outer.cancel();
-            else throw new Error("failed");
-          },
-          { graceMs: 10 },
+test(
+  "rules 51-53: the grace begins with a cancel from outside and with a failure, too, and ends with " + "the nursery",
+  async () => {
+    const { root, clock } = mockRoot();
+    const stuck = deaf();
+    for (const how of ["outside", "failure"]) {
+      const block = rejection(
+        withScope(root, {}, (outer) =>
+          withNursery(
+            outer,
+            async (nursery) => {
+              nursery.startSoon(() => stuck.promise, { name: how });
+              if (how === "outside") outer.cancel();
+              else throw new Error("failed");
+            },
+            { graceMs: 10 },
+          ),
         ),
-      ),
+      );
+      await settle();
+      await clock.advance(10);
+      assert.equal(findError(await block, AbandonedTaskError)?.taskName, how);
+    }
+    await withNursery(root, async (nursery) => nursery.scope.cancel(), { graceMs: 10 });
+    assert.equal(clock.pendingTimers, 0);
+
+    root.cancel();
+    const cancelledFromTheStart = rejection(
+      withNursery(root, async (nursery) => nursery.startSoon(() => stuck.promise), { graceMs: 10 }),
     );
     await settle();
     await clock.advance(10);
-    assert.equal(findError(await block, AbandonedTaskError)?.taskName, how);
-  }
-  await withNursery(root, async (nursery) => nursery.scope.cancel(), { graceMs: 10 });
-  assert.equal(clock.pendingTimers, 0);
-
-  root.cancel();
-  const cancelledFromTheStart = rejection(
-    withNursery(root, async (nursery) => nursery.startSoon(() => stuck.promise), { graceMs: 10 }),
-  );
-  await settle();
-  await clock.advance(10);
-  assert.ok(findError(await cancelledFromTheStart, AbandonedTaskError));
-  stuck.resolve();
-});
+    assert.ok(findError(await cancelledFromTheStart, AbandonedTaskError));
+    stuck.resolve();
+  },
+);
 
 test("rules 51-53: a body that outlasts the grace is abandoned, too, and its late error is reported", async () => {
   const { root, clock } = mockRoot();

@@ -48,26 +48,29 @@ test("rule 31: cancellation is level-triggered: every later signal-aware wait fa
   for (const error of errors) assert.equal(error, signal.reason);
 });
 
-test("rule 32: cancelCalled differs from cancelledCaught; a cancel after the value is ready leaves the value", async () => {
-  const { root } = mockRoot();
-  let kept = root;
-  const outcome = await withScope(root, {}, async (scope) => {
-    kept = scope;
-    scope.cancel();
-    return "ready";
-  });
-  assert.deepEqual(outcome, { cancelled: false, value: "ready" });
-  assert.equal(kept.cancelCalled, true);
-  assert.equal(kept.cancelledCaught, false);
+test(
+  "rule 32: cancelCalled differs from cancelledCaught; a cancel after the value is ready " + "leaves the value",
+  async () => {
+    const { root } = mockRoot();
+    let kept = root;
+    const outcome = await withScope(root, {}, async (scope) => {
+      kept = scope;
+      scope.cancel();
+      return "ready";
+    });
+    assert.deepEqual(outcome, { cancelled: false, value: "ready" });
+    assert.equal(kept.cancelCalled, true);
+    assert.equal(kept.cancelledCaught, false);
 
-  const cut = await withScope(root, {}, async (scope) => {
-    kept = scope;
-    scope.cancel();
-    await checkpoint(scope.signal);
-  });
-  assert.equal(cut.cancelled, true);
-  assert.equal(kept.cancelledCaught, true);
-});
+    const cut = await withScope(root, {}, async (scope) => {
+      kept = scope;
+      scope.cancel();
+      await checkpoint(scope.signal);
+    });
+    assert.equal(cut.cancelled, true);
+    assert.equal(kept.cancelledCaught, true);
+  },
+);
 
 test("rules 32 and 17: a task's own scope says that it absorbed its cancel, and no more than that", async () => {
   const scopes: CancelScope[] = [];
@@ -158,15 +161,18 @@ test("rule 33: a scope does not absorb an AbortError that an outer cancel caused
   assert.equal(escaped, outcome.reason, "it leaves as the Cancelled it stands for");
 });
 
-test("rule 33: the AbortError of a foreign wait counts as the cancel of the scope whose signal it was given", async () => {
-  const { root } = mockRoot();
-  const outcome = await withScope(root, {}, async (scope) => {
-    queueMicrotask(() => scope.cancel("stop waiting"));
-    await nodeSleep(60_000, undefined, { signal: scope.signal });
-  });
-  assert.ok(outcome.cancelled);
-  assert.equal(outcome.reason.reason, "stop waiting");
-});
+test(
+  "rule 33: the AbortError of a foreign wait counts as the cancel of the scope whose signal " + "it was given",
+  async () => {
+    const { root } = mockRoot();
+    const outcome = await withScope(root, {}, async (scope) => {
+      queueMicrotask(() => scope.cancel("stop waiting"));
+      await nodeSleep(60_000, undefined, { signal: scope.signal });
+    });
+    assert.ok(outcome.cancelled);
+    assert.equal(outcome.reason.reason, "stop waiting");
+  },
+);
 
 test("rule 33: a fetch that is cancelled rejects with the Cancelled itself", async () => {
   const outcome = await withScope(openRoot(), {}, async (scope) => {

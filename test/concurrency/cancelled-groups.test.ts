@@ -68,35 +68,38 @@ test("rule 35: an outer cancel takes the place of the scope's own in a group", a
   assert.deepEqual(passed.errors, [error]);
 });
 
-test("rules 35 and 36: behind a shield an outer Cancelled that was thrown there goes on, beside the scope's own", async () => {
-  const { root } = mockRoot();
-  const error = new Error("real");
-  const left: unknown[] = [];
-  const caught: boolean[] = [];
-  let outside: unknown;
-  await withScope(root, {}, async (outer) => {
-    outer.cancel("outer");
-    outside = outer.signal.reason;
-    for (const others of [[], [error]]) {
-      let shielded = outer;
-      left.push(
-        await rejection(
-          withScope(outer, { shield: true }, (scope) => {
-            shielded = scope;
-            scope.cancel("own");
-            throw new AggregateError([outside, scope.signal.reason, ...others]);
-          }),
-        ),
-      );
-      caught.push(shielded.cancelledCaught);
-    }
-  });
-  const [alone, beside] = left;
-  assert.equal(alone, outside);
-  assertInstance(beside, NurseryError);
-  assert.deepEqual(flattenErrors(beside), [error, outside]);
-  assert.deepEqual(caught, [true, true]);
-});
+test(
+  "rules 35 and 36: behind a shield an outer Cancelled that was thrown there goes on, beside the " + "scope's own",
+  async () => {
+    const { root } = mockRoot();
+    const error = new Error("real");
+    const left: unknown[] = [];
+    const caught: boolean[] = [];
+    let outside: unknown;
+    await withScope(root, {}, async (outer) => {
+      outer.cancel("outer");
+      outside = outer.signal.reason;
+      for (const others of [[], [error]]) {
+        let shielded = outer;
+        left.push(
+          await rejection(
+            withScope(outer, { shield: true }, (scope) => {
+              shielded = scope;
+              scope.cancel("own");
+              throw new AggregateError([outside, scope.signal.reason, ...others]);
+            }),
+          ),
+        );
+        caught.push(shielded.cancelledCaught);
+      }
+    });
+    const [alone, beside] = left;
+    assert.equal(alone, outside);
+    assertInstance(beside, NurseryError);
+    assert.deepEqual(flattenErrors(beside), [error, outside]);
+    assert.deepEqual(caught, [true, true]);
+  },
+);
 
 test("rules 33 and 36: a shielded scope does not absorb an outer Cancelled that was thrown in it", async () => {
   const { root } = mockRoot();
@@ -114,31 +117,34 @@ test("rules 33 and 36: a shielded scope does not absorb an outer Cancelled that 
   assert.equal(shielded.cancelledCaught, false);
 });
 
-test("rules 4 and 36: an outer Cancelled thrown behind a shield cancels the siblings, and leaves as it came", async () => {
-  const { root } = mockRoot();
-  const record: string[] = [];
-  let left: unknown;
-  const outcome = await withScope(root, {}, (outer) =>
-    withScope(outer, { shield: true }, async (shielded) => {
-      outer.cancel("outer");
-      left = await rejection(
-        withNursery(shielded, (nursery) => {
-          nursery.startSoon(() => {
-            throw outer.signal.reason;
-          });
-          nursery.startSoon(async (task) => {
-            const error = await rejection(sleepForever(task.signal));
-            record.push(`${findError(error, Cancelled)?.source}`);
-            throw error;
-          });
-        }),
-      );
-      throw left;
-    }),
-  );
-  assert.deepEqual(record, ["nursery"], "the sibling saw the cancel of the nursery");
-  assert.equal(outcome.cancelled && outcome.reason, left);
-});
+test(
+  "rules 4 and 36: an outer Cancelled thrown behind a shield cancels the siblings, and leaves " + "as it came",
+  async () => {
+    const { root } = mockRoot();
+    const record: string[] = [];
+    let left: unknown;
+    const outcome = await withScope(root, {}, (outer) =>
+      withScope(outer, { shield: true }, async (shielded) => {
+        outer.cancel("outer");
+        left = await rejection(
+          withNursery(shielded, (nursery) => {
+            nursery.startSoon(() => {
+              throw outer.signal.reason;
+            });
+            nursery.startSoon(async (task) => {
+              const error = await rejection(sleepForever(task.signal));
+              record.push(`${findError(error, Cancelled)?.source}`);
+              throw error;
+            });
+          }),
+        );
+        throw left;
+      }),
+    );
+    assert.deepEqual(record, ["nursery"], "the sibling saw the cancel of the nursery");
+    assert.equal(outcome.cancelled && outcome.reason, left);
+  },
+);
 
 test("rule 35: splitErrors keeps the nesting and hands an unchanged group back as it is", () => {
   const group = new NurseryError([1, new NurseryError([2, new AggregateError([3, 4], "inner")]), 5]);

@@ -35,20 +35,23 @@ test("rule 47: 5 000 nested scopes work, and so does a cancel through all of the
   assert.equal(innermost.signal.reason, outcome.reason);
 });
 
-test("rule 47: an error through 5 000 nested nurseries comes out 5 000 groups deep, and can be found there", async () => {
-  const { root } = mockRoot();
-  const error = new RangeError("at the bottom");
-  const nest = async (parent: CancelScope, depth: number): Promise<void> => {
-    await Promise.resolve();
-    if (depth === 0) throw error;
-    await withNursery(parent, (nursery) => nest(nursery.scope, depth - 1));
-  };
-  const group = await rejection(nest(root, 5_000));
-  assert.equal(findError(group, RangeError), error);
-  let depth = 0;
-  for (let node: unknown = group; node instanceof NurseryError; node = node.errors[0]) depth++;
-  assert.equal(depth, 5_000);
-});
+test(
+  "rule 47: an error through 5 000 nested nurseries comes out 5 000 groups deep, and can be " + "found there",
+  async () => {
+    const { root } = mockRoot();
+    const error = new RangeError("at the bottom");
+    const nest = async (parent: CancelScope, depth: number): Promise<void> => {
+      await Promise.resolve();
+      if (depth === 0) throw error;
+      await withNursery(parent, (nursery) => nest(nursery.scope, depth - 1));
+    };
+    const group = await rejection(nest(root, 5_000));
+    assert.equal(findError(group, RangeError), error);
+    let depth = 0;
+    for (let node: unknown = group; node instanceof NurseryError; node = node.errors[0]) depth++;
+    assert.equal(depth, 5_000);
+  },
+);
 
 test("rule 47: 5 000 nested nurseries that nobody awaits are left one after the other, from the inside", async () => {
   const { root } = mockRoot();

@@ -28,34 +28,37 @@ function nurseryIn(
   return withNursery(parent, body, { name, graceMs, onAbandoned: (task) => told.push(`${name}: ${task.name}`) });
 }
 
-test("rules 51-53: of nested nurseries whose grace ends together, the inner one names the deaf child, and only that", async () => {
-  for (const graces of [
-    { outer: 10, inner: 10 },
-    { outer: 10, inner: 4 },
-  ]) {
-    const { root, clock } = mockRoot();
-    const stuck = deaf();
-    const told: string[] = [];
-    const block = rejection(
-      nurseryIn(root, told, "outer", graces.outer, (outer) => {
-        const cooperative = (task: Task) =>
-          nurseryIn(task.scope, told, "inner", graces.inner, (inner) =>
-            inner.startSoon(() => stuck.promise, { name: "deaf" }),
-          );
-        outer.startSoon(cooperative);
-        setImmediate(() => outer.scope.cancel());
-      }),
-    );
-    await settle();
-    await clock.advance(10);
-    assert.deepEqual(told, ["inner: deaf"]);
-    const errors = flattenErrors(await block);
-    assert.equal(errors.length, 1);
-    assertInstance(errors[0], AbandonedTaskError);
-    assert.equal(errors[0].taskName, "deaf");
-    stuck.resolve();
-  }
-});
+test(
+  "rules 51-53: of nested nurseries whose grace ends together, the inner one names the deaf child, " + "and only that",
+  async () => {
+    for (const graces of [
+      { outer: 10, inner: 10 },
+      { outer: 10, inner: 4 },
+    ]) {
+      const { root, clock } = mockRoot();
+      const stuck = deaf();
+      const told: string[] = [];
+      const block = rejection(
+        nurseryIn(root, told, "outer", graces.outer, (outer) => {
+          const cooperative = (task: Task) =>
+            nurseryIn(task.scope, told, "inner", graces.inner, (inner) =>
+              inner.startSoon(() => stuck.promise, { name: "deaf" }),
+            );
+          outer.startSoon(cooperative);
+          setImmediate(() => outer.scope.cancel());
+        }),
+      );
+      await settle();
+      await clock.advance(10);
+      assert.deepEqual(told, ["inner: deaf"]);
+      const errors = flattenErrors(await block);
+      assert.equal(errors.length, 1);
+      assertInstance(errors[0], AbandonedTaskError);
+      assert.equal(errors[0].taskName, "deaf");
+      stuck.resolve();
+    }
+  },
+);
 
 test("rules 51-53: the graces that one cancel begins count from the same moment, however long it takes", async () => {
   const mock = new MockClock();
@@ -126,31 +129,36 @@ test("rules 51-53: where each level has a deaf child, each nursery names its own
   assert.deepEqual(snapshotTree(root).children, []);
 });
 
-test("rules 51-53: a task that does not end although what it waited for has given up is left behind as well", async () => {
-  const { root, clock } = mockRoot();
-  const [stuck, stubborn] = [deaf(), deaf()];
-  const told: string[] = [];
-  const block = rejection(
-    nurseryIn(root, told, "outer", 10, (outer) => {
-      outer.startSoon(
-        async (task) => {
-          await rejection(
-            nurseryIn(task.scope, told, "inner", 10, (inner) => inner.startSoon(() => stuck.promise, { name: "deaf" })),
-          );
-          await stubborn.promise;
-        },
-        { name: "stubborn" },
-      );
-      setImmediate(() => outer.scope.cancel());
-    }),
-  );
-  await settle();
-  await clock.advance(10);
-  assert.equal(findError(await block, AbandonedTaskError)?.taskName, "stubborn");
-  assert.deepEqual(told, ["inner: deaf", "outer: stubborn"]);
-  stuck.resolve();
-  stubborn.resolve();
-});
+test(
+  "rules 51-53: a task that does not end although what it waited for has given up is left " + "behind as well",
+  async () => {
+    const { root, clock } = mockRoot();
+    const [stuck, stubborn] = [deaf(), deaf()];
+    const told: string[] = [];
+    const block = rejection(
+      nurseryIn(root, told, "outer", 10, (outer) => {
+        outer.startSoon(
+          async (task) => {
+            await rejection(
+              nurseryIn(task.scope, told, "inner", 10, (inner) =>
+                inner.startSoon(() => stuck.promise, { name: "deaf" }),
+              ),
+            );
+            await stubborn.promise;
+          },
+          { name: "stubborn" },
+        );
+        setImmediate(() => outer.scope.cancel());
+      }),
+    );
+    await settle();
+    await clock.advance(10);
+    assert.equal(findError(await block, AbandonedTaskError)?.taskName, "stubborn");
+    assert.deepEqual(told, ["inner: deaf", "outer: stubborn"]);
+    stuck.resolve();
+    stubborn.resolve();
+  },
+);
 
 test("rules 51-53: a nursery that is left in the turn after its grace abandons nobody", async () => {
   const { root, clock } = mockRoot();
@@ -168,25 +176,28 @@ test("rules 51-53: a nursery that is left in the turn after its grace abandons n
   assert.equal(clock.pendingTimers, 0);
 });
 
-test("rules 51-53: a grace counts from the cancel, or from the start of a nursery that was cancelled from the start", async () => {
-  const { root, clock } = mockRoot();
-  const stuck = deaf();
-  const told: string[] = [];
-  const scoped = rejection(
-    withScope(root, {}, async (scope) => {
-      scope.cancel();
-      await clock.advance(100);
-      await nurseryIn(scope, told, "late", 10, (nursery) => nursery.startSoon(() => stuck.promise, { name: "deaf" }));
-    }),
-  );
-  await settle();
-  await clock.advance(9);
-  assert.deepEqual(told, []);
-  await clock.advance(1);
-  assert.deepEqual(told, ["late: deaf"]);
-  await scoped;
-  stuck.resolve();
-});
+test(
+  "rules 51-53: a grace counts from the cancel, or from the start of a nursery that was cancelled " + "from the start",
+  async () => {
+    const { root, clock } = mockRoot();
+    const stuck = deaf();
+    const told: string[] = [];
+    const scoped = rejection(
+      withScope(root, {}, async (scope) => {
+        scope.cancel();
+        await clock.advance(100);
+        await nurseryIn(scope, told, "late", 10, (nursery) => nursery.startSoon(() => stuck.promise, { name: "deaf" }));
+      }),
+    );
+    await settle();
+    await clock.advance(9);
+    assert.deepEqual(told, []);
+    await clock.advance(1);
+    assert.deepEqual(told, ["late: deaf"]);
+    await scoped;
+    stuck.resolve();
+  },
+);
 
 test("rules 51-53: an onAbandoned that is a method keeps its object", async () => {
   const { root, clock } = mockRoot();

@@ -503,24 +503,27 @@ test("rule 18: the paths survive what a scope strips from a group, and groups ne
   assert.deepEqual(locateErrors(nested), [{ error, path: ["work", "failing"] }]);
 });
 
-test("rule 19: leaving out of order cannot be written: a block waits for a block inside it that nobody awaited", async () => {
-  const { root } = mockRoot();
-  const gate = deaf();
-  const record: string[] = [];
-  let floating: Promise<unknown> | undefined;
-  const outer = withScope(root, {}, async (scope) => {
-    floating = withScope(scope, {}, async () => {
-      await gate.promise;
-      record.push("inner left");
-    });
-    record.push("outer body ended");
-  }).then(() => record.push("outer left"));
-  await settle();
-  gate.resolve();
-  await outer;
-  await floating;
-  assert.deepEqual(record, ["outer body ended", "inner left", "outer left"]);
-});
+test(
+  "rule 19: leaving out of order cannot be written: a block waits for a block inside it that " + "nobody awaited",
+  async () => {
+    const { root } = mockRoot();
+    const gate = deaf();
+    const record: string[] = [];
+    let floating: Promise<unknown> | undefined;
+    const outer = withScope(root, {}, async (scope) => {
+      floating = withScope(scope, {}, async () => {
+        await gate.promise;
+        record.push("inner left");
+      });
+      record.push("outer body ended");
+    }).then(() => record.push("outer left"));
+    await settle();
+    gate.resolve();
+    await outer;
+    await floating;
+    assert.deepEqual(record, ["outer body ended", "inner left", "outer left"]);
+  },
+);
 
 test("rule 19: tasks and nurseries wait for blocks that nobody awaited, too", async () => {
   const { root } = mockRoot();
@@ -663,65 +666,71 @@ function sketch(node: TreeNode, depth = 0): string[] {
   return [line, ...node.children.flatMap((child) => sketch(child, depth + 1))];
 }
 
-test("rule 20: a scope with a name is listed, one without passes its children up, an abandoned task stays in sight", async () => {
-  const { root, clock } = mockRoot();
-  const stuck = deaf();
-  const block = withScope(root, { name: "listed" }, (listed) =>
-    withScope(listed, {}, (hidden) =>
-      withNursery(
-        hidden,
-        async (nursery) => {
-          nursery.startSoon(() => stuck.promise, { name: "stuck" });
-          nursery.scope.cancel();
-        },
-        { name: "left", graceMs: 10 },
+test(
+  "rule 20: a scope with a name is listed, one without passes its children up, an abandoned task " + "stays in sight",
+  async () => {
+    const { root, clock } = mockRoot();
+    const stuck = deaf();
+    const block = withScope(root, { name: "listed" }, (listed) =>
+      withScope(listed, {}, (hidden) =>
+        withNursery(
+          hidden,
+          async (nursery) => {
+            nursery.startSoon(() => stuck.promise, { name: "stuck" });
+            nursery.scope.cancel();
+          },
+          { name: "left", graceMs: 10 },
+        ),
       ),
-    ),
-  );
-  await settle();
-  assert.deepEqual(sketch(snapshotTree(root)), [
-    "root running 0",
-    "  listed running 0",
-    "    left cancelling 0",
-    "      stuck cancelling 0",
-  ]);
-  const left = rejection(block);
-  await clock.advance(10);
-  assertInstance(await left, NurseryError);
-  assert.deepEqual(sketch(snapshotTree(root)), ["root running 0", "  stuck abandoned 10"]);
-  stuck.resolve();
-  await settle();
-  assert.deepEqual(sketch(snapshotTree(root)), ["root running 0"]);
-});
+    );
+    await settle();
+    assert.deepEqual(sketch(snapshotTree(root)), [
+      "root running 0",
+      "  listed running 0",
+      "    left cancelling 0",
+      "      stuck cancelling 0",
+    ]);
+    const left = rejection(block);
+    await clock.advance(10);
+    assertInstance(await left, NurseryError);
+    assert.deepEqual(sketch(snapshotTree(root)), ["root running 0", "  stuck abandoned 10"]);
+    stuck.resolve();
+    await settle();
+    assert.deepEqual(sketch(snapshotTree(root)), ["root running 0"]);
+  },
+);
 
-test("rule 20: of a tree deeper than 500 levels the listing says how many are below, and is JSON on every runtime", async () => {
-  const { root } = mockRoot();
-  const bottom = deaf();
-  const nest = (nursery: Nursery, depth: number) => {
-    nursery.startSoon((task) => {
-      if (depth > 1) return withNursery(task.scope, (inner) => nest(inner, depth - 1));
-      bottom.resolve();
-      return sleepForever(task.signal);
+test(
+  "rule 20: of a tree deeper than 500 levels the listing says how many are below, and is JSON on " + "every runtime",
+  async () => {
+    const { root } = mockRoot();
+    const bottom = deaf();
+    const nest = (nursery: Nursery, depth: number) => {
+      nursery.startSoon((task) => {
+        if (depth > 1) return withNursery(task.scope, (inner) => nest(inner, depth - 1));
+        bottom.resolve();
+        return sleepForever(task.signal);
+      });
+      if (depth % 1_000 === 0) nursery.startSoon((task) => sleepForever(task.signal), { name: "beside" });
+    };
+    const outcome = await withScope(root, {}, async (scope) => {
+      const block = withNursery(scope, (nursery) => nest(nursery, 3_000));
+      await bottom.promise;
+      const tree = snapshotTree(root);
+      assert.deepEqual(JSON.parse(JSON.stringify(tree)), tree);
+      const levels: TreeNode[] = [];
+      for (let node: TreeNode | undefined = tree; node !== undefined; node = node.children.at(0)) levels.push(node);
+      assert.equal(levels.length, 501);
+      assert.ok(levels.slice(0, -1).every(({ unlisted }) => unlisted === undefined));
+      // 3 000 nurseries, a task between each two and one in the innermost, and three beside them, one of them on top.
+      assert.equal(levels.at(-1)?.unlisted, 3_000 + 3_000 + 2 - 500);
+      assert.match(treeText(tree), / {2}5502 more below\n/);
+      scope.cancel();
+      await block;
     });
-    if (depth % 1_000 === 0) nursery.startSoon((task) => sleepForever(task.signal), { name: "beside" });
-  };
-  const outcome = await withScope(root, {}, async (scope) => {
-    const block = withNursery(scope, (nursery) => nest(nursery, 3_000));
-    await bottom.promise;
-    const tree = snapshotTree(root);
-    assert.deepEqual(JSON.parse(JSON.stringify(tree)), tree);
-    const levels: TreeNode[] = [];
-    for (let node: TreeNode | undefined = tree; node !== undefined; node = node.children.at(0)) levels.push(node);
-    assert.equal(levels.length, 501);
-    assert.ok(levels.slice(0, -1).every(({ unlisted }) => unlisted === undefined));
-    // 3 000 nurseries, a task between each two and one in the innermost, and three beside them, one of them on top.
-    assert.equal(levels.at(-1)?.unlisted, 3_000 + 3_000 + 2 - 500);
-    assert.match(treeText(tree), / {2}5502 more below\n/);
-    scope.cancel();
-    await block;
-  });
-  assert.equal(outcome.cancelled, true);
-});
+    assert.equal(outcome.cancelled, true);
+  },
+);
 
 test("rule 20: an abandoned task is listed for every scope that it began below, and for no other", async () => {
   const { root, clock } = mockRoot();

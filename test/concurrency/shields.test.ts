@@ -65,36 +65,39 @@ test("rule 37: a shield taken away in an abort listener of the outer scope lets 
   assert.equal(outcome.cancelled && outcome.reason.reason, "outer");
 });
 
-test("rules 16 and 30: a cancel marks all it reaches before any listener runs, and then tells them from the top", async () => {
-  const { root } = mockRoot();
-  const record: string[] = [];
-  const outcome = await withScope(root, {}, (outer) =>
-    withNursery(outer, async (nursery) => {
-      const scopes = new Map([
-        ["outer", outer],
-        ["nursery", nursery.scope],
-      ]);
-      for (const name of ["first", "second"]) {
-        nursery.startSoon((task) => {
-          scopes.set(name, task.scope);
-          return sleepForever(task.signal);
-        });
-      }
-      await settle();
-      for (const [name, scope] of scopes) {
-        scope.signal.addEventListener("abort", () => {
-          record.push(name);
-          for (const [other, { effectiveDeadline }] of scopes) {
-            if (effectiveDeadline !== -Infinity) record.push(`${other} is not marked yet`);
-          }
-        });
-      }
-      outer.cancel();
-    }),
-  );
-  assert.equal(outcome.cancelled, true);
-  assert.deepEqual(record, ["outer", "nursery", "first", "second"]);
-});
+test(
+  "rules 16 and 30: a cancel marks all it reaches before any listener runs, and then tells them " + "from the top",
+  async () => {
+    const { root } = mockRoot();
+    const record: string[] = [];
+    const outcome = await withScope(root, {}, (outer) =>
+      withNursery(outer, async (nursery) => {
+        const scopes = new Map([
+          ["outer", outer],
+          ["nursery", nursery.scope],
+        ]);
+        for (const name of ["first", "second"]) {
+          nursery.startSoon((task) => {
+            scopes.set(name, task.scope);
+            return sleepForever(task.signal);
+          });
+        }
+        await settle();
+        for (const [name, scope] of scopes) {
+          scope.signal.addEventListener("abort", () => {
+            record.push(name);
+            for (const [other, { effectiveDeadline }] of scopes) {
+              if (effectiveDeadline !== -Infinity) record.push(`${other} is not marked yet`);
+            }
+          });
+        }
+        outer.cancel();
+      }),
+    );
+    assert.equal(outcome.cancelled, true);
+    assert.deepEqual(record, ["outer", "nursery", "first", "second"]);
+  },
+);
 
 test("rules 30 and 33: an abort listener may cancel the scope around: the outer cancel wins", async () => {
   const { root } = mockRoot();

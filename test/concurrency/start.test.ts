@@ -58,23 +58,26 @@ test("rule 21: once started, a child fails the nursery, not the caller", async (
   assert.deepEqual(flattenErrors(group), [error]);
 });
 
-test("rule 21: once started, a cancel of the caller does not reach the child, a cancel of the nursery does", async () => {
-  const record: string[] = [];
-  await withNursery(openRoot(), async (nursery) => {
-    await withScope(nursery.scope, {}, async (caller) => {
-      await nursery.start(caller, async (task, started) => {
-        started();
-        await rejection(sleepForever(task.signal));
-        record.push("child cancelled");
+test(
+  "rule 21: once started, a cancel of the caller does not reach the child, a cancel of the " + "nursery does",
+  async () => {
+    const record: string[] = [];
+    await withNursery(openRoot(), async (nursery) => {
+      await withScope(nursery.scope, {}, async (caller) => {
+        await nursery.start(caller, async (task, started) => {
+          started();
+          await rejection(sleepForever(task.signal));
+          record.push("child cancelled");
+        });
+        caller.cancel();
       });
-      caller.cancel();
+      await settle();
+      record.push("caller left");
+      nursery.scope.cancel();
     });
-    await settle();
-    record.push("caller left");
-    nursery.scope.cancel();
-  });
-  assert.deepEqual(record, ["caller left", "child cancelled"]);
-});
+    assert.deepEqual(record, ["caller left", "child cancelled"]);
+  },
+);
 
 test("rule 22: an error before started goes to the caller unwrapped, not to the nursery", async () => {
   const error = new Error("cannot bind");
@@ -233,20 +236,23 @@ test("rule 28: a caller cancelled while waiting cancels the child, whose error l
   });
 });
 
-test("rule 28: a caller's cancel comes back through start as that Cancelled, for the caller's scope to absorb", async () => {
-  const { root } = mockRoot();
-  await withNursery(root, async (nursery) => {
-    const outcome = await withScope(root, {}, async (caller) => {
-      const start = nursery.start(caller, (task) => sleepForever(task.signal));
-      caller.cancel("no longer wanted");
-      const error = await rejection(start);
-      assert.equal(isCancellation(error, caller), true);
-      throw error;
+test(
+  "rule 28: a caller's cancel comes back through start as that Cancelled, for the caller's " + "scope to absorb",
+  async () => {
+    const { root } = mockRoot();
+    await withNursery(root, async (nursery) => {
+      const outcome = await withScope(root, {}, async (caller) => {
+        const start = nursery.start(caller, (task) => sleepForever(task.signal));
+        caller.cancel("no longer wanted");
+        const error = await rejection(start);
+        assert.equal(isCancellation(error, caller), true);
+        throw error;
+      });
+      assert.ok(outcome.cancelled);
+      assert.equal(outcome.reason.reason, "no longer wanted");
     });
-    assert.ok(outcome.cancelled);
-    assert.equal(outcome.reason.reason, "no longer wanted");
-  });
-});
+  },
+);
 
 test("rule 28: a late started() does nothing: the child stays with its caller", async () => {
   const { root } = mockRoot();
@@ -301,69 +307,76 @@ test("rule 29: a child moved into a cancelled nursery is cancelled, with its des
   assert.deepEqual(record.sort(), ["child: closing", "grandchild: closing"]);
 });
 
-test("rules 27 and 51-53: a start that hangs in a cancelled nursery is abandoned by name, and its caller is told", async () => {
-  const { root, clock } = mockRoot();
-  const stuck = deaf();
-  let start: Promise<unknown> | undefined;
-  const block = rejection(
-    withNursery(
-      root,
-      async (nursery) => {
-        start = rejection(nursery.start(root, () => stuck.promise, { name: "never ready" }));
-        nursery.scope.cancel();
-      },
-      { graceMs: 5 },
-    ),
-  );
-  await settle();
-  await clock.advance(5);
-  const group = await block;
-  assertInstance(group, NurseryError);
-  assert.equal(findError(group, AbandonedTaskError)?.taskName, "never ready");
-  assert.match(String(await start), /abandoned before it called started/);
-  stuck.resolve();
-  await settle();
-  assert.deepEqual(snapshotTree(root).children, []);
-});
+test(
+  "rules 27 and 51-53: a start that hangs in a cancelled nursery is abandoned by name, and its " + "caller is told",
+  async () => {
+    const { root, clock } = mockRoot();
+    const stuck = deaf();
+    let start: Promise<unknown> | undefined;
+    const block = rejection(
+      withNursery(
+        root,
+        async (nursery) => {
+          start = rejection(nursery.start(root, () => stuck.promise, { name: "never ready" }));
+          nursery.scope.cancel();
+        },
+        { graceMs: 5 },
+      ),
+    );
+    await settle();
+    await clock.advance(5);
+    const group = await block;
+    assertInstance(group, NurseryError);
+    assert.equal(findError(group, AbandonedTaskError)?.taskName, "never ready");
+    assert.match(String(await start), /abandoned before it called started/);
+    stuck.resolve();
+    await settle();
+    assert.deepEqual(snapshotTree(root).children, []);
+  },
+);
 
-test("rules 28 and 51-53: started() after the child was abandoned does nothing: it stays in sight, and its error is reported", async () => {
-  const { root, clock } = mockRoot();
-  const gate = deaf();
-  const late = new Error("late");
-  let start: Promise<unknown> | undefined;
-  let begun = false;
-  const block = rejection(
-    withNursery(
-      root,
-      (nursery) => {
-        const child = async (_task: Task, started: (value: string) => void) => {
-          await gate.promise;
-          started("too late");
-          begun = true;
-          await settle();
-          throw late;
-        };
-        start = rejection(nursery.start<string>(root, child));
-        nursery.scope.cancel();
-      },
-      { graceMs: 5 },
-    ),
-  );
-  await settle();
-  await clock.advance(5);
-  const abandoned = findError(await block, AbandonedTaskError);
-  assert.match(String(await start), /abandoned before it called started/);
-  gate.resolve();
-  await Promise.resolve();
-  await Promise.resolve();
-  assert.equal(begun, true);
-  assert.deepEqual(
-    snapshotTree(root).children.map(({ name, state }) => `${name} is ${state}`),
-    ["child is abandoned"],
-  );
-  assert.deepEqual(await abandoned?.settled, { status: "rejected", reason: late });
-  assert.deepEqual(snapshotTree(root).children, []);
-});
+test(
+  "rules 28 and 51-53: started() after the child was abandoned does nothing: it stays in sight, and its error " +
+    "is reported",
+  async () => {
+    const { root, clock } = mockRoot();
+    const gate = deaf();
+    const late = new Error("late");
+    let start: Promise<unknown> | undefined;
+    let begun = false;
+    const block = rejection(
+      withNursery(
+        root,
+        (nursery) => {
+          const child = async (_task: Task, started: (value: string) => void) => {
+            await gate.promise;
+            started("too late");
+            begun = true;
+            await settle();
+            throw late;
+          };
+          start = rejection(nursery.start<string>(root, child));
+          nursery.scope.cancel();
+        },
+        { graceMs: 5 },
+      ),
+    );
+    await settle();
+    await clock.advance(5);
+    const abandoned = findError(await block, AbandonedTaskError);
+    assert.match(String(await start), /abandoned before it called started/);
+    gate.resolve();
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.equal(begun, true);
+    assert.deepEqual(
+      snapshotTree(root).children.map(({ name, state }) => `${name} is ${state}`),
+      ["child is abandoned"],
+    );
+    assert.deepEqual(await abandoned?.settled, { status: "rejected", reason: late });
+    assert.deepEqual(snapshotTree(root).children, []);
+  },
+);
 
 test("rule 22: a start that fails before anyone awaits it is never an unhandled rejection", async () => {
   // Every runner fails the test in which a rejection stays unhandled for a turn of the event loop.
@@ -386,64 +399,71 @@ test("rule 22: a start that fails before anyone awaits it is never an unhandled 
   assert.equal(left, error);
 });
 
-test("rules 27 and 51-53: a child that is starting for another nursery and is abandoned lets that nursery go", async () => {
-  const { root, clock } = mockRoot();
-  const stuck = deaf();
-  await withNursery(root, async (other) => {
-    const block = rejection(
-      withNursery(
-        root,
-        async (nursery) => {
-          nursery.startSoon((task) => rejection(other.start(nursery.scope, () => stuck.promise)).then(() => task));
-          await settle();
-          nursery.scope.cancel();
-        },
-        { graceMs: 5 },
-      ),
-    );
-    await settle();
-    await clock.advance(5);
-    assert.ok(findError(await block, AbandonedTaskError));
-  });
-  stuck.resolve();
-});
-
-for (const order of ["before", "after"] as const) {
-  test(`rules 36 and 51-53: a child abandoned while it starts behind its caller's shield sees its root's cancel from ${order} that`, async () => {
+test(
+  "rules 27 and 51-53: a child that is starting for another nursery and is abandoned lets that " + "nursery go",
+  async () => {
     const { root, clock } = mockRoot();
     const stuck = deaf();
-    let signal: AbortSignal | undefined;
-    let start: Promise<unknown> | undefined;
-    const block = withScope(root, { shield: true }, (shielded) =>
-      rejection(
+    await withNursery(root, async (other) => {
+      const block = rejection(
         withNursery(
-          shielded,
+          root,
           async (nursery) => {
-            start = rejection(
-              nursery.start(shielded, (task) => {
-                signal = task.signal;
-                return stuck.promise;
-              }),
-            );
+            nursery.startSoon((task) => rejection(other.start(nursery.scope, () => stuck.promise)).then(() => task));
+            await settle();
             nursery.scope.cancel();
           },
           { graceMs: 5 },
         ),
-      ),
-    );
-    await settle();
-    if (order === "before") root.cancel("too late for the shielded");
-    assert.equal(signal?.aborted, false, "the shield keeps it out");
-    await clock.advance(5);
-    await block;
-    assert.match(String(await start), /abandoned before it called started/);
-    if (order === "after") root.cancel("too late for the shielded");
-    assert.equal(signal?.aborted, true, "below the root nothing keeps it out");
-    assertInstance(signal.reason, Cancelled);
-    assert.equal(signal.reason.reason, "too late for the shielded");
+      );
+      await settle();
+      await clock.advance(5);
+      assert.ok(findError(await block, AbandonedTaskError));
+    });
     stuck.resolve();
-    await settle();
-  });
+  },
+);
+
+for (const order of ["before", "after"] as const) {
+  test(
+    "rules 36 and 51-53: a child abandoned while it starts behind its caller's shield sees its root's cancel " +
+      `from ${order} that`,
+    async () => {
+      const { root, clock } = mockRoot();
+      const stuck = deaf();
+      let signal: AbortSignal | undefined;
+      let start: Promise<unknown> | undefined;
+      const block = withScope(root, { shield: true }, (shielded) =>
+        rejection(
+          withNursery(
+            shielded,
+            async (nursery) => {
+              start = rejection(
+                nursery.start(shielded, (task) => {
+                  signal = task.signal;
+                  return stuck.promise;
+                }),
+              );
+              nursery.scope.cancel();
+            },
+            { graceMs: 5 },
+          ),
+        ),
+      );
+      await settle();
+      if (order === "before") root.cancel("too late for the shielded");
+      assert.equal(signal?.aborted, false, "the shield keeps it out");
+      await clock.advance(5);
+      await block;
+      assert.match(String(await start), /abandoned before it called started/);
+      if (order === "after") root.cancel("too late for the shielded");
+      assert.equal(signal?.aborted, true, "below the root nothing keeps it out");
+      assertInstance(signal.reason, Cancelled);
+      assert.equal(signal.reason.reason, "too late for the shielded");
+      stuck.resolve();
+      await settle();
+    },
+  );
 }
 
 test("rule 14: start refuses a caller that is no scope", async () => {

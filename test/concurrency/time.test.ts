@@ -232,26 +232,29 @@ test("rule 59: timers fire in order, equals as they were made, each at its own t
   assertInstance(await rejection(clock.advance(Infinity)), RangeError);
 });
 
-test("rule 59: a timer set by a timer waits for the next turn, due or not, or a chain of them would stop all else", async () => {
-  const mock = new MockClock();
-  for (const clock of [mock, systemClock]) {
-    const record: string[] = [];
-    const done = deaf();
-    const at = clock.now() + 1;
-    clock.schedule(at, () => {
-      record.push("first");
-      queueMicrotask(() => record.push("what it woke"));
+test(
+  "rule 59: a timer set by a timer waits for the next turn, due or not, or a chain of them would " + "stop all else",
+  async () => {
+    const mock = new MockClock();
+    for (const clock of [mock, systemClock]) {
+      const record: string[] = [];
+      const done = deaf();
+      const at = clock.now() + 1;
       clock.schedule(at, () => {
-        record.push("set by the first");
-        done.resolve();
+        record.push("first");
+        queueMicrotask(() => record.push("what it woke"));
+        clock.schedule(at, () => {
+          record.push("set by the first");
+          done.resolve();
+        });
       });
-    });
-    clock.schedule(at, () => record.push("second"));
-    if (clock === mock) await mock.advance(1);
-    await done.promise;
-    assert.deepEqual(record, ["first", "second", "what it woke", "set by the first"]);
-  }
-});
+      clock.schedule(at, () => record.push("second"));
+      if (clock === mock) await mock.advance(1);
+      await done.promise;
+      assert.deepEqual(record, ["first", "second", "what it woke", "set by the first"]);
+    }
+  },
+);
 
 test("rule 59: a clock of one's own is used for everything", async () => {
   const scheduled: number[] = [];

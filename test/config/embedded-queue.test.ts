@@ -48,7 +48,8 @@ test("the service itself, and whoever says STATE_DIRECTORY, has the one in there
   const other = settings({ STATE_DIRECTORY: "/other" });
   assert.equal(other.broker, "sqlite:/other/queue.db");
   assert.deepEqual(other.warnings, [
-    `this machine's taskexe service has its queue in ${its}; the one used here is /other/queue.db: give --broker where that is not meant`,
+    `this machine's taskexe service has its queue in ${its}; the one used here is /other/queue.db: give --broker ` +
+      "where that is not meant",
   ]);
 });
 

@@ -139,7 +139,8 @@ test("a wrong value names itself, where it came from and what is allowed, all of
   const found = problems(() => readSettings(flags, { HOME: "/h", TASKEXE_LEASE: "1x" }, { configFile: path }));
   assert.deepEqual(found, [
     'flag --concurrency: expected a whole number from 1 to 10000, got "zero"',
-    'environment TASKEXE_LEASE: expected a duration from 500ms to 1h (500ms, 30s, 5m, 1h; a plain number counts seconds), got "1x"',
+    "environment TASKEXE_LEASE: expected a duration from 500ms to 1h (500ms, 30s, 5m, 1h; a plain number counts " +
+      'seconds), got "1x"',
     `${path}:attempts: expected a whole number from 1 to 1000, got "many"`,
   ]);
 });
@@ -202,7 +203,7 @@ test("an address that no broker could read is refused with its origin and with w
   const found = (broker: string) => problems(() => readSettings({}, { HOME: "/h", TASKEXE_BROKER: broker })).join();
   assert.match(
     found("redis://127.0.0.1:99999/1"),
-    /^environment TASKEXE_BROKER: expected redis:\/\/.* with a port up to 65535; .*, got "redis:\/\/127\.0\.0\.1:99999\/1"$/,
+    /^environment TASKEXE_BROKER: expected redis:\/\/.* with a port up to 65535; .*, got "redis:.*:99999\/1"$/,
   );
   assert.match(found("redis://host/queue"), /^environment TASKEXE_BROKER: expected a db that is a number from 0/);
 });

@@ -17,7 +17,8 @@ async function read(pieces: AsyncIterable<Piece>): Promise<{ text: string; headi
   return { text, headings };
 }
 
-const HTML = `<!DOCTYPE html><!-- a -- b > --><script type="x">"</scrip>" <p></script ><h2 class='>'>One&nbsp;&lt;b&gt;</h2>
+const HTML = `<!DOCTYPE html><!-- a -- b > --><script type="x">"</scrip>" <p></script >\
+<h2 class='>'>One&nbsp;&lt;b&gt;</h2>
 <div>a<br>b &#x1F600; &#55296; &bogus; &amp;amp;</div><table><tr><td>1</td><td>2</td></tr></table>x < y <z> & w
 <pre>  kept\n\n\n  too </pre><H3>Two</H3>end<`;
 

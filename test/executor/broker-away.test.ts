@@ -195,7 +195,7 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
       await redis.kill(signal);
       leaving.kill("SIGTERM");
       const begun = performance.now();
-      assert.deepEqual(await leaving.ended, { code: 0, signal: null });
+      assert.deepEqual(await leaving.exit, { code: 0, signal: null });
       const tookMs = performance.now() - begun;
       assert.ok(tookMs < LEAVES_WITHIN_MS, `it left only after ${tookMs.toFixed(0)} ms`);
       process.stderr.write(`      left ${tookMs.toFixed(0)} ms after SIGTERM\n`);
@@ -243,7 +243,7 @@ test("an executor that is told to stop before Redis is there leaves at once with
     await redis.kill("SIGKILL");
     const executor = await stage.executor({ broker: redis.url, ready: false });
     executor.kill("SIGTERM");
-    assert.deepEqual(await executor.ended, { code: 0, signal: null });
+    assert.deepEqual(await executor.exit, { code: 0, signal: null });
   });
 });
 

@@ -260,7 +260,7 @@ test("an executor leaves in bounded time while Redis refuses, and its tasks run 
     assert.equal(answer.status, 503);
     assert.match(await answer.text(), /"broker_refusing","message":"Redis refuses: NOREPLICAS/);
     leaving.kill("SIGTERM");
-    assert.deepEqual(await leaving.ended, { code: 0, signal: null });
+    assert.deepEqual(await leaving.exit, { code: 0, signal: null });
     await admin.config("SET", "min-replicas-to-write", "0");
     await stage.openGate(gate);
     await stage.executor({ broker: redis.url, lease: "1s" });

@@ -21,7 +21,8 @@ const OURS = "task_executor_common_tests_0";
 
 const TASKS = {
   "tasks/kinds.ts": `import { defineTask } from "taskexe";
-    const kind = (type: string) => defineTask({ type, run: ({ payload, task }) => ({ handler: type, payload, message: task.message }) });
+    const kind = (type: string) => defineTask({ type,
+      run: ({ payload, task }) => ({ handler: type, payload, message: task.message }) });
     export const whatever = kind("default");
     export const dataflow = kind("dataflow");
     export const graphrag = kind("graphrag");
@@ -39,7 +40,8 @@ const TASKS = {
       return "told";
     } });
     export const group = defineTask({ type: "group", attempts: 1, run() {
-      throw new AggregateError([new Error("no chunks"), new Error("no model", { cause: new Error("no route") })], "both failed");
+      const model = new Error("no model", { cause: new Error("no route") });
+      throw new AggregateError([new Error("no chunks"), model], "both failed");
     } });
     export const begins = defineTask({ type: "begins", async run({ progress, signal }) {
       await progress(0.25, "begun");

@@ -75,13 +75,16 @@ test("what is returned is JSON, nothing is nothing, and what is no JSON is left 
   assert.match(ending.omitted ?? "", /left out: it cannot be written as JSON/);
 });
 
-test("a payload that the schema refuses is a failure that no further attempt can mend, and nothing is run", async () => {
-  const payload = v.object({ n: v.number() });
-  const run = () => assert.fail("it was run");
-  const { error, how } = await failureOf({ payload: payload as never, run }, { payload: { n: "x" } });
-  assert.equal(error.name, "PayloadError");
-  assert.deepEqual(how, { retry: false, retryInMs: null, later: false });
-});
+test(
+  "a payload that the schema refuses is a failure that no further attempt can mend, and " + "nothing is run",
+  async () => {
+    const payload = v.object({ n: v.number() });
+    const run = () => assert.fail("it was run");
+    const { error, how } = await failureOf({ payload: payload as never, run }, { payload: { n: "x" } });
+    assert.equal(error.name, "PayloadError");
+    assert.deepEqual(how, { retry: false, retryInMs: null, later: false });
+  },
+);
 
 test("the payload is as the schema makes it", async () => {
   const payload = v.object({ n: v.optional(v.number(), 7) });
@@ -99,20 +102,23 @@ test("an error says by its class whether and when the next attempt is due", asyn
   assert.deepEqual((await failureOf(throwing(both))).how, { ...plain, retryInMs: 70 });
 });
 
-test("its own function is asked with the attempt and the error, and only where the executor wants to know", async () => {
-  const asked: unknown[] = [];
-  const backoff = (attempt: number, error: unknown): number => {
-    asked.push([attempt, error]);
-    return 42;
-  };
-  const error = new Error("no");
-  const definition = { ...throwing(error), backoff };
-  assert.equal((await failureOf(definition, { attempt: 3 })).how.retryInMs, 42);
-  assert.equal((await failureOf(definition, { attempt: 3, asksForDelay: false })).how.retryInMs, null);
-  assert.deepEqual(asked, [[3, error]]);
-  const nonsense = { ...throwing(error), backoff: () => Number.NaN };
-  assert.equal((await failureOf(nonsense)).how.retryInMs, null);
-});
+test(
+  "its own function is asked with the attempt and the error, and only where the executor " + "wants to know",
+  async () => {
+    const asked: unknown[] = [];
+    const backoff = (attempt: number, error: unknown): number => {
+      asked.push([attempt, error]);
+      return 42;
+    };
+    const error = new Error("no");
+    const definition = { ...throwing(error), backoff };
+    assert.equal((await failureOf(definition, { attempt: 3 })).how.retryInMs, 42);
+    assert.equal((await failureOf(definition, { attempt: 3, asksForDelay: false })).how.retryInMs, null);
+    assert.deepEqual(asked, [[3, error]]);
+    const nonsense = { ...throwing(error), backoff: () => Number.NaN };
+    assert.equal((await failureOf(nonsense)).how.retryInMs, null);
+  },
+);
 
 test("the error of a child arrives without the groups around it, with its own name", async () => {
   const { error } = await failureOf({

@@ -21,7 +21,8 @@ async function folderWith(files: Readonly<Record<string, string>>): Promise<stri
 }
 
 const task = (type: string) =>
-  `import { defineTask } from "taskexe";\nexport default defineTask({ type: ${JSON.stringify(type)}, run: () => 1 });\n`;
+  `import { defineTask } from "taskexe";\nexport default defineTask({ type: ${JSON.stringify(type)}, run: () ` +
+  "=> 1 });\n";
 
 async function problemsOf(...paths: string[]): Promise<{ file: string; what: string; advice: string }[]> {
   try {
@@ -174,12 +175,15 @@ describe("loadHandlers", () => {
     assert.equal(registry.sourceOf("echo"), join(folder, "echo.ts"));
   });
 
-  test("loads a file once that two paths or a link name, and a definition that another file exports again", async () => {
-    const folder = await folderWith({ "a.ts": task("a"), "again.ts": `export { default } from "./a.ts";` });
-    await symlink(folder, join(folder, "round"));
-    const registry = await loadHandlers([folder, join(folder, "a.ts"), join(folder, "round")], providedModules);
-    assert.ok(registry.get("a"));
-  });
+  test(
+    "loads a file once that two paths or a link name, and a definition that another file " + "exports again",
+    async () => {
+      const folder = await folderWith({ "a.ts": task("a"), "again.ts": `export { default } from "./a.ts";` });
+      await symlink(folder, join(folder, "round"));
+      const registry = await loadHandlers([folder, join(folder, "a.ts"), join(folder, "round")], providedModules);
+      assert.ok(registry.get("a"));
+    },
+  );
 
   test("reports all problems of all files at once", async () => {
     const folder = await folderWith({ "good.ts": task("g"), "none.ts": "export const x = 1;", "bad.ts": "const = ;" });

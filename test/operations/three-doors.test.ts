@@ -1,6 +1,6 @@
 /**
- * The command line, HTTP and the client are three doors to the same operations: asked the same, each does the same, says
- * the same, and gives the same JSON. On a queue in a file, with an executor that serves it.
+ * The command line, HTTP and the client are three doors to the same operations: asked the same, each does the same,
+ * says the same, and gives the same JSON. On a queue in a file, with an executor that serves it.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -105,7 +105,7 @@ for (const [name, command, args] of RUNTIMES) {
         const hello = await enqueue("hello", '{"name":"package"}');
         assert.deepEqual(hello, { code: 0, stdout: '"Hello, package!"\n', stderr: "" }, executor.output());
         executor.kill("SIGTERM");
-        assert.deepEqual(await executor.ended, { code: 0, signal: null }, executor.output());
+        assert.deepEqual(await executor.exit, { code: 0, signal: null }, executor.output());
       } finally {
         await executor.end();
       }

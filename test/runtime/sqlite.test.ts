@@ -91,7 +91,8 @@ test("a runtime without SQLite says so, and only when it is used", () => {
 });
 
 test("Node warns of nothing when SQLite is loaded, and of everything else as ever", () => {
-  const program = `const { openDatabase } = await import(${JSON.stringify(import.meta.resolve("../../src/runtime/sqlite.ts"))});
+  const module = import.meta.resolve("../../src/runtime/sqlite.ts");
+  const program = `const { openDatabase } = await import(${JSON.stringify(module)});
     const { emitWarning } = process;
     openDatabase(":memory:").close();
     if (process.emitWarning !== emitWarning) throw new Error("it is not as it was");

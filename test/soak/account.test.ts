@@ -1,4 +1,7 @@
-/** The account of what a soak leaves behind explains what may be there, and fails for each key, row or file that may not. */
+/**
+ * The account of what a soak leaves behind explains what may be there, and fails for each key, row or file that may
+ * not.
+ */
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

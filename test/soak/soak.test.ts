@@ -1,6 +1,6 @@
 /**
- * The short form of the soak: executors and Redis are killed at random for a minute at the most, nothing is lost, and nothing
- * is left behind that docs/bounds.md does not explain.
+ * The short form of the soak: executors and Redis are killed at random for a minute at the most, nothing is lost, and
+ * nothing is left behind that docs/bounds.md does not explain.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,6 @@
-/** Tasks to enqueue, claims of them, and the outcomes with which an executor that the test plays ends their attempts. */
+/**
+ * Tasks to enqueue, claims of them, and the outcomes with which an executor that the test plays ends their attempts.
+ */
 import assert from "node:assert/strict";
 
 import type { Broker, Delivery, EnqueueRequest, Outcome } from "../../src/broker/broker.ts";

@@ -1,6 +1,6 @@
 /**
- * Sentences about brokers, each a test over fresh data of its own: brokers over the same data, and waiting for something
- * to become true with a bound.
+ * Sentences about brokers, each a test over fresh data of its own: brokers over the same data, and waiting for
+ * something to become true with a bound.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

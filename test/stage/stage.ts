@@ -1,7 +1,7 @@
 /**
  * What a test stands on: a folder of its own, and in it files, Redis servers, executors, commands of taskexe, and
- * clients of a broker. Everything that is started here is ended when the block ends, the last one first. Where the block
- * fails, the executors' logs are shown.
+ * clients of a broker. Everything that is started here is ended when the block ends, the last one first. Where the
+ * block fails, the executors' logs are shown.
  */
 import { mkdtempSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";

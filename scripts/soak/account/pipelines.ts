@@ -4,7 +4,9 @@ import type { Redis } from "ioredis";
 /** How many go in one pipeline. */
 const STEP = 1_000;
 
-/** The replies, in order; an error about one key, as of another type, is null. @throws (rejects) where Redis is away. */
+/**
+ * The replies, in order; an error about one key, as of another type, is null. @throws (rejects) where Redis is away.
+ */
 export async function each(
   redis: Redis,
   keys: readonly string[],

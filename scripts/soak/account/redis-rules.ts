@@ -96,7 +96,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
   [EXECUTORS_KEY]: (_, { registered, expected }) =>
     registered.size > expected.executors
       ? [
-          `${EXECUTORS_KEY}: names ${registered.size} executors (${[...registered].slice(0, 3)}), of which ${expected.executors} live`,
+          `${EXECUTORS_KEY}: names ${registered.size} executors (${[...registered].slice(0, 3)}), of which ` +
+            `${expected.executors} live`,
         ]
       : [],
   [BEATS.name]: beats,
@@ -175,7 +176,9 @@ function endsWithin(ms: number): Rule {
   };
 }
 
-/** Logs that went with their record are still counted until the next sweep; the sum is always that of what is counted. */
+/**
+ * Logs that went with their record are still counted until the next sweep; the sum is always that of what is counted.
+ */
 async function logSizes(keys: readonly string[], { redis, ttls }: World): Promise<string[]> {
   const left = await ttls(keys);
   const problems: string[] = [];

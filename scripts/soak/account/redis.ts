@@ -1,7 +1,7 @@
 /**
- * The account of a Redis db in which all tasks have ended: SCAN gives every key, each is of a kind by its name, and each
- * kind has a rule that says why it may still be there. A key that is of no kind, or that its rule does not explain, is a
- * problem.
+ * The account of a Redis db in which all tasks have ended: SCAN gives every key, each is of a kind by its name, and
+ * each kind has a rule that says why it may still be there. A key that is of no kind, or that its rule does not
+ * explain, is a problem.
  */
 import type { Redis } from "ioredis";
 import { type Account, type Expected, few, type Kind } from "./account.ts";

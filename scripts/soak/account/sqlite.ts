@@ -30,7 +30,8 @@ interface Look {
 }
 
 const ENDED = [STATE.done, STATE.dead, STATE.cancelled].join();
-const ALIVE = `(SELECT 1 FROM ids JOIN tasks ON tasks.seq = ids.seq WHERE ids.id = cancels.id AND state NOT IN (${ENDED}))`;
+const IS_OPEN = `state NOT IN (${ENDED})`;
+const ALIVE = `(SELECT 1 FROM ids JOIN tasks ON tasks.seq = ids.seq WHERE ids.id = cancels.id AND ${IS_OPEN})`;
 
 export const RULES: Readonly<Record<string, Rule>> = {
   tasks: (look) => [

@@ -1,8 +1,8 @@
 /**
  * Nothing grows: `bun scripts/soak/main.ts --hour` puts 5 000 mixed tasks a second for an hour over Redis, then for an
- * hour over SQLite, and exits with 1 where the memory of Redis, the file, or the memory or descriptors of an executor grow
- * after the first ten minutes, where the rate was not held, or where something is left that docs/bounds.md does not
- * explain. `--minutes N --rate N [--warm-up MINUTES] [--broker redis|sqlite|both] [--seed N]` for shorter ones.
+ * hour over SQLite, and exits with 1 where the memory of Redis, the file, or the memory or descriptors of an executor
+ * grow after the first ten minutes, where the rate was not held, or where something is left that docs/bounds.md does
+ * not explain. `--minutes N --rate N [--warm-up MINUTES] [--broker redis|sqlite|both] [--seed N]` for shorter ones.
  */
 import { parseArgs } from "node:util";
 import { progressBar } from "../../../src/cli/output/progress-bar.ts";
@@ -77,7 +77,8 @@ export function describeSteady({ options, enqueued, ended, rate, judged, account
   const { broker, seconds, warmUpSeconds, seed } = options;
   const number = (value: number): string => Math.round(value).toLocaleString("en");
   return [
-    `${broker}: ${seconds} s at ${number(options.rate)} tasks a second, the first ${warmUpSeconds} s to warm up, --seed ${seed}`,
+    `${broker}: ${seconds} s at ${number(options.rate)} tasks a second, the first ${warmUpSeconds} s to warm up, ` +
+      `--seed ${seed}`,
     `${number(enqueued)} enqueued, ${number(ended)} ended by the executors, ${number(rate)} a second after the warm-up`,
     "",
     describeSeries(judged),

@@ -1,7 +1,7 @@
 /**
- * The mixed tasks of the long soak: such as keep nothing, keep a result, tell progress and log, wait, fail and are tried
- * again, die, hold a unique key, are cancelled. All that is kept goes soon, so that what is there is the same after the
- * first minutes.
+ * The mixed tasks of the long soak: such as keep nothing, keep a result, tell progress and log, wait, fail and are
+ * tried again, die, hold a unique key, are cancelled. All that is kept goes soon, so that what is there is the same
+ * after the first minutes.
  */
 import type { EnqueueRequest } from "../../../src/broker/broker.ts";
 import { formatMessage } from "../../../src/task/message.ts";

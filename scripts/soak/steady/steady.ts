@@ -1,6 +1,6 @@
 /**
- * A long soak at a steady rate: mixed tasks, two executors that nobody kills, and readings of all that might grow. After
- * the warm-up each series must stay flat; the rate must be held; and what is left at the end must be explained.
+ * A long soak at a steady rate: mixed tasks, two executors that nobody kills, and readings of all that might grow.
+ * After the warm-up each series must stay flat; the rate must be held; and what is left at the end must be explained.
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

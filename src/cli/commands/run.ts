@@ -178,7 +178,8 @@ class Run {
   #sayHello(broker: Broker, handlers: HandlerRegistry, address: HttpAddress | null): void {
     const { brokerSource, queues, concurrency } = this.#settings;
     log.info(
-      "taskexe {version} as {name}: broker {broker} ({source}), queues {queues}, {concurrency} at once, handlers {handlers}, {listen}",
+      "taskexe {version} as {name}: broker {broker} ({source}), queues {queues}, {concurrency} at once, handlers " +
+        "{handlers}, {listen}",
       {
         version: VERSION,
         name: this.#name,

@@ -18,7 +18,8 @@ export function showExecutor(answer: ExecutorAnswer): void {
     ["slots", `${answer.slots_taken ?? current.length} of ${answer.concurrency} taken`],
     [
       "tasks",
-      `${answer.done} done, ${answer.dead} dead, ${answer.cancelled} cancelled; attempts: ${answer.failed} failed (${answer.retried} retried), ${answer.lost} lost, ${answer.abandoned} abandoned`,
+      `${answer.done} done, ${answer.dead} dead, ${answer.cancelled} cancelled; attempts: ${answer.failed} failed ` +
+        `(${answer.retried} retried), ${answer.lost} lost, ${answer.abandoned} abandoned`,
     ],
     ...lost(answer.vanished),
     ["memory", memory ? `${megabytes(memory.rss_bytes)} MB, at most ${megabytes(memory.max_rss_bytes)} MB` : "unknown"],

@@ -64,7 +64,9 @@ function headOf({ url, counted_at: at, queues, fleet, paused }: FleetView): Line
   return [
     { text: `taskexe top   ${printable(url)}   ${new Date(at).toISOString().slice(0, 19)}Z`, style: "head" },
     {
-      text: `${howMany(fleet.length, "executor")}, ${taken} of ${slots} slots taken; ${sum("queued")} queued, ${sum("scheduled")} scheduled, ${sum("dead")} dead`,
+      text:
+        `${howMany(fleet.length, "executor")}, ${taken} of ${slots} slots taken; ${sum("queued")} queued, ` +
+        `${sum("scheduled")} scheduled, ${sum("dead")} dead`,
       style: "plain",
     },
     ...(types.length === 0 ? [] : [{ text: `paused types: ${types.join(", ")}`, style: "warn" as const }]),

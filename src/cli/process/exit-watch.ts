@@ -21,7 +21,8 @@ export function watchExits(format: "pretty" | "json", importing: () => string | 
     const message =
       file === null
         ? `process.exit(${code}) was called from within a task: the executor is gone with all it ran`
-        : `process.exit(${code}) was called while ${file} was imported: remove the call, or move it into a program of its own`;
+        : `process.exit(${code}) was called while ${file} was imported: remove the call, or move it into a program ` +
+          "of its own";
     // The log is written later than now, and there is no later.
     const line = JSON.stringify({ time: new Date().toISOString(), level: "fatal", logger: "taskexe", message });
     writeLastWord(format === "json" ? `${line}\n` : `taskexe: ${message}\n`);

@@ -49,7 +49,8 @@ export async function waitForTask(
     if (!inTime.cancelled) return tell(inTime.value, json);
     const state = wait.seen === null ? "how it stands is not known" : `it is ${wait.seen.state}`;
     note(
-      `taskexe: ${id} has not ended within ${formatDuration(timeoutMs)}: ${state}, and goes on; see: taskexe task ${id}`,
+      `taskexe: ${id} has not ended within ${formatDuration(timeoutMs)}: ${state}, and goes on; see: taskexe ` +
+        `task ${id}`,
     );
     return EXIT_FAILED;
   } catch (error) {

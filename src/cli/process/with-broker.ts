@@ -104,7 +104,8 @@ export function createStateDirectory(settings: Settings): void {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CommandFailure(
-      `the folder ${folder} for the embedded queue (${settings.brokerSource}) cannot be made: ${reason}; set STATE_DIRECTORY or give --broker`,
+      `the folder ${folder} for the embedded queue (${settings.brokerSource}) cannot be made: ${reason}; set ` +
+        "STATE_DIRECTORY or give --broker",
     );
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One attempt, from its claim until its outcome is handed on: what its steps find out, what its handler tells, why it was
- * stopped. The steps are in run-attempt.ts; the attempts in flight are in running-attempts.ts.
+ * One attempt, from its claim until its outcome is handed on: what its steps find out, what its handler tells, why it
+ * was stopped. The steps are in run-attempt.ts; the attempts in flight are in running-attempts.ts.
  */
 import { getLogger, type Logger } from "@logtape/logtape";
 import type { Broker, Delivery } from "../../broker/broker.ts";
@@ -134,8 +134,8 @@ export class Attempt implements HandlerAttempt {
   }
 
   /**
-   * Every line goes to the executor's log, with the task's id and type, and to the task's own; but for a task that keeps
-   * no record, and for what a handler that was left behind, or something that it started, writes after the end.
+   * Every line goes to the executor's log, with the task's id and type, and to the task's own; but for a task that
+   * keeps no record, and for what a handler that was left behind, or something that it started, writes after the end.
    */
   writeLog(line: HandlerLogLine): void {
     const { id, type, message } = this;

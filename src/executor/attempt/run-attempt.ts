@@ -42,8 +42,8 @@ const STOPPED: Ending = Object.freeze({ kind: "stopped" });
 const PARKED: Ending = Object.freeze({ kind: "parked" });
 
 /**
- * Runs one attempt in the scope of `task`: step by step, until one gives an ending. Most steps have nothing to wait for,
- * and short tasks feel each turn. Never rejects, but for an error of our own.
+ * Runs one attempt in the scope of `task`: step by step, until one gives an ending. Most steps have nothing to wait
+ * for, and short tasks feel each turn. Never rejects, but for an error of our own.
  */
 export async function runAttempt(delivery: Delivery, { scope }: Task, parts: AttemptParts): Promise<void> {
   const attempt = new Attempt(delivery, scope, parts);
@@ -150,7 +150,9 @@ function messageOf({ message }: Attempt): TaskMessage {
   return message;
 }
 
-/** How it ended counts for nothing where it was stopped; but a handler that had done its work at a drain has done it. */
+/**
+ * How it ended counts for nothing where it was stopped; but a handler that had done its work at a drain has done it.
+ */
 function unlessStopped({ stop, scope }: Attempt, ending: Ending): Ending {
   if (ending.kind === "done") return stop === "cancel" || stop === "lost" ? STOPPED : ending;
   if (ending.kind === "failed") return stop !== null || scope.signal.aborted ? STOPPED : ending;
@@ -204,9 +206,11 @@ function note(attempt: Attempt, ending: Concluded, clock: BrokerClock): void {
       if (ending.omitted === null) return;
       logger.warn("{id} ({type}) is done, but {omitted}", { id, type, omitted: ending.omitted });
       return;
-    case "cancelled":
-      attempt.log = `${appendLog(attempt.log ?? "", progressLine(clock.now(), attempt.lastMessage || "stopped"))} [Canceled]`;
+    case "cancelled": {
+      const stopped = progressLine(clock.now(), attempt.lastMessage || "stopped");
+      attempt.log = `${appendLog(attempt.log ?? "", stopped)} [Canceled]`;
       return;
+    }
     case "dead":
       logger.warn("Dead: {id}: {reason}", { id: id || attempt.delivery.handle, reason: ending.reason });
       return;

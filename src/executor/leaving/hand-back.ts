@@ -1,6 +1,6 @@
 /**
- * What goes back unrun, for others to take at once: what waited for its slot at a drain, and what was stopped by it. Its
- * leases are kept until it has gone.
+ * What goes back unrun, for others to take at once: what waited for its slot at a drain, and what was stopped by it.
+ * Its leases are kept until it has gone.
  */
 import { getLogger } from "@logtape/logtape";
 import { untilAvailable } from "../../broker/availability.ts";

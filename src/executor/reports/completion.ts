@@ -1,7 +1,7 @@
 /**
  * Gathers outcomes and has the broker record them: one batch at a time, whatever came in while the last one was on its
- * way. An outcome is kept until the broker has answered; while the broker is away the intake is told to wait: by how many
- * there are, and by how large they are together.
+ * way. An outcome is kept until the broker has answered; while the broker is away the intake is told to wait: by how
+ * many there are, and by how large they are together.
  */
 import { getLogger } from "@logtape/logtape";
 import { untilAvailable } from "../../broker/availability.ts";

@@ -138,7 +138,8 @@ class ConnectionLines {
     if (times === 0) return;
     const isOver = this.#kind === "";
     this.#log.warn(
-      `The broker {url} was away or refusing ${times === 1 ? "once more" : "{times} more times"} in the last {window} s ({seconds} s in all): {reason}; {now}`,
+      `The broker {url} was away or refusing ${times === 1 ? "once more" : "{times} more times"} in the last ` +
+        "{window} s ({seconds} s in all): {reason}; {now}",
       {
         ...this.#place(),
         times,

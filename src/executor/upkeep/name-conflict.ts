@@ -52,7 +52,8 @@ export class NameConflict {
     if (other === null || this.#isGone(other)) return;
     this.#isShared = true;
     logger.warn(
-      "An executor named {name} is registered already ({who}). If it still lives, it leaves, being the older one: give each a name of its own. What it holds is taken over when its leases are over",
+      "An executor named {name} is registered already ({who}). If it still lives, it leaves, being the older one: " +
+        "give each a name of its own. What it holds is taken over when its leases are over",
       { name: this.#identity.name, who: whoIs(other) },
     );
   }

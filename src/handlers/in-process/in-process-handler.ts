@@ -1,6 +1,7 @@
 /**
  * A handler whose code runs in this process: a definition, and for each attempt a nursery around its `run`. Whatever
- * the code returns or throws becomes an ending here, where it can be looked at: values and errors never leave this side.
+ * the code returns or throws becomes an ending here, where it can be looked at: values and errors never leave this
+ * side.
  */
 import {
   type AbandonedTask,

@@ -26,7 +26,8 @@ export function askedLater(error: unknown, type: string): Later | null {
   const wrong = delays.find((delay) => !isDelay(delay));
   if (wrong !== undefined) {
     logger.warn(
-      "A RetryLaterError of {type} asks for a delay of {delay}, where 0 ms to 100 years can be: it counts as any other error",
+      "A RetryLaterError of {type} asks for a delay of {delay}, where 0 ms to 100 years can be: it counts as any " +
+        "other error",
       {
         type,
         delay: typeof wrong === "number" ? `${wrong} ms` : wrong,

@@ -62,7 +62,10 @@ export async function adviceOnDecorators(file: string): Promise<string | null> {
 /** What to say of an import that is not found and may be one of tsconfig's `paths`; null where it is none. */
 export async function adviceOnPaths(file: string, name: string): Promise<string | null> {
   if (!/^[@~$]\/|^~/.test(name) && !(await pathsAreSet(file))) return null;
-  return `paths and baseUrl of a tsconfig.json are not read: import it by a relative path, or by "imports" in a package.json ("#lib/*")`;
+  return (
+    `paths and baseUrl of a tsconfig.json are not read: import it by a relative path, or by "imports" in a ` +
+    `package.json ("#lib/*")`
+  );
 }
 
 /** The nearest settings decide what may have been meant; nothing is taken from them but that. */

@@ -1,6 +1,6 @@
 /**
- * The JSON Schema of a valibot schema, for the description of the API. The conversion is @valibot/to-json-schema's; what
- * our schemas mean beyond that is here: the forms of a time, errors within errors, and parameters, which are text.
+ * The JSON Schema of a valibot schema, for the description of the API. The conversion is @valibot/to-json-schema's;
+ * what our schemas mean beyond that is here: the forms of a time, errors within errors, and parameters, which are text.
  */
 import { type ConversionConfig, toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";

@@ -5,7 +5,8 @@
 
 const PROXY_HEADERS = [
   /^(forwarded|via|cdn-loop|max-forwards|proxy-.+|front-end-https|remote-addr|true-client-ip|(.+-)?client-?ip)$/,
-  /^x-(forwarded|original|envoy|real|remote|proxy|proxyuser|rewrite|cluster|azure|arr|appengine|akamai|varnish|bluecoat)(-.+)?$/,
+  /^x-(forwarded|original|envoy|real|remote|proxy|proxyuser|rewrite|cluster)(-.+)?$/,
+  /^x-(azure|arr|appengine|akamai|varnish|bluecoat)(-.+)?$/,
   /^x-(host|scheme|url-scheme|nginx-proxy|haproxy-.+|traefik-.+|amzn-trace-id|amz-cf-id|cloud-trace-context)$/,
   /^(x-)?(cf|fastly|akamai|incap|wl-proxy|ali-cdn|tailscale|fly|ssl-client)-.+$/,
 ];

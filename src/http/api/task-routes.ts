@@ -23,7 +23,8 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       answers: {
         200: {
           description:
-            "the page, of 4 MB at the most; of each message the first 1 000 characters, and results of up to 1 000 bytes: message_bytes and result_bytes tell the whole length",
+            "the page, of 4 MB at the most; of each message the first 1 000 characters, and results of up to 1 000 " +
+            "bytes: message_bytes and result_bytes tell the whole length",
           schema: v.object({ tasks: v.array(ListedTaskSchema), cursor: v.nullable(v.string()) }),
         },
       },
@@ -105,7 +106,8 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
         if (receipt === undefined || receipt.state === null) throw unknown(id);
         if (receipt.heldBy !== undefined) {
           throw conflict(
-            `the unique key of the task ${JSON.stringify(id)} is held by ${JSON.stringify(receipt.heldBy)}: retry it when that has ended`,
+            `the unique key of the task ${JSON.stringify(id)} is held by ${JSON.stringify(receipt.heldBy)}: retry ` +
+              "it when that has ended",
           );
         }
         if (!receipt.retried) {

@@ -75,19 +75,22 @@ test("a duration that is none, or too long, is refused with the flag", () => {
   assert.match(refusal({ deadline: "99999999d" }), /^flag --deadline: expected a duration up to 36525d/);
 });
 
-test("a payload in an argument that is no UTF-8 is refused; a replacement character that was typed is not", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "taskexe-arguments-"));
-  try {
-    const enqueue = (payload: string) =>
-      spawnSync("sh", ["-c", `exec "$0" "$1" enqueue idle ${payload} --queue q`, BUN, join(ROOT, "src/main.ts")], {
-        env: { PATH: process.env.PATH, HOME: folder, STATE_DIRECTORY: folder },
-        encoding: "utf8",
-      });
-    const broken = enqueue('"$(printf \'"\\377"\')"');
-    assert.deepEqual([broken.status, broken.stderr], [2, "taskexe: the payload: it is not UTF-8\n"]);
-    const typed = enqueue("'\"\ufffd\"'");
-    assert.equal(typed.status, 0, typed.stderr);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+test(
+  "a payload in an argument that is no UTF-8 is refused; a replacement character that was " + "typed is not",
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "taskexe-arguments-"));
+    try {
+      const enqueue = (payload: string) =>
+        spawnSync("sh", ["-c", `exec "$0" "$1" enqueue idle ${payload} --queue q`, BUN, join(ROOT, "src/main.ts")], {
+          env: { PATH: process.env.PATH, HOME: folder, STATE_DIRECTORY: folder },
+          encoding: "utf8",
+        });
+      const broken = enqueue('"$(printf \'"\\377"\')"');
+      assert.deepEqual([broken.status, broken.stderr], [2, "taskexe: the payload: it is not UTF-8\n"]);
+      const typed = enqueue("'\"\ufffd\"'");
+      assert.equal(typed.status, 0, typed.stderr);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);

@@ -107,7 +107,8 @@ test("handlers that do not load are told, and the exit code is 2", async () => {
 test("a handler file beside the executor runs", async () => {
   writeFileSync(
     join(stage.folder, "hello.ts"),
-    'import { defineTask } from "taskexe";\nexport default defineTask({ type: "hello", run: ({ payload }) => "Hello, " + payload + "!" });\n',
+    'import { defineTask } from "taskexe";\nexport default defineTask({ type: "hello", run: ({ payload }) => ' +
+      '"Hello, " + payload + "!" });\n',
   );
   const executor = await stage.executor({ args: ["--tasks", "hello.ts"] });
   const { stdout } = await stage.run(["enqueue", "hello", '"world"', "--wait"]);
@@ -159,7 +160,7 @@ test("SIGUSR1 writes a snapshot for this user alone and logs the figures, SIGUSR
   const executor = await stage.executor();
   executor.kill("SIGUSR1");
   const [, path = ""] = await executor.says(
-    /heap snapshot in (logs\/\d+_snapshot_\d{8}_\d{6}\.heapsnapshot); max RSS [\d.]+ MB, current [\d.]+ MB, peak [\d.]+ MB/,
+    /in (logs\/\d+_snapshot_\d{8}_\d{6}\.heapsnapshot); max RSS [\d.]+ MB, current [\d.]+ MB, peak [\d.]+ MB/,
   );
   assert.match(path, new RegExp(`^logs/${executor.pid}_`));
   assert.deepEqual(readdirSync(join(stage.folder, "logs")).length, 1);
@@ -196,7 +197,8 @@ test("TRACE_MALLOC_ENABLED=1 tracks from the start", async () => {
 test("an error outside of every task drains the executor and ends it with 1", async () => {
   writeFileSync(
     join(stage.folder, "stray.ts"),
-    'import { defineTask } from "taskexe";\nexport default defineTask({ type: "stray", run: () => { Promise.reject(new Error("nobody waits")); return 1; } });\n',
+    'import { defineTask } from "taskexe";\nexport default defineTask({ type: "stray", run: () => { ' +
+      'Promise.reject(new Error("nobody waits")); return 1; } });\n',
   );
   const executor = await stage.executor({ args: ["--tasks", "stray.ts"] });
   await stage.run(["enqueue", "stray"]);

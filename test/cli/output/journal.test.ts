@@ -50,7 +50,8 @@ test("so has a log of JSON, which is JSON behind it", async () => {
 
 test("a mistake of the settings is an error of the journal", async () => {
   assert.deepEqual(await linesOf(["run", "--lease", "x"], OF_STANDARD_ERROR), [
-    '<3>taskexe: flag --lease: expected a duration from 500ms to 1h (500ms, 30s, 5m, 1h; a plain number counts seconds), got "x"',
+    "<3>taskexe: flag --lease: expected a duration from 500ms to 1h (500ms, 30s, 5m, 1h; a plain number counts " +
+      'seconds), got "x"',
   ]);
 });
 

@@ -21,16 +21,19 @@ test("what is no error is told too", () => {
   assert.deepEqual(describe("text"), ["something that is no error was thrown: text"]);
 });
 
-test("each error of a group is told with its path, without the program's own name, a mistake of the user without any", async () => {
-  const told: (readonly [string, readonly string[]])[] = [];
-  const code = reportFailure(await failedProgram(), (line, path) => told.push([line, path]));
-  assert.equal(code, 1);
-  assert.deepEqual(told, [
-    ["executor > promote: TypeError: no such thing", ["executor", "promote"]],
-    ["  because: RangeError: too far", ["executor", "promote"]],
-    ["the setting is wrong", ["executor"]],
-  ]);
-});
+test(
+  "each error of a group is told with its path, without the program's own name, a mistake of the user " + "without any",
+  async () => {
+    const told: (readonly [string, readonly string[]])[] = [];
+    const code = reportFailure(await failedProgram(), (line, path) => told.push([line, path]));
+    assert.equal(code, 1);
+    assert.deepEqual(told, [
+      ["executor > promote: TypeError: no such thing", ["executor", "promote"]],
+      ["  because: RangeError: too far", ["executor", "promote"]],
+      ["the setting is wrong", ["executor"]],
+    ]);
+  },
+);
 
 test("of very many errors the first are told, and how many more there are", () => {
   const told: string[] = [];
@@ -45,7 +48,8 @@ test("what Redis refuses is told with the command, the keys and what to do", () 
     Object.assign(new Error(message), { name: "ReplyError", command: { name, args } });
   assert.deepEqual(describe(refusal("WRONGTYPE wrong kind", "xgroup", ["CREATE", "te.0.common", "group", "0"])), [
     "Redis refused XGROUP on te.0.common: WRONGTYPE wrong kind",
-    "  another program seems to use this db too: see what is there (redis-cli TYPE te.0.common), then rename or delete it, or take another db",
+    "  another program seems to use this db too: see what is there (redis-cli TYPE te.0.common), then rename or " +
+      "delete it, or take another db",
   ]);
   assert.deepEqual(describe(refusal("ERR odd", "evalsha", ["abc", 1, "taskexe:scheduled:common", "secret"])), [
     "Redis refused a script on taskexe:scheduled:common: ERR odd",

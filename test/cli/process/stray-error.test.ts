@@ -14,7 +14,9 @@ async function lookUp(): Promise<never> {
   throw new RangeError("floats away");
 }
 export const stray = defineTask({ type: "stray", run() { void lookUp(); } });
-export const late = defineTask({ type: "late", run() { setTimeout(() => { throw new RangeError("floats away"); }, 50); } });
+export const late = defineTask({ type: "late", run() {
+  setTimeout(() => { throw new RangeError("floats away"); }, 50);
+} });
 export const plain = defineTask({ type: "plain", run() { void Promise.reject("only a text"); } });
 export const long = defineTask({ type: "long", run: ({ signal }) => sleep(60_000, signal) });
 `;

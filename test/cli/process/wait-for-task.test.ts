@@ -77,7 +77,8 @@ test("a broker that stays away ends the wait after 30 s, and the id of the task 
   });
   assert.equal(
     output.stderr,
-    "taskexe: the broker is away; it is asked again for up to 30 s\ntaskexe: nap goes on without us; see: taskexe task nap\n",
+    "taskexe: the broker is away; it is asked again for up to 30 s\ntaskexe: nap goes on without us; see: taskexe " +
+      "task nap\n",
   );
   assert.equal(clock.pendingTimers, 0);
 });

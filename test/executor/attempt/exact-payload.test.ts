@@ -73,7 +73,8 @@ for (const kind of ["redis", "sqlite"] as const) {
       await enqueue(["--jsonl", "-"], `{"payload":${EXACT},"id":"line","type":"keys"}\r\n`);
       const single = `{"type":"keys","id":"http","payload":\n${LINES} }`;
       assert.equal((await send("POST", "tasks", single)).status, 201);
-      const many = `{"tasks":[{"id":"bulk-0","type":"keys","payload":{}},{"payload":${EXACT},"id":"bulk-1","type":"keys"}]}`;
+      const [first, second] = [`"id":"bulk-0","payload":{}`, `"payload":${EXACT},"id":"bulk-1"`];
+      const many = `{"tasks":[{"type":"keys",${first}},{${second},"type":"keys"}]}`;
       assert.equal((await send("POST", "tasks", many)).status, 200);
       for (const id of ["argument", "line", "bulk-1"]) assert.equal(await payloadOf(id), `${EXACT}}`, id);
       for (const id of ["file", "stdin", "http"]) assert.equal(await payloadOf(id), `${ONE_LINE}}`, id);

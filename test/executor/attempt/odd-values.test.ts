@@ -28,7 +28,11 @@ const TASKS = {
     export const backoff = defineTask({ type: "backoff", attempts: 2,
       async backoff() { throw Object.create(null); }, run() { throw new Error("again"); } });
     export const logs = defineTask({ type: "logs", run({ log }) {
-      for (const make of Object.values(thrown)) { log.info(make()); log.warn("with {value.a}", { value: make() }); log.error("x", make()); }
+      for (const make of Object.values(thrown)) {
+        log.info(make());
+        log.warn("with {value.a}", { value: make() });
+        log.error("x", make());
+      }
       return "logged";
     } });
     const deep = (levels) => levels === 0 ? [] : [deep(levels - 1)];

@@ -16,7 +16,8 @@ function started(stage: LedgerStage): string[] {
 
 for (const { kind, open } of QUEUES) {
   for (const executors of [1, 2]) {
-    test(`over ${kind} ${executors} executor(s) with one slot each run all urgent tasks before the first ordinary one`, {
+    test(`over ${kind} ${executors} executor(s) with one slot each run all urgent tasks before the first ` +
+      "ordinary one", {
       timeout: 60_000,
     }, async () => {
       await LedgerStage.with(async (stage) => {
@@ -37,7 +38,8 @@ for (const { kind, open } of QUEUES) {
     });
   }
 
-  test(`over ${kind} an urgent task that comes while a long one runs is the next, and the ordinary ones keep their order`, {
+  test(`over ${kind} an urgent task that comes while a long one runs is the next, and the ordinary ones keep ` +
+    "their order", {
     timeout: 60_000,
   }, async () => {
     await LedgerStage.with(async (stage) => {

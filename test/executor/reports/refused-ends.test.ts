@@ -13,10 +13,16 @@ const TASKS = {
   "tasks/odd.ts": `import { defineTask, RetryLaterError } from "taskexe";
     const odd = (type, make) => defineTask({ type, attempts: 2, backoff: { kind: "fixed", delay_ms: 1 },
       run() { throw make(); } });
-    class Fixed extends RetryLaterError { override readonly delayMs: any; constructor(delay: any) { super(1); this.delayMs = delay; } }
+    class Fixed extends RetryLaterError {
+      override readonly delayMs: any;
+      constructor(delay: any) { super(1); this.delayMs = delay; }
+    }
     class NaNLater extends RetryLaterError { override readonly delayMs = NaN; constructor() { super(1); } }
     class Getter extends RetryLaterError {
-      constructor() { super(1); Object.defineProperty(this, "delayMs", { get() { throw new Error("no delay for you"); } }); }
+      constructor() {
+        super(1);
+        Object.defineProperty(this, "delayMs", { get() { throw new Error("no delay for you"); } });
+      }
     }
     export const nan = odd("nan", () => new NaNLater());
     export const infinite = odd("infinite", () => new Fixed(Infinity));
@@ -25,9 +31,14 @@ const TASKS = {
     export const text = odd("text", () => new Fixed("soon"));
     export const object = odd("object", () => new Fixed({ valueOf() { throw new Error("no"); } }));
     export const getter = odd("getter", () => new Getter());
-    export const backoff = defineTask({ type: "backoff", attempts: 2, backoff: () => NaN, run() { throw new Error("as ever"); } });
-    export const fails = defineTask({ type: "fails", backoff: { kind: "fixed", delay_ms: 1 }, run() { throw new Error("as ever"); } });
-    export const tells = defineTask({ type: "tells", async run({ progress, log }) { log.info("a line"); await progress(0.5, "half"); return 1; } });`,
+    const run = () => { throw new Error("as ever"); };
+    export const backoff = defineTask({ type: "backoff", attempts: 2, backoff: () => NaN, run });
+    export const fails = defineTask({ type: "fails", backoff: { kind: "fixed", delay_ms: 1 }, run });
+    export const tells = defineTask({ type: "tells", async run({ progress, log }) {
+      log.info("a line");
+      await progress(0.5, "half");
+      return 1;
+    } });`,
 };
 
 const SETTINGS = 'attempts = 3\nbackoff = "fixed"\nbackoff_delay = "1ms"\n';

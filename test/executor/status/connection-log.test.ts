@@ -28,22 +28,25 @@ function stage() {
   return { clock, lines, end, is: (state: ConnectionState) => listener(state) };
 }
 
-test("a broker that goes away for a while is told with its reason, once, and that it is back, with how long it took", async () => {
-  const { clock, lines, is, end } = stage();
-  is(WELL);
-  is(AWAY);
-  await clock.advance(400);
-  is({ ...AWAY, lastError: "connect ETIMEDOUT" });
-  await clock.advance(60_000);
-  assert.deepEqual(lines, ["The broker redis://here/1 is away: connect ETIMEDOUT; trying until it is back"]);
-  is(WELL);
-  await clock.advance(1_000);
-  assert.deepEqual(lines.slice(1), ["The broker is back after 60.4 s"]);
-  await clock.advance(3_600_000);
-  end();
-  assert.equal(lines.length, 2);
-  assert.equal(clock.pendingTimers, 0);
-});
+test(
+  "a broker that goes away for a while is told with its reason, once, and that it is back, with how " + "long it took",
+  async () => {
+    const { clock, lines, is, end } = stage();
+    is(WELL);
+    is(AWAY);
+    await clock.advance(400);
+    is({ ...AWAY, lastError: "connect ETIMEDOUT" });
+    await clock.advance(60_000);
+    assert.deepEqual(lines, ["The broker redis://here/1 is away: connect ETIMEDOUT; trying until it is back"]);
+    is(WELL);
+    await clock.advance(1_000);
+    assert.deepEqual(lines.slice(1), ["The broker is back after 60.4 s"]);
+    await clock.advance(3_600_000);
+    end();
+    assert.equal(lines.length, 2);
+    assert.equal(clock.pendingTimers, 0);
+  },
+);
 
 test("a refusal is told as such; another one that follows it is told where it lasts", async () => {
   const { clock, lines, is } = stage();
@@ -70,22 +73,26 @@ test("troubles that take turns faster than they are told are told as one", async
   assert.equal(lines.length, 1, lines.join("\n"));
 });
 
-test("a broker that flaps for ten minutes costs a pair and a line a minute, which say how often and how long", async () => {
-  const { clock, lines, is, end } = stage();
-  // Away for 50 ms five times a second, as a disk that is nearly full was.
-  for (let turn = 0; turn < 3_000; turn++) {
-    is(AWAY);
-    await clock.advance(50);
-    is(WELL);
-    await clock.advance(150);
-  }
-  assert.ok(lines.length >= 9 && lines.length <= 12, `${lines.length} lines:\n${lines.join("\n")}`);
-  assert.equal(
-    lines.at(-1),
-    "The broker redis://here/1 was away or refusing 300 more times in the last 60 s (15 s in all): connect ECONNREFUSED; it is there now",
-  );
-  end();
-});
+test(
+  "a broker that flaps for ten minutes costs a pair and a line a minute, which say how often " + "and how long",
+  async () => {
+    const { clock, lines, is, end } = stage();
+    // Away for 50 ms five times a second, as a disk that is nearly full was.
+    for (let turn = 0; turn < 3_000; turn++) {
+      is(AWAY);
+      await clock.advance(50);
+      is(WELL);
+      await clock.advance(150);
+    }
+    assert.ok(lines.length >= 9 && lines.length <= 12, `${lines.length} lines:\n${lines.join("\n")}`);
+    assert.equal(
+      lines.at(-1),
+      "The broker redis://here/1 was away or refusing 300 more times in the last 60 s (15 s in all): connect " +
+        "ECONNREFUSED; it is there now",
+    );
+    end();
+  },
+);
 
 test("one that flaps slower is told at most once a change that lasts", async () => {
   const { clock, lines, is } = stage();

@@ -51,7 +51,8 @@ test("readers of /status that read nothing hold up neither the tasks nor the oth
     const grown = (await executor.status()).memory.rss_bytes - before;
     assert.ok(grown < MOST_GROWTH_BYTES, `${(grown / 1024 / 1024).toFixed(0)} MB more memory is used`);
     process.stderr.write(
-      `      1 000 tasks in ${tookMs.toFixed(0)} ms, slowest answer ${slowest.toFixed(0)} ms, ${(grown / 1024 / 1024).toFixed(0)} MB more\n`,
+      `      1 000 tasks in ${tookMs.toFixed(0)} ms, slowest answer ${slowest.toFixed(0)} ms, ` +
+        `${(grown / 1024 / 1024).toFixed(0)} MB more\n`,
     );
   });
 });

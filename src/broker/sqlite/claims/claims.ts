@@ -15,9 +15,13 @@ const { queued, running } = STATE;
 
 const RENEW = `UPDATE tasks SET lease_until = ? WHERE seq = ? AND token = ? AND state = ${running}`;
 // The place stays: whatever is queued behind it now was behind it before.
-const RELEASE = `UPDATE tasks SET state = ${queued}, token = ${NO_TOKEN}, owner = NULL, deliveries = deliveries - 1, attempt = attempt - 1 WHERE seq = ? AND token = ? AND state = ${running}`;
+const RELEASE =
+  `UPDATE tasks SET state = ${queued}, token = ${NO_TOKEN}, owner = NULL, deliveries = deliveries - 1, ` +
+  `attempt = attempt - 1 WHERE seq = ? AND token = ? AND state = ${running}`;
 /** The same for one whose holder is gone and that must not run now: it has crashed once more. */
-const PUT_BACK = `UPDATE tasks SET state = ${queued}, token = ${NO_TOKEN}, owner = NULL, attempt = attempt - 1, crashes = crashes + 1 WHERE seq = ? AND token = ?`;
+const PUT_BACK =
+  `UPDATE tasks SET state = ${queued}, token = ${NO_TOKEN}, owner = NULL, attempt = attempt - 1, ` +
+  "crashes = crashes + 1 WHERE seq = ? AND token = ?";
 const IS_PAUSED = `(${QUEUE_IS_PAUSED} OR ${TYPE_IS_PAUSED}) AS paused`;
 const OWN = `SELECT seq, token, queue, ${IS_PAUSED} FROM tasks WHERE state = ${running} AND owner = ? ORDER BY place`;
 /** Whoever held it before died or stalled over it. The attempt did not end, so it goes on under its number. */
@@ -67,8 +71,9 @@ export class SqliteClaims {
       .join(" UNION ALL ")
       .concat(" LIMIT 1");
     const own = queues.map((_, index) => `?${index + 4}`).join(", ");
-    this.#expired = `SELECT seq, token, queue, ${IS_PAUSED} FROM tasks WHERE state = ${running} AND lease_until <= ?1 AND owner <> ?2
-      AND queue IN (${own}) ORDER BY lease_until LIMIT ?3`;
+    this.#expired = `SELECT seq, token, queue, ${IS_PAUSED} FROM tasks
+      WHERE state = ${running} AND lease_until <= ?1 AND owner <> ?2 AND queue IN (${own})
+      ORDER BY lease_until LIMIT ?3`;
   }
 
   /** Takes what is there, without waiting for more. A look comes first, so that an idle executor writes nothing. */

@@ -17,9 +17,9 @@ import { SqliteDelivery } from "./delivery.ts";
 
 const HELD = `WHERE seq = ?1 AND token = ?2 AND state = ${STATE.running}`;
 const REMOVE = `DELETE FROM tasks ${HELD}`;
-const END = `UPDATE tasks SET state = ?3, token = ${NO_TOKEN}, completions = (?3 = ${STATE.done}), attempt = ?4, started_at = ?5,
-  finished_at = ?6, expires_at = ?7, result = ?8, result_omitted = ?9, reason = ?10, error = ?11,
-  progress = coalesce(?12, progress), progress_msg = coalesce(?13, progress_msg) ${HELD}`;
+const END = `UPDATE tasks SET state = ?3, token = ${NO_TOKEN}, completions = (?3 = ${STATE.done}),
+  attempt = ?4, started_at = ?5, finished_at = ?6, expires_at = ?7, result = ?8, result_omitted = ?9, reason = ?10,
+  error = ?11, progress = coalesce(?12, progress), progress_msg = coalesce(?13, progress_msg) ${HELD}`;
 const RETRY = `UPDATE tasks SET state = ${STATE.retrying}, token = ${NO_TOKEN}, deliveries = 0, attempt = ?3,
   started_at = ?4, due_at = ?5, error = ?6, message = ?7, progress = coalesce(?8, progress),
   progress_msg = coalesce(?9, progress_msg) ${HELD}`;

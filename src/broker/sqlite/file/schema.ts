@@ -145,7 +145,9 @@ CREATE INDEX uniques_until ON uniques(until) WHERE until IS NOT NULL;
 
 /** A schedule is one text for what was put and one for what has come of it; "": nothing has since the step. */
 const SCHEDULES = `
-CREATE TABLE schedules_new(name TEXT PRIMARY KEY, definition TEXT NOT NULL, state TEXT NOT NULL, next_at INTEGER) STRICT;
+CREATE TABLE schedules_new(
+  name TEXT PRIMARY KEY, definition TEXT NOT NULL, state TEXT NOT NULL, next_at INTEGER
+) STRICT;
 INSERT INTO schedules_new SELECT name, json_object('name', name, 'cron', cron, 'timezone', timezone, 'type', type,
   'queue', queue, 'priority', priority, 'payload', payload, 'retentionMs', retention_ms, 'lastAt', last_at), '', next_at
   FROM schedules;

@@ -125,7 +125,8 @@ export class Store {
     this.#movedAt = performance.now();
     this.#monitor.down("away", `${what}; what stands there now is opened, or made anew`);
     this.#monitor.warn([
-      `${what}: what was only in the old file is out of reach, and the end of tasks that ran from it is recorded only ` +
+      `${what}: what was only in the old file is out of reach, and the end of tasks that ran from it is ` +
+        "recorded only " +
         "where the file that is there now knows them",
     ]);
     throw new BrokerUnavailableError(what);

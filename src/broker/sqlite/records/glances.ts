@@ -3,7 +3,8 @@ import type { TaskGlance } from "../../administration.ts";
 import type { Store } from "../file/store.ts";
 import { numberOf, textOf } from "./rows.ts";
 
-const GLANCE = `SELECT state, attempt, crashes, token, started_at, finished_at, due_at, queued_at, progress, progress_msg,
+const GLANCE = `SELECT state, attempt, crashes, token, started_at, finished_at, due_at, queued_at, progress,
+  progress_msg,
     coalesce((SELECT line FROM logs WHERE logs.task = tasks.seq ORDER BY line DESC LIMIT 1), 0) AS line
   FROM tasks WHERE seq = (SELECT seq FROM ids WHERE id = ?)`;
 

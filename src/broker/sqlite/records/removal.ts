@@ -22,7 +22,8 @@ const SPARE_PAGES = 2000;
 /** Pages are given back in such amounts: each amount is a statement of its own, and statements are kept. */
 const VACUUM_STEP = 500;
 
-const EXPIRED = `DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
+const EXPIRED = `DELETE FROM tasks
+  WHERE seq IN (SELECT seq FROM tasks WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
   RETURNING seq, queue, state`;
 const ANY_EXPIRED = "SELECT 1 FROM tasks WHERE expires_at <= ? LIMIT 1";
 /** By when they ended; of the others, which are many, by when they came: no index has their ends by queue. */

@@ -17,7 +17,8 @@ const FIND = "SELECT tasks.seq, state, queue, message FROM ids JOIN tasks ON tas
 /** As a new task: at the end of the line, nothing told yet. */
 const RETRY = `UPDATE tasks SET state = ${STATE.queued}, place = ?, queued_at = ?, message = ?, owner = NULL,
   deliveries = 0, attempt = 0, crashes = 0, completions = 0, progress = 0, progress_msg = '', result = NULL,
-  result_omitted = NULL, reason = NULL, error = NULL, due_at = NULL, finished_at = NULL, expires_at = NULL WHERE seq = ?`;
+  result_omitted = NULL, reason = NULL, error = NULL, due_at = NULL, finished_at = NULL, expires_at = NULL
+  WHERE seq = ?`;
 
 /** @throws (rejects) RangeError for more than 1 000 ids. */
 export async function retry(store: Store, ids: readonly string[]): Promise<RetryReceipt[]> {

@@ -23,7 +23,8 @@ commonName = supplied
 distinguished_name = names
 END
 key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out "$1"; }
-request() { openssl req -new -config "$work/conf" -key "$1" -subj "/CN=taskexe tests, $2" -addext "$3" -out "$work/csr"; }
+request() { openssl req -new -config "$work/conf" -key "$1" -subj "/CN=taskexe tests, $2" \
+  -addext "$3" -out "$work/csr"; }
 sign() { openssl ca -config "$work/conf" -batch -notext -in "$work/csr" -keyfile "$work/key" -out "$@"; }
 
 key "$work/key"

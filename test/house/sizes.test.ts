@@ -1,0 +1,55 @@
+/** Small files in small folders, with lines that fit on a screen. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+
+import { ROOT } from "../stage/command.ts";
+import { filesIn, sourcesIn } from "./sources.ts";
+
+const MOST_LINES = 350;
+const MOST_FILES = 16;
+const WIDEST = 120;
+
+/** The core's two large ideas: each would only be harder to read in two. */
+const LONG_FILES = ["src/concurrency/nursery.ts", "src/concurrency/channel.ts"];
+/** Each file is one idea of the core, and its name says which. */
+const LARGE_FOLDERS = ["src/concurrency"];
+/** These are still to be parted. */
+const LONG_YET = [
+  "src/broker/redis/redis-broker.ts",
+  "src/broker/redis/scripts.ts",
+  "src/broker/sqlite/sqlite-broker.ts",
+  "src/executor/executor.ts",
+];
+const LARGE_YET = ["src/broker/redis", "src/broker/sqlite", "src/http/api", "src/runtime", "src/task"];
+const WIDE_YET = "src/broker/redis/";
+/** What cannot be wrapped: a link or a row of a table in Markdown, a regular expression in GritQL, what npm writes. */
+const WIDE_BY_NATURE = /\.(?:md|grit)$|package-lock\.json$/;
+
+test(`no file of src has over ${MOST_LINES} lines`, () => {
+  const long = [...sourcesIn("src")].filter(([, text]) => text.split("\n").length - 1 > MOST_LINES);
+  const told = long.map(([file]) => file).filter((file) => ![...LONG_FILES, ...LONG_YET].includes(file));
+  assert.deepEqual(told, []);
+});
+
+test(`no folder of src has over ${MOST_FILES} files side by side`, () => {
+  const counts = new Map<string, number>();
+  for (const file of filesIn("src")) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  const large = [...counts].filter(([, count]) => count > MOST_FILES).map(([folder]) => folder);
+  assert.deepEqual(
+    large.filter((folder) => ![...LARGE_FOLDERS, ...LARGE_YET].includes(folder)),
+    [],
+  );
+});
+
+test(`no line is over ${WIDEST} characters wide, in strings and comments, too`, () => {
+  const wide: string[] = [];
+  for (const file of filesIn("src", "test", "scripts", "examples", "docs", "Makefile", ".ci", "*.json", "*.toml")) {
+    if (WIDE_BY_NATURE.test(file) || file.startsWith(WIDE_YET)) continue;
+    for (const [index, line] of readFileSync(join(ROOT, file), "utf8").split("\n").entries()) {
+      if ([...line].length > WIDEST) wide.push(`${file}:${index + 1}`);
+    }
+  }
+  assert.deepEqual(wide, []);
+});
