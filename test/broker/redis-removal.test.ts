@@ -1,4 +1,7 @@
-/** The removal of what is over on Redis: fast, and no step holds the server for long. */
+/**
+ * The removal of what is over on Redis: fast, and no step holds the server for long.
+ * @alone It measures how long Redis is held.
+ */
 import assert from "node:assert/strict";
 import { QUEUE_RULES_KEY, QUEUES_KEY, REMOVING_KEY, recordKey } from "../../src/broker/redis/keys.ts";
 import { QUEUE } from "../stage/outcomes.ts";

@@ -1,4 +1,5 @@
 /** No password of an address, however it was mistyped, stands in what is said about it. */
+
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +9,7 @@ import fc from "fast-check";
 import { createBroker } from "../../src/broker/open-broker.ts";
 import { keepSecretsOf, redact, shownName, shownValue } from "../../src/config/redact.ts";
 import { readSettings } from "../../src/config/settings.ts";
+import { quickEnough } from "../stage/quick-enough.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "taskexe-secrets-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -111,10 +113,12 @@ test("a refused value is shown where it can hold no secret", () => {
   assert.equal(shownName(":s3cret@h"), '"***@h" (not shown whole, since it may hold a password)');
 });
 
-test("what looks like an address for long is looked through in no time", () => {
-  const startedAt = performance.now();
-  for (const piece of ["redis:", ":x,", "a:b", "x://"]) redact(`${piece.repeat(30_000)}@`);
-  assert.ok(performance.now() - startedAt < 4_000);
+test("what looks like an address for long is looked through in no time", async () => {
+  await quickEnough("looking through it", 4_000, async () => {
+    const startedAt = performance.now();
+    for (const piece of ["redis:", ":x,", "a:b", "x://"]) redact(`${piece.repeat(30_000)}@`);
+    return performance.now() - startedAt;
+  });
 });
 
 async function saidBySettings(broker: string): Promise<string> {

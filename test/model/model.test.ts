@@ -3,6 +3,7 @@
  * raw store agree with it; at the end of a sequence nothing is left over.
  *   MODEL_RUNS=200                                  more sequences
  *   MODEL_SEED=... MODEL_PATH=... MODEL_REPLAY=...  a failed one again, as it was printed
+ * @long about 30 s
  */
 import { after, before, test } from "node:test";
 import fc from "fast-check";

@@ -1,4 +1,7 @@
-/** The package that `make package` makes, installed in somebody's project: what its users do, on each runtime. */
+/**
+ * The package that `make package` makes, installed in somebody's project: what its users do, on each runtime.
+ * @long about 40 s
+ */
 import assert from "node:assert/strict";
 import { access, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 /**
  * The short form of the soak: executors and Redis are killed at random for a minute at the most, nothing is lost, and
  * nothing is left behind that docs/bounds.md does not explain.
+ * @long about 60 s
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** Cron schedules, fired by executors that know nothing of each other. */
+/**
+ * Cron schedules, fired by executors that know nothing of each other.
+ * @long about 12 s
+ */
 
 import assert from "node:assert/strict";
 import type { Broker } from "../../../src/broker/broker.ts";

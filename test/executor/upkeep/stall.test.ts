@@ -1,6 +1,7 @@
 /**
  * An executor that stands still longer than its lease (SIGSTOP) and wakes up again: another one has taken its task over
  * and finished it, and what the late one says of it is refused and counted as lost.
+ * @long about 10 s
  */
 
 import assert from "node:assert/strict";
