@@ -26,6 +26,7 @@ export const LAYERS: readonly Layer[] = [
   { name: "config", uses: TASKS },
   { name: "broker", uses: TASKS },
   { name: "handlers", uses: TASKS },
+  { name: "runner-protocol", uses: ["handlers", ...TASKS] },
   { name: "operations", uses: STORES },
   { name: "executor", uses: ["operations", "handlers", ...STORES] },
   { name: "client", uses: ["config", "operations", ...STORES] },

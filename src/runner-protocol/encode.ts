@@ -1,0 +1,56 @@
+/**
+ * Messages -> lines, within the bounds. A payload or a foreign message is forwarded as the text that it came in, unparsed:
+ * what a producer wrote is what its handler reads.
+ */
+import { MAX_LINE_FROM_RUNNER, MAX_LINE_TO_RUNNER } from "./limits.ts";
+import type { FromRunner, ToRunner } from "./messages.ts";
+
+/** A message does not fit into a line of the protocol. */
+export class MessageTooLongError extends Error {
+  override readonly name = "MessageTooLongError";
+}
+
+type Run = Extract<ToRunner, { kind: "run" }>;
+
+/** An attempt, whose payload is JSON text: `payload`, or `message` for a task that another producer wrote. */
+export interface RunOfText extends Omit<Run, "kind" | "payload" | "task"> {
+  readonly task: Omit<Run["task"], "message">;
+  readonly text: { readonly payload: string } | { readonly message: string };
+}
+
+/** @throws MessageTooLongError; TypeError for what is no JSON. */
+export function encodeToRunner(message: Exclude<ToRunner, { kind: "run" }>): string {
+  return lineOf(JSON.stringify(message), MAX_LINE_TO_RUNNER);
+}
+
+/** @throws MessageTooLongError; TypeError for what is no JSON. */
+export function encodeFromRunner(message: FromRunner): string {
+  return lineOf(JSON.stringify(message), MAX_LINE_FROM_RUNNER);
+}
+
+/**
+ * @param run - its text must be valid JSON: it is not looked at.
+ * @throws MessageTooLongError.
+ */
+export function encodeRun({ task, text, ...run }: RunOfText): string {
+  const head = JSON.stringify({ kind: "run", ...run });
+  const own = JSON.stringify(task);
+  const whole =
+    "payload" in text
+      ? `${head.slice(0, -1)},"task":${own},"payload":${oneLine(text.payload)}}`
+      : `${head.slice(0, -1)},"task":${own.slice(0, -1)},"message":${oneLine(text.message)}}}`;
+  return lineOf(whole, MAX_LINE_TO_RUNNER);
+}
+
+/** JSON has line breaks between its tokens alone: within a text they are escaped. */
+function oneLine(json: string): string {
+  return json.includes("\n") ? json.replaceAll("\n", " ") : json;
+}
+
+function lineOf(json: string, limit: number): string {
+  // A character takes one byte to three.
+  if (json.length * 3 + 1 > limit && Buffer.byteLength(json) + 1 > limit) {
+    throw new MessageTooLongError(`a message of ${Buffer.byteLength(json)} bytes does not fit into ${limit}`);
+  }
+  return `${json}\n`;
+}
