@@ -46,6 +46,8 @@ export class Intake {
   #reserved = 0;
   #claiming = 0;
   #recoverDue: boolean;
+  /** True while what is pending under our own name is asked for. */
+  #recovering = false;
   /** True while a look for orphans has the first call on what is free. */
   #looking = false;
   #freed = new Latch();
@@ -84,7 +86,8 @@ export class Intake {
 
   /**
    * Looks for orphaned tasks and takes them. Without room it waits for the next free slots, which no claim gets
-   * meanwhile: on an executor that is never idle, orphans would else wait behind the whole backlog.
+   * meanwhile: on an executor that is never idle, orphans would else wait behind the whole backlog. No look goes beside a
+   * recovery: what it has just taken over is ours, and would be taken up as a stray, and so run twice.
    *
    * @param look - is told how many tasks could be started now; at least 1.
    * @returns whether it found as many as there was room for, so that there may be more.
@@ -92,11 +95,16 @@ export class Intake {
   async takeOrphans(look: (room: number) => Promise<readonly Delivery[]>, signal: AbortSignal): Promise<boolean> {
     this.#looking = true;
     try {
-      while (this.#room() <= 0) await this.#slot(signal);
+      while (this.#room() <= 0 || this.#recovering) await this.#slot(signal);
       const room = this.#room();
-      const found = await look(room);
-      this.take(found);
-      return found.length >= room;
+      this.#claiming++;
+      try {
+        const found = await look(room);
+        this.take(found);
+        return found.length >= room;
+      } finally {
+        this.#claiming--;
+      }
     } finally {
       this.#looking = false;
       this.#freed.set();
@@ -257,6 +265,7 @@ export class Intake {
       return false;
     }
     this.#claiming++;
+    this.#recovering = true;
     try {
       const found = await this.#broker.recover(this.handles(), RECOVER_MAX);
       // Only now: until then no claim may pass by what was ours before.
@@ -267,6 +276,8 @@ export class Intake {
       return found.length === 0;
     } finally {
       this.#claiming--;
+      this.#recovering = false;
+      this.#freed.set();
     }
   }
 
