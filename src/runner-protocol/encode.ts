@@ -1,6 +1,6 @@
 /**
- * Messages -> lines, within the bounds. A payload or a foreign message is forwarded as the text that it came in, unparsed:
- * what a producer wrote is what its handler reads.
+ * Messages -> lines, within the bounds. A payload or a foreign message is forwarded as the text that it came in,
+ * unparsed: what a producer wrote is what its handler reads.
  */
 import { MAX_LINE_FROM_RUNNER, MAX_LINE_TO_RUNNER } from "./limits.ts";
 import type { FromRunner, ToRunner } from "./messages.ts";

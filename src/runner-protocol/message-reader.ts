@@ -1,6 +1,6 @@
 /**
- * The bytes of one side -> its messages, in their order. What is no message is a fault and costs nothing else; the tenth
- * ends the connection. Kinds that are not known here are passed by.
+ * The bytes of one side -> its messages, in their order. What is no message is a fault and costs nothing else; the
+ * tenth ends the connection. Kinds that are not known here are passed by.
  */
 import { decode, type MessageOf, type Side } from "./decode.ts";
 import type { Faults } from "./faults.ts";

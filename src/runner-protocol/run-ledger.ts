@@ -1,6 +1,6 @@
 /**
- * Which attempts are under way on one connection, seen from the executor. Numbers count up from 1, so that an attempt that
- * never was and one that has ended are told apart without a memory of those that ended.
+ * Which attempts are under way on one connection, seen from the executor. Numbers count up from 1, so that an attempt
+ * that never was and one that has ended are told apart without a memory of those that ended.
  */
 
 export class RunLedger {

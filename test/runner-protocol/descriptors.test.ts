@@ -1,6 +1,6 @@
 /**
- * The protocol between real processes: programs that know nothing of this project read descriptor 3 and write descriptor
- * 4. Their standard output stays their own, and the end of file on 3 ends them.
+ * The protocol between real processes: programs that know nothing of this project read descriptor 3 and write
+ * descriptor 4. Their standard output stays their own, and the end of file on 3 ends them.
  */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";

@@ -19,7 +19,7 @@ test("a run is begun once and ended once, and whatever else is said of it is a f
   assert.equal(ledger.size, 0);
 });
 
-test("over any number of runs it says the same as a book that forgets nothing, and holds those alone that are open", () => {
+test("over any number of runs it says the same as a book that forgets nothing, and holds what is open alone", () => {
   const said = fc.record({ what: fc.constantFrom("open", "begin", "end"), run: fc.integer({ min: 1, max: 12 }) });
   fc.assert(
     fc.property(fc.array(said, { maxLength: 80 }), (steps) => {

@@ -86,8 +86,8 @@ export class Intake {
 
   /**
    * Looks for orphaned tasks and takes them. Without room it waits for the next free slots, which no claim gets
-   * meanwhile: on an executor that is never idle, orphans would else wait behind the whole backlog. No look goes beside a
-   * recovery: what it has just taken over is ours, and would be taken up as a stray, and so run twice.
+   * meanwhile: on an executor that is never idle, orphans would else wait behind the whole backlog. No look goes beside
+   * a recovery: what it has just taken over is ours, and would be taken up as a stray, and so run twice.
    *
    * @param look - is told how many tasks could be started now; at least 1.
    * @returns whether it found as many as there was room for, so that there may be more.
