@@ -1,4 +1,6 @@
-/** Every rule of the concurrency core that is cited stands in docs/concurrency-rules.md, and each one there is cited. */
+/**
+ * Every rule of the concurrency core that is cited stands in docs/concurrency-rules.md, and each one there is cited.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
