@@ -2,8 +2,9 @@
  * The package root: everything that programs and handler files may import from "taskexe".
  * Importing it is cheap: it starts nothing, opens nothing and reads nothing.
  */
-export type { ListPage, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "./broker/administration.ts";
+
 export { BrokerUnavailableError, type CancelReceipt, type EnqueueReceipt, type QueueCounts } from "./broker/broker.ts";
+export type { ListPage, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "./broker/contract/admin.ts";
 export type { Client, Item, MixedItem } from "./client/client.ts";
 export { type ConnectOptions, connect } from "./client/connect.ts";
 export { ClientClosedError, ClientOverloadedError, PartlyEnqueuedError } from "./client/errors.ts";

@@ -1,5 +1,5 @@
 /** What no broker lists: checked before anything is read. */
-import { type ListQuery, MAX_ADMINISTRATION_BATCH } from "./administration.ts";
+import { type ListQuery, MAX_ADMINISTRATION_BATCH } from "./contract/admin.ts";
 
 /** @throws RangeError for a limit that is not 1 to 1 000, or for bytes that are not a number from 1. */
 export function checkListQuery({ limit, maxBytes = 1 }: ListQuery): void {

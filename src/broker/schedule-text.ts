@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import * as v from "valibot";
 import { OverlapSchema, ScheduleDefaultsSchema, ScheduleOptionsSchema, said } from "../task/schedule-options.ts";
 import { TASK_STATES } from "../task/state.ts";
-import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "./schedules.ts";
+import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "./contract/schedules.ts";
 
 const Time = v.nullable(v.number());
 

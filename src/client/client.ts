@@ -4,7 +4,6 @@
  * enqueues wait for it (outbox.ts). Made by `connect`.
  */
 
-import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../broker/administration.ts";
 import {
   type Broker,
   BrokerUnavailableError,
@@ -15,6 +14,7 @@ import {
   MAX_ENQUEUE_BATCH,
   type QueueCounts,
 } from "../broker/broker.ts";
+import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../broker/contract/admin.ts";
 import { type CancelScope, openRoot } from "../concurrency/index.ts";
 
 import { cancelMatching, inBatches, purgeMatching, retryMatching, type TaskFilter, total } from "../operations/bulk.ts";

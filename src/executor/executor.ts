@@ -100,7 +100,7 @@ export class Executor implements StatusSource {
     this.#broker = broker;
     this.#handlers = handlers;
     this.#options = options;
-    const { concurrency, leaseMs, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = options;
+    const { concurrency, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = options;
     const [running, tally, turn, bootAt] = [this.#running, this.#tally, new SharedTurn(broker), Date.now()];
     this.#turn = turn;
     const leaveFor = (error: Error): void => this.#leaveFor(error);
@@ -111,7 +111,7 @@ export class Executor implements StatusSource {
       Math.max(LEAST_OUTCOMES, concurrency * OUTCOMES_PER_SLOT),
     );
     this.#cancels = new CancelWatch(broker, running);
-    this.#leases = new LeaseCheck(broker, leaseMs);
+    this.#leases = new LeaseCheck(broker);
     this.#abandonment = new Abandonment(running, { count: abandonedLimit, slots: concurrency }, leaveFor);
     this.#heartbeat = heartbeatParts({ broker, running, tally, handlers, options, bootAt });
     this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor);
@@ -204,7 +204,7 @@ export class Executor implements StatusSource {
 
   #startServices(services: Nursery): void {
     const broker = this.#broker;
-    const { leaseMs, heartbeatMs = DEFAULT_HEARTBEAT_MS } = this.#options;
+    const { heartbeatMs = DEFAULT_HEARTBEAT_MS } = this.#options;
     const drain = (reason: string): void => this.drain(reason);
     const startIn = (name: string, run: (task: Task) => Promise<unknown>): void =>
       services.startSoon((task: Task) => serveUntilDrained(run, task, drain), { name });
@@ -228,7 +228,7 @@ export class Executor implements StatusSource {
     };
     start("heartbeat", (signal) => keepBeating(this.#heartbeat, heartbeatMs, isOurs, this.#beatTurn, signal));
     start("abandonment", (signal) => this.#abandonment.run(signal));
-    start("leases", (signal) => keepLeases(broker, this.#running, held, forget, leaseMs, signal));
+    start("leases", (signal) => keepLeases(broker, this.#running, held, forget, signal));
     startIn("completion", (task) => this.#completion.run(task.scope));
     start("progress", (signal) => writeProgress(broker, this.#running, signal));
     start("task logs", (signal) => this.#logs.run(signal));

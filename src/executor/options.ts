@@ -9,8 +9,6 @@ export interface ExecutorOptions {
   readonly queues?: readonly string[];
   /** How many tasks run at once. */
   readonly concurrency: number;
-  /** How long a claim is held without a renewal, in ms. Renewals come at a third of it. */
-  readonly leaseMs: number;
   /** How long a drain waits for running tasks, and how long a cancelled task may take to end, in ms. */
   readonly graceMs: number;
   /** Between two heartbeats, in ms; default 30 000. */

@@ -4,8 +4,8 @@
  * caller can show it, stop, or go on later; nothing is kept between two batches.
  */
 
-import { type ListPage, MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../broker/administration.ts";
 import type { Broker } from "../broker/broker.ts";
+import { type ListPage, MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../broker/contract/admin.ts";
 import { checkpoint } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record.ts";
 import type { RetriedState, TaskState } from "../task/state.ts";

@@ -1,7 +1,8 @@
 /** Lists of tasks, page by page: one page, or as many as are wanted, without holding more than one. */
-import { type ListPage, type ListQuery, MAX_ADMINISTRATION_BATCH } from "../broker/administration.ts";
+
 import type { Broker } from "../broker/broker.ts";
 import { checkListQuery } from "../broker/check-list.ts";
+import { type ListPage, type ListQuery, MAX_ADMINISTRATION_BATCH } from "../broker/contract/admin.ts";
 import { type CancelScope, checkpoint } from "../concurrency/index.ts";
 import { conditionsOf } from "./filters.ts";
 

@@ -3,8 +3,8 @@
  * there can be so many and no more, and each name is one that a queue or a type can have.
  */
 import * as v from "valibot";
-import type { PauseTarget } from "../broker/administration.ts";
 import type { Broker } from "../broker/broker.ts";
+import type { PauseTarget } from "../broker/contract/admin.ts";
 import { KnownQueueSchema } from "../task/enqueue-options.ts";
 import { TypeSchema } from "../task/message-schema.ts";
 import { InvalidTaskError } from "../task/new-task.ts";

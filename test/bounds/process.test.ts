@@ -1,9 +1,9 @@
 /** What an executor and a client hold in memory beyond a call stays within the bounds of docs/bounds.md. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LogLine } from "../../src/broker/administration.ts";
-import { MAX_LOG_LINES } from "../../src/broker/administration.ts";
 import { type Broker, BrokerUnavailableError } from "../../src/broker/broker.ts";
+import type { LogLine } from "../../src/broker/contract/admin.ts";
+import { MAX_LOG_LINES } from "../../src/broker/contract/admin.ts";
 import { BeatSeries } from "../../src/broker/fleet-beats.ts";
 import { ClientOverloadedError } from "../../src/client/errors.ts";
 import { Outbox } from "../../src/client/outbox.ts";

@@ -2,8 +2,8 @@
  * Lists by type over Redis: what a message says counts, however it is written, and Redis itself looks through the rest.
  */
 import assert from "node:assert/strict";
-import type { ListQuery } from "../../src/broker/administration.ts";
 import type { Broker } from "../../src/broker/broker.ts";
+import type { ListQuery } from "../../src/broker/contract/admin.ts";
 import { doneKey, GROUP, MESSAGE_FIELD, recordKey, streamKey } from "../../src/broker/redis/keys.ts";
 import { claimAll, claimOne, dead, done, QUEUE, retry, task } from "../stage/outcomes.ts";
 import { redisSentences } from "./redis-sentences.ts";

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Broker, BrokerOptions } from "../../src/broker/broker.ts";
+import type { ScheduleDefinition } from "../../src/broker/contract/schedules.ts";
 import {
   FOREIGN_QUEUES_KEY,
   GROUP,
@@ -16,7 +17,6 @@ import {
   recordKey,
   streamKey,
 } from "../../src/broker/redis/keys.ts";
-import type { ScheduleDefinition } from "../../src/broker/schedules.ts";
 import { claimAll, claimOne, dead, done, idOf, QUEUE, task } from "../stage/outcomes.ts";
 import type { SentenceStage } from "../stage/sentences.ts";
 import { eventually } from "../stage/until.ts";

@@ -4,7 +4,7 @@ import { AttemptPolicy } from "../../src/executor/attempt/policy.ts";
 
 /** @param now - Unix ms. */
 export function attemptHost(now = 0): AttemptHost {
-  const options = { name: "one", version: "0", concurrency: 1, leaseMs: 30_000, graceMs: 1_000 };
+  const options = { name: "one", version: "0", concurrency: 1, graceMs: 1_000 };
   return {
     broker: { now: () => now },
     policy: new AttemptPolicy(options),

@@ -1,8 +1,8 @@
 /** The commands of the random sequences: each does one thing to the brokers and to the model, then all is compared. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { PauseTarget, PurgeQuery } from "../../src/broker/administration.ts";
 import type { EnqueueRequest } from "../../src/broker/broker.ts";
+import type { PauseTarget, PurgeQuery } from "../../src/broker/contract/admin.ts";
 import { formatMessage } from "../../src/task/message.ts";
 import { type EndKind, IDS, NAMES, QUEUES, type System, TYPES } from "./system.ts";
 

@@ -1,7 +1,7 @@
 /** What is paused has a bound, since every claim of the fleet reads it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PauseTarget } from "../../src/broker/administration.ts";
+import type { PauseTarget } from "../../src/broker/contract/admin.ts";
 import { MAX_PAUSED, pause } from "../../src/operations/pauses.ts";
 import { InvalidTaskError } from "../../src/task/new-task.ts";
 

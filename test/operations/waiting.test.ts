@@ -3,8 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PauseTarget } from "../../src/broker/administration.ts";
 import type { FleetMember } from "../../src/broker/broker.ts";
+import type { PauseTarget } from "../../src/broker/contract/admin.ts";
 import { WaitingReasons, whyWaiting } from "../../src/operations/waiting.ts";
 import type { TaskRecord } from "../../src/task/record.ts";
 

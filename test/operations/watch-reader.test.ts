@@ -1,7 +1,7 @@
 /** What watches read: once for all that watch, and only what has changed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { TaskGlance } from "../../src/broker/administration.ts";
+import type { TaskGlance } from "../../src/broker/contract/admin.ts";
 import { Cancelled, openRoot } from "../../src/concurrency/index.ts";
 import { readerOf } from "../../src/operations/watch-reader.ts";
 import type { TaskRecord } from "../../src/task/record.ts";

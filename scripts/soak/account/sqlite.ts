@@ -3,7 +3,7 @@
  * may still be there. A table without a rule, or a row that its rule does not explain, is a problem.
  */
 import { statSync } from "node:fs";
-import { MAX_LOG_LINES } from "../../../src/broker/administration.ts";
+import { MAX_LOG_LINES } from "../../../src/broker/contract/admin.ts";
 import { STATE } from "../../../src/broker/sqlite/file/schema.ts";
 import { runtime, type SqlDatabase } from "../../../src/runtime/index.ts";
 import { type Account, type Expected, few, type Kind, SLACK_MS } from "./account.ts";

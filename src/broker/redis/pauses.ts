@@ -2,8 +2,9 @@
  * Pauses, for the whole fleet and over restarts: a set that every claim asks for behind its entries. A paused queue's
  * streams are not read; a task of a paused type is parked by the executor that claimed it, until the type is resumed.
  */
-import type { PauseTarget } from "../administration.ts";
+
 import type { RefusedTask } from "../broker.ts";
+import type { PauseTarget } from "../contract/admin.ts";
 import type { RedisConnections } from "./connection/connections.ts";
 import { PARKED_TYPES_KEY, PAUSED_KEY } from "./keys.ts";
 import { unparkTasks } from "./scripts/unpark.ts";

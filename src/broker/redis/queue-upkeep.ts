@@ -5,8 +5,8 @@
  * slow walk over all keys, once a day.
  */
 import { DEFAULT_QUEUE, MAX_PRIORITIES } from "../../task/enqueue-options.ts";
+import type { SchedulePage, StoredSchedule } from "../contract/schedules.ts";
 import { type KeepingRules, removeSome } from "../removal.ts";
-import type { SchedulePage, StoredSchedule } from "../schedules.ts";
 import { isAnswer } from "./connection/answers.ts";
 import type { RedisConnections } from "./connection/connections.ts";
 import { dropConsumers } from "./group-consumers.ts";

@@ -15,7 +15,7 @@ import {
   type PurgeQuery,
   type RetryReceipt,
   type TaskLines,
-} from "../administration.ts";
+} from "../contract/admin.ts";
 import type {
   Backlog,
   Broker,
@@ -33,9 +33,15 @@ import type {
   QueueCounts,
   Removal,
 } from "../broker.ts";
+import type {
+  ScheduleChange,
+  ScheduleChanged,
+  SchedulePage,
+  StoredSchedule,
+  TakenSchedules,
+} from "../contract/schedules.ts";
 import { listPlaces } from "../list-places.ts";
 import { type KeepingRules, keepingRules, removeSome } from "../removal.ts";
-import type { ScheduleChange, ScheduleChanged, SchedulePage, StoredSchedule, TakenSchedules } from "../schedules.ts";
 import { RedisCancels } from "./cancels.ts";
 import { RedisClaims } from "./claims/claims.ts";
 import { RedisCompletion } from "./claims/completion.ts";
@@ -74,6 +80,7 @@ export class RedisBroker implements Broker {
   readonly kind = "redis";
   readonly isRemote = true;
   readonly url: string;
+  readonly leaseMs: number;
   readonly #options: BrokerOptions;
   readonly #connections: RedisConnections;
   readonly #wire: WriteCoalescer;
@@ -104,6 +111,7 @@ export class RedisBroker implements Broker {
   constructor(url: string, options: BrokerOptions) {
     const address = parseRedisAddress(url);
     this.url = address.display;
+    this.leaseMs = options.leaseMs;
     this.#options = options;
     this.#name = options.executor ?? CLIENT_NAME;
     const priorities = options.priorities ?? DEFAULT_PRIORITIES;

@@ -4,7 +4,6 @@
  */
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import { checkRequests } from "../check-requests.ts";
-import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
 import {
   lookAt,
   type ScheduleChange,
@@ -13,7 +12,7 @@ import {
   type StoredSchedule,
   TAKEN_MS,
   type TakenSchedules,
-} from "../schedules.ts";
+} from "../contract/schedules.ts";
 import { execute, type RedisConnections } from "./connection/connections.ts";
 import { readPending } from "./connection/replies.ts";
 import {

@@ -3,7 +3,7 @@
  * taken from that commit on. Tasks of a paused type that a claim meets are parked, so that each is met once; resuming
  * queues them again in their old places, what is left over by and by with each promote.
  */
-import type { PauseTarget } from "../administration.ts";
+import type { PauseTarget } from "../contract/admin.ts";
 import { PARKED, STATE } from "./file/schema.ts";
 import type { Store } from "./file/store.ts";
 import type { Transaction } from "./file/transaction.ts";

@@ -3,7 +3,6 @@
  * was read: once for all processes.
  */
 import type { TaskState } from "../../task/state.ts";
-import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
 import {
   lookAt,
   type ScheduleChange,
@@ -12,7 +11,8 @@ import {
   type StoredSchedule,
   TAKEN_MS,
   type TakenSchedules,
-} from "../schedules.ts";
+} from "../contract/schedules.ts";
+import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
 import { enqueueAll } from "./enqueue.ts";
 import { stateName } from "./file/schema.ts";
 import type { Store } from "./file/store.ts";

@@ -16,7 +16,7 @@ import {
   type PurgeQuery,
   type RetryReceipt,
   type TaskLines,
-} from "../administration.ts";
+} from "../contract/admin.ts";
 import {
   type Backlog,
   type Broker,
@@ -37,10 +37,16 @@ import {
   type Removal,
 } from "../broker.ts";
 import { checkRequests } from "../check-requests.ts";
+import type {
+  ScheduleChange,
+  ScheduleChanged,
+  SchedulePage,
+  StoredSchedule,
+  TakenSchedules,
+} from "../contract/schedules.ts";
 import { BeatSeries } from "../fleet-beats.ts";
 import { listPlaces } from "../list-places.ts";
 import { type KeepingRules, keepingRules } from "../removal.ts";
-import type { ScheduleChange, ScheduleChanged, SchedulePage, StoredSchedule, TakenSchedules } from "../schedules.ts";
 import { cancel, flagged } from "./cancels.ts";
 import { SqliteClaims } from "./claims/claims.ts";
 import { complete, writeProgress } from "./claims/completion.ts";
@@ -84,6 +90,7 @@ export class SqliteBroker implements Broker {
   readonly kind = "sqlite";
   readonly isRemote = false;
   readonly url: string;
+  readonly leaseMs: number;
   readonly #options: BrokerOptions;
   readonly #file: DatabaseFile;
   readonly #monitor = new ConnectionMonitor();
@@ -106,6 +113,7 @@ export class SqliteBroker implements Broker {
   constructor(url: string, options: BrokerOptions, file: DatabaseFile = new DatabaseFile(pathOf(url))) {
     const { executor, leaseMs, queues } = options;
     this.url = url;
+    this.leaseMs = leaseMs;
     this.#options = options;
     this.#keeping = keepingRules(options);
     this.#file = file;

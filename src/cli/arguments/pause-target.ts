@@ -1,5 +1,5 @@
 /** The arguments of `pause` and `resume`: a queue or a type, by its name. */
-import type { PauseTarget } from "../../broker/administration.ts";
+import type { PauseTarget } from "../../broker/contract/admin.ts";
 import { wrongName } from "../../operations/pauses.ts";
 import { usageError } from "../process/exit.ts";
 

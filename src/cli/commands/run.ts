@@ -147,11 +147,11 @@ class Run {
   }
 
   #executorOptions(): ExecutorOptions {
-    const { concurrency, leaseMs, graceMs, abandonedLimit } = this.#settings;
+    const { concurrency, graceMs, abandonedLimit } = this.#settings;
     const { attempts, crashBudget, retryLaterLimit, timeoutMs, retentionMs, deadRetentionMs } = this.#settings;
     const { backoff: kind, backoffDelayMs, backoffMaxMs } = this.#settings;
     const backoff = { kind, delay_ms: backoffDelayMs, max_ms: backoffMaxMs };
-    const limits = { concurrency, leaseMs, graceMs, abandonedLimit };
+    const limits = { concurrency, graceMs, abandonedLimit };
     const defaults = { attempts, backoff, crashBudget, retryLaterLimit, timeoutMs, retentionMs, deadRetentionMs };
     // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
     const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, this.#settings.heartbeatTimeoutMs / 4);

@@ -3,7 +3,7 @@
  * error with its stack. What nobody has said or done yet is left out.
  */
 import * as v from "valibot";
-import type { LogLine } from "../../broker/administration.ts";
+import type { LogLine } from "../../broker/contract/admin.ts";
 import { MAX_ATTEMPT_ERRORS } from "../../task/attempt-errors.ts";
 import { formatDuration } from "../../task/durations.ts";
 import { parseMessage } from "../../task/message.ts";

@@ -7,17 +7,17 @@ import { isFresh, stampLease } from "../../broker/lease-stamp.ts";
 import { BatchedQuestion } from "./batched-question.ts";
 
 export class LeaseCheck {
-  readonly #leaseMs: number;
+  readonly #broker: Broker;
   readonly #lost: BatchedQuestion<Delivery>;
 
-  constructor(broker: Broker, leaseMs: number) {
-    this.#leaseMs = leaseMs;
+  constructor(broker: Broker) {
+    this.#broker = broker;
     this.#lost = new BatchedQuestion((deliveries) => broker.renew(deliveries));
   }
 
   /** Whether nobody can have taken it; asks nobody. */
   isFresh({ lease }: Delivery): boolean {
-    return isFresh(lease, this.#leaseMs, stampLease());
+    return isFresh(lease, this.#broker.leaseMs, stampLease());
   }
 
   /** Renews its lease; true: it has gone to another executor. Waits while the broker is away. */

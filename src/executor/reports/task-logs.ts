@@ -4,9 +4,9 @@
  */
 
 import { getLogger } from "@logtape/logtape";
-import { type LogLine, MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from "../../broker/administration.ts";
 import { ifAvailable } from "../../broker/availability.ts";
 import type { Broker } from "../../broker/broker.ts";
+import { type LogLine, MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from "../../broker/contract/admin.ts";
 import { sleep } from "../../concurrency/index.ts";
 
 const logger = getLogger(["taskexe", "executor"]);

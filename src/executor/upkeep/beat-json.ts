@@ -27,7 +27,6 @@ export interface HeartbeatParts {
   readonly name: string;
   readonly version: string;
   readonly concurrency: number;
-  readonly leaseMs: number;
   /** Whose tasks it runs; null: not told. */
   readonly serves: { readonly queues: readonly string[]; readonly types: () => readonly string[] } | null;
   readonly bootAt: number;
@@ -36,7 +35,7 @@ export interface HeartbeatParts {
 
 /** What the beats of one executor tell. @param bootAt - Unix ms. */
 export function heartbeatParts({
-  options: { name, version, concurrency, leaseMs, ipAddress = outsideAddress(), queues },
+  options: { name, version, concurrency, ipAddress = outsideAddress(), queues },
   handlers,
   ...parts
 }: Pick<HeartbeatParts, "broker" | "running" | "tally" | "bootAt"> & {
@@ -44,7 +43,7 @@ export function heartbeatParts({
   readonly handlers: Pick<Handlers, "types">;
 }): HeartbeatParts {
   const serves = queues === undefined ? null : { queues, types: () => handlers.types() };
-  return { ...parts, name, version, concurrency, leaseMs, ipAddress, serves };
+  return { ...parts, name, version, concurrency, ipAddress, serves };
 }
 
 /** One beat, and what stays of it once a later one has come. */
@@ -73,7 +72,7 @@ export async function beatJson(parts: HeartbeatParts): Promise<BeatJson> {
     version: parts.version,
     concurrency: parts.concurrency,
     slots_taken: parts.running.slots,
-    lease_ms: parts.leaseMs,
+    lease_ms: parts.broker.leaseMs,
   };
   const started = startsOf(parts.running);
   const { current, more } = currentOf(parts.running, (room) => {

@@ -21,14 +21,13 @@ export async function keepLeases(
   running: RunningAttempts,
   held: () => Iterable<Delivery>,
   forget: (delivery: Delivery) => void,
-  leaseMs: number,
   signal: AbortSignal,
 ): Promise<never> {
   for (;;) {
     // Only what is there when the round begins has lived through this pause: short tasks never come here.
     const renew = () => broker.renew([...running.deliveries(), ...held()]);
     for (const delivery of await untilAvailable(renew, signal)) drop(delivery, running, forget);
-    await sleep(leaseMs / 3, signal);
+    await sleep(broker.leaseMs / 3, signal);
   }
 }
 

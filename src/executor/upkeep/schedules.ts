@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from "node:util";
 import { getLogger } from "@logtape/logtape";
 import { ifAvailable } from "../../broker/availability.ts";
 import { type Broker, CallRefusedError } from "../../broker/broker.ts";
-import type { StoredSchedule, TakenSchedules } from "../../broker/schedules.ts";
+import type { StoredSchedule, TakenSchedules } from "../../broker/contract/schedules.ts";
 import { sleep } from "../../concurrency/index.ts";
 import { askStates, nextStep, type RunStates, type Step, stateOf } from "../../operations/schedules/schedule-runs.ts";
 import { CronError } from "../../task/cron.ts";

@@ -1,7 +1,7 @@
 /** What the API takes, as schemas: names as they stand in the JSON. What it gives is in operations/views. */
 import * as v from "valibot";
-import { MAX_ADMINISTRATION_BATCH } from "../../broker/administration.ts";
 import { MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
+import { MAX_ADMINISTRATION_BATCH } from "../../broker/contract/admin.ts";
 import { CursorSchema, FILTERS, hasCondition, MUST_BE_OBJECT } from "../../operations/filters.ts";
 import { DEFAULT_PAGE } from "../../operations/pages.ts";
 import { PAUSE_NAMES } from "../../operations/pauses.ts";

@@ -5,8 +5,8 @@
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
 import type { Broker } from "../../broker/broker.ts";
+import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "../../broker/contract/schedules.ts";
 import { NEW_STATE } from "../../broker/schedule-text.ts";
-import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "../../broker/schedules.ts";
 import { nextRun } from "../../task/cron.ts";
 import { KnownQueueSchema } from "../../task/enqueue-options.ts";
 import { InvalidTaskError, payloadText, prepareTask, told } from "../../task/new-task.ts";

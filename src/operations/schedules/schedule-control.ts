@@ -1,7 +1,7 @@
 /** A schedule by hand: run it now, pause it, resume it. Each may be asked again, and happens once. */
 
 import type { Broker, EnqueueReceipt } from "../../broker/broker.ts";
-import type { ScheduleState, StoredSchedule } from "../../broker/schedules.ts";
+import type { ScheduleState, StoredSchedule } from "../../broker/contract/schedules.ts";
 import { nextRun } from "../../task/cron.ts";
 import { MOST_TRIES } from "./put-schedule.ts";
 import { type Schedule, scheduleOf } from "./schedule.ts";

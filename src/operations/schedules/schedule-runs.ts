@@ -10,7 +10,7 @@ import {
   type ScheduleRun,
   type ScheduleState,
   type StoredSchedule,
-} from "../../broker/schedules.ts";
+} from "../../broker/contract/schedules.ts";
 import { nextRun } from "../../task/cron.ts";
 import { MAX_PRIORITIES } from "../../task/enqueue-options.ts";
 import { JsonText } from "../../task/json-text.ts";

@@ -3,7 +3,7 @@
  */
 
 import type { Broker } from "../../broker/broker.ts";
-import type { StoredSchedule } from "../../broker/schedules.ts";
+import type { StoredSchedule } from "../../broker/contract/schedules.ts";
 import { type SaidRunOptions, saidRunOptions } from "../../task/run-options.ts";
 import { type Overlap, overlapOf, runOptions } from "../../task/schedule-options.ts";
 import type { TaskState } from "../../task/state.ts";

@@ -1,6 +1,6 @@
 /** The JSON form of pauses: of one queue or type, and of all that is paused, by kind. */
 import * as v from "valibot";
-import type { PauseTarget } from "../../broker/administration.ts";
+import type { PauseTarget } from "../../broker/contract/admin.ts";
 
 export const PauseView = v.object({ kind: v.picklist(["queue", "type"]), name: v.string(), paused: v.boolean() });
 

@@ -1,7 +1,7 @@
 /** The JSON form of a queue: how many of its tasks are in each state, and whether it is paused. */
 import * as v from "valibot";
-import type { PauseTarget } from "../../broker/administration.ts";
 import type { QueueCounts } from "../../broker/broker.ts";
+import type { PauseTarget } from "../../broker/contract/admin.ts";
 
 export const QueueView = v.object({
   name: v.string(),

@@ -1,6 +1,6 @@
 /** The JSON forms of what enqueues, cancels and retries answer. */
 import * as v from "valibot";
-import type { RetryReceipt } from "../../broker/administration.ts";
+import type { RetryReceipt } from "../../broker/contract/admin.ts";
 import { TASK_STATES } from "../../task/state.ts";
 
 export const ReceiptView = v.object({ id: v.string(), created: v.boolean(), state: v.picklist(TASK_STATES) });

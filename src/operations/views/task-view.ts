@@ -3,7 +3,7 @@
  * options. Lists have the shorter form of src/task/listed-task.ts.
  */
 import * as v from "valibot";
-import type { LogLine } from "../../broker/administration.ts";
+import type { LogLine } from "../../broker/contract/admin.ts";
 import { JsonText } from "../../task/json-text.ts";
 import { parseMessage } from "../../task/message.ts";
 import { type TaskRecord, TaskRecordSchema } from "../../task/record.ts";

@@ -1,7 +1,7 @@
 /** Lists of tasks that are long: cut where they lie, and pages that end by bytes. */
 import assert from "node:assert/strict";
-import type { ListPage } from "../../../src/broker/administration.ts";
 import type { Broker, Outcome } from "../../../src/broker/broker.ts";
+import type { ListPage } from "../../../src/broker/contract/admin.ts";
 import {
   LISTED_ERROR_BYTES,
   LISTED_MESSAGE_LENGTH,

@@ -1,7 +1,7 @@
 /** Lists of tasks: by state, queue and type, page by page. */
 import assert from "node:assert/strict";
-import type { ListQuery } from "../../../src/broker/administration.ts";
 import type { Broker } from "../../../src/broker/broker.ts";
+import type { ListQuery } from "../../../src/broker/contract/admin.ts";
 import { type ListedTask, listedOf } from "../../../src/task/listed-task.ts";
 import { TASK_STATES } from "../../../src/task/state.ts";
 import { cancelledBy, claimAll, claimOne, dead, done, QUEUE, retry, task, tasks } from "../../stage/outcomes.ts";

@@ -1,6 +1,6 @@
 /** The logs of tasks: bounded, and gone with their record. */
 import assert from "node:assert/strict";
-import { type LogLine, MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from "../../../src/broker/administration.ts";
+import { type LogLine, MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from "../../../src/broker/contract/admin.ts";
 import { claimOne, dead, done, QUEUE, task, tasks } from "../../stage/outcomes.ts";
 import type { Sentence } from "../../stage/sentences.ts";
 

@@ -1,12 +1,12 @@
 /** Schedules as the broker keeps them; when they are due and what is enqueued is worked out elsewhere. */
 import assert from "node:assert/strict";
-import { NEW_STATE } from "../../../src/broker/schedule-text.ts";
 import type {
   ScheduleChange,
   ScheduleChanged,
   ScheduleDefinition,
   ScheduleState,
-} from "../../../src/broker/schedules.ts";
+} from "../../../src/broker/contract/schedules.ts";
+import { NEW_STATE } from "../../../src/broker/schedule-text.ts";
 import { claimOne, done, idOf, QUEUE, task } from "../../stage/outcomes.ts";
 import { countOf, NOTHING, type Sentence } from "../../stage/sentences.ts";
 

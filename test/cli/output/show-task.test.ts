@@ -1,7 +1,7 @@
 /** What `taskexe task ID` shows to a person. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LogLine } from "../../../src/broker/administration.ts";
+import type { LogLine } from "../../../src/broker/contract/admin.ts";
 import { taskFields } from "../../../src/cli/output/show-task.ts";
 import { formatMessage } from "../../../src/task/message.ts";
 import type { TaskOptions } from "../../../src/task/message-schema.ts";

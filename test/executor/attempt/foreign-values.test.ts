@@ -83,7 +83,7 @@ describe("a value that cannot be looked at", () => {
       "test",
     );
     handlers.add(defineTask({ type: "good", run: () => "good" }), "test");
-    const limits = { concurrency: 8, leaseMs: 5_000, graceMs: 1_000, heartbeatMs: 50 };
+    const limits = { concurrency: 8, graceMs: 1_000, heartbeatMs: 50 };
     const backoffs = { kind: "fixed", delay_ms: 0 } as const;
     executor = new Executor({ broker, handlers, options: { name: "one", version: "0", ...limits, backoff: backoffs } });
     running = executor.run(openRoot());

@@ -57,7 +57,7 @@ before(async () => {
   const url = `sqlite:${join(stage.folder, "queue.db")}`;
   client = await stage.client(url);
   const broker = await createBroker(url, { executor: "one", queues: ["common"], leaseMs: 5_000 });
-  const options = { name: "one", version: "0", concurrency: 4, leaseMs: 5_000, graceMs: 1_000, retryLaterLimit: 3 };
+  const options = { name: "one", version: "0", concurrency: 4, graceMs: 1_000, retryLaterLimit: 3 };
   executor = new Executor({ broker, handlers: HANDLERS, options });
   ran = executor.run(openRoot());
 });

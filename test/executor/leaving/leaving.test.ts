@@ -39,7 +39,7 @@ for (const { kind, open } of QUEUES) {
         sequence.push("leave");
         left.set();
       };
-      const limits = { concurrency: 1, leaseMs: 30_000, graceMs: 1_000, heartbeatMs: 10 };
+      const limits = { concurrency: 1, graceMs: 1_000, heartbeatMs: 10 };
       const options = { name: "leaver", version: "0", ...limits };
       const executor = new Executor({ broker, handlers: new HandlerRegistry(), options });
       const running = executor.run(openRoot());

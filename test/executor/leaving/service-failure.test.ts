@@ -29,12 +29,12 @@ async function withBroker(use: (client: Broker, own: Broker) => Promise<void>): 
   await Stage.with(async (stage) => {
     const url = `sqlite:${join(stage.folder, "queue.db")}`;
     const client = await stage.client(url);
-    await use(client, await createBroker(url, { executor: "one", queues: ["common"], leaseMs: 5_000 }));
+    await use(client, await createBroker(url, { executor: "one", queues: ["common"], leaseMs: 600 }));
   });
 }
 
 function executorOf(broker: Broker, handlers: HandlerRegistry): Executor {
-  const options = { name: "one", version: "0", concurrency: 4, leaseMs: 600, graceMs: 10_000, heartbeatMs: 50 };
+  const options = { name: "one", version: "0", concurrency: 4, graceMs: 10_000, heartbeatMs: 50 };
   return new Executor({ broker, handlers, options });
 }
 

@@ -74,7 +74,7 @@ async function onStage(use: (stage: Stage) => Promise<void>): Promise<void> {
   for (const each of [tells, logs, ignores, defineTask({ type: "quiet", run: () => {} })]) handlers.add(each, "test");
   const client = await open(null);
   const own = await createBroker(server.url, { executor: "one", queues: ["common"], leaseMs: LEASE_MS });
-  const options = { name: "one", version: "0", concurrency: 250, leaseMs: LEASE_MS, graceMs: 100 };
+  const options = { name: "one", version: "0", concurrency: 250, graceMs: 100 };
   const executor = new Executor({ broker: own, handlers, options });
   const ran = executor.run(openRoot());
   try {
@@ -177,7 +177,7 @@ async function runsQuietlyAfter(
   const handlers = new HandlerRegistry();
   handlers.add(defineTask({ type: "quiet", run: () => {} }), "test");
   const own = await createBroker(server.url, { executor: "one", queues: ["common"], leaseMs: LEASE_MS });
-  const options = { name: "one", version: "0", concurrency: 2, leaseMs: LEASE_MS, graceMs: 100 };
+  const options = { name: "one", version: "0", concurrency: 2, graceMs: 100 };
   const executor = new Executor({ broker: own, handlers, options });
   const ran = executor.run(openRoot());
   if (isUp) {

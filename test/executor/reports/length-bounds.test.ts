@@ -1,13 +1,13 @@
 /** What an executor holds for a broker that is away is bounded by its length, not only by number. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LogLine } from "../../../src/broker/administration.ts";
 import {
   type Broker,
   BrokerUnavailableError,
   type CompletionResult,
   type Outcome,
 } from "../../../src/broker/broker.ts";
+import type { LogLine } from "../../../src/broker/contract/admin.ts";
 import { moveOnAfter, openRoot, withNursery } from "../../../src/concurrency/index.ts";
 import { SharedTurn } from "../../../src/executor/intake/shared-turn.ts";
 import { Completion } from "../../../src/executor/reports/completion.ts";

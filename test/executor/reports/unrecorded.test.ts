@@ -24,7 +24,7 @@ test("an executor whose ends are not recorded is not ready, says so, and is once
     own.complete = (outcomes) => (refuses ? Promise.reject(new BrokerRefusedError("not these")) : complete(outcomes));
     const handlers = new HandlerRegistry();
     handlers.add(defineTask({ type: "quick", run: () => 1 }), "test");
-    const options = { name: "one", version: "0", concurrency: 2, leaseMs: 5_000, graceMs: 1_000 };
+    const options = { name: "one", version: "0", concurrency: 2, graceMs: 1_000 };
     const executor = new Executor({ broker: own, handlers, options });
     const ran = executor.run(openRoot());
     await until("it is ready", SOON_MS, () => executor.readiness().ready);

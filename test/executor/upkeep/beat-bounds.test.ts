@@ -31,9 +31,9 @@ function runningTasks(count: number, bytes: number, prefix = "t"): RunningAttemp
 }
 
 function partsOf(running: RunningAttempts, types: readonly string[] = ["big"]): HeartbeatParts {
-  const broker = { now: () => 5, backlog: async () => ({ pending: 0, lag: 0 }) } as unknown as Broker;
+  const broker = { leaseMs: 1, now: () => 5, backlog: async () => ({ pending: 0, lag: 0 }) } as unknown as Broker;
   const serves = { queues: ["common"], types: () => types };
-  const about = { name: "e", version: "0", ipAddress: "127.0.0.1", concurrency: 9, leaseMs: 1, bootAt: 0 };
+  const about = { name: "e", version: "0", ipAddress: "127.0.0.1", concurrency: 9, bootAt: 0 };
   return { broker, running, tally: new Tally(), serves, ...about };
 }
 
@@ -113,7 +113,7 @@ test("/status names as many tasks as there is room for, and counts the others", 
     ...{ kind: "redis", url: "redis://x", now: () => 5 },
     connection: () => ({ state: "connected", lastError: null, warnings: [] }),
   } as unknown as Broker;
-  const options = { name: "e", version: "0", concurrency: 5_000, leaseMs: 1, graceMs: 1 };
+  const options = { name: "e", version: "0", concurrency: 5_000, graceMs: 1 };
   const view = new StatusView({ broker, running: runningTasks(1_000, 10), tally: new Tally(), options, bootAt: 0 });
   const status = view.status("running");
   const bytes = Buffer.byteLength(JSON.stringify(status));

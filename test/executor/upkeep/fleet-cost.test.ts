@@ -39,7 +39,7 @@ async function withExecutors(count: number, use: (executors: readonly Executor[]
   for (let n = 0; n < count; n++) {
     const name = `one-of-many-${n}`;
     const broker = await createBroker(server.url, { executor: name, queues: ["common"], leaseMs: 30_000 });
-    const options = { name, version: "0", concurrency: 4, leaseMs: 30_000, graceMs: 100, queues: ["common"] };
+    const options = { name, version: "0", concurrency: 4, graceMs: 100, queues: ["common"] };
     const executor = new Executor({ broker, handlers: new HandlerRegistry(), options });
     executors.push(executor);
     runs.push(executor.run(openRoot()));

@@ -17,7 +17,8 @@ async function beats(
 ): Promise<readonly { readonly isDue: boolean; readonly beat: Record<string, unknown> }[]> {
   const told: { isDue: boolean; beat: Record<string, unknown> }[] = [];
   const enough = new Latch();
-  const broker: Pick<Broker, "backlog" | "now" | "beat"> = {
+  const broker: Pick<Broker, "leaseMs" | "backlog" | "now" | "beat"> = {
+    leaseMs: 30_000,
     backlog: async () => ({ pending: 0, lag: 0 }),
     now: () => Date.now(),
     beat: async (json, isDue = true) => {
@@ -28,7 +29,7 @@ async function beats(
   };
   const parts: HeartbeatParts = {
     ...{ broker: broker as Broker, running: new RunningAttempts(), tally, serves: null, name: "one", version: "0" },
-    ...{ concurrency: 1, leaseMs: 30_000, bootAt: Date.now(), ipAddress: "127.0.0.1" },
+    ...{ concurrency: 1, bootAt: Date.now(), ipAddress: "127.0.0.1" },
   };
   await withScope(openRoot(), {}, async (scope) => {
     const beating = keepBeating(parts, everyMs, async () => true, new CapacityLimiter(1), scope.signal).catch(() => {});

@@ -5,8 +5,8 @@
 
 import assert from "node:assert/strict";
 import type { Broker } from "../../../src/broker/broker.ts";
+import type { ScheduleState } from "../../../src/broker/contract/schedules.ts";
 import { NEW_STATE } from "../../../src/broker/schedule-text.ts";
-import type { ScheduleState } from "../../../src/broker/schedules.ts";
 import { openRoot, withNursery } from "../../../src/concurrency/index.ts";
 import { type DefinitionOf, ScheduleFiring } from "../../../src/executor/upkeep/schedules.ts";
 import { type NewSchedule, putSchedule } from "../../../src/operations/schedules/put-schedule.ts";

@@ -6,10 +6,10 @@ import { RunningAttempts } from "../../../src/executor/attempt/running-attempts.
 import { Tally } from "../../../src/executor/status/tally.ts";
 import { beatJson, type HeartbeatParts } from "../../../src/executor/upkeep/beat-json.ts";
 
-const broker = { now: () => 5, backlog: async () => ({ pending: 0, lag: 0 }) } as unknown as Broker;
+const broker = { leaseMs: 1, now: () => 5, backlog: async () => ({ pending: 0, lag: 0 }) } as unknown as Broker;
 
 async function beatOf(serves: HeartbeatParts["serves"]): Promise<Record<string, unknown>> {
-  const numbers = { concurrency: 1, leaseMs: 1, bootAt: 0 };
+  const numbers = { concurrency: 1, bootAt: 0 };
   const parts = { broker, running: new RunningAttempts(), tally: new Tally(), name: "e", version: "0", ipAddress: "" };
   return JSON.parse((await beatJson({ ...parts, ...numbers, serves })).whole);
 }

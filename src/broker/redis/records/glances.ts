@@ -1,6 +1,6 @@
 /** How tasks stand, for whoever watches them: one small question each, all in one round trip. */
 import * as v from "valibot";
-import type { TaskGlance } from "../../administration.ts";
+import type { TaskGlance } from "../../contract/admin.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import { logKey, recordKey } from "../keys.ts";
 import { GLANCE } from "../scripts/logs.ts";

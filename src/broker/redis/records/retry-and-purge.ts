@@ -1,4 +1,4 @@
-import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../../administration.ts";
+import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../../contract/admin.ts";
 import { firstAttempt } from "../../first-attempt.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import { inChunks } from "../connection/in-flight.ts";

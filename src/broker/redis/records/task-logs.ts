@@ -10,7 +10,7 @@ import {
   MAX_LOG_LINE_LENGTH,
   MAX_LOG_LINES,
   type TaskLines,
-} from "../../administration.ts";
+} from "../../contract/admin.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import { logKey, logOrderKey, logSizesKey } from "../keys.ts";
 import { APPEND_LOG, DROP_LOGS, LOG_TAIL, SWEEP_LOGS } from "../scripts/logs.ts";

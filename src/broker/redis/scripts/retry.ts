@@ -1,7 +1,7 @@
 /** Queues dead and cancelled tasks again from their first attempt, many in one script. */
 import type { Redis } from "ioredis";
 import { ENDED_STATES, MOVES, TASK_STATES } from "../../../task/state.ts";
-import type { RetryReceipt } from "../../administration.ts";
+import type { RetryReceipt } from "../../contract/admin.ts";
 import type { FirstAttempt } from "../../first-attempt.ts";
 import {
   CANCELLED_KEY,

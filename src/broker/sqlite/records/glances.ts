@@ -1,5 +1,5 @@
 /** How tasks stand, for whoever watches them. */
-import type { TaskGlance } from "../../administration.ts";
+import type { TaskGlance } from "../../contract/admin.ts";
 import type { Store } from "../file/store.ts";
 import { numberOf, textOf } from "./rows.ts";
 

@@ -1,6 +1,6 @@
 /** Retries and purges by hand. */
 import { isOpenTo, MOVES } from "../../../task/state.ts";
-import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../../administration.ts";
+import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../../contract/admin.ts";
 import { firstAttempt } from "../../first-attempt.ts";
 import { dropFlag } from "../cancels.ts";
 import { STATE, stateName } from "../file/schema.ts";

@@ -9,7 +9,7 @@ import {
   MAX_LOG_LINE_LENGTH,
   MAX_LOG_LINES,
   type TaskLines,
-} from "../../administration.ts";
+} from "../../contract/admin.ts";
 import { LOG_LINE_BYTES } from "../file/schema.ts";
 import type { Store } from "../file/store.ts";
 import type { Transaction } from "../file/transaction.ts";

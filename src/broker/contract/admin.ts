@@ -1,9 +1,9 @@
 /**
- * The part of the broker contract that people use: lists, retries by hand, purges, pauses, task logs; schedules.ts.
+ * The contract's part for people: counts, lists, retries by hand, purges, pauses, task logs; schedules.ts has the rest.
  * Every answer is bounded; every change is atomic for one task and may be repeated.
  */
-import type { ListedTask } from "../task/listed-task.ts";
-import type { EndedState, TaskState } from "../task/state.ts";
+import type { ListedTask } from "../../task/listed-task.ts";
+import type { EndedState, TaskState } from "../../task/state.ts";
 import type { Schedules } from "./schedules.ts";
 
 /** Which tasks a list gives. Absent filters match everything. */
@@ -110,7 +110,20 @@ export const LIST_PAGE_BYTES = 4_000_000;
 /** How many tasks one list, retry or purge call touches. */
 export const MAX_ADMINISTRATION_BATCH = 1_000;
 
-export interface Administration extends Schedules {
+export interface QueueCounts {
+  readonly name: string;
+  readonly queued: number;
+  readonly running: number;
+  /** Scheduled and retrying: whatever waits for a time. */
+  readonly scheduled: number;
+  readonly dead: number;
+  /** Records that are kept. */
+  readonly done: number;
+  readonly cancelled: number;
+}
+
+export interface Admin extends Schedules {
+  counts(): Promise<QueueCounts[]>;
   /**
    * A page of tasks, their long texts cut. A filter that no index serves looks through a bounded number a call, and so
    * do tasks that are long: follow the cursor. Two lists are read at once in a process, others wait in line.
@@ -126,14 +139,7 @@ export interface Administration extends Schedules {
   pause(target: PauseTarget): Promise<void>;
   resume(target: PauseTarget): Promise<void>;
   paused(): Promise<PauseTarget[]>;
-  /** Whether tasks of this type are paused, as of the last claim: no round trip. */
-  isTypePaused(type: string): boolean;
 
-  /**
-   * Appends to the logs of tasks; the oldest lines beyond `MAX_LOG_LINES` go, and the oldest logs of a queue beyond
-   * `BrokerOptions.logBytes`. Logs go with their record.
-   */
-  appendLogs(logs: readonly TaskLines[]): Promise<void>;
   logs(id: string): Promise<LogLine[]>;
   /** The lines of a log behind the one with this number, as far as they are kept. */
   logsAfter(id: string, after: number): Promise<LogTail>;
