@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../src/broker/broker.ts";
-import { createBroker } from "../src/broker/open-broker.ts";
+import { createBroker } from "../src/broker/drivers.ts";
 import { progressBar } from "../src/cli/output/progress-bar.ts";
 import { formatMessage } from "../src/task/message.ts";
 import { ExecutorProcess } from "../test/stage/executor.ts";

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Redis } from "ioredis";
 import type { Broker, QueueCounts } from "../../src/broker/broker.ts";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
 import { startRedis } from "../../test/stage/redis/server.ts";
 import { requests } from "./scale-stage.ts";

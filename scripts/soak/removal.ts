@@ -11,7 +11,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Redis } from "ioredis";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
 import { startRedis } from "../../test/stage/redis/server.ts";
 import { type Maker, redisMaker, sqliteMaker } from "./removal-makers.ts";

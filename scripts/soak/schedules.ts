@@ -10,7 +10,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Broker } from "../../src/broker/broker.ts";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { NEW_STATE } from "../../src/broker/schedule-text.ts";
 import { openRoot, sleep } from "../../src/concurrency/index.ts";
 import { startRedis } from "../../test/stage/redis/server.ts";

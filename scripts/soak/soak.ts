@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Broker } from "../../src/broker/broker.ts";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { type CancelScope, openRoot, sleep, withNursery } from "../../src/concurrency/index.ts";
 import { type RedisServer, startRedis } from "../../test/stage/redis/server.ts";
 import type { Account } from "./account/account.ts";

@@ -40,5 +40,6 @@ export interface BrokerOptions {
 }
 
 export interface Broker extends Producer, Consumer, Admin, Fleet, Connection {
-  readonly kind: "redis" | "sqlite";
+  /** The name of its driver. */
+  readonly kind: string;
 }

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { ANSWER_LIMIT_MS, openWithin } from "../broker/availability.ts";
 import type { Broker } from "../broker/broker.ts";
-import { createBroker } from "../broker/open-broker.ts";
+import { createBroker } from "../broker/drivers.ts";
 import { openRoot } from "../concurrency/index.ts";
 import { brokerOfEnvironment } from "../config/broker-choice.ts";
 import { DEFAULT_PRIORITIES, MAX_PRIORITIES } from "../task/enqueue-options.ts";

@@ -3,6 +3,7 @@
  * where none does, the embedded queue. The sources are flags, the environment and a configuration file, in this order.
  */
 import { accessSync, constants, statSync } from "node:fs";
+import { embeddedAddress } from "../broker/drivers.ts";
 import { readBrokerFile } from "./broker-file.ts";
 import { ConfigError } from "./config-error.ts";
 import { readConfigFile } from "./config-file.ts";
@@ -46,7 +47,7 @@ export function chooseBroker(sources: readonly Source[], environment: Environmen
   }
   const { path, from, warning } = embeddedQueue(environment);
   const warnings = warning === null ? [] : [warning];
-  return { value: `sqlite:${path}`, origin: "default", reason: from, warnings, isInPs: false };
+  return { value: embeddedAddress(path), origin: "default", reason: from, warnings, isInPs: false };
 }
 
 /** For programs without flags: the address of the broker that the environment, or this machine's file, says. */

@@ -3,9 +3,9 @@
  * processes nor in an environment that others may read.
  */
 import { dirname, resolve } from "node:path";
+import { addressFrom } from "../broker/drivers.ts";
 import { readText, UnreadableFileError } from "../runtime/read-text.ts";
 import { ConfigError } from "./config-error.ts";
-import { brokerFrom } from "./paths.ts";
 import { holdsPassword, keepSecretsOf } from "./redact.ts";
 
 export interface BrokerFile {
@@ -15,8 +15,8 @@ export interface BrokerFile {
 }
 
 /**
- * The address in the file: its one line that is neither empty nor a comment (`#`). A relative path in an `sqlite:`
- * address counts from the folder of the file.
+ * The address in the file: its one line that is neither empty nor a comment (`#`). A relative path in it
+ * counts from the folder of the file.
  *
  * @param namedBy Where the path came from, for errors.
  * @throws ConfigError where the file cannot be read, or does not hold one address.
@@ -38,7 +38,7 @@ export function readBrokerFile(path: string, namedBy: string): BrokerFile {
     others && holdsPassword(address)
       ? `${path} holds a password and every user of this machine may read or write it; chmod o-rwx it`
       : null;
-  return { address: brokerFrom(address, dirname(resolve(path))), warning };
+  return { address: addressFrom(address, dirname(resolve(path))), warning };
 }
 
 function read(path: string, namedBy: string) {

@@ -4,10 +4,11 @@
  */
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
+import { addressFrom } from "../broker/drivers.ts";
 import { readText, UnreadableFileError } from "../runtime/read-text.ts";
 import { ConfigError } from "./config-error.ts";
 import { didYouMean } from "./nearest.ts";
-import { brokerFrom, pathFrom } from "./paths.ts";
+import { pathFrom } from "./paths.ts";
 import { shownName } from "./redact.ts";
 import type { SettingKey } from "./schema.ts";
 import { SETTING_KEYS, SETTING_NAMES } from "./sources.ts";
@@ -57,5 +58,5 @@ function fromFolder(key: SettingKey, value: unknown, folder: string): unknown {
   }
   if (typeof value !== "string" || value === "") return value;
   if (key === "tokenFile" || key === "brokerFile") return pathFrom(value, folder);
-  return key === "broker" ? brokerFrom(value, folder) : value;
+  return key === "broker" ? addressFrom(value, folder) : value;
 }

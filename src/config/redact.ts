@@ -2,15 +2,21 @@
  * Takes passwords out of texts before anybody sees them: out of every address in a text by its form, and wherever the
  * secrets of this process's own broker address stand. A value that was refused is shown only where it cannot hold one.
  */
+import { schemes } from "../broker/drivers.ts";
 import { cutText } from "../runtime/cut-text.ts";
+
+/** The schemes of addresses that can hold a password, up to the colon, for a pattern. */
+const SECRET_SCHEMES = `(?:${schemes("secretSchemes")
+  .map((scheme) => scheme.replace(/[+.]/g, String.raw`\$&`))
+  .join("|")})`;
 
 // A password may hold "@" and "/" as it was typed, so everything up to the last "@" of the word goes. What our own
 // errors and help say of the form of an address, letter by letter, is no password. Of the schemes that are ours slashes
 // may be missing. Every part has a bound: from each place at which an address may begin, only so far is looked.
-const SCHEME = /\b((?:rediss?|(?:redis\+)?unix):\/{0,3}|[a-zA-Z][a-zA-Z0-9+.-]{0,30}:\/\/)/;
+const ANY_SCHEME = new RegExp(String.raw`\b(${SECRET_SCHEMES}\/{0,3}|[a-zA-Z][a-zA-Z0-9+.-]{0,30}:\/\/)`);
 const NO_EXAMPLE = /(?!\[user:password@\]|USER:PASSWORD@HOST\b)/;
 const USER = /(?:[^\s/@:]{0,512}:[^\s"']{0,512}|[^\s/@]{1,512})@/;
-const CREDENTIALS = new RegExp(SCHEME.source + NO_EXAMPLE.source + USER.source, "g");
+const CREDENTIALS = new RegExp(ANY_SCHEME.source + NO_EXAMPLE.source + USER.source, "g");
 /** An address whose scheme was forgotten: `:s3cret@host:6379`. */
 const WITHOUT_SCHEME = /(?<![\w./*\]-])[\w.-]{0,255}:[^\s"'/:][^\s"']{0,512}@(?=[\w.-]+:\d)/g;
 const QUERY_SECRET = /([?&](?:password|pass|token|secret|auth)=)[^&\s]+/gi;
@@ -18,12 +24,17 @@ const QUERY_SECRET = /([?&](?:password|pass|token|secret|auth)=)[^&\s]+/gi;
 /** Nothing in such a value can be a secret: an address without user and query, a name, a number. */
 const HARMLESS_ADDRESS = /^(?:[a-z+]{1,12}:\/\/)?(?:[\w.-]+|\[[0-9a-f:.]*\])(?::\d{1,5})?(?:\/\d{0,5})?$/i;
 /** What is looked for in a value to decide that it may be an address with a secret. */
-const SUSPICIOUS = /@|:\/|^(?:rediss?|redis\+unix|unix):|password=|pass=|token=|secret=|auth=/i;
+const SUSPICIOUS = new RegExp(String.raw`@|:\/|^${SECRET_SCHEMES}|password=|pass=|token=|secret=|auth=`, "i");
+
+/** How an address begins, up to what may be its user. */
+const SCHEME = new RegExp(String.raw`^[a-z][a-z0-9+.-]*:\/{1,3}|^${SECRET_SCHEMES}`, "i");
 
 /** Shorter ones are no secrets, and would make holes in every text. */
 const SHORTEST_SECRET = 4;
 /** Words of our own texts: who has one of them for a password has none. */
-const OUR_WORDS = /^(redis|rediss|unix|sqlite|taskexe|broker|common|default|localhost|password|pass|user|task|queue)$/i;
+const OUR_WORDS = /^(taskexe|broker|common|default|localhost|password|pass|user|task|queue)$/i;
+/** A path behind the scheme, and nothing that could be a secret. */
+const HARMLESS_PATH = new RegExp(`^(?:${schemes("pathSchemes").join("|")})[^@?]*$`, "i");
 /** One process has one broker; a program with more clients has few. */
 const MOST_SECRETS = 100;
 
@@ -51,7 +62,7 @@ export function cutSafely(text: string, most: number): string {
 
 /** From now on the secrets of this address are taken out of every text, in whatever form they come. */
 export function keepSecretsOf(address: string): void {
-  const found = secretsOf(address).filter((secret) => secret.length >= SHORTEST_SECRET && !OUR_WORDS.test(secret));
+  const found = secretsOf(address).filter((secret) => secret.length >= SHORTEST_SECRET && !isOurWord(secret));
   const all = [...new Set([...secrets, ...found])].slice(-MOST_SECRETS).sort((a, b) => b.length - a.length);
   secrets.clear();
   for (const secret of all) secrets.add(secret);
@@ -84,9 +95,13 @@ export function shownName(name: string): string {
   return /^[\w.-]{1,60}$/.test(name) ? name : shownValue(name);
 }
 
+function isOurWord(secret: string): boolean {
+  return OUR_WORDS.test(secret) || schemes().includes(`${secret.toLowerCase()}:`);
+}
+
 function isHarmless(value: unknown): boolean {
   if (typeof value !== "string") return false;
-  return HARMLESS_ADDRESS.test(value) || /^(sqlite|unix):[^@?]*$/i.test(value);
+  return HARMLESS_ADDRESS.test(value) || HARMLESS_PATH.test(value);
 }
 
 /** Every part of an address that may be a secret, as it was typed and as it is meant. */
@@ -96,7 +111,7 @@ function secretsOf(address: string): string[] {
     found.push(value);
   const end = address.lastIndexOf("@");
   if (end >= 0) {
-    const before = address.slice(0, end).replace(/^[a-z][a-z0-9+.-]*:\/{1,3}|^(?:rediss?|redis\+unix|unix):/i, "");
+    const before = address.slice(0, end).replace(SCHEME, "");
     const colon = before.indexOf(":");
     if (colon >= 0) found.push(before.slice(colon + 1));
   }

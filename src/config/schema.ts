@@ -4,6 +4,7 @@
  * Where a value came from, and how it is called there, is in sources.ts.
  */
 import * as v from "valibot";
+import { addressProblem } from "../broker/drivers.ts";
 import { withHome } from "../runtime/home.ts";
 import { formatDuration, parseDuration } from "../task/durations.ts";
 import { KnownQueueSchema, MAX_PRIORITIES, QueueNameSchema } from "../task/enqueue-options.ts";
@@ -20,23 +21,12 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-const REDIS = /^rediss?:/i;
-
-// What the brokers make of an address is theirs; what none of them could read is refused here, with its origin.
+// What a driver makes of an address is its own; what none of them could read is refused here, with its origin.
 const BrokerAddress = v.pipe(
   v.string("an address as text"),
-  v.regex(
-    /^(rediss?:\/\/.|(redis\+)?unix:\/\/([^/]*@)?(localhost)?\/.|sqlite:.)/i,
-    "redis://HOST:PORT/DB, rediss://..., unix:///PATH/TO.sock or sqlite:PATH/TO/FILE.db",
-  ),
   v.check(
-    (address) => !REDIS.test(address) || URL.canParse(address),
-    'redis://[user:password@]HOST[:PORT][/DB] with a port up to 65535; in a user or password "/" is written ' +
-      '%2F, "%" %25',
-  ),
-  v.check(
-    (address) => !REDIS.test(address) || !URL.canParse(address) || /^\/?\d{0,5}$/.test(new URL(address).pathname),
-    'a db that is a number from 0 behind the host; a "/" in a password is written %2F',
+    (address) => addressProblem(address) === null,
+    ({ input }) => addressProblem(input) ?? "",
   ),
 );
 

@@ -2,6 +2,7 @@
  * How each setting is called in each place it can come from, and its default: flags, environment, file.
  * One table, read by the loader, by the command line's help and by the errors.
  */
+import { addressForms } from "../broker/drivers.ts";
 import type { SettingKey } from "./schema.ts";
 
 export interface SettingNames {
@@ -25,7 +26,7 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
     file: "broker",
     fallback: null,
     takes: "<url>",
-    help: "redis://HOST:PORT/DB, rediss://..., unix:///PATH.sock or sqlite:FILE (default: embedded)",
+    help: `${addressForms()} (default: embedded)`,
   },
   brokerFile: {
     flag: "--broker-file",

@@ -3,8 +3,9 @@
  * of those that have changed anything is read. Watches of one task share each reading. Nothing is held once nobody
  * watches.
  */
-import type { LogTail, TaskGlance } from "../broker/contract/admin.ts";
+
 import type { Broker } from "../broker/broker.ts";
+import type { LogTail, TaskGlance } from "../broker/contract/admin.ts";
 import { abortable, type CancelScope, openRoot, sleep } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record.ts";
 import type { WaitingBroker } from "./waiting.ts";

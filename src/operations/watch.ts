@@ -3,9 +3,9 @@
  * new; holds one record and where its log stood, nothing else. How it is read is watch-reader.ts.
  */
 
-import type { LogLine, TaskGlance } from "../broker/contract/admin.ts";
 import { untilAnswered } from "../broker/availability.ts";
 import type { Broker } from "../broker/broker.ts";
+import type { LogLine, TaskGlance } from "../broker/contract/admin.ts";
 import type { CancelScope } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record.ts";
 import { hasEnded, type TaskState } from "../task/state.ts";

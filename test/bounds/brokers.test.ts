@@ -14,7 +14,7 @@ import { accountOfSqlite } from "../../scripts/soak/account/sqlite.ts";
 import { outcomeOf, requests } from "../../scripts/soak/scale-stage.ts";
 import type { Broker, BrokerOptions, EnqueueRequest } from "../../src/broker/broker.ts";
 import { MAX_LOG_LINE_LENGTH, MAX_LOG_LINES } from "../../src/broker/contract/admin.ts";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { GROUP } from "../../src/broker/redis/keys.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { MAX_PAUSED, pause } from "../../src/operations/pauses.ts";

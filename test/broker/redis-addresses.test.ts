@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 import { Redis } from "ioredis";
 import { type Broker, BrokerUnavailableError } from "../../src/broker/broker.ts";
 import { BrokerUrlError } from "../../src/broker/broker-url-error.ts";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { parseRedisAddress } from "../../src/broker/redis/connection/address.ts";
 import { moveOnAfter, openRoot } from "../../src/concurrency/index.ts";
 import { ROOT } from "../stage/command.ts";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Redis } from "ioredis";
 import { BrokerUnfitError } from "../../src/broker/broker.ts";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { memoryWarnings, readFacts } from "../../src/broker/redis/connection/server-facts.ts";
 import { fakeRedis } from "../stage/redis/fake.ts";
 import { startRedis } from "../stage/redis/server.ts";

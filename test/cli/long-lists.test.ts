@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { requestOf } from "../stage/outcomes.ts";
 import { type RedisServer, startRedis } from "../stage/redis/server.ts";

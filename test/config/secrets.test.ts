@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { keepSecretsOf, redact, shownName, shownValue } from "../../src/config/redact.ts";
 import { readSettings } from "../../src/config/settings.ts";
 import { quickEnough } from "../stage/quick-enough.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { connect } from "../../src/client/connect.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { runtime } from "../../src/runtime/index.ts";

@@ -22,7 +22,7 @@ const VIOLATIONS: Readonly<Record<string, { readonly code: string; readonly rule
   ...floor("executor", "http"),
   ...floor("http", "cli"),
   ...floor("http", "config"),
-  ...floor("config", "broker"),
+  ...floor("config", "executor"),
   ...floor("client", "cli"),
   ...typeAndDynamic(),
   "src/task/timer.ts": { code: "setTimeout(() => {}, 1);", rule: "noRestrictedGlobals" },

@@ -15,7 +15,7 @@ import { RULES as REDIS_RULES, TYPES } from "../../scripts/soak/account/redis-ru
 import { accountOfSqlite } from "../../scripts/soak/account/sqlite.ts";
 import { outcomeOf, requests } from "../../scripts/soak/scale-stage.ts";
 import type { Broker } from "../../src/broker/broker.ts";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { type RedisServer, startRedis } from "../stage/redis/server.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Redis } from "ioredis";
 import { outcomeOf, requests } from "../../scripts/soak/scale-stage.ts";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { startRedis } from "../stage/redis/server.ts";
 import { until } from "../stage/until.ts";

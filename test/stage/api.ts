@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import type { Broker } from "../../src/broker/broker.ts";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import type { ApiParts } from "../../src/http/api/parts.ts";
 import { createApp } from "../../src/http/app.ts";

@@ -5,7 +5,7 @@
 import { test } from "node:test";
 
 import type { Broker } from "../../src/broker/broker.ts";
-import { createBroker } from "../../src/broker/open-broker.ts";
+import { createBroker } from "../../src/broker/drivers.ts";
 import type { Client } from "../../src/client/client.ts";
 import { type ConnectOptions, connect } from "../../src/client/connect.ts";
 import { openRoot } from "../../src/concurrency/index.ts";

@@ -1,6 +1,6 @@
 /** The producer's side of ours, in the measuring process: enqueue and look, through the same contract users have. */
 import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../../../src/broker/broker.ts";
-import { createBroker } from "../../../src/broker/open-broker.ts";
+import { createBroker } from "../../../src/broker/drivers.ts";
 import { DEFAULT_RETENTION_MS } from "../../../src/executor/options.ts";
 import { JsonText } from "../../../src/task/json-text.ts";
 import { formatMessage } from "../../../src/task/message.ts";

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import type { Broker } from "../../../src/broker/broker.ts";
-import { createBroker } from "../../../src/broker/open-broker.ts";
+import { createBroker } from "../../../src/broker/drivers.ts";
 import { openRoot, sleep } from "../../../src/concurrency/index.ts";
 import { ExecutorProcess } from "../../../test/stage/executor.ts";
 import { startRedis } from "../../../test/stage/redis/server.ts";

@@ -34,7 +34,7 @@ export class CallRefusedError extends BrokerRefusedError {
 
 /** The broker is none that we can work with, as a server that is too old; waiting does not help. */
 export class BrokerUnfitError extends Error {
-  override readonly name = "BrokerUnfitError";
+  override readonly name: string = "BrokerUnfitError";
 }
 
 export interface Connection {

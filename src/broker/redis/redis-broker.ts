@@ -5,17 +5,6 @@
 import { DEFAULT_PRIORITIES } from "../../task/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import type { TaskState } from "../../task/state.ts";
-import {
-  DEFAULT_LOG_BYTES,
-  type ListPage,
-  type ListQuery,
-  type LogLine,
-  type LogTail,
-  type PauseTarget,
-  type PurgeQuery,
-  type RetryReceipt,
-  type TaskLines,
-} from "../contract/admin.ts";
 import type {
   Backlog,
   Broker,
@@ -33,6 +22,17 @@ import type {
   QueueCounts,
   Removal,
 } from "../broker.ts";
+import {
+  DEFAULT_LOG_BYTES,
+  type ListPage,
+  type ListQuery,
+  type LogLine,
+  type LogTail,
+  type PauseTarget,
+  type PurgeQuery,
+  type RetryReceipt,
+  type TaskLines,
+} from "../contract/admin.ts";
 import type {
   ScheduleChange,
   ScheduleChanged,

@@ -4,6 +4,7 @@
  */
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import { checkRequests } from "../check-requests.ts";
+import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
 import {
   lookAt,
   type ScheduleChange,

@@ -7,17 +7,6 @@ import { DEFAULT_PRIORITIES } from "../../task/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record.ts";
 import type { TaskState } from "../../task/state.ts";
 import {
-  DEFAULT_LOG_BYTES,
-  type ListPage,
-  type ListQuery,
-  type LogLine,
-  type LogTail,
-  type PauseTarget,
-  type PurgeQuery,
-  type RetryReceipt,
-  type TaskLines,
-} from "../contract/admin.ts";
-import {
   type Backlog,
   type Broker,
   type BrokerOptions,
@@ -37,6 +26,17 @@ import {
   type Removal,
 } from "../broker.ts";
 import { checkRequests } from "../check-requests.ts";
+import {
+  DEFAULT_LOG_BYTES,
+  type ListPage,
+  type ListQuery,
+  type LogLine,
+  type LogTail,
+  type PauseTarget,
+  type PurgeQuery,
+  type RetryReceipt,
+  type TaskLines,
+} from "../contract/admin.ts";
 import type {
   ScheduleChange,
   ScheduleChanged,
@@ -47,12 +47,13 @@ import type {
 import { BeatSeries } from "../fleet-beats.ts";
 import { listPlaces } from "../list-places.ts";
 import { type KeepingRules, keepingRules } from "../removal.ts";
+import { pathOf } from "./address.ts";
 import { cancel, flagged } from "./cancels.ts";
 import { SqliteClaims } from "./claims/claims.ts";
 import { complete, writeProgress } from "./claims/completion.ts";
 import { enqueue, promote } from "./enqueue.ts";
 import { ConnectionMonitor } from "./file/connection-monitor.ts";
-import { DatabaseFile, pathOf } from "./file/database-file.ts";
+import { DatabaseFile } from "./file/database-file.ts";
 import { isUnavailable, messageOf, reasonOf, stateOf } from "./file/sqlite-errors.ts";
 import { Store } from "./file/store.ts";
 import { beat, leave, lock, member, members, unlock } from "./fleet.ts";

@@ -7,6 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Command } from "commander";
 import type { Broker } from "../../broker/broker.ts";
+import { wholeAddress } from "../../broker/drivers.ts";
 import { setHome } from "../../client/home.ts";
 import { type CancelScope, type Nursery, openRoot, withNursery } from "../../concurrency/index.ts";
 import { withoutCode } from "../../concurrency/unknown-values.ts";
@@ -115,7 +116,7 @@ class Run {
     try {
       if (this.#settings.trackAllocations) await trackFromTheStart();
       const broker = await this.#createBroker();
-      await this.#settle(broker);
+      this.#settle();
       const handlers = await loadHandlers(this.#settings.tasks, providedModules, (file) => {
         this.#importing = file;
       });
@@ -138,12 +139,10 @@ class Run {
   }
 
   /** Says what handlers connect to where they name no address, from before they are imported. */
-  async #settle({ kind }: Broker): Promise<void> {
+  #settle(): void {
     const { broker, queues, retentionMs, priorities } = this.#settings;
-    const { pathOf } = await import("../../broker/sqlite/file/database-file.ts");
     // A file by its absolute path: a handler may change the working directory.
-    const url = kind === "sqlite" ? `sqlite:${pathOf(broker)}` : broker;
-    setHome({ url, queues, retentionMs, priorities });
+    setHome({ url: wholeAddress(broker), queues, retentionMs, priorities });
   }
 
   #executorOptions(): ExecutorOptions {

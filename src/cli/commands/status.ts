@@ -5,10 +5,10 @@
  */
 
 import { request } from "node:http";
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import * as v from "valibot";
 import type { Broker } from "../../broker/broker.ts";
+import { placeOf } from "../../broker/drivers.ts";
 import { failAfter, openRoot, TooSlowError } from "../../concurrency/index.ts";
 import { shownValue } from "../../config/redact.ts";
 import type { Settings } from "../../config/settings.ts";
@@ -134,12 +134,6 @@ async function noteOtherBroker(settings: Settings, executor: string, worksOn: st
   if (placeOf(meant.url) === placeOf(worksOn)) return;
   const named = `${meant.url} (${settings.origins.broker})`;
   note(`taskexe: the executor at ${executor} works on ${worksOn}, not on ${named}; --listen off asks that one`);
-}
-
-/** The same for two addresses of one place: files by their whole path, this machine by one name. */
-function placeOf(url: string): string {
-  if (/^sqlite:/i.test(url)) return resolve(url.slice("sqlite:".length));
-  return url.replace(/^(rediss?:\/\/)(?:localhost|\[::1\])(?=:)/, "$1127.0.0.1");
 }
 
 async function tellBroker(broker: Broker, options: Options): Promise<number> {

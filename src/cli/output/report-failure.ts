@@ -5,7 +5,7 @@
  */
 import { BrokerUnfitError } from "../../broker/broker.ts";
 import { BrokerUrlError } from "../../broker/broker-url-error.ts";
-import { redisRefusal } from "../../broker/redis/connection/advice.ts";
+import { advise } from "../../broker/drivers.ts";
 import { type LocatedError, locateErrors } from "../../concurrency/index.ts";
 import { isInstance, messageOf, read, readText, shown } from "../../concurrency/unknown-values.ts";
 import { ConfigError } from "../../config/config-error.ts";
@@ -64,8 +64,7 @@ export function describe(error: unknown): string[] {
   if (isInstance(error, HandlerLoadError)) return error.message.split("\n");
   if (isInstance(error, CommandFailure)) return error.message === "" ? [] : error.message.split("\n");
   if (!isInstance(error, Error)) return [`something that is no error was thrown: ${shown(error)}`];
-  const refusal = readText(error, "name") === "ReplyError" ? redisRefusal(error) : null;
-  return refusal ?? chain(error).slice(0, 5);
+  return [...(advise(error) ?? chain(error).slice(0, 5))];
 }
 
 function chain(error: Error): string[] {
@@ -73,9 +72,9 @@ function chain(error: Error): string[] {
   let at: unknown = error;
   for (let level = 0; level < MOST_CAUSES && isInstance(at, Error); level++) {
     const [name, message] = [readText(at, "name"), messageOf(at)];
-    const own = /^(|Error|.*UrlError|SqliteFileError|Handler.*Error|Broker.*Error)$/.test(name)
-      ? message
-      : `${name}: ${message}`;
+    const isSentence =
+      isInstance(at, BrokerUnfitError) || /^(|Error|.*UrlError|Handler.*Error|Broker.*Error)$/.test(name);
+    const own = isSentence ? message : `${name}: ${message}`;
     // Many errors quote their cause already.
     if (!lines.some((line) => line.includes(message))) lines.push(lines.length === 0 ? own : `  because: ${own}`);
     at = read(at, "cause");

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { ANSWER_LIMIT_MS, openWithin, untilAnswered } from "../../broker/availability.ts";
 import type { Broker, BrokerOptions } from "../../broker/broker.ts";
-import { BrokerUrlError, createBroker } from "../../broker/open-broker.ts";
+import { BrokerUrlError, createBroker, fileOf } from "../../broker/drivers.ts";
 import { type CancelScope, openRoot } from "../../concurrency/index.ts";
 import { ConfigError } from "../../config/config-error.ts";
 import type { Settings } from "../../config/settings.ts";
@@ -23,8 +23,8 @@ const CONNECT_LIMIT_MS = 3_000;
 export const CREATES = { missingFile: "create" } as const;
 
 /**
- * Opens the broker, gives it to `body` and closes it however `body` ends. An SQLite file that was named and is not
- * there is refused, as its name is most likely mistyped, but for commands that say they may create it.
+ * Opens the broker, gives it to `body` and closes it however `body` ends. A file that was named and is not there
+ * is refused, as its name is most likely mistyped, but for commands that say they may create it.
  *
  * @throws BrokerUnavailableError when the broker cannot be reached; CommandFailure when the file is not there, or with
  *   129, 130 or 143 after a signal; ConfigError when the address cannot be read.
@@ -37,7 +37,7 @@ export async function withBroker<T>(
   for (const warning of settings.warnings) note(`taskexe: ${warning}`);
   createStateDirectory(settings);
   const broker = await brokerOf(settings, null);
-  if (options.missingFile !== "create") await refuseMissingFile(settings);
+  if (options.missingFile !== "create") refuseMissingFile(settings);
   const scope = openRoot();
   const interruption = onInterrupt(scope);
   try {
@@ -98,7 +98,9 @@ function brokerOptionsOf(settings: Settings, executor: string | null): BrokerOpt
 /** The folder of the embedded queue, where it is the default one: made for this user alone. */
 export function createStateDirectory(settings: Settings): void {
   if (settings.origins.broker !== "default") return;
-  const folder = dirname(settings.broker.slice("sqlite:".length));
+  const file = fileOf(settings.broker);
+  if (file === null) return;
+  const folder = dirname(file);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -110,12 +112,11 @@ export function createStateDirectory(settings: Settings): void {
   }
 }
 
-async function refuseMissingFile({ broker, origins }: Settings): Promise<void> {
+function refuseMissingFile({ broker, origins }: Settings): void {
   // The default one begins empty on every machine, and nobody can have mistyped it.
-  if (origins.broker === "default" || !/^sqlite:/i.test(broker)) return;
-  const { pathOf } = await import("../../broker/sqlite/file/database-file.ts");
-  const path = pathOf(broker);
-  if (existsSync(path)) return;
+  if (origins.broker === "default") return;
+  const path = fileOf(broker);
+  if (path === null || existsSync(path)) return;
   throw new CommandFailure(`${origins.broker}: there is no such file ${path}; an executor or an enqueue creates it`);
 }
 

@@ -56,7 +56,7 @@ export interface ExecutorStatus {
   readonly lag: number;
   readonly memory: { readonly rss_bytes: number; readonly heap_bytes: number; readonly max_rss_bytes: number };
   readonly broker: {
-    readonly kind: "redis" | "sqlite";
+    readonly kind: string;
     readonly url: string;
     readonly state: "connected" | "away" | "refusing";
     readonly connected: boolean;

@@ -7,6 +7,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerRefusedError, BrokerUnavailableError } from "../../broker/broker.ts";
+import { isConflict } from "../../broker/drivers.ts";
 import { TooManyListsError } from "../../broker/list-places.ts";
 import { CursorError } from "../../operations/pages.ts";
 import { UnknownScheduleError } from "../../operations/schedules/schedule-control.ts";
@@ -18,9 +19,6 @@ const logger = getLogger(["taskexe", "http"]);
 
 /** How long a client had better wait before it asks a broker again that is away, in seconds. */
 const RETRY_AFTER_S = 1;
-
-/** What Redis says of a key that another program, or another kind of ours, has taken. */
-const WRONG_KEY = /^WRONGTYPE the key "/;
 
 /** The code of an answer 422. */
 export const PAYLOAD_REFUSED_CODE = "payload_refused";
@@ -69,7 +67,7 @@ function apiErrorOf(error: unknown, context: Context): ApiError {
     const message = "the broker does not answer just now; what was asked may have happened or not, and can be repeated";
     return new ApiError(503, "broker_unavailable", message, { "Retry-After": String(RETRY_AFTER_S) });
   }
-  if (error instanceof Error && WRONG_KEY.test(error.message)) {
+  if (error instanceof Error && isConflict(error)) {
     return new ApiError(409, "conflict", `the broker has something else there: ${error.message}`);
   }
   if (error instanceof HTTPException) return new ApiError(400, "invalid", "the request could not be read");

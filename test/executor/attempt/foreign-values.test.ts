@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import * as fc from "fast-check";
 import type { Broker } from "../../../src/broker/broker.ts";
-import { createBroker } from "../../../src/broker/open-broker.ts";
+import { createBroker } from "../../../src/broker/drivers.ts";
 import { openRoot } from "../../../src/concurrency/index.ts";
 import { Executor } from "../../../src/executor/executor.ts";
 import { defineTask, type TaskContext } from "../../../src/handlers/define-task.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
 import type { Broker, Delivery } from "../../../src/broker/broker.ts";
-import { createBroker } from "../../../src/broker/open-broker.ts";
+import { createBroker } from "../../../src/broker/drivers.ts";
 import { GROUP, LOG_PREFIX, RECORD_PREFIX, recordKey, streamKey } from "../../../src/broker/redis/keys.ts";
 import { unpack } from "../../../src/broker/redis/records/codec.ts";
 import { openRoot, sleep } from "../../../src/concurrency/index.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { BrokerRefusedError } from "../../../src/broker/broker.ts";
-import { createBroker } from "../../../src/broker/open-broker.ts";
+import { createBroker } from "../../../src/broker/drivers.ts";
 import { openRoot } from "../../../src/concurrency/index.ts";
 import { Executor } from "../../../src/executor/executor.ts";
 import { defineTask } from "../../../src/handlers/define-task.ts";

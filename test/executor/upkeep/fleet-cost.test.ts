@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
-import { createBroker } from "../../../src/broker/open-broker.ts";
+import { createBroker } from "../../../src/broker/drivers.ts";
 import { openRoot } from "../../../src/concurrency/index.ts";
 import { Executor } from "../../../src/executor/executor.ts";
 import { HandlerRegistry } from "../../../src/handlers/registry.ts";

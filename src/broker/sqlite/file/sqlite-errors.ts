@@ -3,13 +3,13 @@
  * refusing (it is there and does not work: disk full, read-only, damaged, locked for long), a file that is not ours
  * (the user's mistake), or a fault of our own statement.
  */
-import { BrokerRefusedError, BrokerUnavailableError } from "../../broker.ts";
+import { BrokerRefusedError, BrokerUnavailableError, BrokerUnfitError } from "../../broker.ts";
 
 /**
  * The file cannot serve as a taskexe database: another program's, a newer version's, not readable. Waiting won't help.
  */
-export class SqliteFileError extends Error {
-  override readonly name = "SqliteFileError";
+export class SqliteFileError extends BrokerUnfitError {
+  override readonly name: string = "SqliteFileError";
 }
 
 const BUSY = 5;
