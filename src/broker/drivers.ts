@@ -12,9 +12,12 @@ export { BrokerUrlError };
 
 const DRIVERS: Driver[] = [redisDriver, sqliteDriver];
 
-/** Adds a driver to this process: tests bring one of their own. */
-export function registerDriver(driver: Driver): void {
+/** Adds a driver to this process; gives what takes it away again. Tests bring one of their own. */
+export function registerDriver(driver: Driver): () => void {
   DRIVERS.push(driver);
+  return () => {
+    DRIVERS.splice(DRIVERS.indexOf(driver), 1);
+  };
 }
 
 /** How the addresses of all drivers begin, up to the colon, in lower case: all, or some of them as Driver says. */
