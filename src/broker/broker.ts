@@ -1,6 +1,7 @@
 /**
  * The broker contract: where tasks wait and how an executor takes, keeps and ends them, in parts by role (contract/).
- * Batch first: every hot call takes and gives arrays. Each driver implements it (drivers.ts); one contract suite fixes it.
+ * Batch first: every hot call takes and gives arrays. Each driver implements it (drivers.ts), and one contract suite
+ * fixes it.
  * Every method rejects with BrokerUnavailableError while the broker is away or refuses, and is safe to call again.
  */
 import type { Admin } from "./contract/admin.ts";

@@ -1,6 +1,6 @@
 /**
- * What a driver tells of itself before it is loaded: which addresses are its own, what is wrong with one, what a failure
- * of it means. Everything that knows a broker by its kind stands behind this; the rest of the program asks drivers.ts.
+ * What a driver tells of itself before it is loaded: which addresses are its own, what is wrong with one, what an error
+ * means. Everything that knows a broker by its kind stands behind this; the rest of the program asks drivers.ts.
  */
 import type { Broker, BrokerOptions } from "./broker.ts";
 

@@ -4,7 +4,6 @@
  */
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import { checkRequests } from "../check-requests.ts";
-import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
 import {
   lookAt,
   type ScheduleChange,
@@ -14,6 +13,7 @@ import {
   TAKEN_MS,
   type TakenSchedules,
 } from "../contract/schedules.ts";
+import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
 import { execute, type RedisConnections } from "./connection/connections.ts";
 import { readPending } from "./connection/replies.ts";
 import {

@@ -1,4 +1,4 @@
-/** A file that no waiting heals is a mistake of whoever configured it: exit 2, which a service manager does not repeat. */
+/** A file that no waiting heals is a mistake of whoever configured it: exit 2, after which no unit starts it again. */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";

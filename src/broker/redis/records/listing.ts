@@ -6,8 +6,8 @@
 
 import { bytesOf, type ListedTask, listedOf } from "../../../task/listed-task.ts";
 import { hasEnded, type TaskState } from "../../../task/state.ts";
-import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../../contract/admin.ts";
 import { checkListQuery } from "../../check-list.ts";
+import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../../contract/admin.ts";
 import type { Holder, TaskStarts } from "../claims/task-starts.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import { readPairs, readPending } from "../connection/replies.ts";
