@@ -1,4 +1,4 @@
-/** The documents name only files that are there, and their links lead somewhere, down to the heading. */
+/** The documents name only files and calls that are there, and all of the contract; their links lead to a heading. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -75,6 +75,24 @@ test("every document of docs/ is linked from the README, or from a document that
   }
   const lonely = [...DOCUMENTS.keys()].filter((file) => file.startsWith("docs/") && !reached.has(file));
   assert.deepEqual(lonely, []);
+});
+
+test("the changelog begins with this version, and tells it under Added, Changed and Fixed", () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const headings = (DOCUMENTS.get("CHANGELOG.md") ?? "").match(/^##+ .+$/gm) ?? [];
+  assert.match(headings[0] ?? "", new RegExp(`^## ${version.replaceAll(".", "\\.")}\\b`));
+  for (const heading of headings) assert.match(heading, /^(?:## \d+\.\d+\.\d+\b.*|### (?:Added|Changed|Fixed))$/);
+});
+
+test("docs/broker-contract.md names every call of the contract", () => {
+  const text = DOCUMENTS.get("docs/broker-contract.md") ?? "";
+  const files = filesIn("src/broker/contract").map((file) => readFileSync(join(ROOT, file), "utf8"));
+  const calls = files.flatMap((file) => [...file.matchAll(/^ {2}(\w+)\(/gm)].map(([, call]) => call));
+  assert.ok(calls.length > 30);
+  assert.deepEqual(
+    calls.filter((call) => !text.includes(`\`${call}\``)),
+    [],
+  );
 });
 
 test("paths and links that are wrong are found", () => {
