@@ -6,7 +6,7 @@ import { Command, CommanderError } from "commander";
 import { didYouMean } from "../config/nearest.ts";
 import { shownName } from "../config/redact.ts";
 import { SECRET_VARIABLES } from "../config/sources.ts";
-import { hideEnvironment } from "../runtime/hide-environment.ts";
+import { hideEnvironment } from "../runtime/process/hide-environment.ts";
 import { VERSION } from "../version.ts";
 import { ENVIRONMENT_HELP } from "./arguments/help.ts";
 import { addCommands } from "./commands/command-file.ts";
@@ -21,7 +21,7 @@ import { exitSoon, exitWhenWritten, surviveClosedOutputs, usageError } from "./p
  */
 export async function runCommandLine(argv: readonly string[]): Promise<never> {
   surviveClosedOutputs();
-  // For as long as this process lives: see runtime/hide-environment.ts. Where it cannot be done nothing is worse.
+  // For as long as this process lives: see hide-environment.ts. Where it cannot be done nothing is worse.
   hideEnvironment(SECRET_VARIABLES);
   let leave = exitWhenWritten;
   const code = await exitCodeOf(argv, () => {

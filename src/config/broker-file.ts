@@ -4,7 +4,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { addressFrom } from "../broker/drivers.ts";
-import { readText, UnreadableFileError } from "../runtime/read-text.ts";
+import { readText, UnreadableFileError } from "../runtime/files/read-text.ts";
 import { ConfigError } from "./config-error.ts";
 import { holdsPassword, keepSecretsOf } from "./redact.ts";
 

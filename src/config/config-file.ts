@@ -5,7 +5,7 @@
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { addressFrom } from "../broker/drivers.ts";
-import { readText, UnreadableFileError } from "../runtime/read-text.ts";
+import { readText, UnreadableFileError } from "../runtime/files/read-text.ts";
 import { ConfigError } from "./config-error.ts";
 import { didYouMean } from "./nearest.ts";
 import { pathFrom } from "./paths.ts";

@@ -9,8 +9,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { ownershipProblem } from "../runtime/files/ownership.ts";
 import { runtime, type SqlDatabase } from "../runtime/index.ts";
-import { ownershipProblem } from "../runtime/ownership.ts";
 import { ConfigError } from "./config-error.ts";
 
 /** How many executors one state directory can name. */

@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import { addressProblem } from "../broker/drivers.ts";
-import { withHome } from "../runtime/home.ts";
+import { withHome } from "../runtime/process/home.ts";
 import { formatDuration, parseDuration } from "../task/durations.ts";
 import { KnownQueueSchema, MAX_PRIORITIES, QueueNameSchema } from "../task/enqueue-options.ts";
 import { RUN_OPTIONS } from "../task/run-options.ts";

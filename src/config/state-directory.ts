@@ -3,7 +3,7 @@
  * `$STATE_DIRECTORY` (systemd sets it), else `$XDG_STATE_HOME/taskexe`, else `~/.local/state/taskexe`.
  */
 import { join } from "node:path";
-import { homeOf } from "../runtime/home.ts";
+import { homeOf } from "../runtime/process/home.ts";
 import { ConfigError } from "./config-error.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

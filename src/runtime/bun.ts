@@ -2,18 +2,18 @@
  * The runtime shim on Bun, from source and inside an executable made by `bun build --compile`.
  */
 
-import { trackAllocations } from "./allocations.ts";
-import { inheritedOptions } from "./entry.ts";
-import { writeHeapSnapshot } from "./heap-snapshot.ts";
-import { hostId } from "./host-id.ts";
-import { jsc } from "./jsc.ts";
-import { observeObjectCounts } from "./object-counts.ts";
+import { openDatabase } from "./files/sqlite.ts";
+import { trackAllocations } from "./memory/allocations.ts";
+import { writeHeapSnapshot } from "./memory/heap-snapshot.ts";
+import { jsc } from "./memory/jsc.ts";
+import { observeObjectCounts } from "./memory/object-counts.ts";
+import { serve } from "./net/serve.ts";
+import { inheritedOptions } from "./process/entry.ts";
+import { hostId } from "./process/host-id.ts";
+import { onFatal, onSignal } from "./process/signals.ts";
+import { spawn } from "./process/spawn.ts";
 import type { MemoryFigures, Runtime } from "./runtime.ts";
-import { serve } from "./serve.ts";
-import { onFatal, onSignal } from "./signals.ts";
 import { sleep } from "./sleep.ts";
-import { spawn } from "./spawn.ts";
-import { openDatabase } from "./sqlite.ts";
 import { mendTracingChannel } from "./tracing-channel.ts";
 
 /** The shim on Bun; call it there only. */

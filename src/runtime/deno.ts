@@ -2,18 +2,18 @@
  * The runtime shim on Deno 2, from source, run with --allow-all.
  */
 
-import { trackAllocations } from "./allocations.ts";
-import { observeCallSites } from "./call-sites.ts";
-import { writeHeapSnapshot } from "./heap-snapshot.ts";
-import { hostId } from "./host-id.ts";
-import { type Address, checkedAddress, failedAnswer, listenError, peerAddress, socketPathOf } from "./listen.ts";
+import { openDatabase } from "./files/sqlite.ts";
+import { trackAllocations } from "./memory/allocations.ts";
+import { observeCallSites } from "./memory/call-sites.ts";
+import { writeHeapSnapshot } from "./memory/heap-snapshot.ts";
+import { collectGarbage, heapBytes, memory } from "./memory/v8.ts";
+import { type Address, checkedAddress, failedAnswer, listenError, peerAddress, socketPathOf } from "./net/listen.ts";
+import { socketPlace } from "./net/unix-socket.ts";
+import { hostId } from "./process/host-id.ts";
+import { onFatal, onSignal } from "./process/signals.ts";
+import { spawn } from "./process/spawn.ts";
 import { type HttpServer, type Runtime, type ServeOptions, UNIX_SOCKET } from "./runtime.ts";
-import { onFatal, onSignal } from "./signals.ts";
 import { sleep } from "./sleep.ts";
-import { spawn } from "./spawn.ts";
-import { openDatabase } from "./sqlite.ts";
-import { socketPlace } from "./unix-socket.ts";
-import { collectGarbage, heapBytes, memory } from "./v8.ts";
 
 /** What of Deno's global is used here. */
 interface DenoGlobal {

@@ -2,18 +2,18 @@
  * The runtime shim on Node 22.13 and later, from source.
  */
 
-import { trackAllocations } from "./allocations.ts";
-import { observeCallSites } from "./call-sites.ts";
-import { inheritedOptions } from "./entry.ts";
-import { writeHeapSnapshot } from "./heap-snapshot.ts";
-import { hostId } from "./host-id.ts";
+import { openDatabase } from "./files/sqlite.ts";
+import { trackAllocations } from "./memory/allocations.ts";
+import { observeCallSites } from "./memory/call-sites.ts";
+import { writeHeapSnapshot } from "./memory/heap-snapshot.ts";
+import { collectGarbage, heapBytes, memory } from "./memory/v8.ts";
+import { serve } from "./net/serve.ts";
+import { inheritedOptions } from "./process/entry.ts";
+import { hostId } from "./process/host-id.ts";
+import { onFatal, onSignal } from "./process/signals.ts";
+import { spawn } from "./process/spawn.ts";
 import type { Runtime } from "./runtime.ts";
-import { serve } from "./serve.ts";
-import { onFatal, onSignal } from "./signals.ts";
 import { sleep } from "./sleep.ts";
-import { spawn } from "./spawn.ts";
-import { openDatabase } from "./sqlite.ts";
-import { collectGarbage, heapBytes, memory } from "./v8.ts";
 
 /** The shim on Node; call it there only. */
 export function nodeRuntime(): Runtime {

@@ -1,8 +1,8 @@
 /** Node 22.13 to 22.19 is not at hand in the tests, so what it needs is proved on an imitation of it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { bindingByName, bindsNumbered } from "../../src/runtime/files/numbered-parameters.ts";
 import { runtime } from "../../src/runtime/index.ts";
-import { bindingByName, bindsNumbered } from "../../src/runtime/numbered-parameters.ts";
 import type { SqlDatabase, SqlStatement } from "../../src/runtime/runtime.ts";
 
 /** Refuses numbered parameters in their order, as these do, and takes them by name. */

@@ -70,7 +70,7 @@ test("allocation tracking names the classes of what grew", { skip: !("Bun" in gl
   class Larger extends Chunk {}
   // In a process of its own the heap is small enough; here others may have filled it.
   const most = { atStart: 50_000_000, atEnd: 50_000_000 };
-  const { observeObjectCounts } = await import("../../src/runtime/object-counts.ts");
+  const { observeObjectCounts } = await import("../../src/runtime/memory/object-counts.ts");
   const finish = await observeObjectCounts(most);
   const kept = Array.from({ length: 6_000 }, () => [new Chunk(), new Larger(), { plain: 1 }]);
   const grown = await finish();
@@ -84,7 +84,7 @@ test("allocation tracking names the classes of what grew", { skip: !("Bun" in gl
 test("where there are too many objects, what grew is told by type, and that its class is not known", {
   skip: !("Bun" in globalThis),
 }, async () => {
-  const { observeObjectCounts } = await import("../../src/runtime/object-counts.ts");
+  const { observeObjectCounts } = await import("../../src/runtime/memory/object-counts.ts");
   for (const most of [
     { atStart: 10, atEnd: 50_000_000 },
     { atStart: 50_000_000, atEnd: 10 },

@@ -91,7 +91,7 @@ test("a runtime without SQLite says so, and only when it is used", () => {
 });
 
 test("Node warns of nothing when SQLite is loaded, and of everything else as ever", () => {
-  const module = import.meta.resolve("../../src/runtime/sqlite.ts");
+  const module = import.meta.resolve("../../src/runtime/files/sqlite.ts");
   const program = `const { openDatabase } = await import(${JSON.stringify(module)});
     const { emitWarning } = process;
     openDatabase(":memory:").close();

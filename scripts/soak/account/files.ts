@@ -4,7 +4,7 @@
  */
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { MOST_SNAPSHOTS } from "../../../src/runtime/heap-snapshot.ts";
+import { MOST_SNAPSHOTS } from "../../../src/runtime/memory/heap-snapshot.ts";
 import type { Account, Kind } from "./account.ts";
 
 interface FileKind {

@@ -1,6 +1,6 @@
 /** Reads an address `sqlite:PATH`: which file it is. */
 import { resolve } from "node:path";
-import { withHome } from "../../runtime/home.ts";
+import { withHome } from "../../runtime/process/home.ts";
 import { BrokerUrlError } from "../broker-url-error.ts";
 
 /**

@@ -4,7 +4,7 @@
  */
 import { isIP } from "node:net";
 import type { RedisOptions } from "ioredis";
-import { readText, UnreadableFileError } from "../../../runtime/read-text.ts";
+import { readText, UnreadableFileError } from "../../../runtime/files/read-text.ts";
 import { BrokerUrlError } from "../../broker-url-error.ts";
 
 /** The db that RagFlow's streams live in. */

@@ -6,8 +6,8 @@
  */
 import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { ownershipProblem } from "../../../runtime/files/ownership.ts";
 import { runtime, type SqlDatabase, type SqlStatement } from "../../../runtime/index.ts";
-import { ownershipProblem } from "../../../runtime/ownership.ts";
 import { BrokerUnavailableError } from "../../broker.ts";
 import { FilePlace } from "./file-place.ts";
 import { APPLICATION_ID, SCHEMA_VERSION, stepsFrom } from "./schema.ts";

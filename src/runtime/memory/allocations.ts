@@ -3,7 +3,7 @@
  * What can be told about the growth differs: object-counts.ts does it for Bun, call-sites.ts for Node and Deno.
  */
 
-import type { AllocationReport, AllocationTracking } from "./runtime.ts";
+import type { AllocationReport, AllocationTracking } from "../runtime.ts";
 
 /** How often the heap is looked at for its peak: seldom enough to cost nothing. */
 const PEAK_INTERVAL_MS = 1000;

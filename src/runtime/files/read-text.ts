@@ -3,7 +3,7 @@
  * end. Why it cannot be read is told in words, the same for every file of that kind.
  */
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
-import { withHome } from "./home.ts";
+import { withHome } from "../process/home.ts";
 
 /** Beyond this it is no file of settings, in bytes. */
 const MOST_BYTES = 1024 * 1024;

@@ -2,7 +2,7 @@
  * SQLite's numbered parameters on Node 22.13 to 22.19 and 24.0 to 24.6: these know `?1` by its name alone, and refuse
  * values in their order ("column index out of range"). Where a runtime does so, values are handed over by name.
  */
-import type { SqlDatabase, SqlStatement, SqlValue } from "./runtime.ts";
+import type { SqlDatabase, SqlStatement, SqlValue } from "../runtime.ts";
 
 /** What of a statement of node:sqlite is used here. */
 type Native = {

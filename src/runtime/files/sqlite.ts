@@ -4,8 +4,8 @@
  * experimental is kept from users, who can do nothing about it; every other warning stays.
  */
 
+import type { SqlDatabase } from "../runtime.ts";
 import { bindingByName, bindsNumbered } from "./numbered-parameters.ts";
-import type { SqlDatabase } from "./runtime.ts";
 
 /**
  * Opens the SQLite file at `path`, creating it when missing, or ":memory:". Foreign keys are enforced.

@@ -2,7 +2,7 @@
  * Memory on V8, the engine of Node and Deno.
  */
 
-import type { MemoryFigures } from "./runtime.ts";
+import type { MemoryFigures } from "../runtime.ts";
 
 /** The JavaScript heap in use, in bytes, garbage that was not yet collected included. */
 export function heapBytes(): number {

@@ -3,7 +3,7 @@
  * Each subscription is undone by the function it returned; the last one undone gives the signal its default back.
  */
 
-import type { SignalName } from "./runtime.ts";
+import type { SignalName } from "../runtime.ts";
 
 /**
  * Calls `handler` each time `signal` comes. A handler is also what keeps SIGUSR1 from killing Bun and Deno and from

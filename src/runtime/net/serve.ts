@@ -3,6 +3,7 @@
  * target, a header that came twice). Bun's own server hides all three.
  */
 import type { Server } from "node:http";
+import { type HttpServer, type ServeOptions, UNIX_SOCKET } from "../runtime.ts";
 import {
   type Address,
   authorityOf,
@@ -14,7 +15,6 @@ import {
   SILENCE_LIMIT_S,
   socketPathOf,
 } from "./listen.ts";
-import { type HttpServer, type ServeOptions, UNIX_SOCKET } from "./runtime.ts";
 import { cannotListen, type SocketPlace, socketPlace } from "./unix-socket.ts";
 
 /** Listens, and serves until it is closed. */

@@ -3,7 +3,7 @@
  * A snapshot holds everything the process knows, secrets too: nobody else may read it, not even while it is written,
  * and nobody else may choose where it goes.
  */
-import { privateFolderProblem } from "./ownership.ts";
+import { privateFolderProblem } from "../files/ownership.ts";
 
 /** How many snapshots a folder keeps. */
 export const MOST_SNAPSHOTS = 10;

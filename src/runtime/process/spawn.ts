@@ -4,7 +4,7 @@
  */
 
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
-import type { ChildExit, ChildProcessHandle, SpawnOptions } from "./runtime.ts";
+import type { ChildExit, ChildProcessHandle, SpawnOptions } from "../runtime.ts";
 
 /**
  * Starts `command` (a path, or a name looked up in PATH) with `args` and resolves once it runs.
