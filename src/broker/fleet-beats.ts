@@ -37,23 +37,10 @@ export class BeatSeries {
   }
 }
 
-/** A beat out of its JSON; null where that is no JSON object. */
-export function readBeat(json: string): NonNullable<FleetMember["beat"]> | null {
-  try {
-    const beat: unknown = JSON.parse(json);
-    return typeof beat === "object" && beat !== null && !Array.isArray(beat)
-      ? Object.fromEntries(Object.entries(beat))
-      : null;
-  } catch {
-    // Not ours, or broken: its age still counts.
-    return null;
-  }
-}
-
 /** The same member without the tasks that it runs; a beat that tells no number of slots is given that of the tasks. */
 export function withoutTasks({ beat, ...member }: FleetMember): FleetMember {
   if (beat === null) return { ...member, beat };
   const { current, started: _started, ...rest } = beat;
-  const isCounted = typeof rest.slots_taken === "number" || typeof current !== "object" || current === null;
+  const isCounted = rest.slots_taken !== undefined || current === undefined;
   return { ...member, beat: isCounted ? rest : { ...rest, slots_taken: Object.keys(current).length } };
 }

@@ -12,7 +12,7 @@ export function publicStatus(status: ExecutorStatus): ExecutorStatus {
 
 function withoutMessages(member: MemberStatus): MemberStatus {
   const current = member.beat?.current;
-  if (typeof current !== "object" || current === null) return member;
+  if (current === undefined) return member;
   const tasks = Object.entries(current).map(([id, task]) => [id, typeOf(task)] as const);
   return { ...member, beat: { ...member.beat, current: Object.fromEntries(tasks) } };
 }

@@ -89,13 +89,9 @@ function livingOf(fleet: readonly FleetMember[], now: number): Serving[] {
   return fleet
     .filter(({ at }) => at !== null && now - at < LIVES_MS)
     .map(({ beat }) => ({
-      queues: namesIn(beat?.queues),
-      types: beat?.more_types === undefined ? namesIn(beat?.types) : null,
+      queues: beat?.queues ?? null,
+      types: beat?.more_types === undefined ? (beat?.types ?? null) : null,
     }));
-}
-
-function namesIn(value: unknown): readonly string[] | null {
-  return Array.isArray(value) && value.every((name) => typeof name === "string") ? value : null;
 }
 
 function nobodyFor({ queue, type }: TaskRecord, executors: readonly Serving[]): Waiting | null {

@@ -1,10 +1,12 @@
 /**
  * Why a task waits, from what the executors of a fleet tell of themselves; nothing is made up of what they do not tell.
  */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FleetMember } from "../../src/broker/broker.ts";
 import type { PauseTarget } from "../../src/broker/contract/admin.ts";
+import { readBeat } from "../../src/broker/contract/heartbeat.ts";
 import { WaitingReasons, whyWaiting } from "../../src/operations/waiting.ts";
 import type { TaskRecord } from "../../src/task/record.ts";
 
@@ -35,7 +37,7 @@ function record(other: Partial<TaskRecord> = {}): TaskRecord {
 }
 
 function executor(beat: Record<string, unknown> | null, ageMs = 1_000): FleetMember {
-  return { name: "e", at: NOW - ageMs, beat };
+  return { name: "e", at: NOW - ageMs, beat: beat === null ? null : readBeat(JSON.stringify(beat)) };
 }
 
 const broker = (fleet: readonly FleetMember[], paused: readonly PauseTarget[] = []) => ({

@@ -3,7 +3,7 @@
  * keys of that kind have. A rule gives a sentence for each thing that it does not explain.
  */
 
-import { readBeat } from "../../../src/broker/fleet-beats.ts";
+import { readBeat } from "../../../src/broker/contract/heartbeat.ts";
 import {
   CANCELLED_KEY,
   cancelFlagKey,

@@ -2,13 +2,14 @@
  * The contract's part for the fleet: each executor tells that it lives, sees the others, and takes its turn to remove
  * what is over.
  */
+import type { Heartbeat } from "./heartbeat.ts";
 
 /** Another executor's last heartbeat. `beat` is null where it is missing or is not a JSON object. */
 export interface FleetMember {
   readonly name: string;
   /** Unix ms; null without a beat. */
   readonly at: number | null;
-  readonly beat: Readonly<Record<string, unknown>> | null;
+  readonly beat: Heartbeat | null;
 }
 
 export interface CleanReport {

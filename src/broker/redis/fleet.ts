@@ -4,7 +4,8 @@
  */
 import type { Redis } from "ioredis";
 import type { FleetMember } from "../broker.ts";
-import { BeatSeries, type Replaced, readBeat, withoutTasks } from "../fleet-beats.ts";
+import { readBeat } from "../contract/heartbeat.ts";
+import { BeatSeries, type Replaced, withoutTasks } from "../fleet-beats.ts";
 import type { RedisConnections } from "./connection/connections.ts";
 import { EXECUTORS_KEY, EXPELLED_KEY, LOCK_KEY } from "./keys.ts";
 import { BEAT, EXPEL, LAST_BEATS, LEAVE, ONE_OF_THE_FLEET } from "./scripts/fleet.ts";
@@ -114,9 +115,9 @@ export class RedisFleet {
     const known = this.#owners.get(name);
     if (known) return known;
     const member = await this.lastBeat(name);
-    const leaseMs = member.beat?.lease_ms;
+    const leaseMs = member.beat?.lease_ms ?? 0;
     const lapsed = member.at === null || this.#now() - member.at > this.#timeoutMs;
-    const owner = { leaseMs: typeof leaseMs === "number" && leaseMs > 0 ? leaseMs : null, lapsed };
+    const owner = { leaseMs: leaseMs > 0 ? leaseMs : null, lapsed };
     this.#owners.set(name, owner);
     return owner;
   }

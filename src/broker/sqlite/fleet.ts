@@ -4,7 +4,8 @@
 
 import type { SqlStatement } from "../../runtime/index.ts";
 import type { FleetMember } from "../broker.ts";
-import { type Replaced, readBeat, withoutTasks } from "../fleet-beats.ts";
+import { readBeat } from "../contract/heartbeat.ts";
+import { type Replaced, withoutTasks } from "../fleet-beats.ts";
 import type { Store } from "./file/store.ts";
 import type { Transaction } from "./file/transaction.ts";
 import { numberOf, textOf } from "./records/rows.ts";

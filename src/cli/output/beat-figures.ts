@@ -15,20 +15,14 @@ export interface BeatFigures {
 }
 
 export function beatFigures({ beat }: Pick<FleetMember, "beat">): BeatFigures {
-  const current = beat?.current;
-  const tasks = typeof current === "object" && current !== null ? Object.keys(current).length : 0;
-  const busy = numberOf(beat?.slots_taken, tasks);
-  const concurrency = numberOf(beat?.concurrency);
+  const busy = beat?.slots_taken ?? Object.keys(beat?.current ?? {}).length;
+  const concurrency = beat?.concurrency ?? 0;
   return {
     busy,
     concurrency,
     slots: `${busy}/${concurrency}`,
-    done: numberOf(beat?.done),
-    dead: numberOf(beat?.dead, numberOf(beat?.failed)),
-    cancelled: numberOf(beat?.cancelled),
+    done: beat?.done ?? 0,
+    dead: beat?.dead ?? beat?.failed ?? 0,
+    cancelled: beat?.cancelled ?? 0,
   };
-}
-
-function numberOf(value: unknown, otherwise = 0): number {
-  return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
 }

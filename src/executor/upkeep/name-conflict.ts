@@ -90,13 +90,13 @@ export class NameConflict {
   /** It was of this machine, and no process has its number. */
   #isGone({ ip_address: ip, pid }: Beat): boolean {
     const { ipAddress, pid: own } = this.#identity;
-    return ip === ipAddress && typeof pid === "number" && (pid === own || !isAlive(pid));
+    return ip === ipAddress && pid !== undefined && (pid === own || !isAlive(pid));
   }
 
   #isYounger(beat: Beat): boolean {
     const { bootAt, pid } = this.#identity;
-    const [theirs, ours] = [Date.parse(String(beat.boot_at)), Date.parse(bootAt)];
-    return theirs === ours ? Number(beat.pid) > pid : theirs > ours;
+    const [theirs, ours] = [Date.parse(beat.boot_at ?? ""), Date.parse(bootAt)];
+    return theirs === ours ? (beat.pid ?? 0) > pid : theirs > ours;
   }
 }
 

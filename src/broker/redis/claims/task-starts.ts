@@ -39,8 +39,7 @@ export class TaskStarts {
    */
   async of(id: string, { entry, consumer, idleMs, deliveries }: Holder, told: number | null): Promise<number> {
     const started = (await this.#beatOf(consumer))?.started;
-    const at =
-      typeof started === "object" && started !== null && Object.hasOwn(started, id) ? Reflect.get(started, id) : null;
+    const at = started !== undefined && Object.hasOwn(started, id) ? started[id] : null;
     const queuedAt = Number(entry.slice(0, entry.indexOf("-")));
     // A beat may still tell of an attempt before: that one began before this entry was there.
     if (typeof at === "number" && at >= queuedAt - CLOCK_TREMBLES_MS) return at;

@@ -1,0 +1,52 @@
+/**
+ * What a heartbeat tells, for all that read one: one schema. Beats of RagFlow's executors, and of other versions, come
+ * through it, too: a key that is missing, or is not what it should be, is as if it were not told; unknown ones stay.
+ */
+import * as v from "valibot";
+
+const Figure = told(v.pipe(v.number(), v.finite()));
+const Names = told(v.array(v.string()));
+
+export const HeartbeatSchema = v.looseObject({
+  ip_address: told(v.string()),
+  pid: Figure,
+  /** ISO 8601, of its start. */
+  boot_at: told(v.string()),
+  /** Ended tasks. RagFlow's executors know no other than `failed` of those that are not done. */
+  done: Figure,
+  failed: Figure,
+  dead: Figure,
+  cancelled: Figure,
+  concurrency: Figure,
+  slots_taken: Figure,
+  /** How long it holds a claim without a renewal, in ms. */
+  lease_ms: Figure,
+  /** What it serves, where it tells all of it: `more_types` counts types that are left out. */
+  queues: Names,
+  types: Names,
+  more_types: Figure,
+  /** When its tasks began, Unix ms on the broker's clock, by id. */
+  started: told(v.record(v.string(), v.unknown())),
+  /** Its tasks by id: the messages as they came. */
+  current: told(v.record(v.string(), v.unknown())),
+});
+
+export type Heartbeat = Readonly<v.InferOutput<typeof HeartbeatSchema>>;
+
+/** A beat out of its JSON; null where that is no JSON object. */
+export function readBeat(json: string): Heartbeat | null {
+  try {
+    const beat: unknown = JSON.parse(json);
+    if (typeof beat !== "object" || beat === null || Array.isArray(beat)) return null;
+    // In the order in which it was told.
+    return { ...beat, ...v.parse(HeartbeatSchema, beat) };
+  } catch (error) {
+    // Not ours, or broken: its age still counts.
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+function told<T>(schema: v.GenericSchema<T>) {
+  return v.fallback(v.optional(schema), undefined);
+}
