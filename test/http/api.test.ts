@@ -273,7 +273,15 @@ test("schedules are put, shown, replaced and removed", async () => {
   const unsaid = { attempts: null, backoff: null, crash_budget: null, timeout_ms: null, delay_ms: null };
   const before = { last_at: null, waiting_at: null, skipped: 0, last_skipped_at: null, runs: [] };
   assert.deepEqual(rest, {
-    ...{ name: "nightly", ...body, queue: "common", ...unsaid, deadline_ms: null, retention_ms: 86_400_000 },
+    ...{
+      name: "nightly",
+      ...body,
+      payload_bytes: 8,
+      queue: "common",
+      ...unsaid,
+      deadline_ms: null,
+      retention_ms: 86_400_000,
+    },
     ...{ unique: null, overlap: "allow", paused: false, ...before },
   });
   await ask("PUT", "schedules/nightly", { body: { cron: "@daily", type: "report" } });

@@ -83,6 +83,26 @@ export interface SchedulePage {
   readonly next: string | null;
 }
 
+export interface ScheduleListQuery {
+  /** The page begins behind this name; "": with the first. */
+  readonly after: string;
+  /** 1 to 1 000. */
+  readonly limit: number;
+}
+
+/** As it is listed: a payload of more than 1 000 bytes is `null`. */
+export interface ListedSchedule extends StoredSchedule {
+  /** How long the whole JSON of the payload is, in bytes. */
+  readonly payloadBytes: number;
+}
+
+export interface ScheduleList {
+  /** By name; what cannot be read is left out. */
+  readonly schedules: readonly ListedSchedule[];
+  /** Behind which name the next page begins; null: this was the last. */
+  readonly next: string | null;
+}
+
 /** Schedules to be looked at now. */
 export interface TakenSchedules {
   /** Those whose time to be looked at has come; nobody else is given them until `takenUntil`. */
@@ -115,6 +135,8 @@ export function lookAt({ nextAt, waitingAt, runs }: ScheduleState, now: number):
 export interface Schedules {
   /** All schedules, by name. What cannot be read is left out. */
   schedules(): Promise<StoredSchedule[]>;
+  /** A page of them by name, without long payloads. @throws (rejects) RangeError for a limit out of its range. */
+  listSchedules(query: ScheduleListQuery): Promise<ScheduleList>;
   /** Some of them, in any order, each at least once. @param from - "": the first page. */
   schedulePage(from: string): Promise<SchedulePage>;
   countSchedules(): Promise<number>;

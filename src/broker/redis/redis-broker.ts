@@ -36,6 +36,8 @@ import {
 import type {
   ScheduleChange,
   ScheduleChanged,
+  ScheduleList,
+  ScheduleListQuery,
   SchedulePage,
   StoredSchedule,
   TakenSchedules,
@@ -325,6 +327,10 @@ export class RedisBroker implements Broker {
       if (this.#clock.hasStepped) await this.#clock.read();
       return this.#schedules.list();
     });
+  }
+
+  listSchedules(query: ScheduleListQuery): Promise<ScheduleList> {
+    return this.#duties.do("schedules", () => listPlaces.take(() => this.#schedules.listed(query)));
   }
 
   schedulePage(from: string): Promise<SchedulePage> {

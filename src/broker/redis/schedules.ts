@@ -8,11 +8,14 @@ import {
   lookAt,
   type ScheduleChange,
   type ScheduleChanged,
+  type ScheduleList,
+  type ScheduleListQuery,
   type SchedulePage,
   type StoredSchedule,
   TAKEN_MS,
   type TakenSchedules,
 } from "../contract/schedules.ts";
+import { scheduleList } from "../schedule-list.ts";
 import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
 import { execute, type RedisConnections } from "./connection/connections.ts";
 import { readPending } from "./connection/replies.ts";
@@ -58,6 +61,39 @@ export class RedisSchedules {
       from = page.next;
     }
     return [...all.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Names are many and short: all of them are asked for, and of those of the page what stands under them. */
+  listed(query: ScheduleListQuery): Promise<ScheduleList> {
+    return scheduleList(
+      {
+        names: async (after, limit) => {
+          const all = await this.#connections.run((redis) => redis.hkeys(SCHEDULES_KEY));
+          const names = all
+            .filter((name) => name > after)
+            .sort()
+            .slice(0, limit);
+          if (names.length === 0) return [];
+          const sizes = await this.#connections.run((redis) => {
+            const pipeline = redis.pipeline();
+            for (const name of names) pipeline.hstrlen(SCHEDULES_KEY, name);
+            return execute(pipeline);
+          });
+          return names.map((name, index) => ({ name, bytes: Number(sizes[index]?.[1]) }));
+        },
+        read: (names) =>
+          this.#connections.run(async (redis) => {
+            const [definitions, states, times] = await Promise.all([
+              redis.hmget(SCHEDULES_KEY, ...names),
+              redis.hmget(SCHEDULE_STATES_KEY, ...names),
+              redis.zmscore(SCHEDULE_TIMES_KEY, ...names),
+            ]);
+            const all = names.map((_, index) => read(definitions[index], states[index], times[index]));
+            return all.filter((schedule) => schedule !== null);
+          }),
+      },
+      query,
+    );
   }
 
   /** Those that an earlier version has written are to be looked at from then on, too. */

@@ -7,11 +7,14 @@ import {
   lookAt,
   type ScheduleChange,
   type ScheduleChanged,
+  type ScheduleList,
+  type ScheduleListQuery,
   type SchedulePage,
   type StoredSchedule,
   TAKEN_MS,
   type TakenSchedules,
 } from "../contract/schedules.ts";
+import { type ScheduleSource, scheduleList } from "../schedule-list.ts";
 import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
 import { enqueueAll } from "./enqueue.ts";
 import { stateName } from "./file/schema.ts";
@@ -26,6 +29,8 @@ const IS_STILL = "SELECT 1 FROM schedules WHERE name = ? AND state = ?";
 const INSERT = "INSERT INTO schedules(name, definition, state, look_at, put) VALUES(?1, ?2, ?3, ?4, coalesce(?5, 0))";
 const UPDATE = `UPDATE schedules SET definition = coalesce(?2, definition), state = ?3, next_at = NULL, look_at = ?4,
   put = coalesce(?5, put) WHERE name = ?1`;
+const NAMES = "SELECT name, octet_length(definition) AS bytes FROM schedules WHERE name > ? ORDER BY name LIMIT ?";
+const NAMED = "SELECT * FROM schedules WHERE name IN (SELECT value FROM json_each(?)) ORDER BY name";
 const COUNT = "SELECT count(*) AS n FROM schedules";
 const PAGE = "SELECT * FROM schedules WHERE name > ? ORDER BY name LIMIT ?";
 const DUE = "SELECT * FROM schedules WHERE look_at <= ? ORDER BY look_at LIMIT ?";
@@ -62,6 +67,20 @@ export function schedulePage(store: Store, from: string): Promise<SchedulePage> 
     const last = rows.at(-1);
     return { schedules: read(rows), next: last === undefined || rows.length < PAGE_SIZE ? null : textOf(last, "name") };
   });
+}
+
+/** As Schedules.listSchedules. */
+export function listedSchedules(store: Store, query: ScheduleListQuery): Promise<ScheduleList> {
+  const source: ScheduleSource = {
+    names: (after, limit) =>
+      store.read((sql) =>
+        sql(NAMES)
+          .all(after, limit)
+          .map((row) => ({ name: textOf(row, "name"), bytes: numberOf(row, "bytes") })),
+      ),
+    read: (names) => store.read((sql) => read(sql(NAMED).all(JSON.stringify(names)))),
+  };
+  return scheduleList(source, query);
 }
 
 export function countSchedules(store: Store): Promise<number> {

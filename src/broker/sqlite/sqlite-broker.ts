@@ -40,6 +40,8 @@ import {
 import type {
   ScheduleChange,
   ScheduleChanged,
+  ScheduleList,
+  ScheduleListQuery,
   SchedulePage,
   StoredSchedule,
   TakenSchedules,
@@ -70,6 +72,7 @@ import { appendLogs, readLogs, readLogsAfter } from "./records/task-logs.ts";
 import {
   changeSchedule,
   countSchedules,
+  listedSchedules,
   postponeSchedule,
   removeSchedule,
   scheduleNamed,
@@ -294,6 +297,10 @@ export class SqliteBroker implements Broker {
 
   schedules(): Promise<StoredSchedule[]> {
     return schedules(this.#store);
+  }
+
+  listSchedules(query: ScheduleListQuery): Promise<ScheduleList> {
+    return listPlaces.take(() => listedSchedules(this.#store, query));
   }
 
   schedulePage(from: string): Promise<SchedulePage> {

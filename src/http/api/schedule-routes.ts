@@ -14,7 +14,7 @@ import { scheduleOptionsOfJson } from "../../task/schedule-options.ts";
 import type { ApiParts } from "./parts.ts";
 import { knownType, PAYLOAD_REFUSED } from "./payload-check.ts";
 import { exactJson, type Route, route } from "./route.ts";
-import { ScheduleParams, ScheduleSchema } from "./schemas.ts";
+import { ScheduleListSchema, ScheduleParams, ScheduleSchema } from "./schemas.ts";
 
 export function scheduleRoutes(parts: ApiParts): Route[] {
   const { broker, retentionMs, priorities } = parts;
@@ -23,10 +23,18 @@ export function scheduleRoutes(parts: ApiParts): Route[] {
       operationId: "listSchedules",
       method: "GET",
       path: "/schedules",
-      summary: "All cron schedules, by name",
-      answers: { 200: { description: "all of them", schema: v.object({ schedules: v.array(ScheduleView) }) } },
-      async handle({ context }) {
-        return exactJson(context, { schedules: (await listSchedules(broker)).map(scheduleView) });
+      summary: "A page of cron schedules, by name; follow the cursor until it is null",
+      query: ScheduleListSchema,
+      problems: [429],
+      answers: {
+        200: {
+          description: "the page; a payload of more than 1 000 bytes is null: payload_bytes tells its length",
+          schema: v.object({ schedules: v.array(ScheduleView), cursor: v.nullable(v.string()) }),
+        },
+      },
+      async handle({ context, query }) {
+        const { schedules, cursor } = await listSchedules(broker, query);
+        return exactJson(context, { schedules: schedules.map(scheduleView), cursor });
       },
     }),
     route({

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { MAX_ENQUEUE_BATCH } from "../../broker/broker.ts";
 import { MAX_ADMINISTRATION_BATCH } from "../../broker/contract/admin.ts";
+import { MAX_LISTED_SCHEDULES } from "../../broker/schedule-list.ts";
 import { CursorSchema, FILTERS, hasCondition, MUST_BE_OBJECT } from "../../operations/filters.ts";
 import { DEFAULT_PAGE } from "../../operations/pages.ts";
 import { PAUSE_NAMES } from "../../operations/pauses.ts";
@@ -71,4 +72,20 @@ export const ScheduleSchema = v.strictObject(ScheduleJsonEntries);
 export const IdParams = v.strictObject({ id: TaskId });
 export const QueueParams = v.strictObject({ name: PAUSE_NAMES.queue });
 export const TypeParams = v.strictObject({ name: PAUSE_NAMES.type });
+const SCHEDULE_LIMIT = `must be 1 to ${MAX_LISTED_SCHEDULES}`;
+
+/** The query of a list of schedules. */
+export const ScheduleListSchema = v.strictObject({
+  limit: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,4}$/, SCHEDULE_LIMIT),
+      v.transform(Number),
+      v.pipe(v.number(), v.minValue(1, SCHEDULE_LIMIT), v.maxValue(MAX_LISTED_SCHEDULES, SCHEDULE_LIMIT)),
+    ),
+    String(MAX_LISTED_SCHEDULES),
+  ),
+  cursor: v.optional(ScheduleNameSchema),
+});
+
 export const ScheduleParams = v.strictObject({ name: ScheduleNameSchema });

@@ -20,6 +20,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       path: "/tasks",
       summary: "A page of tasks; follow the cursor until it is null (a page before that may be empty)",
       query: ListQuerySchema,
+      problems: [429],
       answers: {
         200: {
           description:

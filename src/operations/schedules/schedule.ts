@@ -4,6 +4,7 @@
 
 import type { Broker } from "../../broker/broker.ts";
 import type { StoredSchedule } from "../../broker/contract/schedules.ts";
+import { MAX_LISTED_SCHEDULES } from "../../broker/schedule-list.ts";
 import { type SaidRunOptions, saidRunOptions } from "../../task/run-options.ts";
 import { type Overlap, overlapOf, runOptions } from "../../task/schedule-options.ts";
 import type { TaskState } from "../../task/state.ts";
@@ -28,6 +29,8 @@ export interface Schedule extends Omit<SaidRunOptions, "retentionMs"> {
   readonly type: string;
   /** JSON of the payload. */
   readonly payload: string;
+  /** How long that is, in bytes; a list gives null in the place of a payload of more than 1 000. */
+  readonly payloadBytes: number;
   readonly queue: string;
   readonly priority: number;
   readonly delayMs: number | null;
@@ -47,11 +50,39 @@ export interface Schedule extends Omit<SaidRunOptions, "retentionMs"> {
   readonly runs: readonly ScheduledRun[];
 }
 
+/** A page of schedules. */
+export interface SchedulesPage {
+  readonly schedules: readonly Schedule[];
+  /** Behind which name the next one begins; null: this was the last. */
+  readonly cursor: string | null;
+}
+
+type Listing = Pick<Broker, "listSchedules" | "states">;
+
+/**
+ * A page of schedules, by name. It may have less than `limit` though there are more.
+ *
+ * @throws (rejects) RangeError for a limit that is not 1 to 1 000.
+ */
+export async function listSchedules(
+  broker: Listing,
+  { cursor = "", limit = MAX_LISTED_SCHEDULES }: { readonly cursor?: string | undefined; readonly limit?: number } = {},
+): Promise<SchedulesPage> {
+  const { schedules, next } = await broker.listSchedules({ after: cursor, limit });
+  const states = await askStates(broker, schedules, true);
+  const shown = schedules.map((each) => ({ ...scheduleOf(each, states), payloadBytes: each.payloadBytes }));
+  return { schedules: shown, cursor: next };
+}
+
 /** All schedules, by name. */
-export async function listSchedules(broker: Pick<Broker, "schedules" | "states">): Promise<Schedule[]> {
-  const stored = await broker.schedules();
-  const states = await askStates(broker, stored, true);
-  return stored.map((schedule) => scheduleOf(schedule, states));
+export async function allSchedules(broker: Listing): Promise<Schedule[]> {
+  const all: Schedule[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const page: SchedulesPage = await listSchedules(broker, { cursor });
+    all.push(...page.schedules);
+    cursor = page.cursor;
+  }
+  return all;
 }
 
 /** One schedule; null: there is none of that name. */
@@ -70,6 +101,7 @@ export function scheduleOf(stored: StoredSchedule, states: RunStates): Schedule 
   const { queue = "common", priority = 0, unique, ...chosen } = runOptions(options, defaults, 0);
   return {
     ...{ name, cron, timezone, type, payload, queue, priority },
+    payloadBytes: Buffer.byteLength(payload),
     ...saidRunOptions(chosen),
     delayMs: chosen.delayMs ?? null,
     deadlineMs: options.deadlineMs ?? defaults?.deadlineMs ?? null,

@@ -14,6 +14,7 @@ export const ScheduleView = v.object({
   timezone: v.nullable(v.string()),
   type: v.string(),
   payload: v.unknown(),
+  payload_bytes: v.number(),
   queue: v.string(),
   priority: v.number(),
   ...saidJsonEntries(),
@@ -35,6 +36,7 @@ export function scheduleView(schedule: Schedule): v.InferOutput<typeof ScheduleV
   const { name, cron, timezone, type, payload, queue, priority } = schedule;
   return {
     ...{ name, cron, timezone, type, payload: new JsonText(payload), queue, priority },
+    payload_bytes: schedule.payloadBytes,
     ...saidRunOptionsJson(schedule),
     delay_ms: schedule.delayMs,
     deadline_ms: schedule.deadlineMs,

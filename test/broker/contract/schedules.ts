@@ -4,8 +4,10 @@ import type {
   ScheduleChange,
   ScheduleChanged,
   ScheduleDefinition,
+  ScheduleList,
   ScheduleState,
 } from "../../../src/broker/contract/schedules.ts";
+import { LISTED_PAYLOAD_BYTES } from "../../../src/broker/schedule-list.ts";
 import { NEW_STATE } from "../../../src/broker/schedule-text.ts";
 import { claimOne, done, idOf, QUEUE, task } from "../../stage/outcomes.ts";
 import { countOf, NOTHING, type Sentence } from "../../stage/sentences.ts";
@@ -80,6 +82,48 @@ export function scheduleSentences(sentence: Sentence): void {
       (await broker.schedules()).map(({ name }) => name),
       ["nightly"],
     );
+  });
+
+  sentence("a list gives schedules by name in pages, and of a long payload its length", async (stage) => {
+    const broker = await stage.open("a");
+    const long = JSON.stringify("é".repeat(LISTED_PAYLOAD_BYTES));
+    for (const name of ["b", "a", "d", "c", "e"]) {
+      await broker.changeSchedule(put(nightly({ name, payload: name === "c" ? long : "[1]" })));
+    }
+    const first = await broker.listSchedules({ after: "", limit: 3 });
+    assert.deepEqual(
+      first.schedules.map(({ name, payload, payloadBytes }) => [name, payload, payloadBytes]),
+      [
+        ["a", "[1]", 3],
+        ["b", "[1]", 3],
+        ["c", "null", Buffer.byteLength(long)],
+      ],
+    );
+    assert.equal(first.next, "c");
+    const second = await broker.listSchedules({ after: "c", limit: 3 });
+    assert.deepEqual([second.schedules.map(({ name }) => name), second.next], [["d", "e"], null]);
+    assert.equal((await broker.schedule("c"))?.payload, long);
+    for (const limit of [0, 1_001, 1.5]) {
+      await assert.rejects(broker.listSchedules({ after: "", limit }), /the limit must be 1 to 1000/);
+    }
+  });
+
+  sentence("a page of schedules ends where 64 MB were read, and the next one goes on", async (stage) => {
+    const broker = await stage.open("a");
+    const payload = JSON.stringify("x".repeat(4_000_000));
+    for (let at = 10; at < 30; at++) await broker.changeSchedule(put(nightly({ name: `s${at}`, payload })));
+    const names: string[] = [];
+    let pages = 0;
+    for (let after: string | null = ""; after !== null; pages++) {
+      const page: ScheduleList = await broker.listSchedules({ after, limit: 1_000 });
+      names.push(...page.schedules.map(({ name }) => name));
+      after = page.next;
+    }
+    assert.deepEqual(
+      names,
+      Array.from({ length: 20 }, (_, at) => `s${at + 10}`),
+    );
+    assert.equal(pages, 2);
   });
 
   sentence("of five who change a schedule at once one does, and its task is enqueued once", async (stage) => {

@@ -10,7 +10,7 @@ import { NEW_STATE } from "../../../src/broker/schedule-text.ts";
 import { openRoot, withNursery } from "../../../src/concurrency/index.ts";
 import { type DefinitionOf, ScheduleFiring } from "../../../src/executor/upkeep/schedules.ts";
 import { type NewSchedule, putSchedule } from "../../../src/operations/schedules/put-schedule.ts";
-import { findSchedule, listSchedules } from "../../../src/operations/schedules/schedule.ts";
+import { allSchedules, findSchedule } from "../../../src/operations/schedules/schedule.ts";
 import { pauseSchedule, resumeSchedule, runSchedule } from "../../../src/operations/schedules/schedule-control.ts";
 import { stateOf } from "../../../src/operations/schedules/schedule-runs.ts";
 import type { ScheduleDefaults } from "../../../src/task/schedule-options.ts";
@@ -187,7 +187,7 @@ onBothBrokers("schedules may have any name of theirs, and a pattern is bounded o
     assert.deepEqual(await runsOf(broker, name), [[dueAt, "queued"]]);
   }
   assert.deepEqual(
-    (await listSchedules(broker)).map(({ name }) => name),
+    (await allSchedules(broker)).map(({ name }) => name),
     ["__proto__", "constructor"],
   );
   await assert.rejects(put(broker, "long", { cron: `${"0,".repeat(200)}0 * * * *` }), /cron: must be at most 200/);

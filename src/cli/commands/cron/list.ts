@@ -1,6 +1,6 @@
 /** `taskexe cron list`: all schedules, with their next and last times. */
 import type { Command } from "commander";
-import { listSchedules } from "../../../operations/schedules/schedule.ts";
+import { allSchedules } from "../../../operations/schedules/schedule.ts";
 import { scheduleView } from "../../../operations/views/schedule-view.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../../arguments/flags.ts";
 import { printJson, printLine, printTable } from "../../output/print.ts";
@@ -18,7 +18,7 @@ export function define(command: Command, exit: (code: number) => void): void {
 /** Runs `cron list`. Returns the exit code. */
 async function cronList(options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker) => {
-    const schedules = await listSchedules(broker);
+    const schedules = await allSchedules(broker);
     if (options.json) printJson(schedules.map(scheduleView));
     else if (schedules.length === 0) printLine("there are no schedules");
     else
