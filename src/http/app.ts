@@ -9,7 +9,7 @@ import { treeText } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status/status.ts";
 import { printableJson } from "../task/printable-json.ts";
 import { API_ROOT, createApi } from "./api/api.ts";
-import { type PeerBindings, seesTexts } from "./api/guard.ts";
+import { type PeerBindings, seesTexts } from "./api/guard/guard.ts";
 import type { ApiParts } from "./api/parts.ts";
 import { hostCheck, type Listener } from "./host-check.ts";
 import { allowedMethods, withLength } from "./methods.ts";

@@ -14,7 +14,7 @@ import { holdsPassword, redact, shownName, shownValue } from "../../src/config/r
 import { toErrorRecord } from "../../src/handlers/error-record.ts";
 import { importProblem } from "../../src/handlers/loading/import-problem.ts";
 import { ownImports, usesDecorators, usesParameterDecorators } from "../../src/handlers/loading/typescript-settings.ts";
-import { cameThrough } from "../../src/http/api/proxy-headers.ts";
+import { cameThrough } from "../../src/http/api/guard/proxy-headers.ts";
 import { canonical } from "../../src/http/ip-loopback.ts";
 import { nameOfHost } from "../../src/http/sound-request.ts";
 import { nextRun } from "../../src/task/cron.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { readToken, TokenError } from "../../src/http/api/token.ts";
+import { readToken, TokenError } from "../../src/http/api/guard/token.ts";
 import { createApp } from "../../src/http/app.ts";
 import { ApiStage, refused, TOKEN } from "../stage/api.ts";
 import { fakeSource, STATUS } from "../stage/fake-source.ts";

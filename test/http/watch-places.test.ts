@@ -1,7 +1,7 @@
 /** How many may watch, and how many of one client. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WatchPlaces } from "../../src/http/api/watch-places.ts";
+import { WatchPlaces } from "../../src/http/api/watch/watch-places.ts";
 
 test("one client of the network has some places, and leaves the others to others", () => {
   const places = new WatchPlaces(5, 2);

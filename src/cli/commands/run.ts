@@ -19,7 +19,7 @@ import { Executor } from "../../executor/executor.ts";
 import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../../executor/options.ts";
 import { loadHandlers } from "../../handlers/loading/load-handlers.ts";
 import type { HandlerRegistry } from "../../handlers/registry.ts";
-import { readToken, TokenError } from "../../http/api/token.ts";
+import { readToken, TokenError } from "../../http/api/guard/token.ts";
 import { type HttpAddress, serveHttp } from "../../http/serve-http.ts";
 import { providedModules } from "../../provide/index.ts";
 import { runtime } from "../../runtime/index.ts";

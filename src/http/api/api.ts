@@ -1,20 +1,20 @@
 /**
  * The API: everything that people and programs may ask of the tasks, over HTTP. This file puts the guard, the limits
- * and the routes together; each group of routes is a file beside it.
+ * and the routes together; each group of routes is a file in routes/.
  */
 import { Hono } from "hono";
 import { VERSION } from "../../version.ts";
 import type { Listener } from "../host-check.ts";
 import { answerError } from "./api-error.ts";
-import { bulkRoutes } from "./bulk-routes.ts";
-import { enqueueRoutes } from "./enqueue-routes.ts";
-import { apiGuard, changeGuard, type PeerBindings } from "./guard.ts";
-import { openApiOf } from "./openapi.ts";
+import { openApiOf } from "./description/openapi.ts";
+import { apiGuard, changeGuard, type PeerBindings } from "./guard/guard.ts";
 import type { ApiParts } from "./parts.ts";
-import { queueRoutes } from "./queue-routes.ts";
 import { type Route, route } from "./route.ts";
-import { scheduleRoutes } from "./schedule-routes.ts";
-import { taskRoutes } from "./task-routes.ts";
+import { bulkRoutes } from "./routes/bulk-routes.ts";
+import { enqueueRoutes } from "./routes/enqueue-routes.ts";
+import { queueRoutes } from "./routes/queue-routes.ts";
+import { scheduleRoutes } from "./routes/schedule-routes.ts";
+import { taskRoutes } from "./routes/task-routes.ts";
 
 /** Where the API stands. */
 export const API_ROOT = "/api/v1";

@@ -1,11 +1,11 @@
 /** Queues and types over HTTP: what is in them, and pausing them for the whole fleet. */
 import * as v from "valibot";
-import { pause, resume } from "../../operations/pauses.ts";
-import { PausedView, PauseView, pausedView } from "../../operations/views/pause-view.ts";
-import { QueueView, queueViews } from "../../operations/views/queue-view.ts";
-import type { ApiParts } from "./parts.ts";
-import { type Route, route } from "./route.ts";
-import { QueueParams, TypeParams } from "./schemas.ts";
+import { pause, resume } from "../../../operations/pauses.ts";
+import { PausedView, PauseView, pausedView } from "../../../operations/views/pause-view.ts";
+import { QueueView, queueViews } from "../../../operations/views/queue-view.ts";
+import type { ApiParts } from "../parts.ts";
+import { type Route, route } from "../route.ts";
+import { QueueParams, TypeParams } from "../schemas.ts";
 
 export function queueRoutes({ broker }: ApiParts): Route[] {
   const paused = { 200: { description: "it is paused", schema: PauseView } };

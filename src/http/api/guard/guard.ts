@@ -6,9 +6,9 @@
  * The Host header was checked before (sound-request.ts, host-check.ts).
  */
 import type { Context, MiddlewareHandler } from "hono";
-import type { Listener } from "../host-check.ts";
-import { isLocal } from "../ip-loopback.ts";
-import { ApiError } from "./api-error.ts";
+import type { Listener } from "../../host-check.ts";
+import { isLocal } from "../../ip-loopback.ts";
+import { ApiError } from "../api-error.ts";
 import { cameThrough } from "./proxy-headers.ts";
 import { tokenComparison } from "./token.ts";
 

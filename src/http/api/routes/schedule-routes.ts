@@ -1,20 +1,20 @@
 /** Cron schedules over HTTP: list, show, put, remove, run now, pause, resume. */
 import * as v from "valibot";
-import { putSchedule } from "../../operations/schedules/put-schedule.ts";
-import { findSchedule, listSchedules } from "../../operations/schedules/schedule.ts";
+import { putSchedule } from "../../../operations/schedules/put-schedule.ts";
+import { findSchedule, listSchedules } from "../../../operations/schedules/schedule.ts";
 import {
   pauseSchedule,
   resumeSchedule,
   runSchedule,
   UnknownScheduleError,
-} from "../../operations/schedules/schedule-control.ts";
-import { ReceiptView } from "../../operations/views/receipt-views.ts";
-import { ScheduleView, scheduleView } from "../../operations/views/schedule-view.ts";
-import { scheduleOptionsOfJson } from "../../task/schedule-options.ts";
-import type { ApiParts } from "./parts.ts";
-import { knownType, PAYLOAD_REFUSED } from "./payload-check.ts";
-import { exactJson, type Route, route } from "./route.ts";
-import { ScheduleListSchema, ScheduleParams, ScheduleSchema } from "./schemas.ts";
+} from "../../../operations/schedules/schedule-control.ts";
+import { ReceiptView } from "../../../operations/views/receipt-views.ts";
+import { ScheduleView, scheduleView } from "../../../operations/views/schedule-view.ts";
+import { scheduleOptionsOfJson } from "../../../task/schedule-options.ts";
+import type { ApiParts } from "../parts.ts";
+import { knownType, PAYLOAD_REFUSED } from "../payload-check.ts";
+import { exactJson, type Route, route } from "../route.ts";
+import { ScheduleListSchema, ScheduleParams, ScheduleSchema } from "../schemas.ts";
 
 export function scheduleRoutes(parts: ApiParts): Route[] {
   const { broker, retentionMs, priorities } = parts;

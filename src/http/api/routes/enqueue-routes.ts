@@ -1,14 +1,14 @@
 /** Enqueueing over HTTP: one task, or up to 1 000 that are enqueued all or not at all. */
 import * as v from "valibot";
-import type { EnqueueReceipt } from "../../broker/broker.ts";
-import { prepare, type ReadyTask, requestsOf } from "../../operations/prepare.ts";
-import { ReceiptView } from "../../operations/views/receipt-views.ts";
-import { refusedAt } from "../../task/new-task.ts";
-import { optionsOfJson, type TaskJson, TaskJsonSchema } from "../../task/task-json.ts";
-import type { ApiParts } from "./parts.ts";
-import { knownType, PAYLOAD_REFUSED } from "./payload-check.ts";
-import { type Route, route } from "./route.ts";
-import { DescribedTasksSchema, NewTasksSchema } from "./schemas.ts";
+import type { EnqueueReceipt } from "../../../broker/broker.ts";
+import { prepare, type ReadyTask, requestsOf } from "../../../operations/prepare.ts";
+import { ReceiptView } from "../../../operations/views/receipt-views.ts";
+import { refusedAt } from "../../../task/new-task.ts";
+import { optionsOfJson, type TaskJson, TaskJsonSchema } from "../../../task/task-json.ts";
+import type { ApiParts } from "../parts.ts";
+import { knownType, PAYLOAD_REFUSED } from "../payload-check.ts";
+import { type Route, route } from "../route.ts";
+import { DescribedTasksSchema, NewTasksSchema } from "../schemas.ts";
 
 /** In bytes. */
 const ENQUEUE_BODY_LIMIT = 8 * 1024 * 1024;

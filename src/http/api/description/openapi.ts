@@ -1,7 +1,7 @@
 /** The description of the API (OpenAPI 3.1), made of the very routes that are served. */
 import type * as v from "valibot";
+import type { Fields, Route } from "../route.ts";
 import { type JsonSchema, jsonSchemaOf, namedSchemas, parameterSchemaOf } from "./json-schema.ts";
-import type { Fields, Route } from "./route.ts";
 
 /** The whole document. */
 export function openApiOf(

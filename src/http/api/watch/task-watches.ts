@@ -4,13 +4,13 @@
  * client of the network. A comment each 15 s keeps the connection, and lets a client that is gone be noticed.
  */
 import type { Context } from "hono";
-import type { Broker } from "../../broker/broker.ts";
-import { abortable, type CancelScope, moveOnAfter, openRoot } from "../../concurrency/index.ts";
-import { watchEventView } from "../../operations/views/watch-event-view.ts";
-import { UnknownTaskError, type WatchEvent, watchTask } from "../../operations/watch.ts";
-import { printableJson } from "../../task/printable-json.ts";
-import { ApiError } from "./api-error.ts";
-import type { PeerBindings } from "./guard.ts";
+import type { Broker } from "../../../broker/broker.ts";
+import { abortable, type CancelScope, moveOnAfter, openRoot } from "../../../concurrency/index.ts";
+import { watchEventView } from "../../../operations/views/watch-event-view.ts";
+import { UnknownTaskError, type WatchEvent, watchTask } from "../../../operations/watch.ts";
+import { printableJson } from "../../../task/printable-json.ts";
+import { ApiError } from "../api-error.ts";
+import type { PeerBindings } from "../guard/guard.ts";
 import { WatchPlaces } from "./watch-places.ts";
 
 const MOST_WATCHES = 100;

@@ -1,15 +1,15 @@
 /** Single tasks over HTTP: lists, records, logs, a watch, a cancel, a retry. */
 import * as v from "valibot";
-import { listPage } from "../../operations/pages.ts";
-import { CancelView, RetryView, retryView } from "../../operations/views/receipt-views.ts";
-import { LogView, TaskAndLogView, taskAndLogView } from "../../operations/views/task-view.ts";
-import { ListedTaskSchema } from "../../task/listed-task.ts";
-import { hasEnded } from "../../task/state.ts";
-import { ApiError } from "./api-error.ts";
-import type { ApiParts } from "./parts.ts";
-import { exactJson, type Route, route } from "./route.ts";
-import { IdParams, ListQuerySchema } from "./schemas.ts";
-import { TaskWatches } from "./task-watches.ts";
+import { listPage } from "../../../operations/pages.ts";
+import { CancelView, RetryView, retryView } from "../../../operations/views/receipt-views.ts";
+import { LogView, TaskAndLogView, taskAndLogView } from "../../../operations/views/task-view.ts";
+import { ListedTaskSchema } from "../../../task/listed-task.ts";
+import { hasEnded } from "../../../task/state.ts";
+import { ApiError } from "../api-error.ts";
+import type { ApiParts } from "../parts.ts";
+import { exactJson, type Route, route } from "../route.ts";
+import { IdParams, ListQuerySchema } from "../schemas.ts";
+import { TaskWatches } from "../watch/task-watches.ts";
 
 export function taskRoutes({ broker, signal }: ApiParts): Route[] {
   const watches = new TaskWatches(broker, signal);

@@ -2,7 +2,7 @@
  * The places for watches: so many in all, and of those so many for one client of the network, so that one that takes
  * all it can get leaves some to the others. This machine's clients are one address, and only the whole bounds them.
  */
-import { canonical, isLocal } from "../ip-loopback.ts";
+import { canonical, isLocal } from "../../ip-loopback.ts";
 
 /** No place is free: how many are taken, and whether by this one client. */
 export interface Taken {

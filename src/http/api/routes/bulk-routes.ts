@@ -1,10 +1,10 @@
 /** Many tasks at once over HTTP: cancel, retry and purge, by ids or by what matches. Each answers within a bound. */
 import * as v from "valibot";
-import { bounded, cancelMatching, inBatches, purgeMatching, retryMatching } from "../../operations/bulk.ts";
-import { CancelView, RetryView, retryView } from "../../operations/views/receipt-views.ts";
-import type { ApiParts } from "./parts.ts";
-import { type Route, route } from "./route.ts";
-import { CancelSchema, PurgeSchema, RetrySchema } from "./schemas.ts";
+import { bounded, cancelMatching, inBatches, purgeMatching, retryMatching } from "../../../operations/bulk.ts";
+import { CancelView, RetryView, retryView } from "../../../operations/views/receipt-views.ts";
+import type { ApiParts } from "../parts.ts";
+import { type Route, route } from "../route.ts";
+import { CancelSchema, PurgeSchema, RetrySchema } from "../schemas.ts";
 
 /** How many tasks one request changes before it answers, and how long it takes at the most, in ms. */
 const BOUNDS = { most: 10_000, longestMs: 10_000 };

@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { readText, UnreadableFileError } from "../../runtime/files/read-text.ts";
+import { readText, UnreadableFileError } from "../../../runtime/files/read-text.ts";
 
 const SHORTEST = 16;
 const LONGEST = 1_024;
