@@ -11,7 +11,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../src/broker/broker.ts";
 import { createBroker } from "../src/broker/drivers.ts";
 import { progressBar } from "../src/cli/output/progress-bar.ts";
-import { formatMessage } from "../src/task/message.ts";
+import { formatMessage } from "../src/task/message/message.ts";
 import { ExecutorProcess } from "../test/stage/executor.ts";
 import { startRedis } from "../test/stage/redis/server.ts";
 

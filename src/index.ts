@@ -21,11 +21,11 @@ export {
 export type { Schedule, ScheduledRun } from "./operations/schedules/schedule.ts";
 export { UnknownScheduleError } from "./operations/schedules/schedule-control.ts";
 export { UnknownTaskError, type WatchEvent } from "./operations/watch.ts";
-export { CronError } from "./task/cron.ts";
-export type { EnqueueOptions } from "./task/enqueue-options.ts";
-export type { ListedTask } from "./task/listed-task.ts";
-export { InvalidTaskError } from "./task/new-task.ts";
-export type { TaskRecord } from "./task/record.ts";
-export { DoNotRetryError, RetryLaterError } from "./task/retry.ts";
-export type { Backoff } from "./task/run-options.ts";
+export { InvalidTaskError } from "./task/message/new-task.ts";
+export type { EnqueueOptions } from "./task/options/enqueue-options.ts";
+export { DoNotRetryError, RetryLaterError } from "./task/options/retry.ts";
+export type { Backoff } from "./task/options/run-options.ts";
+export type { ListedTask } from "./task/record/listed-task.ts";
+export type { TaskRecord } from "./task/record/record.ts";
 export type { TaskState } from "./task/state.ts";
+export { CronError } from "./task/times/cron.ts";

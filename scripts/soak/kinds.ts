@@ -4,8 +4,8 @@
  * known exactly, however often their executor is killed under them.
  */
 import type { EnqueueRequest } from "../../src/broker/broker.ts";
-import { formatMessage } from "../../src/task/message.ts";
-import type { TaskOptions } from "../../src/task/message-schema.ts";
+import { formatMessage } from "../../src/task/message/message.ts";
+import type { TaskOptions } from "../../src/task/message/message-schema.ts";
 import { type Random, randomOf } from "./random.ts";
 
 const HOUR_MS = 3_600_000;

@@ -3,7 +3,7 @@ import type { Redis } from "ioredis";
 import { doneKey, recordKey } from "../../src/broker/redis/keys.ts";
 import { STATE } from "../../src/broker/sqlite/file/schema.ts";
 import { runtime } from "../../src/runtime/index.ts";
-import { formatMessage } from "../../src/task/message.ts";
+import { formatMessage } from "../../src/task/message/message.ts";
 
 export interface Maker {
   /** So many, numbered from there; their time is over after the retention. */

@@ -10,8 +10,8 @@ import type { Broker, Delivery, EnqueueRequest, Outcome } from "../../src/broker
 import { createBroker } from "../../src/broker/drivers.ts";
 import { CANCELLED_KEY } from "../../src/broker/redis/keys.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { formatMessage } from "../../src/task/message.ts";
-import { newId } from "../../src/task/new-task.ts";
+import { formatMessage } from "../../src/task/message/message.ts";
+import { newId } from "../../src/task/message/new-task.ts";
 import { startRedis } from "../../test/stage/redis/server.ts";
 
 const HOUR_MS = 3_600_000;

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { Broker } from "../../src/broker/broker.ts";
-import type { TaskRecord } from "../../src/task/record.ts";
+import type { TaskRecord } from "../../src/task/record/record.ts";
 import type { TaskState } from "../../src/task/state.ts";
 import type { Fed } from "./feed.ts";
 import type { PlannedTask } from "./kinds.ts";

@@ -2,7 +2,7 @@
  * A task as a retry by hand queues it: from its first attempt, with the unique key that it had, which it takes again,
  * and without the deadline, which whoever retries it has seen pass or may let pass.
  */
-import { parseMessage, withOptions } from "../task/message.ts";
+import { parseMessage, withOptions } from "../task/message/message.ts";
 import type { EnqueueRequest } from "./broker.ts";
 
 export interface FirstAttempt {

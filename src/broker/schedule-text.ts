@@ -1,7 +1,12 @@
 /** Schedules as both brokers keep them: one JSON text for the definition and one for the state. */
 import { randomUUID } from "node:crypto";
 import * as v from "valibot";
-import { OverlapSchema, ScheduleDefaultsSchema, ScheduleOptionsSchema, said } from "../task/schedule-options.ts";
+import {
+  OverlapSchema,
+  ScheduleDefaultsSchema,
+  ScheduleOptionsSchema,
+  said,
+} from "../task/options/schedule-options.ts";
 import { TASK_STATES } from "../task/state.ts";
 import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "./contract/schedules.ts";
 

@@ -24,9 +24,9 @@ import { pause } from "../operations/pauses.ts";
 
 import { type Preparation, prepare, type ReadyTask } from "../operations/prepare.ts";
 import { type WatchEvent, watchTask } from "../operations/watch.ts";
-import type { EnqueueOptions } from "../task/enqueue-options.ts";
-import { type PreparedTask, refusedAt } from "../task/new-task.ts";
-import type { TaskRecord } from "../task/record.ts";
+import { type PreparedTask, refusedAt } from "../task/message/new-task.ts";
+import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
+import type { TaskRecord } from "../task/record/record.ts";
 import type { RetriedState } from "../task/state.ts";
 import { ClientClosedError, PartlyEnqueuedError } from "./errors.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";

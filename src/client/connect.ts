@@ -5,8 +5,8 @@ import type { Broker } from "../broker/broker.ts";
 import { createBroker } from "../broker/drivers.ts";
 import { openRoot } from "../concurrency/index.ts";
 import { brokerOfEnvironment } from "../config/broker-choice.ts";
-import { DEFAULT_PRIORITIES, MAX_PRIORITIES } from "../task/enqueue-options.ts";
 import { DURATION_RANGE, DurationSchema } from "../task/limits.ts";
+import { DEFAULT_PRIORITIES, MAX_PRIORITIES } from "../task/options/enqueue-options.ts";
 import { Client } from "./client.ts";
 import { homeOfThread } from "./home.ts";
 

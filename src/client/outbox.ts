@@ -13,7 +13,7 @@ import {
 } from "../broker/broker.ts";
 import { openRoot } from "../concurrency/index.ts";
 import { requestsOf } from "../operations/prepare.ts";
-import type { PreparedTask } from "../task/new-task.ts";
+import type { PreparedTask } from "../task/message/new-task.ts";
 import { ClientClosedError, ClientOverloadedError } from "./errors.ts";
 
 /** How long the messages that wait may be together, in characters: at most twice as many bytes in memory. */

@@ -3,10 +3,10 @@
  * is one, and so is a plain `{ type, payload }`, so that programs need not load the handler itself.
  */
 import type { KnownType } from "../operations/prepare.ts";
-import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
-import { type PayloadSchema, refusalBySchema } from "../task/payload-schema.ts";
+import { type PayloadSchema, refusalBySchema } from "../task/message/payload-schema.ts";
+import type { EnqueueDefaults } from "../task/options/enqueue-defaults.ts";
 
-export type { PayloadInput, PayloadSchema } from "../task/payload-schema.ts";
+export type { PayloadInput, PayloadSchema } from "../task/message/payload-schema.ts";
 
 /** A task type whose payload is checked. */
 export interface TypedTask<Schema extends PayloadSchema> extends EnqueueDefaults {

@@ -6,9 +6,9 @@
 import * as v from "valibot";
 import { addressProblem } from "../broker/drivers.ts";
 import { withHome } from "../runtime/process/home.ts";
-import { formatDuration, parseDuration } from "../task/durations.ts";
-import { KnownQueueSchema, MAX_PRIORITIES, QueueNameSchema } from "../task/enqueue-options.ts";
-import { RUN_OPTIONS } from "../task/run-options.ts";
+import { KnownQueueSchema, MAX_PRIORITIES, QueueNameSchema } from "../task/options/enqueue-options.ts";
+import { RUN_OPTIONS } from "../task/options/run-options.ts";
+import { formatDuration, parseDuration } from "../task/times/durations.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

@@ -1,5 +1,5 @@
 /** What an executor needs to know. The command line fills it from the configuration; tests fill it by hand. */
-import type { Backoff } from "../task/run-options.ts";
+import type { Backoff } from "../task/options/run-options.ts";
 
 export interface ExecutorOptions {
   /** Unique in the fleet; the owner of what it claims. */

@@ -5,12 +5,12 @@
 import * as v from "valibot";
 import type { CancelScope, Nursery } from "../concurrency/index.ts";
 import { isObject, read } from "../concurrency/unknown-values.ts";
-import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
-import { PrioritySchema, QueueNameSchema, UniqueSchema } from "../task/enqueue-options.ts";
 import { DurationSchema } from "../task/limits.ts";
-import { MAX_TYPE_LENGTH } from "../task/message-schema.ts";
-import { isPayloadSchema, type PayloadOutput, type PayloadSchema } from "../task/payload-schema.ts";
-import { type Backoff, BackoffSchema, type RunOptions, runEntries } from "../task/run-options.ts";
+import { MAX_TYPE_LENGTH } from "../task/message/message-schema.ts";
+import { isPayloadSchema, type PayloadOutput, type PayloadSchema } from "../task/message/payload-schema.ts";
+import type { EnqueueDefaults } from "../task/options/enqueue-defaults.ts";
+import { PrioritySchema, QueueNameSchema, UniqueSchema } from "../task/options/enqueue-options.ts";
+import { type Backoff, BackoffSchema, type RunOptions, runEntries } from "../task/options/run-options.ts";
 
 /** The task that an attempt runs, as handlers see it. */
 export interface TaskInfo {

@@ -3,7 +3,7 @@
  * What was left out is said in the record. Never throws, whatever was thrown.
  */
 import { clip, elementsOf, isError, isObject, read, readText, shown } from "../concurrency/unknown-values.ts";
-import type { ErrorRecord } from "../task/record.ts";
+import type { ErrorRecord } from "../task/record/record.ts";
 
 /** The bounds of a record: characters (UTF-16 code units), errors below the first one, and levels below it. */
 export const MAX_ERROR_MESSAGE = 4000;

@@ -4,9 +4,9 @@
  * own business. All that passes here is data, but for the scope that cancels: errors come as records, results as JSON.
  */
 import type { AbandonedTask, CancelScope } from "../concurrency/index.ts";
-import type { EnqueueDefaults } from "../task/enqueue-defaults.ts";
-import type { ErrorRecord } from "../task/record.ts";
-import type { Backoff, RunOptions } from "../task/run-options.ts";
+import type { EnqueueDefaults } from "../task/options/enqueue-defaults.ts";
+import type { Backoff, RunOptions } from "../task/options/run-options.ts";
+import type { ErrorRecord } from "../task/record/record.ts";
 import type { TaskInfo, TaskLogLevel } from "./define-task.ts";
 import type { PayloadReading } from "./read-payload.ts";
 

@@ -1,6 +1,6 @@
 /** Checks a payload against its handler's schema. A payload that is refused is a failure with every path and reason. */
-import type { TaskMessage } from "../task/message-schema.ts";
-import { checkBySchema, type PayloadSchema, payloadRefusal } from "../task/payload-schema.ts";
+import type { TaskMessage } from "../task/message/message-schema.ts";
+import { checkBySchema, type PayloadSchema, payloadRefusal } from "../task/message/payload-schema.ts";
 
 export type PayloadReading =
   | { readonly ok: true; readonly value: unknown }

@@ -7,7 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
 import { treeText } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status/status.ts";
-import { printableJson } from "../task/printable-json.ts";
+import { printableJson } from "../task/text/printable-json.ts";
 import { API_ROOT, createApi } from "./api/api.ts";
 import { type PeerBindings, seesTexts } from "./api/guard/guard.ts";
 import type { ApiParts } from "./api/parts.ts";

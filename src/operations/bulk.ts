@@ -7,7 +7,7 @@
 import type { Broker } from "../broker/broker.ts";
 import { type ListPage, MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../broker/contract/admin.ts";
 import { checkpoint } from "../concurrency/index.ts";
-import type { TaskRecord } from "../task/record.ts";
+import type { TaskRecord } from "../task/record/record.ts";
 import type { RetriedState, TaskState } from "../task/state.ts";
 import { conditionsOf } from "./filters.ts";
 

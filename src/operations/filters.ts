@@ -4,9 +4,9 @@
  * there is, which is more often a slip than a wish.
  */
 import * as v from "valibot";
-import { KnownQueueSchema } from "../task/enqueue-options.ts";
-import { TypeSchema } from "../task/message-schema.ts";
-import { told } from "../task/new-task.ts";
+import { TypeSchema } from "../task/message/message-schema.ts";
+import { told } from "../task/message/new-task.ts";
+import { KnownQueueSchema } from "../task/options/enqueue-options.ts";
 import { ENDED_STATES, RETRIED_STATES, TASK_STATES } from "../task/state.ts";
 
 export const MUST_BE_OBJECT = "must be an object";

@@ -5,9 +5,9 @@
 import * as v from "valibot";
 import type { Broker } from "../broker/broker.ts";
 import type { PauseTarget } from "../broker/contract/admin.ts";
-import { KnownQueueSchema } from "../task/enqueue-options.ts";
-import { TypeSchema } from "../task/message-schema.ts";
-import { InvalidTaskError } from "../task/new-task.ts";
+import { TypeSchema } from "../task/message/message-schema.ts";
+import { InvalidTaskError } from "../task/message/new-task.ts";
+import { KnownQueueSchema } from "../task/options/enqueue-options.ts";
 import type { PauseJson } from "./views/pause-view.ts";
 
 /** How many queues and types can be paused at once. */

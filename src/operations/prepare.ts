@@ -5,10 +5,16 @@
  * key made of it, needs it. Sending is the asker's, since each bears a broker that is away in its own way.
  */
 import type { Broker } from "../broker/broker.ts";
-import { type EnqueueDefaults, withDefaults } from "../task/enqueue-defaults.ts";
-import type { EnqueueOptions } from "../task/enqueue-options.ts";
-import type { JsonText } from "../task/json-text.ts";
-import { PayloadRefusedError, type PreparedTask, payloadText, prepareTask, requestOf } from "../task/new-task.ts";
+import {
+  PayloadRefusedError,
+  type PreparedTask,
+  payloadText,
+  prepareTask,
+  requestOf,
+} from "../task/message/new-task.ts";
+import { type EnqueueDefaults, withDefaults } from "../task/options/enqueue-defaults.ts";
+import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
+import type { JsonText } from "../task/text/json-text.ts";
 
 /** What is known of a type where a task of it is made. */
 export interface KnownType {

@@ -4,7 +4,7 @@
  */
 
 import type { Broker, FleetMember } from "../broker/broker.ts";
-import type { TaskRecord } from "../task/record.ts";
+import type { TaskRecord } from "../task/record/record.ts";
 
 /** Executors beat each 30 s: one that has missed two beats is not reckoned with, in ms. */
 const LIVES_MS = 75_000;

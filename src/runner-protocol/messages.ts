@@ -3,10 +3,10 @@
  * `kind`. Keys that are not known are let pass and dropped, so that either side may be newer than the other.
  */
 import * as v from "valibot";
-import { PrioritySchema, QueueNameSchema } from "../task/enqueue-options.ts";
 import { DurationSchema, MAX_DURATION_MS } from "../task/limits.ts";
-import { IdSchema, MAX_UNIQUE_KEY_LENGTH, TypeSchema } from "../task/message-schema.ts";
-import { BackoffSchema } from "../task/run-options.ts";
+import { IdSchema, MAX_UNIQUE_KEY_LENGTH, TypeSchema } from "../task/message/message-schema.ts";
+import { PrioritySchema, QueueNameSchema } from "../task/options/enqueue-options.ts";
+import { BackoffSchema } from "../task/options/run-options.ts";
 import { PROTOCOL } from "./limits.ts";
 
 /** `run` numbers attempts and `ask` questions, each from 1 on each connection. */

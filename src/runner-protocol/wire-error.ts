@@ -1,7 +1,7 @@
 /** An error as a runner tells it <-> the record that is kept, within the bounds of records. */
 import { clip } from "../concurrency/unknown-values.ts";
 import { MAX_ERROR_DEPTH, MAX_ERROR_MESSAGE, MAX_ERROR_PARTS, MAX_ERROR_STACK } from "../handlers/error-record.ts";
-import type { ErrorRecord } from "../task/record.ts";
+import type { ErrorRecord } from "../task/record/record.ts";
 import type { WireError } from "./messages.ts";
 
 const MAX_NAME = 200;

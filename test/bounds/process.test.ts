@@ -11,7 +11,7 @@ import { EndedLately } from "../../src/executor/attempt/ended-lately.ts";
 import { TaskLogs } from "../../src/executor/reports/task-logs.ts";
 import { logConnection } from "../../src/executor/status/connection-log.ts";
 import { WatchPlaces } from "../../src/http/api/watch/watch-places.ts";
-import { prepareTask } from "../../src/task/new-task.ts";
+import { prepareTask } from "../../src/task/message/new-task.ts";
 
 test("of beats that were never answered three are remembered", () => {
   const series = new BeatSeries();

@@ -5,8 +5,8 @@ import fc from "fast-check";
 import * as v from "valibot";
 import * as keys from "../../src/broker/redis/keys.ts";
 import { SettingsSchema } from "../../src/config/schema.ts";
-import { EnqueueOptionsSchema, QueueNameSchema, UniqueSchema } from "../../src/task/enqueue-options.ts";
-import { TypeSchema } from "../../src/task/message-schema.ts";
+import { TypeSchema } from "../../src/task/message/message-schema.ts";
+import { EnqueueOptionsSchema, QueueNameSchema, UniqueSchema } from "../../src/task/options/enqueue-options.ts";
 
 /** What keys are made of: names that are put together from these come as near to one another as they can. */
 const PIECES = [

@@ -11,7 +11,7 @@ import { FIELD_LETTERS, HEAD_BYTES, packMessage, STATE_LETTERS, unpack } from ".
 import { readHeads } from "../../src/broker/redis/records/read-records.ts";
 import { RECORDS } from "../../src/broker/redis/records/record-lua.ts";
 import { runScript, script } from "../../src/broker/redis/scripts/lua.ts";
-import { formatMessage } from "../../src/task/message.ts";
+import { formatMessage } from "../../src/task/message/message.ts";
 import { claimOne, dead, done, QUEUE, retry, task } from "../stage/outcomes.ts";
 import { eventually } from "../stage/until.ts";
 import { redisSentences } from "./redis-sentences.ts";

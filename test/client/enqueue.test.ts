@@ -5,7 +5,7 @@ import { BrokerUnavailableError } from "../../src/broker/broker.ts";
 import { connect } from "../../src/client/connect.ts";
 import { ClientClosedError, ClientOverloadedError, PartlyEnqueuedError } from "../../src/client/errors.ts";
 import { defineTask } from "../../src/index.ts";
-import { InvalidTaskError } from "../../src/task/new-task.ts";
+import { InvalidTaskError } from "../../src/task/message/new-task.ts";
 import { onBothBrokers, onRedis } from "../stage/broker.ts";
 import { claimAll, done } from "../stage/outcomes.ts";
 import { until } from "../stage/until.ts";

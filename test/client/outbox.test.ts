@@ -8,7 +8,7 @@ import {
   type EnqueueRequest,
 } from "../../src/broker/broker.ts";
 import { Outbox, type OutboxLimits } from "../../src/client/outbox.ts";
-import { prepareTask } from "../../src/task/new-task.ts";
+import { prepareTask } from "../../src/task/message/new-task.ts";
 
 type Enqueue = (requests: readonly EnqueueRequest[]) => Promise<EnqueueReceipt[]>;
 

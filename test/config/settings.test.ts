@@ -7,7 +7,7 @@ import { ConfigError } from "../../src/config/config-error.ts";
 import type { SettingKey } from "../../src/config/schema.ts";
 import { type FlagValues, readSettings } from "../../src/config/settings.ts";
 import { SETTING_KEYS, SETTING_NAMES } from "../../src/config/sources.ts";
-import { MAX_PRIORITIES } from "../../src/task/enqueue-options.ts";
+import { MAX_PRIORITIES } from "../../src/task/options/enqueue-options.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "taskexe-config-"));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as v from "valibot";
 import { groupMessage, MAX_ERROR_MESSAGE, MAX_ERROR_STACK, toErrorRecord } from "../../src/handlers/error-record.ts";
-import { type ErrorRecord, ErrorRecordSchema } from "../../src/task/record.ts";
+import { type ErrorRecord, ErrorRecordSchema } from "../../src/task/record/record.ts";
 
 const count = (record: ErrorRecord): number => 1 + (record.parts ?? []).map(count).reduce((a, b) => a + b, 0);
 const depth = (record: ErrorRecord): number => 1 + Math.max(-1, ...(record.parts ?? []).map(depth));

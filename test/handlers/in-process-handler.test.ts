@@ -6,7 +6,7 @@ import { type CancelScope, openRoot, sleep, sleepForever, withNursery } from "..
 import { defineTask, type TaskDefinition } from "../../src/handlers/define-task.ts";
 import type { HandlerAttempt, HandlerEnding } from "../../src/handlers/handler.ts";
 import { InProcessHandler } from "../../src/handlers/in-process/in-process-handler.ts";
-import { DoNotRetryError, RetryLaterError } from "../../src/task/retry.ts";
+import { DoNotRetryError, RetryLaterError } from "../../src/task/options/retry.ts";
 
 interface Told {
   readonly progress: (readonly [number, string])[];

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readResult } from "../../src/handlers/in-process/read-result.ts";
 import { MAX_RESULT_LENGTH } from "../../src/task/limits.ts";
-import { MAX_MESSAGE_DEPTH } from "../../src/task/message-schema.ts";
+import { MAX_MESSAGE_DEPTH } from "../../src/task/message/message-schema.ts";
 
 const omission = (value: unknown): string => {
   const { json, omitted } = readResult(value);

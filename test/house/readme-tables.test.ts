@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { COMMANDS } from "../../src/cli/commands/index.ts";
 import { SETTING_KEYS, SETTING_NAMES } from "../../src/config/sources.ts";
-import { RUN_OPTION_ROWS } from "../../src/task/run-options.ts";
+import { RUN_OPTION_ROWS } from "../../src/task/options/run-options.ts";
 import { ROOT } from "../stage/command.ts";
 
 const README = readFileSync(join(ROOT, "README.md"), "utf8");

@@ -17,12 +17,19 @@ import { ownImports, usesDecorators, usesParameterDecorators } from "../../src/h
 import { cameThrough } from "../../src/http/api/guard/proxy-headers.ts";
 import { canonical } from "../../src/http/ip-loopback.ts";
 import { nameOfHost } from "../../src/http/sound-request.ts";
-import { nextRun } from "../../src/task/cron.ts";
-import { parseDuration } from "../../src/task/durations.ts";
-import { endlessNumber, JsonText, oneLine, payloadIn, withPayloadTexts, writeJson } from "../../src/task/json-text.ts";
-import { isTooDeep, parseMessage } from "../../src/task/message.ts";
-import { printable } from "../../src/task/printable.ts";
-import { readTime } from "../../src/task/times.ts";
+import { isTooDeep, parseMessage } from "../../src/task/message/message.ts";
+import {
+  endlessNumber,
+  JsonText,
+  oneLine,
+  payloadIn,
+  withPayloadTexts,
+  writeJson,
+} from "../../src/task/text/json-text.ts";
+import { printable } from "../../src/task/text/printable.ts";
+import { nextRun } from "../../src/task/times/cron.ts";
+import { parseDuration } from "../../src/task/times/durations.ts";
+import { readTime } from "../../src/task/times/times.ts";
 
 /** What a door makes of the text does not matter, nor whether it refuses it: only how long that takes. */
 export type Door = (text: string) => unknown;

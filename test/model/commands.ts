@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { EnqueueRequest } from "../../src/broker/broker.ts";
 import type { PauseTarget, PurgeQuery } from "../../src/broker/contract/admin.ts";
-import { formatMessage } from "../../src/task/message.ts";
+import { formatMessage } from "../../src/task/message/message.ts";
 import { type EndKind, IDS, NAMES, QUEUES, type System, TYPES } from "./system.ts";
 
 type Command = fc.AsyncCommand<object, System>;

@@ -29,7 +29,7 @@ import {
 } from "../../src/broker/redis/keys.ts";
 import { type RecordFields, unpack } from "../../src/broker/redis/records/codec.ts";
 import { RedisBroker } from "../../src/broker/redis/redis-broker.ts";
-import { parseMessage } from "../../src/task/message.ts";
+import { parseMessage } from "../../src/task/message/message.ts";
 import type { RedisServer } from "../stage/redis/server.ts";
 import type { Model, ModelTask } from "./model.ts";
 import { LEASE_MS, NAMES, QUEUES, type Raw, TYPES, trueNow } from "./system.ts";

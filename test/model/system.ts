@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Broker, BrokerOptions, Delivery, Outcome } from "../../src/broker/broker.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { parseMessage, withOptions } from "../../src/task/message.ts";
+import { parseMessage, withOptions } from "../../src/task/message/message.ts";
 import { TASK_STATES } from "../../src/task/state.ts";
 import { Model, type ModelTask, type Traits } from "./model.ts";
 

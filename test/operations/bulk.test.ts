@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cancelMatching, purgeMatching, retryMatching } from "../../src/operations/bulk.ts";
-import type { ListedTask } from "../../src/task/listed-task.ts";
+import type { ListedTask } from "../../src/task/record/listed-task.ts";
 import type { TaskState } from "../../src/task/state.ts";
 
 async function total(steps: AsyncIterable<number>): Promise<number> {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PauseTarget } from "../../src/broker/contract/admin.ts";
 import { MAX_PAUSED, pause } from "../../src/operations/pauses.ts";
-import { InvalidTaskError } from "../../src/task/new-task.ts";
+import { InvalidTaskError } from "../../src/task/message/new-task.ts";
 
 function brokerWith(count: number) {
   const targets: PauseTarget[] = Array.from({ length: count }, (_, n) => ({ kind: "type", name: `t${n}` }));

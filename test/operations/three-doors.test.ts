@@ -11,7 +11,7 @@ import { retryView } from "../../src/operations/views/receipt-views.ts";
 import { scheduleView } from "../../src/operations/views/schedule-view.ts";
 import { taskAndLogView } from "../../src/operations/views/task-view.ts";
 import { watchEventView } from "../../src/operations/views/watch-event-view.ts";
-import { writeJson } from "../../src/task/json-text.ts";
+import { writeJson } from "../../src/task/text/json-text.ts";
 import type { Finished } from "../stage/command.ts";
 import type { ExecutorProcess } from "../stage/executor.ts";
 import { SLOW, Stage } from "../stage/stage.ts";

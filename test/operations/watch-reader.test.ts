@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { TaskGlance } from "../../src/broker/contract/admin.ts";
 import { Cancelled, openRoot } from "../../src/concurrency/index.ts";
 import { readerOf } from "../../src/operations/watch-reader.ts";
-import type { TaskRecord } from "../../src/task/record.ts";
+import type { TaskRecord } from "../../src/task/record/record.ts";
 
 function stage() {
   const asked: (readonly { readonly id: string; readonly seen: string | null }[])[] = [];

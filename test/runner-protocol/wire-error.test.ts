@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAX_ERROR_DEPTH, MAX_ERROR_MESSAGE, MAX_ERROR_PARTS } from "../../src/handlers/error-record.ts";
 import { recordOfWire, wireOfRecord } from "../../src/runner-protocol/wire-error.ts";
-import type { ErrorRecord } from "../../src/task/record.ts";
+import type { ErrorRecord } from "../../src/task/record/record.ts";
 
 test("an error with its parts is the same on both sides", () => {
   const record: ErrorRecord = {

@@ -4,7 +4,7 @@
  */
 import * as fc from "fast-check";
 import { NurseryError } from "../../src/concurrency/index.ts";
-import { DoNotRetryError, RetryLaterError } from "../../src/task/retry.ts";
+import { DoNotRetryError, RetryLaterError } from "../../src/task/options/retry.ts";
 
 export interface Nasty {
   readonly value: unknown;

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import type { Broker, Delivery, EnqueueRequest, Outcome } from "../../src/broker/broker.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { formatMessage } from "../../src/task/message.ts";
+import { formatMessage } from "../../src/task/message/message.ts";
 import { eventually } from "./until.ts";
 
 /** The queue of all tasks whose test names none. */

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 
 import type { Broker } from "../../src/broker/broker.ts";
-import type { TaskRecord } from "../../src/task/record.ts";
+import type { TaskRecord } from "../../src/task/record/record.ts";
 import type { TaskState } from "../../src/task/state.ts";
 import type { ExecutorProcess } from "./executor.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CronError, nextRun } from "../../src/task/cron.ts";
+import { CronError, nextRun } from "../../src/task/times/cron.ts";
 
 const at = (iso: string) => Date.parse(iso);
 const next = (cron: string, timezone: string | null, after: string) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatDuration, parseDuration } from "../../src/task/durations.ts";
+import { formatDuration, parseDuration } from "../../src/task/times/durations.ts";
 
 test("each unit counts its milliseconds", () => {
   const written = { "500ms": 500, "30s": 30_000, "5m": 300_000, "1h": 3_600_000, "1d": 86_400_000 };

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { itemsOf, membersOf, numbersOf, withoutMember } from "../../src/task/json-spans.ts";
-import { distinctValue, endlessNumber, JsonText, withPayloadTexts, writeJson } from "../../src/task/json-text.ts";
-import { formatMessage, parseMessage, withOptions } from "../../src/task/message.ts";
-import { prepareTask } from "../../src/task/new-task.ts";
+import { formatMessage, parseMessage, withOptions } from "../../src/task/message/message.ts";
+import { prepareTask } from "../../src/task/message/new-task.ts";
+import { itemsOf, membersOf, numbersOf, withoutMember } from "../../src/task/text/json-spans.ts";
+import { distinctValue, endlessNumber, JsonText, withPayloadTexts, writeJson } from "../../src/task/text/json-text.ts";
 
 const key = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 4 }),

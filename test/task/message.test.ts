@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import * as v from "valibot";
-import { formatMessage, parseMessage } from "../../src/task/message.ts";
-import { MessageSchema, type TaskOptions } from "../../src/task/message-schema.ts";
+import { formatMessage, parseMessage } from "../../src/task/message/message.ts";
+import { MessageSchema, type TaskOptions } from "../../src/task/message/message-schema.ts";
 
 /** What the parser and the schema themselves say of a message, or that it is refused. */
 function bySchema(raw: string): unknown {

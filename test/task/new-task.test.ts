@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import fc from "fast-check";
-import { withDefaults } from "../../src/task/enqueue-defaults.ts";
-import type { EnqueueOptions } from "../../src/task/enqueue-options.ts";
-import { formatMessage, parseMessage, refusalOfWritten } from "../../src/task/message.ts";
-import type { TaskOptions } from "../../src/task/message-schema.ts";
-import { InvalidTaskError, newId, payloadText, prepareTask, requestOf } from "../../src/task/new-task.ts";
+import { formatMessage, parseMessage, refusalOfWritten } from "../../src/task/message/message.ts";
+import type { TaskOptions } from "../../src/task/message/message-schema.ts";
+import { InvalidTaskError, newId, payloadText, prepareTask, requestOf } from "../../src/task/message/new-task.ts";
+import { withDefaults } from "../../src/task/options/enqueue-defaults.ts";
+import type { EnqueueOptions } from "../../src/task/options/enqueue-options.ts";
 
 const NOW = Date.parse("2026-03-01T12:00:00Z");
 const surroundings = { now: NOW, retentionMs: 5_000 };

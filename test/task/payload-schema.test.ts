@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as v from "valibot";
-import { checkBySchema, isPayloadSchema, type PayloadSchema } from "../../src/task/payload-schema.ts";
+import { checkBySchema, isPayloadSchema, type PayloadSchema } from "../../src/task/message/payload-schema.ts";
 
 const made = (validate: (value: unknown) => unknown): PayloadSchema =>
   ({ "~standard": { version: 1, vendor: "made here", validate } }) as PayloadSchema;

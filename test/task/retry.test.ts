@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { DEFAULT_BACKOFF } from "../../src/executor/options.ts";
 import { MAX_DURATION_MS } from "../../src/task/limits.ts";
-import { backoffDelay, RetryLaterError } from "../../src/task/retry.ts";
+import { backoffDelay, RetryLaterError } from "../../src/task/options/retry.ts";
 
 const latest = () => 1 - Number.EPSILON;
 

@@ -11,13 +11,13 @@ import { enqueueOptionsOf } from "../../src/cli/arguments/task-arguments.ts";
 import { taskFields } from "../../src/cli/output/show-task.ts";
 import { defineTask } from "../../src/handlers/define-task.ts";
 import { ScheduleView } from "../../src/operations/views/schedule-view.ts";
-import { EnqueueOptionsSchema } from "../../src/task/enqueue-options.ts";
-import { parseMessage } from "../../src/task/message.ts";
-import { prepareTask } from "../../src/task/new-task.ts";
-import type { TaskRecord } from "../../src/task/record.ts";
-import { RUN_OPTION_ROWS, type RunOption } from "../../src/task/run-options.ts";
-import { ScheduleOptionsSchema } from "../../src/task/schedule-options.ts";
-import { optionsOfJson, TaskJsonSchema } from "../../src/task/task-json.ts";
+import { parseMessage } from "../../src/task/message/message.ts";
+import { prepareTask } from "../../src/task/message/new-task.ts";
+import { optionsOfJson, TaskJsonSchema } from "../../src/task/message/task-json.ts";
+import { EnqueueOptionsSchema } from "../../src/task/options/enqueue-options.ts";
+import { RUN_OPTION_ROWS, type RunOption } from "../../src/task/options/run-options.ts";
+import { ScheduleOptionsSchema } from "../../src/task/options/schedule-options.ts";
+import type { TaskRecord } from "../../src/task/record/record.ts";
 
 /** A value of each kind, as a program gives it and as it is typed. */
 const SAMPLES: Readonly<Record<RunOption["kind"], readonly [value: unknown, typed: string]>> = {

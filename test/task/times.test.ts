@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { EnqueueOptions } from "../../src/task/enqueue-options.ts";
-import { prepareTask } from "../../src/task/new-task.ts";
-import { EARLIEST_TIME, LATEST_TIME, readTime } from "../../src/task/times.ts";
+import { prepareTask } from "../../src/task/message/new-task.ts";
+import type { EnqueueOptions } from "../../src/task/options/enqueue-options.ts";
+import { EARLIEST_TIME, LATEST_TIME, readTime } from "../../src/task/times/times.ts";
 
 const NOW = Date.parse("2026-03-01T12:00:00Z");
 

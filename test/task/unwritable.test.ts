@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { prepareTask } from "../../src/task/new-task.ts";
-import { unwritablePart } from "../../src/task/unwritable.ts";
+import { prepareTask } from "../../src/task/message/new-task.ts";
+import { unwritablePart } from "../../src/task/text/unwritable.ts";
 
 function refusal(payload: unknown): string {
   try {

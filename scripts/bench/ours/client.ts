@@ -2,9 +2,9 @@
 import { type Broker, type EnqueueRequest, MAX_ENQUEUE_BATCH } from "../../../src/broker/broker.ts";
 import { createBroker } from "../../../src/broker/drivers.ts";
 import { DEFAULT_RETENTION_MS } from "../../../src/executor/options.ts";
-import { JsonText } from "../../../src/task/json-text.ts";
-import { formatMessage } from "../../../src/task/message.ts";
-import { newId } from "../../../src/task/new-task.ts";
+import { formatMessage } from "../../../src/task/message/message.ts";
+import { newId } from "../../../src/task/message/new-task.ts";
+import { JsonText } from "../../../src/task/text/json-text.ts";
 import type { DoneTasks } from "../sides.ts";
 
 export const QUEUE = "common";

@@ -4,9 +4,9 @@
  * after the first minutes.
  */
 import type { EnqueueRequest } from "../../../src/broker/broker.ts";
-import { formatMessage } from "../../../src/task/message.ts";
-import type { TaskOptions } from "../../../src/task/message-schema.ts";
-import { newId } from "../../../src/task/new-task.ts";
+import { formatMessage } from "../../../src/task/message/message.ts";
+import type { TaskOptions } from "../../../src/task/message/message-schema.ts";
+import { newId } from "../../../src/task/message/new-task.ts";
 import type { Random } from "../random.ts";
 
 export const TYPE = "mixed";

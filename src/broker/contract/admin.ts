@@ -2,7 +2,7 @@
  * The contract's part for people: counts, lists, retries by hand, purges, pauses, task logs; schedules.ts has the rest.
  * Every answer is bounded; every change is atomic for one task and may be repeated.
  */
-import type { ListedTask } from "../../task/listed-task.ts";
+import type { ListedTask } from "../../task/record/listed-task.ts";
 import type { EndedState, TaskState } from "../../task/state.ts";
 import type { Schedules } from "./schedules.ts";
 
@@ -30,7 +30,7 @@ export interface ListQuery {
  */
 export interface ListPage {
   /**
-   * Cut where they lie, whatever the broker, to the lengths of src/task/listed-task.ts: a broker never reads a whole
+   * Cut where they lie, whatever the broker, to the lengths of listed-task.ts: a broker never reads a whole
    * long text into this process. The bytes of a page are those of the texts of its tasks as they are given here.
    */
   readonly tasks: readonly ListedTask[];

@@ -2,7 +2,7 @@
  * The contract's part for executors: they take tasks, keep them by a lease, and end them. Delivery is at least once; a
  * completion is recorded once: an executor that has lost the lease is refused (`lost`), never obeyed.
  */
-import type { ErrorRecord } from "../../task/record.ts";
+import type { ErrorRecord } from "../../task/record/record.ts";
 import type { LeaseStamp } from "../lease-stamp.ts";
 import type { TaskLines } from "./admin.ts";
 

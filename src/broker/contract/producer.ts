@@ -2,10 +2,10 @@
  * The contract's part for programs that have work done: they enqueue tasks, look at them by id, and cancel them.
  * What people ask beyond that is in admin.ts; schedules enqueue by the same requests.
  */
-import type { TaskRecord } from "../../task/record.ts";
+import type { TaskRecord } from "../../task/record/record.ts";
 import type { TaskState } from "../../task/state.ts";
 
-/** A task to enqueue. `message` is the JSON of src/task/message.ts and holds the same id and type. */
+/** A task to enqueue. `message` is the JSON of src/task/message/message.ts and holds the same id and type. */
 export interface EnqueueRequest {
   readonly id: string;
   readonly type: string;

@@ -4,7 +4,7 @@
  * enqueued once, whoever looks, and whatever dies meanwhile. When one is due, and what is enqueued, is decided in
  * src/operations/schedules.
  */
-import type { Overlap, ScheduleDefaults, ScheduleOptions } from "../../task/schedule-options.ts";
+import type { Overlap, ScheduleDefaults, ScheduleOptions } from "../../task/options/schedule-options.ts";
 import type { TaskState } from "../../task/state.ts";
 import type { EnqueueReceipt, EnqueueRequest } from "./producer.ts";
 

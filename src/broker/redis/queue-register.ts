@@ -3,7 +3,7 @@
  * writes a queue down when it uses it first, and again once an hour while it does: nothing of this is on the way of
  * each task. A queue whose streams stand there before it is written down has streams of somebody else.
  */
-import { MAX_PRIORITIES } from "../../task/enqueue-options.ts";
+import { MAX_PRIORITIES } from "../../task/options/enqueue-options.ts";
 import type { KeepingRules } from "../removal.ts";
 import { isAnswer } from "./connection/answers.ts";
 import type { RedisConnections } from "./connection/connections.ts";

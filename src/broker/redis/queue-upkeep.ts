@@ -4,7 +4,7 @@
  * with all its keys. Queues that were never written down (of an earlier version, or of other producers) are found by a
  * slow walk over all keys, once a day.
  */
-import { DEFAULT_QUEUE, MAX_PRIORITIES } from "../../task/enqueue-options.ts";
+import { DEFAULT_QUEUE, MAX_PRIORITIES } from "../../task/options/enqueue-options.ts";
 import type { SchedulePage, StoredSchedule } from "../contract/schedules.ts";
 import { type KeepingRules, removeSome } from "../removal.ts";
 import { isAnswer } from "./connection/answers.ts";

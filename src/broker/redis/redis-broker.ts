@@ -2,8 +2,8 @@
  * The Redis broker: streams and one consumer group, with the names that RagFlow's producers and admin pages know.
  * This file puts the parts together; each part is a file of its own beside it.
  */
-import { DEFAULT_PRIORITIES } from "../../task/enqueue-options.ts";
-import type { TaskRecord } from "../../task/record.ts";
+import { DEFAULT_PRIORITIES } from "../../task/options/enqueue-options.ts";
+import type { TaskRecord } from "../../task/record/record.ts";
 import type { TaskState } from "../../task/state.ts";
 import type {
   Backlog,

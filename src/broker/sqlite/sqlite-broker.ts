@@ -3,8 +3,8 @@
  * This file puts the parts together; each part is a file of its own beside it.
  */
 import { type Nursery, openRoot, sleep, withNursery } from "../../concurrency/index.ts";
-import { DEFAULT_PRIORITIES } from "../../task/enqueue-options.ts";
-import type { TaskRecord } from "../../task/record.ts";
+import { DEFAULT_PRIORITIES } from "../../task/options/enqueue-options.ts";
+import type { TaskRecord } from "../../task/record/record.ts";
 import type { TaskState } from "../../task/state.ts";
 import {
   type Backlog,

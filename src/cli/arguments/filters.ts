@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { Settings } from "../../config/settings.ts";
-import { KnownQueueSchema } from "../../task/enqueue-options.ts";
+import { KnownQueueSchema } from "../../task/options/enqueue-options.ts";
 import { usageError } from "../process/exit.ts";
 import { type Options, settingsOf, text } from "./flags.ts";
 

@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { SettingKey } from "../../config/schema.ts";
 import { type FlagValues, readSettings, type Settings } from "../../config/settings.ts";
 import { SETTING_KEYS, SETTING_NAMES } from "../../config/sources.ts";
-import { RUN_OPTION_ROWS } from "../../task/run-options.ts";
+import { RUN_OPTION_ROWS } from "../../task/options/run-options.ts";
 
 /** What the command line library hands to a command: option names without dashes, and what was typed. */
 export type Options = Readonly<Record<string, unknown>>;

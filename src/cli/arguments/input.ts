@@ -3,8 +3,8 @@ import { createReadStream, statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { abortable, type CancelScope, moveOnAfter } from "../../concurrency/index.ts";
 import { withHome } from "../../runtime/process/home.ts";
-import { MAX_MESSAGE_LENGTH } from "../../task/message-schema.ts";
-import { printable } from "../../task/printable.ts";
+import { MAX_MESSAGE_LENGTH } from "../../task/message/message-schema.ts";
+import { printable } from "../../task/text/printable.ts";
 import { CommandFailure, EXIT_USAGE } from "../process/exit.ts";
 
 /** The longest text of a task has so many bytes at the most. */

@@ -3,8 +3,8 @@
  * The runtime's parser decides whether it is JSON; the walk below only finds the place, after a failure.
  */
 
-import { isTooDeep } from "../../task/message.ts";
-import { MAX_MESSAGE_DEPTH } from "../../task/message-schema.ts";
+import { isTooDeep } from "../../task/message/message.ts";
+import { MAX_MESSAGE_DEPTH } from "../../task/message/message-schema.ts";
 
 /** What was read, or where it stops being JSON. */
 export type ReadJson = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly reason: string };

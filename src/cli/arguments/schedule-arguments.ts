@@ -1,6 +1,6 @@
 /** The arguments of `cron add`, beside its name, pattern, type and payload. */
 import type { NewSchedule } from "../../operations/schedules/put-schedule.ts";
-import { OVERLAPS } from "../../task/schedule-options.ts";
+import { OVERLAPS } from "../../task/options/schedule-options.ts";
 import { usageError } from "../process/exit.ts";
 import { type Options, text } from "./flags.ts";
 import { durationOf, priorityOf, queueOf, runOptionsOf } from "./task-arguments.ts";

@@ -1,11 +1,11 @@
 /** The arguments of commands that make tasks: payload, queue, priority, and the options of an enqueue. */
 import { existsSync, readFileSync } from "node:fs";
-import { formatDuration, parseDuration } from "../../task/durations.ts";
-import { type EnqueueOptions, QueueNameSchema } from "../../task/enqueue-options.ts";
-import { JsonText } from "../../task/json-text.ts";
 import { MAX_DURATION_MS } from "../../task/limits.ts";
-import { type Backoff, RUN_OPTION_ROWS, type RunOption } from "../../task/run-options.ts";
-import { readTime } from "../../task/times.ts";
+import { type EnqueueOptions, QueueNameSchema } from "../../task/options/enqueue-options.ts";
+import { type Backoff, RUN_OPTION_ROWS, type RunOption } from "../../task/options/run-options.ts";
+import { JsonText } from "../../task/text/json-text.ts";
+import { formatDuration, parseDuration } from "../../task/times/durations.ts";
+import { readTime } from "../../task/times/times.ts";
 import { CommandFailure, EXIT_USAGE, usageError } from "../process/exit.ts";
 import { checkQueue } from "./filters.ts";
 import { type Options, optionOf, text } from "./flags.ts";

@@ -7,7 +7,7 @@ import { type Broker, BrokerUnavailableError, type EnqueueReceipt } from "../../
 import type { CancelScope } from "../../concurrency/index.ts";
 import type { Settings } from "../../config/settings.ts";
 import { type NewTask, prepare, requestsOf } from "../../operations/prepare.ts";
-import { InvalidTaskError, type PreparedTask } from "../../task/new-task.ts";
+import { InvalidTaskError, type PreparedTask } from "../../task/message/new-task.ts";
 import { type Options, settingsOf, text, withBrokerFlags, withRunFlags } from "../arguments/flags.ts";
 import {
   durationOf,

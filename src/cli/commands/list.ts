@@ -4,7 +4,7 @@
  */
 import type { Command } from "commander";
 import { CursorError, DEFAULT_PAGE, listPages } from "../../operations/pages.ts";
-import type { ListedTask } from "../../task/listed-task.ts";
+import type { ListedTask } from "../../task/record/listed-task.ts";
 import { TASK_STATES } from "../../task/state.ts";
 import { choice, settingsWithQueue, taskFlags } from "../arguments/filters.ts";
 import { type Options, text, withBrokerFlags } from "../arguments/flags.ts";

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 
 import { pause as pauseTarget } from "../../operations/pauses.ts";
 import { pausedView } from "../../operations/views/pause-view.ts";
-import { InvalidTaskError } from "../../task/new-task.ts";
+import { InvalidTaskError } from "../../task/message/new-task.ts";
 
 import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
 import { pauseTargetOf } from "../arguments/pause-target.ts";

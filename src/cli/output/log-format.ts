@@ -9,7 +9,7 @@ import { flattenErrors } from "../../concurrency/index.ts";
 import { errorsIn, isError, isObject, messageOf, readText, textOf } from "../../concurrency/unknown-values.ts";
 import { cutSafely, redact } from "../../config/redact.ts";
 import { MAX_SHOWN_LINE, MAX_SHOWN_TEXT } from "../../runtime/cut-text.ts";
-import { printable } from "../../task/printable.ts";
+import { printable } from "../../task/text/printable.ts";
 
 const SECRET_NAME = /pass(word|wd)?$|secret|token|api_?key|authorization/i;
 const LEVELS = {

@@ -2,7 +2,7 @@
  * Data that is too long to be held: a table or a JSON document that is printed as it comes, piece by piece. Between two
  * pieces the caller waits until the last one was taken (`printed`).
  */
-import { printableJson } from "../../task/printable-json.ts";
+import { printableJson } from "../../task/text/printable-json.ts";
 import { printTable, printText } from "./print.ts";
 
 export interface LongOutput<T> {

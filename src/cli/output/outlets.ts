@@ -4,7 +4,7 @@
  * What a text may hold is output.ts's business. Imports next to nothing, so that the version is answered at once.
  */
 import { fstatSync, writeSync } from "node:fs";
-import { printable } from "../../task/printable.ts";
+import { printable } from "../../task/text/printable.ts";
 import { isJournal, type Level, withPriority } from "./journal.ts";
 
 const REASONS: Readonly<Record<string, string>> = {

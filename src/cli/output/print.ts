@@ -5,8 +5,8 @@
  */
 import { abortable } from "../../concurrency/index.ts";
 import { redact } from "../../config/redact.ts";
-import { printable } from "../../task/printable.ts";
-import { printableJson } from "../../task/printable-json.ts";
+import { printable } from "../../task/text/printable.ts";
+import { printableJson } from "../../task/text/printable-json.ts";
 import { CommandFailure } from "../process/exit.ts";
 import type { Level } from "./journal.ts";
 import { standardError, standardOutput } from "./outlets.ts";

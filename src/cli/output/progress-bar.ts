@@ -3,7 +3,7 @@
  * Where it is none, nothing is written.
  */
 
-import { printable } from "../../task/printable.ts";
+import { printable } from "../../task/text/printable.ts";
 import { standardError } from "./outlets.ts";
 
 const WIDTH = 30;

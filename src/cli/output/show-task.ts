@@ -4,12 +4,12 @@
  */
 import * as v from "valibot";
 import type { LogLine } from "../../broker/contract/admin.ts";
-import { MAX_ATTEMPT_ERRORS } from "../../task/attempt-errors.ts";
-import { formatDuration } from "../../task/durations.ts";
-import { parseMessage } from "../../task/message.ts";
-import type { TaskOptions } from "../../task/message-schema.ts";
-import type { ErrorRecord, TaskRecord } from "../../task/record.ts";
-import { type Backoff, BackoffSchema, RUN_OPTION_ROWS, type RunOption } from "../../task/run-options.ts";
+import { parseMessage } from "../../task/message/message.ts";
+import type { TaskOptions } from "../../task/message/message-schema.ts";
+import { type Backoff, BackoffSchema, RUN_OPTION_ROWS, type RunOption } from "../../task/options/run-options.ts";
+import { MAX_ATTEMPT_ERRORS } from "../../task/record/attempt-errors.ts";
+import type { ErrorRecord, TaskRecord } from "../../task/record/record.ts";
+import { formatDuration } from "../../task/times/durations.ts";
 
 /** How many lines of the log are shown, the last ones. */
 const SHOWN_LOG_LINES = 20;

@@ -1,8 +1,8 @@
 /** One frame of `taskexe top` as lines of text: pure, so that what is drawn and what is printed once is the same. */
 
 import type { FleetMember, QueueCounts } from "../../broker/broker.ts";
-import { printable } from "../../task/printable.ts";
-import type { TaskRecord } from "../../task/record.ts";
+import type { TaskRecord } from "../../task/record/record.ts";
+import { printable } from "../../task/text/printable.ts";
 import { beatFigures } from "./beat-figures.ts";
 import { howMany } from "./how-many.ts";
 

@@ -3,7 +3,7 @@
  * 0 fine, 1 failed, 2 a mistake in how it was called or configured, 129/130/143 ended by a signal.
  */
 import { abortable, moveOnAfter, openRoot } from "../../concurrency/index.ts";
-import { printable } from "../../task/printable.ts";
+import { printable } from "../../task/text/printable.ts";
 import { standardError, standardOutput, tellLost } from "../output/outlets.ts";
 
 /** How long the reader of an executor's log that has stopped reading is waited for, in ms. */

@@ -8,8 +8,8 @@ import type { AbandonedTask, CancelScope } from "../../concurrency/index.ts";
 import type { TaskInfo } from "../../handlers/define-task.ts";
 import type { Handler, HandlerAttempt, HandlerLogLine, HandlerOptions } from "../../handlers/handler.ts";
 import { cutText } from "../../runtime/cut-text.ts";
-import type { TaskMessage } from "../../task/message-schema.ts";
-import { appendLog, PROGRESS_LOG_LENGTH, pagePrefix, progressLine, takesProgress } from "../../task/progress.ts";
+import type { TaskMessage } from "../../task/message/message-schema.ts";
+import { appendLog, PROGRESS_LOG_LENGTH, pagePrefix, progressLine, takesProgress } from "../../task/record/progress.ts";
 import type { TaskLogs } from "../reports/task-logs.ts";
 import type { AttemptPolicy } from "./policy.ts";
 

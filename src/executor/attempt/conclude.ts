@@ -2,10 +2,10 @@
 import type { Outcome } from "../../broker/broker.ts";
 import { messagesOf } from "../../handlers/error-record.ts";
 import type { HandlerEnding } from "../../handlers/handler.ts";
-import { withOptions } from "../../task/message.ts";
-import type { TaskMessage, TaskOptions } from "../../task/message-schema.ts";
-import type { ErrorRecord } from "../../task/record.ts";
-import { backoffDelay, isDelay } from "../../task/retry.ts";
+import { withOptions } from "../../task/message/message.ts";
+import type { TaskMessage, TaskOptions } from "../../task/message/message-schema.ts";
+import { backoffDelay, isDelay } from "../../task/options/retry.ts";
+import type { ErrorRecord } from "../../task/record/record.ts";
 import { DEFAULT_BACKOFF } from "../options.ts";
 import type { Attempt } from "./attempt.ts";
 import type { AttemptPolicy, BrokerClock } from "./policy.ts";

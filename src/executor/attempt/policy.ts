@@ -2,9 +2,9 @@
 
 import type { Broker } from "../../broker/broker.ts";
 import type { HandlerOptions } from "../../handlers/handler.ts";
-import type { TaskMessage } from "../../task/message-schema.ts";
-import { backoffDelay } from "../../task/retry.ts";
-import type { Backoff } from "../../task/run-options.ts";
+import type { TaskMessage } from "../../task/message/message-schema.ts";
+import { backoffDelay } from "../../task/options/retry.ts";
+import type { Backoff } from "../../task/options/run-options.ts";
 import {
   DEFAULT_ATTEMPTS,
   DEFAULT_BACKOFF,

@@ -2,7 +2,7 @@
  * A type that this executor does not know: another one of the fleet may, or may soon. So it is tried again with
  * growing pauses, 15 s in all, which lets a rolling deploy heal by itself; then it is dead. None of that is an attempt.
  */
-import type { ErrorRecord } from "../../task/record.ts";
+import type { ErrorRecord } from "../../task/record/record.ts";
 
 const FIRST_DELAY_MS = 1_000;
 const MOST_MET = 5;

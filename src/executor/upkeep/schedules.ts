@@ -12,9 +12,9 @@ import { type Broker, CallRefusedError } from "../../broker/broker.ts";
 import type { StoredSchedule, TakenSchedules } from "../../broker/contract/schedules.ts";
 import { sleep } from "../../concurrency/index.ts";
 import { askStates, nextStep, type RunStates, type Step, stateOf } from "../../operations/schedules/schedule-runs.ts";
-import { CronError } from "../../task/cron.ts";
-import { InvalidTaskError } from "../../task/new-task.ts";
-import { type ScheduleDefaults, scheduleDefaultsOf } from "../../task/schedule-options.ts";
+import { InvalidTaskError } from "../../task/message/new-task.ts";
+import { type ScheduleDefaults, scheduleDefaultsOf } from "../../task/options/schedule-options.ts";
+import { CronError } from "../../task/times/cron.ts";
 
 const logger = getLogger(["taskexe", "schedules"]);
 

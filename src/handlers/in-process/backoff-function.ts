@@ -1,7 +1,7 @@
 /** A definition's own function that says when the next attempt is due. One that gives nonsense is not followed. */
 import { getLogger } from "@logtape/logtape";
 import { disown, shown } from "../../concurrency/unknown-values.ts";
-import { isDelay } from "../../task/retry.ts";
+import { isDelay } from "../../task/options/retry.ts";
 import type { TaskDefinition } from "../define-task.ts";
 import { groupMessage } from "../error-record.ts";
 

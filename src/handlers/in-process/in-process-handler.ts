@@ -13,8 +13,8 @@ import {
   splitErrors,
   withNursery,
 } from "../../concurrency/index.ts";
-import { DoNotRetryError } from "../../task/retry.ts";
-import { runOptionsIn } from "../../task/run-options.ts";
+import { DoNotRetryError } from "../../task/options/retry.ts";
+import { runOptionsIn } from "../../task/options/run-options.ts";
 import type { TaskDefinition } from "../define-task.ts";
 import { messagesOf, toErrorRecord } from "../error-record.ts";
 import type { Handler, HandlerAttempt, HandlerEnding, HandlerManifest, HandlerOptions } from "../handler.ts";

@@ -4,8 +4,8 @@
  */
 import { jsonOf } from "../../concurrency/unknown-values.ts";
 import { MAX_RESULT_LENGTH } from "../../task/limits.ts";
-import { isTooDeep } from "../../task/message.ts";
-import { MAX_MESSAGE_DEPTH } from "../../task/message-schema.ts";
+import { isTooDeep } from "../../task/message/message.ts";
+import { MAX_MESSAGE_DEPTH } from "../../task/message/message-schema.ts";
 
 /** Either the JSON of the result (null: the handler returned nothing), or why there is none. */
 export interface ResultReading {

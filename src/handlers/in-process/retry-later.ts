@@ -6,7 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import { flattenErrors } from "../../concurrency/index.ts";
 import { isInstance } from "../../concurrency/unknown-values.ts";
-import { isDelay, RetryLaterError } from "../../task/retry.ts";
+import { isDelay, RetryLaterError } from "../../task/options/retry.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 

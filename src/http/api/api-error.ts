@@ -12,8 +12,8 @@ import { TooManyListsError } from "../../broker/list-places.ts";
 import { CursorError } from "../../operations/pages.ts";
 import { UnknownScheduleError } from "../../operations/schedules/schedule-control.ts";
 import { UnknownTaskError } from "../../operations/watch.ts";
-import { CronError } from "../../task/cron.ts";
-import { InvalidTaskError, PayloadRefusedError } from "../../task/new-task.ts";
+import { InvalidTaskError, PayloadRefusedError } from "../../task/message/new-task.ts";
+import { CronError } from "../../task/times/cron.ts";
 
 const logger = getLogger(["taskexe", "http"]);
 

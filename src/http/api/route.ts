@@ -5,10 +5,10 @@
 import type { Context } from "hono";
 import * as v from "valibot";
 import { MUST_BE_OBJECT } from "../../operations/filters.ts";
-import { withPayloadTexts, writeJson } from "../../task/json-text.ts";
-import { isTooDeep } from "../../task/message.ts";
-import { MAX_MESSAGE_DEPTH } from "../../task/message-schema.ts";
-import { told } from "../../task/new-task.ts";
+import { isTooDeep } from "../../task/message/message.ts";
+import { MAX_MESSAGE_DEPTH } from "../../task/message/message-schema.ts";
+import { told } from "../../task/message/new-task.ts";
+import { withPayloadTexts, writeJson } from "../../task/text/json-text.ts";
 import { ApiError } from "./api-error.ts";
 import { checkLength, readBody } from "./read-body.ts";
 

@@ -7,9 +7,9 @@ import { CursorSchema, FILTERS, hasCondition, MUST_BE_OBJECT } from "../../opera
 import { DEFAULT_PAGE } from "../../operations/pages.ts";
 import { PAUSE_NAMES } from "../../operations/pauses.ts";
 import { ScheduleNameSchema } from "../../operations/schedules/put-schedule.ts";
-import { MessageSchema } from "../../task/message-schema.ts";
-import { ScheduleJsonEntries } from "../../task/schedule-options.ts";
-import { TaskJsonSchema } from "../../task/task-json.ts";
+import { MessageSchema } from "../../task/message/message-schema.ts";
+import { TaskJsonSchema } from "../../task/message/task-json.ts";
+import { ScheduleJsonEntries } from "../../task/options/schedule-options.ts";
 
 export const TaskId = MessageSchema.entries.id;
 

@@ -7,9 +7,8 @@ import * as v from "valibot";
 import type { Broker } from "../../broker/broker.ts";
 import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "../../broker/contract/schedules.ts";
 import { NEW_STATE } from "../../broker/schedule-text.ts";
-import { nextRun } from "../../task/cron.ts";
-import { KnownQueueSchema } from "../../task/enqueue-options.ts";
-import { InvalidTaskError, payloadText, prepareTask, told } from "../../task/new-task.ts";
+import { InvalidTaskError, payloadText, prepareTask, told } from "../../task/message/new-task.ts";
+import { KnownQueueSchema } from "../../task/options/enqueue-options.ts";
 import {
   type Overlap,
   OverlapSchema,
@@ -19,7 +18,8 @@ import {
   said,
   scheduleDefaultsOf,
   TimetableSchema,
-} from "../../task/schedule-options.ts";
+} from "../../task/options/schedule-options.ts";
+import { nextRun } from "../../task/times/cron.ts";
 import { checkPayload, type KnownType, type Preparation } from "../prepare.ts";
 import { type Schedule, scheduleOf } from "./schedule.ts";
 import { askStates, stateOf } from "./schedule-runs.ts";

@@ -2,7 +2,7 @@
 
 import type { Broker, EnqueueReceipt } from "../../broker/broker.ts";
 import type { ScheduleState, StoredSchedule } from "../../broker/contract/schedules.ts";
-import { nextRun } from "../../task/cron.ts";
+import { nextRun } from "../../task/times/cron.ts";
 import { MOST_TRIES } from "./put-schedule.ts";
 import { type Schedule, scheduleOf } from "./schedule.ts";
 import { askStates, changing, firing, overlapNow, runId, settled, skipping, stateOf } from "./schedule-runs.ts";

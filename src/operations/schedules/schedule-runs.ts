@@ -11,12 +11,12 @@ import {
   type ScheduleState,
   type StoredSchedule,
 } from "../../broker/contract/schedules.ts";
-import { nextRun } from "../../task/cron.ts";
-import { MAX_PRIORITIES } from "../../task/enqueue-options.ts";
-import { JsonText } from "../../task/json-text.ts";
-import { prepareTask, requestOf } from "../../task/new-task.ts";
-import { overlapOf, runOptions } from "../../task/schedule-options.ts";
+import { prepareTask, requestOf } from "../../task/message/new-task.ts";
+import { MAX_PRIORITIES } from "../../task/options/enqueue-options.ts";
+import { overlapOf, runOptions } from "../../task/options/schedule-options.ts";
 import { hasEnded, type TaskState } from "../../task/state.ts";
+import { JsonText } from "../../task/text/json-text.ts";
+import { nextRun } from "../../task/times/cron.ts";
 
 /** The states of tasks that were asked for; null: no record is kept. */
 export type RunStates = ReadonlyMap<string, TaskState | null>;

@@ -5,8 +5,8 @@
 import type { Broker } from "../../broker/broker.ts";
 import type { StoredSchedule } from "../../broker/contract/schedules.ts";
 import { MAX_LISTED_SCHEDULES } from "../../broker/schedule-list.ts";
-import { type SaidRunOptions, saidRunOptions } from "../../task/run-options.ts";
-import { type Overlap, overlapOf, runOptions } from "../../task/schedule-options.ts";
+import { type SaidRunOptions, saidRunOptions } from "../../task/options/run-options.ts";
+import { type Overlap, overlapOf, runOptions } from "../../task/options/schedule-options.ts";
 import type { TaskState } from "../../task/state.ts";
 import { askStates, type RunStates, runId } from "./schedule-runs.ts";
 

@@ -1,9 +1,9 @@
 /** The JSON form of a schedule, for the command line and the API alike. */
 import * as v from "valibot";
-import { JsonText } from "../../task/json-text.ts";
-import { saidJsonEntries, saidRunOptionsJson } from "../../task/run-options.ts";
-import { OVERLAPS } from "../../task/schedule-options.ts";
+import { saidJsonEntries, saidRunOptionsJson } from "../../task/options/run-options.ts";
+import { OVERLAPS } from "../../task/options/schedule-options.ts";
 import { TASK_STATES } from "../../task/state.ts";
+import { JsonText } from "../../task/text/json-text.ts";
 import type { Schedule } from "../schedules/schedule.ts";
 
 const Count = v.nullable(v.number());

@@ -1,12 +1,12 @@
 /**
  * The JSON form of one task: its record, and its payload as it came, which stands in the message together with the
- * options. Lists have the shorter form of src/task/listed-task.ts.
+ * options. Lists have the shorter form of src/task/record/listed-task.ts.
  */
 import * as v from "valibot";
 import type { LogLine } from "../../broker/contract/admin.ts";
-import { JsonText } from "../../task/json-text.ts";
-import { parseMessage } from "../../task/message.ts";
-import { type TaskRecord, TaskRecordSchema } from "../../task/record.ts";
+import { parseMessage } from "../../task/message/message.ts";
+import { type TaskRecord, TaskRecordSchema } from "../../task/record/record.ts";
+import { JsonText } from "../../task/text/json-text.ts";
 
 export const LogView = v.object({
   at: v.number(),

@@ -1,7 +1,7 @@
 /** What is kept of the errors of a task's attempts. */
 import assert from "node:assert/strict";
 import type { Broker, Delivery } from "../../../src/broker/broker.ts";
-import { withOptions } from "../../../src/task/message.ts";
+import { withOptions } from "../../../src/task/message/message.ts";
 import { claimOne, dead, done, parked, retry, task } from "../../stage/outcomes.ts";
 import type { Sentence } from "../../stage/sentences.ts";
 import { eventually } from "../../stage/until.ts";

@@ -8,7 +8,7 @@ import {
   LISTED_REASON_LENGTH,
   LISTED_RESULT_BYTES,
   type ListedTask,
-} from "../../../src/task/listed-task.ts";
+} from "../../../src/task/record/listed-task.ts";
 import { cancelledBy, claimAll, claimOne, dead, done, task } from "../../stage/outcomes.ts";
 import type { Sentence, SentenceStage } from "../../stage/sentences.ts";
 

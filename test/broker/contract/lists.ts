@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Broker } from "../../../src/broker/broker.ts";
 import type { ListQuery } from "../../../src/broker/contract/admin.ts";
-import { type ListedTask, listedOf } from "../../../src/task/listed-task.ts";
+import { type ListedTask, listedOf } from "../../../src/task/record/listed-task.ts";
 import { TASK_STATES } from "../../../src/task/state.ts";
 import { cancelledBy, claimAll, claimOne, dead, done, QUEUE, retry, task, tasks } from "../../stage/outcomes.ts";
 import { countOf, type Sentence, type SentenceStage } from "../../stage/sentences.ts";

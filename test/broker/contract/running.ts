@@ -1,6 +1,6 @@
 /** What is told of a task while it runs. */
 import assert from "node:assert/strict";
-import type { TaskRecord } from "../../../src/task/record.ts";
+import type { TaskRecord } from "../../../src/task/record/record.ts";
 import { claimAll, claimOne, idOf, retry, task } from "../../stage/outcomes.ts";
 import { assertBetween, CLOCK_MS, type Sentence } from "../../stage/sentences.ts";
 import { eventually } from "../../stage/until.ts";

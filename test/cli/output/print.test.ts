@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { progressBar } from "../../../src/cli/output/progress-bar.ts";
-import { printable } from "../../../src/task/printable.ts";
+import { printable } from "../../../src/task/text/printable.ts";
 
 function terminal(isTTY: boolean) {
   const written: string[] = [];

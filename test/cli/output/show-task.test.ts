@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogLine } from "../../../src/broker/contract/admin.ts";
 import { taskFields } from "../../../src/cli/output/show-task.ts";
-import { formatMessage } from "../../../src/task/message.ts";
-import type { TaskOptions } from "../../../src/task/message-schema.ts";
-import type { TaskRecord } from "../../../src/task/record.ts";
+import { formatMessage } from "../../../src/task/message/message.ts";
+import type { TaskOptions } from "../../../src/task/message/message-schema.ts";
+import type { TaskRecord } from "../../../src/task/record/record.ts";
 
 const AT = Date.parse("2026-01-31T12:00:00Z");
 

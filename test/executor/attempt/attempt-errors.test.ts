@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../../src/broker/broker.ts";
-import type { AttemptError } from "../../../src/task/record.ts";
+import type { AttemptError } from "../../../src/task/record/record.ts";
 import type { ExecutorProcess } from "../../stage/executor.ts";
 import { requestOf } from "../../stage/outcomes.ts";
 import { SLOW, Stage } from "../../stage/stage.ts";

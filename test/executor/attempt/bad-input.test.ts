@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../../src/broker/broker.ts";
-import type { TaskRecord } from "../../../src/task/record.ts";
+import type { TaskRecord } from "../../../src/task/record/record.ts";
 import type { ExecutorProcess } from "../../stage/executor.ts";
 import { drained } from "../../stage/executor.ts";
 import type { RedisServer } from "../../stage/redis/server.ts";

@@ -12,7 +12,7 @@ import { openRoot } from "../../../src/concurrency/index.ts";
 import { Executor } from "../../../src/executor/executor.ts";
 import { defineTask, type TaskContext } from "../../../src/handlers/define-task.ts";
 import { HandlerRegistry } from "../../../src/handlers/registry.ts";
-import type { TaskRecord } from "../../../src/task/record.ts";
+import type { TaskRecord } from "../../../src/task/record/record.ts";
 import { hasEnded } from "../../../src/task/state.ts";
 import { type Nasty, nastyValues } from "../../stage/nasty-values.ts";
 import { requestOf } from "../../stage/outcomes.ts";

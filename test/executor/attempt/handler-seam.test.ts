@@ -16,7 +16,7 @@ import type {
   HandlerOptions,
   Handlers,
 } from "../../../src/handlers/handler.ts";
-import type { TaskRecord } from "../../../src/task/record.ts";
+import type { TaskRecord } from "../../../src/task/record/record.ts";
 import { hasEnded } from "../../../src/task/state.ts";
 import { requestOf } from "../../stage/outcomes.ts";
 import { Stage } from "../../stage/stage.ts";

@@ -10,7 +10,7 @@ import { openRoot, sleep } from "../../../src/concurrency/index.ts";
 import { Executor } from "../../../src/executor/executor.ts";
 import { defineTask } from "../../../src/handlers/define-task.ts";
 import { HandlerRegistry } from "../../../src/handlers/registry.ts";
-import { formatMessage } from "../../../src/task/message.ts";
+import { formatMessage } from "../../../src/task/message/message.ts";
 import { requestOf } from "../../stage/outcomes.ts";
 import { type RedisServer, startRedis } from "../../stage/redis/server.ts";
 import { until } from "../../stage/until.ts";

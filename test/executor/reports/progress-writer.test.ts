@@ -9,7 +9,7 @@ import { openRoot, withNursery } from "../../../src/concurrency/index.ts";
 import { Attempt } from "../../../src/executor/attempt/attempt.ts";
 import { RunningAttempts } from "../../../src/executor/attempt/running-attempts.ts";
 import { writeProgress } from "../../../src/executor/reports/progress-writer.ts";
-import { formatMessage, parseMessage } from "../../../src/task/message.ts";
+import { formatMessage, parseMessage } from "../../../src/task/message/message.ts";
 import { until } from "../../stage/until.ts";
 import { attemptHost } from "../attempt-host.ts";
 

@@ -11,7 +11,7 @@ import { StatusView } from "../../../src/executor/status/status-view.ts";
 import { Tally } from "../../../src/executor/status/tally.ts";
 import { type BeatJson, beatJson, type HeartbeatParts, MOST_BYTES } from "../../../src/executor/upkeep/beat-json.ts";
 import { keepBeating } from "../../../src/executor/upkeep/heartbeat.ts";
-import { parseMessage } from "../../../src/task/message.ts";
+import { parseMessage } from "../../../src/task/message/message.ts";
 import { attemptHost } from "../attempt-host.ts";
 
 /** Tasks that run, whose messages have a text of this length in bytes. */

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { parseMessage } from "../../../src/task/message.ts";
+import { parseMessage } from "../../../src/task/message/message.ts";
 import { SLOW, Stage } from "../../stage/stage.ts";
 
 const HOUR_MS = 3_600_000;

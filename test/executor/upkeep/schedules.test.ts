@@ -13,7 +13,7 @@ import { type NewSchedule, putSchedule } from "../../../src/operations/schedules
 import { allSchedules, findSchedule } from "../../../src/operations/schedules/schedule.ts";
 import { pauseSchedule, resumeSchedule, runSchedule } from "../../../src/operations/schedules/schedule-control.ts";
 import { stateOf } from "../../../src/operations/schedules/schedule-runs.ts";
-import type { ScheduleDefaults } from "../../../src/task/schedule-options.ts";
+import type { ScheduleDefaults } from "../../../src/task/options/schedule-options.ts";
 import { type BrokerStage, onBothBrokers } from "../../stage/broker.ts";
 import { claimAll, dead, done } from "../../stage/outcomes.ts";
 import { quickEnough } from "../../stage/quick-enough.ts";

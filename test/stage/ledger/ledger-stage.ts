@@ -7,7 +7,7 @@ import { writeFile } from "node:fs/promises";
 import { untilAvailable } from "../../../src/broker/availability.ts";
 import type { Broker, EnqueueRequest } from "../../../src/broker/broker.ts";
 import { openRoot } from "../../../src/concurrency/index.ts";
-import type { TaskRecord } from "../../../src/task/record.ts";
+import type { TaskRecord } from "../../../src/task/record/record.ts";
 import type { ExecutorOptions, ExecutorProcess } from "../executor.ts";
 import { requestOf } from "../outcomes.ts";
 import { Stage } from "../stage.ts";

@@ -2,7 +2,7 @@
  * What an outcome writes beside the acknowledgement, as the steps of end-script.ts.
  * A task with nothing to tell (done, no record) writes nothing at all.
  */
-import { attemptError, droppedFor } from "../../../task/attempt-errors.ts";
+import { attemptError, droppedFor } from "../../../task/record/attempt-errors.ts";
 import type { Outcome } from "../../broker.ts";
 import {
   CANCELLED_KEY,

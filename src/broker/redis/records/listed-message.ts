@@ -2,7 +2,7 @@
  * What a list tells of the message of an entry. A long one of our own is cut in Redis: its id and type stand at its
  * beginning, its options at its end. A long one of another program is read whole, one at a time.
  */
-import { parseMessage } from "../../../task/message.ts";
+import { parseMessage } from "../../../task/message/message.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import { readEntries } from "../connection/replies.ts";
 import { MESSAGE_FIELD } from "../keys.ts";

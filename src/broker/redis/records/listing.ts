@@ -4,7 +4,7 @@
  * With a type, Redis looks through them itself and gives only those that may be of it.
  */
 
-import { bytesOf, type ListedTask, listedOf } from "../../../task/listed-task.ts";
+import { bytesOf, type ListedTask, listedOf } from "../../../task/record/listed-task.ts";
 import { hasEnded, type TaskState } from "../../../task/state.ts";
 import { checkListQuery } from "../../check-list.ts";
 import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../../contract/admin.ts";

@@ -11,7 +11,7 @@ import {
   LISTED_PROGRESS_LENGTH,
   LISTED_REASON_LENGTH,
   LISTED_RESULT_BYTES,
-} from "../../../task/listed-task.ts";
+} from "../../../task/record/listed-task.ts";
 import { execute, type RedisConnections } from "../connection/connections.ts";
 import { ERROR_FIELD, recordKey } from "../keys.ts";
 import {

@@ -3,9 +3,14 @@
  * while its entry is pending, so that a claim costs no write.
  */
 import * as v from "valibot";
-import { type ListedTask, listedOf } from "../../../task/listed-task.ts";
-import { parseMessage } from "../../../task/message.ts";
-import { type AttemptError, AttemptErrorSchema, ErrorRecordSchema, type TaskRecord } from "../../../task/record.ts";
+import { parseMessage } from "../../../task/message/message.ts";
+import { type ListedTask, listedOf } from "../../../task/record/listed-task.ts";
+import {
+  type AttemptError,
+  AttemptErrorSchema,
+  ErrorRecordSchema,
+  type TaskRecord,
+} from "../../../task/record/record.ts";
 import { TASK_STATES, type TaskState } from "../../../task/state.ts";
 import type { ProgressWrite } from "../../broker.ts";
 import { ownDelivery } from "../claims/delivery.ts";

@@ -1,5 +1,5 @@
 /** The end of a queue that nobody uses any more, in one step: an enqueue or a claim comes before it or after it. */
-import { MAX_PRIORITIES } from "../../../task/enqueue-options.ts";
+import { MAX_PRIORITIES } from "../../../task/options/enqueue-options.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import {
   cancelledKey,

@@ -3,8 +3,9 @@
  * looks at so many tasks, or so many bytes, as hold Redis for a few ms, and tells where the next one goes on: the
  * commands of others are served between two calls.
  */
-import { BYTES_PER_UNIT, LISTED_MESSAGE_LENGTH } from "../../../task/listed-task.ts";
-import { DEFAULT_TYPE } from "../../../task/message-schema.ts";
+
+import { DEFAULT_TYPE } from "../../../task/message/message-schema.ts";
+import { BYTES_PER_UNIT, LISTED_MESSAGE_LENGTH } from "../../../task/record/listed-task.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import type { RawEntry } from "../connection/replies.ts";
 import { RECORD_PREFIX } from "../keys.ts";

@@ -2,7 +2,7 @@
  * The ends of attempts, and progress on the way. Every statement carries the fence; where it changes nothing, the
  * lease was lost and nothing is written. A task that keeps no record is removed by one DELETE.
  */
-import { attemptError, withError } from "../../../task/attempt-errors.ts";
+import { attemptError, withError } from "../../../task/record/attempt-errors.ts";
 import type { CompletionResult, Outcome, ProgressWrite } from "../../broker.ts";
 import { outcomeProblem } from "../../check-outcomes.ts";
 import { anyFlag, dropFlag, flaggedOf } from "../cancels.ts";

@@ -5,7 +5,7 @@
  */
 import { checkpoint, openRoot } from "../../../concurrency/index.ts";
 import type { SqlStatement, SqlValue } from "../../../runtime/index.ts";
-import type { ListedTask } from "../../../task/listed-task.ts";
+import type { ListedTask } from "../../../task/record/listed-task.ts";
 import type { TaskState } from "../../../task/state.ts";
 import { checkListQuery } from "../../check-list.ts";
 import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../../contract/admin.ts";

@@ -3,7 +3,7 @@
  */
 import * as v from "valibot";
 import type { SqlValue } from "../../../runtime/index.ts";
-import { MAX_ATTEMPT_ERRORS } from "../../../task/attempt-errors.ts";
+import { MAX_ATTEMPT_ERRORS } from "../../../task/record/attempt-errors.ts";
 import {
   beginningOf,
   endOf,
@@ -14,8 +14,13 @@ import {
   LISTED_REASON_LENGTH,
   LISTED_RESULT_BYTES,
   type ListedTask,
-} from "../../../task/listed-task.ts";
-import { type AttemptError, AttemptErrorSchema, type TaskRecord, TaskRecordSchema } from "../../../task/record.ts";
+} from "../../../task/record/listed-task.ts";
+import {
+  type AttemptError,
+  AttemptErrorSchema,
+  type TaskRecord,
+  TaskRecordSchema,
+} from "../../../task/record/record.ts";
 import { stateName } from "../file/schema.ts";
 
 export type Row = Record<string, SqlValue>;

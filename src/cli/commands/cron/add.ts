@@ -2,8 +2,8 @@
 import type { Command } from "commander";
 import { putSchedule } from "../../../operations/schedules/put-schedule.ts";
 import { scheduleView } from "../../../operations/views/schedule-view.ts";
-import { CronError } from "../../../task/cron.ts";
-import { InvalidTaskError } from "../../../task/new-task.ts";
+import { InvalidTaskError } from "../../../task/message/new-task.ts";
+import { CronError } from "../../../task/times/cron.ts";
 import { type Options, settingsOf, withBrokerFlags, withRunFlags } from "../../arguments/flags.ts";
 import { newScheduleOf } from "../../arguments/schedule-arguments.ts";
 import { payloadOf } from "../../arguments/task-arguments.ts";

@@ -2,7 +2,7 @@
 
 import type { Schedule } from "../../../operations/schedules/schedule.ts";
 import { UnknownScheduleError } from "../../../operations/schedules/schedule-control.ts";
-import { InvalidTaskError } from "../../../task/new-task.ts";
+import { InvalidTaskError } from "../../../task/message/new-task.ts";
 import { CommandFailure } from "../../process/exit.ts";
 
 export async function knownSchedule<T>(ask: () => Promise<T>): Promise<T> {

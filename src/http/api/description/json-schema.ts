@@ -4,8 +4,8 @@
  */
 import { type ConversionConfig, toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
-import { ErrorRecordSchema } from "../../../task/record.ts";
-import { EARLIEST_TIME, LATEST_TIME, TimeJsonSchema } from "../../../task/times.ts";
+import { ErrorRecordSchema } from "../../../task/record/record.ts";
+import { EARLIEST_TIME, LATEST_TIME, TimeJsonSchema } from "../../../task/times/times.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 

@@ -10,7 +10,7 @@ import {
 } from "../../../operations/schedules/schedule-control.ts";
 import { ReceiptView } from "../../../operations/views/receipt-views.ts";
 import { ScheduleView, scheduleView } from "../../../operations/views/schedule-view.ts";
-import { scheduleOptionsOfJson } from "../../../task/schedule-options.ts";
+import { scheduleOptionsOfJson } from "../../../task/options/schedule-options.ts";
 import type { ApiParts } from "../parts.ts";
 import { knownType, PAYLOAD_REFUSED } from "../payload-check.ts";
 import { exactJson, type Route, route } from "../route.ts";

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { listPage } from "../../../operations/pages.ts";
 import { CancelView, RetryView, retryView } from "../../../operations/views/receipt-views.ts";
 import { LogView, TaskAndLogView, taskAndLogView } from "../../../operations/views/task-view.ts";
-import { ListedTaskSchema } from "../../../task/listed-task.ts";
+import { ListedTaskSchema } from "../../../task/record/listed-task.ts";
 import { hasEnded } from "../../../task/state.ts";
 import { ApiError } from "../api-error.ts";
 import type { ApiParts } from "../parts.ts";

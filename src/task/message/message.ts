@@ -5,8 +5,8 @@
  * Whatever cannot be a task gets a reason that names what is wrong; nothing here throws on bad input.
  */
 import * as v from "valibot";
-import { withoutMember } from "./json-spans.ts";
-import { endlessNumber, JsonText, oneLine, payloadIn } from "./json-text.ts";
+import { withoutMember } from "../text/json-spans.ts";
+import { endlessNumber, JsonText, oneLine, payloadIn } from "../text/json-text.ts";
 import {
   DEFAULT_TYPE,
   IdSchema,

@@ -3,10 +3,10 @@
  * Unix ms or text with a zone (times.ts).
  */
 import * as v from "valibot";
-import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "./enqueue-options.ts";
+import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "../options/enqueue-options.ts";
+import { runJsonEntries, runOptionsOfJson } from "../options/run-options.ts";
+import { TimeJsonSchema } from "../times/times.ts";
 import { TypeSchema } from "./message-schema.ts";
-import { runJsonEntries, runOptionsOfJson } from "./run-options.ts";
-import { TimeJsonSchema } from "./times.ts";
 
 const options = EnqueueOptionsSchema.entries;
 

@@ -3,7 +3,7 @@
  * beginning, and the options at the end, where the same few come again and again; only the payload goes through a
  * parser: 0.2 us where parsing all of it took 0.36. What does not stand exactly so is left to who reads any message.
  */
-import { mayHaveEndlessNumber, oneLine } from "./json-text.ts";
+import { mayHaveEndlessNumber, oneLine } from "../text/json-text.ts";
 import { MAX_ID_LENGTH, MAX_TYPE_LENGTH, NO_OPTIONS, type TaskMessage, type TaskOptions } from "./message-schema.ts";
 
 const HEAD = '{"id":"';

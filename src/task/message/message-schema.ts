@@ -1,7 +1,7 @@
 /** What a message says, and the bounds of it. */
 import * as v from "valibot";
-import { DurationSchema, TimestampSchema } from "./limits.ts";
-import { runJsonEntries } from "./run-options.ts";
+import { DurationSchema, TimestampSchema } from "../limits.ts";
+import { runJsonEntries } from "../options/run-options.ts";
 
 /** The type of a message that names none, and of the handler that takes it. */
 export const DEFAULT_TYPE = "default";

@@ -3,7 +3,7 @@
  * Times are Unix ms on the broker's clock; what is unknown is null.
  */
 import * as v from "valibot";
-import { TASK_STATES } from "./state.ts";
+import { TASK_STATES } from "../state.ts";
 
 /** An error as it is kept: bounded in size, a group with its parts. */
 export interface ErrorRecord {

@@ -3,7 +3,7 @@
  * zod, arktype and others do. Its answers are somebody else's, so they are looked at before they are believed.
  */
 
-import { elementsOf, isObject, read, readText, textOf } from "../concurrency/unknown-values.ts";
+import { elementsOf, isObject, read, readText, textOf } from "../../concurrency/unknown-values.ts";
 
 /**
  * What is needed of a schema. The types of what goes in and what comes out stand in `types`, for the compiler alone.

@@ -5,7 +5,7 @@
  * a test.
  */
 import * as v from "valibot";
-import { DurationSchema } from "./limits.ts";
+import { DurationSchema } from "../limits.ts";
 
 /** How long to wait before the next attempt. `full jitter`: a random time between 0 and the computed delay. */
 export const BackoffSchema = v.strictObject({

@@ -4,15 +4,20 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import * as v from "valibot";
-import { isInstance, textOf } from "../concurrency/unknown-values.ts";
-import { DEFAULT_PRIORITIES, DEFAULT_QUEUE, type EnqueueOptions, EnqueueOptionsSchema } from "./enqueue-options.ts";
-import { distinctValue, JsonText } from "./json-text.ts";
-import { DURATION_RANGE, DurationSchema } from "./limits.ts";
+import { isInstance, textOf } from "../../concurrency/unknown-values.ts";
+import { DURATION_RANGE, DurationSchema } from "../limits.ts";
+import {
+  DEFAULT_PRIORITIES,
+  DEFAULT_QUEUE,
+  type EnqueueOptions,
+  EnqueueOptionsSchema,
+} from "../options/enqueue-options.ts";
+import { runOptionsToJson } from "../options/run-options.ts";
+import { distinctValue, JsonText } from "../text/json-text.ts";
+import { unwritablePart } from "../text/unwritable.ts";
+import { LATEST_TIME } from "../times/times.ts";
 import { formatMessage, isTooDeep, refusalOfWritten } from "./message.ts";
 import { MAX_MESSAGE_DEPTH, type TaskOptions } from "./message-schema.ts";
-import { runOptionsToJson } from "./run-options.ts";
-import { LATEST_TIME } from "./times.ts";
-import { unwritablePart } from "./unwritable.ts";
 
 /** A task was refused before it was sent. The message names each place that is wrong, and what is expected there. */
 export class InvalidTaskError extends Error {

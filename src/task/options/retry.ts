@@ -1,5 +1,5 @@
 /** When a failed attempt is tried again: the delay of each attempt, with full jitter, and the errors that say it. */
-import { MAX_DURATION_MS } from "./limits.ts";
+import { MAX_DURATION_MS } from "../limits.ts";
 import type { Backoff } from "./run-options.ts";
 
 /** Thrown by a handler: the task is dead at once, whatever attempts are left. */

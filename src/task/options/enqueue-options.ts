@@ -3,10 +3,10 @@
  * command line and HTTP. Turning it into a request is new-task.ts.
  */
 import * as v from "valibot";
-import { DurationSchema, MAX_DURATION_MS } from "./limits.ts";
-import { MAX_UNIQUE_KEY_LENGTH, MessageSchema } from "./message-schema.ts";
+import { DurationSchema, MAX_DURATION_MS } from "../limits.ts";
+import { MAX_UNIQUE_KEY_LENGTH, MessageSchema } from "../message/message-schema.ts";
+import { TimeSchema } from "../times/times.ts";
 import { type RunOptions, runEntries } from "./run-options.ts";
-import { TimeSchema } from "./times.ts";
 
 /** The queue of tasks that name none. */
 export const DEFAULT_QUEUE = "common";

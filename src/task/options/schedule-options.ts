@@ -3,11 +3,11 @@
  * alone (its id, a point in time). The schemas and the defaults are those of an enqueue.
  */
 import * as v from "valibot";
-import { MAX_CRON_LENGTH } from "./cron.ts";
+import { DurationSchema } from "../limits.ts";
+import { optionsOfJson, TaskJsonSchema } from "../message/task-json.ts";
+import { MAX_CRON_LENGTH } from "../times/cron.ts";
 import { type EnqueueDefaults, withDefaults } from "./enqueue-defaults.ts";
 import { type EnqueueOptions, EnqueueOptionsSchema, UniqueSchema } from "./enqueue-options.ts";
-import { DurationSchema } from "./limits.ts";
-import { optionsOfJson, TaskJsonSchema } from "./task-json.ts";
 
 /**
  * What a run does while an earlier run of its schedule has not ended: it is left out, waits for that, or does not mind.
