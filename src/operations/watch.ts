@@ -73,16 +73,18 @@ async function* changesOf(
       return;
     }
     const now: TaskRecord = record;
-    if (seen?.state !== now.state || seen.attempt !== now.attempt) {
-      yield { kind: "state", state: now.state, attempt: now.attempt, task: now };
-    }
-    // An executor writes the log of a task before its end, so what is read behind that is all of it.
+    // An executor writes the log of a task before its end, so what is read behind that is all of it. It is read before
+    // anything is told: whoever leaves meanwhile still hears all that is known.
+    let lines: readonly LogLine[] = [];
     if (glance.lastLine !== line || hasEnded(now.state)) {
       const after = glance.lastLine < line ? 0 : line;
       const tail = await untilAnswered(broker, scope, () => reader.logsAfter(id, after, glance));
-      line = tail.last;
-      for (const each of tail.lines) yield { kind: "log", line: each };
+      [line, lines] = [tail.last, tail.lines];
     }
+    if (seen?.state !== now.state || seen.attempt !== now.attempt) {
+      yield { kind: "state", state: now.state, attempt: now.attempt, task: now };
+    }
+    for (const each of lines) yield { kind: "log", line: each };
     const isRead = now !== seen;
     const told = isRead ? now : { progress: glance.progress, progress_msg: glance.progressMsg };
     if (told.progress !== progress || told.progress_msg !== messages) {

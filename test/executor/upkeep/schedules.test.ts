@@ -204,7 +204,7 @@ onBothBrokers("a run whose type nobody has told of is left to executors that kno
   await makeDue(broker, "strange");
   await unknown.look();
   assert.deepEqual(await queued(broker), []);
-  await makeDue(broker, "strange", 2_000);
+  await makeDue(broker, "strange", 2_500);
   await unknown.look();
   assert.equal((await queued(broker)).length, 1);
   // From then on nobody is waited for.
