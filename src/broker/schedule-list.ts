@@ -21,7 +21,7 @@ export interface ScheduleSource {
   read(names: readonly string[]): Promise<readonly StoredSchedule[]>;
 }
 
-/** One page; it may have less than `limit` though there are more. @throws (rejects) RangeError for a limit out of its range. */
+/** One page; it may have less than `limit` though there are more. @throws (rejects) RangeError for a wrong limit. */
 export async function scheduleList(source: ScheduleSource, { after, limit }: ScheduleListQuery): Promise<ScheduleList> {
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LISTED_SCHEDULES) {
     throw new RangeError(`the limit must be 1 to ${MAX_LISTED_SCHEDULES}, got ${limit}`);

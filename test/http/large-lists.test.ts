@@ -1,6 +1,6 @@
 /**
- * Lists of large tasks over HTTP, on a real executor: four at once take little memory and hold up nobody. With LARGE=250
- * in the environment there are so many tasks of 4 MB instead of 40.
+ * Lists of large tasks over HTTP, on a real executor: four at once take little memory and hold up nobody. With
+ * LARGE=250 in the environment there are so many tasks of 4 MB instead of 40.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -68,7 +68,9 @@ for (const kind of ["redis", "sqlite"]) {
       isOver = true;
       await health;
       const grown = peakOf(executor) - before;
-      const told = `${kind}, ${COUNT} tasks: ${Math.round(grown / 1e6)} MB more, /healthz ${Math.round(longest)} ms at the most, all in ${ms} ms`;
+      const told =
+        `${kind}, ${COUNT} tasks: ${Math.round(grown / 1e6)} MB more, ` +
+        `/healthz ${Math.round(longest)} ms at the most, all in ${ms} ms`;
       process.stdout.write(`${told}\n`);
       assert.deepEqual(counts, Array(LISTS).fill(COUNT));
       assert.ok(grown < MOST_GROWTH, told);
