@@ -1,5 +1,5 @@
 /** What no broker takes: checked before anything is written, so that nothing of the batch is enqueued then. */
-import { MAX_DURATION_MS } from "../task/limits.ts";
+import { isDuration, MAX_DURATION_MS } from "../task/limits.ts";
 import { type EnqueueRequest, MAX_ENQUEUE_BATCH } from "./broker.ts";
 
 /** @throws RangeError for a batch that is too long, or a request with a number that cannot be; it names both. */
@@ -25,8 +25,4 @@ export function checkRequests(requests: readonly EnqueueRequest[], priorities: n
       );
     }
   }
-}
-
-function isDuration(ms: number): boolean {
-  return ms >= 0 && ms <= MAX_DURATION_MS;
 }

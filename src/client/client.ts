@@ -128,7 +128,8 @@ export class Client {
       for await (const { task, payload, ...options } of mixed(first, items)) {
         try {
           const ready = this.#prepare(task, payload, options);
-          await ready.check();
+          const checking = ready.check();
+          if (checking !== undefined) await checking;
           batch.push(ready.task);
           length += ready.task.message.length;
         } catch (error) {

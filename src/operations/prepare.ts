@@ -9,7 +9,7 @@ import {
   PayloadRefusedError,
   type PreparedTask,
   payloadText,
-  prepareTask,
+  prepareWritten,
   requestOf,
 } from "../task/message/new-task.ts";
 import { type EnqueueDefaults, withDefaults } from "../task/options/enqueue-defaults.ts";
@@ -64,16 +64,30 @@ export interface ReadyTask {
 export function prepare(
   broker: Pick<Broker, "now">,
   { retentionMs, priorities }: Preparation,
-  { type, payload, options: { deadlineMs, ...options } = {} }: NewTask,
+  { type, payload, options = NO_OPTIONS }: NewTask,
   known?: KnownType,
 ): ReadyTask {
   const now = broker.now();
   const json = payloadText(payload);
-  const said = known?.options ?? {};
-  const defaults = deadlineMs === undefined ? said : { ...said, deadlineMs };
-  const surroundings = { now, retentionMs: said.retentionMs ?? retentionMs, priorities };
-  const task = prepareTask(type, json, withDefaults(options, defaults, now), surroundings);
+  const surroundings = { now, retentionMs: known?.options.retentionMs ?? retentionMs, priorities };
+  const task = prepareWritten(type, json, allOptions(options, known, now), surroundings);
   return { task, check: () => checkPayload(json, known) };
+}
+
+const NO_OPTIONS: EnqueueOptions = Object.freeze({});
+
+const NO_DEFAULTS: EnqueueDefaults = Object.freeze({});
+
+/**
+ * What was said, then what the definition says. Read once: what is checked is what is used, whatever the asker does
+ * with its object.
+ */
+function allOptions(given: NonNullable<NewTask["options"]>, known: KnownType | undefined, now: number): EnqueueOptions {
+  const options = { ...given };
+  if (known === undefined && !("deadlineMs" in options)) return options;
+  const { deadlineMs, ...others } = options;
+  const defaults: EnqueueDefaults = known?.options ?? NO_DEFAULTS;
+  return withDefaults(others, deadlineMs === undefined ? defaults : { ...defaults, deadlineMs }, now);
 }
 
 /** The requests for a broker, with the delays that are left now. */

@@ -21,6 +21,11 @@ export const DurationSchema = v.pipe(
   v.maxValue(MAX_DURATION_MS, `must be at most ${MAX_DURATION_MS} ms (100 years)`),
 );
 
+/** The same rule for a number that is asked for with every task. */
+export function isDuration(ms: unknown): ms is number {
+  return typeof ms === "number" && ms >= 0 && ms <= MAX_DURATION_MS;
+}
+
 /** Unix ms, up to what a Date can hold. */
 export const TimestampSchema = v.pipe(
   v.number("must be Unix ms"),

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import fc from "fast-check";
+import * as v from "valibot";
+import { prepare as prepareFor } from "../../src/operations/prepare.ts";
 import { formatMessage, parseMessage, refusalOfWritten } from "../../src/task/message/message.ts";
 import type { TaskOptions } from "../../src/task/message/message-schema.ts";
 import { InvalidTaskError, newId, payloadText, prepareTask, requestOf } from "../../src/task/message/new-task.ts";
 import { withDefaults } from "../../src/task/options/enqueue-defaults.ts";
-import type { EnqueueOptions } from "../../src/task/options/enqueue-options.ts";
+import { type EnqueueOptions, EnqueueOptionsSchema, optionIssues } from "../../src/task/options/enqueue-options.ts";
+import { JsonText } from "../../src/task/text/json-text.ts";
 
 const NOW = Date.parse("2026-03-01T12:00:00Z");
 const surroundings = { now: NOW, retentionMs: 5_000 };
@@ -173,4 +176,46 @@ test("a payload is parsed once for its unique key and its schema, and not at all
   } finally {
     parse.mock.restore();
   }
+});
+
+test("through the client's way, too, nothing is parsed, and a text that was parsed before is not parsed again", () => {
+  const parse = mock.method(JSON, "parse");
+  try {
+    prepareFor({ now: () => NOW }, { retentionMs: 0 }, { type: "greet", payload: { a: 1 } });
+    assert.equal(parse.mock.callCount(), 0);
+    const payload = JsonText.parsed('{ "a": 1 }', { a: 1 });
+    prepareFor({ now: () => NOW }, { retentionMs: 0 }, { type: "greet", payload });
+    assert.equal(parse.mock.callCount(), 0);
+  } finally {
+    parse.mock.restore();
+  }
+});
+
+test("options are refused exactly where their schema refuses them, with its issues", () => {
+  const value = fc.oneof(
+    fc.constantFrom<unknown>(undefined, null, "a", "", "x-cancel", -1, 0, 0.5, 1, 3, 1_001, Number.NaN, NOW, {}),
+    fc.constantFrom<unknown>(new Date(NOW), { key: "k" }, { key: "" }, { forMs: 5 }, { kind: "fixed", delay_ms: 1 }),
+  );
+  const key = fc.constantFrom(...Object.keys(EnqueueOptionsSchema.entries), "deadlineMs", "toString", "__proto__");
+  const entries = fc.array(fc.tuple(key, value), { maxLength: 3 });
+  fc.assert(
+    fc.property(entries, (some) => {
+      const options = Object.fromEntries(some);
+      const expected = v.safeParse(EnqueueOptionsSchema, options);
+      assert.deepEqual(optionIssues(options) ?? undefined, expected.issues);
+    }),
+    { numRuns: 2_000, seed: 1 },
+  );
+});
+
+test("an option is read once: what was checked is what is sent", () => {
+  let reads = 0;
+  const options = {
+    get attempts(): number {
+      return ++reads;
+    },
+  };
+  const { task } = prepareFor({ now: () => NOW }, { retentionMs: 0 }, { type: "greet", options });
+  assert.deepEqual(JSON.parse(task.message).taskexe, { attempts: 1 });
+  assert.equal(reads, 1);
 });

@@ -5,13 +5,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import * as v from "valibot";
 import { isInstance, textOf } from "../../concurrency/unknown-values.ts";
-import { DURATION_RANGE, DurationSchema } from "../limits.ts";
-import {
-  DEFAULT_PRIORITIES,
-  DEFAULT_QUEUE,
-  type EnqueueOptions,
-  EnqueueOptionsSchema,
-} from "../options/enqueue-options.ts";
+import { DURATION_RANGE, isDuration } from "../limits.ts";
+import { DEFAULT_PRIORITIES, DEFAULT_QUEUE, type EnqueueOptions, optionIssues } from "../options/enqueue-options.ts";
 import { runOptionsToJson } from "../options/run-options.ts";
 import { distinctValue, JsonText } from "../text/json-text.ts";
 import { unwritablePart } from "../text/unwritable.ts";
@@ -45,7 +40,7 @@ export function payloadText(payload: unknown): JsonText {
   try {
     // Looked at before it is written: writing what is very deep takes a time that grows with the square of the depth.
     checkWritable(payload);
-    return new JsonText(JSON.stringify(payload ?? null) ?? "null");
+    return JsonText.of(payload);
   } catch (error) {
     if (isInstance(error, InvalidTaskError)) throw error;
     throw new InvalidTaskError(`the payload cannot be written as JSON: ${textOf(error)}`);
@@ -56,6 +51,7 @@ export function payloadText(payload: unknown): JsonText {
 function checkedText(json: JsonText): JsonText {
   // Before it is parsed: a parser may itself fall over the depth.
   if (isTooDeep(json.text)) throw new InvalidTaskError(`the payload is nested deeper than ${MAX_MESSAGE_DEPTH} levels`);
+  if (json.isSure) return json;
   try {
     json.value();
     return json;
@@ -96,25 +92,35 @@ export function prepareTask(
   type: string,
   payload: unknown,
   options: EnqueueOptions,
+  surroundings: Surroundings,
+): PreparedTask {
+  return prepareWritten(type, payloadText(payload), options, surroundings);
+}
+
+/** The same for a payload that {@link payloadText} has given. */
+export function prepareWritten(
+  type: string,
+  json: JsonText,
+  options: EnqueueOptions,
   { now, retentionMs, priorities = DEFAULT_PRIORITIES }: Surroundings,
 ): PreparedTask {
-  const checked = v.safeParse(EnqueueOptionsSchema, options);
-  if (!checked.success) throw new InvalidTaskError(told(checked.issues));
+  const issues = optionIssues(options);
+  if (issues !== null) throw new InvalidTaskError(told(issues));
   checkPriority(options.priority, priorities);
   const { id = newId(), queue = DEFAULT_QUEUE, priority = 0 } = options;
-  const json = payloadText(payload);
   const unique = uniqueOf(type, json, options);
   // Who ends the task, or retries it by hand, must know its key, so the message says it.
-  const parts = { id, type, options: { ...optionsOf(options), ...(unique === null ? {} : keyOptions(unique)) } };
+  const said = optionsOf(options);
+  const parts = { id, type, options: unique === null ? said : { ...said, ...keyOptions(unique) } };
   const message = formatMessage({ ...parts, payload: json });
   const refusal = refusalOfWritten(message, parts);
   if (refusal !== null) throw new InvalidTaskError(refusal);
   const dueAt = dueAtOf(options, now);
   checkTimes(dueAt, options);
-  if (!v.is(DurationSchema, retentionMs))
-    throw new InvalidTaskError(`retentionMs: ${DURATION_RANGE}, got ${retentionMs}`);
-  const task = { id, type, queue, priority, message, retentionMs: Math.ceil(options.retentionMs ?? retentionMs) };
-  return { ...task, dueAt, ...(unique === null ? {} : { unique }) };
+  if (!isDuration(retentionMs)) throw new InvalidTaskError(`retentionMs: ${DURATION_RANGE}, got ${retentionMs}`);
+  const keptMs = Math.ceil(options.retentionMs ?? retentionMs);
+  const task = { id, type, queue, priority, message, retentionMs: keptMs, dueAt };
+  return unique === null ? task : { ...task, unique };
 }
 
 function checkPriority(priority: number | undefined, priorities: number): void {
@@ -141,10 +147,12 @@ function checkTimes(dueAt: number | null, { deadlineAt }: EnqueueOptions): void 
 
 /** The request for a broker: what was prepared, with the delay that is left now. */
 export function requestOf(
-  { dueAt, ...task }: PreparedTask,
+  { id, type, queue, priority, message, retentionMs, unique, dueAt }: PreparedTask,
   now: number,
 ): Omit<PreparedTask, "dueAt"> & { delayMs?: number } {
-  return dueAt === null || dueAt <= now ? task : { ...task, delayMs: dueAt - now };
+  const task = { id, type, queue, priority, message, retentionMs };
+  const whole = unique === undefined ? task : { ...task, unique };
+  return dueAt === null || dueAt <= now ? whole : { ...whole, delayMs: dueAt - now };
 }
 
 /**
@@ -153,11 +161,19 @@ export function requestOf(
  * theirs.
  */
 export function newId(now = Date.now()): string {
-  const time = now.toString(16).padStart(12, "0");
+  const time = timeText(now);
   // All but the time and the version is as in a version 4, whose random numbers are at hand in bulk.
   const random = randomUUID();
   return `${time}7${random.slice(15, 18)}${random.slice(19, 23)}${random.slice(24)}`;
 }
+
+/** A time as 12 hex digits. Thousands of tasks are made in one millisecond, so the last one is kept. */
+function timeText(now: number): string {
+  if (now !== lastTime.at) lastTime = { at: now, text: now.toString(16).padStart(12, "0") };
+  return lastTime.text;
+}
+
+let lastTime = { at: 0, text: "0".repeat(12) };
 
 /** What valibot found, as text: each place and what is wrong there. */
 export function told(issues: readonly v.BaseIssue<unknown>[], prefix = ""): string {
@@ -185,8 +201,10 @@ function checkWritable(payload: unknown): void {
 
 function optionsOf(options: EnqueueOptions): TaskOptions {
   const { deadlineAt, retentionMs } = options;
+  const said = runOptionsToJson(options);
+  if (deadlineAt === undefined && retentionMs === undefined) return said;
   return {
-    ...runOptionsToJson(options),
+    ...said,
     ...(deadlineAt === undefined ? {} : { deadline_at: Number(deadlineAt) }),
     ...(retentionMs === undefined ? {} : { retention_ms: Math.ceil(retentionMs) }),
   };

@@ -68,6 +68,28 @@ export const EnqueueOptionsSchema = v.pipe(
   v.check(({ delayMs, at }) => delayMs === undefined || at === undefined, "a delay and a time (at) exclude each other"),
 );
 
+const ENTRIES: Readonly<Record<string, v.GenericSchema | undefined>> = EnqueueOptionsSchema.entries;
+
+/**
+ * What is wrong in options; null: nothing. The schema decides; options that say one thing are not held against all that
+ * there is.
+ */
+export function optionIssues(options: EnqueueOptions): readonly v.BaseIssue<unknown>[] | null {
+  return allFit(options) ? null : (v.safeParse(EnqueueOptionsSchema, options).issues ?? null);
+}
+
+/** Whether each option that is said is one that its own schema takes; false, too, where the whole is to be looked at. */
+function allFit(options: EnqueueOptions): boolean {
+  // Rules about several options stand in the schema alone.
+  if (options.at !== undefined && options.delayMs !== undefined) return false;
+  const said: Readonly<Record<string, unknown>> = { ...options };
+  for (const key of Object.keys(said)) {
+    const entry = Object.hasOwn(ENTRIES, key) ? ENTRIES[key] : undefined;
+    if (entry === undefined || !v.is(entry, said[key])) return false;
+  }
+  return true;
+}
+
 /**
  * How a task is to be enqueued; whatever is absent has its default. Times are Unix ms on the broker's clock, 2000 to
  * 2099.

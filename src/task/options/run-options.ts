@@ -120,6 +120,9 @@ export type RunOptionKey = keyof Table;
 /** The rows, in order. */
 export const RUN_OPTION_ROWS = Object.entries(RUN_OPTIONS) as readonly (readonly [RunOptionKey, RunOption])[];
 
+/** Their names: with every task they are gone through. */
+const KEYS = RUN_OPTION_ROWS.map(([key]) => key);
+
 type Part = "schema" | "message" | "definition";
 /** One optional entry of a schema for each option, by its name here or in JSON. */
 type Entries<P extends Part> = { readonly [K in RunOptionKey]: v.OptionalSchema<Table[K][P], undefined> };
@@ -143,21 +146,21 @@ export type RunOptionsJson = { readonly [K in RunOptionKey as Table[K]["json"]]?
 /** What an object says of how tasks are run, and nothing else of it; what it does not say is left out. */
 export function runOptionsIn(given: RunOptions): RunOptions {
   const options: Record<string, unknown> = {};
-  for (const [key] of RUN_OPTION_ROWS) if (given[key] !== undefined) options[key] = given[key];
+  for (const key of KEYS) if (given[key] !== undefined) options[key] = given[key];
   return options;
 }
 
 /** The same by the names of JSON. */
 export function runOptionsToJson(given: RunOptions): RunOptionsJson {
   const json: Record<string, unknown> = {};
-  for (const [key, row] of RUN_OPTION_ROWS) if (given[key] !== undefined) json[row.json] = given[key];
+  for (const key of KEYS) if (given[key] !== undefined) json[RUN_OPTIONS[key].json] = given[key];
   return json;
 }
 
 export function runOptionsOfJson(given: RunOptionsJson): RunOptions {
   const said: Readonly<Record<string, unknown>> = given;
   const options: Record<string, unknown> = {};
-  for (const [key, row] of RUN_OPTION_ROWS) options[key] = said[row.json];
+  for (const key of KEYS) options[key] = said[RUN_OPTIONS[key].json];
   return options;
 }
 

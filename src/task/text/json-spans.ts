@@ -29,13 +29,19 @@ export function membersOf(text: string, at = 0): Member[] {
     const keyEnd = stringEnd(text, keyAt);
     const from = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const to = valueEnd(text, from);
-    members.push({ key: JSON.parse(text.slice(keyAt, keyEnd)), keyAt, from, to });
+    members.push({ key: keyIn(text, keyAt, keyEnd), keyAt, from, to });
     // Behind a comma; behind the closing brace no quote can follow at once.
     const next = skipSpace(text, to);
     if (text.charCodeAt(next) !== COMMA) break;
     keyAt = skipSpace(text, next + 1);
   }
   return members;
+}
+
+/** The name that stands there in quotes. */
+function keyIn(text: string, from: number, to: number): string {
+  const plain = text.slice(from + 1, to - 1);
+  return plain.includes("\\") ? JSON.parse(text.slice(from, to)) : plain;
 }
 
 /** The items of the array that begins at `at`; of what is no array, none. */

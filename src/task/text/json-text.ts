@@ -11,9 +11,31 @@ export class JsonText {
   /** Whoever asks may be the second: a text is parsed once. */
   #value: { readonly read: unknown } | null = null;
 
+  #isSure = false;
+
   /** @param text - one that JSON.parse takes. */
   constructor(text: string) {
     this.text = oneLine(text);
+  }
+
+  /** The text that JSON.stringify makes of a value: it surely is JSON. A value that JSON leaves out is null. */
+  static of(value: unknown): JsonText {
+    const json = new JsonText(JSON.stringify(value ?? null) ?? "null");
+    json.#isSure = true;
+    return json;
+  }
+
+  /** A text that was parsed already, with what came of it. */
+  static parsed(text: string, value: unknown): JsonText {
+    const json = new JsonText(text);
+    json.#value = { read: value };
+    json.#isSure = true;
+    return json;
+  }
+
+  /** Whether it is known to be JSON: it was written here, or parsed before. */
+  get isSure(): boolean {
+    return this.#isSure;
   }
 
   /**
@@ -23,6 +45,7 @@ export class JsonText {
    */
   value(): unknown {
     this.#value ??= { read: JSON.parse(this.text) };
+    this.#isSure = true;
     return this.#value.read;
   }
 
@@ -34,7 +57,8 @@ export class JsonText {
 /** The same on one line: nothing but line breaks between tokens is changed, since a string holds none as it is. */
 export function oneLine(text: string): string {
   const trimmed = text.trim();
-  return /[\r\n]/.test(trimmed) ? trimmed.replace(/\r\n?|\n/g, " ") : trimmed;
+  const hasBreak = trimmed.includes("\n") || trimmed.includes("\r");
+  return hasBreak ? trimmed.replace(/\r\n?|\n/g, " ") : trimmed;
 }
 
 /**
@@ -55,7 +79,7 @@ export function withPayloadTexts(text: string, value: unknown): unknown {
 function withPayloadText(text: string, at: number, task: unknown): unknown {
   if (!isObject(task) || !Object.hasOwn(task, "payload")) return task;
   const payload = payloadIn(text, at);
-  return payload === null ? task : { ...task, payload: new JsonText(payload) };
+  return payload === null ? task : { ...task, payload: JsonText.parsed(payload, task.payload) };
 }
 
 /** The text of an object's `payload`, on one line; null where it has none. */

@@ -52,6 +52,7 @@ function walk(value: unknown, depth: number, way: Way): Unwritable | null {
 }
 
 function walkObject(value: object, depth: number, way: Way): Unwritable | null {
+  if (isPlain(value)) return walkParts(value, depth, way);
   if (value instanceof Date && Number.isNaN(value.getTime())) return found(way, "a Date without a time");
   if (value instanceof Number) return walk(Number(value), depth, way);
   if ("toJSON" in value && typeof value.toJSON === "function") {
@@ -65,6 +66,13 @@ function walkObject(value: object, depth: number, way: Way): Unwritable | null {
   return walkParts(value, depth, way);
 }
 
+/** An object or an array of no other class, without a toJSON: most are. */
+function isPlain(value: object): boolean {
+  if ("toJSON" in value) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === Array.prototype;
+}
+
 function walkParts(value: object | null, depth: number, way: Way): Unwritable | null {
   if (value === null) return null;
   if (depth === 0) return tooDeep(value, way);
@@ -75,7 +83,9 @@ function walkParts(value: object | null, depth: number, way: Way): Unwritable | 
       if (bad !== null) return bad;
     }
   } else {
-    for (const [key, part] of Object.entries(value)) {
+    const parts: Readonly<Record<string, unknown>> = { ...value };
+    for (const key of Object.keys(parts)) {
+      const part = parts[key];
       if (part === undefined) continue;
       const bad = walkPart(part, key, depth, way);
       if (bad !== null) return bad;
@@ -86,6 +96,7 @@ function walkParts(value: object | null, depth: number, way: Way): Unwritable | 
 }
 
 function walkPart(part: unknown, key: string | number, depth: number, way: Way): Unwritable | null {
+  if (typeof part === "string" || typeof part === "boolean" || part === null) return null;
   way.keys.push(key);
   const bad = walk(part, depth - 1, way);
   way.keys.pop();
