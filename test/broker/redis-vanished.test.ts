@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { before } from "node:test";
 import type { Redis } from "ioredis";
 import type { Broker } from "../../src/broker/broker.ts";
-import { GROUP, parkedKey, scheduledKey, streamKey, VANISHED_KEY } from "../../src/broker/redis/keys.ts";
+import { GROUP, parkedKey, recordKey, scheduledKey, streamKey, VANISHED_KEY } from "../../src/broker/redis/keys.ts";
+import { formatMessage } from "../../src/task/message/message.ts";
 import { claimAll, claimOne, done, idOf, parked, QUEUE, retry, task, tasks } from "../stage/outcomes.ts";
 import { countOf, NOTHING } from "../stage/sentences.ts";
 import { eventually } from "../stage/until.ts";
@@ -21,7 +22,7 @@ before(() => {
 
 const STREAM = streamKey(QUEUE, 0);
 
-/** Where its message is still there: queues it again by its id, in both ways, and not a second time. */
+/** Queues it again by its id, in both ways, and not a second time. */
 async function isQueuedOnce(broker: Broker, id: string, state: string): Promise<void> {
   assert.deepEqual(await broker.retry([id]), [{ id, state, retried: true }]);
   assert.deepEqual(await broker.retry([id]), [{ id, state: "queued", retried: false }]);
@@ -33,14 +34,13 @@ async function entries(): Promise<number> {
 }
 
 sentence(
-  "a task whose message went with its stream is queued again by an enqueue of its id, once, and by no retry",
+  "a task whose stream was deleted is queued again by a retry, or by an enqueue of its id, once",
   async (stage) => {
     const broker = await stage.open("a");
     await broker.enqueue(tasks(3));
     await redis.del(STREAM);
-    assert.deepEqual(await broker.retry(["t0"]), [{ id: "t0", state: "queued", retried: false }]);
-    assert.equal(await entries(), 0);
-    await broker.enqueue([task("t0")]);
+    assert.equal((await broker.record("t0"))?.message, task("t0").message);
+    await isQueuedOnce(broker, "t0", "queued");
     assert.deepEqual(await broker.enqueue([task("t1"), task("t1")]), [
       { id: "t1", created: false, state: "queued" },
       { id: "t1", created: false, state: "queued" },
@@ -52,6 +52,54 @@ sentence(
     assert.equal((await broker.record("t1"))?.completions, 1);
   },
 );
+
+sentence("a task of any way that queues it is queued again by its id after its stream was deleted", async (stage) => {
+  const broker = await stage.open("a");
+  await broker.enqueue([task("retries"), task("parks", { type: "slow" }), task("back")]);
+  const [first, second, third] = await claimAll(broker, 3, stage.signal);
+  assert.ok(first && second && third);
+  await broker.complete([retry(first, { delayMs: 0 }), parked(second)]);
+  await broker.resume({ kind: "type", name: "slow" });
+  await broker.release([third]);
+  await broker.enqueue([task("delayed", { delayMs: 1 })]);
+  await eventually(15_000, async () => {
+    await broker.promote(10);
+    return (await countOf(broker)).scheduled === 0;
+  });
+  const raws = new Map<string, string | undefined>();
+  const ids = ["retries", "parks", "back", "delayed"];
+  for (const id of ids) raws.set(id, (await broker.record(id))?.message);
+  await redis.del(STREAM);
+  for (const id of ids) await isQueuedOnce(broker, id, "queued");
+  const claimed = await claimAll(broker, ids.length, stage.signal);
+  assert.deepEqual(
+    claimed.map((delivery) => [idOf(delivery), delivery.raw]),
+    ids.map((id) => [id, raws.get(id)]),
+  );
+});
+
+sentence("a message of more than 4 KB goes with its stream: an enqueue of its id queues it again", async (stage) => {
+  const broker = await stage.open("a");
+  const long = (id: string, bytes: number) => {
+    const message = formatMessage({ id, type: "noop", payload: "" });
+    return task(id, { message: message.replace('""', `"${"x".repeat(bytes - message.length)}"`) });
+  };
+  const [fits, not] = [long("fits", 4_096), long("not", 4_097)];
+  await broker.enqueue([fits, not]);
+  assert.ok((await redis.strlen(recordKey("not"))) < 100);
+  for (const each of [fits, not]) assert.equal((await broker.record(each.id))?.message, each.message);
+  await redis.del(STREAM);
+  assert.equal((await broker.clean()).vanished?.count, 2);
+  assert.deepEqual(await broker.retry(["fits", "not"]), [
+    { id: "fits", state: "queued", retried: true },
+    { id: "not", state: "queued", retried: false },
+  ]);
+  assert.deepEqual(await broker.enqueue([not]), [{ id: "not", created: false, state: "queued" }]);
+  assert.deepEqual(
+    (await claimAll(broker, 2, stage.signal)).map(({ raw }) => raw),
+    [fits.message, not.message],
+  );
+});
 
 sentence("what a deleted consumer had and nobody runs is queued again once, and its old entry goes", async (stage) => {
   const [a, b] = [await stage.open("a"), await stage.open("b")];
@@ -145,7 +193,7 @@ sentence(
     assert.ok(first && second);
     await redis.del(STREAM);
     assert.deepEqual(await a.renew([first, second]), []);
-    await b.enqueue([task("t1")]);
+    await b.retry(["t1"]);
     assert.deepEqual(await a.renew([first, second]), [second]);
     // The news of that is pushed to whoever may hold it.
     await eventually(15_000, async () => (await a.complete([done(second)]))[0] === "lost");
@@ -165,7 +213,7 @@ sentence("a task that vanished can be cancelled, and the counts stay right", asy
   await broker.enqueue(tasks(2));
   await redis.del(STREAM);
   assert.deepEqual(await broker.cancel(["t0"]), [{ id: "t0", state: "queued" }]);
-  await broker.enqueue([task("t1")]);
+  await broker.retry(["t1"]);
   assert.deepEqual(await countOf(broker), { ...NOTHING, queued: 1, cancelled: 1 });
 });
 

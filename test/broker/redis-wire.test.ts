@@ -7,7 +7,7 @@ import {
   ERROR_LETTER,
   FIELD_LETTERS,
   HEAD_BYTES,
-  REST_LETTER,
+  PAYLOAD_LETTER,
   STATE_LETTERS,
 } from "../../src/broker/redis/records/codec.ts";
 import { claimOne, done, task } from "../stage/outcomes.ts";
@@ -19,8 +19,8 @@ const text = readFileSync(new URL("../../docs/wire.md", import.meta.url), "utf8"
 test("docs/wire.md names every field of a record, in order, and every state", () => {
   const rows = [...text.matchAll(/^\| `(\w)` +\| (?:`(\w+)`)? *\|/gm)].map(([, letter, name]) => [letter, name]);
   const message = rows.findIndex(([letter]) => letter === FIELD_LETTERS.message);
-  assert.deepEqual(rows[message + 1], [REST_LETTER, "message"]);
-  const own = rows.filter(([letter]) => letter !== ERROR_LETTER && letter !== REST_LETTER);
+  assert.deepEqual(rows[message + 1], [PAYLOAD_LETTER, "message"]);
+  const own = rows.filter(([letter]) => letter !== ERROR_LETTER && letter !== PAYLOAD_LETTER);
   assert.deepEqual(
     own,
     Object.entries(FIELD_LETTERS).map(([name, letter]) => [letter, name]),
@@ -52,11 +52,15 @@ function readByTheDocument(id: string, packed: Buffer): Record<string, string> {
     const colon = packed.indexOf(":", at);
     const end = colon + 1 + Number(packed.toString("utf8", at + 1, colon));
     const letter = packed.toString("utf8", at, at + 1);
-    const start = letter === "y" ? `{"id":"${id}","task_type":"${fields.type}"` : "";
-    fields[letters.get(letter) ?? letter] = start + packed.toString("utf8", colon + 1, end);
+    const value = packed.toString("utf8", colon + 1, end);
+    const name = letters.get(letter) ?? letter;
+    if (letter === "y") fields[name] = `{"id":"${id}","task_type":"${fields.type}","payload":${value}}`;
+    else if (letter === "e" && !value.includes("-")) {
+      fields[name] = `${Number.parseInt(value.slice(0, 8), 36)}-${value.slice(8)}`;
+    } else fields[name] = value;
     at = end;
   }
-  return fields;
+  return { queue: "common", ...fields };
 }
 
 sentence("a record can be read by the words of docs/wire.md alone", async (stage) => {
@@ -64,9 +68,15 @@ sentence("a record can be read by the words of docs/wire.md alone", async (stage
   await broker.enqueue([task("ü")]);
   const read = async () => readByTheDocument("ü", (await redis().getBuffer(keys.recordKey("ü"))) ?? Buffer.alloc(0));
   const waits = await read();
-  assert.deepEqual([waits.state, waits.type, waits.queue, waits.message], ["q", "noop", "te", undefined]);
+  assert.deepEqual([waits.state, waits.type, waits.queue, waits.message], ["q", "noop", "te", task("ü").message]);
   const [found] = await redis().xrange(keys.streamKey("te", 0), waits.entry ?? "", waits.entry ?? "");
   assert.equal(found?.[1][1], task("ü").message);
+  // The example of the document.
+  const example = /^"(T1q.*)"$/m.exec(text)?.[1]?.replaceAll("\\", "") ?? "";
+  assert.deepEqual(readByTheDocument("a1", Buffer.from(example)), {
+    ...{ state: "q", entry: "1764432000000-0", retention: "1d", queue: "common", type: "resize" },
+    message: '{"id":"a1","task_type":"resize","payload":{"w":100}}',
+  });
   await broker.complete([done(await claimOne(broker, stage.signal), { result: '"ö"' })]);
   const ended = await read();
   const { state, message, result, executor, attempt } = ended;

@@ -66,7 +66,7 @@ export function showFleet(
 function lost({ count, ids }: ExecutorAnswer["vanished"]): [string, string][] {
   if (count === 0) return [];
   const named = `${ids.join(", ")}${ids.length < count ? ", ..." : ""}`;
-  return [["vanished", `${count} say that they wait and are in no queue; enqueue one again by its id: ${named}`]];
+  return [["vanished", `${count} say that they wait and are in no queue; taskexe retry ID queues one: ${named}`]];
 }
 
 type QueueRow = Pick<QueueCounts, "name" | "queued" | "running" | "scheduled" | "dead">;

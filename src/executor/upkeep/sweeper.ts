@@ -14,8 +14,7 @@ const logger = getLogger(["taskexe", "sweeper"]);
 const RECLAIM_MS = 800;
 const RECLAIM_JITTER_MS = 400;
 const AND_ARE_IN_NO_QUEUE =
-  'are in no queue, since something was deleted in the broker; "taskexe retry ID" queues one whose message is still ' +
-  "there, an enqueue of its id any: {ids}";
+  'are in no queue, since something was deleted in the broker; "taskexe retry ID" queues one: {ids}';
 
 /** Between two looks for what is over, in ms, with up to as much again at random. */
 const REMOVAL_MS = 700;

@@ -6,16 +6,16 @@
  */
 import type { Outcome } from "../../broker.ts";
 import { doneKey, GROUP, RECORD_PREFIX } from "../keys.ts";
-import { FIELD_LETTERS, packFacts, packField, packMessage } from "../records/codec.ts";
+import { FIELD_LETTERS, PAYLOAD_LETTER, packEntry, packFacts, packField, packMessage } from "../records/codec.ts";
 import { packedStart, RECORDS } from "../records/record-lua.ts";
 import { isOfAll, lackOf, PRELUDE, plainScript, type ScriptCall } from "../scripts/lua.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { isFirst, keepUntil, MOST_SENT } from "./outcome-commands.ts";
 
 /**
- * KEYS stream, index; ARGV group, record prefix, keep until, what stands behind the entry in a record that is as its
- * enqueue wrote it, then 3 of each task: entry, id, record -> where each of those that were refused stands, from 1, and
- * why. Nothing is acknowledged whose record was not written.
+ * KEYS stream, index; ARGV group, record prefix, keep until, what stands between entry and message in a record that is
+ * as its enqueue wrote it, then 4 of each task: entry, that packed, id, record -> where each of those that were refused
+ * stands, from 1, and why. Nothing is acknowledged whose record was not written.
  */
 const KEEP_DONE = `
 for i, kind in ipairs({ 'stream', 'zset' }) do
@@ -46,14 +46,20 @@ local function makeMerge()
     writeRecord(key, r)
   end
 end
+-- Its message is the last field of a record, or it has none: the new one has it in any case.
+local function isPlain(old, head)
+  if type(old) ~= 'string' or string.sub(old, 1, #head) ~= head then return false end
+  local letter = string.sub(old, #head + 1, #head + 1)
+  return letter == '${PAYLOAD_LETTER}' or letter == '${FIELD_LETTERS.message}' or letter == ''
+end
 local scored, entries, refused, merge = {}, {}, {}, nil
-for i = 5, #ARGV, 3 do
-  local entry, id = ARGV[i], ARGV[i + 1]
+for i = 5, #ARGV, 4 do
+  local entry, id, record = ARGV[i], ARGV[i + 2], ARGV[i + 3]
   local key = ARGV[2] .. id
-  local old, failed = redis.pcall('SET', key, ARGV[i + 2], 'GET'), nil
-  if old ~= '${packedStart("queued")}${FIELD_LETTERS.entry}' .. #entry .. ':' .. entry .. ARGV[4] then
+  local old, failed = redis.pcall('SET', key, record, 'GET'), nil
+  if not isPlain(old, '${packedStart("queued")}' .. ARGV[i + 1] .. ARGV[4]) then
     merge = merge or makeMerge()
-    failed = merge(key, old, ARGV[i + 2])
+    failed = merge(key, old, record)
   end
   if not failed then
     entries[#entries + 1] = entry
@@ -62,7 +68,7 @@ for i = 5, #ARGV, 3 do
   else
     local code = string.match(failed, '^%u+')
     if (code ~= 'WRONGTYPE' and code ~= 'ERR') or ${isOfAll("failed")} then return redis.error_reply(failed) end
-    refused[#refused + 1] = (i - 2) / 3
+    refused[#refused + 1] = (i - 1) / 4
     refused[#refused + 1] = failed
   end
 end
@@ -122,7 +128,8 @@ export function keepDoneCalls<Entry extends KeptDone>(
       one = newCall(entry, executor, now);
       calls.set(name, one);
     }
-    one.call.args.push(delivery.entry, outcome.id, recordOf(one, entry));
+    const place = packField(FIELD_LETTERS.entry, packEntry(delivery.entry));
+    one.call.args.push(delivery.entry, place, outcome.id, recordOf(one, entry));
     one.entries.push(entry);
   }
   return [...calls.values()];

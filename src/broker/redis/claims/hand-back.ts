@@ -38,7 +38,7 @@ local function queuedAgain(key, entry)
   local isCancelled = r.state == '${cancel.to}'
   if not isCancelled and isOfProgress(r) then return call('DEL', key) end
   r.entry = entry
-  if not isCancelled then r.state, r.message = '${release.to}', nil end
+  if not isCancelled then r.state = '${release.to}' end
   writeRecord(key, r)
 end
 local function isOurs(id)

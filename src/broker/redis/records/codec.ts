@@ -1,9 +1,11 @@
 /**
  * The record of a task as Redis keeps it: one packed string, `T1`, a letter for the state, then fields, each a letter,
  * its length in bytes, a colon and its value. What can be worked out from the rest is left out: an absent field costs
- * nothing, and a string a third of a hash. The same in Lua is record-lua.ts; docs/wire.md describes it for others.
+ * nothing, and a string a third of a hash. The message stands in it too, so that a task whose stream was deleted is not
+ * lost: of one of our own only the payload is written. The same in Lua is record-lua.ts; docs/wire.md describes it.
  * Records that an older version wrote are hashes: they are read as long as they last, and written anew as strings.
  */
+import { DEFAULT_QUEUE } from "../../../task/options/enqueue-options.ts";
 import type { TaskState } from "../../../task/state.ts";
 import { ERROR_FIELD } from "../keys.ts";
 
@@ -25,7 +27,7 @@ export const STATE_LETTERS = {
  * nobody reads a message of megabytes for a state.
  */
 export const FIELD_LETTERS = {
-  /** The entry of the stream; absent: there is none. The message then stands here, and else only there. */
+  /** The entry of the stream, as `packEntry` shortens it; absent: there is none. */
   entry: "e",
   /** Unix ms, as all times. Absent: it is that of the entry's id. */
   enqueued_at: "n",
@@ -38,10 +40,11 @@ export const FIELD_LETTERS = {
   crashes: "c",
   /** How often it was recorded as done. Absent: once where it is done, else never. */
   completions: "k",
-  /** In ms; absent: the executor that runs the task decides. */
+  /** In ms, as `packRetention` shortens it; absent: the executor that runs the task decides. */
   retention: "r",
   /** Absent: 0. */
   priority: "p",
+  /** Absent: the default queue. */
   queue: "q",
   type: "t",
   executor: "x",
@@ -55,13 +58,17 @@ export const FIELD_LETTERS = {
   progress_msg: "l",
   /** JSON. */
   result: "j",
+  /** Absent: it is longer than `LONGEST_COPY`, and stands in the entry alone. */
   message: "m",
 } as const;
 
 /** An error of an attempt: `NUMBER JSON`; stands before `progress_msg`. */
 export const ERROR_LETTER = "i";
-/** In place of `message`: that begins with the id and the type as we write them, and this is what follows. */
-export const REST_LETTER = "y";
+/** In place of `message`: that is as we write it, and this is what stands between `messageStart` and its last brace. */
+export const PAYLOAD_LETTER = "y";
+
+/** A longer message, in bytes, is not in the record of a task whose entry holds it: megabytes must not stand twice. */
+export const LONGEST_COPY = 4_096;
 
 /** The first so many bytes of a record hold its short fields, whatever the names in them. */
 export const HEAD_BYTES = 2_048;
@@ -73,9 +80,50 @@ const STATES = new Map<string, string>(Object.entries(STATE_LETTERS).map(([state
 const NAMES = new Map<string, string>(Object.entries(FIELD_LETTERS).map(([name, letter]) => [letter, name]));
 const COLON = 0x3a;
 
-/** How the message of a task begins that this program wrote. */
+/** How the message of a task begins that this program wrote; its payload follows, its options, and a brace. */
 export function messageStart(id: string, type: string): string {
-  return `{"id":"${id}","task_type":"${type}"`;
+  return `{"id":"${id}","task_type":"${type}","payload":`;
+}
+
+/** Where the payload begins in a message that is as we write it, in bytes; 0: it is another one. */
+export function payloadAt(id: string, type: string, message: string): number {
+  const start = messageStart(id, type);
+  return isOwn(start, message) ? Buffer.byteLength(start) : 0;
+}
+
+function isOwn(start: string, message: string): boolean {
+  return message.startsWith(start) && message.endsWith("}") && message.length > start.length;
+}
+
+/** Times between these, in ms, have eight digits in base 36: from 1972 to 2059. */
+export const [EARLIEST_SHORT, LATEST_SHORT] = [36 ** 7, 36 ** 8 - 1];
+
+/** An entry's id, `MS-NUMBER`: MS as eight digits in base 36, then NUMBER; as it is where its time is out of range. */
+export function packEntry(entry: string): string {
+  const dash = entry.indexOf("-");
+  const ms = Number(entry.slice(0, dash));
+  if (!(ms >= EARLIEST_SHORT && ms <= LATEST_SHORT) || entry.startsWith("0")) return entry;
+  return ms.toString(36) + entry.slice(dash + 1);
+}
+
+function unpackEntry(packed: string): string {
+  if (packed.includes("-")) return packed;
+  return `${Number.parseInt(packed.slice(0, 8), 36)}-${packed.slice(8)}`;
+}
+
+/** Units of a retention, longest first, in ms. */
+export const RETENTION_UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 } as const;
+
+/** A number of ms: in the longest unit of which it is a multiple (`1d`), else as it is. */
+export function packRetention(ms: string): string {
+  if (!/^[1-9]\d{0,14}$/.test(ms)) return ms;
+  const unit = Object.entries(RETENTION_UNITS).find(([, length]) => Number(ms) % length === 0);
+  return unit === undefined ? ms : `${Number(ms) / unit[1]}${unit[0]}`;
+}
+
+function unpackRetention(packed: string): string {
+  const unit = Object.entries(RETENTION_UNITS).find(([letter]) => packed.endsWith(letter));
+  return unit === undefined ? packed : String(Number(packed.slice(0, -1)) * unit[1]);
 }
 
 /** One field, packed. */
@@ -95,16 +143,16 @@ export interface TaskFacts {
 /** Packs it, as it stands in every record of one kind of task. */
 export function packFacts({ retentionMs, priority, queue, type }: TaskFacts): string {
   const { retention, priority: urgency, queue: place, type: kind } = FIELD_LETTERS;
-  const kept = retentionMs === null ? "" : packField(retention, String(retentionMs));
+  const kept = retentionMs === null ? "" : packField(retention, packRetention(String(retentionMs)));
   const urgent = priority === 0 ? "" : packField(urgency, String(priority));
-  return `${kept}${urgent}${packField(place, queue)}${packField(kind, type)}`;
+  return `${kept}${urgent}${queue === DEFAULT_QUEUE ? "" : packField(place, queue)}${packField(kind, type)}`;
 }
 
 /** A message, packed. */
 export function packMessage(id: string, type: string, message: string): string {
   const start = messageStart(id, type);
-  return message.startsWith(start)
-    ? packField(REST_LETTER, message.slice(start.length))
+  return isOwn(start, message)
+    ? packField(PAYLOAD_LETTER, message.slice(start.length, -1))
     : packField(FIELD_LETTERS.message, message);
 }
 
@@ -165,7 +213,9 @@ export function unpackFields(id: string, fields: Record<string, string>, bytes: 
 
 /** Takes one field as it was packed. */
 export function takeField(id: string, fields: Record<string, string>, letter: string, value: string): void {
-  if (letter === REST_LETTER) fields.message = messageStart(id, fields.type ?? "") + value;
+  if (letter === PAYLOAD_LETTER) fields.message = `${messageStart(id, fields.type ?? "")}${value}}`;
+  else if (letter === FIELD_LETTERS.entry) fields.entry = unpackEntry(value);
+  else if (letter === FIELD_LETTERS.retention) fields.retention = unpackRetention(value);
   else if (letter === ERROR_LETTER) {
     const space = value.indexOf(" ");
     fields[ERROR_FIELD + value.slice(0, space)] = value.slice(space + 1);
@@ -179,6 +229,7 @@ export function takeField(id: string, fields: Record<string, string>, letter: st
 /** With what was left out. */
 function whole(fields: Record<string, string>): RecordFields {
   const { entry, state } = fields;
+  fields.queue ??= DEFAULT_QUEUE;
   if (entry !== undefined) fields.enqueued_at ??= entry.slice(0, entry.indexOf("-"));
   if (state === "done") {
     fields.progress ??= "1";

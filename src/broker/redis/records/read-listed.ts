@@ -20,7 +20,7 @@ import {
   ERROR_LETTER,
   FIELD_LETTERS,
   messageStart,
-  REST_LETTER,
+  PAYLOAD_LETTER,
   type RecordFields,
   readHash,
   takeField,
@@ -50,7 +50,7 @@ const { message: MESSAGE, result: RESULT, progress_msg: PROGRESS, error: ERROR }
 
 const SHARES: Readonly<Record<string, Share>> = {
   [MESSAGE]: { bytes: BYTES_PER_UNIT * LISTED_MESSAGE_LENGTH },
-  [REST_LETTER]: { bytes: BYTES_PER_UNIT * LISTED_MESSAGE_LENGTH },
+  [PAYLOAD_LETTER]: { bytes: BYTES_PER_UNIT * LISTED_MESSAGE_LENGTH },
   [FIELD_LETTERS.reason]: { bytes: BYTES_PER_UNIT * LISTED_REASON_LENGTH },
   [FIELD_LETTERS.result_omitted]: { bytes: BYTES_PER_UNIT * LISTED_REASON_LENGTH },
   [PROGRESS]: { bytes: BYTES_PER_UNIT * LISTED_PROGRESS_LENGTH, isEnd: true },
@@ -144,8 +144,8 @@ class Reading {
       return;
     }
     if (letter === MESSAGE) this.#messageBytes = bytes;
-    if (letter === REST_LETTER) {
-      this.#messageBytes = Buffer.byteLength(messageStart(this.#id, this.#fields.type ?? "")) + bytes;
+    if (letter === PAYLOAD_LETTER) {
+      this.#messageBytes = Buffer.byteLength(messageStart(this.#id, this.#fields.type ?? "")) + bytes + 1;
     }
     if (letter === RESULT) {
       this.#resultBytes = bytes;

@@ -2,8 +2,22 @@
  * The records of tasks in Lua, for the scripts: codec.ts has the same in TypeScript, and the list of fields. A record
  * is read whole, changed as a table, and written whole; what stands in its key and is no record is never overwritten.
  */
+
+import { DEFAULT_QUEUE } from "../../../task/options/enqueue-options.ts";
 import { ERROR_FIELD, RECORD_PREFIX } from "../keys.ts";
-import { ERROR_LETTER, FIELD_LETTERS, HEAD_BYTES, MAGIC, REST_LETTER, STATE_LETTERS } from "./codec.ts";
+import {
+  EARLIEST_SHORT,
+  ERROR_LETTER,
+  FIELD_LETTERS,
+  HEAD_BYTES,
+  LATEST_SHORT,
+  LONGEST_COPY,
+  MAGIC,
+  messageStart,
+  PAYLOAD_LETTER,
+  RETENTION_UNITS,
+  STATE_LETTERS,
+} from "./codec.ts";
 
 const ENTRIES = Object.entries(FIELD_LETTERS);
 /** Errors stand before what may be long. */
@@ -21,6 +35,13 @@ function turned(pairs: readonly (readonly [string, string])[]): [string, string]
   return pairs.map(([key, value]) => [value, key]);
 }
 
+/** Lua: how the message of a task begins that we wrote, `messageStart` of an id and a type that are Lua themselves. */
+function startOf(id: string, type: string): string {
+  return `'${messageStart(`' .. ${id} .. '`, `' .. ${type} .. '`)}'`;
+}
+
+const START_OF_MESSAGE = startOf(`string.sub(key, ${RECORD_PREFIX.length + 1})`, "(r.type or '')");
+
 /** How a packed record begins, of a task in this state. */
 export function packedStart(state: keyof typeof STATE_LETTERS): string {
   return MAGIC + STATE_LETTERS[state];
@@ -29,8 +50,9 @@ export function packedStart(state: keyof typeof STATE_LETTERS): string {
 /**
  * `readRecord(key)`: its fields by name, nil where there is none; numbers are texts, `entry` is '' where it has none,
  * `stream` is made of queue and priority. `headOf(key)`: the same without what is long. `stateOf(key)`: its state
- * alone. `writeRecord(key, r)`. `messageOf(r)`: the message, from the stream where it stands only there. All raise
- * WRONGTYPE where another kind of value stands in the key. They need `wrongType` and `call` of lua.ts.
+ * alone. `writeRecord(key, r)`: the message of a task whose entry holds it is left out where it is long. `messageOf(r)`:
+ * the message, that of the stream where it stands there. All raise WRONGTYPE where another kind of value stands in the
+ * key. They need `wrongType` and `call` of lua.ts. `packEntry(entry)`: as codec.ts writes it.
  */
 export const RECORDS = `
 local STATES = ${table(turned(Object.entries(STATE_LETTERS)))}
@@ -39,6 +61,48 @@ local STATE_LETTERS = ${table(Object.entries(STATE_LETTERS))}
 local LETTERS = ${table(ENTRIES)}
 local SHORT = ${list(ENTRIES.slice(0, LONG))}
 local LONG = ${list(ENTRIES.slice(LONG).filter(([name]) => name !== "message"))}
+local UNITS = { ${Object.entries(RETENTION_UNITS)
+  .map(([letter, ms]) => `{ '${letter}', ${ms} }`)
+  .join(", ")} }
+-- The entries of a script are mostly of one time.
+local lastMs, lastShort
+local function packEntry(entry)
+  local ms, number = string.match(entry, '^([1-9]%d*)%-(%d+)$')
+  if not ms then return entry end
+  if ms ~= lastMs then
+    local n, short = tonumber(ms), ''
+    if n < ${EARLIEST_SHORT} or n > ${LATEST_SHORT} then return entry end
+    while n > 0 do
+      local digit = n % 36
+      short = string.char(digit + (digit < 10 and 48 or 87)) .. short
+      n = (n - digit) / 36
+    end
+    lastMs, lastShort = ms, short
+  end
+  return lastShort .. number
+end
+-- What is written shorter, and read so again.
+local SHORTER = { entry = packEntry }
+function SHORTER.retention(value)
+  local ms = string.match(value, '^[1-9]%d*$') and #value <= 15 and tonumber(value)
+  if not ms then return value end
+  for _, unit in ipairs(UNITS) do
+    if ms % unit[2] == 0 then return string.format('%.0f', ms / unit[2]) .. unit[1] end
+  end
+  return value
+end
+local LONGER = {}
+function LONGER.entry(value)
+  local ms = not string.find(value, '-', 1, true) and tonumber(string.sub(value, 1, 8), 36)
+  return ms and string.format('%.0f-', ms) .. string.sub(value, 9) or value
+end
+function LONGER.retention(value)
+  local number, letter = string.match(value, '^(%d+)(%a)$')
+  for _, unit in ipairs(UNITS) do
+    if unit[1] == letter then return string.format('%.0f', tonumber(number) * unit[2]) end
+  end
+  return value
+end
 local function noRecord(key) return wrongType(key, redis.call('TYPE', key).ok, 'record') end
 local function unpackRecord(key, text)
   local state = string.sub(text, 1, ${MAGIC.length}) == '${MAGIC}' and STATES[string.sub(text, ${MAGIC.length + 1}, ${MAGIC.length + 1})]
@@ -50,14 +114,15 @@ local function unpackRecord(key, text)
     at = from + length
     if at > size + 1 then break end
     local value = string.sub(text, from, at - 1)
-    if NAMES[letter] then r[NAMES[letter]] = value
-    elseif letter == '${REST_LETTER}' then
-      r.message = '{"id":"' .. string.sub(key, ${RECORD_PREFIX.length + 1}) .. '","task_type":"' .. (r.type or '') .. '"' .. value
+    local name = NAMES[letter]
+    if name then r[name] = LONGER[name] and LONGER[name](value) or value
+    elseif letter == '${PAYLOAD_LETTER}' then r.message = ${START_OF_MESSAGE} .. value .. '}'
     elseif letter == '${ERROR_LETTER}' then
       local number, json = string.match(value, '^(%d+) (.*)$')
       if number then r['${ERROR_FIELD}' .. number] = json end
     end
   end
+  r.queue = r.queue or '${DEFAULT_QUEUE}'
   return r
 end
 -- As versions before 0.2 wrote it.
@@ -108,6 +173,7 @@ end
 local LEFT_OUT = {
   enqueued_at = function(r, value) return r.entry and string.match(r.entry, '^(%d+)') == value end,
   priority = function(r, value) return value == '0' end,
+  queue = function(r, value) return value == '${DEFAULT_QUEUE}' end,
   progress = function(r, value) return value == (r.state == 'done' and '1' or '0') end,
   completions = function(r, value) return value == (r.state == 'done' and '1' or '0') end,
   crashes = function(r, value) return value == '0' end,
@@ -122,9 +188,20 @@ local function packFields(out, names, r)
     if value and value ~= '' then
       if type(value) == 'number' then value = string.format('%.0f', value) end
       local isLeftOut = LEFT_OUT[name]
-      if not (isLeftOut and isLeftOut(r, value)) then pack(out, LETTERS[name], value) end
+      if not (isLeftOut and isLeftOut(r, value)) then
+        pack(out, LETTERS[name], SHORTER[name] and SHORTER[name](value) or value)
+      end
     end
   end
+end
+local function packMessage(out, key, r)
+  local message = r.message
+  if not message or message == '' then return end
+  if #message > ${LONGEST_COPY} and r.state == 'queued' and (r.entry or '') ~= '' then return end
+  local start = ${START_OF_MESSAGE}
+  if #message > #start and string.sub(message, 1, #start) == start and string.sub(message, -1) == '}' then
+    pack(out, '${PAYLOAD_LETTER}', string.sub(message, #start + 1, -2))
+  else pack(out, '${FIELD_LETTERS.message}', message) end
 end
 local function packRecord(key, r)
   local out = { '${MAGIC}', STATE_LETTERS[r.state] }
@@ -142,11 +219,7 @@ local function packRecord(key, r)
     pack(out, '${ERROR_LETTER}', number .. ' ' .. r['${ERROR_FIELD}' .. number])
   end
   packFields(out, LONG, r)
-  if r.message and r.message ~= '' then
-    local start = '{"id":"' .. string.sub(key, ${RECORD_PREFIX.length + 1}) .. '","task_type":"' .. (r.type or '') .. '"'
-    if string.sub(r.message, 1, #start) == start then pack(out, '${REST_LETTER}', string.sub(r.message, #start + 1))
-    else pack(out, '${FIELD_LETTERS.message}', r.message) end
-  end
+  packMessage(out, key, r)
   return table.concat(out)
 end
 local function writeRecord(key, r) return call('SET', key, packRecord(key, r)) end
@@ -157,8 +230,6 @@ local function entryMessage(stream, entry)
   return (#f == 2 and f[1] == 'message') and f[2] or table.concat(f, ' ')
 end
 local function messageOf(r)
-  if r.message then return r.message end
-  if r.entry == '' or not r.stream then return nil end
-  return entryMessage(r.stream, r.entry)
+  return r.entry ~= '' and r.stream and entryMessage(r.stream, r.entry) or r.message
 end
 `;

@@ -100,7 +100,9 @@ export class RedisRecords {
     // One that has ended may still be pending: its completion was not acknowledged.
     const holder = stored.output.state === "queued" ? entry.holder : null;
     const state: TaskState = stored.output.state === "queued" && holder !== null ? "running" : stored.output.state;
-    const message = fields.message ?? entry.message ?? "";
+    // A long message is not in the record of a task that waits; once it has ended, what stands in the entry is old.
+    const { message: own = null } = fields;
+    const message = (stored.output.state === "queued" ? (entry.message ?? own) : (own ?? entry.message)) ?? "";
     // What the record itself says of both may be of the attempt before.
     const attempt = holder === null ? (number(fields.attempt) ?? 0) : (entry.attempt ?? attemptIn(message));
     const isOfThis = number(fields.attempt) === attempt && fields.executor === holder?.consumer;
@@ -143,7 +145,7 @@ export class RedisRecords {
     });
   }
 
-  /** The entries of queued records: who holds each, and the message, which stands there and only there. */
+  /** The entries of queued records: who holds each, and the message. */
   async #entries(stored: readonly (RecordFields | null)[]): Promise<KnownEntry[]> {
     if (stored.length === 0) return [];
     return this.#connections.run(async (redis) => {

@@ -69,7 +69,7 @@ local function cancel(id, flag)
   end
   -- Once it has ended, its message stands in its record, whatever becomes of the entry.
   local standing = hasEntry and entryMessage(r.stream, r.entry)
-  r.message = r.message or standing or nil
+  r.message = standing or r.message
   local timed = timedKey(r.unique_for_a_time, r.queue, r.message)
   local function finish()
     local kept = tonumber(r.retention) or 0

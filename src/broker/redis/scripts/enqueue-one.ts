@@ -2,7 +2,7 @@
 import { ENDED_STATES, MOVES } from "../../../task/state.ts";
 import type { EnqueueRequest } from "../../broker.ts";
 import { scheduledKey, streamKey, uniqueKey } from "../keys.ts";
-import { FIELD_LETTERS, packFacts, packField, packMessage } from "../records/codec.ts";
+import { FIELD_LETTERS, LONGEST_COPY, PAYLOAD_LETTER, packFacts, packField, payloadAt } from "../records/codec.ts";
 import { packedStart } from "../records/record-lua.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
@@ -17,6 +17,12 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function int(n) return string.format('%.0f', n) end
 local function pack(letter, value) return letter .. #value .. ':' .. value end
+local function packedMessage(r, waits)
+  local message, from = r.message, tonumber(r.payloadAt)
+  if #message > ${LONGEST_COPY} and not waits then return '' end
+  if from == 0 then return pack('${FIELD_LETTERS.message}', message) end
+  return pack('${PAYLOAD_LETTER}', string.sub(message, from + 1, -2))
+end
 -- What is due in the same millisecond comes in the order in which it was enqueued: a score has room for 1 024 places.
 local function enqueue(prefix, r, place)
   local key = prefix .. r.id
@@ -58,13 +64,13 @@ local function enqueue(prefix, r, place)
   -- A key that is held until its task has ended needs the task's state; one that is held for a time ends by itself.
   local holds = r.unique ~= '' and tonumber(r.ttl) == 0
   if r.kept == '1' or delay > 0 or holds then
-    local start = delay > 0 and '${packedStart("scheduled")}' or '${packedStart("queued")}' .. pack('${FIELD_LETTERS.entry}', entry)
-    call('SET', key, start .. times .. r.facts .. r.packed)
+    local start = delay > 0 and '${packedStart("scheduled")}' or '${packedStart("queued")}' .. pack('${FIELD_LETTERS.entry}', packEntry(entry))
+    call('SET', key, start .. times .. r.facts .. packedMessage(r, delay > 0))
   end
   return 1, state, r.id
 end
 local function read(i)
-  return { id = ARGV[i], message = ARGV[i + 1], facts = ARGV[i + 2], kept = ARGV[i + 3], packed = ARGV[i + 4],
+  return { id = ARGV[i], message = ARGV[i + 1], facts = ARGV[i + 2], kept = ARGV[i + 3], payloadAt = ARGV[i + 4],
     delay = ARGV[i + 5], stream = ARGV[i + 6], scheduled = ARGV[i + 7], unique = ARGV[i + 8], ttl = ARGV[i + 9] }
 end
 `;
@@ -74,7 +80,7 @@ export const TASK_ARGUMENTS = 10;
 
 /**
  * The 10 arguments of one task, in the order that the scripts read them: id, message, the packed fields of its record
- * that do not change, 1 where it keeps one, the packed message where that stands in the record, how long it waits,
+ * that do not change, 1 where it keeps one, where the payload begins in the message (`payloadAt`), how long it waits,
  * stream, sorted set, unique key and how long that is held.
  */
 export function taskArguments(request: EnqueueRequest): (string | number)[] {
@@ -85,7 +91,7 @@ export function taskArguments(request: EnqueueRequest): (string | number)[] {
   const facts = packFacts({ retentionMs, priority, queue, type });
   const held = key === "" ? "" : packField(ttlMs > 0 ? FIELD_LETTERS.unique_for_a_time : FIELD_LETTERS.unique, key);
   return [
-    ...[id, message, facts + held, retentionMs > 0 ? 1 : "", delayMs > 0 ? packMessage(id, type, message) : ""],
+    ...[id, message, facts + held, retentionMs > 0 ? 1 : "", payloadAt(id, type, message)],
     ...[delayMs, streamKey(queue, priority), scheduledKey(queue), key, ttlMs],
   ];
 }

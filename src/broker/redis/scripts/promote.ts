@@ -30,7 +30,7 @@ local function promote(id)
   if r.retention == '0' and r.state == 'scheduled' and not r.unique then
     call('DEL', key)
   else
-    r.state, r.entry, r.due_at, r.message = '${promote.to}', entry, nil, nil
+    r.state, r.entry, r.due_at = '${promote.to}', entry, nil
     writeRecord(key, r)
   end
   return 1

@@ -66,9 +66,9 @@ local function retry(id, flag, message, unique, ttl)
     call('DEL', key)
     return state, 1, ''
   end
-  for _, name in ipairs({ 'message', 'attempt', 'progress', 'progress_msg', 'crashes', 'finished_at', 'reason', 'error',
+  for _, name in ipairs({ 'attempt', 'progress', 'progress_msg', 'crashes', 'finished_at', 'reason', 'error',
     'started_at', 'executor', 'due_at', 'result', 'result_omitted' }) do r[name] = nil end
-  r.state, r.entry = '${revive.to}', entry
+  r.state, r.entry, r.message = '${revive.to}', entry, message
   if holds then r.unique = unique end
   writeRecord(key, r)
   return state, 1, ''

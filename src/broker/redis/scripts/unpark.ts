@@ -28,7 +28,7 @@ local function unpark(id)
   local entry = call('XADD', r.stream, '*', 'message', r.message)
   if r.retention == '0' and not r.unique and not r['${ERROR_FIELD}1'] then call('DEL', key)
   else
-    r.entry, r.message = entry, nil
+    r.entry = entry
     writeRecord(key, r)
   end
 end

@@ -18,8 +18,8 @@ export function isOneOf(value: string, states: readonly TaskState[]): string {
  * made anew: only where that is known it is still ours, since others may have handed it back. `isHeld(id, r)`, r being
  * a record: whether its entry is somebody's or still to be delivered, or its id waits in the sorted set for its state.
  * `isOfProgress(r)`: progress alone has made this record; the next delivery, a first one, cannot know of it.
- * `requeue(key, id, given)`: queues it where nothing holds it, with its own message, or with this one where the entry
- * that held it is gone.
+ * `requeue(key, id, given)`: queues it where nothing holds it, with its own message, or with this one where that is
+ * gone: it was long, and stood in the entry alone.
  */
 export const WHEREABOUTS = `${RECORDS}
 local isGroupGone = false
@@ -85,7 +85,7 @@ local function requeue(key, id, given)
   local new = call('XADD', r.stream, '*', 'message', message)
   if isOfProgress(r) then call('DEL', key)
   else
-    r.state, r.entry, r.due_at, r.message = '${MOVES.promote.to}', new, nil, nil
+    r.state, r.entry, r.due_at, r.message = '${MOVES.promote.to}', new, nil, message
     writeRecord(key, r)
   end
   -- A stream that is made anew within the same millisecond gives the same ids again.
