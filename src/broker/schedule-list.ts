@@ -1,6 +1,7 @@
 /**
- * A page of schedules by name, for people and programs that list them. Payloads are not part of a list where they are
- * long, and they are read a few MB at a time, since each may have 4 MB; others get their turn between.
+ * Schedules by name: a page for people and programs that list them, and all of them for an executor at its start.
+ * They are read a few MB at a time, since each may have 4 MB; others get their turn between. Payloads are not part of
+ * a list where they are long.
  */
 import { checkpoint, openRoot } from "../concurrency/index.ts";
 import type { ListedSchedule, ScheduleList, ScheduleListQuery, StoredSchedule } from "./contract/schedules.ts";
@@ -10,14 +11,22 @@ export const LISTED_PAYLOAD_BYTES = 1_000;
 /** How many schedules one page may have. */
 export const MAX_LISTED_SCHEDULES = 1_000;
 
-/** How many bytes are read at once, and how many for one page. */
-const BYTES_AT_ONCE = 8_000_000;
+/** How many bytes are read at once: one schedule more than that at the most. How many are read for one page. */
+export const BYTES_AT_ONCE = 8_000_000;
 const MOST_BYTES = 64_000_000;
+/** How many schedules are read at once. */
+const MOST_AT_ONCE = 250;
 
-/** How a broker reads. */
+/** A schedule that is there, and how many bytes it takes to read. */
+export interface SizedName {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** How a broker reads, for one call. */
 export interface ScheduleSource {
-  /** The names that come behind one, in order, with how many bytes each takes to read. */
-  names(after: string, limit: number): Promise<readonly { readonly name: string; readonly bytes: number }[]>;
+  /** The names that come behind one, in order. */
+  names(after: string, limit: number): Promise<readonly SizedName[]>;
   read(names: readonly string[]): Promise<readonly StoredSchedule[]>;
 }
 
@@ -30,20 +39,39 @@ export async function scheduleList(source: ScheduleSource, { after, limit }: Sch
   const found = await source.names(after, limit);
   const schedules: ListedSchedule[] = [];
   let [at, left] = [0, MOST_BYTES];
-  while (at < found.length && left > 0) {
-    const names: string[] = [];
-    for (let bytes = 0; at < found.length && (names.length === 0 || bytes < BYTES_AT_ONCE) && left > 0; at++) {
-      const one = found[at];
-      if (one === undefined) break;
-      names.push(one.name);
-      bytes += one.bytes;
-      left -= one.bytes;
-    }
-    for (const schedule of await source.read(names)) schedules.push(listed(schedule));
+  for (const some of parts(found)) {
+    if (left <= 0) break;
+    for (const schedule of await source.read(some.map(({ name }) => name))) schedules.push(listed(schedule));
+    for (const { bytes } of some) left -= bytes;
+    at += some.length;
     await checkpoint(signal);
   }
   const isLast = at === found.length && found.length < limit;
   return { schedules, next: isLast ? null : (found[at - 1]?.name ?? null) };
+}
+
+/** As Schedules.everySchedule. */
+export async function* everySchedule(source: ScheduleSource): AsyncGenerator<readonly StoredSchedule[]> {
+  for (let after: string | undefined = ""; after !== undefined; ) {
+    const found: readonly SizedName[] = await source.names(after, MOST_AT_ONCE);
+    for (const some of parts(found)) yield await source.read(some.map(({ name }) => name));
+    after = found.at(-1)?.name;
+  }
+}
+
+/** How many of the first are read at once; 0 where there are none. */
+export function fitting(sizes: readonly number[]): number {
+  let count = 0;
+  for (let bytes = 0; count < sizes.length && bytes < BYTES_AT_ONCE; count++) bytes += sizes[count] ?? 0;
+  return count;
+}
+
+function* parts(found: readonly SizedName[]): Generator<readonly SizedName[]> {
+  for (let left = found; left.length > 0; ) {
+    const count = fitting(left.map(({ bytes }) => bytes));
+    yield left.slice(0, count);
+    left = left.slice(count);
+  }
 }
 
 function listed(schedule: StoredSchedule): ListedSchedule {

@@ -6,6 +6,7 @@ import { Redis } from "ioredis";
 import { NEW_STATE } from "../../src/broker/schedule-text.ts";
 import { ScheduleFiring } from "../../src/executor/upkeep/schedules.ts";
 import { onRedis } from "../stage/broker.ts";
+import { storedSchedules } from "../stage/stored-schedules.ts";
 
 onRedis("schedules of the first version are read, fired once and go on", async ({ executor, redis }) => {
   const broker = await executor();
@@ -35,7 +36,7 @@ onRedis("schedules of the first version are read, fired once and go on", async (
       lastAt: 100,
       revision: "",
     };
-    assert.deepEqual(await broker.schedules(), [read]);
+    assert.deepEqual(await storedSchedules(broker), [read]);
     assert.deepEqual(await broker.schedule("old"), read);
 
     const look = () => new ScheduleFiring(broker, () => ({})).look();

@@ -8,6 +8,7 @@ import { SqliteBroker } from "../../src/broker/sqlite/sqlite-broker.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { claimAll, claimOne, dead, done, idOf, retry, task, tasks } from "../stage/outcomes.ts";
 import { countOf, LEASE_MS, type MakeHarness, NOTHING, reclaimAll, sentences } from "../stage/sentences.ts";
+import { storedSchedules } from "../stage/stored-schedules.ts";
 import { eventually } from "../stage/until.ts";
 
 let path = "";
@@ -88,7 +89,7 @@ sentence("schedules of a file of the format before are read and go on", async (s
   await fresh.close();
   change(BACK_TO_FORMAT_2);
   const broker = await stage.open("b");
-  const [old, over] = await broker.schedules();
+  const [old, over] = await storedSchedules(broker);
   assert.ok(old && over);
   const { revision, ...rest } = old;
   assert.deepEqual(rest, {

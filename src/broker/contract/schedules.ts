@@ -76,13 +76,6 @@ export type ScheduleChanged =
   | { readonly changed: false }
   | { readonly changed: true; readonly receipt: EnqueueReceipt | null };
 
-/** A page of all schedules. */
-export interface SchedulePage {
-  readonly schedules: readonly StoredSchedule[];
-  /** Where the next page begins; null: this was the last. */
-  readonly next: string | null;
-}
-
 export interface ScheduleListQuery {
   /** The page begins behind this name; "": with the first. */
   readonly after: string;
@@ -107,10 +100,12 @@ export interface ScheduleList {
 export interface TakenSchedules {
   /** Those whose time to be looked at has come; nobody else is given them until `takenUntil`. */
   readonly due: readonly StoredSchedule[];
-  /** Those that were put since, at most as many as were asked for, in order. */
+  /** Those that were put since, in order. */
   readonly changed: readonly StoredSchedule[];
   /** What `since` is next time. */
   readonly seen: number;
+  /** Whether there may be more of either now. */
+  readonly isMore: boolean;
   /** Unix ms on the broker's clock. */
   readonly takenUntil: number;
   /** In how many ms the next one is to be looked at; null: none is. */
@@ -133,15 +128,17 @@ export function lookAt({ nextAt, waitingAt, runs }: ScheduleState, now: number):
 }
 
 export interface Schedules {
-  /** All schedules, by name. What cannot be read is left out. */
-  schedules(): Promise<StoredSchedule[]>;
   /** A page of them by name, without long payloads. @throws (rejects) RangeError for a limit out of its range. */
   listSchedules(query: ScheduleListQuery): Promise<ScheduleList>;
-  /** Some of them, in any order, each at least once. @param from - "": the first page. */
-  schedulePage(from: string): Promise<SchedulePage>;
+  /**
+   * All of them whole, by name, some at a time: as many as fit into 8 MB, 250 at the most. What cannot be read is left
+   * out. One that is put meanwhile may be left out, too.
+   */
+  everySchedule(): AsyncIterable<readonly StoredSchedule[]>;
   countSchedules(): Promise<number>;
   /**
-   * Takes those that are to be looked at, and reads those that were put: what is not due costs nothing.
+   * Takes those that are to be looked at, and reads those that were put: what is not due costs nothing. Of each it
+   * gives at most `max`, and no more once about 8 MB are read.
    *
    * @param since - what `seen` was; null: none that was put.
    */

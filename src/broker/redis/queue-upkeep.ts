@@ -5,7 +5,7 @@
  * slow walk over all keys, once a day.
  */
 import { DEFAULT_QUEUE, MAX_PRIORITIES } from "../../task/options/enqueue-options.ts";
-import type { SchedulePage, StoredSchedule } from "../contract/schedules.ts";
+import type { StoredSchedule } from "../contract/schedules.ts";
 import { type KeepingRules, removeSome } from "../removal.ts";
 import { isAnswer } from "./connection/answers.ts";
 import type { RedisConnections } from "./connection/connections.ts";
@@ -46,7 +46,8 @@ export interface UpkeepParts {
   readonly removal: RedisRemoval;
   /** Forgets marks of cancelled tasks in these queues whose time is over. */
   readonly forgetMarks: (queues: readonly string[]) => Promise<void>;
-  readonly schedules: (from: string) => Promise<SchedulePage>;
+  /** All of them, a few MB at a time. */
+  readonly schedules: () => AsyncIterable<readonly StoredSchedule[]>;
   /** The queues that this executor serves: it cleans them as their own. */
   readonly served: readonly string[];
   /** What holds for a queue that no executor has ever served. */
@@ -147,10 +148,8 @@ export class RedisQueueUpkeep {
   /** Those that a schedule puts its tasks into. */
   async #scheduledIn(queues: readonly string[]): Promise<ReadonlySet<string>> {
     const scheduled = new Set<string>();
-    for (let from: string | null = ""; from !== null; ) {
-      const page: SchedulePage = await this.#parts.schedules(from);
-      for (const schedule of page.schedules) for (const queue of queuesOf(schedule)) scheduled.add(queue);
-      from = page.next;
+    for await (const some of this.#parts.schedules()) {
+      for (const schedule of some) for (const queue of queuesOf(schedule)) scheduled.add(queue);
     }
     return new Set(queues.filter((queue) => scheduled.has(queue)));
   }

@@ -38,7 +38,6 @@ import type {
   ScheduleChanged,
   ScheduleList,
   ScheduleListQuery,
-  SchedulePage,
   StoredSchedule,
   TakenSchedules,
 } from "../contract/schedules.ts";
@@ -160,7 +159,7 @@ export class RedisBroker implements Broker {
       register: this.#register,
       removal: this.#removal,
       forgetMarks: (queues) => this.#cancels.forgetOld(queues),
-      schedules: (from) => this.#schedules.page(from),
+      schedules: () => this.#schedules.every((call) => call()),
       served: options.queues,
       rules: this.#keeping,
       heartbeatTimeoutMs,
@@ -322,19 +321,12 @@ export class RedisBroker implements Broker {
     return this.#pauses.isTypePaused(type);
   }
 
-  schedules(): Promise<StoredSchedule[]> {
-    return this.#duties.do("schedules", async () => {
-      if (this.#clock.hasStepped) await this.#clock.read();
-      return this.#schedules.list();
-    });
-  }
-
   listSchedules(query: ScheduleListQuery): Promise<ScheduleList> {
     return this.#duties.do("schedules", () => listPlaces.take(() => this.#schedules.listed(query)));
   }
 
-  schedulePage(from: string): Promise<SchedulePage> {
-    return this.#duties.do("schedules", () => this.#schedules.page(from));
+  everySchedule(): AsyncGenerator<readonly StoredSchedule[]> {
+    return this.#schedules.every((ask) => this.#duties.do("schedules", ask));
   }
 
   countSchedules(): Promise<number> {

@@ -10,12 +10,11 @@ import {
   type ScheduleChanged,
   type ScheduleList,
   type ScheduleListQuery,
-  type SchedulePage,
   type StoredSchedule,
   TAKEN_MS,
   type TakenSchedules,
 } from "../contract/schedules.ts";
-import { scheduleList } from "../schedule-list.ts";
+import { BYTES_AT_ONCE, everySchedule, type ScheduleSource, scheduleList } from "../schedule-list.ts";
 import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
 import { execute, type RedisConnections } from "./connection/connections.ts";
 import { readPending } from "./connection/replies.ts";
@@ -36,9 +35,6 @@ import { taskArguments } from "./scripts/enqueue-one.ts";
 import { runScript } from "./scripts/lua.ts";
 import { POSTPONE_SCHEDULE, TAKE_SCHEDULES } from "./scripts/schedules.ts";
 
-/** About how many schedules a page has. */
-const PAGE = 250;
-
 export class RedisSchedules {
   readonly #connections: RedisConnections;
   readonly #priorities: number;
@@ -52,70 +48,57 @@ export class RedisSchedules {
     this.#changes = new ScheduleChanges(connections);
   }
 
-  async list(): Promise<StoredSchedule[]> {
-    // One that is changed meanwhile may come in two pages.
-    const all = new Map<string, StoredSchedule>();
-    for (let from: string | null = ""; from !== null; ) {
-      const page: SchedulePage = await this.page(from);
-      for (const schedule of page.schedules) all.set(schedule.name, schedule);
-      from = page.next;
-    }
-    return [...all.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  }
-
-  /** Names are many and short: all of them are asked for, and of those of the page what stands under them. */
   listed(query: ScheduleListQuery): Promise<ScheduleList> {
-    return scheduleList(
-      {
-        names: async (after, limit) => {
-          const all = await this.#connections.run((redis) => redis.hkeys(SCHEDULES_KEY));
-          const names = all
-            .filter((name) => name > after)
-            .sort()
-            .slice(0, limit);
-          if (names.length === 0) return [];
-          const sizes = await this.#connections.run((redis) => {
-            const pipeline = redis.pipeline();
-            for (const name of names) pipeline.hstrlen(SCHEDULES_KEY, name);
-            return execute(pipeline);
-          });
-          return names.map((name, index) => ({ name, bytes: Number(sizes[index]?.[1]) }));
-        },
-        read: (names) =>
-          this.#connections.run(async (redis) => {
-            const [definitions, states, times] = await Promise.all([
-              redis.hmget(SCHEDULES_KEY, ...names),
-              redis.hmget(SCHEDULE_STATES_KEY, ...names),
-              redis.zmscore(SCHEDULE_TIMES_KEY, ...names),
-            ]);
-            const all = names.map((_, index) => read(definitions[index], states[index], times[index]));
-            return all.filter((schedule) => schedule !== null);
-          }),
-      },
-      query,
-    );
+    return scheduleList(this.#source(), query);
   }
 
-  /** Those that an earlier version has written are to be looked at from then on, too. */
-  async page(from: string): Promise<SchedulePage> {
-    return this.#connections.run(async (redis) => {
-      const [next, pairs] = await redis.hscan(SCHEDULES_KEY, from || "0", "COUNT", PAGE);
-      const names = pairs.filter((_, index) => index % 2 === 0);
-      if (names.length === 0) return { schedules: [], next: next === "0" ? null : next };
-      const [states, times] = await Promise.all([
-        redis.hmget(SCHEDULE_STATES_KEY, ...names),
-        redis.zmscore(SCHEDULE_TIMES_KEY, ...names),
-      ]);
-      const schedules = names
-        .map((_, index) => read(pairs[2 * index + 1], states[index], times[index]))
-        .filter((schedule) => schedule !== null);
+  /** Those that an earlier version has written are to be looked at from then on, too. @param duty - does each call. */
+  async *every(duty: <T>(call: () => Promise<T>) => Promise<T>): AsyncGenerator<readonly StoredSchedule[]> {
+    const { names, read } = this.#source();
+    const source: ScheduleSource = {
+      names: (after, limit) => duty(() => names(after, limit)),
+      read: (some) => duty(() => read(some)),
+    };
+    for await (const schedules of everySchedule(source)) {
       const looks = schedules.flatMap((schedule) => {
         const at = lookAt(schedule, this.#now());
         return at === null ? [] : [String(at), schedule.name];
       });
-      if (looks.length > 0) await redis.call("ZADD", SCHEDULES_DUE_KEY, "NX", ...looks);
-      return { schedules, next: next === "0" ? null : next };
-    });
+      if (looks.length > 0) {
+        await duty(() => this.#connections.run((redis) => redis.call("ZADD", SCHEDULES_DUE_KEY, "NX", ...looks)));
+      }
+      yield schedules;
+    }
+  }
+
+  /** Names are many and short: all of them are asked for once, then how long some are, then what stands under these. */
+  #source(): ScheduleSource {
+    let left: string[] | null = null;
+    return {
+      names: async (after, limit) => {
+        left ??= (await this.#connections.run((redis) => redis.hkeys(SCHEDULES_KEY))).sort();
+        const from = left.findIndex((name) => name > after);
+        left = from === -1 ? [] : left.slice(from);
+        const names = left.slice(0, limit);
+        if (names.length === 0) return [];
+        const sizes = await this.#connections.run((redis) => {
+          const pipeline = redis.pipeline();
+          for (const name of names) pipeline.hstrlen(SCHEDULES_KEY, name);
+          return execute(pipeline);
+        });
+        return names.map((name, index) => ({ name, bytes: Number(sizes[index]?.[1]) }));
+      },
+      read: (names) =>
+        this.#connections.run(async (redis) => {
+          const [definitions, states, times] = await Promise.all([
+            redis.hmget(SCHEDULES_KEY, ...names),
+            redis.hmget(SCHEDULE_STATES_KEY, ...names),
+            redis.zmscore(SCHEDULE_TIMES_KEY, ...names),
+          ]);
+          const all = names.map((_, index) => read(definitions[index], states[index], times[index]));
+          return all.filter((schedule) => schedule !== null);
+        }),
+    };
   }
 
   count(): Promise<number> {
@@ -129,14 +112,15 @@ export class RedisSchedules {
         redis,
         TAKE_SCHEDULES,
         ...[...keys, SCHEDULES_PUT_KEY, SCHEDULES_PUTS_KEY],
-        ...[max, TAKEN_MS, since ?? ""],
+        ...[max, TAKEN_MS, since ?? "", BYTES_AT_ONCE],
       ),
     );
-    const [takenUntil, nextInMs, seen, due, changed]: unknown[] = Array.isArray(reply) ? reply : [];
+    const [takenUntil, nextInMs, seen, due, changed, more]: unknown[] = Array.isArray(reply) ? reply : [];
     return {
       due: readAll(due),
       changed: readAll(changed),
       seen: Number(seen),
+      isMore: more === 1,
       takenUntil: Number(takenUntil),
       nextInMs: Number(nextInMs) < 0 ? null : Number(nextInMs),
     };

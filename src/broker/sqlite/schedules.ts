@@ -2,6 +2,7 @@
  * Cron schedules: a row each. One transaction changes a schedule and enqueues, where its state is still the one that
  * was read: once for all processes.
  */
+import type { SqlStatement } from "../../runtime/index.ts";
 import type { TaskState } from "../../task/state.ts";
 import {
   lookAt,
@@ -9,12 +10,11 @@ import {
   type ScheduleChanged,
   type ScheduleList,
   type ScheduleListQuery,
-  type SchedulePage,
   type StoredSchedule,
   TAKEN_MS,
   type TakenSchedules,
 } from "../contract/schedules.ts";
-import { type ScheduleSource, scheduleList } from "../schedule-list.ts";
+import { everySchedule, fitting, type ScheduleSource, scheduleList } from "../schedule-list.ts";
 import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
 import { enqueueAll } from "./enqueue.ts";
 import { stateName } from "./file/schema.ts";
@@ -22,7 +22,6 @@ import type { Store } from "./file/store.ts";
 import type { Transaction } from "./file/transaction.ts";
 import { numberOf, type Row, textOf } from "./records/rows.ts";
 
-const ALL = "SELECT * FROM schedules ORDER BY name";
 const ONE = "SELECT * FROM schedules WHERE name = ?";
 const IS_STILL = "SELECT 1 FROM schedules WHERE name = ? AND state = ?";
 /** `next_at` is what a step of the schema left; from the first change on the state tells it. */
@@ -32,27 +31,17 @@ const UPDATE = `UPDATE schedules SET definition = coalesce(?2, definition), stat
 const NAMES = "SELECT name, octet_length(definition) AS bytes FROM schedules WHERE name > ? ORDER BY name LIMIT ?";
 const NAMED = "SELECT * FROM schedules WHERE name IN (SELECT value FROM json_each(?)) ORDER BY name";
 const COUNT = "SELECT count(*) AS n FROM schedules";
-const PAGE = "SELECT * FROM schedules WHERE name > ? ORDER BY name LIMIT ?";
 const DUE = "SELECT * FROM schedules WHERE look_at <= ? ORDER BY look_at LIMIT ?";
 const LOOK_AT = "UPDATE schedules SET look_at = ? WHERE name = ?";
 const POSTPONE = "UPDATE schedules SET look_at = ?3 WHERE name = ?1 AND look_at = ?2";
 const NEXT = "SELECT look_at FROM schedules WHERE look_at IS NOT NULL ORDER BY look_at LIMIT 1";
 const LAST_PUT = "SELECT coalesce(max(put), 0) AS put FROM schedules";
+const DUE_SIZES = "SELECT octet_length(definition) AS bytes FROM schedules WHERE look_at <= ? ORDER BY look_at LIMIT ?";
+const PUT_SIZES = "SELECT octet_length(definition) AS bytes FROM schedules WHERE put > ? ORDER BY put LIMIT ?";
 const PUT_SINCE = "SELECT * FROM schedules WHERE put > ? ORDER BY put LIMIT ?";
-/** How many schedules a page has. */
-const PAGE_SIZE = 250;
 const REMOVE = "DELETE FROM schedules WHERE name = ?";
 const STATES = `SELECT ids.id, tasks.state FROM json_each(?) AS asked JOIN ids ON ids.id = asked.value
   JOIN tasks ON tasks.seq = ids.seq`;
-
-export function schedules(store: Store): Promise<StoredSchedule[]> {
-  return store.read((sql) =>
-    sql(ALL)
-      .all()
-      .map(scheduleOf)
-      .filter((schedule) => schedule !== null),
-  );
-}
 
 export function scheduleNamed(store: Store, name: string): Promise<StoredSchedule | null> {
   return store.read((sql) => {
@@ -61,17 +50,18 @@ export function scheduleNamed(store: Store, name: string): Promise<StoredSchedul
   });
 }
 
-export function schedulePage(store: Store, from: string): Promise<SchedulePage> {
-  return store.read((sql) => {
-    const rows = sql(PAGE).all(from, PAGE_SIZE);
-    const last = rows.at(-1);
-    return { schedules: read(rows), next: last === undefined || rows.length < PAGE_SIZE ? null : textOf(last, "name") };
-  });
-}
-
 /** As Schedules.listSchedules. */
 export function listedSchedules(store: Store, query: ScheduleListQuery): Promise<ScheduleList> {
-  const source: ScheduleSource = {
+  return scheduleList(sourceOf(store), query);
+}
+
+/** As Schedules.everySchedule. */
+export function storedSchedules(store: Store): AsyncGenerator<readonly StoredSchedule[]> {
+  return everySchedule(sourceOf(store));
+}
+
+function sourceOf(store: Store): ScheduleSource {
+  return {
     names: (after, limit) =>
       store.read((sql) =>
         sql(NAMES)
@@ -80,7 +70,6 @@ export function listedSchedules(store: Store, query: ScheduleListQuery): Promise
       ),
     read: (names) => store.read((sql) => read(sql(NAMED).all(JSON.stringify(names)))),
   };
-  return scheduleList(source, query);
 }
 
 export function countSchedules(store: Store): Promise<number> {
@@ -91,26 +80,45 @@ export function countSchedules(store: Store): Promise<number> {
 export async function takeSchedules(store: Store, since: number | null, max: number): Promise<TakenSchedules> {
   const isDue = await store.read((sql) => sql(DUE).get(Date.now(), 1) !== undefined);
   const takenUntil = Date.now() + TAKEN_MS;
-  const due = isDue ? await store.write(max, (tx) => take(tx, takenUntil, max)) : [];
+  const taken = isDue ? await store.write(max, (tx) => take(tx, takenUntil, max)) : NONE;
   return store.read((sql) => {
-    const put = since === null ? [] : sql(PUT_SINCE).all(since, max);
-    const last = put.at(-1);
+    const put = since === null ? NONE : some(sql, PUT_SIZES, PUT_SINCE, since, max);
+    const last = put.rows.at(-1);
     const seen = since === null ? numberOf(sql(LAST_PUT).get() ?? {}, "put") : since;
     const next = sql(NEXT).get();
     return {
-      due: read(due),
-      changed: read(put),
+      due: read(taken.rows),
+      changed: read(put.rows),
       seen: last === undefined ? seen : numberOf(last, "put"),
+      isMore: taken.isMore || put.isMore,
       takenUntil,
       nextInMs: next === undefined ? null : Math.max(0, numberOf(next, "look_at") - Date.now()),
     };
   });
 }
 
-function take(tx: Transaction, takenUntil: number, max: number): Row[] {
-  const rows = tx.sql(DUE).all(tx.now, max);
-  for (const row of rows) tx.sql(LOOK_AT).run(takenUntil, textOf(row, "name"));
-  return rows;
+type Sql = (text: string) => SqlStatement;
+
+interface Some {
+  readonly rows: readonly Row[];
+  readonly isMore: boolean;
+}
+
+const NONE: Some = { rows: [], isMore: false };
+
+function take(tx: Transaction, takenUntil: number, max: number): Some {
+  const taken = some((text) => tx.sql(text), DUE_SIZES, DUE, tx.now, max);
+  for (const row of taken.rows) tx.sql(LOOK_AT).run(takenUntil, textOf(row, "name"));
+  return taken;
+}
+
+/** The first rows: `max` at the most, and no more than are read at once. */
+function some(sql: Sql, sizes: string, rows: string, from: number, max: number): Some {
+  const bytes = sql(sizes)
+    .all(from, max)
+    .map((row) => numberOf(row, "bytes"));
+  const count = fitting(bytes);
+  return { rows: sql(rows).all(from, count), isMore: count > 0 && (count < bytes.length || count === max) };
 }
 
 export function postponeSchedule(store: Store, name: string, takenUntil: number, at: number): Promise<void> {

@@ -42,7 +42,6 @@ import type {
   ScheduleChanged,
   ScheduleList,
   ScheduleListQuery,
-  SchedulePage,
   StoredSchedule,
   TakenSchedules,
 } from "../contract/schedules.ts";
@@ -76,9 +75,8 @@ import {
   postponeSchedule,
   removeSchedule,
   scheduleNamed,
-  schedulePage,
-  schedules,
   statesOf,
+  storedSchedules,
   takeSchedules,
 } from "./schedules.ts";
 
@@ -295,16 +293,12 @@ export class SqliteBroker implements Broker {
     return this.#pauses.isTypePaused(type);
   }
 
-  schedules(): Promise<StoredSchedule[]> {
-    return schedules(this.#store);
-  }
-
   listSchedules(query: ScheduleListQuery): Promise<ScheduleList> {
     return listPlaces.take(() => listedSchedules(this.#store, query));
   }
 
-  schedulePage(from: string): Promise<SchedulePage> {
-    return schedulePage(this.#store, from);
+  everySchedule(): AsyncGenerator<readonly StoredSchedule[]> {
+    return storedSchedules(this.#store);
   }
 
   countSchedules(): Promise<number> {

@@ -42,7 +42,7 @@ const MOST_KNOWN = 200_000;
 /** The part of a broker that schedules need. */
 export type ScheduleBroker = Pick<
   Broker,
-  "now" | "schedulePage" | "takeSchedules" | "postponeSchedule" | "states" | "changeSchedule"
+  "now" | "everySchedule" | "takeSchedules" | "postponeSchedule" | "states" | "changeSchedule"
 >;
 
 /** What the definition of a type says of its tasks; undefined where this executor has not loaded it. */
@@ -101,8 +101,7 @@ export class ScheduleFiring {
    */
   async #fireDue(tended: (seen: number) => void, since: number | null): Promise<TakenSchedules> {
     for (let taken = await this.#broker.takeSchedules(since, BATCH); ; ) {
-      const { due, changed, seen, takenUntil } = taken;
-      const isMore = Math.max(due.length, changed.length) >= BATCH;
+      const { due, changed, seen, isMore, takenUntil } = taken;
       // The broker looks for the next ones while these are fired.
       const [next] = await Promise.all([
         isMore ? this.#broker.takeSchedules(since === null ? null : seen, BATCH) : null,
@@ -125,12 +124,10 @@ export class ScheduleFiring {
 
   /** All of them, once: those that were due while nobody was up, and those whose definition we tell. */
   async #walk(): Promise<void> {
-    for (let from: string | null = ""; from !== null; ) {
-      const page: Awaited<ReturnType<ScheduleBroker["schedulePage"]>> = await this.#broker.schedulePage(from);
-      await this.#tendAll(page.schedules, null);
+    for await (const schedules of this.#broker.everySchedule()) {
+      await this.#tendAll(schedules, null);
       // A hundred thousand take a while: what comes due meanwhile does not wait for the last of them.
-      if (page.next !== null) await this.#fireDue(() => undefined, null);
-      from = page.next;
+      await this.#fireDue(() => undefined, null);
     }
   }
 

@@ -6,11 +6,13 @@ import type {
   ScheduleDefinition,
   ScheduleList,
   ScheduleState,
+  TakenSchedules,
 } from "../../../src/broker/contract/schedules.ts";
 import { LISTED_PAYLOAD_BYTES } from "../../../src/broker/schedule-list.ts";
 import { NEW_STATE } from "../../../src/broker/schedule-text.ts";
 import { claimOne, done, idOf, QUEUE, task } from "../../stage/outcomes.ts";
 import { countOf, NOTHING, type Sentence } from "../../stage/sentences.ts";
+import { storedSchedules } from "../../stage/stored-schedules.ts";
 
 const DUE = 1_800_000_000_000;
 const NEXT = DUE + 60_000;
@@ -42,13 +44,13 @@ function put(definition: ScheduleDefinition, nextAt: number | null = DUE): Sched
 export function scheduleSentences(sentence: Sentence): void {
   sentence("schedules are kept by name with all that was said of them, replaced and removed", async (stage) => {
     const [broker, client] = [await stage.open("a"), await stage.open(null)];
-    assert.deepEqual(await broker.schedules(), []);
+    assert.deepEqual(await storedSchedules(broker), []);
     assert.equal(await broker.schedule("nightly"), null);
     const defaults = { queue: "other", priority: 1, unique: { forMs: 5 }, retentionMs: 0, deadlineMs: 9, delayMs: 0 };
     const hourly = nightly({ name: "hourly", timezone: "Europe/Berlin", overlap: "queue", defaults });
     assert.deepEqual(await client.changeSchedule(put(nightly())), { changed: true, receipt: null });
     await client.changeSchedule(put(hourly, null));
-    const [first, second] = await broker.schedules();
+    const [first, second] = await storedSchedules(broker);
     assert.ok(first && second);
     assert.deepEqual(first, { ...hourly, ...state({ nextAt: null }), revision: first.revision });
     assert.deepEqual(second, { ...nightly(), ...state(), revision: second.revision });
@@ -79,7 +81,7 @@ export function scheduleSentences(sentence: Sentence): void {
     assert.equal(await broker.removeSchedule("hourly"), true);
     assert.equal(await broker.removeSchedule("hourly"), false);
     assert.deepEqual(
-      (await broker.schedules()).map(({ name }) => name),
+      (await storedSchedules(broker)).map(({ name }) => name),
       ["nightly"],
     );
   });
@@ -124,6 +126,37 @@ export function scheduleSentences(sentence: Sentence): void {
       Array.from({ length: 20 }, (_, at) => `s${at + 10}`),
     );
     assert.equal(pages, 2);
+  });
+
+  sentence("large schedules are read whole and by name, a few MB at a time, at a start and when due", async (stage) => {
+    const broker = await stage.open("a");
+    const { seen } = await broker.takeSchedules(null, 0);
+    const payload = JSON.stringify("x".repeat(4_000_000));
+    const names = Array.from({ length: 7 }, (_, at) => `s${at}`);
+    for (const name of names) await broker.changeSchedule(put(nightly({ name, payload }), 1));
+    const parts: number[] = [];
+    const read: string[] = [];
+    for await (const some of broker.everySchedule()) {
+      parts.push(some.length);
+      for (const schedule of some) {
+        read.push(schedule.name);
+        assert.equal(schedule.payload, payload);
+      }
+    }
+    assert.deepEqual([read, parts], [names, [2, 2, 2, 1]]);
+
+    const due: string[] = [];
+    const changed: string[] = [];
+    let [since, isMore] = [seen, true];
+    for (let takes = 0; isMore && takes < 20; takes++) {
+      const taken: TakenSchedules = await broker.takeSchedules(since, 250);
+      assert.ok(taken.due.length <= 2 && taken.changed.length <= 2, "one answer gives no more than 8 MB of each");
+      due.push(...taken.due.map(({ name }) => name));
+      changed.push(...taken.changed.map(({ name }) => name));
+      ({ seen: since, isMore } = taken);
+    }
+    assert.equal(isMore, false);
+    assert.deepEqual([[...new Set(due)].sort(), changed], [names, names]);
   });
 
   sentence("of five who change a schedule at once one does, and its task is enqueued once", async (stage) => {
