@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { BrokerUnavailableError, type EnqueueRequest } from "../../../src/broker/broker.ts";
+import { BrokerUnavailableError, ENQUEUE_BATCH_LENGTH, type EnqueueRequest } from "../../../src/broker/broker.ts";
 import { enqueueLines, type LinesBroker } from "../../../src/cli/commands/enqueue-lines.ts";
 import { openRoot } from "../../../src/concurrency/index.ts";
 import { MockClock } from "../../../src/testing.ts";
@@ -173,6 +173,35 @@ test("where nothing was enqueued it says that no line surely was", async () => {
     await failed;
   });
   assert.match(output.stderr, /0 tasks were enqueued before it stopped; no line surely was/);
+});
+
+test("long lines leave in batches of 16 million characters, and no batch is made while one is on its way", async () => {
+  const { broker, kept } = forgetful(() => false);
+  const lengths: number[] = [];
+  let onTheWay = 0;
+  const watched: LinesBroker = {
+    ...broker,
+    async enqueue(requests) {
+      onTheWay += 1;
+      assert.equal(onTheWay, 1);
+      lengths.push(requests.reduce((sum, { message }) => sum + message.length, 0));
+      await new Promise((resolve) => setImmediate(resolve));
+      const receipts = await broker.enqueue(requests);
+      onTheWay -= 1;
+      // What was sent is not held here.
+      kept.clear();
+      return receipts;
+    },
+  };
+  const payload = "x".repeat(4_000_000);
+  const lines = Array.from({ length: 22 }, (_, index) => ({ type: "idle", id: `l${index}`, payload }));
+  const output = await outputOf(async () => {
+    assert.equal(await enqueueLines(watched, openRoot(), options("long.jsonl", lines)), 0);
+  });
+  assert.equal(output.stdout, "22 tasks enqueued\n");
+  assert.ok(Math.max(...lengths) < ENQUEUE_BATCH_LENGTH + payload.length, `${lengths}`);
+  const sum = lengths.reduce((all, each) => all + each, 0);
+  assert.ok(sum > lines.length * payload.length, `${sum}`);
 });
 
 test("a line with a time or a duration that cannot be is left out alone, and told by its number", async () => {
