@@ -16,7 +16,7 @@ const SOON_MS = 60_000;
 /** How long is measured, in ms: one clean-up, which comes every ten seconds, is in it. */
 const WINDOW_MS = 11_000;
 /** Commands that one idle executor may send in a second, those of its scripts counted one by one. */
-const MOST_A_SECOND = 40;
+const MOST_A_SECOND = 36;
 
 let server: RedisServer;
 let redis: Redis;

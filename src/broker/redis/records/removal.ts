@@ -47,7 +47,8 @@ local function micros()
 end
 local began = micros()
 local now = math.floor(began / 1000)
-local function isOver() return looked >= ${STEP} or micros() - began > ${STEP_US} end
+-- Where nothing goes the time is not asked for again: then this is a few reads, most often for nothing.
+local function isOver() return looked >= ${STEP} or (looked > 0 and micros() - began > ${STEP_US}) end
 local function standing(marks, ids)
   if marks == '' or call('EXISTS', marks) == 0 then return {} end
   return call('ZMSCORE', marks, unpack(ids))
@@ -75,9 +76,11 @@ end
 for i = 5, #ARGV, 4 do
   local index, marks, latest, keep = ARGV[i], ARGV[i + 1], now - tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   repeat
-    local ids, again = call('ZRANGEBYSCORE', index, '-inf', string.format('%.0f', latest), 'LIMIT', 0, ${CHUNK}), ${AGAIN_MS}
-    if #ids == 0 and keep then
-      local count = call('ZCARD', index)
+    local count, ids, again = call('ZCARD', index), {}, ${AGAIN_MS}
+    if count > 0 then
+      ids = call('ZRANGEBYSCORE', index, '-inf', string.format('%.0f', latest), 'LIMIT', 0, ${CHUNK})
+    end
+    if #ids == 0 and keep and count > keep then
       -- Those that must stay are not looked at for ever, though they are more than the number.
       local surplus = math.min(count - keep, marks == '' and count or count - call('ZCARD', marks))
       if surplus > 0 then ids = call('ZRANGE', index, 0, math.min(surplus, ${CHUNK}) - 1) end

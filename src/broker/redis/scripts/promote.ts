@@ -18,6 +18,14 @@ const PROMOTE = script(
   `${RECORDS}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local function untilFirst()
+  local first = call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+  if #first == 0 then return -1 end
+  return math.max(0, math.floor(tonumber(first[2])) - now)
+end
+-- Most often nothing is due, and this is all that is read.
+local wait = untilFirst()
+if wait ~= 0 then return { 0, wait } end
 -- All that is due in this millisecond: behind the point stands only its place in line.
 local due = call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now + 1), 'LIMIT', 0, ARGV[2])
 local function promote(id)
@@ -48,8 +56,7 @@ for _, id in ipairs(due) do
     call('ZADD', KEYS[1], string.format('%.0f', now + 60000), id)
   end
 end
-local first = call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-if #first > 0 then out[2] = math.max(0, math.floor(tonumber(first[2])) - now) end
+out[2] = untilFirst()
 return out`,
   1,
 );
