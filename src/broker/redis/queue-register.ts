@@ -111,7 +111,9 @@ export class RedisQueueRegister {
     });
   }
 
-  /** False where Redis does not let us: what is to be done with the queue goes on, and the walk over all keys finds it. */
+  /**
+   * False where Redis does not let us: what is to be done with the queue goes on, and the walk over all keys finds it.
+   */
   async #register(queues: readonly string[], rules: string, areUsed: boolean): Promise<boolean> {
     try {
       for (let at = 0; at < queues.length; at += CHUNK) {

@@ -18,7 +18,7 @@ import { runScript } from "./scripts/lua.ts";
 import { giveUpQueue } from "./scripts/queues.ts";
 import { streamsOf } from "./streams.ts";
 
-/** How often one executor of the fleet looks after them, in ms, and for how long it goes on before it leaves the rest. */
+/** How often one executor of the fleet looks after them, and how long it goes on until it leaves the rest, in ms. */
 const TEND_MS = 30_000;
 const GO_ON_MS = 1_000;
 /** About how many queues a page has, and how many of them are cleaned by one removal. */

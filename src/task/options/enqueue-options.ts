@@ -78,7 +78,7 @@ export function optionIssues(options: EnqueueOptions): readonly v.BaseIssue<unkn
   return allFit(options) ? null : (v.safeParse(EnqueueOptionsSchema, options).issues ?? null);
 }
 
-/** Whether each option that is said is one that its own schema takes; false, too, where the whole is to be looked at. */
+/** Whether each option that is said is one that its schema takes; false, too, where the whole is to be looked at. */
 function allFit(options: EnqueueOptions): boolean {
   // Rules about several options stand in the schema alone.
   if (options.at !== undefined && options.delayMs !== undefined) return false;

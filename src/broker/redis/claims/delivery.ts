@@ -68,7 +68,8 @@ function messageOf(fields: unknown): string | null {
 function problemOf(fields: unknown): string {
   if (!Array.isArray(fields)) return "the stream entry has no fields";
   const names = fields.filter((_, index) => index % 2 === 0).map((name) => `"${String(name).slice(0, 40)}"`);
-  return `the stream entry has ${names.length} field(s), ${names.slice(0, 5).join(", ")}; expected exactly one, "${MESSAGE_FIELD}" (group ${GROUP})`;
+  const found = `${names.length} field(s), ${names.slice(0, 5).join(", ")}`;
+  return `the stream entry has ${found}; expected exactly one, "${MESSAGE_FIELD}" (group ${GROUP})`;
 }
 
 /** The record that must learn the entry's new id; "" where there can be none. */

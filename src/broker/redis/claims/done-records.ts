@@ -21,7 +21,8 @@ const KEEP_DONE = `
 for i, kind in ipairs({ 'stream', 'zset' }) do
   local held = redis.call('TYPE', KEYS[i]).ok
   if held ~= kind and held ~= 'none' then
-    return redis.error_reply('WRONGTYPE the key "' .. KEYS[i] .. '" holds a ' .. held .. ', where a ' .. kind .. ' belongs')
+    local found = 'WRONGTYPE the key "' .. KEYS[i] .. '" holds a ' .. held
+    return redis.error_reply(found .. ', where a ' .. kind .. ' belongs')
   end
 end
 -- What comes behind the first write must not be refused: each try would count as a completion.
@@ -155,7 +156,8 @@ const { finished_at: FINISHED, executor: EXECUTOR, result: RESULT } = FIELD_LETT
 /** The record of a task that is done; fields in the order of codec.ts. */
 function recordOf({ place, finished, executor }: DoneCall<unknown>, { outcome, delivery }: KeptDone): string {
   const { id, type, attempt, startedAt, result } = outcome;
-  const times = `${digits(SINCE, delivery.queuedAt)}${digits(ATTEMPT, attempt)}${digits(STARTED, Math.round(startedAt))}`;
+  const started = digits(STARTED, Math.round(startedAt));
+  const times = `${digits(SINCE, delivery.queuedAt)}${digits(ATTEMPT, attempt)}${started}`;
   const end = `${START}${times}${finished}${place}${executor}`;
   return `${end}${result ? packField(RESULT, result) : ""}${packMessage(id, type, delivery.raw)}`;
 }

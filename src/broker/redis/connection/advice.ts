@@ -29,7 +29,8 @@ const ADVICE: readonly (readonly [code: RegExp, advice: Advice])[] = [
   [
     /^WRONGTYPE\b/,
     (keys) =>
-      `another program seems to use this db too: see what is there (redis-cli TYPE ${keys[0] ?? "KEY"}), then rename or delete it, or take another db`,
+      `another program seems to use this db too: see what is there (redis-cli TYPE ${keys[0] ?? "KEY"}), ` +
+      "then rename or delete it, or take another db",
   ],
   [/^NOAUTH\b|^WRONGPASS\b/, () => "give the user and the password in the address: redis://USER:PASSWORD@HOST:PORT/DB"],
   [/^READONLY\b/, () => "this server is a replica; it is asked again until the address leads to the master"],

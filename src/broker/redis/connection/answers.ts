@@ -19,10 +19,8 @@ const KINDS: readonly (readonly [AnswerKind, RegExp])[] = [
     "mendable",
     /^(WRONGTYPE|NOGROUP|UNBLOCKED|NOPERM|EXECABORT|CROSSSLOT)\b|^ERR The user executing the script can't\b/,
   ],
-  [
-    "mendable",
-    /^ERR (unknown (redis )?(sub)?command|invalid command passed|no such key|DB index is out of range|SELECT is not allowed)/i,
-  ],
+  ["mendable", /^ERR (unknown (redis )?(sub)?command|invalid command passed)/i],
+  ["mendable", /^ERR (no such key|DB index is out of range|SELECT is not allowed)/i],
 ];
 
 /** What an answer means. @param message - the answer, its code first. */

@@ -53,8 +53,8 @@ export function checkVersion({ isValkey, version }: ServerFacts, url: string): v
 export function memoryWarnings({ policy }: ServerFacts): string[] {
   if (policy === "" || policy === "noeviction") return [];
   const lost = policy.startsWith("volatile-")
-    ? "it throws away keys with a time to live: cancel flags (the cancel is then missed), unique keys that are held for " +
-      "a time (a second task of that key then runs), logs of tasks, the clean-up lock; queues and records stay"
+    ? "it throws away keys with a time to live: cancel flags (the cancel is then missed), unique keys that are held " +
+      "for a time (a second task of that key then runs), logs of tasks, the clean-up lock; queues and records stay"
     : "it throws away any key: whole queues with all their tasks, scheduled tasks, records, schedules, cancels";
   return [
     `maxmemory-policy is ${policy}: when the memory of Redis is full, ${lost}. Set it to noeviction ` +

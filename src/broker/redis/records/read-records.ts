@@ -1,4 +1,4 @@
-/** Reads records of tasks, many in one round trip: whole, or only what is short of them. Those of older versions, too. */
+/** Reads records of tasks, many in one round trip: whole, or only what is short of them. Older forms are read, too. */
 import { execute, type RedisConnections } from "../connection/connections.ts";
 import { recordKey } from "../keys.ts";
 import { plainScript, runScriptForBytes } from "../scripts/lua.ts";

@@ -1,6 +1,6 @@
 /**
- * The records of tasks (records/codec.ts). Which state a queued task is really in is not written but asked: it is running
- * while its entry is pending, so that a claim costs no write.
+ * The records of tasks (records/codec.ts). Which state a queued task is really in is not written but asked: it is
+ * running while its entry is pending, so that a claim costs no write.
  */
 import * as v from "valibot";
 import { parseMessage } from "../../../task/message/message.ts";

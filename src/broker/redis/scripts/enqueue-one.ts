@@ -9,8 +9,8 @@ import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 const { promote } = MOVES;
 
 /**
- * Broker time in ms as `now`, whole numbers as text by `int`, and `enqueue(record prefix, task, place)` -> 1 when it was
- * created, its state, whose it is; `read(i)`: the task whose arguments begin there.
+ * Broker time in ms as `now`, whole numbers as text by `int`, and `enqueue(record prefix, task, place)` -> 1 when it
+ * was created, its state, whose it is; `read(i)`: the task whose arguments begin there.
  */
 export const ENQUEUE_ONE = `${WHEREABOUTS}
 local t = redis.call('TIME')
@@ -56,7 +56,8 @@ local function enqueue(prefix, r, place)
     state = 'queued'
     entry = call('XADD', r.stream, '*', 'message', r.message)
     -- The entry's own time is not written, but where Redis's clock was set back.
-    if tonumber(string.match(entry, '^(%d+)')) - now >= 1000 then times = pack('${FIELD_LETTERS.enqueued_at}', int(now)) end
+    local ahead = tonumber(string.match(entry, '^(%d+)')) - now
+    if ahead >= 1000 then times = pack('${FIELD_LETTERS.enqueued_at}', int(now)) end
   end
   if r.unique ~= '' then
     if tonumber(r.ttl) > 0 then call('SET', r.unique, r.id, 'PX', r.ttl) else call('SET', r.unique, r.id) end
@@ -64,7 +65,8 @@ local function enqueue(prefix, r, place)
   -- A key that is held until its task has ended needs the task's state; one that is held for a time ends by itself.
   local holds = r.unique ~= '' and tonumber(r.ttl) == 0
   if r.kept == '1' or delay > 0 or holds then
-    local start = delay > 0 and '${packedStart("scheduled")}' or '${packedStart("queued")}' .. pack('${FIELD_LETTERS.entry}', packEntry(entry))
+    local start = '${packedStart("scheduled")}'
+    if delay <= 0 then start = '${packedStart("queued")}' .. pack('${FIELD_LETTERS.entry}', packEntry(entry)) end
     call('SET', key, start .. times .. r.facts .. packedMessage(r, delay > 0))
   end
   return 1, state, r.id

@@ -6,7 +6,8 @@ const REPLACE = `
 local function replace(from)
   for i = from, #ARGV, 3 do
     -- A beat that is not there (any more) leaves nothing.
-    if call('ZREM', KEYS[2], ARGV[i]) == 1 and ARGV[i + 2] ~= '' then call('ZADD', KEYS[2], ARGV[i + 1], ARGV[i + 2]) end
+    local wasThere = call('ZREM', KEYS[2], ARGV[i]) == 1
+    if wasThere and ARGV[i + 2] ~= '' then call('ZADD', KEYS[2], ARGV[i + 1], ARGV[i + 2]) end
   end
 end
 `;

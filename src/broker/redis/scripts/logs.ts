@@ -1,4 +1,4 @@
-/** The scripts of the logs of tasks: appending in one call with its account, the end of a log, and the bound of a queue. */
+/** The scripts of tasks' logs: appending in one call with its account, the end of a log, and the bound of a queue. */
 import { GROUP, LOG_PREFIX } from "../keys.ts";
 import { RECORDS } from "../records/record-lua.ts";
 import { script } from "./lua.ts";
@@ -16,8 +16,8 @@ end
 `;
 
 /**
- * KEYS log, sizes, order; ARGV id, how many lines are kept, time to live in s, then lines: JSON objects without a number
- * -> how many bytes the logs of the queue have, and how many are counted.
+ * KEYS log, sizes, order; ARGV id, how many lines are kept, time to live in s, then lines: JSON objects without a
+ * number -> how many bytes the logs of the queue have, and how many are counted.
  */
 export const APPEND_LOG = script(
   `${LAST_LINE}

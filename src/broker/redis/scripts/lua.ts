@@ -29,7 +29,8 @@ export function lackOf(command: string, key: string): string {
  */
 export const PRELUDE = `
 local function wrongType(key, held, kind)
-  return { err = 'WRONGTYPE the key "' .. key .. '" holds a ' .. held .. (kind and ', where a ' .. kind .. ' belongs' or '') }
+  local wanted = kind and ', where a ' .. kind .. ' belongs' or ''
+  return { err = 'WRONGTYPE the key "' .. key .. '" holds a ' .. held .. wanted }
 end
 local function call(name, key, ...)
   local reply = redis.pcall(name, key, ...)

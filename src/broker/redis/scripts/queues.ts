@@ -22,9 +22,10 @@ import { runScript, script } from "./lua.ts";
 const INDEXES = [scheduledKey, doneKey, deadKey, cancelledKey, waitingCancelledKey];
 
 /**
- * KEYS queues, foreign queues, rules, paused, parked types, log sizes and their order, then the indexes of the queue; ARGV its name, how long it
- * must not have been used in ms, "1" to remove it -> 1 where nothing is in it and nobody has used it, else 0. Then it
- * is gone, if that was asked for. Streams that others have made stay, and so does the queue as long as they stand.
+ * KEYS queues, foreign queues, rules, paused, parked types, log sizes and their order, then the indexes of the queue;
+ * ARGV its name, how long it must not have been used in ms, "1" to remove it -> 1 where nothing is in it and nobody has
+ * used it, else 0. Then it is gone, if that was asked for. Streams that others have made stay, and so does the queue as
+ * long as they stand.
  */
 const GIVE_UP = script(
   `

@@ -39,10 +39,9 @@ end
 
 /**
  * KEYS stream; ARGV the entry to begin behind, the type ("": any), 1 where a message without one is of it, how many to
- * find and to look at -> the entry to go on behind ("" at the end), how many were looked at, the entries as `part` gives
- * them. One whose message has
- * the type anywhere, or an escape that may stand for it, is given too: what it is, its message says to whoever parses
- * it.
+ * find and to look at -> the entry to go on behind ("" at the end), how many were looked at, the entries as `part`
+ * gives them. One whose message has the type anywhere, or an escape that may stand for it, is given too: what it is,
+ * its message says to whoever parses it.
  */
 const SCAN_STREAM = plainScript(
   `${CHUNKS}
@@ -107,7 +106,7 @@ export interface Scanned<T> {
   readonly next: string | null;
 }
 
-/** KEYS stream; ARGV entries... -> those of them that are there, as `part` gives them, from the first on, and how far. */
+/** KEYS stream; ARGV entries... -> those that are there, as `part` gives them, from the first on, and how far. */
 const READ_PARTS = plainScript(
   `${CHUNKS}
 local found = {}
