@@ -51,8 +51,8 @@ export function packedStart(state: keyof typeof STATE_LETTERS): string {
  * `readRecord(key)`: its fields by name, nil where there is none; numbers are texts, `entry` is '' where it has none,
  * `stream` is made of queue and priority. `headOf(key)`: the same without what is long. `stateOf(key)`: its state
  * alone. `writeRecord(key, r)`: the message of a task whose entry holds it is left out where it is long.
- * `messageOf(r)`: the message, that of the stream where it stands there. All raise WRONGTYPE where another kind of value
- * stands in the key. They need `wrongType` and `call` of lua.ts. `packEntry(entry)`: as codec.ts writes it.
+ * `messageOf(r)`: the message, that of the stream where it stands there. All raise WRONGTYPE where another kind of
+ * value stands in the key. They need `wrongType` and `call` of lua.ts. `packEntry(entry)`: as codec.ts writes it.
  */
 export const RECORDS = `
 local STATES = ${table(turned(Object.entries(STATE_LETTERS)))}
