@@ -11,6 +11,7 @@ import {
   EXPELLED_KEY,
   FOREIGN_QUEUES_KEY,
   GROUP,
+  NOBODYS_KEY,
   PARKED_TYPES_KEY,
   PAUSED_KEY,
   parkedKey,
@@ -130,7 +131,7 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
     const keys = await redis.keys("*");
     const known = new Set([...STREAMS, ...FLEET_KEYS, ...holders, ...records]);
     const indexes = /^taskexe:(scheduled|done|dead|cancelled|waiting-cancelled|parked):/;
-    const sets = [PAUSED_KEY, PARKED_TYPES_KEY, CANCELLED_KEY, VANISHED_KEY, EXPELLED_KEY, REMOVING_KEY];
+    const sets = [PAUSED_KEY, PARKED_TYPES_KEY, CANCELLED_KEY, VANISHED_KEY, EXPELLED_KEY, REMOVING_KEY, NOBODYS_KEY];
     sets.push(QUEUES_KEY, QUEUE_RULES_KEY, FOREIGN_QUEUES_KEY, QUEUE_WALK_KEY, QUEUES_TENDED_KEY);
     const strange = keys.filter((key) => !known.has(key) && !sets.includes(key) && !indexes.test(key));
     assert.deepEqual(

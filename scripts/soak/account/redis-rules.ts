@@ -18,6 +18,7 @@ import {
   logKey,
   logOrderKey,
   logSizesKey,
+  NOBODYS_KEY,
   PARKED_TYPES_KEY,
   PAUSED_KEY,
   PROBE_KEY,
@@ -53,6 +54,8 @@ const DAY_MS = 24 * HOUR_MS;
 const SILENT_TIMEOUTS = 10;
 /** How many queues are known at the most. */
 const MOST_QUEUES = 100_000;
+/** How many entries that are nobody's are remembered at the most. */
+const MOST_NOBODYS = 10_000;
 const OWN_FLAG = cancelFlagKey("taskexe:ID");
 
 export const TYPES: Readonly<Record<string, string>> = {
@@ -68,6 +71,7 @@ export const TYPES: Readonly<Record<string, string>> = {
   [STREAM]: "stream",
   [recordKey("ID")]: "string",
   [VANISHED_KEY]: "hash",
+  [NOBODYS_KEY]: "zset",
   [QUEUES_KEY]: "zset",
   [FOREIGN_QUEUES_KEY]: "set",
   [QUEUE_RULES_KEY]: "hash",
@@ -145,6 +149,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
     const [ttl = -1] = await ttls(keys);
     const lost = Number(count) > 0 ? [`${VANISHED_KEY}: ${count} task(s) are held by nothing: ${ids}`] : [];
     return ttl === -1 ? [...lost, `${VANISHED_KEY}: has no end`] : lost;
+  },
+  [NOBODYS_KEY]: async (_, { redis }) => {
+    const count = await redis.zcard(NOBODYS_KEY);
+    return count > MOST_NOBODYS ? [`${NOBODYS_KEY}: ${count} entries, more than ${MOST_NOBODYS}`] : [];
   },
   // One with all its tasks ended is still known for a day.
   [QUEUES_KEY]: async (_, { redis }) => {

@@ -63,6 +63,7 @@ import { dropConsumers } from "./group-consumers.ts";
 import { RedisPauses } from "./pauses.ts";
 import { RedisQueueRegister } from "./queue-register.ts";
 import { queuesOf, RedisQueueUpkeep } from "./queue-upkeep.ts";
+import { hasEndedElsewhere } from "./records/elsewhere.ts";
 import { glance } from "./records/glances.ts";
 import { RedisListing } from "./records/listing.ts";
 import { RedisRemoval } from "./records/removal.ts";
@@ -281,8 +282,11 @@ export class RedisBroker implements Broker {
     return this.#duties.do("progress", () => this.#records.writeProgress(writes, this.#name));
   }
 
-  record(id: string): Promise<TaskRecord | null> {
-    return this.#records.get(id);
+  async record(id: string): Promise<TaskRecord | null> {
+    const record = await this.#records.get(id);
+    return record?.state === "queued" && (await hasEndedElsewhere(this.#connections, id))
+      ? this.#records.get(id)
+      : record;
   }
 
   counts(): Promise<QueueCounts[]> {

@@ -2,7 +2,8 @@
  * Tasks whose record says that they wait, and that nothing holds: a stream, a group's consumer or a sorted set was
  * deleted by hand. No index names them, so all records are gone through, a bounded number at each clean-up, by
  * whichever executor has the lock; how far that has come and what was found stands in a hash, so that all tell the
- * same. They are found and counted here; a retry, or an enqueue of the same id, queues them again.
+ * same. They are found and counted here; a retry, or an enqueue of the same id, queues them again. One whose entry
+ * stands, and that another program has acknowledged, is ended (elsewhere.ts).
  */
 import type { Vanished } from "../../broker.ts";
 import { isAnswer } from "../connection/answers.ts";
@@ -10,6 +11,7 @@ import type { RedisConnections } from "../connection/connections.ts";
 import { RECORD_PREFIX, VANISHED_KEY } from "../keys.ts";
 import { runScript, script } from "../scripts/lua.ts";
 import { WHEREABOUTS } from "../scripts/whereabouts.ts";
+import { endElsewhere } from "./elsewhere.ts";
 
 /** How many keys one step of a walk looks at, and how many such steps one look makes. */
 const STEP = 500;
@@ -96,7 +98,9 @@ export class RedisVanished {
     for (let at = 0; at < ids.length; at += CHUNK) {
       const chunk = ids.slice(at, at + CHUNK);
       const reply = await this.#connections.run((redis) => runScript(redis, FIND, RECORD_PREFIX, ...chunk));
-      if (Array.isArray(reply)) lost.push(...reply.map(String));
+      const found = Array.isArray(reply) ? reply.map(String) : [];
+      const ended = new Set(await endElsewhere(this.#connections, found));
+      lost.push(...found.filter((id) => !ended.has(id)));
     }
     return lost;
   }

@@ -28,6 +28,7 @@ local function enqueue(prefix, r, place)
   local key = prefix .. r.id
   local state = r.state
   if state == nil then state = stateOf(key) end
+  if state == 'dead' and forgetElsewhere(key, r.id) then state = false end
   if state then
     if isWaiting(state) and requeue(key, r.id, r.message) then state = '${promote.to}' end
     return 0, state, r.id

@@ -1,7 +1,7 @@
 /** The scripts of tasks' logs: appending in one call with its account, the end of a log, and the bound of a queue. */
 import { GROUP, LOG_PREFIX } from "../keys.ts";
-import { RECORDS } from "../records/record-lua.ts";
 import { script } from "./lua.ts";
+import { WHEREABOUTS } from "./whereabouts.ts";
 
 /**
  * Lua: the number of the last line of a log. It stands at the head of the line; lines that were written before they had
@@ -99,9 +99,11 @@ return { last, call('LRANGE', KEYS[1], -count, -1) }`,
 /**
  * KEYS record, log; ARGV what was seen ("": nothing) -> nothing where there is no record, 0 where nothing has changed,
  * else what is to be seen now, the same of the record without progress, progress, messages, the last line's number.
+ * Where the entry is nobody's, the record changes each second: whoever reads it then finds out whether the task has
+ * ended outside of taskexe (records/elsewhere.ts).
  */
 export const GLANCE = script(
-  `${RECORDS}
+  `${WHEREABOUTS}
 ${LAST_LINE}
 -- Errors and messages of progress stand in front of what may be megabytes.
 local r = loadRecord(KEYS[1], redis.pcall('GETRANGE', KEYS[1], 0, 65535))
@@ -111,7 +113,8 @@ for i, name in ipairs({ 'state', 'entry', 'attempt', 'executor', 'started_at', '
   'enqueued_at' }) do standing[i] = r[name] or '' end
 if r.state == 'queued' and r.stream and r.entry ~= '' then
   local p = redis.pcall('XPENDING', r.stream, '${GROUP}', r.entry, r.entry, 1)
-  if not p.err and p[1] then standing[#standing + 1] = p[1][2] .. ' ' .. p[1][4] end
+  if not p.err and p[1] then standing[#standing + 1] = p[1][2] .. ' ' .. p[1][4]
+  elseif not isToCome(r.stream, r.entry) then standing[#standing + 1] = redis.call('TIME')[1] end
 end
 local n = lastLine(KEYS[2])
 local record = redis.sha1hex(table.concat(standing, ' '))

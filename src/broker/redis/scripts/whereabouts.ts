@@ -4,8 +4,21 @@
  * task.
  */
 import { MOVES, type TaskState } from "../../../task/state.ts";
-import { CANCEL_CHANNEL, DOUBT, ERROR_FIELD, GROUP, PARKED_PREFIX, scheduledKey } from "../keys.ts";
+import {
+  CANCEL_CHANNEL,
+  DOUBT,
+  deadKey,
+  ERROR_FIELD,
+  GROUP,
+  LOG_PREFIX,
+  PARKED_PREFIX,
+  scheduledKey,
+} from "../keys.ts";
 import { RECORDS } from "../records/record-lua.ts";
+
+/** Why a task is dead whose entry another program has acknowledged: only that program knows how it ended. */
+export const ENDED_ELSEWHERE =
+  "ended outside of taskexe: another program acknowledged it, or its consumer was deleted; how it ended is not known";
 
 /** A Lua condition: the value is one of these states. */
 export function isOneOf(value: string, states: readonly TaskState[]): string {
@@ -19,7 +32,8 @@ export function isOneOf(value: string, states: readonly TaskState[]): string {
  * a record: whether its entry is somebody's or still to be delivered, or its id waits in the sorted set for its state.
  * `isOfProgress(r)`: progress alone has made this record; the next delivery, a first one, cannot know of it.
  * `requeue(key, id, given)`: queues it where nothing holds it, with its own message, or with this one where that is
- * gone: it was long, and stood in the entry alone.
+ * gone: it was long, and stood in the entry alone. `forgetElsewhere(key, id)`: takes the record away of one that ended
+ * outside of taskexe, so that its id is free again.
  */
 export const WHEREABOUTS = `${RECORDS}
 local isGroupGone = false
@@ -75,6 +89,16 @@ local function isWaiting(state)
   return ${isOneOf("state", [...MOVES.claim.from, ...MOVES.promote.from])}
 end
 local function isOfProgress(r) return not r.retention and not r['${ERROR_FIELD}1'] end
+local function forgetElsewhere(key, id)
+  local r = readRecord(key)
+  if not r or r.state ~= 'dead' or r.reason ~= '${ENDED_ELSEWHERE}' or not r.queue then return false end
+  mayRun('DEL', key)
+  mayRun('ZREM', '${deadKey("")}' .. r.queue)
+  call('DEL', key)
+  call('DEL', '${LOG_PREFIX}' .. id)
+  call('ZREM', '${deadKey("")}' .. r.queue, id)
+  return true
+end
 local function requeue(key, id, given)
   local r = readRecord(key)
   if not r or not isWaiting(r.state) or not r.queue or isHeld(id, r) then return false end
