@@ -80,12 +80,13 @@ function due(what: string, { due_at: at }: TaskRecord): Waiting {
 }
 
 /** What an executor serves; null: it does not tell. */
-interface Serving {
+export interface Serving {
   readonly queues: readonly string[] | null;
   readonly types: readonly string[] | null;
 }
 
-function livingOf(fleet: readonly FleetMember[], now: number): Serving[] {
+/** What those serve that beat lately. */
+export function livingOf(fleet: readonly FleetMember[], now: number): Serving[] {
   return fleet
     .filter(({ at }) => at !== null && now - at < LIVES_MS)
     .map(({ beat }) => ({

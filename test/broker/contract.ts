@@ -17,6 +17,7 @@ import { logSentences } from "./contract/logs.ts";
 import { orderSentences } from "./contract/order.ts";
 import { pauseSentences } from "./contract/pauses.ts";
 import { purgeSentences } from "./contract/purges.ts";
+import { queueSentences } from "./contract/queues.ts";
 import { removalSentences } from "./contract/removal.ts";
 import { retrySentences } from "./contract/retries.ts";
 import { runningSentences } from "./contract/running.ts";
@@ -40,6 +41,7 @@ export function brokerContract(name: string, makeHarness: MakeHarness): void {
   orderSentences(sentence);
   pauseSentences(sentence);
   purgeSentences(sentence);
+  queueSentences(sentence);
   removalSentences(sentence);
   retrySentences(sentence);
   scheduleSentences(sentence);

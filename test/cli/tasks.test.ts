@@ -117,6 +117,15 @@ test("purge removes ended records without asking and tells how many", async () =
   assert.equal((await json("task", "p2")).state, "queued");
 });
 
+test("queues that no executor serves are shown as such, and list --all looks into them", async () => {
+  await stage.run(["enqueue", "idle", "--id", "left-1", "--queue", "left-behind"]);
+  assert.match((await stage.run(["status", "--listen", "off"])).stdout, /left-behind +1 +0 +0 +0 +none/);
+  const ids = async (...args: string[]) => (await json("list", ...args)).tasks.map(({ id }: { id: string }) => id);
+  assert.ok((await ids("--all")).includes("left-1"));
+  assert.ok(!(await ids()).includes("left-1"));
+  await stage.run(["cancel", "left-1"]);
+});
+
 test("pause holds a queue and a type, tells what is paused, and resume lets them go on", async () => {
   assert.equal((await stage.run(["pause"])).stdout, "nothing is paused\n");
   assert.equal((await stage.run(["pause", "queue", "held"])).stdout, "the queue held is paused\n");

@@ -251,6 +251,14 @@ test("logs are the lines of the task, oldest first", async () => {
   assert.deepEqual((await ask("GET", "tasks/logged/logs")).body, { lines: [{ at: 5, level: "warn", text: "hm" }] });
 });
 
+test("queues that no executor serves are among the queues", async () => {
+  await ask("POST", "tasks", { body: { type: "idle", id: "left", queue: "left-behind" } });
+  const { queues, left_out } = (await ask("GET", "queues")).body;
+  const left = queues.find(({ name }: { name: string }) => name === "left-behind");
+  assert.deepEqual([left.queued, left.executors, left_out], [1, 0, 0]);
+  await ask("POST", "tasks/left/cancel");
+});
+
 test("queues and types are paused and resumed, and /queues tells", async () => {
   assert.deepEqual((await ask("POST", "queues/common/pause")).body, { kind: "queue", name: "common", paused: true });
   assert.equal((await ask("POST", "types/a%20type/pause")).status, 200);

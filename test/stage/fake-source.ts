@@ -41,7 +41,21 @@ export const STATUS: ExecutorStatus = {
     warnings: [],
   },
   vanished: { count: 0, ids: [], counted_at: null },
-  queues: [{ name: "common", queued: 2, running: 1, scheduled: 0, dead: 0, done: 7, cancelled: 0, paused: false }],
+  queues: [
+    ...[
+      {
+        name: "common",
+        queued: 2,
+        running: 1,
+        scheduled: 0,
+        dead: 0,
+        done: 7,
+        cancelled: 0,
+        paused: false,
+        executors: 1,
+      },
+    ],
+  ],
   fleet: [],
 };
 

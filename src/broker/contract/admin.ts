@@ -61,6 +61,12 @@ export interface PauseTarget {
   readonly name: string;
 }
 
+/** Queues that others serve, or nobody does. */
+export interface OtherQueues {
+  readonly names: readonly string[];
+  readonly count: number;
+}
+
 /** One line of a task's log. */
 export interface LogLine {
   /** Unix ms on the broker's clock. */
@@ -123,7 +129,8 @@ export interface QueueCounts {
 }
 
 export interface Admin extends Schedules {
-  counts(): Promise<QueueCounts[]>;
+  /** @param queues - default: those that it was opened with. */
+  counts(queues?: readonly string[]): Promise<QueueCounts[]>;
   /**
    * A page of tasks, their long texts cut. A filter that no index serves looks through a bounded number a call, and so
    * do tasks that are long: follow the cursor. Two lists are read at once in a process, others wait in line.
@@ -135,6 +142,12 @@ export interface Admin extends Schedules {
   retry(ids: readonly string[]): Promise<RetryReceipt[]>;
   /** Removes ended records, at most `max` (1..1 000); tells how many went. Call again until it gives 0. */
   purge(query: PurgeQuery, max: number): Promise<number>;
+
+  /**
+   * Queues that are known besides those that it was opened with, since they hold something or were used in the last
+   * day: `max` at the most, the latest used ones; and how many there are.
+   */
+  otherQueues(max: number): Promise<OtherQueues>;
 
   pause(target: PauseTarget): Promise<void>;
   resume(target: PauseTarget): Promise<void>;

@@ -52,8 +52,8 @@ export class RedisEnqueue {
     return { promoted, nextInMs, refused };
   }
 
-  async counts(): Promise<QueueCounts[]> {
-    return Promise.all(this.#queues.map((queue) => this.#count(queue)));
+  async counts(queues: readonly string[] = this.#queues): Promise<QueueCounts[]> {
+    return Promise.all(queues.map((queue) => this.#count(queue)));
   }
 
   async backlog(): Promise<Backlog> {

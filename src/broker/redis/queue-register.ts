@@ -4,6 +4,7 @@
  * each task. A queue whose streams stand there before it is written down has streams of somebody else.
  */
 import { MAX_PRIORITIES } from "../../task/options/enqueue-options.ts";
+import type { OtherQueues } from "../contract/admin.ts";
 import type { KeepingRules } from "../removal.ts";
 import { isAnswer } from "./connection/answers.ts";
 import type { RedisConnections } from "./connection/connections.ts";
@@ -103,11 +104,16 @@ export class RedisQueueRegister {
     await this.#register(queues, "", true);
   }
 
-  /** Those that were used last, the latest first, `max` at the most; and how many there are. */
-  async latest(max: number): Promise<{ readonly names: readonly string[]; readonly count: number }> {
+  /** Those beside the given ones, `max` at the most, the latest used first; and how many there are. */
+  async others(own: readonly string[], max: number): Promise<OtherQueues> {
     return this.#connections.run(async (redis) => {
-      const [names, count] = await Promise.all([redis.zrevrange(QUEUES_KEY, 0, max - 1), redis.zcard(QUEUES_KEY)]);
-      return { names, count };
+      const [latest, count, scores] = await Promise.all([
+        redis.zrevrange(QUEUES_KEY, 0, max + own.length - 1),
+        redis.zcard(QUEUES_KEY),
+        redis.zmscore(QUEUES_KEY, ...own),
+      ]);
+      const names = latest.filter((name) => !own.includes(name)).slice(0, max);
+      return { names, count: count - scores.filter((score) => score !== null).length };
     });
   }
 

@@ -28,6 +28,7 @@ import {
   type ListQuery,
   type LogLine,
   type LogTail,
+  type OtherQueues,
   type PauseTarget,
   type PurgeQuery,
   type RetryReceipt,
@@ -289,8 +290,12 @@ export class RedisBroker implements Broker {
       : record;
   }
 
-  counts(): Promise<QueueCounts[]> {
-    return this.#duties.do("counts", () => this.#queues.counts());
+  counts(queues?: readonly string[]): Promise<QueueCounts[]> {
+    return this.#duties.do("counts", () => this.#queues.counts(queues));
+  }
+
+  otherQueues(max: number): Promise<OtherQueues> {
+    return this.#duties.do("counts", () => this.#register.others(this.#options.queues, max));
   }
 
   backlog(): Promise<Backlog> {

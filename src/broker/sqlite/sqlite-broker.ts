@@ -32,6 +32,7 @@ import {
   type ListQuery,
   type LogLine,
   type LogTail,
+  type OtherQueues,
   type PauseTarget,
   type PurgeQuery,
   type RetryReceipt,
@@ -61,7 +62,7 @@ import { beat, leave, lock, member, members, unlock } from "./fleet.ts";
 import { Bell } from "./news/bell.ts";
 import { Watcher } from "./news/watcher.ts";
 import { SqlitePauses } from "./pauses.ts";
-import { backlog, counts } from "./records/counts.ts";
+import { backlog, counts, otherQueues } from "./records/counts.ts";
 import { glance } from "./records/glances.ts";
 import { list } from "./records/listing.ts";
 import { clean, removeStep } from "./records/removal.ts";
@@ -254,8 +255,12 @@ export class SqliteBroker implements Broker {
     });
   }
 
-  counts(): Promise<QueueCounts[]> {
-    return counts(this.#store, this.#options.queues);
+  counts(queues: readonly string[] = this.#options.queues): Promise<QueueCounts[]> {
+    return counts(this.#store, queues);
+  }
+
+  otherQueues(max: number): Promise<OtherQueues> {
+    return otherQueues(this.#store, this.#options.queues, max);
   }
 
   backlog(): Promise<Backlog> {

@@ -14,6 +14,8 @@ import { usageError } from "../process/exit.ts";
 import { withBroker } from "../process/with-broker.ts";
 
 const MOST = 999_999_999;
+/** How many queues are looked into beside those of the configuration. */
+const MOST_QUEUES = 100_000;
 const HEAD = ["id", "type", "state", "queue", "attempt", "progress", "since", "reason"];
 
 /** How it is called. */
@@ -24,7 +26,7 @@ export function define(command: Command, exit: (code: number) => void): void {
     .option("--type <type>", "only of this type")
     .option("--queue <name>", "only in this queue")
     .option("--limit <number>", "how many at the most (default: 100)")
-    .option("--all", "all there are")
+    .option("--all", "all there are, in every queue that is known")
     .option("--cursor <cursor>", "go on where a list ended before, with the same filters")
     .option("--json", "print JSON")
     .action(async (options: Options) => exit(await list(options)));
@@ -40,11 +42,16 @@ async function list(options: Options): Promise<number> {
     const output = options.json
       ? longJson<ListedTask>("tasks", () => ({ more: next !== null, next_cursor: next }))
       : longTable(HEAD, rowOf);
+    const isAll = options.all === true && query.queue === undefined;
+    const others = isAll ? (await broker.otherQueues(MOST_QUEUES)).names.toSorted() : [];
+    const queries = [query, ...others.map((queue) => ({ ...query, queue, cursor: undefined }))];
     try {
-      for await (const page of listPages(broker, query, scope)) {
-        output.add(page.tasks);
-        next = page.cursor;
-        await printed(scope.signal);
+      for (const one of queries) {
+        for await (const page of listPages(broker, one, scope)) {
+          output.add(page.tasks);
+          next = page.cursor;
+          await printed(scope.signal);
+        }
       }
     } catch (error) {
       if (error instanceof CursorError) throw usageError(`flag --cursor: ${error.message}`, "list");

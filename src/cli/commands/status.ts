@@ -12,8 +12,8 @@ import { placeOf } from "../../broker/drivers.ts";
 import { failAfter, openRoot, TooSlowError } from "../../concurrency/index.ts";
 import { shownValue } from "../../config/redact.ts";
 import type { Settings } from "../../config/settings.ts";
+import { seenQueues } from "../../operations/queues.ts";
 import { brokerView } from "../../operations/views/broker-view.ts";
-import { queueViews } from "../../operations/views/queue-view.ts";
 import { type Options, settingsOf, text, withBrokerFlags } from "../arguments/flags.ts";
 import { note, printJson } from "../output/print.ts";
 import { showExecutor, showFleet } from "../output/show-status.ts";
@@ -137,10 +137,10 @@ async function noteOtherBroker(settings: Settings, executor: string, worksOn: st
 }
 
 async function tellBroker(broker: Broker, options: Options): Promise<number> {
-  const queues = queueViews(await broker.counts(), await broker.paused());
-  const [backlog, fleet] = [await broker.backlog(), await broker.fleet()];
+  const { queues, fleet, leftOut } = await seenQueues(broker);
+  const backlog = await broker.backlog();
   const counted_at = Math.round(broker.now());
-  const answer = { broker: brokerView(broker), counted_at, queues, ...backlog, fleet };
+  const answer = { broker: brokerView(broker), counted_at, queues, queues_left_out: leftOut, ...backlog, fleet };
   if (options.json) printJson(answer);
   else showFleet(answer);
   return 0;

@@ -5,8 +5,8 @@
 import type { Command } from "commander";
 import { type Broker, BrokerUnavailableError } from "../../broker/broker.ts";
 import { type CancelScope, sleep, withScope } from "../../concurrency/index.ts";
+import { seenQueues } from "../../operations/queues.ts";
 import { pausedView } from "../../operations/views/pause-view.ts";
-import { queueViews } from "../../operations/views/queue-view.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
 import { standardOutput } from "../output/outlets.ts";
 import { printJson, printLine } from "../output/print.ts";
@@ -48,12 +48,13 @@ async function top(options: Options): Promise<number> {
 async function look(broker: Broker): Promise<FleetView> {
   const running = await broker.list({ state: "running", limit: MOST_RUNNING });
   const targets = await broker.paused();
+  const { queues, fleet } = await seenQueues(broker);
   return {
     url: broker.url,
     counted_at: Math.round(broker.now()),
-    queues: queueViews(await broker.counts(), targets),
+    queues,
     paused: pausedView(targets),
-    fleet: await broker.fleet(),
+    fleet,
     running: running.tasks,
   };
 }

@@ -2,7 +2,9 @@
 import type { Backlog, FleetMember, QueueCounts } from "../../broker/broker.ts";
 import type { ExecutorAnswer } from "../process/status-answer.ts";
 import { beatFigures } from "./beat-figures.ts";
+import { howMany } from "./how-many.ts";
 import { printFields, printLine, printTable } from "./print.ts";
+import { servedBy } from "./served-by.ts";
 
 /** What an executor says of itself. */
 export function showExecutor(answer: ExecutorAnswer): void {
@@ -24,7 +26,7 @@ export function showExecutor(answer: ExecutorAnswer): void {
     ...lost(answer.vanished),
     ["memory", memory ? `${megabytes(memory.rss_bytes)} MB, at most ${megabytes(memory.max_rss_bytes)} MB` : "unknown"],
   ]);
-  showQueues(answer.queues, answer.counted_at);
+  showQueues(answer.queues, answer.counted_at, answer.queues_left_out);
   if (current.length === 0) return;
   printLine("");
   printTable(
@@ -39,7 +41,8 @@ export function showFleet(
     readonly broker: { readonly url: string };
     /** Unix ms on the broker's clock. */
     readonly counted_at: number;
-    readonly queues: readonly QueueCounts[];
+    readonly queues: readonly QueueRow[];
+    readonly queues_left_out: number;
     readonly fleet: readonly FleetMember[];
   },
 ): void {
@@ -47,7 +50,7 @@ export function showFleet(
     ["broker", answer.broker.url],
     ["tasks", `${answer.lag} not claimed yet, ${answer.pending} claimed`],
   ]);
-  showQueues(answer.queues, new Date(answer.counted_at).toISOString());
+  showQueues(answer.queues, new Date(answer.counted_at).toISOString(), answer.queues_left_out);
   printLine("");
   if (answer.fleet.length === 0) {
     printLine("no executor is registered");
@@ -69,17 +72,23 @@ function lost({ count, ids }: ExecutorAnswer["vanished"]): [string, string][] {
   return [["vanished", `${count} say that they wait and are in no queue; taskexe retry ID queues one: ${named}`]];
 }
 
-type QueueRow = Pick<QueueCounts, "name" | "queued" | "running" | "scheduled" | "dead">;
+type QueueRow = Pick<QueueCounts, "name" | "queued" | "running" | "scheduled" | "dead"> & {
+  readonly executors: number | null;
+};
 
 /** @param countedAt - ISO 8601; null: it is not known. */
-function showQueues(queues: readonly QueueRow[], countedAt: string | null): void {
+function showQueues(queues: readonly QueueRow[], countedAt: string | null, leftOut: number): void {
   if (queues.length === 0) return;
   printLine("");
   if (countedAt !== null) printLine(`counted at ${countedAt}`);
   printTable(
-    ["queue", "queued", "running", "scheduled", "dead"],
-    queues.map((queue) => [queue.name, queue.queued, queue.running, queue.scheduled, queue.dead]),
+    ["queue", "queued", "running", "scheduled", "dead", "executors"],
+    queues.map((queue) => [
+      ...[queue.name, queue.queued, queue.running, queue.scheduled, queue.dead],
+      servedBy(queue.executors),
+    ]),
   );
+  if (leftOut > 0) printLine(`and ${howMany(leftOut, "queue")} more`);
 }
 
 function megabytes(bytes: number): string {

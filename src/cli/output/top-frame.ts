@@ -1,17 +1,19 @@
 /** One frame of `taskexe top` as lines of text: pure, so that what is drawn and what is printed once is the same. */
 
-import type { FleetMember, QueueCounts } from "../../broker/broker.ts";
+import type { FleetMember } from "../../broker/broker.ts";
+import type { QueueJson } from "../../operations/views/queue-view.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
 import { printable } from "../../task/text/printable.ts";
 import { beatFigures } from "./beat-figures.ts";
 import { howMany } from "./how-many.ts";
+import { servedBy } from "./served-by.ts";
 
 export interface FleetView {
   /** The broker's address. */
   readonly url: string;
   /** When all of it was read, Unix ms on the broker's clock. */
   readonly counted_at: number;
-  readonly queues: readonly QueueCounts[];
+  readonly queues: readonly QueueJson[];
   readonly paused: { readonly queues: readonly string[]; readonly types: readonly string[] };
   readonly fleet: readonly FleetMember[];
   readonly running: readonly Omit<TaskRecord, "message" | "result">[];
@@ -76,12 +78,14 @@ function headOf({ url, counted_at: at, queues, fleet, paused }: FleetView): Line
 function queueLines({ queues, paused }: FleetView): Line[] {
   const names = new Set(paused.queues);
   const rows = queues.map((queue) => {
-    const { name, queued, running, scheduled, dead, done, cancelled } = queue;
-    const style: Style = names.has(name) ? "warn" : dead > 0 ? "bad" : "plain";
-    const cells = [name, queued, running, scheduled, dead, done, cancelled, names.has(name) ? "paused" : ""];
+    const { name, queued, running, scheduled, dead, done, cancelled, executors } = queue;
+    const isLeft = executors === 0 && queued + running + scheduled > 0;
+    const style: Style = names.has(name) || isLeft ? "warn" : dead > 0 ? "bad" : "plain";
+    const cells = [name, queued, running, scheduled, dead, done, cancelled, servedBy(executors)];
+    cells.push(names.has(name) ? "paused" : "");
     return { cells, style };
   });
-  return table(["queue", "queued", "running", "scheduled", "dead", "done", "cancelled", ""], rows);
+  return table(["queue", "queued", "running", "scheduled", "dead", "done", "cancelled", "executors", ""], rows);
 }
 
 function executorLines({ fleet, counted_at: at }: FleetView): Line[] {

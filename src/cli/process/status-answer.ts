@@ -41,9 +41,15 @@ export const ExecutorAnswerSchema = v.object({
     warnings: v.optional(v.array(v.string()), []),
   }),
   counted_at: v.optional(v.nullable(v.string()), null),
+  queues_left_out: v.optional(Count, 0),
   vanished: v.optional(v.object({ count: Count, ids: v.optional(v.array(v.string()), []) }), { count: 0 }),
   queues: v.optional(
-    v.array(v.object({ name: v.string(), queued: Count, running: Count, scheduled: Count, dead: Count })),
+    v.array(
+      v.object({
+        ...{ name: v.string(), queued: Count, running: Count, scheduled: Count, dead: Count },
+        executors: v.optional(v.nullable(Count), null),
+      }),
+    ),
     [],
   ),
 });

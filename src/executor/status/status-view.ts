@@ -7,8 +7,8 @@
 import { ifAvailable } from "../../broker/availability.ts";
 import type { Broker, FleetMember, Vanished } from "../../broker/broker.ts";
 import { Latch, moveOnAfter, openRoot, sleep } from "../../concurrency/index.ts";
+import { type SeenQueues, seenQueues } from "../../operations/queues.ts";
 import { brokerView } from "../../operations/views/broker-view.ts";
-import { type QueueJson, queueViews } from "../../operations/views/queue-view.ts";
 import { runtime } from "../../runtime/index.ts";
 import type { Attempt } from "../attempt/attempt.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
@@ -39,8 +39,7 @@ export interface StatusParts {
 export class StatusView {
   readonly #parts: StatusParts;
   readonly #bootMonotonic = performance.now();
-  #queues: readonly QueueJson[] = [];
-  #fleet: readonly FleetMember[] = [];
+  #seen: SeenQueues = { queues: [], own: 0, leftOut: 0, fleet: [] };
   #vanished: Vanished | null = null;
   /** Unix ms on the broker's clock; null: the broker's figures were never read. */
   #countedAt: number | null = null;
@@ -60,9 +59,8 @@ export class StatusView {
       await this.#wanted.wait(signal);
       this.#wanted = new Latch();
       await ifAvailable(async () => {
-        const queues = queueViews(await broker.counts(), await broker.paused());
-        const fleet = await broker.fleet();
-        [this.#queues, this.#fleet, this.#countedAt] = [queues, fleet, broker.now()];
+        const seen = await seenQueues(broker);
+        [this.#seen, this.#countedAt] = [seen, broker.now()];
         this.#readAt = performance.now();
       });
       this.#answered.set();
@@ -89,7 +87,9 @@ export class StatusView {
     // Whoever asks now and again shall see them move.
     this.#wanted.set();
     const current = this.#current();
-    const fleet = fitting(this.#fleet, MOST_FLEET_BYTES);
+    const { queues, own, leftOut } = this.#seen;
+    const ours = queues.slice(0, own);
+    const fleet = fitting(this.#seen.fleet, MOST_FLEET_BYTES);
     const { rssBytes, heapBytes, maxRssBytes } = runtime.memory();
     return {
       name: options.name,
@@ -111,12 +111,13 @@ export class StatusView {
       lost: tally.lost,
       abandoned: running.abandonedCount,
       counted_at: this.#countedAt === null ? null : isoWithOffset(this.#countedAt),
-      pending: this.#queues.reduce((sum, queue) => sum + queue.running, 0),
-      lag: this.#queues.reduce((sum, queue) => sum + queue.queued, 0),
+      pending: ours.reduce((sum, queue) => sum + queue.running, 0),
+      lag: ours.reduce((sum, queue) => sum + queue.queued, 0),
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
       broker: brokerView(broker),
       vanished: vanishedView(this.#vanished),
-      queues: this.#queues,
+      queues,
+      ...(leftOut > 0 ? { queues_left_out: leftOut } : {}),
       fleet: fleet.list.map(memberStatus),
       ...(fleet.left > 0 ? { fleet_left_out: fleet.left } : {}),
     };

@@ -67,7 +67,10 @@ export interface ExecutorStatus {
   };
   /** Tasks that say that they wait and that nothing holds; the first ids. Counted by the clean-ups; null: not yet. */
   readonly vanished: { readonly count: number; readonly ids: readonly string[]; readonly counted_at: string | null };
+  /** Those of this executor, then all others that are known. `pending` and `lag` are of its own alone. */
   readonly queues: readonly QueueJson[];
+  /** How many more queues there are; absent: none. */
+  readonly queues_left_out?: number;
   /** The last heartbeats of all executors, this one's among them. */
   readonly fleet: readonly MemberStatus[];
   /** How many more executors there are; absent: none. */

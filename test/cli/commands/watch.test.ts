@@ -168,7 +168,34 @@ test("a frame fits its screen, marks what is wrong and lets no text of a task st
   const view = {
     url: "redis://h:6379/1",
     counted_at: 200_000,
-    queues: [{ name: "common", queued: 1, running: 2, scheduled: 3, dead: 4, done: 5, cancelled: 6 }],
+    queues: [
+      ...[
+        {
+          name: "common",
+          queued: 1,
+          running: 2,
+          scheduled: 3,
+          dead: 4,
+          done: 5,
+          cancelled: 6,
+          paused: false,
+          executors: 2,
+        },
+      ],
+      ...[
+        {
+          name: "left",
+          queued: 0,
+          running: 0,
+          scheduled: 0,
+          dead: 0,
+          done: 8,
+          cancelled: 0,
+          paused: false,
+          executors: 0,
+        },
+      ],
+    ],
     paused: { queues: [], types: ["slow"] },
     fleet: [
       {
@@ -184,6 +211,8 @@ test("a frame fits its screen, marks what is wrong and lets no text of a task st
   const plain = frameOf(view, { colours: false }).join("\n");
   assert.match(plain, /3 executors, 3 of 5 slots taken; 1 queued, 3 scheduled, 4 dead/);
   assert.match(plain, /paused types: slow/);
+  assert.match(plain, /common( +\d){6} +2/);
+  assert.match(plain, /left( +\d){6} +none/);
   assert.match(plain, /executor +slots +done +dead +cancelled +last beat/);
   assert.match(plain, /fresh +2\/5 +9 +1 +2 +10 s/);
   assert.match(plain, /foreign +1\/0 +7 +4 +0 +10 s/);

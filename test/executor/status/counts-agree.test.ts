@@ -91,6 +91,7 @@ for (const kind of ["redis", "sqlite"] as const) {
         done: 1,
         cancelled: 1,
         paused: false,
+        executors: 2,
       };
       const statuses = await Promise.all(executors.map((executor) => executor.status()));
       for (const { queues } of [ofBroker, ofTop, ofApi, ...statuses]) assert.deepEqual(queues, [expected]);

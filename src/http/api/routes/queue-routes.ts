@@ -1,8 +1,9 @@
 /** Queues and types over HTTP: what is in them, and pausing them for the whole fleet. */
 import * as v from "valibot";
 import { pause, resume } from "../../../operations/pauses.ts";
+import { seenQueues } from "../../../operations/queues.ts";
 import { PausedView, PauseView, pausedView } from "../../../operations/views/pause-view.ts";
-import { QueueView, queueViews } from "../../../operations/views/queue-view.ts";
+import { QueueView } from "../../../operations/views/queue-view.ts";
 import type { ApiParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
 import { QueueParams, TypeParams } from "../schemas.ts";
@@ -15,23 +16,25 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
       operationId: "listQueues",
       method: "GET",
       path: "/queues",
-      summary: "The queues of this executor with their counts, and all that is paused",
+      summary: "The queues of this executor, then all others that are known, with their counts; and all that is paused",
       answers: {
         200: {
           description: "counts by state",
           schema: v.object({
             counted_at: v.number(),
             queues: v.array(QueueView),
+            left_out: v.number(),
             paused: PausedView,
           }),
         },
       },
       async handle({ context }) {
-        const [counts, targets] = [await broker.counts(), await broker.paused()];
+        const { queues, leftOut } = await seenQueues(broker);
         return context.json({
           counted_at: Math.round(broker.now()),
-          queues: queueViews(counts, targets),
-          paused: pausedView(targets),
+          queues,
+          left_out: leftOut,
+          paused: pausedView(await broker.paused()),
         });
       },
     }),
