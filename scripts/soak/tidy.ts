@@ -1,7 +1,7 @@
 /**
  * The end of a soak: one more executor, alone, has the time to tidy up behind those that were killed; then it leaves,
- * and what is still there is accounted for. It expels after 2 s in place of two minutes, so that half a minute is
- * enough.
+ * and what is still there is accounted for. It expels after 2 s in place of two minutes, so that a minute and a half
+ * is enough.
  */
 import { Redis } from "ioredis";
 import { type CancelScope, sleep } from "../../src/concurrency/index.ts";
@@ -15,9 +15,9 @@ import { accountOfSqlite } from "./account/sqlite.ts";
 const AGAIN_MS = 5_000;
 const LONGEST_MS = 120_000;
 
-/** After so long without a beat an executor is expelled, in ms, and after ten times that its consumers go. */
+/** After so long without a beat an executor is expelled, in ms, and after thirty times that its consumers go. */
 const HEARTBEAT_TIMEOUT_MS = 2_000;
-const TIDY_MS = 10 * HEARTBEAT_TIMEOUT_MS + SLACK_MS;
+const TIDY_MS = 30 * HEARTBEAT_TIMEOUT_MS + SLACK_MS;
 
 export interface Remains {
   /** The broker's address. */

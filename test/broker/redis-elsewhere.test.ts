@@ -1,6 +1,7 @@
 /** Tasks of ours that another program takes and acknowledges, as RagFlow's executors do: their entries stay. */
 import assert from "node:assert/strict";
-import { GROUP, NOBODYS_KEY, streamKey } from "../../src/broker/redis/keys.ts";
+import type { Broker, Delivery } from "../../src/broker/broker.ts";
+import { deadKey, GROUP, NOBODYS_KEY, recordKey, streamKey } from "../../src/broker/redis/keys.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { watchTask } from "../../src/operations/watch.ts";
 import { claimOne, done, idOf, QUEUE, task } from "../stage/outcomes.ts";
@@ -22,10 +23,32 @@ async function takenElsewhere(count: number): Promise<string[]> {
 }
 
 /** As if what is nobody's had been so for long. */
-async function longSince(): Promise<void> {
+async function longSince(ms = 60_000): Promise<void> {
   for (const member of await redis().zrange(NOBODYS_KEY, "0", "-1")) {
-    await redis().zincrby(NOBODYS_KEY, -60_000, member);
+    await redis().zincrby(NOBODYS_KEY, -ms, member);
   }
+}
+
+/** An executor beats, as ours do. */
+function beats(broker: Broker, lease_ms: number): Promise<void> {
+  return broker.beat(JSON.stringify({ lease_ms, current: {} }));
+}
+
+/** An executor whose lease is ten minutes runs t0, and somebody deletes its consumer. */
+async function runsLong(stage: SentenceStage): Promise<{ readonly a: Broker; readonly delivery: Delivery }> {
+  const a = await stage.open("a", { leaseMs: 600_000 });
+  await beats(a, 600_000);
+  await a.enqueue([task("t0")]);
+  const delivery = await claimOne(a, stage.signal);
+  await redis().xgroup("DELCONSUMER", STREAM, GROUP, "a");
+  return { a, delivery };
+}
+
+/** Nobody but the index and the record itself tells of t0, and both say that it is dead. */
+async function isDeadOnly(broker: Broker): Promise<void> {
+  assert.match((await broker.record("t0"))?.reason ?? "", REASON);
+  assert.deepEqual(await countOf(broker), { ...NOTHING, dead: 1 });
+  assert.deepEqual(await redis().zrange(deadKey(QUEUE), "0", "-1"), ["t0"]);
 }
 
 async function endedElsewhere(stage: SentenceStage) {
@@ -119,4 +142,67 @@ sentence("the lag stays known: the last delivered entry stays while older ones s
   const groups: unknown = await redis().xinfo("GROUPS", STREAM);
   assert.ok(Array.isArray(groups) && Array.isArray(groups[0]));
   assert.equal(groups[0][groups[0].indexOf("lag") + 1], 1);
+});
+
+sentence(
+  "a task that runs under a long lease is never dead before that is over; its owner has it again",
+  async (stage) => {
+    const { a, delivery } = await runsLong(stage);
+    const other = await stage.open("b");
+    await beats(other, 30_000);
+    for (let looks = 0; looks < 3; looks += 1) {
+      assert.equal((await other.record("t0"))?.state, "queued");
+      await longSince(190_000);
+    }
+    assert.deepEqual((await other.clean()).vanished?.ids, ["t0"]);
+    assert.deepEqual(await a.renew([delivery]), []);
+    assert.deepEqual(await redis().zrange(NOBODYS_KEY, "0", "-1"), [], "the next time begins anew");
+    assert.equal((await other.record("t0"))?.state, "running");
+    assert.deepEqual(await a.complete([done(delivery)]), ["recorded"]);
+    assert.deepEqual(await countOf(other), { ...NOTHING, done: 1 });
+  },
+);
+
+sentence("once the owner of a deleted consumer has left, its task is dead, and it comes too late", async (stage) => {
+  const { a, delivery } = await runsLong(stage);
+  const other = await stage.open("b");
+  await a.leave(JSON.stringify({ lease_ms: 600_000, current: {} }));
+  assert.equal((await other.record("t0"))?.state, "queued");
+  await longSince();
+  await isDeadOnly(other);
+  assert.deepEqual(await a.complete([done(delivery)]), ["lost"]);
+  assert.equal((await a.renew([delivery])).length, 1);
+  await isDeadOnly(other);
+});
+
+sentence("it comes too late also where the entry stays for the lag, and after a retry by hand", async (stage) => {
+  const a = await stage.open("a", { leaseMs: 600_000 });
+  await redis().xadd(STREAM, "*", "message", '{"id":"foreign"}');
+  await a.enqueue([task("t0")]);
+  await claimOne(a, stage.signal);
+  const delivery = await claimOne(a, stage.signal);
+  await redis().xgroup("DELCONSUMER", STREAM, GROUP, "a");
+  await a.record("t0");
+  await longSince();
+  assert.equal((await a.record("t0"))?.state, "dead");
+  assert.equal(await redis().xlen(STREAM), 2, "both entries stand");
+  assert.equal((await a.renew([delivery])).length, 1);
+  assert.deepEqual(await a.complete([done(delivery)]), ["lost"]);
+  assert.equal((await a.record("t0"))?.state, "dead");
+  await a.retry(["t0"]);
+  assert.equal((await a.renew([delivery])).length, 1, "that is another run");
+  const again = await claimOne(a, stage.signal);
+  assert.deepEqual(await a.complete([done(again)]), ["recorded"]);
+  assert.deepEqual(await countOf(a), { ...NOTHING, done: 1 });
+  assert.deepEqual(await redis().zrange(deadKey(QUEUE), "0", "-1"), []);
+});
+
+sentence("what an index names by mistake is not removed: its record is of another state", async (stage) => {
+  const broker = await stage.open("a", { deadRetentionMs: 1_000 });
+  await broker.enqueue([task("t0")]);
+  await redis().zadd(deadKey(QUEUE), 1, "t0", 1, "gone");
+  await broker.removeEnded();
+  assert.deepEqual(await redis().zrange(deadKey(QUEUE), "0", "-1"), []);
+  assert.equal(await redis().exists(recordKey("t0")), 1);
+  assert.equal((await broker.record("t0"))?.state, "queued");
 });

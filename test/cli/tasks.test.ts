@@ -119,7 +119,9 @@ test("purge removes ended records without asking and tells how many", async () =
 
 test("queues that no executor serves are shown as such, and list --all looks into them", async () => {
   await stage.run(["enqueue", "idle", "--id", "left-1", "--queue", "left-behind"]);
-  assert.match((await stage.run(["status", "--listen", "off"])).stdout, /left-behind +1 +0 +0 +0 +none/);
+  const { stdout } = await stage.run(["status", "--listen", "off"]);
+  assert.match(stdout, /left-behind +1 +0 +0 +0 +none/);
+  assert.match(stdout, /^1 task in left-behind, due or not: each waits for an executor of this queue/m);
   const ids = async (...args: string[]) => (await json("list", ...args)).tasks.map(({ id }: { id: string }) => id);
   assert.ok((await ids("--all")).includes("left-1"));
   assert.ok(!(await ids()).includes("left-1"));

@@ -51,7 +51,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 /** A consumer is removed that was silent for so many heartbeat timeouts. */
-const SILENT_TIMEOUTS = 10;
+const SILENT_TIMEOUTS = 30;
 /** How many queues are known at the most. */
 const MOST_QUEUES = 100_000;
 /** How many entries that are nobody's are remembered at the most. */

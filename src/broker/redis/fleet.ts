@@ -90,6 +90,12 @@ export class RedisFleet {
     });
   }
 
+  /** The longest lease that any executor of ours holds its entries under, in ms; 0: none is registered. */
+  async longestLease(): Promise<number> {
+    const leases = (await this.members()).map(({ beat }) => Number(beat?.lease_ms ?? 0));
+    return Math.max(0, ...leases.filter(Number.isFinite));
+  }
+
   /** One that is registered; null where none is of that name. */
   async member(name: string): Promise<FleetMember | null> {
     return this.#connections.run(async (redis) => {

@@ -9,8 +9,11 @@ import { runScript, script } from "./scripts/lua.ts";
 
 /** How many one call removes at the most. */
 const MOST = 200;
-/** One is gone that was silent for so many heartbeat timeouts: all that serve a stream read it, foreign ones too. */
-const SILENT_TIMEOUTS = 10;
+/**
+ * One is gone that was silent for so many heartbeat timeouts, an hour by default: all that serve a stream read it,
+ * foreign ones too, but a read that finds nothing need not show in Redis 7.0.
+ */
+const SILENT_TIMEOUTS = 30;
 
 /** KEYS executors, streams; ARGV group, how long one must have been silent in ms, the most -> how many were removed. */
 const DROP_CONSUMERS = script(

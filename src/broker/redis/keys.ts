@@ -110,7 +110,7 @@ export const QUEUES_TENDED_KEY = "taskexe:queues-tended";
 /** What was seen of tasks that say queued and that nothing holds: a hash, see vanished.ts. */
 export const VANISHED_KEY = "taskexe:vanished";
 
-/** Of them, entries that stand in a stream and are nobody's, with their ids; the score is since when, Unix ms. */
+/** Of them, entries that stand in a stream and are nobody's, with its name; the score is since when, Unix ms. */
 export const NOBODYS_KEY = "taskexe:nobodys";
 
 /** The definitions of schedules, and what has come of each: hashes by name. */

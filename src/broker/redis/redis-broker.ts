@@ -64,7 +64,7 @@ import { dropConsumers } from "./group-consumers.ts";
 import { RedisPauses } from "./pauses.ts";
 import { RedisQueueRegister } from "./queue-register.ts";
 import { queuesOf, RedisQueueUpkeep } from "./queue-upkeep.ts";
-import { hasEndedElsewhere } from "./records/elsewhere.ts";
+import { RedisElsewhere } from "./records/elsewhere.ts";
 import { glance } from "./records/glances.ts";
 import { RedisListing } from "./records/listing.ts";
 import { RedisRemoval } from "./records/removal.ts";
@@ -103,6 +103,7 @@ export class RedisBroker implements Broker {
   readonly #listing: RedisListing;
   readonly #logs: RedisLogs;
   readonly #byHand: RedisRetryAndPurge;
+  readonly #elsewhere: RedisElsewhere;
   readonly #vanished: RedisVanished;
   readonly #schedules: RedisSchedules;
   readonly #name: string;
@@ -153,7 +154,8 @@ export class RedisBroker implements Broker {
     this.#cancels = new RedisCancels(this.#connections, now, doubt);
     this.#logs = new RedisLogs(this.#connections, options.logBytes ?? DEFAULT_LOG_BYTES);
     this.#listing = new RedisListing(this.#connections, this.#records, starts, options.queues, priorities);
-    this.#vanished = new RedisVanished(this.#connections, now);
+    this.#elsewhere = new RedisElsewhere(this.#connections, this.#fleet);
+    this.#vanished = new RedisVanished(this.#connections, this.#elsewhere, now);
     this.#byHand = new RedisRetryAndPurge(this.#connections, options.queues);
     this.#schedules = new RedisSchedules(this.#connections, priorities, now);
     this.#upkeep = new RedisQueueUpkeep({
@@ -285,9 +287,7 @@ export class RedisBroker implements Broker {
 
   async record(id: string): Promise<TaskRecord | null> {
     const record = await this.#records.get(id);
-    return record?.state === "queued" && (await hasEndedElsewhere(this.#connections, id))
-      ? this.#records.get(id)
-      : record;
+    return record?.state === "queued" && (await this.#elsewhere.hasEnded(id)) ? this.#records.get(id) : record;
   }
 
   counts(queues?: readonly string[]): Promise<QueueCounts[]> {

@@ -17,7 +17,7 @@ export function define(command: Command, exit: (code: number) => void): void {
   withBrokerFlags(command)
     .description("cancel tasks: waiting ones at once, running ones within a second")
     .argument("[id...]", "ids of tasks")
-    .option("--type <type>", "all of this type")
+    .option("--type <type>", "all of this type, in the configured queues")
     .option("--queue <name>", "all in this queue")
     .option("--json", "print JSON")
     .action(async (ids: string[], options: Options) => exit(await cancel(ids, options)));

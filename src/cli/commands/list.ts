@@ -21,10 +21,10 @@ const HEAD = ["id", "type", "state", "queue", "attempt", "progress", "since", "r
 /** How it is called. */
 export function define(command: Command, exit: (code: number) => void): void {
   withBrokerFlags(command)
-    .description("list tasks")
+    .description("list tasks of the configured queues")
     .option("--state <state>", "scheduled, queued, running, retrying, done, dead or cancelled")
     .option("--type <type>", "only of this type")
-    .option("--queue <name>", "only in this queue")
+    .option("--queue <name>", "only in this queue, also where it is not configured")
     .option("--limit <number>", "how many at the most (default: 100)")
     .option("--all", "all there are, in every queue that is known")
     .option("--cursor <cursor>", "go on where a list ended before, with the same filters")

@@ -14,10 +14,10 @@ import { withBroker } from "../process/with-broker.ts";
 /** How it is called. */
 export function define(command: Command, exit: (code: number) => void): void {
   withBrokerFlags(command)
-    .description("remove the records of ended tasks, without asking")
+    .description("remove the records of ended tasks in the configured queues, without asking")
     .option("--state <state>", "done, dead or cancelled")
     .option("--type <type>", "only of this type")
-    .option("--queue <name>", "only in this queue")
+    .option("--queue <name>", "only in this queue, also where it is not configured")
     .option("--json", "print JSON")
     .action(async (options: Options) => exit(await purge(options)));
 }

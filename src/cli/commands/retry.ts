@@ -18,9 +18,9 @@ export function define(command: Command, exit: (code: number) => void): void {
   withBrokerFlags(command)
     .description("queue dead and cancelled tasks again, from their first attempt")
     .argument("[id...]", "ids of tasks")
-    .option("--type <type>", "all of this type")
+    .option("--type <type>", "all of this type, in the configured queues")
     .option("--queue <name>", "all in this queue")
-    .option("--all", "all there are")
+    .option("--all", "all there are in the configured queues")
     .option("--state <state>", "dead or cancelled; goes with --type, --queue and --all (default: dead)")
     .option("--json", "print JSON")
     .action(async (ids: string[], options: Options) => exit(await retry(ids, options)));

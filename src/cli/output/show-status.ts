@@ -88,6 +88,14 @@ function showQueues(queues: readonly QueueRow[], countedAt: string | null, leftO
       servedBy(queue.executors),
     ]),
   );
+  for (const { name, queued, scheduled, executors } of queues) {
+    if (executors !== 0 || queued + scheduled === 0) continue;
+    const waiting = howMany(queued + scheduled, "task");
+    // Nothing of it moves by itself: what is due in it stays scheduled until somebody serves it.
+    printLine(
+      `${waiting} in ${name}, due or not: each waits for an executor of this queue (taskexe run --queues ${name})`,
+    );
+  }
   if (leftOut > 0) printLine(`and ${howMany(leftOut, "queue")} more`);
 }
 

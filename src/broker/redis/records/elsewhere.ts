@@ -3,51 +3,61 @@
  * their records would say queued for ever. Such a task is ended here: dead, with a reason that says what is known. A
  * retry by hand, or an enqueue of the same id, makes a new one of it. An executor of ours never leaves an entry like
  * that: it deletes what it ends. But a consumer that was deleted by hand does, and its executor, if it lives, takes the
- * entry again at its next renewal: so an entry must have been nobody's for a while.
+ * entry again at its next renewal: so an entry must have been nobody's for longer than any lease of an executor of ours
+ * that is known. An executor that comes too late all the same finds that the entry is not its own any more.
  */
 import { MOVES } from "../../../task/state.ts";
 import { isAnswer } from "../connection/answers.ts";
 import type { RedisConnections } from "../connection/connections.ts";
-import { deadKey, NOBODYS_KEY, RECORD_PREFIX } from "../keys.ts";
+import type { RedisFleet } from "../fleet.ts";
+import { CANCEL_CHANNEL, DOUBT, deadKey, NOBODYS_KEY, RECORD_PREFIX } from "../keys.ts";
 import { runScript, script } from "../scripts/lua.ts";
 import { ENDED_ELSEWHERE, isOneOf, WHEREABOUTS } from "../scripts/whereabouts.ts";
 
-/** How long an entry must have been nobody's, in ms: leases are renewed each third of theirs, 10 s by default. */
+/** How long an entry must have been nobody's, in ms; where executors of ours live, so much longer than a lease. */
 const GRACE_MS = 15_000;
-/** How many of them are remembered, and how long, in ms. */
+/** How many of them are remembered, and how long, in ms: no lease is longer than an hour. */
 const MOST = 10_000;
-const REMEMBERED_MS = 3_600_000;
+const REMEMBERED_MS = 3 * 3_600_000;
 /** How many ids one call looks at. */
 const CHUNK = 100;
 
-/** KEYS nobodys; ARGV record prefix, dead index less the queue, ids... -> those that are ended now. */
+/**
+ * KEYS nobodys; ARGV record prefix, dead index less the queue, how long an entry must have been nobody's in ms ("": no
+ * task is ended), ids... -> those that are ended now; or, where none is to be ended, those that have been nobody's for
+ * long.
+ */
 const END_ELSEWHERE = script(
   `${WHEREABOUTS}
 expect('zset', KEYS[1])
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function int(n) return string.format('%.0f', n) end
+local grace = tonumber(ARGV[3])
 call('ZREMRANGEBYSCORE', KEYS[1], '-inf', int(now - ${REMEMBERED_MS}))
 local function finish(id)
   local key = ARGV[1] .. id
   local r = readRecord(key)
   if not r or not ${isOneOf("r.state", MOVES.claim.from)} or not r.queue or r.entry == '' then return false end
   local stream, entry = r.stream, r.entry
-  if #call('XRANGE', stream, entry, entry) == 0 or isToCome(stream, entry) or holder(stream, entry) then return false end
-  local member = entry .. ' ' .. id
+  if #call('XRANGE', stream, entry, entry) == 0 or isToCome(stream, entry) then return false end
+  if holder(stream, entry) then return false end
+  local member = stream .. ' ' .. entry
   local since = call('ZSCORE', KEYS[1], member)
   if not since then
     if call('ZCARD', KEYS[1]) < ${MOST} then call('ZADD', KEYS[1], int(now), member) end
     return false
   end
-  if now - tonumber(since) < ${GRACE_MS} then return false end
+  if now - tonumber(since) < (grace or ${GRACE_MS}) then return false end
+  if not grace then return true end
   local index = ARGV[2] .. r.queue
   expect('zset', index)
   mayRun('SET', key)
   mayRun('ZADD', index)
   -- A long one stands in the entry alone while the task waits.
   r.message = messageOf(r)
-  r.state, r.finished_at, r.reason, r.entry, r.due_at = 'dead', int(now), '${ENDED_ELSEWHERE}', '', nil
+  -- The entry stays named, so that no later owner of it takes it for its own.
+  r.state, r.finished_at, r.reason, r.due_at = 'dead', int(now), '${ENDED_ELSEWHERE}', nil
   writeRecord(key, r)
   call('ZADD', index, int(now), id)
   free(r.unique, id)
@@ -55,10 +65,12 @@ local function finish(id)
   call('ZREM', KEYS[1], member)
   -- The last entry that was delivered stays while older ones stand: without it the lag would not be known.
   if entry ~= lastDelivered(stream) or call('XLEN', stream) == 1 then call('XDEL', stream, entry) end
+  -- Should an executor that nobody knows of run it, that one asks before it ends anything.
+  redis.pcall('PUBLISH', '${CANCEL_CHANNEL}', '${DOUBT}')
   return true
 end
 local out = {}
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   local ok, ended = pcall(finish, ARGV[i])
   if not ok then oneOnly(ended) elseif ended then out[#out + 1] = ARGV[i] end
 end
@@ -66,25 +78,40 @@ return out`,
   1,
 );
 
-/** Ends those of these tasks that have ended outside of taskexe; gives their ids. */
-export async function endElsewhere(connections: RedisConnections, ids: readonly string[]): Promise<string[]> {
-  const ended: string[] = [];
-  for (let at = 0; at < ids.length; at += CHUNK) {
-    const chunk = ids.slice(at, at + CHUNK);
-    const reply = await connections.run((redis) =>
-      runScript(redis, END_ELSEWHERE, NOBODYS_KEY, RECORD_PREFIX, deadKey(""), ...chunk),
-    );
-    if (Array.isArray(reply)) ended.push(...reply.map(String));
-  }
-  return ended;
-}
+export class RedisElsewhere {
+  readonly #connections: RedisConnections;
+  readonly #fleet: Pick<RedisFleet, "longestLease">;
 
-/** The same for one that is looked at. Where Redis does not let us write, its record stays as it is. */
-export async function hasEndedElsewhere(connections: RedisConnections, id: string): Promise<boolean> {
-  try {
-    return (await endElsewhere(connections, [id])).length > 0;
-  } catch (error) {
-    if (error instanceof Error && isAnswer(error)) return false;
-    throw error;
+  constructor(connections: RedisConnections, fleet: Pick<RedisFleet, "longestLease">) {
+    this.#connections = connections;
+    this.#fleet = fleet;
+  }
+
+  /** Ends those of these tasks that have ended outside of taskexe; gives their ids. */
+  async end(ids: readonly string[]): Promise<string[]> {
+    const ended: string[] = [];
+    for (let at = 0; at < ids.length; at += CHUNK) {
+      const old = await this.#look("", ids.slice(at, at + CHUNK));
+      // The fleet is asked only where there is something to end: whoever looks at a task that waits finds none.
+      if (old.length > 0) ended.push(...(await this.#look((await this.#fleet.longestLease()) + GRACE_MS, old)));
+    }
+    return ended;
+  }
+
+  /** The same for one that is looked at. Where Redis does not let us write, its record stays as it is. */
+  async hasEnded(id: string): Promise<boolean> {
+    try {
+      return (await this.end([id])).length > 0;
+    } catch (error) {
+      if (error instanceof Error && isAnswer(error)) return false;
+      throw error;
+    }
+  }
+
+  async #look(graceMs: number | "", ids: readonly string[]): Promise<string[]> {
+    const reply = await this.#connections.run((redis) =>
+      runScript(redis, END_ELSEWHERE, NOBODYS_KEY, RECORD_PREFIX, deadKey(""), graceMs, ...ids),
+    );
+    return Array.isArray(reply) ? reply.map(String) : [];
   }
 }

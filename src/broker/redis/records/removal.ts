@@ -16,6 +16,7 @@ import {
   waitingCancelledKey,
 } from "../keys.ts";
 import { runScript, script } from "../scripts/lua.ts";
+import { RECORDS } from "./record-lua.ts";
 
 /** How many one step looks at, at the most: about 2 ms. */
 const STEP = 600;
@@ -31,13 +32,14 @@ const AGAIN_MS = 60_000;
 const BEHIND_MS = 30 * 24 * 3_600_000;
 
 /**
- * KEYS remover; ARGV its name, how long that stands in ms, record prefix, log prefix, then of each index 4: the index,
+ * KEYS remover; ARGV its name, how long that stands in ms, record prefix, log prefix, then of each index 5: the index,
  * the marks of those whose entry still stands in a stream ("": none can), how long after its score one goes in ms, how
- * many may be there ("": any number) -> how many were removed, and 1 where there is more.
+ * many may be there ("": any number), the state that a record must have to go ("": it is not asked) -> how many were
+ * removed, and 1 where there is more.
  * A record whose entry still stands is kept for another minute: whoever claims that must know what it is.
  */
 const REMOVE_ENDED = script(
-  `
+  `${RECORDS}
 local owner = call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then return { 0, 0 } end
 local looked, removed = 0, 0
@@ -53,7 +55,13 @@ local function standing(marks, ids)
   if marks == '' or call('EXISTS', marks) == 0 then return {} end
   return call('ZMSCORE', marks, unpack(ids))
 end
-local function remove(index, marks, ids, again)
+-- What a record tells of another state belongs to a task that came later; it only leaves this index.
+local function isOf(state, id)
+  if state == '' then return true end
+  local ok, there = pcall(stateOf, ARGV[3] .. id)
+  return ok and (there == nil or there == state)
+end
+local function remove(index, marks, ids, again, state)
   local keys, going, later = {}, {}, {}
   local stands = standing(marks, ids)
   for i, id in ipairs(ids) do
@@ -61,19 +69,21 @@ local function remove(index, marks, ids, again)
       later[#later + 1] = string.format('%.0f', now + again)
       later[#later + 1] = id
     else
-      keys[#keys + 1] = ARGV[3] .. id
-      keys[#keys + 1] = ARGV[4] .. id
+      if isOf(state, id) then
+        keys[#keys + 1] = ARGV[3] .. id
+        keys[#keys + 1] = ARGV[4] .. id
+      end
       going[#going + 1] = id
     end
   end
   if #going > 0 then
-    redis.call('UNLINK', unpack(keys))
+    if #keys > 0 then redis.call('UNLINK', unpack(keys)) end
     removed = removed + call('ZREM', index, unpack(going))
   end
   if #later > 0 then call('ZADD', index, unpack(later)) end
   looked = looked + #ids
 end
-for i = 5, #ARGV, 4 do
+for i = 5, #ARGV, 5 do
   local index, marks, latest, keep = ARGV[i], ARGV[i + 1], now - tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   repeat
     local count, ids, again = call('ZCARD', index), {}, ${AGAIN_MS}
@@ -86,7 +96,7 @@ for i = 5, #ARGV, 4 do
       if surplus > 0 then ids = call('ZRANGE', index, 0, math.min(surplus, ${CHUNK}) - 1) end
       again = ${BEHIND_MS}
     end
-    if #ids > 0 then remove(index, marks, ids, again) end
+    if #ids > 0 then remove(index, marks, ids, again, ARGV[i + 4]) end
   until #ids == 0 or isOver()
   if isOver() then
     call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -113,9 +123,9 @@ export class RedisRemoval {
   async step(queues: readonly string[], rules: KeepingRules = this.#rules): Promise<Removal> {
     const { doneLimit, cancelledLimit, deadLimit, deadRetentionMs } = rules;
     const indexes = queues.flatMap((queue) => [
-      ...[doneKey(queue), "", 0, doneLimit || ""],
-      ...[cancelledKey(queue), waitingCancelledKey(queue), 0, cancelledLimit || ""],
-      ...[deadKey(queue), "", deadRetentionMs, deadLimit || ""],
+      ...[doneKey(queue), "", 0, doneLimit || "", ""],
+      ...[cancelledKey(queue), waitingCancelledKey(queue), 0, cancelledLimit || "", "cancelled"],
+      ...[deadKey(queue), "", deadRetentionMs, deadLimit || "", "dead"],
     ]);
     const reply = await this.#connections.run((redis) =>
       runScript(

@@ -11,7 +11,7 @@ import type { RedisConnections } from "../connection/connections.ts";
 import { RECORD_PREFIX, VANISHED_KEY } from "../keys.ts";
 import { runScript, script } from "../scripts/lua.ts";
 import { WHEREABOUTS } from "../scripts/whereabouts.ts";
-import { endElsewhere } from "./elsewhere.ts";
+import type { RedisElsewhere } from "./elsewhere.ts";
 
 /** How many keys one step of a walk looks at, and how many such steps one look makes. */
 const STEP = 500;
@@ -43,10 +43,12 @@ return out`,
 
 export class RedisVanished {
   readonly #connections: RedisConnections;
+  readonly #elsewhere: RedisElsewhere;
   readonly #now: () => number;
 
-  constructor(connections: RedisConnections, now: () => number) {
+  constructor(connections: RedisConnections, elsewhere: RedisElsewhere, now: () => number) {
     this.#connections = connections;
+    this.#elsewhere = elsewhere;
     this.#now = now;
   }
 
@@ -99,7 +101,7 @@ export class RedisVanished {
       const chunk = ids.slice(at, at + CHUNK);
       const reply = await this.#connections.run((redis) => runScript(redis, FIND, RECORD_PREFIX, ...chunk));
       const found = Array.isArray(reply) ? reply.map(String) : [];
-      const ended = new Set(await endElsewhere(this.#connections, found));
+      const ended = new Set(await this.#elsewhere.end(found));
       lost.push(...found.filter((id) => !ended.has(id)));
     }
     return lost;

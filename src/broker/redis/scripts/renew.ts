@@ -1,6 +1,6 @@
 /** Renews the leases on entries of one stream that are this executor's, in one script. */
 import type { Redis } from "ioredis";
-import { GROUP } from "../keys.ts";
+import { GROUP, NOBODYS_KEY } from "../keys.ts";
 import { runScript, script } from "./lua.ts";
 import { WHEREABOUTS } from "./whereabouts.ts";
 
@@ -23,6 +23,7 @@ if #own > 0 then
   own[#own + 1] = 'JUSTID'
   call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, unpack(own))
 end
+for _, entry in ipairs(nobodys) do redis.pcall('ZREM', '${NOBODYS_KEY}', KEYS[1] .. ' ' .. entry) end
 if #nobodys > 0 then
   nobodys[#nobodys + 1] = 'FORCE'
   nobodys[#nobodys + 1] = 'JUSTID'

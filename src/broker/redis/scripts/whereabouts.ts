@@ -12,6 +12,7 @@ import {
   GROUP,
   LOG_PREFIX,
   PARKED_PREFIX,
+  RECORD_PREFIX,
   scheduledKey,
 } from "../keys.ts";
 import { RECORDS } from "../records/record-lua.ts";
@@ -28,8 +29,9 @@ export function isOneOf(value: string, states: readonly TaskState[]): string {
 /**
  * `isOwn(stream, consumer, entry, isDoubtful)`: whether the entry is this consumer's; nil where it is gone. One that
  * was delivered and is nobody's was taken from its consumer by hand, and one that is to come may be in a group that was
- * made anew: only where that is known it is still ours, since others may have handed it back. `isHeld(id, r)`, r being
- * a record: whether its entry is somebody's or still to be delivered, or its id waits in the sorted set for its state.
+ * made anew: only where that is known it is still ours, since others may have handed it back. It is not where its task
+ * was called dead, since it had ended elsewhere, or was queued again. `isHeld(id, r)`, r being a record: whether its
+ * entry is somebody's or still to be delivered, or its id waits in the sorted set for its state.
  * `isOfProgress(r)`: progress alone has made this record; the next delivery, a first one, cannot know of it.
  * `requeue(key, id, given)`: queues it where nothing holds it, with its own message, or with this one where that is
  * gone: it was long, and stood in the entry alone. `forgetElsewhere(key, id)`: takes the record away of one that ended
@@ -69,10 +71,20 @@ local function isToCome(stream, entry)
   local lastMs, lastN = split(last)
   return ms > lastMs or (ms == lastMs and n > lastN)
 end
+local function isGivenUp(entry, message)
+  local ok, task = pcall(cjson.decode, message)
+  if not ok or type(task) ~= 'table' or type(task.id) ~= 'string' then return false end
+  local isRecord, r = pcall(headOf, '${RECORD_PREFIX}' .. task.id)
+  if not isRecord or not r then return false end
+  if r.state == 'dead' then return r.entry == entry and r.reason == '${ENDED_ELSEWHERE}' end
+  return ${isOneOf("r.state", MOVES.claim.from)} and r.entry ~= '' and r.entry ~= entry
+end
 local function isOwn(stream, consumer, entry, isDoubtful)
   local owner = holder(stream, entry)
   if owner then return owner == consumer end
-  if #call('XRANGE', stream, entry, entry) == 0 then return nil end
+  local message = entryMessage(stream, entry)
+  if not message then return nil end
+  if isGivenUp(entry, message) then return false end
   return isDoubtful or isGroupGone or not isToCome(stream, entry)
 end
 local function isHeld(id, r)
