@@ -1,0 +1,45 @@
+/** The executors of a store: their last beats, and the clean-up lock. */
+import type { FleetMember } from "../../../src/broker/broker.ts";
+import { readBeat } from "../../../src/broker/contract/heartbeat.ts";
+import { withoutTasks } from "../../../src/broker/fleet-beats.ts";
+import type { MemoryStore } from "./store/store.ts";
+
+const LOCK_MS = 60_000;
+
+export function beat(store: MemoryStore, name: string, json: string): void {
+  store.executors.set(name, { at: store.now(), json });
+}
+
+export function member(store: MemoryStore, name: string): FleetMember | null {
+  const last = store.executors.get(name);
+  return last === undefined ? null : { name, at: last.at, beat: readBeat(last.json) };
+}
+
+/** By name, without the tasks that they run. */
+export function members(store: MemoryStore): FleetMember[] {
+  return [...store.executors.keys()]
+    .sort()
+    .map((name) => member(store, name))
+    .filter((each) => each !== null)
+    .map(withoutTasks);
+}
+
+/** Takes the lock for 60 s; false where another has it. */
+export function lock(store: MemoryStore, owner: string): boolean {
+  const { cleaner } = store;
+  if (cleaner !== null && cleaner.owner !== owner && cleaner.until > store.now()) return false;
+  store.cleaner = { owner, until: store.now() + LOCK_MS };
+  return true;
+}
+
+export function unlock(store: MemoryStore, owner: string): void {
+  if (store.cleaner?.owner === owner) store.cleaner = null;
+}
+
+/** Removes executors other than `self` without a beat within the timeout. Gives their names. */
+export function expel(store: MemoryStore, self: string, timeoutMs: number): string[] {
+  const before = store.now() - timeoutMs;
+  const stale = [...store.executors].filter(([name, { at }]) => name !== self && at <= before).map(([name]) => name);
+  for (const name of stale) store.executors.delete(name);
+  return stale;
+}

@@ -1,0 +1,13 @@
+/** Fresh stores of the memory broker for the contract's sentences and for tests of the program over it. */
+import { randomUUID } from "node:crypto";
+import type { MakeHarness } from "../sentences.ts";
+import { MemoryBroker } from "./memory-broker.ts";
+import { forgetStore } from "./store/store.ts";
+
+export const memoryHarness: MakeHarness = async () => {
+  const name = `sentence-${randomUUID()}`;
+  return {
+    make: (options) => new MemoryBroker(name, options),
+    end: async () => forgetStore(name),
+  };
+};

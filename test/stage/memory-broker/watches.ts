@@ -1,0 +1,53 @@
+/** What is asked of tasks again and again: how they stand, their states, and how many there are. */
+import type { QueueCounts } from "../../../src/broker/broker.ts";
+import type { TaskGlance } from "../../../src/broker/contract/admin.ts";
+import type { TaskState } from "../../../src/task/state.ts";
+import type { MemoryStore } from "./store/store.ts";
+
+/** As Admin.glance. */
+export function glance(
+  store: MemoryStore,
+  asked: readonly { readonly id: string; readonly seen: string | null }[],
+): (TaskGlance | "same" | null)[] {
+  return asked.map(({ id, seen }) => {
+    const entry = store.tasks.get(id);
+    if (entry === undefined) return null;
+    const { state, attempt, crashes, token, startedAt, finishedAt, dueAt, queuedAt, progress, progressMsg } = entry;
+    const record = JSON.stringify([state, attempt, crashes, token, startedAt, finishedAt, dueAt, queuedAt]);
+    const lastLine = entry.log.last;
+    const now = JSON.stringify([record, progress, progressMsg, lastLine]);
+    return now === seen ? "same" : { seen: now, record, progress, progressMsg, lastLine };
+  });
+}
+
+export function statesOf(store: MemoryStore, ids: readonly string[]): (TaskState | null)[] {
+  return ids.map((id) => store.tasks.get(id)?.state ?? null);
+}
+
+export function counts(store: MemoryStore, queues: readonly string[]): QueueCounts[] {
+  return queues.map((name) => {
+    const n = (state: TaskState): number => store.queues.get(name)?.of(state).size ?? 0;
+    return {
+      name,
+      queued: n("queued"),
+      running: n("running"),
+      scheduled: n("scheduled") + n("retrying"),
+      dead: n("dead"),
+      done: n("done"),
+      cancelled: n("cancelled"),
+    };
+  });
+}
+
+/** Queues beside these, the latest used first. */
+export function otherQueues(
+  store: MemoryStore,
+  own: readonly string[],
+  max: number,
+): { names: string[]; count: number } {
+  const others = [...store.queues.values()]
+    .filter(({ name }) => !own.includes(name))
+    .sort((a, b) => b.usedAt - a.usedAt)
+    .map(({ name }) => name);
+  return { names: others.slice(0, max), count: others.length };
+}
