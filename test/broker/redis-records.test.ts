@@ -114,12 +114,12 @@ sentence("of a message of our own only the payload and the options are kept", as
       const fields = { state: "dead", type: "noop", queue: QUEUE, message: raw };
       await runScript(redis(), WRITE, recordKey(id), JSON.stringify(fields));
       const packed = await redis().getBuffer(recordKey(id));
-      assert.equal(packed?.toString(), `T1xq${QUEUE.length}:${QUEUE}t4:noop${packMessage(id, "noop", raw)}`);
+      assert.equal(packed?.toString(), `TxQ2${QUEUE}T4noop${packMessage(id, "noop", raw)}`);
       assert.equal(unpack(id, packed ?? Buffer.alloc(0))?.fields.message, raw);
     }
   }
   const packed = packMessage("a", "noop", '{"id":"a","task_type":"noop","payload":1}');
-  assert.equal(packed, "y1:1");
+  assert.equal(packed, "Y11");
 });
 
 sentence("what is short of a record is read without its message, however long its names are", async (stage) => {

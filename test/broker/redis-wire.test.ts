@@ -46,17 +46,20 @@ test("docs/wire.md names every key", () => {
 /** A reader by the words of docs/wire.md, and nothing else. */
 function readByTheDocument(id: string, packed: Buffer): Record<string, string> {
   const letters = new Map([...text.matchAll(/^\| `(\w)` +\| `(\w+)` *\|/gm)].map(([, letter, name]) => [letter, name]));
-  assert.equal(packed.toString("utf8", 0, 2), "T1");
-  const fields: Record<string, string> = { state: packed.toString("utf8", 2, 3) };
-  for (let at = 3; at < packed.length; ) {
-    const colon = packed.indexOf(":", at);
-    const end = colon + 1 + Number(packed.toString("utf8", at + 1, colon));
-    const letter = packed.toString("utf8", at, at + 1);
-    const value = packed.toString("utf8", colon + 1, end);
+  assert.equal(packed.toString("utf8", 0, 1), "T");
+  const fields: Record<string, string> = { state: packed.toString("utf8", 1, 2) };
+  for (let at = 2; at < packed.length; ) {
+    const mark = packed.toString("utf8", at, at + 1);
+    const letter = mark.toLowerCase();
+    const isCapital = mark !== letter;
+    const start = isCapital ? at + 2 : packed.indexOf(":", at) + 1;
+    const digits = packed.toString("utf8", at + 1, start);
+    const end = start + (isCapital ? Number.parseInt(digits, 36) : Number(digits.slice(0, -1)));
+    const value = packed.toString("utf8", start, end);
     const name = letters.get(letter) ?? letter;
     if (letter === "y") fields[name] = `{"id":"${id}","task_type":"${fields.type}","payload":${value}}`;
     else if (letter === "e" && !value.includes("-")) {
-      fields[name] = `${Number.parseInt(value.slice(0, 8), 36)}-${value.slice(8)}`;
+      fields[name] = `${Number.parseInt(value.slice(0, 8), 36)}-${Number.parseInt(value.slice(8), 36)}`;
     } else fields[name] = value;
     at = end;
   }
@@ -72,7 +75,7 @@ sentence("a record can be read by the words of docs/wire.md alone", async (stage
   const [found] = await redis().xrange(keys.streamKey("te", 0), waits.entry ?? "", waits.entry ?? "");
   assert.equal(found?.[1][1], task("ü").message);
   // The example of the document.
-  const example = /^"(T1q.*)"$/m.exec(text)?.[1]?.replaceAll("\\", "") ?? "";
+  const example = /^"(Tq.*)"$/m.exec(text)?.[1]?.replaceAll("\\", "") ?? "";
   assert.deepEqual(readByTheDocument("a1", Buffer.from(example)), {
     ...{ state: "q", entry: "1764432000000-0", retention: "1d", queue: "common", type: "resize" },
     message: '{"id":"a1","task_type":"resize","payload":{"w":100}}',

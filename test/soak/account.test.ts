@@ -78,8 +78,8 @@ async function problemsOfRedis(): Promise<string> {
 const PLANTED: readonly (readonly [what: string, plant: (redis: Redis) => Promise<unknown>, told: RegExp])[] = [
   ["a key of nobody", (r) => r.set("stray", "x"), /stray: is of no kind/],
   ["a key of ours that no kind names", (r) => r.set("taskexe:something", "x"), /taskexe:something: is of no kind/],
-  ["a record in no index", (r) => r.set("taskexe:task:a", "T1d"), /taskexe:task:a: is done, and in no index/],
-  ["a record that waits for ever", (r) => r.set("taskexe:task:b", "T1q"), /taskexe:task:b: says queued/],
+  ["a record in no index", (r) => r.set("taskexe:task:a", "Td"), /taskexe:task:a: is done, and in no index/],
+  ["a record that waits for ever", (r) => r.set("taskexe:task:b", "Tq"), /taskexe:task:b: says queued/],
   [
     "an index without its record",
     (r) => r.zadd("taskexe:done:common", "9e15", "c"),

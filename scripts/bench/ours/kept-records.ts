@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 const INDEX = "taskexe:done:common";
 const RECORDS = "taskexe:task:*";
 /** How the record of a done task begins (docs/wire.md). */
-const DONE = "T1d";
+const DONE = "Td";
 
 /** How many records say done. Throws when the index that lists them tells another number. */
 export async function doneRecords(redis: Redis): Promise<number> {

@@ -6,7 +6,15 @@
  */
 import type { Outcome } from "../../broker.ts";
 import { doneKey, GROUP, RECORD_PREFIX } from "../keys.ts";
-import { FIELD_LETTERS, PAYLOAD_LETTER, packEntry, packFacts, packField, packMessage } from "../records/codec.ts";
+import {
+  FIELD_LETTERS,
+  PAYLOAD_LETTER,
+  packEntry,
+  packFacts,
+  packField,
+  packMessage,
+  packNumber,
+} from "../records/codec.ts";
 import { packedStart, RECORDS } from "../records/record-lua.ts";
 import { isOfAll, lackOf, PRELUDE, plainScript, type ScriptCall } from "../scripts/lua.ts";
 import type { RedisDelivery } from "./delivery.ts";
@@ -50,7 +58,7 @@ end
 -- Its message is the last field of a record, or it has none: the new one has it in any case.
 local function isPlain(old, head)
   if type(old) ~= 'string' or string.sub(old, 1, #head) ~= head then return false end
-  local letter = string.sub(old, #head + 1, #head + 1)
+  local letter = string.lower(string.sub(old, #head + 1, #head + 1))
   return letter == '${PAYLOAD_LETTER}' or letter == '${FIELD_LETTERS.message}' or letter == ''
 end
 local scored, entries, refused, merge = {}, {}, {}, nil
@@ -156,13 +164,8 @@ const { finished_at: FINISHED, executor: EXECUTOR, result: RESULT } = FIELD_LETT
 /** The record of a task that is done; fields in the order of codec.ts. */
 function recordOf({ place, finished, executor }: DoneCall<unknown>, { outcome, delivery }: KeptDone): string {
   const { id, type, attempt, startedAt, result } = outcome;
-  const started = digits(STARTED, Math.round(startedAt));
-  const times = `${digits(SINCE, delivery.queuedAt)}${digits(ATTEMPT, attempt)}${started}`;
+  const since = packNumber(SINCE, delivery.queuedAt);
+  const times = `${since}${packNumber(ATTEMPT, attempt)}${packNumber(STARTED, Math.round(startedAt))}`;
   const end = `${START}${times}${finished}${place}${executor}`;
   return `${end}${result ? packField(RESULT, result) : ""}${packMessage(id, type, delivery.raw)}`;
-}
-
-function digits(letter: string, number: number): string {
-  const text = String(number);
-  return `${letter}${text.length}:${text}`;
 }

@@ -1,6 +1,6 @@
 /**
- * The record of a task as Redis keeps it: one packed string, `T1`, a letter for the state, then fields, each a letter,
- * its length in bytes, a colon and its value. What can be worked out from the rest is left out: an absent field costs
+ * The record of a task as Redis keeps it: one packed string, `T`, a letter for the state, then fields, each a letter,
+ * its length in bytes and its value. What can be worked out from the rest is left out: an absent field costs
  * nothing, and a string a third of a hash. The message stands in it too, so that a task whose stream was deleted is not
  * lost: of one of our own only the payload is written. The same in Lua is record-lua.ts; docs/wire.md describes it.
  * Records that an older version wrote are hashes: they are read as long as they last, and written anew as strings.
@@ -10,7 +10,7 @@ import type { TaskState } from "../../../task/state.ts";
 import { ERROR_FIELD } from "../keys.ts";
 
 /** How a packed record begins. */
-export const MAGIC = "T1";
+export const MAGIC = "T";
 
 /** Running is not written: a task that says queued is running while its entry is pending. */
 export const STATE_LETTERS = {
@@ -98,17 +98,19 @@ function isOwn(start: string, message: string): boolean {
 /** Times between these, in ms, have eight digits in base 36: from 1972 to 2059. */
 export const [EARLIEST_SHORT, LATEST_SHORT] = [36 ** 7, 36 ** 8 - 1];
 
-/** An entry's id, `MS-NUMBER`: MS as eight digits in base 36, then NUMBER; as it is where its time is out of range. */
+/** Numbers below this are surely whole in either language. */
+export const MOST_SHORT = 1e15;
+
+/** An entry's id, `MS-NUMBER`, both in base 36 without the dash: MS has eight digits. As it is where it has more. */
 export function packEntry(entry: string): string {
-  const dash = entry.indexOf("-");
-  const ms = Number(entry.slice(0, dash));
-  if (!(ms >= EARLIEST_SHORT && ms <= LATEST_SHORT) || entry.startsWith("0")) return entry;
-  return ms.toString(36) + entry.slice(dash + 1);
+  const [ms = Number.NaN, nth = Number.NaN] = entry.split("-").map(Number);
+  const isInRange = ms >= EARLIEST_SHORT && ms <= LATEST_SHORT && nth < MOST_SHORT;
+  return isInRange && `${ms}-${nth}` === entry ? ms.toString(36) + nth.toString(36) : entry;
 }
 
 function unpackEntry(packed: string): string {
   if (packed.includes("-")) return packed;
-  return `${Number.parseInt(packed.slice(0, 8), 36)}-${packed.slice(8)}`;
+  return `${Number.parseInt(packed.slice(0, 8), 36)}-${Number.parseInt(packed.slice(8), 36)}`;
 }
 
 /** Units of a retention, longest first, in ms. */
@@ -126,9 +128,23 @@ function unpackRetention(packed: string): string {
   return unit === undefined ? packed : String(Number(packed.slice(0, -1)) * unit[1]);
 }
 
+/** A value of fewer bytes has its length as one digit of this base behind a capital letter, a longer one decimal. */
+export const SHORT_BASE = 36;
+
 /** One field, packed. */
 export function packField(letter: string, value: string): string {
-  return `${letter}${Buffer.byteLength(value)}:${value}`;
+  return packBytes(letter, value, Buffer.byteLength(value));
+}
+
+/** A whole number, packed. */
+export function packNumber(letter: string, number: number): string {
+  const text = String(number);
+  return packBytes(letter, text, text.length);
+}
+
+function packBytes(letter: string, value: string, bytes: number): string {
+  if (bytes >= SHORT_BASE) return `${letter}${bytes}:${value}`;
+  return letter.toUpperCase() + bytes.toString(SHORT_BASE) + value;
 }
 
 /** What is known of a task from its enqueue on. */
@@ -199,13 +215,16 @@ export function unpack(id: string, bytes: Buffer): Unpacked | null {
 export function unpackFields(id: string, fields: Record<string, string>, bytes: Buffer, from: number): Cut | null {
   let at = from;
   while (at < bytes.length) {
-    const letter = bytes.toString("latin1", at, at + 1);
-    const colon = bytes.indexOf(COLON, at);
-    if (colon < 0) return { at, value: null };
-    const length = Number(bytes.toString("latin1", at + 1, colon));
-    const end = colon + 1 + length;
-    if (end > bytes.length) return { at, value: { letter, at: colon + 1, bytes: length } };
-    takeField(id, fields, letter, bytes.toString("utf8", colon + 1, end));
+    const mark = bytes.toString("latin1", at, at + 1);
+    const letter = mark.toLowerCase();
+    const isShort = letter !== mark;
+    const start = isShort ? at + 2 : bytes.indexOf(COLON, at) + 1;
+    if (start === 0 || start > bytes.length) return { at, value: null };
+    const digits = bytes.toString("latin1", at + 1, isShort ? start : start - 1);
+    const length = Number.parseInt(digits, isShort ? SHORT_BASE : 10);
+    const end = start + length;
+    if (end > bytes.length) return { at, value: { letter, at: start, bytes: length } };
+    takeField(id, fields, letter, bytes.toString("utf8", start, end));
     at = end;
   }
   return null;

@@ -13,9 +13,11 @@ import {
   LATEST_SHORT,
   LONGEST_COPY,
   MAGIC,
+  MOST_SHORT,
   messageStart,
   PAYLOAD_LETTER,
   RETENTION_UNITS,
+  SHORT_BASE,
   STATE_LETTERS,
 } from "./codec.ts";
 
@@ -52,7 +54,8 @@ export function packedStart(state: keyof typeof STATE_LETTERS): string {
  * `stream` is made of queue and priority. `headOf(key)`: the same without what is long. `stateOf(key)`: its state
  * alone. `writeRecord(key, r)`: the message of a task whose entry holds it is left out where it is long.
  * `messageOf(r)`: the message, that of the stream where it stands there. All raise WRONGTYPE where another kind of
- * value stands in the key. They need `wrongType` and `call` of lua.ts. `packEntry(entry)`: as codec.ts writes it.
+ * value stands in the key. They need `wrongType` and `call` of lua.ts. `packEntry(entry)`, `packed(letter, value)`: as
+ * codec.ts writes an entry and a field.
  */
 export const RECORDS = `
 local STATES = ${table(turned(Object.entries(STATE_LETTERS)))}
@@ -64,22 +67,27 @@ local LONG = ${list(ENTRIES.slice(LONG).filter(([name]) => name !== "message"))}
 local UNITS = { ${Object.entries(RETENTION_UNITS)
   .map(([letter, ms]) => `{ '${letter}', ${ms} }`)
   .join(", ")} }
+local function digitOf(n) return string.char(n + (n < 10 and 48 or 87)) end
+local function inBase36(n)
+  local text = ''
+  repeat
+    local digit = n % 36
+    text = digitOf(digit) .. text
+    n = (n - digit) / 36
+  until n == 0
+  return text
+end
 -- The entries of a script are mostly of one time.
 local lastMs, lastShort
 local function packEntry(entry)
   local ms, number = string.match(entry, '^([1-9]%d*)%-(%d+)$')
-  if not ms then return entry end
+  if not ms or tonumber(number) >= ${MOST_SHORT} or string.find(number, '^0.') then return entry end
   if ms ~= lastMs then
-    local n, short = tonumber(ms), ''
+    local n = tonumber(ms)
     if n < ${EARLIEST_SHORT} or n > ${LATEST_SHORT} then return entry end
-    while n > 0 do
-      local digit = n % 36
-      short = string.char(digit + (digit < 10 and 48 or 87)) .. short
-      n = (n - digit) / 36
-    end
-    lastMs, lastShort = ms, short
+    lastMs, lastShort = ms, inBase36(n)
   end
-  return lastShort .. number
+  return lastShort .. inBase36(tonumber(number))
 end
 -- What is written shorter, and read so again.
 local SHORTER = { entry = packEntry }
@@ -94,7 +102,8 @@ end
 local LONGER = {}
 function LONGER.entry(value)
   local ms = not string.find(value, '-', 1, true) and tonumber(string.sub(value, 1, 8), 36)
-  return ms and string.format('%.0f-', ms) .. string.sub(value, 9) or value
+  local number = ms and tonumber(string.sub(value, 9), 36)
+  return number and string.format('%.0f-%.0f', ms, number) or value
 end
 function LONGER.retention(value)
   local number, letter = string.match(value, '^(%d+)(%a)$')
@@ -110,7 +119,9 @@ local function unpackRecord(key, text)
   if not state then error(noRecord(key)) end
   local r, at, size = { state = state }, ${MAGIC.length + 2}, #text
   while at <= size do
-    local letter, length, from = string.match(text, '^(%a)(%d+):()', at)
+    local letter, length, from = string.match(text, '^(%u)(%w)()', at)
+    if letter then letter, length = string.lower(letter), tonumber(length, ${SHORT_BASE})
+    else letter, length, from = string.match(text, '^(%l)(%d+):()', at) end
     if not letter then break end
     at = from + length
     if at > size + 1 then break end
@@ -179,9 +190,11 @@ local LEFT_OUT = {
   completions = function(r, value) return value == (r.state == 'done' and '1' or '0') end,
   crashes = function(r, value) return value == '0' end,
 }
-local function pack(out, letter, value)
-  out[#out + 1] = letter .. #value .. ':' .. value
+local function packed(letter, value)
+  if #value >= ${SHORT_BASE} then return letter .. #value .. ':' .. value end
+  return string.upper(letter) .. digitOf(#value) .. value
 end
+local function pack(out, letter, value) out[#out + 1] = packed(letter, value) end
 local function packFields(out, names, r)
   for i = 1, #names do
     local name = names[i]

@@ -16,12 +16,11 @@ export const ENQUEUE_ONE = `${WHEREABOUTS}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function int(n) return string.format('%.0f', n) end
-local function pack(letter, value) return letter .. #value .. ':' .. value end
 local function packedMessage(r, waits)
   local message, from = r.message, tonumber(r.payloadAt)
   if #message > ${LONGEST_COPY} and not waits then return '' end
-  if from == 0 then return pack('${FIELD_LETTERS.message}', message) end
-  return pack('${PAYLOAD_LETTER}', string.sub(message, from + 1, -2))
+  if from == 0 then return packed('${FIELD_LETTERS.message}', message) end
+  return packed('${PAYLOAD_LETTER}', string.sub(message, from + 1, -2))
 end
 -- What is due in the same millisecond comes in the order in which it was enqueued: a score has room for 1 024 places.
 local function enqueue(prefix, r, place)
@@ -51,14 +50,14 @@ local function enqueue(prefix, r, place)
   if delay > 0 then
     state = 'scheduled'
     due = int(now + delay)
-    times = pack('${FIELD_LETTERS.enqueued_at}', int(now)) .. pack('${FIELD_LETTERS.due_at}', due)
+    times = packed('${FIELD_LETTERS.enqueued_at}', int(now)) .. packed('${FIELD_LETTERS.due_at}', due)
     call('ZADD', r.scheduled, string.format('%.4f', tonumber(due) + place / 1024), r.id)
   else
     state = 'queued'
     entry = call('XADD', r.stream, '*', 'message', r.message)
     -- The entry's own time is not written, but where Redis's clock was set back.
     local ahead = tonumber(string.match(entry, '^(%d+)')) - now
-    if ahead >= 1000 then times = pack('${FIELD_LETTERS.enqueued_at}', int(now)) end
+    if ahead >= 1000 then times = packed('${FIELD_LETTERS.enqueued_at}', int(now)) end
   end
   if r.unique ~= '' then
     if tonumber(r.ttl) > 0 then call('SET', r.unique, r.id, 'PX', r.ttl) else call('SET', r.unique, r.id) end
@@ -67,7 +66,7 @@ local function enqueue(prefix, r, place)
   local holds = r.unique ~= '' and tonumber(r.ttl) == 0
   if r.kept == '1' or delay > 0 or holds then
     local start = '${packedStart("scheduled")}'
-    if delay <= 0 then start = '${packedStart("queued")}' .. pack('${FIELD_LETTERS.entry}', packEntry(entry)) end
+    if delay <= 0 then start = '${packedStart("queued")}' .. packed('${FIELD_LETTERS.entry}', packEntry(entry)) end
     call('SET', key, start .. times .. r.facts .. packedMessage(r, delay > 0))
   end
   return 1, state, r.id
