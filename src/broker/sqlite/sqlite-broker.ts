@@ -2,28 +2,25 @@
  * The embedded broker: one SQLite file, shared by the processes of one host, with every promise of the contract.
  * This file puts the parts together; each part is a file of its own beside it.
  */
-import { type Nursery, openRoot, sleep, withNursery } from "../../concurrency/index.ts";
 import { DEFAULT_PRIORITIES } from "../../task/options/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
 import type { TaskState } from "../../task/state.ts";
-import {
-  type Backlog,
-  type Broker,
-  type BrokerOptions,
-  BrokerUnavailableError,
-  type CancelReceipt,
-  type CleanReport,
-  type CompletionResult,
-  type ConnectionState,
-  type Delivery,
-  type EnqueueReceipt,
-  type EnqueueRequest,
-  type FleetMember,
-  MAX_ENQUEUE_BATCH,
-  type Outcome,
-  type ProgressWrite,
-  type QueueCounts,
-  type Removal,
+import type {
+  Backlog,
+  Broker,
+  BrokerOptions,
+  CancelReceipt,
+  CleanReport,
+  CompletionResult,
+  ConnectionState,
+  Delivery,
+  EnqueueReceipt,
+  EnqueueRequest,
+  FleetMember,
+  Outcome,
+  ProgressWrite,
+  QueueCounts,
+  Removal,
 } from "../broker.ts";
 import { checkRequests } from "../check-requests.ts";
 import {
@@ -46,7 +43,6 @@ import type {
   StoredSchedule,
   TakenSchedules,
 } from "../contract/schedules.ts";
-import { BeatSeries } from "../fleet-beats.ts";
 import { listPlaces } from "../list-places.ts";
 import { type KeepingRules, keepingRules } from "../removal.ts";
 import { pathOf } from "./address.ts";
@@ -56,9 +52,10 @@ import { complete, writeProgress } from "./claims/completion.ts";
 import { enqueue, promote } from "./enqueue.ts";
 import { ConnectionMonitor } from "./file/connection-monitor.ts";
 import { DatabaseFile } from "./file/database-file.ts";
-import { isUnavailable, messageOf, reasonOf, stateOf } from "./file/sqlite-errors.ts";
+import { SqliteLifetime } from "./file/lifetime.ts";
 import { Store } from "./file/store.ts";
-import { beat, leave, lock, member, members, unlock } from "./fleet.ts";
+import { member, members } from "./fleet.ts";
+import { SqliteMembership } from "./membership.ts";
 import { Bell } from "./news/bell.ts";
 import { Watcher } from "./news/watcher.ts";
 import { SqlitePauses } from "./pauses.ts";
@@ -67,8 +64,8 @@ import { glance } from "./records/glances.ts";
 import { list } from "./records/listing.ts";
 import { clean, removeStep } from "./records/removal.ts";
 import { purge, retry } from "./records/retry-and-purge.ts";
-import { recordOf } from "./records/rows.ts";
 import { appendLogs, readLogs, readLogsAfter } from "./records/task-logs.ts";
+import { readRecord } from "./records/task-record.ts";
 import {
   changeSchedule,
   countSchedules,
@@ -82,12 +79,6 @@ import {
 } from "./schedules.ts";
 
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
-/** How long a claim waits for something to come, in ms. */
-const CLAIM_WAITS_MS = 5000;
-/** How long open() waits before it tries again, in ms. */
-const OPEN_PAUSE_MS = 200;
-
-const RECORD = "SELECT * FROM tasks WHERE seq = (SELECT seq FROM ids WHERE id = ?)";
 
 export class SqliteBroker implements Broker {
   readonly kind = "sqlite";
@@ -95,19 +86,15 @@ export class SqliteBroker implements Broker {
   readonly url: string;
   readonly leaseMs: number;
   readonly #options: BrokerOptions;
-  readonly #file: DatabaseFile;
+  readonly #lifetime: SqliteLifetime;
   readonly #monitor = new ConnectionMonitor();
   readonly #bell = new Bell();
   readonly #store: Store;
-  readonly #beats = new BeatSeries();
+  readonly #self: SqliteMembership;
   readonly #watcher: Watcher;
   readonly #pauses: SqlitePauses;
   readonly #claims: SqliteClaims | null;
   readonly #keeping: KeepingRules;
-  #nursery: Nursery | null = null;
-  #running: Promise<void> = Promise.resolve();
-  /** The last beat, for another file than the one that has it. */
-  #lastBeat: string | null = null;
 
   /**
    * @param file - the file of the address; tests hand in one of their own.
@@ -119,9 +106,13 @@ export class SqliteBroker implements Broker {
     this.leaseMs = leaseMs;
     this.#options = options;
     this.#keeping = keepingRules(options);
-    this.#file = file;
-    this.#store = new Store(this.#file, this.#monitor, url);
-    this.#watcher = new Watcher(this.#store, this.#monitor, this.#bell, executor !== null, () => this.#registerAgain());
+    this.#store = new Store(file, this.#monitor, url);
+    this.#self = new SqliteMembership(this.#store, executor, () => this.now());
+    this.#watcher = new Watcher(this.#store, this.#monitor, this.#bell, executor !== null, () => {
+      this.#self.registerAgain();
+    });
+    const parts = { url, file, store: this.#store, watcher: this.#watcher, monitor: this.#monitor };
+    this.#lifetime = new SqliteLifetime(parts);
     this.#pauses = new SqlitePauses(this.#store);
     this.#claims = executor === null ? null : new SqliteClaims(this.#store, executor, leaseMs, queues, this.#pauses);
   }
@@ -140,64 +131,22 @@ export class SqliteBroker implements Broker {
 
   /** @throws (rejects) SqliteFileError where the file is not ours, or cannot be used by this user. */
   async open(signal: AbortSignal): Promise<void> {
-    if (this.#nursery !== null) throw new Error(`the broker ${this.url} is open already`);
-    while (!this.#tryOpen()) await sleep(OPEN_PAUSE_MS, signal);
-    this.#store.start();
-    this.#watcher.start();
-    this.#monitor.opened();
-    this.#running = withNursery(
-      openRoot(),
-      (nursery) => {
-        this.#nursery = nursery;
-        nursery.startSoon((task) => this.#store.run(task.signal), { name: "sqlite writer" });
-        nursery.startSoon((task) => this.#watcher.run(task.signal), { name: "sqlite watcher" });
-      },
-      { name: "sqlite broker" },
-    );
-  }
-
-  #tryOpen(): boolean {
-    try {
-      this.#file.open();
-      return true;
-    } catch (error) {
-      if (!isUnavailable(error) && !(error instanceof BrokerUnavailableError)) throw error;
-      this.#monitor.down(stateOf(error), reasonOf(error));
-      return false;
-    }
+    await this.#lifetime.open(signal);
   }
 
   async close(): Promise<void> {
-    this.#nursery?.scope.cancel("the broker is closed");
-    try {
-      await this.#running;
-    } catch (error) {
-      // A fault of ours that ended the loops; the runtime has reported it as unhandled by now.
-      this.#monitor.down("away", messageOf(error));
-    }
-    this.#bell.ring();
-    this.#file.close();
-    this.#monitor.closed();
+    await this.#lifetime.close(() => this.#bell.ring());
   }
 
   async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
     checkRequests(requests, this.#priorities);
-    const receipts = await this.#inPlace(enqueue(this.#store, requests));
+    const receipts = await this.#store.inPlace(enqueue(this.#store, requests));
     this.#bell.ring();
     return receipts;
   }
 
   async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
-    const claims = this.#mustClaim();
-    const until = performance.now() + CLAIM_WAITS_MS;
-    while (true) {
-      signal.throwIfAborted();
-      // Before the look, so that no ring between look and wait is missed.
-      const rung = this.#bell.next();
-      const taken = await claims.take(Math.min(max, MAX_ENQUEUE_BATCH), signal);
-      if (taken.length > 0 || performance.now() >= until) return taken;
-      await rung.wait(signal);
-    }
+    return this.#mustClaim().claim(max, signal, this.#bell);
   }
 
   recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
@@ -231,7 +180,7 @@ export class SqliteBroker implements Broker {
   }
 
   async cancel(ids: readonly string[]): Promise<CancelReceipt[]> {
-    const receipts = await this.#inPlace(cancel(this.#store, ids, "cancelled by a client"));
+    const receipts = await this.#store.inPlace(cancel(this.#store, ids, "cancelled by a client"));
     this.#watcher.passOn();
     return receipts;
   }
@@ -249,10 +198,7 @@ export class SqliteBroker implements Broker {
   }
 
   record(id: string): Promise<TaskRecord | null> {
-    return this.#store.read((sql) => {
-      const row = sql(RECORD).get(id);
-      return row === undefined ? null : recordOf(row);
-    });
+    return readRecord(this.#store, id);
   }
 
   counts(queues: readonly string[] = this.#options.queues): Promise<QueueCounts[]> {
@@ -272,7 +218,7 @@ export class SqliteBroker implements Broker {
   }
 
   async retry(ids: readonly string[]): Promise<RetryReceipt[]> {
-    const receipts = await this.#inPlace(retry(this.#store, ids));
+    const receipts = await this.#store.inPlace(retry(this.#store, ids));
     this.#bell.ring();
     return receipts;
   }
@@ -282,11 +228,11 @@ export class SqliteBroker implements Broker {
   }
 
   pause(target: PauseTarget): Promise<void> {
-    return this.#inPlace(this.#pauses.pause(target));
+    return this.#store.inPlace(this.#pauses.pause(target));
   }
 
   async resume(target: PauseTarget): Promise<void> {
-    await this.#inPlace(this.#pauses.resume(target));
+    await this.#store.inPlace(this.#pauses.resume(target));
     this.#bell.ring();
   }
 
@@ -324,13 +270,13 @@ export class SqliteBroker implements Broker {
 
   async changeSchedule(change: ScheduleChange): Promise<ScheduleChanged> {
     if (change.enqueue !== undefined) checkRequests([change.enqueue.request], this.#priorities);
-    const changed = await this.#inPlace(changeSchedule(this.#store, change));
+    const changed = await this.#store.inPlace(changeSchedule(this.#store, change));
     if (change.enqueue !== undefined) this.#bell.ring();
     return changed;
   }
 
   removeSchedule(name: string): Promise<boolean> {
-    return this.#inPlace(removeSchedule(this.#store, name));
+    return this.#store.inPlace(removeSchedule(this.#store, name));
   }
 
   states(ids: readonly string[]): Promise<(TaskState | null)[]> {
@@ -353,15 +299,12 @@ export class SqliteBroker implements Broker {
     return readLogs(this.#store, id);
   }
 
-  async beat(json: string, isDue = true, kept = json): Promise<void> {
-    this.#lastBeat = json;
-    const replaced = this.#beats.next({ json, at: this.now(), kept: isDue ? kept : null });
-    await beat(this.#store, this.#mustHaveName(), json, replaced);
-    this.#beats.answered();
+  beat(json: string, isDue = true, kept = json): Promise<void> {
+    return this.#self.beat(json, isDue, kept);
   }
 
   leave(json: string): Promise<void> {
-    return leave(this.#store, this.#mustHaveName(), json, this.#beats.last());
+    return this.#self.leave(json);
   }
 
   member(name: string): Promise<FleetMember | null> {
@@ -373,16 +316,16 @@ export class SqliteBroker implements Broker {
   }
 
   lock(): Promise<boolean> {
-    return lock(this.#store, this.#mustHaveName());
+    return this.#self.lock();
   }
 
   unlock(): Promise<void> {
-    return unlock(this.#store, this.#mustHaveName());
+    return this.#self.unlock();
   }
 
   clean(): Promise<CleanReport> {
     return clean(this.#store, {
-      executor: this.#mustHaveName(),
+      executor: this.#self.name,
       heartbeatTimeoutMs: this.#options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
       keeping: this.#keeping,
     });
@@ -392,22 +335,6 @@ export class SqliteBroker implements Broker {
     return removeStep(this.#store, this.#keeping);
   }
 
-  /** What was asked for a user counts only where the path still leads to the file that it was written to. */
-  async #inPlace<T>(work: Promise<T>): Promise<T> {
-    const done = await work;
-    this.#store.mustBeInPlace();
-    return done;
-  }
-
-  /** Nobody in another file knows us, and the next beat is far away. */
-  #registerAgain(): void {
-    const { executor } = this.#options;
-    // Where it fails the next beat does it.
-    if (executor !== null && this.#lastBeat !== null) {
-      beat(this.#store, executor, this.#lastBeat, []).then(undefined, () => undefined);
-    }
-  }
-
   get #priorities(): number {
     return this.#options.priorities ?? DEFAULT_PRIORITIES;
   }
@@ -415,11 +342,5 @@ export class SqliteBroker implements Broker {
   #mustClaim(): SqliteClaims {
     if (this.#claims === null) throw new TypeError("this broker was opened for a client: it cannot claim");
     return this.#claims;
-  }
-
-  #mustHaveName(): string {
-    const { executor } = this.#options;
-    if (executor === null) throw new TypeError("this broker was opened for a client: it is no executor");
-    return executor;
   }
 }

@@ -2,12 +2,13 @@
  * Taking, keeping and giving back ownership. Each change of owner draws a new token and sets a new lease; whoever
  * still shows the old token changes nothing. One host, one clock: a lease is over when its time has passed.
  */
-import type { Delivery } from "../../broker.ts";
+import { type Delivery, MAX_ENQUEUE_BATCH } from "../../broker.ts";
 import { type LeaseStamp, stampLease } from "../../lease-stamp.ts";
 import { anyFlag, flaggedOf } from "../cancels.ts";
 import { NO_TOKEN, PARKED, STATE } from "../file/schema.ts";
 import type { Store } from "../file/store.ts";
 import type { Transaction } from "../file/transaction.ts";
+import type { Bell } from "../news/bell.ts";
 import { QUEUE_IS_PAUSED, type SqlitePauses, TYPE_IS_PAUSED, unlessPaused } from "../pauses.ts";
 import { DELIVERY_COLUMNS, inOrder, newToken, SqliteDelivery } from "./delivery.ts";
 
@@ -29,6 +30,9 @@ const TAKE_OVER = `UPDATE tasks SET token = ?1, lease_until = ?2, owner = ?3, st
   deliveries = deliveries + 1, crashes = crashes + 1 WHERE seq = ?5 AND token = ?6 RETURNING ${DELIVERY_COLUMNS}`;
 
 const NONE: ReadonlySet<string> = new Set();
+
+/** How long a claim waits for something to come, in ms. */
+const CLAIM_WAITS_MS = 5_000;
 
 /** How many of the first in line are looked at for paused types in one go, and how often in one transaction. */
 const PARKED_AT_ONCE = 500;
@@ -76,8 +80,21 @@ export class SqliteClaims {
       ORDER BY lease_until LIMIT ?3`;
   }
 
+  /** Takes what is there; where nothing is, waits for the bell and looks again, for some seconds. */
+  async claim(max: number, signal: AbortSignal, bell: Bell): Promise<Delivery[]> {
+    const until = performance.now() + CLAIM_WAITS_MS;
+    while (true) {
+      signal.throwIfAborted();
+      // Before the look, so that no ring between look and wait is missed.
+      const rung = bell.next();
+      const taken = await this.#take(Math.min(max, MAX_ENQUEUE_BATCH), signal);
+      if (taken.length > 0 || performance.now() >= until) return taken;
+      await rung.wait(signal);
+    }
+  }
+
   /** Takes what is there, without waiting for more. A look comes first, so that an idle executor writes nothing. */
-  async take(max: number, signal: AbortSignal): Promise<Delivery[]> {
+  async #take(max: number, signal: AbortSignal): Promise<Delivery[]> {
     while (true) {
       const any = await this.#store.read((sql) => {
         this.#pauses.learn(sql);

@@ -109,6 +109,13 @@ export class Store {
     return this.#file.generation;
   }
 
+  /** What was asked for a user counts only where the path still leads to the file that it was written to. */
+  async inPlace<T>(work: Promise<T>): Promise<T> {
+    const done = await work;
+    this.mustBeInPlace();
+    return done;
+  }
+
   /**
    * Looks whether the path still leads to the file that is open. A file that nobody else sees any more is closed; the
    * next use opens, or creates, what is there.
