@@ -28,6 +28,7 @@ import {
   type ListQuery,
   type LogLine,
   type LogTail,
+  type OtherQueues,
   type PauseTarget,
   type PurgeQuery,
   type RetryReceipt,
@@ -200,13 +201,11 @@ export class MemoryBroker implements Broker {
     };
   }
 
-  /** @param queues - default: those that it was opened with. */
   async counts(queues: readonly string[] = this.#options.queues): Promise<QueueCounts[]> {
     return watches.counts(this.#store, queues);
   }
 
-  /** Queues beside those that it was opened with, `max` of them at the most, and how many there are. */
-  async otherQueues(max: number): Promise<{ names: string[]; count: number }> {
+  async otherQueues(max: number): Promise<OtherQueues> {
     return watches.otherQueues(this.#store, this.#options.queues, max);
   }
 

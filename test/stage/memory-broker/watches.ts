@@ -1,6 +1,6 @@
 /** What is asked of tasks again and again: how they stand, their states, and how many there are. */
 import type { QueueCounts } from "../../../src/broker/broker.ts";
-import type { TaskGlance } from "../../../src/broker/contract/admin.ts";
+import type { OtherQueues, TaskGlance } from "../../../src/broker/contract/admin.ts";
 import type { TaskState } from "../../../src/task/state.ts";
 import type { MemoryStore } from "./store/store.ts";
 
@@ -40,11 +40,7 @@ export function counts(store: MemoryStore, queues: readonly string[]): QueueCoun
 }
 
 /** Queues beside these, the latest used first. */
-export function otherQueues(
-  store: MemoryStore,
-  own: readonly string[],
-  max: number,
-): { names: string[]; count: number } {
+export function otherQueues(store: MemoryStore, own: readonly string[], max: number): OtherQueues {
   const others = [...store.queues.values()]
     .filter(({ name }) => !own.includes(name))
     .sort((a, b) => b.usedAt - a.usedAt)
