@@ -19,8 +19,11 @@ import { readHeads } from "../../src/broker/redis/records/read-records.ts";
 import { RECORDS } from "../../src/broker/redis/records/record-lua.ts";
 import { runScript, script } from "../../src/broker/redis/scripts/lua.ts";
 import { formatMessage } from "../../src/task/message/message.ts";
+
 import { JsonText } from "../../src/task/text/json-text.ts";
-import { claimOne, dead, done, QUEUE, retry, task } from "../stage/outcomes.ts";
+
+import { claimAll, claimOne, dead, done, idOf, QUEUE, retry, task } from "../stage/outcomes.ts";
+
 import { eventually } from "../stage/until.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
@@ -156,6 +159,35 @@ sentence("the message of a task that waits stands in its record, packed as a scr
   assert.equal(await redis().xlen(STREAM), 0);
   const ended = await broker.record("t");
   assert.deepEqual([ended?.state, ended?.message, ended?.completions], ["done", message, 1]);
+});
+
+sentence("each of many ends in one batch has its own times, attempt and type in its record", async (stage) => {
+  const broker = await stage.open("a");
+  const since: (number | null | undefined)[] = [];
+  for (let n = 0; n < 12; n++) {
+    const type = n % 4 < 2 ? "noop" : "other";
+    await broker.enqueue([task(`t${n}`, { type })]);
+    since.push((await broker.record(`t${n}`))?.enqueued_at);
+  }
+  const deliveries = await claimAll(broker, 12, stage.signal);
+  const startOf = (n: number) => 1_700_000_000_000 + Math.floor(n / 6);
+  const attemptOf = (n: number) => (n < 9 ? 1 : 2);
+  await broker.complete(
+    deliveries.map((delivery) => {
+      const n = Number(idOf(delivery).slice(1));
+      return done(delivery, {
+        startedAt: startOf(n),
+        attempt: attemptOf(n),
+        retentionMs: n % 5 === 0 ? 50_000 : 60_000,
+      });
+    }),
+  );
+  for (const [n, enqueued] of since.entries()) {
+    const type = n % 4 < 2 ? "noop" : "other";
+    const { enqueued_at, started_at, attempt, type: kind, message } = (await broker.record(`t${n}`)) ?? {};
+    assert.deepEqual([enqueued_at, started_at, attempt, kind], [enqueued, startOf(n), attemptOf(n), type], `t${n}`);
+    assert.equal(message, task(`t${n}`, { type }).message);
+  }
 });
 
 /** A record as versions before 0.2 wrote it. */

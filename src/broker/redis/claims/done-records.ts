@@ -121,7 +121,21 @@ interface DoneCall<Entry> {
   readonly place: string;
   readonly finished: string;
   readonly executor: string;
+  /** The last record's fields before its result: many that follow have the same. */
+  last: Fields;
 }
+
+/** All fields before the result, and what they were made of. */
+interface Fields {
+  readonly text: string;
+  /** The time in the entry's id, with the dash behind it. */
+  readonly since: string;
+  readonly attempt: number;
+  readonly startedAt: number;
+}
+
+/** Those of no task: an id that begins with a dash there is not. */
+const NO_FIELDS: Fields = { text: "", since: "-", attempt: 0, startedAt: 0 };
 
 /** Calls that keep them, one for each stream, type and time to be kept, and whose ends each holds. */
 export function keepDoneCalls<Entry extends KeptDone>(
@@ -129,12 +143,12 @@ export function keepDoneCalls<Entry extends KeptDone>(
   { executor, now }: { readonly executor: string; readonly now: number },
 ): { readonly call: ScriptCall; readonly entries: readonly Entry[] }[] {
   const calls = new Map<string, DoneCall<Entry>>();
+  let one: DoneCall<Entry> | undefined;
   for (const entry of entries) {
     const { outcome, delivery } = entry;
-    const name = `${outcome.retentionMs} ${delivery.stream} ${outcome.type}`;
-    let one = calls.get(name);
-    if (one === undefined) {
-      one = newCall(entry, executor, now);
+    if (one === undefined || !isAlike(entry, one.entries[0])) {
+      const name = `${outcome.retentionMs} ${delivery.stream} ${outcome.type}`;
+      one = calls.get(name) ?? newCall(entry, executor, now);
       calls.set(name, one);
     }
     const place = packField(FIELD_LETTERS.entry, packEntry(delivery.entry));
@@ -142,6 +156,15 @@ export function keepDoneCalls<Entry extends KeptDone>(
     one.entries.push(entry);
   }
   return [...calls.values()];
+}
+
+/** Whether both go in one call. */
+function isAlike({ outcome, delivery }: KeptDone, other: KeptDone | undefined): boolean {
+  return (
+    outcome.retentionMs === other?.outcome.retentionMs &&
+    outcome.type === other.outcome.type &&
+    delivery.stream === other.delivery.stream
+  );
 }
 
 function newCall<Entry extends KeptDone>({ outcome, delivery }: Entry, executor: string, now: number): DoneCall<Entry> {
@@ -153,6 +176,7 @@ function newCall<Entry extends KeptDone>({ outcome, delivery }: Entry, executor:
   return {
     call: { script: SCRIPT, args: [SCRIPT.keys, stream, doneKey(queue), GROUP, RECORD_PREFIX, until, plain] },
     entries: [],
+    last: NO_FIELDS,
     ...{ place, finished: packField(FINISHED, String(Math.round(now))), executor: packField(EXECUTOR, executor) },
   };
 }
@@ -162,10 +186,22 @@ const { enqueued_at: SINCE, attempt: ATTEMPT, started_at: STARTED } = FIELD_LETT
 const { finished_at: FINISHED, executor: EXECUTOR, result: RESULT } = FIELD_LETTERS;
 
 /** The record of a task that is done; fields in the order of codec.ts. */
-function recordOf({ place, finished, executor }: DoneCall<unknown>, { outcome, delivery }: KeptDone): string {
-  const { id, type, attempt, startedAt, result } = outcome;
-  const since = packNumber(SINCE, delivery.queuedAt);
-  const times = `${since}${packNumber(ATTEMPT, attempt)}${packNumber(STARTED, Math.round(startedAt))}`;
-  const end = `${START}${times}${finished}${place}${executor}`;
-  return `${end}${result ? packField(RESULT, result) : ""}${packMessage(id, type, delivery.raw)}`;
+function recordOf(one: DoneCall<unknown>, { outcome, delivery }: KeptDone): string {
+  const { id, type, attempt, result } = outcome;
+  const startedAt = Math.round(outcome.startedAt);
+  const { last } = one;
+  const isSame = last.startedAt === startedAt && last.attempt === attempt && delivery.entry.startsWith(last.since);
+  if (!isSame) one.last = fieldsOf(one, delivery, attempt, startedAt);
+  return `${one.last.text}${result ? packField(RESULT, result) : ""}${packMessage(id, type, delivery.raw)}`;
+}
+
+function fieldsOf(
+  { place, finished, executor }: DoneCall<unknown>,
+  { entry, queuedAt }: RedisDelivery,
+  attempt: number,
+  startedAt: number,
+): Fields {
+  const times = `${packNumber(SINCE, queuedAt)}${packNumber(ATTEMPT, attempt)}${packNumber(STARTED, startedAt)}`;
+  const since = entry.slice(0, entry.indexOf("-") + 1);
+  return { text: `${START}${times}${finished}${place}${executor}`, since, attempt, startedAt };
 }
