@@ -103,9 +103,12 @@ export const MOST_SHORT = 1e15;
 
 /** An entry's id, `MS-NUMBER`, both in base 36 without the dash: MS has eight digits. As it is where it has more. */
 export function packEntry(entry: string): string {
-  const [ms = Number.NaN, nth = Number.NaN] = entry.split("-").map(Number);
-  const isInRange = ms >= EARLIEST_SHORT && ms <= LATEST_SHORT && nth < MOST_SHORT;
-  return isInRange && `${ms}-${nth}` === entry ? ms.toString(36) + nth.toString(36) : entry;
+  const dash = entry.indexOf("-");
+  if (dash < 0 || entry.startsWith("0")) return entry;
+  const ms = Number(entry.slice(0, dash));
+  const nth = Number(entry.slice(dash + 1));
+  if (!(ms >= EARLIEST_SHORT && ms <= LATEST_SHORT && nth < MOST_SHORT)) return entry;
+  return entry.startsWith("0", dash + 1) && nth > 0 ? entry : ms.toString(36) + nth.toString(36);
 }
 
 function unpackEntry(packed: string): string {
