@@ -19,11 +19,8 @@ import { readHeads } from "../../src/broker/redis/records/read-records.ts";
 import { RECORDS } from "../../src/broker/redis/records/record-lua.ts";
 import { runScript, script } from "../../src/broker/redis/scripts/lua.ts";
 import { formatMessage } from "../../src/task/message/message.ts";
-
 import { JsonText } from "../../src/task/text/json-text.ts";
-
 import { claimAll, claimOne, dead, done, idOf, QUEUE, retry, task } from "../stage/outcomes.ts";
-
 import { eventually } from "../stage/until.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
