@@ -10,19 +10,21 @@ import { heldBy, hold } from "./store/unique-keys.ts";
 
 /** The requests have been checked. A task whose id is there already is left as it is. */
 export function enqueue(store: MemoryStore, requests: readonly EnqueueRequest[]): EnqueueReceipt[] {
-  const receipts = requests.map((request) => enqueueOne(store, request));
+  // One time for all: those with the same delay come due together.
+  const now = store.now();
+  const receipts = requests.map((request) => enqueueOne(store, request, now));
   store.ring();
   return receipts;
 }
 
-function enqueueOne(store: MemoryStore, request: EnqueueRequest): EnqueueReceipt {
+function enqueueOne(store: MemoryStore, request: EnqueueRequest, now: number): EnqueueReceipt {
   const { id, queue, priority, type, message, delayMs = 0 } = request;
   const there = store.tasks.get(id);
   if (there !== undefined) return { id, created: false, state: there.state };
   const held = heldBy(store, request);
   if (held !== null) return held;
   dropOldFlagOf(store, id);
-  const [seq, now] = [store.next(), store.now()];
+  const seq = store.next();
   const state = delayMs > 0 ? "scheduled" : "queued";
   const entry: Entry = {
     ...{ ...NOTHING_TOLD, seq, id, type, queue, priority, state, message, place: seq, enqueuedAt: now, errors: [] },
