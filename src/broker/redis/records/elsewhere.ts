@@ -7,6 +7,7 @@
  * that is known. An executor that comes too late all the same finds that the entry is not its own any more.
  */
 import { MOVES } from "../../../task/state.ts";
+import { BrokerRefusedError } from "../../broker.ts";
 import { isAnswer } from "../connection/answers.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import type { RedisFleet } from "../fleet.ts";
@@ -34,7 +35,9 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function int(n) return string.format('%.0f', n) end
 local grace = tonumber(ARGV[3])
-call('ZREMRANGEBYSCORE', KEYS[1], '-inf', int(now - ${REMEMBERED_MS}))
+-- Whoever only reads, of a replica too, writes nothing.
+local old = int(now - ${REMEMBERED_MS})
+if call('ZCOUNT', KEYS[1], '-inf', old) > 0 then call('ZREMRANGEBYSCORE', KEYS[1], '-inf', old) end
 local function finish(id)
   local key = ARGV[1] .. id
   local r = readRecord(key)
@@ -103,7 +106,7 @@ export class RedisElsewhere {
     try {
       return (await this.end([id])).length > 0;
     } catch (error) {
-      if (error instanceof Error && isAnswer(error)) return false;
+      if (error instanceof BrokerRefusedError || (error instanceof Error && isAnswer(error))) return false;
       throw error;
     }
   }
