@@ -19,10 +19,10 @@ const CONCURRENCY = 100;
 const NOTES = [
   "consume-kept: as consume-redis, but each done task stays readable. taskexe: retention left at its " +
     "default, 1 day: a " +
-    "record hash and its place in the index of done tasks. BullMQ: removeOnComplete left at its default, " +
+    "packed record and its place in the index of done tasks. BullMQ: removeOnComplete left at its default, " +
     "false: the job " +
     "hash and its place in bull:noop:completed. The enqueue, which writes the first part of both, is not counted.",
-  "That all of them stayed is checked in Redis after the clock: the hashes that say done and their index; " +
+  "That all of them stayed is checked in Redis after the clock: the records that say done and their index; " +
     "the size of " +
     "bull:noop:completed. Each side gets a queue that takes it seconds, so the faster one keeps more by the end.",
 ];
