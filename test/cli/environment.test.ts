@@ -6,17 +6,16 @@ import { describe, test } from "node:test";
 import { ROOT } from "../stage/command.ts";
 import { drained } from "../stage/executor.ts";
 import { requestOf } from "../stage/outcomes.ts";
+import { ON_DENO, ON_NODE } from "../stage/programs.ts";
 import { SLOW, Stage } from "../stage/stage.ts";
 import { recordOnce } from "../stage/until.ts";
 
-const MAIN = join(ROOT, "src/main.ts");
-const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
 const TOKEN = "0123456789abcdef-in-no-environment";
 
 const PROGRAMS: Readonly<Record<string, [string, ...string[]]>> = {
   "the executable": [join(ROOT, "dist/taskexe")],
-  Node: [bin("node"), MAIN],
-  Deno: [bin("deno"), "run", "-A", MAIN],
+  Node: ON_NODE,
+  Deno: ON_DENO,
 };
 
 const TASKS = {

@@ -6,16 +6,14 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { runtime } from "../../src/runtime/index.ts";
 import { ROOT } from "../stage/command.ts";
+import { ON_DENO, ON_NODE } from "../stage/programs.ts";
 import { SLOW, Stage } from "../stage/stage.ts";
 import { PATIENCE_MS, until } from "../stage/until.ts";
 
-const MAIN = join(ROOT, "src/main.ts");
-const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
-
 const PROGRAMS: Readonly<Record<string, [string, ...string[]]>> = {
   "the executable": [join(ROOT, "dist/taskexe")],
-  Node: [bin("node"), MAIN],
-  Deno: [bin("deno"), "run", "-A", MAIN],
+  Node: ON_NODE,
+  Deno: ON_DENO,
 };
 
 interface Answer {

@@ -9,8 +9,8 @@ import { chmod, chown, mkdir, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { ROOT } from "../stage/command.ts";
 import { buildExecutable } from "../stage/executable.ts";
+import { ON_DENO, ON_NODE } from "../stage/programs.ts";
 import { SLOW, Stage } from "../stage/stage.ts";
 import { said } from "../stage/until.ts";
 
@@ -68,9 +68,6 @@ const FOLDER = {
   "what is this?.ts": task("five"),
 };
 
-const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
-const MAIN = join(ROOT, "src/main.ts");
-
 describe("a developer's folder of handlers", () => {
   let stage: Stage;
   let folder = "";
@@ -102,8 +99,8 @@ describe("a developer's folder of handlers", () => {
       executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
       return [await executable];
     },
-    "Node.js": async () => [bin("node"), MAIN],
-    Deno: async () => [bin("deno"), "run", "-A", MAIN],
+    "Node.js": async () => ON_NODE,
+    Deno: async () => ON_DENO,
   };
 
   for (const [name, programOf] of Object.entries(PROGRAMS)) {

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { usesDecorators, usesParameterDecorators } from "../../src/handlers/loading/typescript-settings.ts";
-import { ROOT } from "../stage/command.ts";
-import { buildExecutable } from "../stage/executable.ts";
+import { builtOnce, ON_DENO, ON_NODE } from "../stage/programs.ts";
 import { SLOW, Stage } from "../stage/stage.ts";
 
 const LEGACY = `import { defineTask } from "taskexe";
@@ -38,26 +37,19 @@ const PATHS = `import { x } from "@lib/x";\nimport { defineTask } from "taskexe"
 export default defineTask({ type: "paths", run: () => x });
 `;
 
-const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
-const MAIN = join(ROOT, "src/main.ts");
-
 describe("a handler that needs a tsconfig.json", () => {
   let stage: Stage;
-  let executable: Promise<string> | null = null;
   before(async () => {
     stage = Stage.make();
   });
   after(() => stage.end());
 
-  async function theExecutable(): Promise<[string]> {
-    executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
-    return [await executable];
-  }
+  const theExecutable = builtOnce(() => join(stage.folder, "bin/taskexe"));
 
   const PROGRAMS: Readonly<Record<string, () => Promise<[string, ...string[]]>>> = {
     "the executable": theExecutable,
-    "Node.js": async () => [bin("node"), MAIN],
-    Deno: async () => [bin("deno"), "run", "-A", MAIN],
+    "Node.js": async () => ON_NODE,
+    Deno: async () => ON_DENO,
   };
 
   async function refused(program: readonly [string, ...string[]], tasks: string): Promise<string> {

@@ -10,15 +10,13 @@ import { after, before, describe, test } from "node:test";
 import { ROOT } from "../stage/command.ts";
 import type { ExecutorProcess } from "../stage/executor.ts";
 import { drained } from "../stage/executor.ts";
+import { ON_DENO, ON_NODE } from "../stage/programs.ts";
 import { SLOW, Stage } from "../stage/stage.ts";
-
-const MAIN = join(ROOT, "src/main.ts");
-const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
 
 const PROGRAMS: Readonly<Record<string, [string, ...string[]]>> = {
   "the executable": [join(ROOT, "dist/taskexe")],
-  Node: [bin("node"), MAIN],
-  Deno: [bin("deno"), "run", "-A", MAIN],
+  Node: ON_NODE,
+  Deno: ON_DENO,
 };
 
 /** How long an answer may take, in ms. */

@@ -4,13 +4,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { ROOT } from "../../stage/command.ts";
-import { buildExecutable } from "../../stage/executable.ts";
+import { builtOnce, ON_BUN, ON_DENO, ON_NODE } from "../../stage/programs.ts";
 import { SLOW, Stage } from "../../stage/stage.ts";
 import { recordOnce, said, untilBy } from "../../stage/until.ts";
 
-const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
-const MAIN = join(ROOT, "src/main.ts");
 /** Runs until its gate is there. */
 const GATED = `import { existsSync } from "node:fs";
 import { defineTask, sleep } from "taskexe";
@@ -21,23 +18,19 @@ export default defineTask({ type: "gated", run: async ({ payload, signal }) => {
 
 describe("SIGHUP", () => {
   let stage: Stage;
-  let executable: Promise<string> | null = null;
   before(async () => {
     stage = Stage.make();
     await stage.write({ "tasks/gated.ts": GATED });
   });
   after(() => stage.end());
 
-  async function theExecutable(): Promise<[string]> {
-    executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
-    return [await executable];
-  }
+  const theExecutable = builtOnce(() => join(stage.folder, "bin/taskexe"));
 
   const PROGRAMS: Readonly<Record<string, () => Promise<[string, ...string[]]>>> = {
     "the executable": theExecutable,
-    Bun: async () => [bin("bun"), MAIN],
-    "Node.js": async () => [bin("node"), MAIN],
-    Deno: async () => [bin("deno"), "run", "-A", MAIN],
+    Bun: async () => ON_BUN,
+    "Node.js": async () => ON_NODE,
+    Deno: async () => ON_DENO,
   };
 
   for (const [name, programOf] of Object.entries(PROGRAMS)) {

@@ -2,13 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { ROOT } from "../../stage/command.ts";
-import { buildExecutable } from "../../stage/executable.ts";
+import { builtOnce, ON_BUN, ON_DENO, ON_NODE } from "../../stage/programs.ts";
 import { SLOW, Stage } from "../../stage/stage.ts";
 import { untilBy } from "../../stage/until.ts";
 
-const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
-const MAIN = join(ROOT, "src/main.ts");
 const STRAY = `import { defineTask, sleep } from "taskexe";
 async function lookUp(): Promise<never> {
   throw new RangeError("floats away");
@@ -23,17 +20,13 @@ export const long = defineTask({ type: "long", run: ({ signal }) => sleep(60_000
 
 describe("an error that a handler lets go of", () => {
   let stage: Stage;
-  let executable: Promise<string> | null = null;
   before(async () => {
     stage = Stage.make();
     await stage.write({ "tasks/stray.ts": STRAY });
   });
   after(() => stage.end());
 
-  async function theExecutable(): Promise<[string]> {
-    executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
-    return [await executable];
-  }
+  const theExecutable = builtOnce(() => join(stage.folder, "bin/taskexe"));
 
   /** Starts an executor with a task that runs, lets a stray error go, and gives the log of all. */
   async function logOf(name: string, program: readonly [string, ...string[]], type: string, format: string) {
@@ -49,9 +42,9 @@ describe("an error that a handler lets go of", () => {
 
   const PROGRAMS: Readonly<Record<string, () => Promise<[string, ...string[]]>>> = {
     "the executable": theExecutable,
-    Bun: async () => [bin("bun"), MAIN],
-    "Node.js": async () => [bin("node"), MAIN],
-    Deno: async () => [bin("deno"), "run", "-A", MAIN],
+    Bun: async () => ON_BUN,
+    "Node.js": async () => ON_NODE,
+    Deno: async () => ON_DENO,
   };
 
   for (const [name, programOf] of Object.entries(PROGRAMS)) {
