@@ -12,6 +12,7 @@ import { holdsPassword, keepSecretsOf } from "./redact.ts";
 import type { SettingKey } from "./schema.ts";
 import { SETTING_NAMES } from "./sources.ts";
 import type { Environment } from "./state-directory.ts";
+import { type HandlerTables, NO_TABLES } from "./tables/handler-tables.ts";
 
 export type Found = { readonly value: unknown; readonly origin: string };
 export type Source = (key: SettingKey) => Found | undefined;
@@ -52,7 +53,7 @@ export function chooseBroker(sources: readonly Source[], environment: Environmen
 
 /** For programs without flags: the address of the broker that the environment, or this machine's file, says. */
 export function brokerOfEnvironment(environment: Environment): string {
-  const sources = [environmentSource(environment), fileSource(environment, undefined, true)];
+  const sources = [environmentSource(environment), fileSource(environment, undefined, true).source];
   const { value, origin } = chooseBroker(sources, environment);
   if (typeof value === "string") return value;
   throw new ConfigError([`${origin}: expected the address of a broker as text`]);
@@ -69,23 +70,32 @@ export function environmentSource(environment: Environment): Source {
   };
 }
 
+/** What the configuration file gives. */
+export interface FileSource {
+  readonly source: Source;
+  readonly tables: HandlerTables;
+}
+
+const NO_FILE: FileSource = { source: () => undefined, tables: NO_TABLES };
+
 /**
- * The values of the configuration file: the one that is named, else this machine's own, `/etc/taskexe/taskexe.toml`,
+ * The configuration file: the one that is named, else this machine's own, `/etc/taskexe/taskexe.toml`,
  * where it is there. `off` in place of a path is none at all.
  *
  * @param isNeeded Whether it may say which broker it is. Where it may not, a file of the machine that this user may not
  *   read does not count.
  * @throws ConfigError as readConfigFile does.
  */
-export function fileSource(environment: Environment, flag: string | undefined, isNeeded: boolean): Source {
+export function fileSource(environment: Environment, flag: string | undefined, isNeeded: boolean): FileSource {
   const named = flag ?? (environment.TASKEXE_CONFIG || undefined);
-  if (named === "off") return () => undefined;
+  if (named === "off") return NO_FILE;
   const path = named ?? machineFile(environment, isNeeded);
-  if (path === null) return () => undefined;
+  if (path === null) return NO_FILE;
   const origin = flag !== undefined ? "flag --config" : named !== undefined ? "environment TASKEXE_CONFIG" : null;
-  const values = readConfigFile(path, origin ?? "the settings of this machine");
-  return (key) =>
+  const { values, tables } = readConfigFile(path, origin ?? "the settings of this machine");
+  const source: Source = (key) =>
     values.has(key) ? { value: values.get(key), origin: `${path}:${SETTING_NAMES[key].file}` } : undefined;
+  return { source, tables };
 }
 
 function machineFile(environment: Environment, isNeeded: boolean): string | null {

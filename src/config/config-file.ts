@@ -1,5 +1,5 @@
 /**
- * Reads the TOML file: its values by setting, and a refusal of every key that is not known.
+ * Reads the TOML file: its values by setting, its tables of handlers, and a refusal of every key that is not known.
  * Relative paths in it count from the folder of the file. What the values may be is the schema's business.
  */
 import { dirname, resolve } from "node:path";
@@ -12,25 +12,38 @@ import { pathFrom } from "./paths.ts";
 import { shownName } from "./redact.ts";
 import type { SettingKey } from "./schema.ts";
 import { SETTING_KEYS, SETTING_NAMES } from "./sources.ts";
+import type { HandlerTables } from "./tables/handler-tables.ts";
+import { readTables, TABLE_KINDS } from "./tables/read-tables.ts";
+
+/** What a file says. */
+export interface ConfigFile {
+  readonly values: ReadonlyMap<SettingKey, unknown>;
+  readonly tables: HandlerTables;
+}
 
 /**
- * The values that the file gives, by setting.
+ * Reads the file.
  *
- * @throws ConfigError when the file cannot be read, is no TOML, or has a key that is not known.
+ * @param namedBy - where the path came from, for errors.
+ * @throws ConfigError when the file cannot be read, is no TOML, has a key that is not known, or a wrong table.
  */
-export function readConfigFile(path: string, namedBy: string): Map<SettingKey, unknown> {
-  const table = readToml(path, namedBy);
+export function readConfigFile(path: string, namedBy: string): ConfigFile {
+  const file = readToml(path, namedBy);
+  const folder = dirname(resolve(path));
   const keys = new Map(SETTING_KEYS.map((key) => [SETTING_NAMES[key].file, key]));
   const values = new Map<SettingKey, unknown>();
   const problems: string[] = [];
-  for (const [name, value] of Object.entries(table)) {
+  for (const [name, value] of Object.entries(file)) {
     const key = keys.get(name);
-    if (key === undefined)
-      problems.push(`${path}: unknown key ${shownName(name)}${didYouMean(name, [...keys.keys()])}`);
-    else values.set(key, fromFolder(key, value, dirname(resolve(path))));
+    if (key !== undefined) values.set(key, fromFolder(key, value, folder));
+    else if (!TABLE_KINDS.some((kind) => kind === name)) {
+      problems.push(`${path}: unknown key ${shownName(name)}${didYouMean(name, [...keys.keys(), ...TABLE_KINDS])}`);
+    }
   }
+  const read = readTables(file, path, folder);
+  problems.push(...read.problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return values;
+  return { values, tables: read.tables };
 }
 
 function readToml(path: string, namedBy: string): Record<string, unknown> {

@@ -12,6 +12,7 @@ import { shownValue } from "./redact.ts";
 import { type SettingKey, SettingsSchema, type SettingValues } from "./schema.ts";
 import { OTHER_ENVIRONMENT, SETTING_KEYS, SETTING_NAMES } from "./sources.ts";
 import { type Environment, type StateDirectory, stateDirectory } from "./state-directory.ts";
+import type { HandlerTables } from "./tables/handler-tables.ts";
 
 /** Where a value came from: `flag --x`, `environment X`, `FILE:key` or `default`. */
 export type Origin = string;
@@ -20,6 +21,8 @@ export interface Settings extends SettingValues {
   /** Why this broker: its origin, or that none was given and where the embedded queue lies. */
   readonly brokerSource: string;
   readonly origins: Readonly<Record<SettingKey, Origin>>;
+  /** The handlers that the configuration file defines; only it can. */
+  readonly tables: HandlerTables;
   /** The folder for the locks of executor names, and for the embedded queue of this user; not created yet. */
   readonly stateDirectory: StateDirectory;
   /** What is no error and yet most likely a mistake, one sentence each. */
@@ -46,7 +49,8 @@ export function readSettings(
   const fromFlags: Source = (key) => fromFlag(key, flags);
   const fromVariables = environmentSource(environment);
   const isNamed = [fromFlags, fromVariables].some((source) => source("broker") ?? source("brokerFile"));
-  const sources = [fromFlags, fromVariables, fileSource(environment, options.configFile, !isNamed)];
+  const file = fileSource(environment, options.configFile, !isNamed);
+  const sources = [fromFlags, fromVariables, file.source];
   const broker = chooseBroker(sources, environment);
   const raw: Partial<Record<SettingKey, unknown>> = {};
   const origins: Partial<Record<SettingKey, Origin>> = {};
@@ -61,6 +65,7 @@ export function readSettings(
     ...values,
     brokerSource: where.broker === "default" ? `no broker was given; ${broker.reason}` : where.broker,
     origins: where,
+    tables: file.tables,
     stateDirectory: stateDirectory(environment),
     warnings: [...broker.warnings, ...unknownEnvironment(environment), ...runtimeEnvironment(environment)],
     exposure: broker.isInPs ? SEEN_IN_PS : null,

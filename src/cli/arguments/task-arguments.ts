@@ -1,6 +1,7 @@
 /** The arguments of commands that make tasks: payload, queue, priority, and the options of an enqueue. */
 import { existsSync, readFileSync } from "node:fs";
 import { MAX_DURATION_MS } from "../../task/limits.ts";
+import { boundedDuration, EXPECTED_BACKOFF, parseBackoff } from "../../task/options/backoff-text.ts";
 import { type EnqueueOptions, QueueNameSchema } from "../../task/options/enqueue-options.ts";
 import { type Backoff, RUN_OPTION_ROWS, type RunOption } from "../../task/options/run-options.ts";
 import { JsonText } from "../../task/text/json-text.ts";
@@ -96,19 +97,12 @@ function uniqueOf(options: Options, command: string): EnqueueOptions["unique"] {
   throw usageError("--unique-for goes with --unique", command);
 }
 
-const BACKOFF = "expected fixed:DELAY, or exponential:FIRST[:MOST], like fixed:5s or exponential:1s:10m, up to 36525d";
-
 function backoffOf(options: Options, name: string, command: string): Backoff | undefined {
   const given = text(options[name]);
   if (given === undefined) return undefined;
-  const [kind, ...durations] = given.split(":");
-  const [delayMs = null, maxMs = null] = durations.map(boundedDuration);
-  const most = kind === "exponential" ? 2 : 1;
-  const right = durations.length <= most && delayMs !== null && (durations.length === 1 || maxMs !== null);
-  if ((kind !== "fixed" && kind !== "exponential") || !right) {
-    throw usageError(`flag ${flagOf(name)}: ${BACKOFF}, got ${JSON.stringify(given)}`, command);
-  }
-  return { kind, delay_ms: delayMs, ...(maxMs === null ? {} : { max_ms: maxMs }) };
+  const backoff = parseBackoff(given);
+  if (backoff !== null) return backoff;
+  throw usageError(`flag ${flagOf(name)}: expected ${EXPECTED_BACKOFF}, got ${JSON.stringify(given)}`, command);
 }
 
 /**
@@ -134,11 +128,6 @@ export function durationOf(options: Options, name: string, command: string, leas
   const range = leastMs === 0 ? `up to ${LONGEST}` : `from ${formatDuration(leastMs)} to ${LONGEST}`;
   const expected = `expected a duration ${range} (500ms, 30s, 5m, 1h; a plain number counts seconds)`;
   throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, command);
-}
-
-function boundedDuration(given: string): number | null {
-  const ms = parseDuration(given);
-  return ms !== null && ms <= MAX_DURATION_MS ? ms : null;
 }
 
 function timeOf(options: Options, name: "at" | "deadline", orElse = ""): number | undefined {
