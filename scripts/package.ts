@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -24,6 +25,8 @@ const OWN_FOLDER = join(ROOT, "dist/npm");
 /** Beside package.json, as src is: so the modules find it where they look for it. */
 const LIB = "lib";
 const EXECUTABLE = "main.js";
+/** What `taskexe new` writes: texts, not sources. */
+const TEMPLATES = "new/templates";
 const TEXTS = ["README.md", "CHANGELOG.md", "LICENSE"];
 
 /** What of the project's package.json is used. */
@@ -67,6 +70,7 @@ function makePackage(into: string): void {
   compile(into);
   const manifest: Manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   writeFileSync(join(into, "package.json"), `${JSON.stringify(packageManifest(manifest), null, 2)}\n`);
+  cpSync(join(ROOT, "src", TEMPLATES), join(into, LIB, TEMPLATES), { recursive: true });
   for (const text of TEXTS) copyFileSync(join(ROOT, text), join(into, text));
 }
 

@@ -32,10 +32,11 @@ export const LAYERS: readonly Layer[] = [
   { name: "client", uses: ["config", "operations", ...STORES] },
   { name: "http", uses: ["version.ts", "executor", "operations", "handlers", ...STORES] },
   { name: "index.ts", uses: ["client", "operations", "handlers", ...STORES] },
+  { name: "new", uses: ["runtime"] },
   { name: "provide", uses: ["index.ts", "testing.ts", "handlers", ...GROUND] },
   {
     name: "cli",
-    uses: ["version.ts", "config", "client", "http", "provide", "executor", "operations", "handlers", ...STORES],
+    uses: ["version.ts", "config", "client", "http", "new", "provide", "executor", "operations", "handlers", ...STORES],
   },
   { name: "main.ts", uses: ["version.ts", "cli"] },
 ];

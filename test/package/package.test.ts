@@ -29,6 +29,7 @@ describe("the package", () => {
   test("holds JavaScript with declarations, and no sources or tests", SLOW, async () => {
     const files = (await readdir(installed.inside("."), { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())
+      .filter(({ parentPath }) => !parentPath.startsWith(installed.inside("lib/new/templates")))
       .map(({ name }) => name);
     const others = files.filter((name) => !/\.js$|\.d\.ts$/.test(name));
     assert.deepEqual(others.sort(), ["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
@@ -77,6 +78,13 @@ describe("the package", () => {
 
 for (const [name, command, args] of RUNTIMES) {
   describe(`on ${name}`, () => {
+    test("`taskexe new` writes a project", SLOW, async () => {
+      const main = installed.inside(installed.manifest.bin.taskexe);
+      const { code, stderr } = await installed.run(command, [...args, main, "new", `new-on-${name}`]);
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+      assert.match(await readFile(join(installed.project, `new-on-${name}/tasks/greet.ts`), "utf8"), /defineTask/);
+    });
+
     test("a program imports every entrance, waits in virtual time and enqueues", SLOW, async () => {
       const file = join(installed.folder, `${name}-program.db`);
       const { code, stdout, stderr } = await installed.run(command, [...args, "program.ts", file]);

@@ -18,6 +18,7 @@ export const COMMANDS: CommandTable = {
   top: () => import("./top.ts"),
   cron: () => import("./cron/index.ts"),
   status: () => import("./status.ts"),
+  new: () => import("./development/new.ts"),
   version: () => import("./version.ts"),
 };
 
