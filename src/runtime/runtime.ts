@@ -78,6 +78,25 @@ export interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What the child reads from standard input, then its end; default: nothing. */
   readonly stdin?: string | Uint8Array;
+  /** Two pipes beside the usual ones: the child reads descriptor 3 and writes descriptor 4. */
+  readonly pipes?: boolean;
+}
+
+/** The pipes on descriptors 3 and 4, from the parent's side. Nothing here throws: a child's exit tells how it ended. */
+export interface ChildPipes {
+  /** Hands text (as UTF-8) or bytes to the child; what it does not take yet waits here. Nothing once it has ended. */
+  write(chunk: string | Uint8Array): void;
+  /** How many bytes wait for the child to read them. */
+  readonly bufferedBytes: number;
+  /** The child reads the end of file once it has read what waits. */
+  end(): void;
+  /** Calls `take` with each chunk from the child; until then nothing is read. Bytes are the receiver's own. */
+  onData(take: (bytes: Uint8Array) => void): void;
+  /** Calls `ended` once, when the child and whatever it handed descriptor 4 to have closed it. */
+  onEnd(ended: () => void): void;
+  /** Reads nothing more until `resume`; a chunk that has been read already may still come. */
+  pause(): void;
+  resume(): void;
 }
 
 export interface ChildExit {
@@ -94,6 +113,20 @@ export interface ChildProcessHandle {
   readonly exited: Promise<ChildExit>;
   /** Signals the child and everything it started (its process group); false when none is left. */
   killGroup(signal: "SIGTERM" | "SIGKILL" | "SIGINT" | "SIGSTOP" | "SIGCONT"): boolean;
+}
+
+export interface PipedChildHandle extends ChildProcessHandle {
+  readonly pipes: ChildPipes;
+}
+
+/** Starts `command` with `args`, never through a shell, as the leader of its own process group. */
+export interface Spawn {
+  (
+    command: string,
+    args: readonly string[],
+    options: SpawnOptions & { readonly pipes: true },
+  ): Promise<PipedChildHandle>;
+  (command: string, args: readonly string[], options?: SpawnOptions): Promise<ChildProcessHandle>;
 }
 
 export type SqlValue = string | number | bigint | null | Uint8Array;
@@ -135,8 +168,7 @@ export interface Runtime {
   writeHeapSnapshot(path: string): Promise<void>;
   readonly allocations: AllocationTracking;
   serve(options: ServeOptions): Promise<HttpServer>;
-  /** Starts `command` with `args`, never through a shell, as the leader of its own process group. */
-  spawn(command: string, args: readonly string[], options?: SpawnOptions): Promise<ChildProcessHandle>;
+  readonly spawn: Spawn;
   /** Opens (and creates) a SQLite file, or ":memory:". */
   openDatabase(path: string): SqlDatabase;
   /** An id of this machine: the same over restarts, 8 hex digits, not reversible to the machine's own id. */

@@ -42,6 +42,7 @@ test("inside a compiled executable everything works as from source", options, as
         self: { command: executable, args: [] },
         sqlite: 42,
         second: "started again",
+        piped: "through 3 and 4",
         served: "served",
         tracked: true,
       });

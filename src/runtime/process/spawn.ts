@@ -3,35 +3,42 @@
  * child and all it started. When to signal, and what the output means, is the caller's.
  */
 
+import type { ChildProcess } from "node:child_process";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
-import type { ChildExit, ChildProcessHandle, SpawnOptions } from "../runtime.ts";
+import type { ChildExit, ChildPipes, ChildProcessHandle, PipedChildHandle, SpawnOptions } from "../runtime.ts";
+import { pipesOf } from "./child-pipes.ts";
+
+/** Beside the usual three: descriptors 3 and 4. */
+const PIPES = ["pipe", "pipe"] as const;
 
 /**
  * Starts `command` (a path, or a name looked up in PATH) with `args` and resolves once it runs.
  * Rejects with an Error that names the command when it cannot be started: not found, not executable, no such folder.
  */
+export function spawn(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions & { readonly pipes: true },
+): Promise<PipedChildHandle>;
+export function spawn(command: string, args: readonly string[], options?: SpawnOptions): Promise<ChildProcessHandle>;
 export async function spawn(
   command: string,
   args: readonly string[],
   options: SpawnOptions = {},
-): Promise<ChildProcessHandle> {
+): Promise<ChildProcessHandle & { readonly pipes?: ChildPipes }> {
   const { spawn: start } = process.getBuiltinModule("node:child_process");
   const { Readable } = process.getBuiltinModule("node:stream");
   try {
     const child = start(command, args, {
       detached: true,
-      stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+      stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(options.pipes ? PIPES : [])],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.env === undefined ? {} : { env: { ...options.env } }),
     });
     const exited = new Promise<ChildExit>((resolve) => {
       child.once("exit", (code, signal) => resolve({ code, signal }));
     });
-    await new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
-      // Stays for good: a later "error" without a listener would end this process.
-      child.on("error", reject);
-    });
+    await started(child);
     const { pid, stdin, stdout, stderr } = child;
     if (pid === undefined || stdout === null || stderr === null) throw new Error("it has no pid or no output");
 
@@ -44,10 +51,20 @@ export async function spawn(
       stderr: bytes(Readable.toWeb(stderr)),
       exited,
       killGroup: groupKiller(pid),
+      ...(options.pipes ? { pipes: pipesOf(child.stdio) } : {}),
     };
   } catch (error) {
     throw await cannotStart(command, options.cwd, error);
   }
+}
+
+/** Rejects where it could not be started. One that has a pid runs: no event is waited for. */
+function started(child: ChildProcess): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    // Stays for good: a later "error" without a listener would end this process.
+    child.on("error", reject);
+    if (child.pid !== undefined) resolve();
+  });
 }
 
 /** The same class by two names: node's types and the DOM's know nothing of each other. */
