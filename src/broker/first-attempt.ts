@@ -19,6 +19,9 @@ export function firstAttempt(message: string, errors?: number): FirstAttempt {
   const {
     attempt,
     crashes,
+    crash_reasons: reasons,
+    deaths,
+    company,
     unknown_type: unknown,
     retry_later: later,
     deadline_at: deadline,
@@ -27,7 +30,9 @@ export function firstAttempt(message: string, errors?: number): FirstAttempt {
   } = parsed.message.options;
   const { unique_key: key, unique_for_ms: ttlMs = null } = options;
   const failures = (errors ?? before ?? 0) || undefined;
-  const said = [attempt, crashes, unknown, later, deadline].some((each) => each !== undefined);
+  const said = [attempt, crashes, reasons, deaths, company, unknown, later, deadline].some(
+    (each) => each !== undefined,
+  );
   const isAsNew = !said && failures === before;
   return {
     message: isAsNew ? message : withOptions(message, failures === undefined ? options : { ...options, failures }),

@@ -6,6 +6,7 @@
 import type { AbandonedTask, CancelScope } from "../concurrency/index.ts";
 import type { EnqueueDefaults } from "../task/options/enqueue-defaults.ts";
 import type { Backoff, RunOptions } from "../task/options/run-options.ts";
+import type { EndedBy } from "../task/record/ended-by.ts";
 import type { ErrorRecord } from "../task/record/record.ts";
 import type { TaskInfo, TaskLogLevel } from "./define-task.ts";
 import type { PayloadReading } from "./read-payload.ts";
@@ -29,6 +30,11 @@ export interface HandlerManifest {
 }
 
 export interface Handler extends HandlerManifest {
+  /**
+   * Whether its code is a user's and runs in the executor's own process: what kills it kills the executor, and all that
+   * runs so beside it. Absent: no.
+   */
+  readonly isInline?: boolean;
   /**
    * Runs an attempt to its end.
    *
@@ -58,6 +64,13 @@ export interface HandlerAttempt {
   readonly payload: unknown;
   /** Which attempt this is, from 1. */
   readonly attempt: number;
+  /** How often the task crashed: the process that ran it died, and it ran alone there. */
+  readonly crashes: number;
+  /**
+   * A process died over the task in company. So many at most may run beside it in a process that could die with it: 0:
+   * it runs alone. null: it is no suspect.
+   */
+  readonly suspect: Suspect | null;
   /** How long the code may take to end once it is cancelled, in ms. */
   readonly graceMs: number;
   /** Whether the handler's own function, where it has one, is to say when the next attempt is due. */
@@ -67,6 +80,16 @@ export interface HandlerAttempt {
   writeLog(line: HandlerLogLine): void;
   /** A part of the attempt ignores its cancel, and runs on. */
   leaveBehind(part: AbandonedTask): void;
+  /**
+   * How the code ended once it was cancelled, where the executor cannot see it by itself: said before `start` settles.
+   * Unsaid: the code has heeded its cancel, after as long as that took.
+   */
+  tellEndedBy(endedBy: EndedBy): void;
+}
+
+/** How many may run beside a suspect. */
+export interface Suspect {
+  readonly company: number;
 }
 
 /** A line that a handler logs. */
@@ -97,4 +120,17 @@ export type HandlerEnding =
       readonly retryInMs: number | null;
       /** It was asked for, and nothing went wrong: the next attempt has the same number. */
       readonly later: boolean;
+    }
+  /** The process died that ran it, and nothing had begun beside it: one crash is charged. */
+  | {
+      readonly kind: "crashed";
+      /** What the process died of: `killed by SIGSEGV`, `exit code 7`. At most 200 characters of it are kept. */
+      readonly reason: string;
+    }
+  /** The process died that ran it, in company: nobody is charged, and the task runs again as a suspect. */
+  | {
+      readonly kind: "suspected";
+      /** How many others had begun in that process and not ended; at least 1. */
+      readonly company: number;
+      readonly reason: string;
     };

@@ -63,6 +63,11 @@ export class HandlerRegistry implements Handlers {
   }
 
   #set(definition: TaskDefinition, source: string, builtin: boolean): void {
-    this.#byType.set(definition.type, { definition, handler: new InProcessHandler(definition), source, builtin });
+    this.#byType.set(definition.type, {
+      definition,
+      handler: new InProcessHandler(definition, builtin),
+      source,
+      builtin,
+    });
   }
 }

@@ -22,11 +22,14 @@ function attemptOf(given: Partial<HandlerAttempt>): { readonly attempt: HandlerA
     task: { id: "one", type: "x", queue: "common", priority: 0, queuedAt: null, message: {} },
     payload: null,
     attempt: 1,
+    crashes: 0,
+    suspect: null,
     graceMs: 20,
     asksForDelay: true,
     tellProgress: (value, message) => told.progress.push([value, message]),
     writeLog: ({ level, plain }) => told.lines.push(`${level} ${plain}`),
     leaveBehind: ({ name }) => told.leftBehind.push(name),
+    tellEndedBy: () => undefined,
     ...given,
   };
   return { attempt, told };
@@ -56,8 +59,9 @@ test("the manifest is data: a function is no backoff of its, and a payload is ch
   const backoff = () => 5;
   const payload = v.object({ n: v.number() });
   const definition = defineTask({ type: "x", attempts: 4, queue: "slow", payload, backoff, run: () => 1 });
-  const { type, options, checkPayload, ...handler } = new InProcessHandler(definition);
+  const { type, options, isInline, checkPayload, ...handler } = new InProcessHandler(definition);
   assert.deepEqual([type, options.attempts, options.queue, options.backoff], ["x", 4, "slow", undefined]);
+  assert.equal(isInline, true);
   assert.deepEqual(structuredClone(options), { ...options });
   assert.deepEqual(await checkPayload?.({ n: 1 }), { ok: true, value: { n: 1 } });
   assert.equal((await checkPayload?.({ n: "1" }))?.ok, false);

@@ -6,9 +6,10 @@ import { getLogger, type Logger } from "@logtape/logtape";
 import type { Broker, Delivery } from "../../broker/broker.ts";
 import type { AbandonedTask, CancelScope } from "../../concurrency/index.ts";
 import type { TaskInfo } from "../../handlers/define-task.ts";
-import type { Handler, HandlerAttempt, HandlerLogLine, HandlerOptions } from "../../handlers/handler.ts";
+import type { Handler, HandlerAttempt, HandlerLogLine, HandlerOptions, Suspect } from "../../handlers/handler.ts";
 import { cutText } from "../../runtime/cut-text.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
+import type { EndedBy } from "../../task/record/ended-by.ts";
 import { appendLog, PROGRESS_LOG_LENGTH, pagePrefix, progressLine, takesProgress } from "../../task/record/progress.ts";
 import type { TaskLogs } from "../reports/task-logs.ts";
 import type { AttemptPolicy } from "./policy.ts";
@@ -55,6 +56,8 @@ export class Attempt implements HandlerAttempt {
   hasEnded = false;
   stop: StopCause | null = null;
   stopReason = "";
+  /** How its code ended once it was told to stop; null: it was not, or that is not known. */
+  endedBy: EndedBy | null = null;
   /** Its neighbours among the attempts in flight. */
   previous: Attempt | null = null;
   next: Attempt | null = null;
@@ -89,6 +92,11 @@ export class Attempt implements HandlerAttempt {
   /** How often an executor died or stalled over the task, in this attempt and in earlier ones. */
   get crashes(): number {
     return (this.message?.options.crashes ?? 0) + this.delivery.deliveries - 1;
+  }
+
+  get suspect(): Suspect | null {
+    const { company } = this.message?.options ?? {};
+    return company === undefined ? null : { company };
   }
 
   get task(): TaskInfo {
@@ -144,6 +152,10 @@ export class Attempt implements HandlerAttempt {
     if (message === null || this.hasEnded || this.#host.policy.retentionOf(message, this.options) === 0) return;
     this.hasLogged = true;
     this.#host.logs.add({ id, queue: this.delivery.queue }, line.level, line.plain);
+  }
+
+  tellEndedBy(endedBy: EndedBy): void {
+    this.endedBy = endedBy;
   }
 
   leaveBehind({ name, ageMs, settled }: AbandonedTask): void {

@@ -8,6 +8,16 @@ import { backoffDelay, isDelay } from "../../task/options/retry.ts";
 import type { ErrorRecord } from "../../task/record/record.ts";
 import { DEFAULT_BACKOFF } from "../options.ts";
 import type { Attempt } from "./attempt.ts";
+import {
+  type Charges,
+  chargesAfter,
+  chargesIn,
+  conviction,
+  type Death,
+  errorOf,
+  optionsOf,
+  withoutCharges,
+} from "./charges.ts";
 import type { AttemptPolicy, BrokerClock } from "./policy.ts";
 import { unknownTypeDelay } from "./unknown-type.ts";
 
@@ -52,7 +62,23 @@ export function conclude(running: Attempt, ending: Concluded, policy: AttemptPol
         return retryLater(base, ending.retryInMs, ending.error, running, message, policy, clock);
       }
       return failed(base, ending, running, message, policy, clock);
+    case "crashed":
+    case "suspected":
+      return afterDeath(base, ending, running, message, policy);
   }
+}
+
+/** A process died over it: that costs no attempt, and it runs again at once, unless it is convicted by now. */
+function afterDeath(base: Base, death: Death, running: Attempt, message: TaskMessage, policy: AttemptPolicy): Outcome {
+  const charges = chargesAfter(death, { ...chargesIn(message.options), crashes: running.crashes });
+  const convicted = conviction(charges, policy.crashBudgetOf(message, running.options));
+  const outcome = { ...base, crashes: charges.crashes, error: errorOf(death) };
+  if (convicted !== null) {
+    return { ...outcome, kind: "dead", reason: convicted, retentionMs: policy.deadRetentionMs };
+  }
+  const { unknown_type: _, ...options } = message.options;
+  const next = withOptions(base.delivery.raw ?? "", nextOptions(options, charges));
+  return { ...outcome, attempt: base.attempt - 1, kind: "retry", delayMs: 0, message: next };
 }
 
 /** Another attempt, or none any more. */
@@ -156,10 +182,17 @@ function keyToFree({ unique_key: key, unique_for_ms: ttlMs }: TaskOptions, endin
   return key === undefined || (ttlMs !== undefined && ending.kind !== "cancelled") ? null : key;
 }
 
-/** The task's options for its next attempt: its crashes go with it, and how many errors it has had. */
+/**
+ * The task's options for its next attempt. An attempt that ended by itself clears it of suspicion; its crashes go with
+ * it.
+ */
 function optionsAfter({ crashes }: Attempt, { options }: TaskMessage): TaskOptions {
-  const failures = (options.failures ?? 0) + 1;
-  return crashes === 0 ? { ...options, failures } : { ...options, crashes, failures };
+  return nextOptions(options, { ...chargesIn(options), crashes, deaths: 0, company: null });
+}
+
+/** @param charges - are told anew. How many errors the task has had goes with it, too. */
+function nextOptions(options: TaskOptions, charges: Charges): TaskOptions {
+  return { ...withoutCharges(options), ...optionsOf(charges), failures: (options.failures ?? 0) + 1 };
 }
 
 /**

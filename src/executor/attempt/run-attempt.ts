@@ -14,6 +14,7 @@ import type { TaskMessage } from "../../task/message/message-schema.ts";
 import { appendLog, progressLine } from "../../task/record/progress.ts";
 import { Attempt, type AttemptHost } from "./attempt.ts";
 import type { CancelWatch } from "./cancel-watch.ts";
+import { errorOf } from "./charges.ts";
 import { type Concluded, conclude, type Ending } from "./conclude.ts";
 import type { LeaseCheck } from "./lease-check.ts";
 import type { BrokerClock, Limit } from "./policy.ts";
@@ -155,7 +156,10 @@ function messageOf({ message }: Attempt): TaskMessage {
  */
 function unlessStopped({ stop, scope }: Attempt, ending: Ending): Ending {
   if (ending.kind === "done") return stop === "cancel" || stop === "lost" ? STOPPED : ending;
-  if (ending.kind === "failed") return stop !== null || scope.signal.aborted ? STOPPED : ending;
+  // A process that died meanwhile has stopped it, too.
+  if (ending.kind === "failed" || ending.kind === "crashed" || ending.kind === "suspected") {
+    return stop !== null || scope.signal.aborted ? STOPPED : ending;
+  }
   return ending;
 }
 
@@ -211,6 +215,13 @@ function note(attempt: Attempt, ending: Concluded, clock: BrokerClock): void {
       attempt.log = `${appendLog(attempt.log ?? "", stopped)} [Canceled]`;
       return;
     }
+    case "crashed":
+    case "suspected":
+      logger.warn("Attempt {attempt} of {id} ({type}): {error}", {
+        ...{ attempt: attempt.attempt, id, type },
+        error: errorOf(ending).message,
+      });
+      return;
     case "dead":
       logger.warn("Dead: {id}: {reason}", { id: id || attempt.delivery.handle, reason: ending.reason });
       return;

@@ -31,9 +31,12 @@ export class InProcessHandler implements Handler {
   readonly type: string;
   readonly options: HandlerOptions;
   readonly checkPayload: HandlerManifest["checkPayload"];
+  readonly isInline: boolean;
   readonly #definition: TaskDefinition;
 
-  constructor(definition: TaskDefinition) {
+  /** @param isTrusted - its code is our own, and kills nobody. */
+  constructor(definition: TaskDefinition, isTrusted = false) {
+    this.isInline = !isTrusted;
     this.type = definition.type;
     this.options = optionsOf(definition);
     const { type, payload: schema } = definition;

@@ -20,6 +20,9 @@ export const MAX_ID_LENGTH = 256;
 export const MAX_TYPE_LENGTH = 128;
 export const MAX_UNIQUE_KEY_LENGTH = 512;
 
+/** How many reasons of crashes travel with a task. */
+export const MAX_CRASH_REASONS = 3;
+
 /** Options of one task, all optional; what is absent comes from the handler, then from the configuration. */
 export const TaskOptionsSchema = v.looseObject({
   /** Which attempt the next run is, from 1. Written by the broker when it queues a retry. */
@@ -28,8 +31,14 @@ export const TaskOptionsSchema = v.looseObject({
   unknown_type: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   /** How often in a row its handler asked for it to be tried later. Written by the broker, as `attempt` is. */
   retry_later: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
-  /** How often an executor died over its earlier attempts. Written by the broker, as `attempt` is. */
+  /** How often the process died that ran it alone. Written by the broker, as `attempt` is; so are the next three. */
   crashes: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
+  /** What those died of: the last different reasons. */
+  crash_reasons: v.optional(v.pipe(v.array(v.string()), v.maxLength(MAX_CRASH_REASONS))),
+  /** How often a process died over it, alone or not, since an attempt last ended by itself. */
+  deaths: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
+  /** A suspect: so many at most may run beside it. */
+  company: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   /** How many errors its record has been given. Written by the broker, as `attempt` is. */
   failures: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   ...runJsonEntries("message"),

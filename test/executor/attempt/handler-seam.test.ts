@@ -38,6 +38,17 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   "fails as its options say": () => failed({}),
   "comes later": () => failed({ retryInMs: 1, later: true }),
   waits: (_, scope) => sleepForever(scope.signal) as Promise<never>,
+  crashes: () => ({ kind: "crashed", reason: "exit code 7" }),
+  "dies in company": ({ suspect }) =>
+    suspect?.company === 0
+      ? { kind: "crashed", reason: "killed by SIGSEGV" }
+      : { kind: "suspected", company: suspect?.company ?? 63, reason: "killed by SIGSEGV" },
+  "is innocent": ({ suspect, crashes, attempt }) =>
+    suspect?.company === 0 ? done(JSON.stringify([crashes, attempt])) : { kind: "suspected", company: 1, reason: "?" },
+  "fails as a suspect": ({ suspect, attempt }) => {
+    if (attempt === 2) return done(JSON.stringify(suspect));
+    return suspect === null ? { kind: "suspected", company: 1, reason: "?" } : failed({ retryInMs: 0 });
+  },
   "asks for its delay": ({ asksForDelay }) => done(String(asksForDelay)),
 };
 
@@ -97,6 +108,36 @@ test("a handler that asks to come later spends no attempt, as often as the limit
   const { state, attempt, reason } = await endOf("comes later");
   assert.deepEqual([state, attempt], ["dead", 1]);
   assert.equal(reason, "asked 3 times in a row to be tried later (retry_later_limit): no");
+});
+
+test("a process that dies over a task that is alone costs crashes, and no attempt", async () => {
+  const { state, attempt, crashes, reason, errors } = await endOf("crashes");
+  assert.deepEqual([state, attempt, crashes], ["dead", 1, 4]);
+  assert.equal(reason, "quarantined: its process died 4 times while it ran alone (crash budget 3): exit code 7");
+  assert.equal(errors?.[0]?.message, "its process died: exit code 7");
+  assert.equal((await endOf("crashes", "no budget", { crash_budget: 0 })).crashes, 1);
+});
+
+test("a guilty one is alone after six halves of 64, and then convicted", async () => {
+  const { state, attempt, crashes, errors, reason } = await endOf("dies in company", "guilty", { crash_budget: 0 });
+  assert.deepEqual([state, attempt, crashes, errors?.length], ["dead", 1, 1, 7]);
+  assert.equal(reason, "quarantined: its process died once while it ran alone (crash budget 0): killed by SIGSEGV");
+});
+
+test("an innocent one runs again beside fewer, charged nothing, with a crash budget of 0, too", async () => {
+  const { state, crashes, result } = await endOf("is innocent", "innocent", { crash_budget: 0 });
+  assert.deepEqual([state, crashes, result], ["done", 0, [0, 1]]);
+});
+
+test("an attempt that ends by itself clears its task of suspicion", async () => {
+  const { state, attempt, result } = await endOf("fails as a suspect", "cleared", { attempts: 2 });
+  assert.deepEqual([state, attempt, result], ["done", 2, null]);
+});
+
+test("a retry by hand forgets the crashes", async () => {
+  await client.retry(["crashes"]);
+  const { state, crashes } = await ended("crashes");
+  assert.deepEqual([state, crashes], ["dead", 4]);
 });
 
 test("a cancel is the cancel of the scope that the handler was given", async () => {

@@ -19,10 +19,10 @@ const HELD = `WHERE seq = ?1 AND token = ?2 AND state = ${STATE.running}`;
 const REMOVE = `DELETE FROM tasks ${HELD}`;
 const END = `UPDATE tasks SET state = ?3, token = ${NO_TOKEN}, completions = (?3 = ${STATE.done}),
   attempt = ?4, started_at = ?5, finished_at = ?6, expires_at = ?7, result = ?8, result_omitted = ?9, reason = ?10,
-  error = ?11, progress = coalesce(?12, progress), progress_msg = coalesce(?13, progress_msg) ${HELD}`;
+  error = ?11, progress = coalesce(?12, progress), progress_msg = coalesce(?13, progress_msg), crashes = ?14 ${HELD}`;
 const RETRY = `UPDATE tasks SET state = ${STATE.retrying}, token = ${NO_TOKEN}, deliveries = 0, attempt = ?3,
   started_at = ?4, due_at = ?5, error = ?6, message = ?7, progress = coalesce(?8, progress),
-  progress_msg = coalesce(?9, progress_msg) ${HELD}`;
+  progress_msg = coalesce(?9, progress_msg), crashes = ?10 ${HELD}`;
 const ERRORS = `SELECT owner, errors FROM tasks ${HELD}`;
 const KEEP_ERRORS = "UPDATE tasks SET errors = ? WHERE seq = ?";
 const PROGRESS = `UPDATE tasks SET attempt = ?3, started_at = ?4, progress = ?5, progress_msg = ?6 ${HELD}`;
@@ -83,16 +83,16 @@ function ending(tx: Transaction, outcome: Exclude<Ending, { kind: "retry" }>, ke
   const error = outcome.kind === "dead" && outcome.error !== null ? JSON.stringify(outcome.error) : null;
   const [progress, log] = toldBy(outcome);
   const last = { done: 1, dead: -1, cancelled: progress }[outcome.kind];
-  return [tx.now, tx.now + Math.ceil(keptMs), result, omitted, reason, error, last, log];
+  return [tx.now, tx.now + Math.ceil(keptMs), result, omitted, reason, error, last, log, outcome.crashes];
 }
 
 function retry(tx: Transaction, delivery: SqliteDelivery, outcome: Extract<Outcome, { kind: "retry" }>): boolean {
   const { seq, token, queue } = delivery;
-  const { attempt, startedAt, delayMs, error, message } = outcome;
+  const { attempt, startedAt, delayMs, error, message, crashes } = outcome;
   const dueAt = Math.ceil(tx.now + delayMs);
   const { changes } = tx
     .sql(RETRY)
-    .run(seq, token, attempt, startedAt, dueAt, JSON.stringify(error), message, ...toldBy(outcome));
+    .run(seq, token, attempt, startedAt, dueAt, JSON.stringify(error), message, ...toldBy(outcome), crashes);
   if (changes !== 1) return false;
   tx.moved(queue, "running", "retrying");
   return true;

@@ -32,19 +32,19 @@ export function complete(
 }
 
 function retryLater(store: MemoryStore, entry: Entry, outcome: Extract<Outcome, { kind: "retry" }>): void {
-  const { attempt, startedAt, delayMs, error, message } = outcome;
+  const { attempt, crashes, startedAt, delayMs, error, message } = outcome;
   const dueAt = Math.ceil(store.now() + delayMs);
-  const change = { token: 0, deliveries: 0, attempt, startedAt, dueAt, error, message };
+  const change = { token: 0, deliveries: 0, attempt, crashes, startedAt, dueAt, error, message };
   store.move(entry, "retrying", { ...change, ...toldBy(entry, outcome) });
 }
 
 function end(store: MemoryStore, entry: Entry, outcome: Ending, keptMs: number): void {
-  const { kind, attempt, startedAt, uniqueKey } = outcome;
+  const { kind, attempt, crashes, startedAt, uniqueKey } = outcome;
   if (keptMs > 0) {
     const now = store.now();
     const told = toldBy(entry, outcome);
     store.move(entry, kind, {
-      ...{ token: 0, attempt, startedAt, finishedAt: now, expiresAt: now + Math.ceil(keptMs) },
+      ...{ token: 0, attempt, crashes, startedAt, finishedAt: now, expiresAt: now + Math.ceil(keptMs) },
       ...{ progressMsg: told.progressMsg, progress: { done: 1, dead: -1, cancelled: told.progress }[kind] },
       completions: kind === "done" ? 1 : 0,
       result: outcome.kind === "done" ? outcome.result : null,

@@ -1,0 +1,20 @@
+/** How the code of an attempt ended once it was told to stop: by itself, or not. */
+import * as v from "valibot";
+
+/**
+ * `heeded`: it ended by itself; `killed`: what ran it was killed; `abandoned`: it ran on, and was left behind. Each so
+ * many ms after it had been told to stop.
+ */
+export const ENDED_BY = ["heeded", "killed", "abandoned"] as const;
+
+export const EndedBySchema = v.object({ how: v.picklist(ENDED_BY), after_ms: v.number() });
+
+export interface EndedBy {
+  readonly how: (typeof ENDED_BY)[number];
+  readonly afterMs: number;
+}
+
+/** `heeded after 12 ms`. */
+export function showEndedBy({ how, afterMs }: EndedBy): string {
+  return `${how} after ${Math.round(afterMs)} ms`;
+}
