@@ -4,6 +4,7 @@
  * The version is answered before anything else is imported, so that whoever only asks for it does not wait.
  */
 import { standardError, standardOutput, tellLost } from "./cli/output/outlets.ts";
+import { BOUND_COMMAND } from "./runtime/process/bound-command.ts";
 import { VERSION } from "./version.ts";
 
 const argv = process.argv.slice(2);
@@ -14,6 +15,9 @@ if (argv.length === 1 && ["version", "--version", "-V"].includes(argv[0] ?? ""))
   await standardOutput.written();
   process.exitCode = tellLost(0);
   await standardError.written();
+} else if (argv[0] === BOUND_COMMAND) {
+  const { startBoundCommand } = await import("./cli/process/bound-command.ts");
+  startBoundCommand(argv.slice(1));
 } else {
   const { runCommandLine } = await import("./cli/command-line.ts");
   await runCommandLine(argv);

@@ -9,7 +9,9 @@ import { jsc } from "./memory/jsc.ts";
 import { observeObjectCounts } from "./memory/object-counts.ts";
 import { serve } from "./net/serve.ts";
 import { inheritedOptions } from "./process/entry.ts";
+import { bunForeignCalls } from "./process/foreign-bun.ts";
 import { hostId } from "./process/host-id.ts";
+import { linuxCalls } from "./process/linux-calls.ts";
 import { onFatal, onSignal } from "./process/signals.ts";
 import { spawn } from "./process/spawn.ts";
 import type { MemoryFigures, Runtime } from "./runtime.ts";
@@ -37,6 +39,7 @@ export function bunRuntime(): Runtime {
     spawn,
     openDatabase,
     hostId,
+    linuxCalls: linuxCalls(bunForeignCalls()),
   };
 }
 

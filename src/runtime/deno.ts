@@ -10,6 +10,7 @@ import { collectGarbage, heapBytes, memory } from "./memory/v8.ts";
 import { type Address, checkedAddress, failedAnswer, listenError, peerAddress, socketPathOf } from "./net/listen.ts";
 import { socketPlace } from "./net/unix-socket.ts";
 import { hostId } from "./process/host-id.ts";
+import { type Argument, type ForeignCalls, type LibraryCall, linuxCalls } from "./process/linux-calls.ts";
 import { onFatal, onSignal } from "./process/signals.ts";
 import { spawn } from "./process/spawn.ts";
 import { type HttpServer, type Runtime, type ServeOptions, UNIX_SOCKET } from "./runtime.ts";
@@ -19,6 +20,10 @@ import { sleep } from "./sleep.ts";
 interface DenoGlobal {
   readonly version: { readonly deno: string };
   readonly mainModule: string;
+  dlopen(
+    name: string,
+    symbols: Readonly<Record<string, { readonly parameters: readonly string[]; readonly result: string }>>,
+  ): { readonly symbols: Readonly<Record<string, LibraryCall>> };
   serve(
     options: {
       hostname?: string;
@@ -36,6 +41,19 @@ interface DenoGlobal {
 }
 
 declare const Deno: DenoGlobal;
+
+const TYPES = { int: "i32", long: "u64", bytes: "buffer" } as const satisfies Record<Argument, string>;
+
+const FOREIGN: ForeignCalls = {
+  open(name, signatures) {
+    const table = Object.entries(signatures).map(([symbol, given]) => {
+      return [symbol, { parameters: given.map((each) => TYPES[each]), result: "i32" }] as const;
+    });
+    return Deno.dlopen(name, Object.fromEntries(table)).symbols;
+  },
+  // An exec would need it, and threads of Deno's own stand in its way.
+  address: null,
+};
 
 /** The shim on Deno; call it there only. */
 export function denoRuntime(): Runtime {
@@ -56,6 +74,7 @@ export function denoRuntime(): Runtime {
     spawn,
     openDatabase,
     hostId,
+    linuxCalls: linuxCalls(FOREIGN),
   };
 }
 

@@ -37,5 +37,7 @@ export function nodeRuntime(): Runtime {
     spawn,
     openDatabase,
     hostId,
+    // It cannot call C.
+    linuxCalls: () => null,
   };
 }

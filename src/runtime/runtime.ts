@@ -4,6 +4,10 @@
  * Units are in the names: bytes, milliseconds. One file per runtime implements it; index.ts picks one.
  */
 
+import type { LinuxCalls } from "./process/linux-calls.ts";
+
+export type { LinuxCalls } from "./process/linux-calls.ts";
+
 /** The signals that taskexe handles. SIGHUP is listed so that it can be taken later without a change here. */
 export type SignalName = "SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGUSR2" | "SIGHUP";
 
@@ -173,4 +177,6 @@ export interface Runtime {
   openDatabase(path: string): SqlDatabase;
   /** An id of this machine: the same over restarts, 8 hex digits, not reversible to the machine's own id. */
   hostId(): string;
+  /** What only Linux can do for a process, called in the C library; null on Node.js, and where C cannot be called. */
+  linuxCalls(): LinuxCalls | null;
 }

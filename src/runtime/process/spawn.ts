@@ -7,6 +7,7 @@ import type { ChildProcess } from "node:child_process";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import type { ChildExit, ChildPipes, ChildProcessHandle, PipedChildHandle, SpawnOptions } from "../runtime.ts";
 import { pipesOf } from "./child-pipes.ts";
+import { forgetChild, noteChild } from "./children.ts";
 
 /** Beside the usual three: descriptors 3 and 4. */
 const PIPES = ["pipe", "pipe"] as const;
@@ -35,11 +36,16 @@ export async function spawn(
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.env === undefined ? {} : { env: { ...options.env } }),
     });
+    const { pid } = child;
+    if (pid !== undefined) noteChild(pid);
     const exited = new Promise<ChildExit>((resolve) => {
-      child.once("exit", (code, signal) => resolve({ code, signal }));
+      child.once("exit", (code, signal) => {
+        if (pid !== undefined) forgetChild(pid);
+        resolve({ code, signal });
+      });
     });
     await started(child);
-    const { pid, stdin, stdout, stderr } = child;
+    const { stdin, stdout, stderr } = child;
     if (pid === undefined || stdout === null || stderr === null) throw new Error("it has no pid or no output");
 
     // A child may end before it has read its input (EPIPE): how it ended is told by its exit.
