@@ -4,6 +4,7 @@
 
 import type { Clock } from "./clock.ts";
 import { systemClock } from "./clock.ts";
+import { checkDuration } from "./durations.ts";
 import { ScopeNode } from "./scope-node.ts";
 import { messageOf, textOf } from "./unknown-values.ts";
 
@@ -62,6 +63,16 @@ export class CancelScope {
 
   set deadline(at: number) {
     this.#node.deadline = at;
+  }
+
+  /**
+   * Moves the deadline to so many ms from now, on the scope's own clock.
+   *
+   * @throws RangeError for a duration that is negative or NaN.
+   */
+  expireIn(ms: number): void {
+    checkDuration(ms, "expireIn");
+    this.#node.deadline = this.#node.clock.now() + ms;
   }
 
   /** Whether a cancellation from above is kept out. Only ever goes from true to false. */

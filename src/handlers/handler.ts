@@ -56,12 +56,19 @@ export interface Handlers {
   types(): readonly string[];
 }
 
+/** Why an attempt must stop: `lost` is its lease, `drain` that the executor leaves. */
+export type CancelReason = "cancelled" | "timeout" | "deadline" | "lost" | "drain";
+
 /** One attempt, as its executor hands it to the handler. */
 export interface HandlerAttempt {
   readonly id: string;
   readonly type: string;
   readonly task: TaskInfo;
   readonly payload: unknown;
+  /** Where it is to be run by somebody else: the payload as its producer wrote it, on one line of JSON. */
+  readonly payloadText: string;
+  /** Whether another producer wrote the task: its payload is the whole message. */
+  readonly isForeign: boolean;
   /** Which attempt this is, from 1. */
   readonly attempt: number;
   /** How often the task crashed: the process that ran it died, and it ran alone there. */
@@ -75,6 +82,12 @@ export interface HandlerAttempt {
   readonly graceMs: number;
   /** Whether the handler's own function, where it has one, is to say when the next attempt is due. */
   readonly asksForDelay: boolean;
+  /** When the task must have ended, in ms from now; null: it has no deadline. */
+  readonly deadlineInMs: number | null;
+  /** Why its scope was cancelled; to be asked once it was. */
+  readonly cancelReason: CancelReason;
+  /** The code is called now: its timeout and its start count from here. Saying it again changes nothing. */
+  begun(): void;
   /** @param value - 0 to 1, or -1 for failed. */
   tellProgress(value: number, message: string): void;
   writeLog(line: HandlerLogLine): void;

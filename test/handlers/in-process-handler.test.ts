@@ -12,15 +12,17 @@ interface Told {
   readonly progress: (readonly [number, string])[];
   readonly lines: string[];
   readonly leftBehind: string[];
+  begun: number;
 }
 
 function attemptOf(given: Partial<HandlerAttempt>): { readonly attempt: HandlerAttempt; readonly told: Told } {
-  const told: Told = { progress: [], lines: [], leftBehind: [] };
+  const told: Told = { progress: [], lines: [], leftBehind: [], begun: 0 };
   const attempt: HandlerAttempt = {
     id: "one",
     type: "x",
     task: { id: "one", type: "x", queue: "common", priority: 0, queuedAt: null, message: {} },
-    payload: null,
+    ...{ payload: null, payloadText: "null", isForeign: false },
+    ...{ deadlineInMs: null, cancelReason: "cancelled" as const, begun: () => told.begun++ },
     attempt: 1,
     crashes: 0,
     suspect: null,
@@ -54,6 +56,13 @@ async function failureOf(definition: Partial<TaskDefinition>, given: Partial<Han
   const { retry, retryInMs, later } = ending;
   return { error: ending.error, how: { retry, retryInMs, later } };
 }
+
+test("it says that its code is called before it is", async () => {
+  const { attempt, told } = attemptOf({});
+  const handler = new InProcessHandler(defineTask({ type: "x", run: () => told.begun }));
+  const ending = await handler.start(attempt, openRoot());
+  assert.deepEqual([ending.kind === "done" && ending.result, told.begun], ["1", 1]);
+});
 
 test("the manifest is data: a function is no backoff of its, and a payload is checked by its schema", async () => {
   const backoff = () => 5;

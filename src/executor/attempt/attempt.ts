@@ -6,13 +6,21 @@ import { getLogger, type Logger } from "@logtape/logtape";
 import type { Broker, Delivery } from "../../broker/broker.ts";
 import type { AbandonedTask, CancelScope } from "../../concurrency/index.ts";
 import type { TaskInfo } from "../../handlers/define-task.ts";
-import type { Handler, HandlerAttempt, HandlerLogLine, HandlerOptions, Suspect } from "../../handlers/handler.ts";
+import type {
+  CancelReason,
+  Handler,
+  HandlerAttempt,
+  HandlerLogLine,
+  HandlerOptions,
+  Suspect,
+} from "../../handlers/handler.ts";
 import { cutText } from "../../runtime/cut-text.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
 import type { EndedBy } from "../../task/record/ended-by.ts";
 import { appendLog, PROGRESS_LOG_LENGTH, pagePrefix, progressLine, takesProgress } from "../../task/record/progress.ts";
 import type { TaskLogs } from "../reports/task-logs.ts";
 import type { AttemptPolicy } from "./policy.ts";
+import type { TimeLimit } from "./time-limit.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 const taskLogger = getLogger(["taskexe", "task"]);
@@ -33,14 +41,14 @@ export interface AttemptHost {
   readonly freed: (attempt: Attempt) => void;
 }
 
+const REASONS: Readonly<Record<StopCause, CancelReason>> = { cancel: "cancelled", lost: "lost", "hand-back": "drain" };
+
 /** What an attempt whose type has no handler here, or is not known yet, goes by. */
 const NO_OPTIONS: HandlerOptions = Object.freeze({});
 
 export class Attempt implements HandlerAttempt {
   readonly delivery: Delivery;
   readonly scope: CancelScope;
-  /** Unix ms on the broker's clock. */
-  readonly startedAt: number;
   message: TaskMessage | null = null;
   /** The handler of its type; undefined where this executor has none. */
   handler: Handler | undefined;
@@ -54,6 +62,10 @@ export class Attempt implements HandlerAttempt {
   hasLogged = false;
   /** Once the attempt has ended nothing that its handler tells belongs to the task any more. */
   hasEnded = false;
+  /** Whether its code was called. */
+  hasBegun = false;
+  /** null: it may take as long as it likes. */
+  limit: TimeLimit | null = null;
   stop: StopCause | null = null;
   stopReason = "";
   /** How its code ended once it was told to stop; null: it was not, or that is not known. */
@@ -65,11 +77,11 @@ export class Attempt implements HandlerAttempt {
   abandonedParts = 0;
   readonly #host: AttemptHost;
   #taskLogger: Logger | null = null;
+  #startedAt: number | null = null;
 
   constructor(delivery: Delivery, scope: CancelScope, host: AttemptHost) {
     this.delivery = delivery;
     this.scope = scope;
-    this.startedAt = host.broker.now();
     this.#host = host;
   }
 
@@ -83,6 +95,31 @@ export class Attempt implements HandlerAttempt {
 
   get payload(): unknown {
     return this.message?.payload;
+  }
+
+  get payloadText(): string {
+    return this.message?.payloadText ?? "null";
+  }
+
+  get isForeign(): boolean {
+    return this.message?.foreign === true;
+  }
+
+  /** When its code was called, Unix ms on the broker's clock; of one that waits for that, when it was first asked. */
+  get startedAt(): number {
+    this.#startedAt ??= this.#host.broker.now();
+    return this.#startedAt;
+  }
+
+  get deadlineInMs(): number | null {
+    const deadline = this.message?.options.deadline_at;
+    return deadline === undefined ? null : Math.max(deadline - this.#host.broker.now(), 0);
+  }
+
+  get cancelReason(): CancelReason {
+    if (this.stop !== null) return REASONS[this.stop];
+    // Whatever else cancels it cancels all attempts.
+    return this.scope.signal.aborted ? "drain" : (this.limit?.kind ?? "drain");
   }
 
   get attempt(): number {
@@ -117,6 +154,13 @@ export class Attempt implements HandlerAttempt {
     const { message, attempt } = this;
     if (message === null || message.options.backoff !== undefined) return false;
     return attempt < this.#host.policy.attemptsOf(message, this.options);
+  }
+
+  begun(): void {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    this.#startedAt = this.#host.broker.now();
+    this.limit?.begun();
   }
 
   /** Cancels the attempt; the first cause wins. */

@@ -18,10 +18,11 @@ import {
 /** The broker's clock, Unix ms: asked only where a time matters, since asking costs a short task a part of its time. */
 export type BrokerClock = Pick<Broker, "now">;
 
-/** How long an attempt may take, in ms, and what its failure says when it has taken longer. */
-export interface Limit {
-  readonly ms: number;
-  readonly passed: string;
+/** How long an attempt may take, from when its code is called, and until when; null: as long as it likes. */
+export interface Limits {
+  readonly timeoutMs: number | null;
+  /** Unix ms on the broker's clock. */
+  readonly deadlineAt: number | null;
 }
 
 export class AttemptPolicy {
@@ -67,15 +68,11 @@ export class AttemptPolicy {
     return `its deadline, ${new Date(deadline).toISOString()}, passed before the attempt could begin`;
   }
 
-  /** How long this attempt may take: its timeout, or what is left until the task's deadline; null: no limit. */
-  limitOf(message: TaskMessage, options: HandlerOptions, clock: BrokerClock): Limit | null {
-    const timeout = message.options.timeout_ms ?? options.timeoutMs ?? this.#timeoutMs;
-    const { deadline_at: deadline } = message.options;
-    if (deadline !== undefined) {
-      const left = Math.max(deadline - clock.now(), 0);
-      if (left < timeout) return { ms: left, passed: `stopped at its deadline, ${new Date(deadline).toISOString()}` };
-    }
-    if (!Number.isFinite(timeout)) return null;
-    return { ms: timeout, passed: `the attempt took longer than its ${timeout} ms and was stopped` };
+  /** How long this attempt may take; null: no limit at all. */
+  limitsOf({ options: { timeout_ms, deadline_at } }: TaskMessage, options: HandlerOptions): Limits | null {
+    const timeout = timeout_ms ?? options.timeoutMs ?? this.#timeoutMs;
+    const timeoutMs = Number.isFinite(timeout) ? timeout : null;
+    if (timeoutMs === null && deadline_at === undefined) return null;
+    return { timeoutMs, deadlineAt: deadline_at ?? null };
   }
 }

@@ -6,7 +6,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Broker, Delivery, Outcome } from "../../broker/broker.ts";
-import { abortable, moveOnAfter, type Task } from "../../concurrency/index.ts";
+import { abortable, type Task, withScope } from "../../concurrency/index.ts";
 import { messagesOf, toErrorRecord } from "../../handlers/error-record.ts";
 import type { Handler, Handlers } from "../../handlers/handler.ts";
 import { parseMessage } from "../../task/message/message.ts";
@@ -17,8 +17,9 @@ import type { CancelWatch } from "./cancel-watch.ts";
 import { errorOf } from "./charges.ts";
 import { type Concluded, conclude, type Ending } from "./conclude.ts";
 import type { LeaseCheck } from "./lease-check.ts";
-import type { BrokerClock, Limit } from "./policy.ts";
+import type { BrokerClock, Limits } from "./policy.ts";
 import type { RunningAttempts } from "./running-attempts.ts";
+import { TimeLimit } from "./time-limit.ts";
 import { unknownTypeError } from "./unknown-type.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
@@ -127,14 +128,17 @@ function refuseUnknownType({ handler, type }: Attempt, { handlers }: AttemptPart
 function startHandler(attempt: Attempt, { policy, broker }: AttemptParts): Promise<Ending> {
   const { handler, scope } = attempt;
   if (handler === undefined) throw new Error("an attempt without a handler was started");
-  const limit = policy.limitOf(messageOf(attempt), attempt.options, broker);
-  return limit === null ? handler.start(attempt, scope) : startWithin(limit, attempt, handler);
+  const limits = policy.limitsOf(messageOf(attempt), attempt.options);
+  return limits === null ? handler.start(attempt, scope) : startWithin(limits, attempt, handler, broker);
 }
 
-async function startWithin(limit: Limit, attempt: Attempt, handler: Handler): Promise<Ending> {
-  const outcome = await moveOnAfter(attempt.scope, limit.ms, (scope) => handler.start(attempt, scope));
+async function startWithin(limits: Limits, attempt: Attempt, handler: Handler, clock: BrokerClock): Promise<Ending> {
+  const outcome = await withScope(attempt.scope, {}, (scope) => {
+    attempt.limit = new TimeLimit(limits, scope, clock);
+    return handler.start(attempt, scope);
+  });
   if (!outcome.cancelled) return outcome.value;
-  const error = new Error(limit.passed);
+  const error = new Error(attempt.limit?.passed);
   error.name = "TimeoutError";
   delete error.stack;
   const retryInMs = attempt.asksForDelay ? handler.delayAfter(attempt.attempt, error) : null;

@@ -162,8 +162,8 @@ function currentOf(
 function startsOf(running: RunningAttempts): Record<string, number> {
   const starts: [string, number][] = [];
   let left = MOST_START_BYTES;
-  for (const { message, startedAt } of running) {
-    if (message === null) continue;
+  for (const { message, hasBegun, startedAt } of running) {
+    if (message === null || !hasBegun) continue;
     const at = Math.round(startedAt);
     left -= bytesOf(JSON.stringify(message.id)) + String(at).length + 2;
     if (left < 0) break;

@@ -80,6 +80,7 @@ class HandlerRun implements NurseryOptions {
 
   async toTheEnd(scope: CancelScope): Promise<HandlerEnding> {
     const { payload: schema } = this.#definition;
+    this.#attempt.begun();
     try {
       if (schema !== undefined) {
         const read = await readPayload(schema, this.#attempt);
