@@ -143,10 +143,22 @@ export const FromRunnerSchema = v.variant("kind", [
     text: Text,
     fields: v.optional(v.record(Text, v.unknown())),
   }),
-  v.object({ kind: v.literal("done"), ...run, result: v.optional(v.unknown()) }),
+  v.object({
+    kind: v.literal("done"),
+    ...run,
+    result: v.optional(v.unknown()),
+    /** Why there is no result although the handler gave one. */
+    omitted: v.optional(Text),
+  }),
   FailedSchema,
-  /** It was cancelled; `begun` false: its handler was never called. */
-  v.object({ kind: v.literal("stopped"), ...run, begun: v.optional(v.boolean(), true) }),
+  v.object({
+    kind: v.literal("stopped"),
+    ...run,
+    /** False: its handler was never called. */
+    begun: v.optional(v.boolean(), true),
+    /** After a timeout: when the next attempt is due, where the handler has a function for that. */
+    retry_in_ms: v.optional(DurationSchema),
+  }),
   v.object({ kind: v.literal("enqueue"), ...ask, ...run, tasks: v.array(v.unknown()) }),
   v.object({ kind: v.literal("lock"), ...ask, ...run, name: Text, ttl_ms: DurationSchema, wait_ms: DurationSchema }),
   v.object({ kind: v.literal("unlock"), ...ask, ...run, name: Text }),

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { ROOT } from "../stage/command.ts";
 import { filesIn } from "./sources.ts";
 
-const PATH = /(?<![\w./:-])(?:src|test|scripts|docs|examples)\/[\w./-]*\w/g;
+const PATH = /(?<![\w./:-])(?:src|test|scripts|docs|examples|python)\/[\w./-]*\w/g;
 const LINK = /(?<!!)\[[^\]]*\]\(([^)\s]+)\)/g;
 const FENCE = /^```[^\n]*\n[\s\S]*?^```$/gm;
 

@@ -36,7 +36,8 @@ test(`no folder of src has over ${MOST_FILES} files side by side`, () => {
 
 test(`no line is over ${WIDEST} characters wide, in strings and comments, too`, () => {
   const wide: string[] = [];
-  for (const file of filesIn("src", "test", "scripts", "examples", "docs", "Makefile", ".ci", "*.json", "*.toml")) {
+  const folders = ["src", "test", "scripts", "examples", "python", "docs", ".ci"];
+  for (const file of filesIn(...folders, "Makefile", "*.json", "*.toml")) {
     if (WIDE_BY_NATURE.test(file)) continue;
     for (const [index, line] of readFileSync(join(ROOT, file), "utf8").split("\n").entries()) {
       if ([...line].length > WIDEST) wide.push(`${file}:${index + 1}`);
