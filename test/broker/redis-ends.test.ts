@@ -65,8 +65,8 @@ sentence(
     const [first, second] = claimed.map((delivery) => ({ ...done(delivery), retentionMs: 60_000 }));
     assert.ok(first && second);
     const ends = [first, { ...second, uniqueKey: "a key" }];
-    for (const right of ["set", "zadd", "xack"]) {
-      await redis.call("ACL", "SETUSER", "default", `-${right}`);
+    for (const rights of [["-set", "-mset"], ["-zadd"], ["-xack"]]) {
+      await redis.call("ACL", "SETUSER", "default", ...rights);
       await assert.rejects(a.complete(ends), {
         name: "CallRefusedError",
         message: NO_RIGHT,

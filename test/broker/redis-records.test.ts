@@ -11,7 +11,9 @@ import {
   FIELD_LETTERS,
   HEAD_BYTES,
   LONGEST_COPY,
-  packMessage,
+  PAYLOAD_LETTER,
+  packField,
+  payloadAt,
   STATE_LETTERS,
   unpack,
 } from "../../src/broker/redis/records/codec.ts";
@@ -81,6 +83,13 @@ const record = fc
   .chain((fields) =>
     fc.constantFrom(...Object.keys(STATE_LETTERS)).map((state): Record<string, string> => ({ ...fields, state })),
   );
+
+/** A message as it stands in a record. */
+function packMessage(id: string, type: string, message: string): string {
+  const from = payloadAt(id, type, message);
+  if (from === 0) return packField(FIELD_LETTERS.message, message);
+  return packField(PAYLOAD_LETTER, Buffer.from(message).subarray(from, -1).toString());
+}
 
 sentence("what a script writes is read back by it, and here, as it was, whatever the texts", async () => {
   await fc.assert(
@@ -176,15 +185,48 @@ sentence("each of many ends in one batch has its own times, attempt and type in 
         startedAt: startOf(n),
         attempt: attemptOf(n),
         retentionMs: n % 5 === 0 ? 50_000 : 60_000,
+        result: n % 3 === 0 ? JSON.stringify({ of: n }) : null,
       });
     }),
   );
   for (const [n, enqueued] of since.entries()) {
     const type = n % 4 < 2 ? "noop" : "other";
-    const { enqueued_at, started_at, attempt, type: kind, message } = (await broker.record(`t${n}`)) ?? {};
+    const { enqueued_at, started_at, attempt, type: kind, message, result } = (await broker.record(`t${n}`)) ?? {};
     assert.deepEqual([enqueued_at, started_at, attempt, kind], [enqueued, startOf(n), attemptOf(n), type], `t${n}`);
     assert.equal(message, task(`t${n}`, { type }).message);
+    assert.deepEqual(result, n % 3 === 0 ? { of: n } : null);
   }
+});
+
+sentence(
+  "what stands in a record before its end stands there afterwards, with odd names and long messages",
+  async (s) => {
+    const broker = await s.open("a");
+    for (const [id, type, size] of [
+      ["odd", "a.b-c(d)%[é]*+?^$", 10],
+      ["long", "noop", LONGEST_COPY - 100],
+      ["too-long", "noop", LONGEST_COPY + 1],
+    ] as const) {
+      const { message } = task(id, { type, message: formatMessage({ id, type, payload: "ü".repeat(size) }) });
+      await broker.enqueue([task(id, { type, message })]);
+      const since = (await broker.record(id))?.enqueued_at;
+      assert.deepEqual(await broker.complete([done(await claimOne(broker, s.signal))]), ["recorded"]);
+      const { state, enqueued_at, message: kept, completions } = (await broker.record(id)) ?? {};
+      assert.deepEqual([state, enqueued_at, kept, completions], ["done", since, message, 1], id);
+    }
+  },
+);
+
+sentence("a task that was queued again while it ran, and ends twice in one batch, tells both", async (stage) => {
+  const broker = await stage.open("a");
+  await broker.enqueue([task("one")]);
+  const first = await claimOne(broker, stage.signal);
+  await redis().xadd(STREAM, "*", "message", first.raw ?? "");
+  const second = await claimOne(broker, stage.signal);
+  assert.deepEqual(await broker.complete([done(first), done(second)]), ["recorded", "recorded"]);
+  const { state, completions, message } = (await broker.record("one")) ?? {};
+  assert.deepEqual([state, completions, message], ["done", 2, first.raw]);
+  assert.deepEqual(await broker.backlog(), { pending: 0, lag: 0 });
 });
 
 /** A record as versions before 0.2 wrote it. */

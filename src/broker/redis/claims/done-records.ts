@@ -1,29 +1,36 @@
 /**
  * The most common end of a task that keeps a record: done, with a result, and nothing else to tell. A batch of them
  * goes to Redis as one script a stream: a command a task with a reply of its own would cost the executor as much as
- * everything else together, and Redis half of its time. The record is packed here, whole; the script looks only whether
- * the one before it says what an enqueue writes, and merges both where it says more.
+ * everything else together, and Redis half of its time. The script puts what is known of the end in front of the
+ * message that stands in the record already, so that no message is sent or packed here. It does so where the record is
+ * as its enqueue wrote it, and merges both where it says more.
  */
 import type { Outcome } from "../../broker.ts";
 import { doneKey, GROUP, RECORD_PREFIX } from "../keys.ts";
 import {
   FIELD_LETTERS,
+  LONGEST_COPY,
   PAYLOAD_LETTER,
-  packEntry,
   packFacts,
   packField,
-  packMessage,
   packNumber,
+  packTime,
 } from "../records/codec.ts";
 import { packedStart, RECORDS } from "../records/record-lua.ts";
 import { isOfAll, lackOf, PRELUDE, plainScript, type ScriptCall } from "../scripts/lua.ts";
 import type { RedisDelivery } from "./delivery.ts";
-import { isFirst, keepUntil, MOST_SENT } from "./outcome-commands.ts";
+import { isFirst, keepUntil } from "./outcome-commands.ts";
+
+/** A Lua pattern: how a message begins in a record. */
+const MESSAGE = `[${[PAYLOAD_LETTER, FIELD_LETTERS.message].flatMap((each) => [each, each.toUpperCase()]).join("")}]`;
 
 /**
- * KEYS stream, index; ARGV group, record prefix, keep until, what stands between entry and message in a record that is
- * as its enqueue wrote it, then 4 of each task: entry, that packed, id, record -> where each of those that were refused
- * stands, from 1, and why. Nothing is acknowledged whose record was not written.
+ * KEYS stream, index; ARGV group, record prefix, keep until, pattern of what stands between entry and message in a
+ * record that is as its enqueue wrote it, the same fields of one that is done. Then runs of tasks that were queued
+ * and begun in the same milliseconds: how many, how many arguments each has, pattern of the time in their entries, the
+ * fields before those that all share, and of each task entry, id and, in a run of three arguments, its result,
+ * packed -> where each of those that were refused stands, from 1, and why. Nothing is acknowledged whose record was not
+ * written. All records are read by one command and written by one: a call from Lua costs as much as what it does.
  */
 const KEEP_DONE = `
 for i, kind in ipairs({ 'stream', 'zset' }) do
@@ -40,48 +47,73 @@ end
 -- For records that tell more than their enqueue wrote: made only where one comes.
 local function makeMerge()
   ${PRELUDE}${RECORDS}
-  return function(key, old, new)
-    local function restore(error)
-      if type(old) == 'string' then redis.call('SET', key, old) end
-      return error.err
-    end
-    local isRead, r = pcall(loadRecord, key, old)
-    if not isRead then return restore(type(r) == 'table' and r or { err = tostring(r) }) end
-    if not r then return nil end
+  local function merged(key, old, fields, entry)
+    local new = unpackRecord(key, fields)
+    local r = loadRecord(key, old) or {}
     local completions, since = (tonumber(r.completions) or 0) + 1, r.enqueued_at
-    for name, value in pairs(unpackRecord(key, new)) do r[name] = value end
+    for name, value in pairs(new) do r[name] = value end
     r.entry, r.due_at, r.retention, r.progress, r.completions = nil, nil, nil, '1', completions
     r.enqueued_at = since or r.enqueued_at
-    writeRecord(key, r)
+    r.message = entryMessage(KEYS[1], entry) or r.message
+    return packRecord(key, r)
+  end
+  return function(key, old, fields, entry)
+    local isMerged, record = pcall(merged, key, old or redis.pcall('GET', key), fields, entry)
+    if isMerged then return record end
+    return nil, type(record) == 'table' and record.err or tostring(record)
   end
 end
--- Its message is the last field of a record, or it has none: the new one has it in any case.
-local function isPlain(old, head)
-  if type(old) ~= 'string' or string.sub(old, 1, #head) ~= head then return false end
-  local letter = string.lower(string.sub(old, #head + 1, #head + 1))
-  return letter == '${PAYLOAD_LETTER}' or letter == '${FIELD_LETTERS.message}' or letter == ''
-end
-local scored, entries, refused, merge = {}, {}, {}, nil
-for i = 5, #ARGV, 4 do
-  local entry, id, record = ARGV[i], ARGV[i + 2], ARGV[i + 3]
-  local key = ARGV[2] .. id
-  local old, failed = redis.pcall('SET', key, record, 'GET'), nil
-  if not isPlain(old, '${packedStart("queued")}' .. ARGV[i + 1] .. ARGV[4]) then
-    merge = merge or makeMerge()
-    failed = merge(key, old, record)
+local ARGV, match, sub, prefix, till, shared = ARGV, string.match, string.sub, ARGV[2], ARGV[3], ARGV[5]
+local keys, nth, i = {}, 0, 6
+while ARGV[i] do
+  local width = tonumber(ARGV[i + 1])
+  local last = i + 3 + width * tonumber(ARGV[i])
+  for at = i + 5, last, width do
+    nth = nth + 1
+    keys[nth] = prefix .. ARGV[at]
   end
-  if not failed then
-    entries[#entries + 1] = entry
-    scored[#scored + 1] = ARGV[3]
-    scored[#scored + 1] = id
-  else
-    local code = string.match(failed, '^%u+')
-    if (code ~= 'WRONGTYPE' and code ~= 'ERR') or ${isOfAll("failed")} then return redis.error_reply(failed) end
-    refused[#refused + 1] = (i - 1) / 4
-    refused[#refused + 1] = failed
-  end
+  i = last + 1
 end
-if #entries > 0 then
+local olds = redis.pcall('MGET', unpack(keys))
+if olds.err then return olds end
+local written, records, scored, entries, refused, merge = {}, {}, {}, {}, {}, nil
+local count = 0
+nth, i = 0, 6
+while ARGV[i] do
+  local width = tonumber(ARGV[i + 1])
+  local plain = '^${packedStart("queued")}E%w' .. ARGV[i + 2] .. '[%l%d]+' .. ARGV[4] .. '()${MESSAGE}'
+  local fields = '${packedStart("done")}' .. ARGV[i + 3] .. shared
+  local last = i + 3 + width * tonumber(ARGV[i])
+  for at = i + 4, last, width do
+    nth = nth + 1
+    local id, record, failed = ARGV[at + 1], width == 3 and fields .. ARGV[at + 2] or fields, nil
+    -- The second end of a task that was queued again while it ran comes upon the first.
+    local before = written[id]
+    local old = before or olds[nth]
+    local from = old and match(old, plain)
+    if from then record = record .. sub(old, from)
+    else
+      merge = merge or makeMerge()
+      record, failed = merge(keys[nth], old, record, ARGV[at])
+    end
+    if not failed then
+      written[id] = record
+      count = count + 1
+      local two = 2 * count
+      records[two - 1], records[two], entries[count] = keys[nth], record, ARGV[at]
+      scored[two - 1], scored[two] = till, id
+    else
+      local code = match(failed, '^%u+')
+      if (code ~= 'WRONGTYPE' and code ~= 'ERR') or ${isOfAll("failed")} then return redis.error_reply(failed) end
+      refused[#refused + 1] = nth
+      refused[#refused + 1] = failed
+    end
+  end
+  i = last + 1
+end
+if count > 0 then
+  local failed = redis.pcall('MSET', unpack(records)).err
+  if failed then return redis.error_reply(failed) end
   redis.call('ZADD', KEYS[2], unpack(scored))
   redis.call('XACK', KEYS[1], ARGV[1], unpack(entries))
   redis.call('XDEL', KEYS[1], unpack(entries))
@@ -92,7 +124,7 @@ const SCRIPT = plainScript(KEEP_DONE, 2);
 
 export interface KeptDone {
   readonly outcome: Extract<Outcome, { kind: "done" }> & { readonly startedAt: number };
-  readonly delivery: RedisDelivery & { readonly raw: string };
+  readonly delivery: RedisDelivery;
 }
 
 /** Whether this end is of that kind: its record is there from the enqueue, and nothing but the end is to be written. */
@@ -109,53 +141,65 @@ export function isKeptDone<Entry extends { readonly outcome: Outcome; readonly d
     outcome.uniqueKey === null &&
     outcome.startedAt !== null &&
     delivery.raw !== null &&
-    delivery.raw.length <= MOST_SENT &&
+    delivery.raw.length <= LONGEST_COPY &&
     isFirst(delivery)
   );
 }
 
+/** How many ends one call keeps: more would hold Redis for long. */
+const MOST_KEPT = 500;
+
 interface DoneCall<Entry> {
   readonly call: ScriptCall;
   readonly entries: Entry[];
-  /** What is the same in each of its records: where its task belongs, and who ended it when. */
-  readonly place: string;
-  readonly finished: string;
-  readonly executor: string;
-  /** The last record's fields before its result: many that follow have the same. */
-  last: Fields;
+  /** The run that the next task may belong to. */
+  run: Run;
 }
 
-/** All fields before the result, and what they were made of. */
-interface Fields {
-  readonly text: string;
-  /** The time in the entry's id, with the dash behind it. */
+/** Tasks that were queued and begun in the same milliseconds. */
+interface Run {
+  /** Where its arguments begin: first how many tasks it has. */
+  readonly at: number;
+  count: number;
+  readonly hasResults: boolean;
+  /** The time in the ids of the entries, with the dash behind it. */
   readonly since: string;
   readonly attempt: number;
   readonly startedAt: number;
 }
 
-/** Those of no task: an id that begins with a dash there is not. */
-const NO_FIELDS: Fields = { text: "", since: "-", attempt: 0, startedAt: 0 };
+/** That of no task: an id that begins with a dash there is not. */
+const NO_RUN: Run = { at: 0, count: 0, hasResults: false, since: "-", attempt: 0, startedAt: 0 };
 
 /** Calls that keep them, one for each stream, type and time to be kept, and whose ends each holds. */
 export function keepDoneCalls<Entry extends KeptDone>(
   entries: readonly Entry[],
   { executor, now }: { readonly executor: string; readonly now: number },
 ): { readonly call: ScriptCall; readonly entries: readonly Entry[] }[] {
-  const calls = new Map<string, DoneCall<Entry>>();
+  const calls: DoneCall<Entry>[] = [];
+  const open = new Map<string, DoneCall<Entry>>();
   let one: DoneCall<Entry> | undefined;
   for (const entry of entries) {
     const { outcome, delivery } = entry;
-    if (one === undefined || !isAlike(entry, one.entries[0])) {
+    if (one === undefined || one.entries.length === MOST_KEPT || !isAlike(entry, one.entries[0])) {
       const name = `${outcome.retentionMs} ${delivery.stream} ${outcome.type}`;
-      one = calls.get(name) ?? newCall(entry, executor, now);
-      calls.set(name, one);
+      one = open.get(name);
+      if (one === undefined || one.entries.length === MOST_KEPT) {
+        one = newCall(entry, executor, now);
+        open.set(name, one);
+        calls.push(one);
+      }
     }
-    const place = packField(FIELD_LETTERS.entry, packEntry(delivery.entry));
-    one.call.args.push(delivery.entry, place, outcome.id, recordOf(one, entry));
+    const { args } = one.call;
+    const run = isOf(one.run, entry) ? one.run : newRun(args, entry);
+    one.run = run;
+    run.count++;
+    args[run.at] = run.count;
+    args.push(delivery.entry, outcome.id);
+    if (run.hasResults) args.push(packField(FIELD_LETTERS.result, outcome.result ?? ""));
     one.entries.push(entry);
   }
-  return [...calls.values()];
+  return calls;
 }
 
 /** Whether both go in one call. */
@@ -173,35 +217,38 @@ function newCall<Entry extends KeptDone>({ outcome, delivery }: Entry, executor:
   const place = packFacts({ retentionMs: null, priority, queue, type });
   const plain = packFacts({ retentionMs: Math.round(outcome.retentionMs), priority, queue, type });
   const until = keepUntil(now, outcome.retentionMs);
-  return {
-    call: { script: SCRIPT, args: [SCRIPT.keys, stream, doneKey(queue), GROUP, RECORD_PREFIX, until, plain] },
-    entries: [],
-    last: NO_FIELDS,
-    ...{ place, finished: packField(FINISHED, String(Math.round(now))), executor: packField(EXECUTOR, executor) },
-  };
+  const shared = `${packNumber(FINISHED, Math.round(now))}${place}${packField(EXECUTOR, executor)}`;
+  const args = [SCRIPT.keys, stream, doneKey(queue), GROUP, RECORD_PREFIX, until, patternOf(plain), shared];
+  return { call: { script: SCRIPT, args }, entries: [], run: NO_RUN };
 }
 
-const START = packedStart("done");
 const { enqueued_at: SINCE, attempt: ATTEMPT, started_at: STARTED } = FIELD_LETTERS;
-const { finished_at: FINISHED, executor: EXECUTOR, result: RESULT } = FIELD_LETTERS;
+const { finished_at: FINISHED, executor: EXECUTOR } = FIELD_LETTERS;
 
-/** The record of a task that is done; fields in the order of codec.ts. */
-function recordOf(one: DoneCall<unknown>, { outcome, delivery }: KeptDone): string {
-  const { id, type, attempt, result } = outcome;
-  const startedAt = Math.round(outcome.startedAt);
-  const { last } = one;
-  const isSame = last.startedAt === startedAt && last.attempt === attempt && delivery.entry.startsWith(last.since);
-  if (!isSame) one.last = fieldsOf(one, delivery, attempt, startedAt);
-  return `${one.last.text}${result ? packField(RESULT, result) : ""}${packMessage(id, type, delivery.raw)}`;
+function isOf(run: Run, { outcome, delivery }: KeptDone): boolean {
+  return (
+    delivery.entry.startsWith(run.since) &&
+    Math.round(outcome.startedAt) === run.startedAt &&
+    outcome.attempt === run.attempt &&
+    hasResult(outcome) === run.hasResults
+  );
 }
 
-function fieldsOf(
-  { place, finished, executor }: DoneCall<unknown>,
-  { entry, queuedAt }: RedisDelivery,
-  attempt: number,
-  startedAt: number,
-): Fields {
+function newRun(args: (string | number)[], { outcome, delivery }: KeptDone): Run {
+  const { attempt } = outcome;
+  const { entry, queuedAt } = delivery;
+  const startedAt = Math.round(outcome.startedAt);
+  const hasResults = hasResult(outcome);
   const times = `${packNumber(SINCE, queuedAt)}${packNumber(ATTEMPT, attempt)}${packNumber(STARTED, startedAt)}`;
-  const since = entry.slice(0, entry.indexOf("-") + 1);
-  return { text: `${START}${times}${finished}${place}${executor}`, since, attempt, startedAt };
+  const at = args.push(0, hasResults ? 3 : 2, patternOf(packTime(queuedAt)), times) - 4;
+  return { at, count: 0, hasResults, since: entry.slice(0, entry.indexOf("-") + 1), attempt, startedAt };
+}
+
+function hasResult({ result }: KeptDone["outcome"]): boolean {
+  return result !== null && result !== "";
+}
+
+/** A Lua pattern that only this text matches. */
+function patternOf(text: string): string {
+  return text.replace(/[^\w\u0080-\uffff]/g, (each) => (each === "\0" ? "%z" : `%${each}`));
 }

@@ -27,7 +27,7 @@ export const STATE_LETTERS = {
  * nobody reads a message of megabytes for a state.
  */
 export const FIELD_LETTERS = {
-  /** The entry of the stream, as `packEntry` shortens it; absent: there is none. */
+  /** The entry of the stream, shortened (`unpackEntry`); absent: there is none. */
   entry: "e",
   /** Unix ms, as all times. Absent: it is that of the entry's id. */
   enqueued_at: "n",
@@ -88,11 +88,8 @@ export function messageStart(id: string, type: string): string {
 /** Where the payload begins in a message that is as we write it, in bytes; 0: it is another one. */
 export function payloadAt(id: string, type: string, message: string): number {
   const start = messageStart(id, type);
-  return isOwn(start, message) ? Buffer.byteLength(start) : 0;
-}
-
-function isOwn(start: string, message: string): boolean {
-  return message.startsWith(start) && message.endsWith("}") && message.length > start.length;
+  const isOwn = message.startsWith(start) && message.endsWith("}") && message.length > start.length;
+  return isOwn ? Buffer.byteLength(start) : 0;
 }
 
 /** Times between these, in ms, have eight digits in base 36: from 1972 to 2059. */
@@ -101,16 +98,12 @@ export const [EARLIEST_SHORT, LATEST_SHORT] = [36 ** 7, 36 ** 8 - 1];
 /** Numbers below this are surely whole in either language. */
 export const MOST_SHORT = 1e15;
 
-/** An entry's id, `MS-NUMBER`, both in base 36 without the dash: MS has eight digits. As it is where it has more. */
-export function packEntry(entry: string): string {
-  const dash = entry.indexOf("-");
-  if (dash < 0 || entry.startsWith("0")) return entry;
-  const ms = Number(entry.slice(0, dash));
-  const nth = Number(entry.slice(dash + 1));
-  if (!(ms >= EARLIEST_SHORT && ms <= LATEST_SHORT && nth < MOST_SHORT)) return entry;
-  return entry.startsWith("0", dash + 1) && nth > 0 ? entry : ms.toString(36) + nth.toString(36);
+/** How the id of an entry begins that was made in this millisecond, packed; as it is where that is not shortened. */
+export function packTime(ms: number): string {
+  return ms >= EARLIEST_SHORT && ms <= LATEST_SHORT ? ms.toString(36) : String(ms);
 }
 
+/** An entry's id, `MS-NUMBER`, stands as both in base 36 without the dash, MS in eight digits; as it is where not. */
 function unpackEntry(packed: string): string {
   if (packed.includes("-")) return packed;
   return `${Number.parseInt(packed.slice(0, 8), 36)}-${Number.parseInt(packed.slice(8), 36)}`;
@@ -165,14 +158,6 @@ export function packFacts({ retentionMs, priority, queue, type }: TaskFacts): st
   const kept = retentionMs === null ? "" : packField(retention, packRetention(String(retentionMs)));
   const urgent = priority === 0 ? "" : packField(urgency, String(priority));
   return `${kept}${urgent}${queue === DEFAULT_QUEUE ? "" : packField(place, queue)}${packField(kind, type)}`;
-}
-
-/** A message, packed. */
-export function packMessage(id: string, type: string, message: string): string {
-  const start = messageStart(id, type);
-  return isOwn(start, message)
-    ? packField(PAYLOAD_LETTER, message.slice(start.length, -1))
-    : packField(FIELD_LETTERS.message, message);
 }
 
 /** What a packed record tells, as far as its bytes go. */
