@@ -18,6 +18,11 @@ if (argv.length === 1 && ["version", "--version", "-V"].includes(argv[0] ?? ""))
 } else if (argv[0] === BOUND_COMMAND) {
   const { startBoundCommand } = await import("./cli/process/bound-command.ts");
   startBoundCommand(argv.slice(1));
+} else if (argv[0] === "runner") {
+  // Started by executors, for each of which it is to be small: nothing of the command line is loaded.
+  const { runRunner } = await import("./runner/run-runner.ts");
+  const { providedModules } = await import("./provide/index.ts");
+  await runRunner(argv.slice(1), providedModules);
 } else {
   const { runCommandLine } = await import("./cli/command-line.ts");
   await runCommandLine(argv);

@@ -28,6 +28,7 @@ export const LAYERS: readonly Layer[] = [
   { name: "handlers", uses: TASKS },
   { name: "runner-protocol", uses: ["handlers", ...TASKS] },
   { name: "runners", uses: ["runner-protocol", "handlers", ...TASKS] },
+  { name: "runner", uses: ["runner-protocol", "handlers", ...TASKS] },
   { name: "operations", uses: STORES },
   { name: "executor", uses: ["operations", "handlers", ...STORES] },
   { name: "client", uses: ["config", "operations", ...STORES] },
@@ -39,7 +40,7 @@ export const LAYERS: readonly Layer[] = [
     name: "cli",
     uses: ["version.ts", "config", "client", "http", "new", "provide", "executor", "operations", "handlers", ...STORES],
   },
-  { name: "main.ts", uses: ["version.ts", "cli", "runtime"] },
+  { name: "main.ts", uses: ["version.ts", "cli", "runner", "provide", "runtime"] },
 ];
 
 /** The floor of a file, by its path below src; undefined where the table does not have it. */

@@ -100,6 +100,25 @@ export interface HandlerAttempt {
   tellEndedBy(endedBy: EndedBy): void;
 }
 
+/** What code that runs in this very process needs of its attempt, whoever placed it here. */
+export type CodeAttempt = Pick<
+  HandlerAttempt,
+  | "id"
+  | "type"
+  | "task"
+  | "payload"
+  | "attempt"
+  | "graceMs"
+  | "asksForDelay"
+  | "begun"
+  | "tellProgress"
+  | "writeLog"
+  | "leaveBehind"
+>;
+
+/** How that can end: whoever could tell of its death would be dead. */
+export type CodeEnding = Extract<HandlerEnding, { kind: "done" | "failed" }>;
+
 /** How many may run beside a suspect. */
 export interface Suspect {
   readonly company: number;

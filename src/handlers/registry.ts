@@ -3,7 +3,7 @@
  * type; a user's own takes the place of a built-in one. What a definition is stands in define-task.ts.
  */
 import type { TaskDefinition } from "./define-task.ts";
-import type { Handler, Handlers } from "./handler.ts";
+import type { Handlers } from "./handler.ts";
 import { InProcessHandler } from "./in-process/in-process-handler.ts";
 
 /** Two handlers claim the same type. */
@@ -13,7 +13,7 @@ export class DuplicateHandlerError extends Error {
 
 interface Entry {
   readonly definition: TaskDefinition;
-  readonly handler: Handler;
+  readonly handler: InProcessHandler;
   readonly source: string;
   readonly builtin: boolean;
 }
@@ -44,7 +44,7 @@ export class HandlerRegistry implements Handlers {
     this.#set(definition, "built-in", true);
   }
 
-  get(type: string): Handler | undefined {
+  get(type: string): InProcessHandler | undefined {
     return this.#byType.get(type)?.handler;
   }
 
@@ -55,6 +55,11 @@ export class HandlerRegistry implements Handlers {
   /** All types, sorted. */
   types(): string[] {
     return [...this.#byType.keys()].sort();
+  }
+
+  /** Whether the handler of a type comes with taskexe. */
+  isBuiltin(type: string): boolean {
+    return this.#byType.get(type)?.builtin === true;
   }
 
   /** Where the handler of a type comes from: a file, or `built-in`. */

@@ -34,6 +34,7 @@ const fromRunner = fc.oneof(
   kind("progress", { ...run, value: fc.double({ min: -1, max: 1, noNaN: true }), message: text }),
   kind("log", { ...run, level: fc.constantFrom("debug", "info", "warn", "error"), text, fields }),
   kind("done", { ...run, result: json }),
+  kind("done", { ...run, omitted: text }),
   kind("failed", {
     ...run,
     error: fc.record({ name: text, message: text, errors: fc.array(fc.record({ name: text, message: text })) }),
@@ -42,6 +43,7 @@ const fromRunner = fc.oneof(
     later: fc.boolean(),
   }),
   kind("stopped", { ...run, begun: fc.boolean() }),
+  kind("stopped", { ...run, begun: fc.boolean(), retry_in_ms: ms }),
   kind("enqueue", { ...ask, ...run, tasks: fc.array(json) }),
   kind("lock", { ...ask, ...run, name: text, ttl_ms: ms, wait_ms: ms }),
   kind("unlock", { ...ask, ...run, name: text }),

@@ -17,7 +17,7 @@ import { DoNotRetryError } from "../../task/options/retry.ts";
 import { runOptionsIn } from "../../task/options/run-options.ts";
 import type { TaskDefinition } from "../define-task.ts";
 import { messagesOf, toErrorRecord } from "../error-record.ts";
-import type { Handler, HandlerAttempt, HandlerEnding, HandlerManifest, HandlerOptions } from "../handler.ts";
+import type { CodeAttempt, CodeEnding, Handler, HandlerManifest, HandlerOptions } from "../handler.ts";
 import { readPayload } from "../read-payload.ts";
 import { delayOfFunction } from "./backoff-function.ts";
 import { readResult } from "./read-result.ts";
@@ -25,7 +25,7 @@ import { askedLater } from "./retry-later.ts";
 import { TaskContextOf } from "./task-context.ts";
 import { unwrapFailure } from "./unwrap-failure.ts";
 
-type Failed = Extract<HandlerEnding, { kind: "failed" }>;
+type Failed = Extract<CodeEnding, { kind: "failed" }>;
 
 export class InProcessHandler implements Handler {
   readonly type: string;
@@ -44,7 +44,7 @@ export class InProcessHandler implements Handler {
     this.#definition = definition;
   }
 
-  start(attempt: HandlerAttempt, scope: CancelScope): Promise<HandlerEnding> {
+  start(attempt: CodeAttempt, scope: CancelScope): Promise<CodeEnding> {
     return new HandlerRun(this.#definition, attempt).toTheEnd(scope);
   }
 
@@ -65,12 +65,12 @@ class HandlerRun implements NurseryOptions {
   readonly name: string;
   readonly graceMs: number;
   readonly #definition: TaskDefinition;
-  readonly #attempt: HandlerAttempt;
+  readonly #attempt: CodeAttempt;
   #payload: unknown;
   /** What the handler has returned. */
   #value: unknown;
 
-  constructor(definition: TaskDefinition, attempt: HandlerAttempt) {
+  constructor(definition: TaskDefinition, attempt: CodeAttempt) {
     this.name = attempt.type;
     this.graceMs = attempt.graceMs;
     this.#definition = definition;
@@ -78,7 +78,7 @@ class HandlerRun implements NurseryOptions {
     this.#payload = attempt.payload;
   }
 
-  async toTheEnd(scope: CancelScope): Promise<HandlerEnding> {
+  async toTheEnd(scope: CancelScope): Promise<CodeEnding> {
     const { payload: schema } = this.#definition;
     this.#attempt.begun();
     try {
@@ -137,9 +137,9 @@ function failedFor(error: Failed["error"], how: Partial<Pick<Failed, "retry" | "
   return { kind: "failed", error, retry: true, retryInMs: null, later: false, ...how };
 }
 
-const DONE_WITH_NOTHING: HandlerEnding = Object.freeze({ kind: "done", result: null, omitted: null });
+const DONE_WITH_NOTHING: CodeEnding = Object.freeze({ kind: "done", result: null, omitted: null });
 
-function doneWith(value: unknown): HandlerEnding {
+function doneWith(value: unknown): CodeEnding {
   if (value === undefined) return DONE_WITH_NOTHING;
   const { json, omitted } = readResult(value);
   return { kind: "done", result: json, omitted };

@@ -2,16 +2,16 @@
 import { type CancelScope, checkpoint, type Nursery } from "../../concurrency/index.ts";
 import { shown } from "../../concurrency/unknown-values.ts";
 import type { TaskContext, TaskInfo, TaskLog } from "../define-task.ts";
-import type { HandlerAttempt } from "../handler.ts";
+import type { CodeAttempt } from "../handler.ts";
 import { taskLog } from "./task-log.ts";
 
 export class TaskContextOf implements TaskContext {
   readonly payload: unknown;
   readonly nursery: Nursery;
-  readonly #attempt: HandlerAttempt;
+  readonly #attempt: CodeAttempt;
 
   /** @param payload - as the schema gave it. */
-  constructor(attempt: HandlerAttempt, payload: unknown, nursery: Nursery) {
+  constructor(attempt: CodeAttempt, payload: unknown, nursery: Nursery) {
     this.#attempt = attempt;
     this.payload = payload;
     this.nursery = nursery;

@@ -14,7 +14,7 @@ import {
 } from "../../concurrency/unknown-values.ts";
 import { cutText, MAX_SHOWN_LINE } from "../../runtime/cut-text.ts";
 import type { TaskLog, TaskLogLevel } from "../define-task.ts";
-import type { HandlerAttempt } from "../handler.ts";
+import type { CodeAttempt } from "../handler.ts";
 
 /** So many properties of one line are looked at. */
 const MOST_PROPERTIES = 100;
@@ -22,7 +22,7 @@ const MOST_PROPERTIES = 100;
 type Properties = Readonly<Record<string, unknown>>;
 
 /** The log of one attempt. */
-export function taskLog(attempt: HandlerAttempt): TaskLog {
+export function taskLog(attempt: CodeAttempt): TaskLog {
   const write = (level: TaskLogLevel, given: unknown, more: unknown): void => {
     const text = cutText(textOf(given), MAX_SHOWN_LINE);
     const properties = propertiesOf(more);
@@ -33,7 +33,7 @@ export function taskLog(attempt: HandlerAttempt): TaskLog {
       properties,
       // Most lines are kept nowhere but in the executor's log.
       get plain() {
-        return properties === null ? text : `${text} ${asText(properties)}`;
+        return properties === null ? text : `${text} ${propertiesAsJson(properties)}`;
       },
     });
   };
@@ -62,8 +62,8 @@ function propertiesOf(more: unknown): Properties | null {
   return Object.fromEntries(properties.map(([key, value]) => [key, withoutCode(value)]));
 }
 
-/** As JSON; errors, which JSON shows as nothing, and what is no JSON as text. */
-function asText(properties: Properties): string {
+/** As JSON; errors, which JSON shows as nothing, and what is no JSON as text. Never throws. */
+export function propertiesAsJson(properties: Properties): string {
   const parts = Object.entries(properties).map(([key, value]) => {
     const written = jsonOf(isError(value) ? textOf(value) : value);
     if (written.ok && written.json === undefined) return null;

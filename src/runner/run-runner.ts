@@ -1,0 +1,121 @@
+/**
+ * `taskexe runner FILE...`: a process that an executor starts to run the handlers of these files. It speaks the runner
+ * protocol on the descriptors 3 and 4; its standard output is the handlers'. It loads nothing but what handlers need:
+ * no broker, no HTTP, no command line. It leaves when it is told to and all that runs has ended, at once when nobody is
+ * at the other end any more, and with a reason on standard error when something has gone wrong outside of every task.
+ */
+import { openRoot, withNursery } from "../concurrency/index.ts";
+import { afterTurn } from "../concurrency/turn.ts";
+import { HandlerLoadError } from "../handlers/loading/handler-load-error.ts";
+import { loadHandlers } from "../handlers/loading/load-handlers.ts";
+import type { OfferedModules } from "../handlers/loading/offered-modules.ts";
+import type { HandlerRegistry } from "../handlers/registry.ts";
+import { Faults } from "../runner-protocol/faults.ts";
+import { PROTOCOL, READ_DESCRIPTOR, WRITE_DESCRIPTOR } from "../runner-protocol/limits.ts";
+import { runtime } from "../runtime/index.ts";
+import { arePipes, openParentPipes, type ParentPipes } from "../runtime/process/parent-pipes.ts";
+import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, leave, sayLast, toldOf } from "./last-words.ts";
+import { manifestsOf } from "./manifests.ts";
+import { Outbox } from "./outbox.ts";
+import { RunnerHost } from "./runner-host.ts";
+import { Runs } from "./runs.ts";
+
+const NO_PIPES =
+  `"taskexe runner" is started by an executor alone: it speaks a protocol on the file descriptors ${READ_DESCRIPTOR} ` +
+  `and ${WRITE_DESCRIPTOR}, which are not there. To run tasks, say: taskexe run FILE...`;
+
+/** @param args - the handler files and folders, with `--` before them where one begins with a dash. */
+export async function runRunner(args: readonly string[], offered: OfferedModules): Promise<never> {
+  const paths = args[0] === "--" ? args.slice(1) : args;
+  if (!arePipes([READ_DESCRIPTOR, WRITE_DESCRIPTOR])) return leave(EXIT_USAGE, NO_PIPES);
+  const gone = (error: unknown) => leave(EXIT_FAILED, `the executor cannot be reached any more: ${toldOf(error)}`);
+  const pipes = await openParentPipes(READ_DESCRIPTOR, WRITE_DESCRIPTOR, gone);
+  return new Runner(pipes, paths, offered).toTheEnd();
+}
+
+class Runner {
+  readonly #pipes: ParentPipes;
+  readonly #paths: readonly string[];
+  readonly #offered: OfferedModules;
+  readonly #outbox: Outbox;
+  readonly #runs = new Runs();
+  readonly #root = openRoot();
+  readonly #stopped = Promise.withResolvers<void>();
+  /** The file that is being imported. */
+  #importing: string | null = null;
+
+  constructor(pipes: ParentPipes, paths: readonly string[], offered: OfferedModules) {
+    this.#pipes = pipes;
+    this.#paths = paths;
+    this.#offered = offered;
+    this.#outbox = new Outbox(pipes);
+  }
+
+  async toTheEnd(): Promise<never> {
+    runtime.onFatal((error) => this.#fail(error));
+    process.on("exit", (code) => this.#onExit(code));
+    try {
+      await withNursery(this.#root, async (nursery) => {
+        const faults = new Faults((what) => sayLast(`the executor does not keep to the protocol: ${what}`));
+        const early: Uint8Array[] = [];
+        let read = (bytes: Uint8Array): unknown => early.push(bytes.slice());
+        this.#pipes.read(
+          (bytes) => read(bytes),
+          () => this.#leaveAlone(),
+        );
+        const registry = await this.#load();
+        const { outbox, stopped } = { outbox: this.#outbox, stopped: () => this.#stopped.resolve() };
+        const host = new RunnerHost({ registry, outbox, runs: this.#runs, faults, nursery, stopped });
+        await this.#sayHello(registry);
+        read = (bytes) => host.read(bytes);
+        for (const bytes of early) host.read(bytes);
+        await this.#stopped.promise;
+      });
+      this.#outbox.flush();
+      await this.#outbox.writing;
+    } catch (error) {
+      return leave(EXIT_FAILED, `the runner has failed: ${toldOf(error)}`);
+    }
+    return leave(EXIT_FINE);
+  }
+
+  async #load(): Promise<HandlerRegistry> {
+    try {
+      return await loadHandlers(this.#paths, this.#offered, (file) => {
+        this.#importing = file;
+      });
+    } catch (error) {
+      return leave(EXIT_USAGE, error instanceof HandlerLoadError ? error.message : toldOf(error));
+    }
+  }
+
+  async #sayHello(registry: HandlerRegistry): Promise<void> {
+    const types = await manifestsOf(registry);
+    const files = [...new Set(types.map(({ type }) => registry.sourceOf(type) ?? ""))];
+    const language = runtime.name === "bun" ? "javascript (Bun)" : `javascript (${runtime.name})`;
+    this.#outbox.say({ kind: "hello", protocol: PROTOCOL, language, pid: process.pid, types, files });
+    this.#outbox.flush();
+  }
+
+  /** Nobody is at the other end: others will run what runs here, so it is told to stop, and not waited for. */
+  #leaveAlone(): void {
+    this.#root.cancel("the executor is gone");
+    afterTurn(() => leave(EXIT_FINE));
+  }
+
+  /** What nobody caught has left its task: the runner's state is not known any more. */
+  #fail(error: unknown): void {
+    const file = this.#importing;
+    if (file !== null) leave(EXIT_USAGE, `an error outside of every task while ${file} was imported: ${toldOf(error)}`);
+    leave(EXIT_FAILED, `an error outside of every task: ${toldOf(error)}; ${this.#runs.names()}`);
+  }
+
+  /** Somebody's process.exit(), or our own: what was gathered has been done. */
+  #onExit(code: number): void {
+    this.#outbox.flush();
+    const file = this.#importing;
+    if (file === null) return;
+    process.exitCode = EXIT_USAGE;
+    if (code !== EXIT_USAGE) sayLast(`process.exit(${code}) was called while ${file} was imported: remove the call`);
+  }
+}

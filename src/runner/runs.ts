@@ -1,0 +1,53 @@
+/** The runs that are under way in this runner, and those that ended last: for the tree, and for last words. */
+import { snapshotTree } from "../concurrency/index.ts";
+import type { HostedRun } from "./hosted-run.ts";
+
+/** So many names of those that run, and of those that ended last, are told. */
+const MOST_RUNNING = 50;
+const MOST_ENDED = 16;
+
+export class Runs {
+  readonly #runs = new Map<number, HostedRun>();
+  /** By turns overwritten. */
+  readonly #endedTypes = new Array<string>(MOST_ENDED).fill("");
+  readonly #endedIds = new Array<string>(MOST_ENDED).fill("");
+  #endedCount = 0;
+
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  get(run: number): HostedRun | undefined {
+    return this.#runs.get(run);
+  }
+
+  add(run: HostedRun): void {
+    this.#runs.set(run.run, run);
+  }
+
+  remove(run: HostedRun): void {
+    this.#runs.delete(run.run);
+    const at = this.#endedCount++ % MOST_ENDED;
+    this.#endedTypes[at] = run.type;
+    this.#endedIds[at] = run.id;
+  }
+
+  /** What lives in the nursery of each one. */
+  trees(): unknown {
+    return [...this.#runs.values()].map(({ run, id, type, scope }) => ({
+      run,
+      id,
+      type,
+      children: scope === null ? [] : snapshotTree(scope).children,
+    }));
+  }
+
+  /** One of these most likely did whatever nobody can be found for. */
+  names(): string {
+    const running = [...this.#runs.values()].map(({ type, id }) => `${type} ${id}`);
+    const shown = running.slice(0, MOST_RUNNING);
+    if (running.length > MOST_RUNNING) shown.push(`and ${running.length - MOST_RUNNING} more`);
+    const ended = this.#endedTypes.map((type, at) => `${type} ${this.#endedIds[at]}`).slice(0, this.#endedCount);
+    return `running: ${shown.join(", ") || "none"}; ended last: ${ended.join(", ") || "none"}`;
+  }
+}
