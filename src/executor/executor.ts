@@ -26,6 +26,7 @@ import {
 import type { Handlers } from "../handlers/handler.ts";
 import { runtime } from "../runtime/index.ts";
 import { CancelWatch } from "./attempt/cancel-watch.ts";
+import { InlineCompany } from "./attempt/company.ts";
 import { LeaseCheck } from "./attempt/lease-check.ts";
 import { AttemptPolicy } from "./attempt/policy.ts";
 import { type AttemptParts, runAttempt } from "./attempt/run-attempt.ts";
@@ -80,7 +81,10 @@ export class Executor implements StatusSource {
   readonly #abandonment: Abandonment;
   readonly #heartbeat: HeartbeatParts;
   readonly #nameConflict: NameConflict;
+  /** What goes back when the executor leaves, and what goes back at once. */
   readonly #handBack: HandBack;
+  readonly #turnedAway: HandBack;
+  readonly #company = new InlineCompany(() => this.#intake?.slotFreed());
   readonly #beatTurn = new CapacityLimiter(1);
   #intake: Intake | null = null;
   #root: CancelScope | null = null;
@@ -116,6 +120,7 @@ export class Executor implements StatusSource {
     this.#heartbeat = heartbeatParts({ broker, running, tally, handlers, options, bootAt });
     this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor);
     this.#handBack = new HandBack(broker);
+    this.#turnedAway = new HandBack(broker);
     this.#view = new StatusView({ broker, running, tally, options, bootAt });
   }
 
@@ -215,6 +220,7 @@ export class Executor implements StatusSource {
       ...(this.#intake?.ready() ?? []),
       ...this.#completion.deliveries(),
       ...this.#handBack.deliveries(),
+      ...this.#turnedAway.deliveries(),
     ];
     const forget = (delivery: Delivery): void => {
       if (this.#intake?.forget(delivery)) lost();
@@ -235,6 +241,7 @@ export class Executor implements StatusSource {
     start("cancel answers", (signal) => this.#cancels.answer(signal));
     start("lease answers", (signal) => this.#leases.answer(signal));
     start("cancel watch", (signal) => this.#cancels.watch(signal));
+    startIn("hand-back", (task) => this.#turnedAway.run(task.scope, LAST_WORDS_MS));
     startIn("promote", (task) => this.#promoter.run(task.scope));
     start("clean-up", (signal) => cleanUp(broker, (vanished) => this.#view.note(vanished), signal));
     start("removal", (signal) => removeEnded(broker, signal));
@@ -291,7 +298,8 @@ export class Executor implements StatusSource {
       attempts.startSoon((task: Task) => runAttempt(delivery, task, parts), { name: "attempt" });
     };
     const recoverAtOnce = !this.#nameConflict.isShared;
-    return new Intake({ broker, running, completion, turn, recoverAtOnce, start }, this.#options.concurrency);
+    const most = (): number => this.#company.most;
+    return new Intake({ broker, running, completion, turn, recoverAtOnce, start, most }, this.#options.concurrency);
   }
 
   #attemptParts(): AttemptParts {
@@ -300,16 +308,13 @@ export class Executor implements StatusSource {
       this.#intake?.slotFreed();
     };
     return {
-      broker: this.#broker,
-      handlers: this.#handlers,
-      running: this.#running,
-      cancels: this.#cancels,
-      leases: this.#leases,
+      ...{ broker: this.#broker, handlers: this.#handlers, running: this.#running, company: this.#company },
+      ...{ cancels: this.#cancels, leases: this.#leases, logs: this.#logs },
       policy: new AttemptPolicy(this.#options),
-      logs: this.#logs,
-      graceMs: this.#options.graceMs,
       ended: (outcome) => this.#completion.add(outcome),
       handBack: (delivery) => this.#handBack.add(delivery),
+      turnAway: (delivery) => this.#turnedAway.add(delivery),
+      ...{ slots: this.#options.concurrency, graceMs: this.#options.graceMs },
       lost: () => this.#tally.countLost(),
       slotFreed,
       abandoned: (attempt) => {
@@ -325,6 +330,7 @@ export class Executor implements StatusSource {
   async #sayLastWords(scope: CancelScope): Promise<void> {
     // Where an attempt failed by a mistake of ours, the others were cancelled, and nobody has handed them back.
     await this.#handBack.release(scope, LAST_WORDS_MS);
+    await this.#turnedAway.release(scope, LAST_WORDS_MS);
     await this.#completion.finish(scope, LAST_WORDS_MS);
     await moveOnAfter(scope, LAST_WORDS_MS, () => this.#logs.flush());
     await moveOnAfter(scope, LAST_WORDS_MS, ({ signal }) => ifAvailable(() => this.#leave(signal)));

@@ -396,16 +396,12 @@ function outcomeOf(delivery: Delivery, kind: Outcome["kind"]): Outcome {
   const { attempt = 1, retention_ms: retentionMs = 0, unique_key: named, unique_for_ms: ttlMs } = options;
   // A key that is held for a time ends by itself.
   const key = ttlMs === undefined || kind === "cancelled" ? named : undefined;
-  const crashes = (options.crashes ?? 0) + delivery.deliveries - 1;
+  const { crashes = 0 } = options;
   const recorded = retentionMs > 0 || attempt > 1 || key !== undefined;
   const base = { delivery, id, type, attempt, crashes, retentionMs, recorded, uniqueKey: key ?? null, told: null };
   const ran = { ...base, startedAt: Date.now() };
   const error = { name: "Error", message: "no" };
-  const message = withOptions(delivery.raw ?? "", {
-    ...options,
-    ...(crashes > 0 ? { crashes } : {}),
-    attempt: attempt + 1,
-  });
+  const message = withOptions(delivery.raw ?? "", { ...options, attempt: attempt + 1 });
   switch (kind) {
     case "done":
       return { ...ran, kind, result: "1" };

@@ -51,7 +51,7 @@ function base(delivery: Delivery) {
     id,
     type: typeOf(delivery),
     attempt: 1,
-    crashes: delivery.deliveries - 1,
+    crashes: 0,
     startedAt: Date.now(),
     retentionMs: 60_000,
     recorded: true,

@@ -16,7 +16,10 @@ export interface Delivery {
   readonly raw: string | null;
   /** What is wrong with the entry itself (no field, several fields, not text); null when nothing is. */
   readonly problem: string | null;
-  /** How often it has been delivered, this time included; more than 1: somebody died or stalled over it. */
+  /**
+   * How often it has been delivered since it was queued, this time included; more than 1: executors died or stalled
+   * over it. That charges nobody: who is charged stands in the message (executor/attempt/charges.ts).
+   */
   readonly deliveries: number;
   /** When the entry was queued, Unix ms on the broker's clock; null when unknown. */
   readonly queuedAt: number | null;
@@ -37,7 +40,7 @@ interface OutcomeBase {
   readonly type: string;
   /** Which attempt this was, from 1. */
   readonly attempt: number;
-  /** How often an executor died or stalled over the task so far, in all its attempts. */
+  /** How often the process died that ran the task alone, in all its attempts. */
   readonly crashes: number;
   /** When the attempt began, Unix ms on the broker's clock; null when the handler never ran. */
   readonly startedAt: number | null;

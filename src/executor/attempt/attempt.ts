@@ -19,6 +19,7 @@ import type { TaskMessage } from "../../task/message/message-schema.ts";
 import type { EndedBy } from "../../task/record/ended-by.ts";
 import { appendLog, PROGRESS_LOG_LENGTH, pagePrefix, progressLine, takesProgress } from "../../task/record/progress.ts";
 import type { TaskLogs } from "../reports/task-logs.ts";
+import type { Entrance } from "./company.ts";
 import type { AttemptPolicy } from "./policy.ts";
 import type { TimeLimit } from "./time-limit.ts";
 
@@ -66,6 +67,8 @@ export class Attempt implements HandlerAttempt {
   hasBegun = false;
   /** null: it may take as long as it likes. */
   limit: TimeLimit | null = null;
+  /** Of an inline one: whether it has begun beside others; null: that is not known yet. */
+  place: Entrance | null = null;
   stop: StopCause | null = null;
   stopReason = "";
   /** How its code ended once it was told to stop; null: it was not, or that is not known. */
@@ -126,14 +129,18 @@ export class Attempt implements HandlerAttempt {
     return this.message?.options.attempt ?? 1;
   }
 
-  /** How often an executor died or stalled over the task, in this attempt and in earlier ones. */
   get crashes(): number {
-    return (this.message?.options.crashes ?? 0) + this.delivery.deliveries - 1;
+    return this.message?.options.crashes ?? 0;
+  }
+
+  /** How many may run beside it; null: it is no suspect. */
+  get company(): number | null {
+    return this.message?.options.company ?? null;
   }
 
   get suspect(): Suspect | null {
-    const { company } = this.message?.options ?? {};
-    return company === undefined ? null : { company };
+    const { company } = this;
+    return company === null ? null : { company };
   }
 
   get task(): TaskInfo {

@@ -1,9 +1,9 @@
 /**
  * Who is charged when a process dies over tasks. A death over a task that ran alone in its process charges one crash to
  * it. A death in company charges nobody: all that had begun there become suspects, and run again at once with at most
- * half the company, so that a guilty one is alone after a few deaths, while the innocent complete side by side. What is
- * known of a task so far travels in its message, so it needs no key and no further call. docs/ARCHITECTURE.md has the
- * whole rule.
+ * half the company, so that a guilty one is alone after a few deaths, while the innocent complete side by side. An
+ * executor's death charges nobody, but a task over which two have died is a suspect. What is known of a task so far
+ * travels in its message, so it needs no key and no further call. docs/ARCHITECTURE.md has the whole rule.
  */
 import type { HandlerEnding } from "../../handlers/handler.ts";
 import { cutText } from "../../runtime/cut-text.ts";
@@ -12,13 +12,26 @@ import type { ErrorRecord } from "../../task/record/record.ts";
 
 /** So many deaths beyond the crash budget, charged or not, quarantine a task whatever it died of. */
 const BACKSTOP = 10;
+/** Over so many executors' deaths a task is a suspect. */
+const SUSPICIOUS_DEATHS = 2;
 /** How many may run beside a suspect at first, however many did: else a large process had more halves than deaths. */
 const MOST_COMPANY = 63;
 /** How much is kept of what a process died of, in characters. */
 const REASON_LENGTH = 200;
 
+/** Executors died or stalled over the task: whoever takes it over finds it delivered more than once. */
+export interface Orphaned {
+  readonly kind: "orphaned";
+  /** How many of them since its message was written. */
+  readonly deaths: number;
+  /** How many tasks may have run beside it, where it was no suspect. */
+  readonly slots: number;
+  /** Whether its code runs in the executor's own process, which dies with it. */
+  readonly isInline: boolean;
+}
+
 /** A process died over the task. */
-export type Death = Extract<HandlerEnding, { kind: "crashed" | "suspected" }>;
+export type Death = Extract<HandlerEnding, { kind: "crashed" | "suspected" }> | Orphaned;
 
 /** What is known of a task's deaths. */
 export interface Charges {
@@ -36,15 +49,31 @@ export function chargesIn({ crashes = 0, crash_reasons: reasons = [], deaths = 0
   return { crashes, reasons, deaths, company: company ?? null };
 }
 
-/** What holds after one more death. */
-export function chargesAfter(death: Death, { crashes, reasons, deaths, company }: Charges): Charges {
-  if (death.kind === "crashed") {
-    const reason = cutText(death.reason, REASON_LENGTH);
-    const others = reasons.filter((each) => each !== reason).slice(1 - MAX_CRASH_REASONS);
-    return { crashes: crashes + 1, reasons: [...others, reason], deaths: deaths + 1, company: 0 };
+/** What holds after it. */
+export function chargesAfter(death: Death, before: Charges): Charges {
+  const { deaths, company } = before;
+  switch (death.kind) {
+    case "crashed":
+      return { ...withCrash(before, death.reason), deaths: deaths + 1, company: 0 };
+    case "suspected": {
+      const beside = Math.min(death.company, company ?? Number.POSITIVE_INFINITY);
+      return { ...before, deaths: deaths + 1, company: Math.min(Math.floor(beside / 2), MOST_COMPANY) };
+    }
+    case "orphaned": {
+      const after = { ...before, deaths: deaths + death.deaths };
+      // An inline one that was to run alone has taken nobody else along.
+      if (company === 0) return death.isInline ? { ...withCrash(after, reasonOf(death)), company } : after;
+      if (company === null && after.deaths < SUSPICIOUS_DEATHS) return after;
+      // Each of these deaths costs an executor, and the time of a lease: so less than half.
+      return { ...after, company: Math.min(Math.floor((company ?? death.slots) / 4), MOST_COMPANY) };
+    }
   }
-  const beside = Math.min(death.company, company ?? Number.POSITIVE_INFINITY);
-  return { crashes, reasons, deaths: deaths + 1, company: Math.min(Math.floor(beside / 2), MOST_COMPANY) };
+}
+
+function withCrash({ crashes, reasons, ...rest }: Charges, why: string): Charges {
+  const reason = cutText(why, REASON_LENGTH);
+  const others = reasons.filter((each) => each !== reason).slice(1 - MAX_CRASH_REASONS);
+  return { ...rest, crashes: crashes + 1, reasons: [...others, reason] };
 }
 
 /** The same as options of the next message; what is not to be told is absent. */
@@ -76,10 +105,26 @@ export function conviction({ crashes, reasons, deaths }: Charges, budget: number
 
 /** The death as the error that the record keeps. */
 export function errorOf(death: Death): ErrorRecord {
-  const reason = cutText(death.reason, REASON_LENGTH);
-  if (death.kind === "crashed") return { name: "CrashError", message: `its process died: ${reason}` };
-  const others = death.company === 1 ? "one other had" : `${death.company} others had`;
-  return { name: "CrashError", message: `its process died, in which ${others} begun beside it: ${reason}` };
+  return { name: "CrashError", message: messageOf(death) };
+}
+
+function messageOf(death: Death): string {
+  const reason = cutText(reasonOf(death), REASON_LENGTH);
+  switch (death.kind) {
+    case "crashed":
+      return `its process died: ${reason}`;
+    case "suspected": {
+      const others = death.company === 1 ? "one other had" : `${death.company} others had`;
+      return `its process died, in which ${others} begun beside it: ${reason}`;
+    }
+    case "orphaned":
+      return reason;
+  }
+}
+
+function reasonOf(death: Death): string {
+  if (death.kind !== "orphaned") return death.reason;
+  return death.deaths === 1 ? "its executor died or stalled" : `${death.deaths} executors died or stalled over it`;
 }
 
 function times(count: number): string {

@@ -15,6 +15,7 @@ import {
   conviction,
   type Death,
   errorOf,
+  type Orphaned,
   optionsOf,
   withoutCharges,
 } from "./charges.ts";
@@ -28,12 +29,16 @@ export type Ending =
   | { readonly kind: "unknown-type"; readonly error: ErrorRecord }
   | { readonly kind: "dead"; readonly reason: string; readonly error: ErrorRecord | null; readonly id?: string | null }
   | { readonly kind: "cancelled"; readonly reason: string }
+  /** Executors died over it, which has made it a suspect, or more of one: it begins anew with what is known now. */
+  | Orphaned
   /** Its type is paused. */
   | { readonly kind: "parked" }
+  /** A suspect runs here, beside which it may not: others take it. */
+  | { readonly kind: "turned-away" }
   /** Stopped from outside; the running task says why. */
   | { readonly kind: "stopped" };
 
-export type Concluded = Exclude<Ending, { kind: "stopped" }>;
+export type Concluded = Exclude<Ending, { kind: "stopped" | "turned-away" }>;
 
 type Failed = Extract<Ending, { kind: "failed" }>;
 
@@ -56,21 +61,22 @@ export function conclude(running: Attempt, ending: Concluded, policy: AttemptPol
     case "dead":
       return { ...base, kind: "dead", reason: ending.reason, error: ending.error, retentionMs: policy.deadRetentionMs };
     case "unknown-type":
-      return unknownType(base, ending.error, running, message, policy);
+      return unknownType(base, ending.error, message, policy);
     case "failed":
       if (ending.later && ending.retryInMs !== null) {
-        return retryLater(base, ending.retryInMs, ending.error, running, message, policy, clock);
+        return retryLater(base, ending.retryInMs, ending.error, message, policy, clock);
       }
       return failed(base, ending, running, message, policy, clock);
     case "crashed":
     case "suspected":
+    case "orphaned":
       return afterDeath(base, ending, running, message, policy);
   }
 }
 
 /** A process died over it: that costs no attempt, and it runs again at once, unless it is convicted by now. */
 function afterDeath(base: Base, death: Death, running: Attempt, message: TaskMessage, policy: AttemptPolicy): Outcome {
-  const charges = chargesAfter(death, { ...chargesIn(message.options), crashes: running.crashes });
+  const charges = chargesAfter(death, chargesIn(message.options));
   const convicted = conviction(charges, policy.crashBudgetOf(message, running.options));
   const outcome = { ...base, crashes: charges.crashes, error: errorOf(death) };
   if (convicted !== null) {
@@ -95,7 +101,7 @@ function failed(
   if (delayMs === null) {
     return { ...base, kind: "dead", reason: reasonOf(error), error, retentionMs: policy.deadRetentionMs };
   }
-  const { unknown_type: _type, retry_later: _later, ...options } = optionsAfter(running, message);
+  const { unknown_type: _type, retry_later: _later, ...options } = optionsAfter(message);
   const next = withOptions(running.delivery.raw ?? "", { ...options, attempt: running.attempt + 1 });
   return { ...base, kind: "retry", error, delayMs, message: next };
 }
@@ -132,20 +138,14 @@ function doneOf(
 }
 
 /** Nothing of the task has run: its attempts stay as they are, and how often it was met so is counted by itself. */
-function unknownType(
-  base: Base,
-  error: ErrorRecord,
-  running: Attempt,
-  message: TaskMessage,
-  policy: AttemptPolicy,
-): Outcome {
+function unknownType(base: Base, error: ErrorRecord, message: TaskMessage, policy: AttemptPolicy): Outcome {
   const met = (message.options.unknown_type ?? 0) + 1;
   const delayMs = unknownTypeDelay(met);
   const outcome = { ...base, attempt: base.attempt - 1, error };
   if (delayMs === null) {
     return { ...outcome, kind: "dead", reason: reasonOf(error), retentionMs: policy.deadRetentionMs };
   }
-  const next = withOptions(base.delivery.raw ?? "", { ...optionsAfter(running, message), unknown_type: met });
+  const next = withOptions(base.delivery.raw ?? "", { ...optionsAfter(message), unknown_type: met });
   return { ...outcome, kind: "retry", delayMs, message: next };
 }
 
@@ -157,7 +157,6 @@ function retryLater(
   base: Base,
   delayMs: number,
   error: ErrorRecord,
-  running: Attempt,
   message: TaskMessage,
   policy: AttemptPolicy,
   clock: BrokerClock,
@@ -172,7 +171,7 @@ function retryLater(
     };
   }
   if (isTooLate(deadline, delayMs, clock)) return { ...dead, reason: reasonOf(error) };
-  const { unknown_type: _, ...options } = optionsAfter(running, message);
+  const { unknown_type: _, ...options } = optionsAfter(message);
   const next = withOptions(base.delivery.raw ?? "", { ...options, retry_later: before + 1 });
   return { ...base, attempt: base.attempt - 1, kind: "retry", error, delayMs, message: next };
 }
@@ -186,8 +185,8 @@ function keyToFree({ unique_key: key, unique_for_ms: ttlMs }: TaskOptions, endin
  * The task's options for its next attempt. An attempt that ended by itself clears it of suspicion; its crashes go with
  * it.
  */
-function optionsAfter({ crashes }: Attempt, { options }: TaskMessage): TaskOptions {
-  return nextOptions(options, { ...chargesIn(options), crashes, deaths: 0, company: null });
+function optionsAfter({ options }: TaskMessage): TaskOptions {
+  return nextOptions(options, { ...chargesIn(options), deaths: 0, company: null });
 }
 
 /** @param charges - are told anew. How many errors the task has had goes with it, too. */

@@ -14,7 +14,8 @@ import type { TaskMessage } from "../../task/message/message-schema.ts";
 import { appendLog, progressLine } from "../../task/record/progress.ts";
 import { Attempt, type AttemptHost } from "./attempt.ts";
 import type { CancelWatch } from "./cancel-watch.ts";
-import { errorOf } from "./charges.ts";
+import { chargesAfter, chargesIn, conviction, errorOf, type Orphaned } from "./charges.ts";
+import type { InlineCompany } from "./company.ts";
 import { type Concluded, conclude, type Ending } from "./conclude.ts";
 import type { LeaseCheck } from "./lease-check.ts";
 import type { BrokerClock, Limits } from "./policy.ts";
@@ -32,8 +33,14 @@ export interface AttemptParts extends AttemptHost {
   readonly leases: LeaseCheck;
   /** Takes the outcome of an attempt that ended here. */
   readonly ended: (outcome: Outcome) => void;
-  /** Takes a delivery that goes back unrun. */
+  /** Takes a delivery that goes back unrun, at the end. */
   readonly handBack: (delivery: Delivery) => void;
+  /** Takes one that goes back at once, for others to run. */
+  readonly turnAway: (delivery: Delivery) => void;
+  /** Which inline attempts may begin beside which. */
+  readonly company: InlineCompany;
+  /** How many attempts may run at once. */
+  readonly slots: number;
   /** The attempt was stopped since its lease had gone to another executor. */
   readonly lost: () => void;
   /** A slot may be free again. */
@@ -42,6 +49,7 @@ export interface AttemptParts extends AttemptHost {
 
 const STOPPED: Ending = Object.freeze({ kind: "stopped" });
 const PARKED: Ending = Object.freeze({ kind: "parked" });
+const TURNED_AWAY: Ending = Object.freeze({ kind: "turned-away" });
 
 /**
  * Runs one attempt in the scope of `task`: step by step, until one gives an ending. Most steps have nothing to wait
@@ -57,10 +65,12 @@ export async function runAttempt(delivery: Delivery, { scope }: Task, parts: Att
       (mayBeCancelled(attempt) ? await askWhetherCancelled(attempt, parts) : null) ??
       (parts.leases.isFresh(delivery) ? null : await askWhetherLost(attempt, parts)) ??
       findHandler(attempt, parts) ??
-      refuseQuarantined(attempt, parts) ??
+      judgeDeaths(attempt, parts) ??
       setPausedAside(attempt, parts) ??
       refuseLate(attempt, parts) ??
       refuseUnknownType(attempt, parts) ??
+      findPlace(attempt, parts) ??
+      (attempt.place === "must wait" ? await waitForPlace(attempt, parts) : null) ??
       (await startHandler(attempt, parts));
     ending = unlessStopped(attempt, found);
   } catch (error) {
@@ -68,6 +78,7 @@ export async function runAttempt(delivery: Delivery, { scope }: Task, parts: Att
     if (!scope.signal.aborted) ending = failedBy(error);
   } finally {
     parts.running.remove(attempt);
+    if (attempt.place === "begun") parts.company.leave(attempt.company);
   }
   handOn(attempt, ending, parts);
   parts.slotFreed();
@@ -103,13 +114,22 @@ function findHandler(attempt: Attempt, parts: AttemptParts): null {
   return null;
 }
 
-function refuseQuarantined(attempt: Attempt, { policy }: AttemptParts): Ending | null {
-  const { crashes } = attempt;
-  if (crashes === 0) return null;
+/** Whether it has crashed too often, or executors have died over it so that it must begin anew as a suspect. */
+function judgeDeaths(attempt: Attempt, { policy, slots }: AttemptParts): Ending | null {
+  const { deliveries } = attempt.delivery;
+  const { options } = messageOf(attempt);
+  if (deliveries === 1 && options.crashes === undefined) return null;
+  const known = chargesIn(options);
+  const isInline = attempt.handler?.isInline === true;
+  const orphaned: Orphaned = { kind: "orphaned", deaths: deliveries - 1, slots, isInline };
   const budget = policy.crashBudgetOf(messageOf(attempt), attempt.options);
-  if (crashes <= budget) return null;
-  const reason = `quarantined: ${crashes} executors died or stalled while they ran it (budget ${budget})`;
-  return { kind: "dead", reason, error: null };
+  if (deliveries === 1) {
+    const reason = conviction(known, budget);
+    return reason === null ? null : { kind: "dead", reason, error: null };
+  }
+  const charges = chargesAfter(orphaned, known);
+  const isAsBefore = charges.company === known.company && charges.crashes === known.crashes;
+  return isAsBefore && conviction(charges, budget) === null ? null : orphaned;
 }
 
 function setPausedAside(attempt: Attempt, { broker }: AttemptParts): Ending | null {
@@ -123,6 +143,24 @@ function refuseLate(attempt: Attempt, { policy, broker }: AttemptParts): Ending 
 
 function refuseUnknownType({ handler, type }: Attempt, { handlers }: AttemptParts): Ending | null {
   return handler === undefined ? { kind: "unknown-type", error: unknownTypeError(type, handlers.types()) } : null;
+}
+
+/** Only inline attempts die together with the executor; whoever may not begin beside them goes back. */
+function findPlace(attempt: Attempt, { company }: AttemptParts): Ending | null {
+  if (attempt.handler?.isInline !== true) return null;
+  attempt.place = company.enter(attempt.company);
+  return attempt.place === "turned away" ? TURNED_AWAY : null;
+}
+
+async function waitForPlace(attempt: Attempt, parts: AttemptParts): Promise<null> {
+  const { id, scope, company } = attempt;
+  if (company === null) throw new Error("an attempt that is no suspect waits for its place");
+  logger.warn("{id} waits until {company} other tasks run here at the most: processes have died over it", {
+    ...{ id, company },
+  });
+  await parts.company.wait(company, scope.signal);
+  attempt.place = "begun";
+  return null;
 }
 
 function startHandler(attempt: Attempt, { policy, broker }: AttemptParts): Promise<Ending> {
@@ -169,6 +207,10 @@ function unlessStopped({ stop, scope }: Attempt, ending: Ending): Ending {
 
 /** Hands the ending on: an outcome, a hand-back, or nothing. */
 function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
+  if (ending.kind === "turned-away") {
+    parts.turnAway(attempt.delivery);
+    return;
+  }
   if (ending.kind !== "stopped") {
     parts.ended(outcomeOf(attempt, ending, parts));
     return;
@@ -189,7 +231,11 @@ function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
 function outcomeOf(attempt: Attempt, ending: Concluded, { policy, broker }: AttemptParts): Outcome {
   try {
     note(attempt, ending, broker);
-    return conclude(attempt, ending, policy, broker);
+    const outcome = conclude(attempt, ending, policy, broker);
+    if (outcome.kind === "dead" && ending.kind !== "dead") {
+      logger.warn("Dead: {id}: {reason}", { id: outcome.id, reason: outcome.reason });
+    }
+    return outcome;
   } catch (thrown) {
     const error = toErrorRecord(thrown);
     const reason = `how the attempt ended cannot be told: ${messagesOf(error)}`;
@@ -221,6 +267,7 @@ function note(attempt: Attempt, ending: Concluded, clock: BrokerClock): void {
     }
     case "crashed":
     case "suspected":
+    case "orphaned":
       logger.warn("Attempt {attempt} of {id} ({type}): {error}", {
         ...{ attempt: attempt.attempt, id, type },
         error: errorOf(ending).message,

@@ -32,6 +32,8 @@ export interface IntakeParts {
   readonly recoverAtOnce: boolean;
   /** Starts the attempt of one delivery; the slot counts from then on. */
   readonly start: (delivery: Delivery) => void;
+  /** How many may run just now, for the sake of a suspect; Infinity: as many as there are slots. */
+  readonly most: () => number;
 }
 
 export class Intake {
@@ -41,6 +43,7 @@ export class Intake {
   readonly #limit: number;
   readonly #turn: SharedTurn;
   readonly #start: (delivery: Delivery) => void;
+  readonly #most: () => number;
   #ready: Delivery[] = [];
   /** Slots kept free for claims that are under way. */
   #reserved = 0;
@@ -62,6 +65,7 @@ export class Intake {
     this.#limit = limit;
     this.#turn = parts.turn;
     this.#start = parts.start;
+    this.#most = parts.most;
     this.#recoverDue = parts.recoverAtOnce;
   }
 
@@ -149,7 +153,7 @@ export class Intake {
 
   /** How many tasks could be started now. */
   #room(): number {
-    return this.#limit - this.#running.slots - this.#ready.length;
+    return Math.min(this.#limit, this.#most()) - this.#running.slots - this.#ready.length;
   }
 
   handles(): Set<string> {

@@ -50,7 +50,7 @@ export const TaskRecordSchema = v.object({
   state: v.picklist(TASK_STATES),
   /** Which attempt is running or was last; 0 before the first. */
   attempt: v.number(),
-  /** How often an executor died or lost its lease while it held the task. */
+  /** How often the process died that ran the task alone. */
   crashes: v.number(),
   /** How often it was recorded as done: 0 or 1. */
   completions: v.number(),

@@ -1,7 +1,7 @@
 /** Retries by hand: dead and cancelled tasks begin again from their first attempt. */
 import assert from "node:assert/strict";
 import { cancelledBy, claimAll, claimOne, dead, done, idOf, retry, task } from "../../stage/outcomes.ts";
-import { assertBetween, countOf, NOTHING, type Sentence } from "../../stage/sentences.ts";
+import { assertBetween, countOf, LEASE_MS, NOTHING, reclaimAll, type Sentence } from "../../stage/sentences.ts";
 import { eventually } from "../../stage/until.ts";
 
 export function retrySentences(sentence: Sentence): void {
@@ -51,6 +51,33 @@ export function retrySentences(sentence: Sentence): void {
     assert.equal((await broker.record("one"))?.completions, 1);
     assert.deepEqual(await countOf(broker), { ...NOTHING, done: 1 });
   });
+
+  sentence(
+    "what is known of a task's deaths travels in its message, and a take-over changes nothing",
+    async (stage) => {
+      const [a, b] = [await stage.open("a", { leaseMs: LEASE_MS }), await stage.open("b", { leaseMs: LEASE_MS })];
+      await a.enqueue([task("one")]);
+      await claimOne(a, stage.signal);
+      const [taken] = await reclaimAll(b, 1);
+      assert.ok(taken && taken.deliveries > 1);
+      assert.equal((await a.record("one"))?.crashes, 0);
+      const taskexe = { crashes: 2, crash_reasons: ["killed by SIGSEGV"], deaths: 5, company: 0, failures: 3 };
+      const message = JSON.stringify({ ...JSON.parse(taken.raw ?? ""), taskexe });
+      await b.complete([retry(taken, { attempt: 0, crashes: 2, message })]);
+      const retrying = await a.record("one");
+      assert.deepEqual([retrying?.state, retrying?.attempt, retrying?.crashes], ["retrying", 0, 2]);
+      await eventually(15_000, async () => (await a.promote(10)).promoted === 1);
+      assert.equal((await a.record("one"))?.crashes, 2);
+      const again = await claimOne(a, stage.signal);
+      assert.deepEqual([JSON.parse(again.raw ?? "").taskexe, again.deliveries], [taskexe, 1]);
+      const running = await b.record("one");
+      assert.deepEqual([running?.state, running?.attempt, running?.crashes], ["running", 1, 2]);
+      await a.complete([dead(again, { crashes: 3 })]);
+      assert.equal((await a.record("one"))?.crashes, 3);
+      await a.retry(["one"]);
+      assert.deepEqual((await claimOne(a, stage.signal)).raw, task("one").message);
+    },
+  );
 
   sentence("a task keeps when it was enqueued, through its attempts, its delays and a retry by hand", async (stage) => {
     const broker = await stage.open("a");

@@ -55,6 +55,7 @@ const TASKS = {
       if (runs === 2) throw new Error("the second time");
       process.kill(process.pid, "SIGKILL");
     } });
+    export const steady = defineTask({ type: "steady", run: ({ signal }) => sleep(700, signal) });
     export const early = defineTask({ type: "early", run: () => "ran" });
     export const talks = defineTask({ type: "talks", async run({ log, signal }) {
       log.info("first words");
@@ -250,25 +251,30 @@ for (const kind of ["redis", "sqlite"] as const) {
       assert.deepEqual((await ends("done", id)).result, { queue: "other", priority: 9 });
     });
 
-    /** Enqueues a task that kills its executor, and kills it again at once; another one is up after that. */
-    const killsTwo = async (id: string): Promise<TaskRecord> => {
+    /** Enqueues a task that kills every executor that runs it, so many of them; another one is up after that. */
+    const kills = async (id: string, executors: number): Promise<TaskRecord> => {
       await enqueue(id, { crashBudget: 1 });
       await executor.ended;
-      await startAndDie();
+      for (let died = 1; died < executors; died++) await startAndDie();
       executor = await start();
       return ends("dead", id);
     };
-    const QUARANTINED = "quarantined: 2 executors died or stalled while they ran it (budget 1)";
+    const ALONE = "while it ran alone (crash budget 1): its executor died or stalled";
+    const QUARANTINED = `quarantined: its process died 2 times ${ALONE}`;
 
-    // The last ones, since they end the executor.
+    // The last ones, since they end the executor. Two die over it in company, then one beside one other at most.
     test("does not give a task that kills its executors a new crash budget", SLOW, async () => {
-      const { reason, attempt, crashes } = await killsTwo("unlucky");
+      const { reason, attempt, crashes } = await kills("unlucky", 6);
       assert.deepEqual([reason, attempt, crashes], [QUARANTINED, 2, 2]);
     });
 
-    test("of the executor is counted against the task's crash budget alone", SLOW, async () => {
-      const { reason, attempt } = await killsTwo("killer");
+    test("of the executor convicts the task that ran alone, and charges none that ran beside it", SLOW, async () => {
+      const neighbours = Array.from({ length: 8 }, (_, index) => `steady-${index}`);
+      for (const id of neighbours) await enqueue(id, { crashBudget: 0 });
+      const { reason, attempt, errors } = await kills("killer", 5);
       assert.deepEqual([reason, attempt], [QUARANTINED, 1]);
+      assert.match(errors[0]?.message ?? "", /^2 executors died or stalled over it$/);
+      for (const id of neighbours) assert.equal((await ends("done", id)).crashes, 0, id);
       await untilBy(executor, "its slot is free", async () => (await executor.busySlots()) === 0);
     });
   });

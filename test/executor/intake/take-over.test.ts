@@ -38,6 +38,7 @@ function intakeOver(
     turn: new SharedTurn({ written: async () => {} }),
     recoverAtOnce: true,
     start: ({ handle }: Delivery) => started.push(handle),
+    most: () => 4,
   };
   return new Intake(parts, 4);
 }

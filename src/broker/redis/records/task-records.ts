@@ -114,8 +114,7 @@ export class RedisRecords {
       priority: Number(stored.output.priority),
       state,
       attempt,
-      // Those of earlier attempts are written, those of this one counted by its entry.
-      crashes: (number(fields.crashes) ?? 0) + (holder?.deliveries ?? 1) - 1,
+      crashes: number(fields.crashes) ?? 0,
       completions: number(fields.completions) ?? 0,
       progress: number(fields.progress) ?? 0,
       progress_msg: fields.progress_msg ?? "",

@@ -19,15 +19,15 @@ const RENEW = `UPDATE tasks SET lease_until = ? WHERE seq = ? AND token = ? AND 
 const RELEASE =
   `UPDATE tasks SET state = ${queued}, token = ${NO_TOKEN}, owner = NULL, deliveries = deliveries - 1, ` +
   `attempt = attempt - 1 WHERE seq = ? AND token = ? AND state = ${running}`;
-/** The same for one whose holder is gone and that must not run now: it has crashed once more. */
+/** The same for one whose holder is gone and that must not run now: that it was delivered still counts. */
 const PUT_BACK =
-  `UPDATE tasks SET state = ${queued}, token = ${NO_TOKEN}, owner = NULL, attempt = attempt - 1, ` +
-  "crashes = crashes + 1 WHERE seq = ? AND token = ?";
+  `UPDATE tasks SET state = ${queued}, token = ${NO_TOKEN}, owner = NULL, attempt = attempt - 1 ` +
+  "WHERE seq = ? AND token = ?";
 const IS_PAUSED = `(${QUEUE_IS_PAUSED} OR ${TYPE_IS_PAUSED}) AS paused`;
 const OWN = `SELECT seq, token, queue, ${IS_PAUSED} FROM tasks WHERE state = ${running} AND owner = ? ORDER BY place`;
 /** Whoever held it before died or stalled over it. The attempt did not end, so it goes on under its number. */
 const TAKE_OVER = `UPDATE tasks SET token = ?1, lease_until = ?2, owner = ?3, started_at = ?4,
-  deliveries = deliveries + 1, crashes = crashes + 1 WHERE seq = ?5 AND token = ?6 RETURNING ${DELIVERY_COLUMNS}`;
+  deliveries = deliveries + 1 WHERE seq = ?5 AND token = ?6 RETURNING ${DELIVERY_COLUMNS}`;
 
 const NONE: ReadonlySet<string> = new Set();
 

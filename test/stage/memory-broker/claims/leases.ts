@@ -62,12 +62,11 @@ function takeOver(store: MemoryStore, claimant: Claimant, entries: readonly Entr
   const lease: LeaseStamp = stampLease();
   const taken: Entry[] = [];
   for (const entry of entries) {
-    const crashes = entry.crashes + 1;
     if (isPaused(store, entry)) {
-      store.move(entry, MOVES.release.to, { ...NOBODY, crashes, attempt: entry.attempt - 1 });
+      store.move(entry, MOVES.release.to, { ...NOBODY, attempt: entry.attempt - 1 });
       continue;
     }
-    Object.assign(entry, ownership(store, claimant), { crashes, deliveries: entry.deliveries + 1 });
+    Object.assign(entry, ownership(store, claimant), { deliveries: entry.deliveries + 1 });
     taken.push(entry);
   }
   taken.sort((a, b) => b.priority - a.priority || a.place - b.place);
