@@ -35,8 +35,8 @@ const SHORTEST_SECRET = 4;
 const OUR_WORDS = /^(taskexe|broker|common|default|localhost|password|pass|user|task|queue)$/i;
 /** A path behind the scheme, and nothing that could be a secret. */
 const HARMLESS_PATH = new RegExp(`^(?:${schemes("pathSchemes").join("|")})[^@?]*$`, "i");
-/** One process has one broker; a program with more clients has few. */
-const MOST_SECRETS = 100;
+/** One process has one broker and a few endpoints; a program with more clients has few. */
+const MOST_SECRETS = 1_000;
 
 const secrets = new Set<string>();
 
@@ -62,7 +62,12 @@ export function cutSafely(text: string, most: number): string {
 
 /** From now on the secrets of this address are taken out of every text, in whatever form they come. */
 export function keepSecretsOf(address: string): void {
-  const found = secretsOf(address).filter((secret) => secret.length >= SHORTEST_SECRET && !isOurWord(secret));
+  keepSecrets(secretsOf(address));
+}
+
+/** The same of secrets that stand alone. */
+export function keepSecrets(given: readonly string[]): void {
+  const found = given.filter((secret) => secret.length >= SHORTEST_SECRET && !isOurWord(secret));
   const all = [...new Set([...secrets, ...found])].slice(-MOST_SECRETS).sort((a, b) => b.length - a.length);
   secrets.clear();
   for (const secret of all) secrets.add(secret);

@@ -17,8 +17,9 @@ import type { Settings } from "../../config/settings.ts";
 import { pathOfState } from "../../config/state-directory.ts";
 import { Executor } from "../../executor/executor.ts";
 import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../../executor/options.ts";
+import type { Handlers } from "../../handlers/handler.ts";
+import { HandlerSet } from "../../handlers/handler-set.ts";
 import { loadHandlers } from "../../handlers/loading/load-handlers.ts";
-import type { HandlerRegistry } from "../../handlers/registry.ts";
 import { readToken, TokenError } from "../../http/api/guard/token.ts";
 import { type HttpAddress, serveHttp } from "../../http/serve-http.ts";
 import { providedModules } from "../../provide/index.ts";
@@ -31,7 +32,7 @@ import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "../process/exit.ts";
 import { watchExits } from "../process/exit-watch.ts";
 import { handleSignals, trackFromTheStart } from "../process/signals.ts";
 import { logStrayError } from "../process/stray-error.ts";
-import { refuseUnrun } from "../process/table-handlers.ts";
+import { addEndpoints, refuseUnrun } from "../process/table-handlers.ts";
 import { brokerOf, createStateDirectory } from "../process/with-broker.ts";
 
 const log = getLogger(["taskexe"]);
@@ -115,13 +116,16 @@ class Run {
 
   async #live(nursery: Nursery, root: CancelScope): Promise<void> {
     const undoSignals = handleSignals(nursery, (reason) => this.#stop(reason));
+    let closeEndpoints = (): void => {};
     try {
       if (this.#settings.trackAllocations) await trackFromTheStart();
       const broker = await this.#createBroker();
       this.#settle();
-      const handlers = await loadHandlers(this.#settings.tasks, providedModules, (file) => {
+      const files = await loadHandlers(this.#settings.tasks, providedModules, (file) => {
         this.#importing = file;
       });
+      const handlers = new HandlerSet(files);
+      closeEndpoints = addEndpoints(handlers, this.#settings);
       const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
       this.#stop = (reason) => executor.drain(reason);
       this.#names = () => executor.names();
@@ -130,6 +134,7 @@ class Run {
       this.#sayHello(broker, handlers, address);
       await executor.run(nursery.scope);
     } finally {
+      closeEndpoints();
       undoSignals();
     }
     nursery.scope.cancel("the executor has drained");
@@ -163,7 +168,7 @@ class Run {
   async #listen(
     nursery: Nursery,
     source: Executor,
-    { broker, handlers }: { readonly broker: Broker; readonly handlers: HandlerRegistry },
+    { broker, handlers }: { readonly broker: Broker; readonly handlers: Handlers },
   ): Promise<HttpAddress | null> {
     const { listen, retentionMs, priorities } = this.#settings;
     if (listen === null) return null;
@@ -176,7 +181,7 @@ class Run {
     );
   }
 
-  #sayHello(broker: Broker, handlers: HandlerRegistry, address: HttpAddress | null): void {
+  #sayHello(broker: Broker, handlers: Handlers, address: HttpAddress | null): void {
     const { brokerSource, queues, concurrency } = this.#settings;
     log.info(
       "taskexe {version} as {name}: broker {broker} ({source}), queues {queues}, {concurrency} at once, handlers " +

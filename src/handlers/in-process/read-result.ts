@@ -22,6 +22,11 @@ export function readResult(value: unknown): ResultReading {
   if (!written.ok) return omit(`it cannot be written as JSON: ${written.reason}`);
   const { json } = written;
   if (json === undefined) return omit(`it must be a JSON value, got a ${typeof value}`);
+  return keepResult(json);
+}
+
+/** The same for what is JSON already. */
+export function keepResult(json: string): ResultReading {
   if (json.length > MAX_RESULT_LENGTH) {
     const most = `at most ${MAX_RESULT_LENGTH} are kept: store it elsewhere and return where it is`;
     return omit(`it is ${json.length} characters of JSON; ${most}`);
@@ -30,6 +35,7 @@ export function readResult(value: unknown): ResultReading {
   return { json, omitted: null };
 }
 
-function omit(reason: string): ResultReading {
+/** There is one that cannot be kept, for this reason. */
+export function omit(reason: string): ResultReading {
   return { json: null, omitted: `the result was left out: ${reason}` };
 }
