@@ -351,6 +351,8 @@ class Attempt:
         self._asks_for_delay: bool = message.get("asks_for_delay", False)
         self._partial: dict[str, str] = {}
         self._raised = False
+        #: The executor has said that it is to stop.
+        self._was_asked = False
         self._thread: Optional[int] = None
         self._task: Optional[asyncio.Task[str]] = None
         self._children: set[asyncio.Task[Any]] = set()
@@ -399,7 +401,9 @@ class Attempt:
         if not isinstance(value, (int, float)) or not (0 <= value <= 1 or value == -1):
             raise ValueError(f"progress takes a number from 0 to 1, or -1 for failed; got {value!r}")
         self.check()
-        self._host.say({"kind": "progress", "run": self._run, "value": value, "message": _clip(message, _MOST_LOGGED)})
+        told = {"kind": "progress", "run": self._run, "value": value, "message": _clip(message, _MOST_LOGGED)}
+        if not self._host.say_of(self, told):
+            raise RuntimeError("the attempt has ended: it has no progress any more")
 
     def _cancel(self, reason: str, grace_ms: float) -> None:
         self.grace = grace_ms / 1000
@@ -429,6 +433,11 @@ class Attempt:
     def _failed(self, error: BaseException) -> str:
         """The same for what the handler raised."""
         told: dict[str, Any]
+        if self.cancel_reason is not None and not self._was_asked and _is_cancel(error):
+            # Nobody has cancelled the task: the worker was told to leave, and the attempt is not to blame.
+            record = {"name": "Cancelled", "message": "the worker was told to leave by SIGTERM"}
+            told = {"kind": "failed", "run": self._run, "error": record, "retry": True, "later": True}
+            return _encode({**told, "retry_in_ms": 0}) + "\n"
         if self.cancel_reason is not None and _is_cancel(error):
             told = {"kind": "stopped", "run": self._run}
             if self.cancel_reason == "timeout":
@@ -843,6 +852,8 @@ class _Host:
     def __init__(self, wire: _Wire, handlers: Mapping[str, _Handler], concurrency: int) -> None:
         self.wire, self.handlers, self.concurrency = wire, handlers, concurrency
         self.runs: dict[int, Attempt] = {}
+        #: Held while something is said of an attempt, and while it ends.
+        self.ending = threading.RLock()
         self.waiting: collections.deque[Attempt] = collections.deque()
         self.asks: dict[int, _Answer] = {}
         self.numbers = itertools.count(1)
@@ -929,24 +940,28 @@ class _Host:
     def on_cancel(self, message: dict[str, Any]) -> None:
         attempt = self.runs.get(message["run"])
         if attempt is not None:
-            self.cancel(attempt, message.get("reason", "cancelled"), message.get("grace_ms", 0))
+            self.cancel(attempt, message.get("reason", "cancelled"), message.get("grace_ms", 0), was_asked=True)
 
-    def cancel(self, attempt: Attempt, reason: str, grace_ms: float) -> None:
+    def cancel(self, attempt: Attempt, reason: str, grace_ms: float, *, was_asked: bool) -> None:
         try:
             self.waiting.remove(attempt)
         except ValueError:  # It has begun.
+            attempt._was_asked = attempt._was_asked or was_asked
             attempt._cancel(reason, grace_ms)
             self.interrupt(attempt)
             for answer in list(self.asks.values()):
                 if answer.attempt is attempt:
                     answer.event.set()
         else:
-            self.runs.pop(attempt._run, None)
-            self.write(attempt._stop_without_begin())
+            self.forget(attempt)
+            # Else it is for another worker, which the executor sees when this one has ended.
+            if was_asked:
+                self.write(attempt._stop_without_begin())
 
     def cancel_all(self, reason: str) -> None:
+        """This worker leaves."""
         for attempt in list(self.runs.values()):
-            self.cancel(attempt, reason, 0)
+            self.cancel(attempt, reason, 0, was_asked=False)
 
     def on_lock_lost(self, message: dict[str, Any]) -> None:
         attempt = self.runs.get(message["run"])
@@ -1021,14 +1036,27 @@ class _Host:
             print(f"{level}: {text}", file=sys.__stderr__)
             return
         told: dict[str, Any] = {"kind": "log", "level": level, "text": _clip(text, _MOST_LOGGED)}
-        # What is still written when the attempt has ended, by a thread that it left behind, is the worker's.
-        if attempt is not None and attempt._run in self.runs:
-            told["run"] = attempt._run
         if fields:
             told["fields"] = _encode_fields(fields)
-        line = _encode(told) + "\n"
-        if len(line) <= _MOST_FROM_RUNNER:
+            if len(_encode(told["fields"])) > _MOST_FROM_RUNNER // 2:
+                told["fields"] = {"omitted": "the fields of this line were too large"}
+        # What is written when the attempt has ended, by a thread that it left behind, is the worker's.
+        if attempt is None or not self.say_of(attempt, {**told, "run": attempt._run}):
+            self.say(told)
+
+    def say_of(self, attempt: Attempt, message: dict[str, Any]) -> bool:
+        """Says it, unless the attempt has ended: nothing may come behind its end."""
+        line = _encode(message) + "\n"
+        with self.ending:
+            if attempt._run not in self.runs:
+                return False
             self.write(line)
+            return True
+
+    def forget(self, attempt: Attempt) -> None:
+        """It has ended; its end is told after this."""
+        with self.ending:
+            del self.runs[attempt._run]
 
     def say_rest(self, attempt: Attempt) -> None:
         """The last line that was printed, where no line feed ended it."""
@@ -1185,7 +1213,7 @@ class _MainThread(_Host):
         _current.reset(token)
         if attempt._partial:
             self.say_rest(attempt)
-        del self.runs[attempt._run]
+        self.forget(attempt)
         return ending
 
     def leave_fork(self, error: Optional[BaseException]) -> None:
@@ -1295,7 +1323,7 @@ class _MainThread(_Host):
             raise SystemExit(self.exit_code)
         attempt, running = self.open, self.running
         for other in list(self.waiting):
-            self.cancel(other, "drain", 0)
+            self.cancel(other, "drain", 0, was_asked=False)
         if running is not None:
             if running.cancel_reason is None:
                 running._cancel("drain", 0)
@@ -1496,8 +1524,8 @@ class _Loop(_Host):
     def end(self, attempt: Attempt, ending: str) -> None:
         if attempt._partial:
             self.say_rest(attempt)
+        self.forget(attempt)
         self.write(ending)
-        del self.runs[attempt._run]
         self.active -= 1
         self.start_next()
         self.settle()

@@ -18,9 +18,19 @@ export interface RunOfText extends Omit<Run, "kind" | "payload" | "task"> {
   readonly text: { readonly payload: string } | { readonly message: string };
 }
 
-/** @throws MessageTooLongError; TypeError for what is no JSON. */
+/**
+ * Its kind and its number come first, whatever their order was: a shell script can read those without JSON.
+ *
+ * @throws MessageTooLongError; TypeError for what is no JSON.
+ */
 export function encodeToRunner(message: Exclude<ToRunner, { kind: "run" }>): string {
-  return lineOf(JSON.stringify(message), MAX_LINE_TO_RUNNER);
+  return lineOf(JSON.stringify(inOrder(message)), MAX_LINE_TO_RUNNER);
+}
+
+function inOrder(message: Exclude<ToRunner, { kind: "run" }>): object {
+  const { kind } = message;
+  if ("run" in message) return Object.assign({ kind, run: message.run }, message);
+  return "ask" in message ? Object.assign({ kind, ask: message.ask }, message) : message;
 }
 
 /** @throws MessageTooLongError; TypeError for what is no JSON. */
@@ -33,7 +43,7 @@ export function encodeFromRunner(message: FromRunner): string {
  * @throws MessageTooLongError.
  */
 export function encodeRun({ task, text, ...run }: RunOfText): string {
-  const head = JSON.stringify({ kind: "run", ...run });
+  const head = JSON.stringify(Object.assign({ kind: "run", run: run.run }, run));
   const own = JSON.stringify(task);
   const whole =
     "payload" in text

@@ -146,6 +146,18 @@ def once(payload):
   assert.equal(await worker.exit(), 143);
 });
 
+test("SIGTERM without a cancel costs the task no attempt, and what waits is left to other workers", SLOW, async () => {
+  await using worker = new Worker(HANDLERS);
+  const [run, waits] = [worker.run("sleep"), worker.run("noop")];
+  await worker.said("progress");
+  worker.child.kill("SIGTERM");
+  const { error, retry, retry_in_ms: retryInMs, later } = await worker.failure(run);
+  assert.deepEqual([retry, retryInMs, later], [true, 0, true]);
+  assert.equal(error.message, "the worker was told to leave by SIGTERM");
+  assert.equal(await worker.exit(), 143);
+  await assert.rejects(worker.ending(waits), /ended before run 2 did/);
+});
+
 test("an idle worker leaves on SIGTERM", SLOW, async () => {
   await using worker = new Worker(HANDLERS);
   await worker.result(worker.run("noop"));

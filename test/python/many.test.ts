@@ -205,7 +205,7 @@ test("on SIGTERM it cancels what runs, and leaves", SLOW, async () => {
   for (const run of runs) await worker.said("progress", (said) => said.run === run);
   worker.child.kill("SIGTERM");
   assert.equal(await worker.exit(), 143);
-  for (const run of runs) assert.equal((await worker.ending(run)).kind, "stopped");
+  for (const run of runs) assert.equal((await worker.failure(run)).later, true);
 });
 
 test("an async handler in a worker of one runs in a loop, too", SLOW, async () => {

@@ -144,3 +144,29 @@ def later():
     ],
   );
 });
+
+for (const serve of ["", "concurrency=4"]) {
+  test(`a thread that a handler left behind says nothing of its run any more (${serve || "alone"})`, SLOW, async () => {
+    await using worker = new Worker(
+      `
+import threading
+refused = []
+@task("leave")
+def leave(payload, attempt):
+    def chat():
+        while True:
+            attempt._host.say_log("info", "chat", None, attempt)
+            try: attempt.progress(0.5)
+            except RuntimeError as error: return refused.append(str(error))
+    threading.Thread(target=chat).start()
+@task("refused")
+def told(payload): return refused
+`,
+      { serve },
+    );
+    // Any line of a run that has ended fails the test.
+    for (let round = 0; round < 300; round++) await worker.ending(worker.run("leave"));
+    const refused = (await worker.result(worker.run("refused"))) as string[];
+    assert.ok(refused.includes("the attempt has ended: it has no progress any more"));
+  });
+}

@@ -1,7 +1,7 @@
 /**
- * A Python worker between the two ends of the real protocol, as an executor would hold it: what is sent is encoded by
- * src/runner-protocol, and each line that comes back must be a message of it, of a run that is under way. Any fault
- * fails the test.
+ * A worker, in Python as a rule, between the two ends of the real protocol, as an executor would hold it: what is sent
+ * is encoded by src/runner-protocol, and each line that comes back must be a message of it, of a run that is under way.
+ * Any fault fails the test.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -37,15 +37,21 @@ export class Worker {
   #read: Promise<void>;
   #reading: unknown = null;
 
-  /** @param source - the handlers; `from taskexe_worker import *` stands before, `serve` behind it. */
+  /**
+   * @param program - Python handlers, before which stands `from taskexe_worker import *` and behind which `serve`; or a
+   *   command of another language.
+   */
   constructor(
-    source: string,
+    program: string | readonly [string, ...string[]],
     { serve = "", env = {} }: { serve?: string; env?: Readonly<Record<string, string>> } = {},
   ) {
     this.#folder = mkdtempSync(join(tmpdir(), "taskexe-python-"));
     const file = join(this.#folder, "handlers.py");
-    writeFileSync(file, `from taskexe_worker import *\n${source}\nif __name__ == "__main__": serve(${serve})\n`);
-    this.child = spawn(process.env.PYTHON ?? "python3", [file], {
+    if (typeof program === "string") {
+      writeFileSync(file, `from taskexe_worker import *\n${program}\nif __name__ == "__main__": serve(${serve})\n`);
+    }
+    const [command, ...args] = typeof program === "string" ? [process.env.PYTHON ?? "python3", file] : program;
+    this.child = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"],
       env: { ...process.env, PYTHONPATH: WORKER_FOLDER, PYTHONDONTWRITEBYTECODE: "1", ...env },
     });
@@ -80,10 +86,8 @@ export class Worker {
     if (this.messages.length === 0) assert.equal(message.kind, "hello", "hello comes first");
     this.messages.push(message);
     if (message.kind === "begun") for (const run of message.runs) assert.equal(this.#ledger.begin(run), null);
-    if (message.kind === "done" || message.kind === "failed" || message.kind === "stopped") {
-      assert.equal(this.#ledger.end(message.run, message.kind), null);
-    }
-    if (message.kind === "progress" || message.kind === "enqueue" || message.kind === "lock") {
+    if (isEnding(message)) assert.equal(this.#ledger.end(message.run, message.kind), null);
+    if ("run" in message && message.run !== undefined && message.kind !== "unlock" && !isEnding(message)) {
       assert.ok(this.#ledger.isOpen(message.run), `${message.kind} of run ${message.run}, which is not under way`);
     }
   }
@@ -159,10 +163,7 @@ export class Worker {
   /** How the run ends. */
   async ending(run: number): Promise<Ending> {
     for (;;) {
-      const found = this.messages.find(
-        (message): message is Ending =>
-          (message.kind === "done" || message.kind === "failed" || message.kind === "stopped") && message.run === run,
-      );
+      const found = this.messages.find((message): message is Ending => isEnding(message) && message.run === run);
       if (found !== undefined) return found;
       if (this.#reading !== null) throw this.#reading;
       if (this.child.exitCode !== null || this.child.signalCode !== null) {
@@ -204,4 +205,8 @@ export class Worker {
     await this.#read;
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+function isEnding(message: FromRunner): message is Ending {
+  return message.kind === "done" || message.kind === "failed" || message.kind === "stopped";
 }
