@@ -3,10 +3,16 @@
  * that never was and one that has ended are told apart without a memory of those that ended.
  */
 
-export class RunLedger {
+interface Entry<Run> {
+  readonly run: Run;
+  hasBegun: boolean;
+}
+
+/** @typeParam Run - what is known of an attempt. */
+export class RunLedger<Run = void> {
   #next = 1;
   /** Those under way: whether the runner has said that it calls their handler. */
-  readonly #runs = new Map<number, { hasBegun: boolean }>();
+  readonly #runs = new Map<number, Entry<Run>>();
 
   /** How many are under way. */
   get size(): number {
@@ -14,37 +20,47 @@ export class RunLedger {
   }
 
   /** The number of one more. */
-  open(): number {
-    const run = this.#next++;
-    this.#runs.set(run, { hasBegun: false });
-    return run;
+  open(run: Run): number {
+    const number = this.#next++;
+    this.#runs.set(number, { run, hasBegun: false });
+    return number;
   }
 
-  isOpen(run: number): boolean {
-    return this.#runs.has(run);
+  /** What was opened under this number; undefined: it is not under way. */
+  get(number: number): Run | undefined {
+    return this.#runs.get(number)?.run;
   }
 
-  hasBegun(run: number): boolean {
-    return this.#runs.get(run)?.hasBegun === true;
+  isOpen(number: number): boolean {
+    return this.#runs.has(number);
+  }
+
+  hasBegun(number: number): boolean {
+    return this.#runs.get(number)?.hasBegun === true;
+  }
+
+  /** All that are under way, in the order of their numbers. */
+  runs(): Run[] {
+    return [...this.#runs.values()].map(({ run }) => run);
   }
 
   /** The numbers of those that have begun: whatever else was handed over can be placed elsewhere. */
   begun(): number[] {
-    return [...this.#runs].filter(([, { hasBegun }]) => hasBegun).map(([run]) => run);
+    return [...this.#runs].filter(([, { hasBegun }]) => hasBegun).map(([number]) => number);
   }
 
   /** The runner calls its handler. @returns what is wrong with that; null: nothing. */
-  begin(run: number): string | null {
-    const known = this.#runs.get(run);
-    if (known === undefined) return this.#unknown(run, "begun");
-    if (known.hasBegun) return `run ${run} has begun twice`;
+  begin(number: number): string | null {
+    const known = this.#runs.get(number);
+    if (known === undefined) return this.#unknown(number, "begun");
+    if (known.hasBegun) return `run ${number} has begun twice`;
     known.hasBegun = true;
     return null;
   }
 
   /** It has ended, in whatever way. @returns what is wrong with that; null: nothing. */
-  end(run: number, kind: "done" | "failed" | "stopped"): string | null {
-    return this.#runs.delete(run) ? null : this.#unknown(run, kind);
+  end(number: number, kind: "done" | "failed" | "stopped"): string | null {
+    return this.#runs.delete(number) ? null : this.#unknown(number, kind);
   }
 
   #unknown(run: number, kind: string): string {

@@ -1,0 +1,80 @@
+/**
+ * One attempt on its way through a pool: it waits for a runner, is handed over, begins there, and ends in exactly one
+ * way: as its code said, as its process died, or as it was stopped.
+ */
+import { abortable, type CancelScope } from "../concurrency/index.ts";
+import type { CancelReason, HandlerAttempt, HandlerEnding } from "../handlers/handler.ts";
+
+/** How many others may be in its runner. */
+const ANY = Number.POSITIVE_INFINITY;
+
+export class Run {
+  readonly attempt: HandlerAttempt;
+  readonly scope: CancelScope;
+  /** How many others its runner may have; 0: it runs alone; Infinity: any number. */
+  readonly company: number;
+  /** The runner that it was handed over to. */
+  runner: object | null = null;
+  number = 0;
+  hasBegun = false;
+  /** Nobody waits for it any more: whatever its runner still says of it counts for nothing. */
+  hasEnded = false;
+  /** When it was told to stop, on the clock of performance.now(); null: it was not. */
+  cancelledAt: number | null = null;
+  reason: CancelReason = "cancelled";
+  /** Its runner is killed for it. */
+  isKilled = false;
+  /** How long its runner had stood still when it began, in ms. */
+  stillBefore = 0;
+  /** Takes the timer of its grace back. */
+  disarm: (() => void) | null = null;
+  readonly #end = Promise.withResolvers<HandlerEnding>();
+
+  /** @param isAlone - nothing may run beside it. */
+  constructor(attempt: HandlerAttempt, scope: CancelScope, isAlone: boolean) {
+    this.attempt = attempt;
+    this.scope = scope;
+    this.company = isAlone ? 0 : (attempt.suspect?.company ?? ANY);
+  }
+
+  /**
+   * How it ends.
+   *
+   * @param cancelled - called once when its scope is cancelled before that.
+   * @throws (rejects) the cancel of its scope, where it was stopped.
+   */
+  async toTheEnd(cancelled: (run: Run) => void): Promise<HandlerEnding> {
+    const { promise } = this.#end;
+    try {
+      return await abortable(promise, this.scope.signal);
+    } catch {
+      if (!this.hasEnded) cancelled(this);
+      return await promise;
+    }
+  }
+
+  begun(): void {
+    this.hasBegun = true;
+    if (!this.hasEnded) this.attempt.begun();
+  }
+
+  end(ending: HandlerEnding): void {
+    if (this.#leave()) this.#end.resolve(ending);
+  }
+
+  /** It was stopped, as its scope was. */
+  stopped(how: "heeded" | "killed" | "abandoned"): void {
+    if (!this.#leave()) return;
+    if (this.cancelledAt !== null && this.hasBegun) {
+      this.attempt.tellEndedBy({ how, afterMs: performance.now() - this.cancelledAt });
+    }
+    this.#end.reject(this.scope.signal.reason);
+  }
+
+  #leave(): boolean {
+    if (this.hasEnded) return false;
+    this.hasEnded = true;
+    this.disarm?.();
+    return true;
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * A kind of runner: what an executor knows of those that load the same handlers. How a process of it is started is a
+ * function of its own, so that the pool does not know what keeps processes together.
+ */
+import type { ChildPipes } from "../runtime/index.ts";
+
+export interface RunnerKind {
+  /** As logs and /status call it: `handlers`, `worker NAME`. */
+  readonly name: string;
+  readonly start: () => Promise<StartedRunner>;
+  /** How many runs one of its shared runners has at once; what a hello says is the most where that is less. */
+  readonly concurrency: number;
+  /** How many more are handed over to wait in the runner, so that it goes on without a round trip. */
+  readonly ahead: number;
+  /** How many shared runners there may be. */
+  readonly processes: number;
+  /** Where an attempt of it runs whose type does not say. */
+  readonly isolation: Isolation;
+  /** The types that its hello must have; null: whatever it says. */
+  readonly types: readonly string[] | null;
+}
+
+/** `shared`: beside others; `own`: alone in its runner. */
+export type Isolation = "shared" | "own";
+
+/** A process that was started, and has not said anything yet. */
+export interface StartedRunner {
+  readonly pid: number;
+  readonly pipes: ChildPipes;
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+  /** Resolves once it has ended, with what it died of, as `killed by SIGSEGV`. Never rejects. */
+  readonly ended: Promise<{ readonly reason: string }>;
+  /** Signals its whole group. */
+  kill(signal: "SIGTERM" | "SIGKILL"): unknown;
+}

@@ -1,0 +1,340 @@
+/**
+ * The runners of one kind, and which run goes where. Shared runs go into the first shared runner that has room and
+ * answers; another one is started, up to `processes`, when those there are blocked or busy. A run of its own, or a
+ * suspect, goes into a runner that has nothing else, or no more company than each of its runs allows. What waits for a
+ * runner has not begun. Idle runners leave after a minute, all but one shared.
+ */
+import { getLogger } from "@logtape/logtape";
+import { type CancelScope, Latch, type Nursery, sleep } from "../concurrency/index.ts";
+import { MessageTooLongError } from "../runner-protocol/encode.ts";
+import type { TypeManifest } from "../runner-protocol/messages.ts";
+import { Escalation } from "./escalation.ts";
+import { passOutputOn } from "./output.ts";
+import type { Run } from "./run.ts";
+import { type Hello, Runner, type RunnerOwner } from "./runner.ts";
+import type { RunnerKind } from "./runner-kind.ts";
+import { RunnerStartError, Starts } from "./starts.ts";
+
+const logger = getLogger(["taskexe", "runners"]);
+
+/** How often runners that have work are pinged, in ms. */
+const PING_MS = 100;
+/** A pause of our own this long says nothing about runners, in ms. */
+const OUR_PAUSE_MS = 200;
+/** A shared runner that takes so long to answer is busy, in ms. */
+const BUSY_MS = 50;
+const IDLE_MS = 60_000;
+
+export interface PoolOptions {
+  /** How many runners there may be for runs of their own and for suspects. */
+  readonly ownRunners: number;
+  /** How long a first hello may take, in ms. */
+  readonly helloMs?: number;
+}
+
+/** What /status tells of a runner. */
+export interface RunnerView {
+  readonly pid: number;
+  readonly kind: string;
+  readonly isolation: "shared" | "own";
+  readonly state: "ready" | "blocked" | "retired";
+  readonly tasks: number;
+  readonly done: number;
+  readonly startedAt: number;
+}
+
+export class RunnerPool implements RunnerOwner {
+  readonly kind: RunnerKind;
+  readonly #options: PoolOptions;
+  readonly #nursery: Nursery;
+  readonly #starts: Starts;
+  readonly #escalation = new Escalation();
+  readonly #runners = new Set<Runner>();
+  /** Runs that wait for a runner, in their order. */
+  #shared: Run[] = [];
+  #apart: Run[] = [];
+  #types: readonly TypeManifest[] = [];
+  #startingShared = 0;
+  #startingApart = 0;
+  /** The first one has said hello. */
+  #isOpen = false;
+  #isClosing = false;
+  #gone = new Latch();
+
+  constructor(kind: RunnerKind, options: PoolOptions, nursery: Nursery) {
+    this.kind = kind;
+    this.#options = options;
+    this.#nursery = nursery;
+    this.#starts = new Starts(kind, options.helloMs);
+  }
+
+  /** What its first hello has said. */
+  get types(): readonly TypeManifest[] {
+    return this.#types;
+  }
+
+  /** Why none can be started now; null: one can. */
+  get problem(): string | null {
+    return this.#starts.problem;
+  }
+
+  get waiting(): number {
+    return this.#shared.length + this.#apart.length;
+  }
+
+  view(): RunnerView[] {
+    return [...this.#runners].map((runner) => ({
+      pid: runner.process.pid,
+      kind: this.kind.name,
+      isolation: runner.isShared ? "shared" : "own",
+      state: runner.isRetired ? "retired" : runner.silence.isBlocked ? "blocked" : "ready",
+      tasks: runner.size,
+      done: runner.done,
+      startedAt: runner.startedAt,
+    }));
+  }
+
+  /** Starts the first one. @throws (rejects) RunnerStartError, with the reason. */
+  async open(scope: CancelScope): Promise<void> {
+    const { runner, hello } = await this.#starts.once(scope, (process) => this.#made(process, true));
+    this.#types = hello.types;
+    this.#isOpen = true;
+    this.#ready(runner);
+    this.#nursery.startSoon(({ signal }) => this.#watch(signal), { name: `${this.kind.name}: watch` });
+  }
+
+  /** Takes an attempt: it is placed now, or waits. */
+  take(run: Run): void {
+    this.#queueOf(run).push(run);
+    this.#place();
+  }
+
+  /** The scope of a run was cancelled. */
+  cancelled(run: Run): void {
+    for (const runner of this.#runners) {
+      if (run.runner !== runner) continue;
+      this.#escalation.begin(run, runner);
+      return;
+    }
+    const queue = this.#queueOf(run);
+    const at = queue.indexOf(run);
+    if (at >= 0) queue.splice(at, 1);
+    run.stopped("heeded");
+  }
+
+  /** One that is ready, for a question; undefined: there is none. */
+  idleRunner(): Runner | undefined {
+    const ready = [...this.#runners].filter(({ isRetired, silence }) => !isRetired && !silence.isBlocked);
+    return ready.find(({ size }) => size === 0) ?? ready.find(({ isShared }) => isShared);
+  }
+
+  /** How often attempts of a type have ignored their cancel: from the second time on it runs alone. */
+  isDeaf(type: string): boolean {
+    return this.#escalation.isDeaf(type);
+  }
+
+  /** Ends all of them. Resolves when they are gone. */
+  async close(signal: AbortSignal): Promise<void> {
+    this.#isClosing = true;
+    for (const runner of this.#runners) {
+      if (runner.size > 0) runner.kill("SIGKILL", "the executor leaves");
+      else runner.stop();
+    }
+    while (this.#runners.size > 0) {
+      this.#gone = new Latch();
+      await this.#gone.wait(signal);
+    }
+  }
+
+  /** Kills what is left. */
+  kill(): void {
+    this.#isClosing = true;
+    for (const runner of this.#runners) runner.kill("SIGKILL", "the executor leaves");
+  }
+
+  changed(runner: Runner): void {
+    if (runner.isRetired) this.#leaveIfDone(runner);
+    else if (runner.size === 0 && !runner.isShared) runner.bound = 1;
+    if (this.waiting > 0) this.#place();
+  }
+
+  died(runner: Runner, reason: string, unbegun: readonly Run[]): void {
+    this.#runners.delete(runner);
+    this.#gone.set();
+    if (!this.#isClosing && !runner.wasStopped) {
+      logger.warn("runner {pid} of {kind} has ended: {reason}", { ...this.#named(runner), reason });
+    }
+    for (const run of [...unbegun].reverse()) {
+      if (run.scope.signal.aborted) run.stopped("heeded");
+      else this.#queueOf(run).unshift(run);
+    }
+    this.#place();
+  }
+
+  #queueOf({ company }: Run): Run[] {
+    return company === Number.POSITIVE_INFINITY ? this.#shared : this.#apart;
+  }
+
+  #place(): void {
+    if (!this.#isOpen || this.#isClosing) return;
+    this.#placeShared();
+    this.#placeApart();
+    if (this.#wantsShared()) this.#start(true);
+    for (let n = this.#missingApart(); n > 0; n--) this.#start(false);
+  }
+
+  #placeShared(): void {
+    let placed = 0;
+    for (const run of this.#shared) {
+      const runner = this.#roomyRunner();
+      if (runner === undefined) break;
+      placed++;
+      this.#give(runner, run);
+    }
+    if (placed > 0) this.#shared.splice(0, placed);
+  }
+
+  #roomyRunner(): Runner | undefined {
+    const { concurrency, ahead } = this.kind;
+    let best: Runner | undefined;
+    for (const runner of this.#runners) {
+      if (!runner.isShared || runner.isRetired || !runner.isReady || runner.silence.isBlocked) continue;
+      const most = Math.min(concurrency, runner.concurrency);
+      if (runner.size >= most + ahead || runner.unbegun >= 2 * most + ahead) continue;
+      if (best === undefined || runner.size < best.size) best = runner;
+    }
+    return best;
+  }
+
+  #placeApart(): void {
+    if (this.#apart.length === 0) return;
+    const free = [...this.#runners].filter(({ isShared, isRetired, isReady }) => !isShared && !isRetired && isReady);
+    const left: Run[] = [];
+    for (const run of this.#apart) {
+      const runner =
+        free.find(({ size, bound }) => size > 0 && size < Math.min(bound, run.company + 1)) ??
+        free.find(({ size }) => size === 0);
+      if (runner === undefined) {
+        left.push(run);
+        continue;
+      }
+      runner.bound = runner.size === 0 ? run.company + 1 : Math.min(runner.bound, run.company + 1);
+      this.#give(runner, run);
+    }
+    this.#apart = left;
+  }
+
+  #give(runner: Runner, run: Run): void {
+    try {
+      runner.give(run);
+    } catch (error) {
+      if (!(error instanceof MessageTooLongError)) throw error;
+      run.end({
+        kind: "failed",
+        error: { name: error.name, message: error.message },
+        ...{ retry: false, retryInMs: null, later: false },
+      });
+    }
+  }
+
+  /** Whether another shared one is to start: those there are blocked or busy, or there is none. */
+  #wantsShared(): boolean {
+    if (this.#startingShared > 0) return false;
+    const shared = [...this.#runners].filter(({ isShared, isRetired }) => isShared && !isRetired);
+    if (shared.length >= this.kind.processes) return false;
+    const able = shared.filter(({ silence }) => !silence.isBlocked && silence.lagMs < BUSY_MS);
+    return this.#shared.length > 0 || (able.length === 0 && (shared.length > 0 || this.kind.isolation === "shared"));
+  }
+
+  #missingApart(): number {
+    const apart = [...this.#runners].filter(({ isShared, isRetired }) => !isShared && !isRetired).length;
+    const room = this.#options.ownRunners - apart - this.#startingApart;
+    return Math.max(0, Math.min(this.#apart.length - this.#startingApart, room));
+  }
+
+  #start(isShared: boolean): void {
+    if (isShared) this.#startingShared++;
+    else this.#startingApart++;
+    const done = (): void => {
+      if (isShared) this.#startingShared--;
+      else this.#startingApart--;
+    };
+    this.#nursery.startSoon(
+      async ({ scope }) => {
+        const started = await this.#starts.untilReady(
+          scope,
+          (process) => this.#made(process, isShared),
+          () => this.#isClosing || (this.waiting === 0 && this.#runners.size > 0),
+        );
+        done();
+        if (started !== null) this.#ready(started.runner);
+      },
+      { name: `${this.kind.name}: start` },
+    );
+  }
+
+  #made(process: ConstructorParameters<typeof Runner>[0], isShared: boolean): Runner {
+    const runner = new Runner(process, isShared, this);
+    this.#runners.add(runner);
+    const name = `${this.kind.name}: runner ${process.pid}`;
+    this.#nursery.startSoon(() => runner.toTheEnd(), { name });
+    this.#nursery.startSoon(() => passOutputOn(runner), { name: `${name}: output` });
+    if (this.#isClosing) runner.kill("SIGKILL", "the executor leaves");
+    return runner;
+  }
+
+  #ready(runner: Runner): void {
+    runner.isReady = true;
+    this.#place();
+  }
+
+  async #watch(signal: AbortSignal): Promise<never> {
+    let last = performance.now();
+    for (;;) {
+      await sleep(PING_MS, signal);
+      const now = performance.now();
+      const isOurs = now - last > OUR_PAUSE_MS;
+      last = now;
+      for (const runner of this.#runners) if (runner.isReady && !runner.isGone) this.#look(runner, isOurs, now);
+    }
+  }
+
+  /** @param isOurs - this process has stood still: the runner may have answered. */
+  #look(runner: Runner, isOurs: boolean, now: number): void {
+    if (runner.size === 0) {
+      if (!runner.isRetired && now - runner.idleSince > IDLE_MS && this.#isSpare(runner)) runner.stop();
+      return;
+    }
+    if (runner.silence.pinged()) runner.asks.ping();
+    if (isOurs || !runner.isShared || !runner.silence.becomesBlocked()) return;
+    const runs = runner.runs();
+    const begun = runs.filter(({ hasBegun }) => hasBegun);
+    const types = [...new Set(begun.map(({ attempt }) => attempt.type))].slice(0, 10).join(", ");
+    logger.warn('runner {pid} of {kind} stands still: it runs {types}. What computes wants isolation: "own"', {
+      ...this.#named(runner),
+      types,
+    });
+    const moved = runs.filter(({ hasBegun, cancelledAt }) => !hasBegun && cancelledAt === null);
+    for (const run of moved) runner.takeBack(run);
+    for (const run of moved.reverse()) this.#queueOf(run).unshift(run);
+    this.#place();
+  }
+
+  /** One shared runner stays. */
+  #isSpare(runner: Runner): boolean {
+    if (!runner.isShared) return true;
+    return [...this.#runners].some((other) => other !== runner && other.isShared && !other.isRetired && other.isReady);
+  }
+
+  #leaveIfDone(runner: Runner): void {
+    if (runner.size > runner.abandoned || runner.isGone) return;
+    if (runner.abandoned > 0) runner.kill("SIGKILL", "what ignored its cancel was all that ran in it");
+    else runner.stop();
+  }
+
+  #named({ process: { pid } }: Runner): { readonly pid: number; readonly kind: string } {
+    return { pid, kind: this.kind.name };
+  }
+}
+
+export { type Hello, RunnerStartError };

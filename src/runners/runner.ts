@@ -1,0 +1,344 @@
+/**
+ * One runner, from its start to its end: what is said to it is gathered for a turn, what it says is read, at most so
+ * much of it a turn, and held against the runs that were handed over. Where a run goes is the pool's to decide.
+ */
+import { getLogger } from "@logtape/logtape";
+import { systemClock } from "../concurrency/index.ts";
+import { afterTurn } from "../concurrency/turn.ts";
+import { encodeToRunner } from "../runner-protocol/encode.ts";
+import { Faults, TooManyFaultsError } from "../runner-protocol/faults.ts";
+import { MessageReader } from "../runner-protocol/message-reader.ts";
+import type { FromRunner } from "../runner-protocol/messages.ts";
+import { RunLedger } from "../runner-protocol/run-ledger.ts";
+import { Asks } from "./asks.ts";
+import { Inbox } from "./inbox.ts";
+import { lineOfRun } from "./line-of-run.ts";
+import { LogBounds } from "./log-bounds.ts";
+import type { Run } from "./run.ts";
+import type { StartedRunner } from "./runner-kind.ts";
+import { Silence } from "./silence.ts";
+import { endingOf } from "./told-ending.ts";
+
+const logger = getLogger(["taskexe", "runners"]);
+
+/** How long the end of its pipe is waited for once it has ended, in ms. */
+const LAST_WORDS_MS = 200;
+
+export type Hello = Extract<FromRunner, { kind: "hello" }>;
+
+export interface RunnerOwner {
+  /** A run has ended, or has begun: there may be room for another one. */
+  changed(runner: Runner): void;
+  /** Its runs that had not begun are for another one. */
+  died(runner: Runner, reason: string, unbegun: readonly Run[]): void;
+}
+
+export class Runner {
+  readonly process: StartedRunner;
+  readonly isShared: boolean;
+  readonly silence = new Silence();
+  readonly asks: Asks;
+  /** Resolves with its first message; rejects with why there is none. */
+  readonly hello: Promise<Hello>;
+  /** Unix ms. */
+  readonly startedAt = Date.now();
+  /** Since when it has had nothing to do, on the clock of performance.now(). */
+  idleSince = performance.now();
+  /** It has said hello. */
+  isReady = false;
+  /** How many runs it takes at once, as its hello says. */
+  concurrency = Number.POSITIVE_INFINITY;
+  /** It was told to leave. */
+  wasStopped = false;
+  /** It gets nothing new. */
+  isRetired = false;
+  isGone = false;
+  /** Of one that is not shared: how many runs it may have as long as those that it has now run. */
+  bound = 1;
+  /** How many runs it has that nobody waits for any more. */
+  abandoned = 0;
+  done = 0;
+  readonly #owner: RunnerOwner;
+  readonly #hello = Promise.withResolvers<Hello>();
+  readonly #ledger = new RunLedger<Run>();
+  readonly #logs = new LogBounds();
+  readonly #faults: Faults;
+  readonly #reader: MessageReader<"fromRunner">;
+  readonly #flush = (): void => this.#writeOut();
+  /** Progress of this turn: the last of each run. */
+  readonly #progress = new Map<Run, { readonly value: number; readonly message: string }>();
+  #out = "";
+  #isArmed = false;
+  #unbegun = 0;
+  #hasHello = false;
+  /** Why we have killed it; null: we have not. */
+  #killedFor: string | null = null;
+
+  constructor(process: StartedRunner, isShared: boolean, owner: RunnerOwner) {
+    this.process = process;
+    this.isShared = isShared;
+    this.#owner = owner;
+    this.hello = this.#hello.promise;
+    // Whoever waits for it hears of it; nobody else must.
+    this.hello.catch(() => {});
+    this.#faults = new Faults((what) => this.#tellFault(what));
+    this.#reader = new MessageReader("fromRunner", this.#faults);
+    this.asks = new Asks((message) => this.say(encodeToRunner(message)));
+    new Inbox(
+      process.pipes,
+      (bytes) => this.#read(bytes),
+      () => this.#tellProgress(),
+    );
+  }
+
+  /** How many runs it has, those that nobody waits for too. */
+  get size(): number {
+    return this.#ledger.size;
+  }
+
+  get unbegun(): number {
+    return this.#unbegun;
+  }
+
+  /** Those that somebody waits for. */
+  runs(): Run[] {
+    return this.#ledger.runs().filter((run) => run.runner === this && !run.hasEnded);
+  }
+
+  /** The run that it has for itself; null: it is shared, or has none. */
+  onlyRun(): Run | null {
+    if (this.isShared || this.size !== 1) return null;
+    return this.runs()[0] ?? null;
+  }
+
+  /** Its owner looks at it again. */
+  changed(): void {
+    this.#owner.changed(this);
+  }
+
+  /** Hands a run over. */
+  give(run: Run): void {
+    run.runner = this;
+    run.number = this.#ledger.open(run);
+    run.stillBefore = this.silence.stillMs;
+    this.#unbegun++;
+    this.say(lineOfRun(run));
+  }
+
+  /** A run that has not begun is for another runner. Where this one begins it nevertheless, it stops it at once. */
+  takeBack(run: Run): void {
+    this.say(encodeToRunner({ kind: "cancel", run: run.number, reason: "lost", grace_ms: 0 }));
+    this.abandoned++;
+    run.runner = null;
+  }
+
+  /** Tells a run to stop. */
+  cancel(run: Run, graceMs: number): void {
+    this.say(encodeToRunner({ kind: "cancel", run: run.number, reason: run.reason, grace_ms: graceMs }));
+  }
+
+  /** Nobody waits for the run any more, although it goes on. */
+  abandon(run: Run): void {
+    this.abandoned++;
+    run.stopped("abandoned");
+  }
+
+  /** A line of the protocol, its line feed included. What a turn says is written at once. */
+  say(line: string): void {
+    this.#out += line;
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    afterTurn(this.#flush);
+  }
+
+  /** Nothing new, and it leaves when what runs has ended. */
+  stop(): void {
+    this.isRetired = true;
+    this.wasStopped = true;
+    this.say(encodeToRunner({ kind: "stop" }));
+  }
+
+  kill(signal: "SIGTERM" | "SIGKILL", why: string): void {
+    this.isRetired = true;
+    this.#killedFor ??= why;
+    this.process.kill(signal);
+  }
+
+  #tellFault(what: string): void {
+    logger.warn("runner {pid}: {what}", { pid: this.process.pid, what });
+    if (!this.#hasHello) this.#hello.reject(new Error(what));
+  }
+
+  /** Waits until it has ended, and tells of all that was under way. */
+  async toTheEnd(): Promise<void> {
+    const { reason } = await this.process.ended;
+    await this.#drained();
+    this.isGone = true;
+    this.isRetired = true;
+    const why = this.#killedFor ?? reason;
+    this.#hello.reject(new Error(why));
+    this.asks.fail(why);
+    const company = this.#ledger.begun().length - 1;
+    const runs = this.runs();
+    for (const run of runs) if (run.hasBegun) this.#lose(run, company, why);
+    const unbegun = runs.filter(({ hasBegun }) => !hasBegun);
+    for (const run of unbegun) run.runner = null;
+    this.#owner.died(this, why, unbegun);
+  }
+
+  /** What it had said before it ended is on its way. A child of its own may hold the pipe, so that has a limit. */
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const disarm = systemClock.schedule(systemClock.now() + LAST_WORDS_MS, resolve);
+      this.process.pipes.onEnd(() => {
+        disarm();
+        resolve();
+      });
+    });
+  }
+
+  #lose(run: Run, company: number, reason: string): void {
+    if (run.cancelledAt !== null) run.stopped("killed");
+    else if (company === 0) run.end({ kind: "crashed", reason });
+    else run.end({ kind: "suspected", company, reason });
+  }
+
+  #writeOut(): void {
+    this.#isArmed = false;
+    const lines = this.#out;
+    this.#out = "";
+    this.process.pipes.write(lines);
+  }
+
+  #read(bytes: Uint8Array): void {
+    this.silence.heard();
+    try {
+      for (const message of this.#reader.read(bytes)) this.#take(message);
+    } catch (error) {
+      if (!(error instanceof TooManyFaultsError)) throw error;
+      this.kill("SIGKILL", `it does not keep to the protocol of runners: ${error.message}`);
+    }
+  }
+
+  #take(message: FromRunner): void {
+    if (!this.#hasHello) {
+      this.#first(message);
+      return;
+    }
+    switch (message.kind) {
+      case "begun":
+        for (const number of message.runs) this.#begin(number);
+        return;
+      case "done":
+      case "failed":
+      case "stopped":
+        this.#end(message);
+        return;
+      case "progress": {
+        const run = this.#under(message.run, "progress");
+        if (run !== null) this.#progress.set(run, message);
+        return;
+      }
+      case "log":
+        this.#log(message);
+        return;
+      case "answer":
+        this.asks.answered(message);
+        return;
+      case "enqueue":
+      case "lock":
+      case "unlock": {
+        const error = { code: "unsupported", message: `this executor does not answer "${message.kind}" yet` };
+        this.say(encodeToRunner({ kind: "answer", ask: message.ask, error }));
+        return;
+      }
+      case "hello":
+        this.#faults.add("a second hello");
+    }
+  }
+
+  #first(message: FromRunner): void {
+    if (message.kind !== "hello") {
+      this.#faults.add(`its first message is no hello, but "${message.kind}"`);
+      return;
+    }
+    this.#hasHello = true;
+    this.concurrency = message.concurrency ?? Number.POSITIVE_INFINITY;
+    this.#hello.resolve(message);
+  }
+
+  #begin(number: number): void {
+    const fault = this.#ledger.begin(number);
+    if (fault !== null) {
+      this.#faults.add(fault);
+      return;
+    }
+    this.#unbegun--;
+    const run = this.#ledger.get(number);
+    if (run !== undefined && this.#has(run, number)) run.begun();
+  }
+
+  #end(message: Extract<FromRunner, { kind: "done" | "failed" | "stopped" }>): void {
+    const run = this.#ledger.get(message.run);
+    if (!this.#ledger.hasBegun(message.run)) this.#unbegun--;
+    const fault = this.#ledger.end(message.run, message.kind);
+    if (run === undefined || fault !== null) {
+      this.#unbegun++;
+      this.#faults.add(fault ?? `${message.kind} of no run`);
+      return;
+    }
+    if (this.#has(run, message.run)) this.#ended(run, message);
+    else this.abandoned--;
+    this.done++;
+    if (this.size === 0) this.idleSince = performance.now();
+    this.#owner.changed(this);
+  }
+
+  #ended(run: Run, message: Extract<FromRunner, { kind: "done" | "failed" | "stopped" }>): void {
+    if (this.#progress.size > 0) this.#tellProgress();
+    this.#logs.ended(run);
+    if (message.kind !== "stopped") {
+      run.end(endingOf(message));
+    } else if (run.cancelledAt !== null) {
+      run.stopped("heeded");
+    } else {
+      this.#faults.add(`stopped of run ${message.run}, which was not cancelled`);
+      const error = { name: "Error", message: "its runner has stopped it, and was not told to" };
+      run.end({ kind: "failed", error, retry: true, retryInMs: null, later: false });
+    }
+  }
+
+  /** Whether somebody waits for it here: it was not taken back, and was not given up. */
+  #has(run: Run, number: number): boolean {
+    return run.runner === this && run.number === number && !run.hasEnded;
+  }
+
+  #tellProgress(): void {
+    for (const [run, { value, message }] of this.#progress) {
+      if (!run.hasEnded) run.attempt.tellProgress(value, message);
+    }
+    this.#progress.clear();
+  }
+
+  #log({ run: number, level, text, fields }: Extract<FromRunner, { kind: "log" }>): void {
+    const { pid } = this.process;
+    if (number === undefined) {
+      if (this.#logs.takes(null, text.length)) logger[level]("runner {pid}: {text}", { ...fields, pid, text });
+      return;
+    }
+    const run = this.#under(number, "log");
+    if (run === null || run.hasEnded || !this.#logs.takes(run, text.length)) return;
+    const plain = fields === undefined ? text : `${text} ${JSON.stringify(fields)}`;
+    run.attempt.writeLog({ level, text: text.replace(/[{}]/g, "$&$&"), properties: fields ?? null, plain });
+  }
+
+  /** The run that a message tells something of; null, and a fault, where it is not under way. */
+  #under(number: number, kind: string): Run | null {
+    const run = this.#ledger.get(number);
+    if (run === undefined) {
+      this.#faults.add(`${kind} of run ${number}, which is not under way`);
+      return null;
+    }
+    return run;
+  }
+}

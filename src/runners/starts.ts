@@ -1,0 +1,103 @@
+/**
+ * How runners of a kind come to be: the first one must say hello in time, with the types that are expected, or the
+ * executor does not start; a later one that cannot is tried again after 0.1 to 30 s.
+ */
+import { getLogger } from "@logtape/logtape";
+import { abortable, type CancelScope, moveOnAfter, sleep } from "../concurrency/index.ts";
+import { messageOf } from "../concurrency/unknown-values.ts";
+import type { Hello, Runner } from "./runner.ts";
+import type { RunnerKind, StartedRunner } from "./runner-kind.ts";
+
+const logger = getLogger(["taskexe", "runners"]);
+
+const HELLO_MS = 30_000;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** A runner could not be started, or has not said what it must. */
+export class RunnerStartError extends Error {
+  override readonly name = "RunnerStartError";
+}
+
+interface Started {
+  readonly runner: Runner;
+  readonly hello: Hello;
+}
+
+export class Starts {
+  readonly #kind: RunnerKind;
+  readonly #helloMs: number;
+  #problem: string | null = null;
+  #failures = 0;
+  /** The types of the first hello, as text: those of a generation are the same. */
+  #types: string | null = null;
+
+  constructor(kind: RunnerKind, helloMs = HELLO_MS) {
+    this.#kind = kind;
+    this.#helloMs = helloMs;
+  }
+
+  /** Why the last start has failed; null: it has not. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** @throws (rejects) RunnerStartError with the reason. */
+  async once(scope: CancelScope, made: (process: StartedRunner) => Runner): Promise<Started> {
+    const { name, start } = this.#kind;
+    const fail = (reason: string): RunnerStartError => new RunnerStartError(`${name} cannot be started: ${reason}`);
+    let runner: Runner;
+    try {
+      runner = made(await start());
+    } catch (error) {
+      throw fail(messageOf(error));
+    }
+    try {
+      const said = await moveOnAfter(scope, this.#helloMs, ({ signal }) => abortable(runner.hello, signal));
+      if (said.cancelled)
+        throw new Error(`process ${runner.process.pid} has not said hello within ${this.#helloMs} ms`);
+      this.check(said.value);
+      return { runner, hello: said.value };
+    } catch (error) {
+      runner.kill("SIGKILL", messageOf(error));
+      scope.signal.throwIfAborted();
+      throw fail(messageOf(error));
+    }
+  }
+
+  /** Tries until it can. Null: it is not wanted any more. @throws (rejects) the cancel of the scope. */
+  async untilReady(
+    scope: CancelScope,
+    made: (process: StartedRunner) => Runner,
+    isOver: () => boolean,
+  ): Promise<Started | null> {
+    for (;;) {
+      try {
+        const started = await this.once(scope, made);
+        this.#problem = null;
+        this.#failures = 0;
+        return started;
+      } catch (error) {
+        if (!(error instanceof RunnerStartError)) throw error;
+        this.#problem = error.message;
+        const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS);
+        if (isOver()) return null;
+        logger.error("{problem}; it is tried again in {pauseMs} ms, and what waits for it waits", {
+          problem: error.message,
+          pauseMs,
+        });
+        await sleep(pauseMs, scope.signal);
+      }
+    }
+  }
+
+  /** @throws Error where the types are not those that they must be. */
+  check({ types: told }: Hello): void {
+    const types = told.map(({ type }) => type);
+    const missing = (this.#kind.types ?? []).filter((type) => !types.includes(type));
+    if (missing.length > 0) throw new Error(`its hello does not have the type ${missing.join(", ")}`);
+    const text = JSON.stringify(told);
+    this.#types ??= text;
+    if (this.#types !== text) throw new Error("it has other types than the first one: start the executor anew");
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The pools of an executor, for the time of a block: all kinds have said hello before it begins, and no runner is left
+ * when it has ended.
+ */
+import { type CancelScope, moveOnAfter, withNursery } from "../concurrency/index.ts";
+import type { Handler } from "../handlers/handler.ts";
+import { RunnerHandler } from "./runner-handler.ts";
+import type { RunnerKind } from "./runner-kind.ts";
+import { type PoolOptions, RunnerPool, type RunnerView } from "./runner-pool.ts";
+import { RunnerStartError } from "./starts.ts";
+
+/** How long runners may take to leave when they are told to, in ms. */
+const LEAVE_MS = 2_000;
+
+export interface Runners {
+  /** One for each type that the runners have. */
+  readonly handlers: readonly Handler[];
+  view(): { readonly runners: readonly RunnerView[]; readonly problems: readonly string[] };
+}
+
+/** @throws (rejects) RunnerStartError where a kind cannot be started, or two have the same type; what `body` throws. */
+export async function withRunners(
+  scope: CancelScope,
+  kinds: readonly RunnerKind[],
+  options: PoolOptions,
+  body: (runners: Runners, scope: CancelScope) => Promise<void>,
+): Promise<void> {
+  let failure: { readonly error: unknown } | null = null;
+  await withNursery(
+    scope,
+    async (nursery) => {
+      const pools = kinds.map((kind) => new RunnerPool(kind, options, nursery));
+      try {
+        await Promise.all(pools.map((pool) => pool.open(nursery.scope)));
+        const view = (): ReturnType<Runners["view"]> => ({
+          runners: pools.flatMap((pool) => pool.view()),
+          problems: pools.flatMap(({ problem }) => problem ?? []),
+        });
+        await body({ handlers: handlersOf(pools), view }, nursery.scope);
+      } catch (error) {
+        failure = { error };
+      } finally {
+        await moveOnAfter(nursery.scope, LEAVE_MS, ({ signal }) =>
+          Promise.all(pools.map((pool) => pool.close(signal))),
+        ).finally(() => {
+          for (const pool of pools) pool.kill();
+        });
+      }
+      nursery.scope.cancel("the block has ended");
+    },
+    { name: "runners" },
+  );
+  if (failure !== null) throw (failure as { readonly error: unknown }).error;
+}
+
+function handlersOf(pools: readonly RunnerPool[]): Handler[] {
+  const kinds = new Map<string, string>();
+  return pools.flatMap((pool) =>
+    pool.types.map((manifest) => {
+      const { type } = manifest;
+      const other = kinds.get(type);
+      if (other !== undefined)
+        throw new RunnerStartError(`${other} and ${pool.kind.name} both have the type "${type}"`);
+      kinds.set(type, pool.kind.name);
+      return new RunnerHandler(manifest, pool);
+    }),
+  );
+}

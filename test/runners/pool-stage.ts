@@ -1,0 +1,92 @@
+/** Pools over runners that do what a payload tells them, and attempts that tell what became of them. */
+import { fileURLToPath } from "node:url";
+import { type CancelScope, openRoot, withScope } from "../../src/concurrency/index.ts";
+import type { CancelReason, HandlerAttempt, HandlerEnding } from "../../src/handlers/handler.ts";
+import type { RunnerKind, StartedRunner } from "../../src/runners/runner-kind.ts";
+import { type Runners, withRunners } from "../../src/runners/with-runners.ts";
+import { runtime } from "../../src/runtime/index.ts";
+import type { EndedBy } from "../../src/task/record/ended-by.ts";
+
+const FAKE = fileURLToPath(new URL("fixtures/fake-runner.js", import.meta.url));
+
+/** @param args - types and options of the fake runner, as JSON. */
+export async function startFake(...args: string[]): Promise<StartedRunner> {
+  const own = runtime.name === "deno" ? ["run", "-A", "--no-check"] : [];
+  const child = await runtime.spawn(process.execPath, [...own, FAKE, ...args], { pipes: true });
+  const ended = child.exited.then(({ code, signal }) => ({
+    reason: signal === null ? `exit code ${code}` : `killed by ${signal}`,
+  }));
+  return { ...child, ended, kill: (signal) => child.killGroup(signal) };
+}
+
+export interface Given {
+  readonly kind?: Partial<RunnerKind>;
+  readonly ownRunners?: number;
+  readonly helloMs?: number;
+  readonly types?: string;
+  readonly hello?: string;
+}
+
+export interface Stand extends Runners {
+  /** Starts an attempt of the type `x`. */
+  run(deed: Record<string, unknown>, about?: Partial<HandlerAttempt> & { readonly reason?: CancelReason }): Running;
+}
+
+export interface Running {
+  readonly ending: Promise<HandlerEnding | "stopped">;
+  readonly told: { begun: boolean; progress: unknown[]; lines: string[]; endedBy: EndedBy | null };
+  /** Resolves once its code was called. */
+  readonly begun: Promise<void>;
+  cancel(): void;
+}
+
+/** Opens a pool for the time of a block. */
+export function withPool(given: Given, body: (stand: Stand) => Promise<void>): Promise<void> {
+  const kind: RunnerKind = {
+    name: "fakes",
+    start: () => startFake(given.types ?? '[{"type":"x"}]', given.hello ?? "{}"),
+    ...{ concurrency: 100, ahead: 0, processes: 2, isolation: "shared", types: null },
+    ...given.kind,
+  };
+  const { ownRunners = 4, helloMs = 20_000 } = given;
+  return withRunners(openRoot(), [kind], { ownRunners, helloMs }, async (runners, scope) => {
+    await body({ ...runners, run: (deed, about = {}) => start(runners, scope, deed, about) });
+  });
+}
+
+let count = 0;
+
+function start(
+  { handlers }: Runners,
+  scope: CancelScope,
+  deed: Record<string, unknown>,
+  { reason = "cancelled", ...about }: Partial<HandlerAttempt> & { readonly reason?: CancelReason },
+): Running {
+  const handler = handlers.find(({ type }) => type === (about.type ?? "x"));
+  if (handler === undefined) throw new Error("no such type");
+  const begun = Promise.withResolvers<void>();
+  const told: Running["told"] = { begun: false, progress: [], lines: [], endedBy: null };
+  const id = `task-${++count}`;
+  const attempt: HandlerAttempt = {
+    ...{ id, type: handler.type, attempt: 1, crashes: 0, suspect: null, graceMs: 100, asksForDelay: false },
+    ...{ payload: deed, payloadText: JSON.stringify(deed), isForeign: false, deadlineInMs: null, cancelReason: reason },
+    task: { id, type: handler.type, queue: "common", priority: 0, queuedAt: null, message: {} },
+    begun: () => {
+      told.begun = true;
+      begun.resolve();
+    },
+    tellProgress: (value, message) => told.progress.push([value, message]),
+    writeLog: ({ level, plain }) => told.lines.push(`${level} ${plain}`),
+    leaveBehind: () => {},
+    tellEndedBy: (endedBy) => {
+      told.endedBy = endedBy;
+    },
+    ...about,
+  };
+  let cancel = (): void => {};
+  const ending = withScope(scope, {}, (inner) => {
+    cancel = () => inner.cancel("told to");
+    return handler.start(attempt, inner);
+  }).then((outcome) => (outcome.cancelled ? ("stopped" as const) : outcome.value));
+  return { ending, told, begun: begun.promise, cancel: () => cancel() };
+}
