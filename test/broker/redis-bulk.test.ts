@@ -1,5 +1,9 @@
 /** Many cancels and retries at once over Redis: few questions, each bounded, with the answers in order. */
 import assert from "node:assert/strict";
+import { recordKey } from "../../src/broker/redis/keys.ts";
+import { LONGEST_COPY } from "../../src/broker/redis/records/codec.ts";
+import { RECORDS } from "../../src/broker/redis/records/record-lua.ts";
+import { runScript, script } from "../../src/broker/redis/scripts/lua.ts";
 import { cancelMatching, retryMatching, total } from "../../src/operations/bulk.ts";
 import { claimAll, done, idOf, task, tasks } from "../stage/outcomes.ts";
 import { countOf, NOTHING } from "../stage/sentences.ts";
@@ -60,3 +64,86 @@ sentence("a cancel and a retry of all that match read no record whole, and miss 
   assert.doesNotMatch(await redis().info("commandstats"), /cmdstat_hgetall/);
   assert.deepEqual(await countOf(broker), { ...NOTHING, queued: 2_501 });
 });
+
+/** KEYS record -> the same, read and packed field by field. */
+const PACK_ANEW = script(
+  `${RECORDS}
+local r = readRecord(KEYS[1])
+messages, shortEntries, shortTimes = {}, {}, {}
+return r and packRecord(KEYS[1], r)`,
+  1,
+);
+
+sentence("what is cancelled and retried together lies as if each record were packed anew", async (stage) => {
+  const broker = await stage.open("a");
+  const kinds = [
+    task("plain"),
+    task("plain too"),
+    task("typed", { type: "a type of 36 characters, or a few more" }),
+    task("ü-日本", { type: "ü" }),
+    task("urgent", { priority: 1 }),
+    task("foreign", { message: '{"task_type":"noop","id":"foreign","n":1}' }),
+    task("no json", { message: "no json" }),
+    task("long", { message: `{"id":"long","task_type":"noop","payload":"${"ä".repeat(LONGEST_COPY)}"}` }),
+    task("odd retention", { retentionMs: 123_457 }),
+    task("unkept", { retentionMs: 0 }),
+    task("unique", { unique: { key: "k", ttlMs: null } }),
+    task("unique for a time", { unique: { key: "t", ttlMs: 60_000 } }),
+    task("plain again"),
+  ];
+  const all = kinds.flatMap((one) => [one, { ...one, id: `${one.id} later`, delayMs: 60_000 }]);
+  const ours = all.map((one) => {
+    const { id, unique } = one;
+    const message = one.message.replace(/"id":"[^"]*"/, `"id":"${id}"`);
+    return { ...one, message, ...(unique ? { unique: { ...unique, key: `${unique.key} ${id}` } } : {}) };
+  });
+  await broker.enqueue(ours);
+  const since = new Map<string, number | null | undefined>();
+  for (const { id } of ours) since.set(id, (await broker.record(id))?.enqueued_at);
+  const ids = ours.map(({ id }) => id);
+  const check = async (state: string): Promise<void> => {
+    for (const { id, message, type, priority } of ours) {
+      const packed = await redis().get(recordKey(id));
+      assert.equal(await runScript(redis(), PACK_ANEW, recordKey(id)), packed, `${state} ${id}`);
+      const told = await broker.record(id);
+      if (told === null) continue;
+      const { enqueued_at, message: kept, type: kind, priority: urgency, state: is } = told;
+      const expected = [state, type, priority, message, since.get(id)];
+      assert.deepEqual([is, kind, urgency, kept, state === "queued" ? since.get(id) : enqueued_at], expected, id);
+    }
+  };
+  const kept = ids.filter((id) => id !== "unkept");
+  assert.deepEqual(
+    (await broker.cancel([...kept, "plain"])).map(({ state }) => state),
+    [...kept.map((id) => (id.endsWith(" later") ? "scheduled" : "queued")), "cancelled"],
+  );
+  assert.equal((await broker.cancel(["unkept"]))[0]?.state, null, "it has no record");
+  await check("cancelled");
+  const again = await broker.retry([...kept, "plain"]);
+  assert.ok(again.slice(0, -1).every(({ retried }) => retried));
+  assert.deepEqual(again.at(-1), { id: "plain", state: "queued", retried: false });
+  await check("queued");
+});
+
+sentence(
+  "what comes due together is queued with its message, and lies as if each record were packed anew",
+  async (s) => {
+    const broker = await s.open("a");
+    const all = [...tasks(5), task("typed", { type: "other" }), task("urgent", { priority: 1 })].concat(
+      task("long", { message: `{"id":"long","task_type":"noop","payload":"${"ä".repeat(LONGEST_COPY)}"}` }),
+      task("foreign", { message: '{"task_type":"noop","id":"foreign","n":1}' }),
+      task("unique", { unique: { key: "k", ttlMs: null } }),
+    );
+    await broker.enqueue(all.map((one) => ({ ...one, delayMs: 1 })));
+    let promoted = 0;
+    while (promoted < all.length) promoted += (await broker.promote(4)).promoted;
+    for (const { id, message } of all) {
+      const packed = await redis().get(recordKey(id));
+      assert.equal(await runScript(redis(), PACK_ANEW, recordKey(id)), packed, id);
+      const told = await broker.record(id);
+      assert.deepEqual([told?.state, told?.message], ["queued", message], id);
+    }
+    const claimed = await claimAll(broker, all.length, s.signal);
+    assert.deepEqual(new Set(claimed.map(({ raw }) => raw)), new Set(all.map(({ message }) => message)));
+  },
+);

@@ -15,7 +15,7 @@ const SHORTEST_PAUSE_MS = 5;
 /**
  * How many are queued in one go: more would hold Redis for long; in a file of our own each go has a flush to the disk.
  */
-const BATCH = 100;
+const BATCH = 200;
 const LOCAL_BATCH = 1_000;
 
 /** The part of a broker that it needs. */

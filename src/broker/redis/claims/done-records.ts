@@ -11,12 +11,13 @@ import {
   FIELD_LETTERS,
   LONGEST_COPY,
   PAYLOAD_LETTER,
+  packedStart,
   packFacts,
   packField,
   packNumber,
   packTime,
 } from "../records/codec.ts";
-import { packedStart, RECORDS } from "../records/record-lua.ts";
+import { RECORDS } from "../records/record-lua.ts";
 import { isOfAll, lackOf, PRELUDE, plainScript, type ScriptCall } from "../scripts/lua.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { isFirst, keepUntil } from "./outcome-commands.ts";

@@ -2,7 +2,7 @@
  * The record of a task as Redis keeps it: one packed string, `T`, a letter for the state, then fields, each a letter,
  * its length in bytes and its value. What can be worked out from the rest is left out: an absent field costs
  * nothing, and a string a third of a hash. The message stands in it too, so that a task whose stream was deleted is not
- * lost: of one of our own only the payload is written. The same in Lua is record-lua.ts; docs/wire.md describes it.
+ * lost: of one of our own only the payload is written. The same in Lua is packing-lua.ts; docs/wire.md describes it.
  * Records that an older version wrote are hashes: they are read as long as they last, and written anew as strings.
  */
 import { DEFAULT_QUEUE } from "../../../task/options/enqueue-options.ts";
@@ -21,6 +21,11 @@ export const STATE_LETTERS = {
   dead: "x",
   cancelled: "c",
 } as const satisfies Readonly<Record<Exclude<TaskState, "running">, string>>;
+
+/** How a packed record begins, of a task in this state. */
+export function packedStart(state: keyof typeof STATE_LETTERS): string {
+  return MAGIC + STATE_LETTERS[state];
+}
 
 /**
  * The fields in their order, each with its letter. Short ones first: the first `HEAD_BYTES` hold all of them, so that

@@ -149,9 +149,10 @@ export class RedisListing {
     const { found, looked, next } = await scanIndex(this.#connections, key, { ...scan, from });
     const { brief, state, type } = query;
     if (brief && state !== undefined && queue !== null) {
-      const ends = hasEnded(state) ? await this.#endsOf(found.map(({ id }) => id)) : [];
-      const tasks = found.map(({ id, after }, index) => {
-        const finished_at = ends[index] ?? null;
+      const isRead = found.every(({ finishedAt }) => finishedAt !== undefined);
+      const ends = hasEnded(state) && !isRead ? await this.#endsOf(found.map(({ id }) => id)) : [];
+      const tasks = found.map(({ id, after, finishedAt = null }, index) => {
+        const finished_at = ends[index] ?? finishedAt;
         return { task: { ...BARE, ...NOT_READ, id, queue, type: type ?? "", state, finished_at }, after };
       });
       return { tasks, looked, next };

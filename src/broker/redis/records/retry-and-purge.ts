@@ -70,7 +70,8 @@ export class RedisRetryAndPurge {
     const records = await readWhole(this.#connections, ids);
     return ids.map((id, index) => {
       const { message = "", queue = "", ...fields } = records[index] ?? {};
-      return { id, queue, ...firstAttempt(message, errorsIn(Object.keys(fields))) };
+      const first = firstAttempt(message, errorsIn(Object.keys(fields)));
+      return { id, queue, ...first, isAsItIs: first.message === message && message !== "" };
     });
   }
 

@@ -6,7 +6,8 @@
  */
 export const DROP_ENTRY = `
 local function unflag(key)
-  if redis.call('TYPE', key).ok == 'string' then call('DEL', key) end
+  local held = redis.pcall('GETDEL', key)
+  if type(held) == 'table' and held.err and sub(held.err, 1, 9) ~= 'WRONGTYPE' then error(held) end
 end
 local function dropEntry(group, stream, entry)
   call('XACK', stream, group, entry)

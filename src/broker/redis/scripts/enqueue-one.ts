@@ -2,8 +2,15 @@
 import { ENDED_STATES, MOVES } from "../../../task/state.ts";
 import type { EnqueueRequest } from "../../broker.ts";
 import { scheduledKey, streamKey, uniqueKey } from "../keys.ts";
-import { FIELD_LETTERS, LONGEST_COPY, PAYLOAD_LETTER, packFacts, packField, payloadAt } from "../records/codec.ts";
-import { packedStart } from "../records/record-lua.ts";
+import {
+  FIELD_LETTERS,
+  LONGEST_COPY,
+  PAYLOAD_LETTER,
+  packedStart,
+  packFacts,
+  packField,
+  payloadAt,
+} from "../records/codec.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
 const { promote } = MOVES;

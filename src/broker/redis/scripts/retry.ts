@@ -14,33 +14,73 @@ import {
   uniqueKey,
   waitingCancelledKey,
 } from "../keys.ts";
+import { FIELD_LETTERS, LONGEST_COPY, packedStart } from "../records/codec.ts";
+import { SPLICE } from "../records/splice-lua.ts";
 import { DROP_ENTRY } from "./drop-entry.ts";
 import { runScript, script } from "./lua.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
 const { revive } = MOVES;
 
+/** In place of a message: the task has it already. As text of a message it would mean the same. */
+const AS_IT_IS = "=";
+
 /**
  * ARGV record prefix, group, marks key, dead index less the queue, cancelled index less the queue, waiting marks less
- * the queue, then 5 of each task: id, flag key, the message of the first attempt, unique key ("": none), how long that
- * is held (0: until the task has ended) -> 3 of each: the state it was in ("": none is kept), 1 when it is queued
- * again, and who holds its key where another does, else "".
+ * the queue, then 5 of each task: id, flag key, the message of the first attempt ("${AS_IT_IS}": the one it has),
+ * unique key ("": none), how long that is held (0: until the task has ended) -> 3 of each: the state it was in ("":
+ * none is kept), 1 when it is queued again, and who holds its key where another does, else "".
  */
 const RETRY = script(
-  `${WHEREABOUTS}${DROP_ENTRY}
+  `${WHEREABOUTS}${SPLICE}${DROP_ENTRY}
 expect('zset', ARGV[3])
--- Streams and queues whose keys have been looked at.
-local checked = {}
+local ARGV = ARGV
+-- Streams and queues whose keys have been looked at, and which of a queue's tasks wait in a stream though they ended.
+local checked, anyWaits = {}, {}
+-- What leaves sorted sets leaves them together, by key.
+local leaving = {}
+local function leave(key, id)
+  local ids = leaving[key] or {}
+  leaving[key] = ids
+  ids[#ids + 1] = id
+end
+local function check(stream, queue)
+  if not checked[stream] then expect('stream', stream) end
+  if not checked[queue] then expect('zset', ARGV[6] .. queue, ARGV[4] .. queue, ARGV[5] .. queue) end
+  checked[stream], checked[queue] = true, true
+end
+local function isInLine(queue, id)
+  local marks = ARGV[6] .. queue
+  if anyWaits[marks] == nil then anyWaits[marks] = call('EXISTS', marks) == 1 end
+  if not anyWaits[marks] or not call('ZSCORE', marks, id) then return false end
+  leave(marks, id)
+  return true
+end
+-- One that was cancelled while it waited in a stream, and stands there still; false for any other.
+local function retryUsual(id, flag, key, text)
+  local facts, at, short = usual('cancelled', key, text)
+  if not facts or (tonumber(facts.retention) or 0) == 0 or #text - at > ${LONGEST_COPY / 2} then return false end
+  check(facts.stream, facts.queue)
+  if not isInLine(facts.queue, id) then return false end
+  leave(ARGV[3], id)
+  leave(ARGV[5] .. facts.queue, id)
+  unflag(flag)
+  putText(key, '${packedStart("queued")}' .. packed('${FIELD_LETTERS.entry}', short) .. facts.kept .. sub(text, at))
+  return true
+end
 local function retry(id, flag, message, unique, ttl)
   local key = ARGV[1] .. id
-  local r = readRecord(key)
+  local text = readText(key)
+  if message == '${AS_IT_IS}' and unique == '' and type(text) == 'string' and retryUsual(id, flag, key, text) then
+    return 'cancelled', 1, ''
+  end
+  local r = loadRecord(key, text)
   if not r then return '', 0, '' end
   local state = r.state
   if isWaiting(state) then return state, requeue(key, id) and 1 or 0, '' end
+  if message == '${AS_IT_IS}' then message = r.message or '' end
   if not ${isOneOf("state", revive.from)} or message == '' then return state, 0, '' end
-  if not checked[r.stream] then expect('stream', r.stream) end
-  if not checked[r.queue] then expect('zset', ARGV[6] .. r.queue, ARGV[4] .. r.queue, ARGV[5] .. r.queue) end
-  checked[r.stream], checked[r.queue] = true, true
+  check(r.stream, r.queue)
   local other = unique ~= '' and call('GET', unique)
   if other and other ~= id then
     local held = stateOf(ARGV[1] .. other)
@@ -50,8 +90,8 @@ local function retry(id, flag, message, unique, ttl)
   if unique ~= '' and ttl > 0 and other ~= id then call('SET', unique, id, 'PX', ttl) end
   local holds = unique ~= '' and ttl == 0
   local entry
-  call('ZREM', ARGV[3], id)
-  local waits = call('ZREM', ARGV[6] .. r.queue, id) == 1
+  leave(ARGV[3], id)
+  local waits = isInLine(r.queue, id)
   if waits and r.message == message then entry = r.entry
   else
     -- What still stands there tells of a later attempt.
@@ -59,8 +99,8 @@ local function retry(id, flag, message, unique, ttl)
     entry = call('XADD', r.stream, '*', 'message', message)
   end
   unflag(flag)
-  call('ZREM', ARGV[4] .. r.queue, id)
-  call('ZREM', ARGV[5] .. r.queue, id)
+  leave(ARGV[4] .. r.queue, id)
+  leave(ARGV[5] .. r.queue, id)
   -- As new, a task that keeps no record has none, but for the errors of its attempts.
   if (tonumber(r.retention) or 0) == 0 and not r['${ERROR_FIELD}1'] and not holds then
     call('DEL', key)
@@ -70,16 +110,25 @@ local function retry(id, flag, message, unique, ttl)
     'started_at', 'executor', 'due_at', 'result', 'result_omitted' }) do r[name] = nil end
   r.state, r.entry, r.message = '${revive.to}', entry, message
   if holds then r.unique = unique end
-  writeRecord(key, r)
+  putRecord(key, r)
   return state, 1, ''
 end
-local out = {}
+local out, reason = {}, nil
 for i = 7, #ARGV, 5 do
-  local state, retried, holder = retry(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
+  local ok, state, retried, holder =
+    pcall(retry, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
+  if not ok then
+    reason = type(state) == 'table' and state or { err = tostring(state) }
+    break
+  end
   out[#out + 1] = state
   out[#out + 1] = retried
   out[#out + 1] = holder
 end
+writePuts()
+for key, ids in pairs(leaving) do call('ZREM', key, unpack(ids)) end
+-- Those before it are queued.
+if reason then error(reason) end
 return out`,
   0,
 );
@@ -88,12 +137,14 @@ return out`,
 export interface Retry extends FirstAttempt {
   readonly id: string;
   readonly queue: string;
+  /** Whether the message is the one that its record has. */
+  readonly isAsItIs: boolean;
 }
 
 /** @returns what became of each, in order. */
 export async function retryTasks(redis: Redis, tasks: readonly Retry[]): Promise<RetryReceipt[]> {
-  const words = tasks.flatMap(({ id, message, unique, queue }) => [
-    ...[id, cancelFlagKey(id), message],
+  const words = tasks.flatMap(({ id, message, unique, queue, isAsItIs }) => [
+    ...[id, cancelFlagKey(id), isAsItIs ? AS_IT_IS : message],
     ...[unique === undefined ? "" : uniqueKey(queue, unique.key), Math.round(unique?.ttlMs ?? 0)],
   ]);
   const keys = [CANCELLED_KEY, deadKey(""), cancelledKey(""), waitingCancelledKey("")];

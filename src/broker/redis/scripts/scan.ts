@@ -9,7 +9,9 @@ import { BYTES_PER_UNIT, LISTED_MESSAGE_LENGTH } from "../../../task/record/list
 import type { RedisConnections } from "../connection/connections.ts";
 import type { RawEntry } from "../connection/replies.ts";
 import { RECORD_PREFIX } from "../keys.ts";
+import { HEAD_BYTES } from "../records/codec.ts";
 import { RECORDS } from "../records/record-lua.ts";
+import { SPLICE } from "../records/splice-lua.ts";
 import { plainScript, runScript, script } from "./lua.ts";
 
 /** How many tasks one call looks at, and how many bytes of messages. */
@@ -66,22 +68,34 @@ return { after, looked, found }`,
 
 /**
  * KEYS index; ARGV record prefix, the place to begin at, the type, how many to find and to look at -> the place to go
- * on at ("" at the end), how many were looked at, the ids, each with the place behind it.
+ * on at ("" at the end), how many were looked at, the ids, each with the place behind it and when it ended ("": it has
+ * not).
  */
 const SCAN_INDEX = script(
-  `${RECORDS}${CHUNKS}
-local function isOfType(id)
-  local isRead, r = pcall(headOf, ARGV[1] .. id)
+  `${RECORDS}${SPLICE}${CHUNKS}
+local function typeAndEnd(key)
+  local text = redis.pcall('GETRANGE', key, 0, ${HEAD_BYTES - 1})
+  if type(text) == 'string' then
+    local facts, _, _, ended = usual('cancelled', key, text)
+    if facts then return { type = facts.type, finished_at = ended } end
+    facts = usual('scheduled', key, text)
+    if facts then return facts end
+  end
+  return loadRecord(key, text)
+end
+local function ofType(id)
+  local isRead, r = pcall(typeAndEnd, ARGV[1] .. id)
   if not isRead then oneOnly(r) end
-  return isRead and r and r.type == ARGV[3]
+  return isRead and r and r.type == ARGV[3] and r
 end
 local place, found, most = tonumber(ARGV[2]), {}, tonumber(ARGV[4])
 repeat
   local ids = redis.call('ZRANGE', KEYS[1], place, place + size - 1)
   for _, id in ipairs(ids) do
     looked, place = looked + 1, place + 1
-    if isOfType(id) then
-      found[#found + 1] = { place, id }
+    local r = ofType(id)
+    if r then
+      found[#found + 1] = { place, id, r.finished_at or '' }
       if #found >= most then return { place, looked, found } end
     end
   end
@@ -172,6 +186,8 @@ export async function scanStream(
 export interface Placed {
   readonly id: string;
   readonly after: string;
+  /** When it ended, Unix ms; null: it has not. undefined: its record was not read. */
+  readonly finishedAt?: number | null;
 }
 
 /** The ids in an index that are of a type, from a place on, in their order. */
@@ -189,9 +205,11 @@ export async function scanIndex(
     runScript(redis, SCAN_INDEX, index, RECORD_PREFIX, from, type, find, look),
   );
   const { next, looked, found } = readScanned(reply);
-  const placed = found
-    .filter(Array.isArray)
-    .map(([after, id]: unknown[]) => ({ id: String(id), after: String(after) }));
+  const placed = found.filter(Array.isArray).map(([after, id, at]: unknown[]) => ({
+    id: String(id),
+    after: String(after),
+    finishedAt: at ? Number(at) : null,
+  }));
   return { next, looked, found: placed };
 }
 

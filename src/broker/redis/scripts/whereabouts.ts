@@ -51,7 +51,7 @@ local function split(id)
   local ms, n = string.match(id, '^(%d+)-(%d+)$')
   return tonumber(ms) or 0, tonumber(n) or 0
 end
-local delivered = {}
+local delivered, lastTimes, lastNumbers = {}, {}, {}
 -- The last entry that the group has delivered, asked once a script; "" where there is no group.
 local function lastDelivered(stream)
   if delivered[stream] then return delivered[stream] end
@@ -62,14 +62,13 @@ local function lastDelivered(stream)
     for i = 1, #group, 2 do fields[group[i]] = group[i + 1] end
     if fields['name'] == '${GROUP}' then delivered[stream] = fields['last-delivered-id'] end
   end
+  lastTimes[stream], lastNumbers[stream] = split(delivered[stream])
   return delivered[stream]
 end
 local function isToCome(stream, entry)
-  local last = lastDelivered(stream)
-  if last == '' then return true end
+  if lastDelivered(stream) == '' then return true end
   local ms, n = split(entry)
-  local lastMs, lastN = split(last)
-  return ms > lastMs or (ms == lastMs and n > lastN)
+  return ms > lastTimes[stream] or (ms == lastTimes[stream] and n > lastNumbers[stream])
 end
 local function isGivenUp(entry, message)
   local ok, task = pcall(cjson.decode, message)
