@@ -309,7 +309,7 @@ export class Executor implements StatusSource {
     };
     return {
       ...{ broker: this.#broker, handlers: this.#handlers, running: this.#running, company: this.#company },
-      ...{ cancels: this.#cancels, leases: this.#leases, logs: this.#logs },
+      ...{ cancels: this.#cancels, leases: this.#leases, logs: this.#logs, stops: this.#tally.stops },
       policy: new AttemptPolicy(this.#options),
       ended: (outcome) => this.#completion.add(outcome),
       handBack: (delivery) => this.#handBack.add(delivery),

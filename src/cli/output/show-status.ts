@@ -23,6 +23,7 @@ export function showExecutor(answer: ExecutorAnswer): void {
       `${answer.done} done, ${answer.dead} dead, ${answer.cancelled} cancelled; attempts: ${answer.failed} failed ` +
         `(${answer.retried} retried), ${answer.lost} lost, ${answer.abandoned} abandoned`,
     ],
+    ...stopped(answer.stops),
     ...lost(answer.vanished),
     ["memory", memory ? `${megabytes(memory.rss_bytes)} MB, at most ${megabytes(memory.max_rss_bytes)} MB` : "unknown"],
   ]);
@@ -64,6 +65,13 @@ export function showFleet(
       return [member.name, slots, done, dead, cancelled, at];
     }),
   );
+}
+
+/** How attempts ended that were told to stop. */
+function stopped(stops: ExecutorAnswer["stops"]): [string, string][] {
+  const { heeded = 0, killed = 0, abandoned = 0 } = stops ?? {};
+  if (heeded + killed + abandoned === 0) return [];
+  return [["told to stop", `${heeded} heeded it, ${killed} were killed, ${abandoned} were left behind`]];
 }
 
 function lost({ count, ids }: ExecutorAnswer["vanished"]): [string, string][] {

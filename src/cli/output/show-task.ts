@@ -8,6 +8,7 @@ import { parseMessage } from "../../task/message/message.ts";
 import type { TaskOptions } from "../../task/message/message-schema.ts";
 import { type Backoff, BackoffSchema, RUN_OPTION_ROWS, type RunOption } from "../../task/options/run-options.ts";
 import { MAX_ATTEMPT_ERRORS } from "../../task/record/attempt-errors.ts";
+import { showEndedBy } from "../../task/record/ended-by.ts";
 import type { ErrorRecord, TaskRecord } from "../../task/record/record.ts";
 import { formatDuration } from "../../task/times/durations.ts";
 
@@ -27,6 +28,7 @@ export function taskFields(record: TaskRecord, logs: readonly LogLine[]): [name:
     ["queue", `${record.queue}, priority ${record.priority}`],
     ["attempt", options.attempts === undefined ? String(record.attempt) : `${record.attempt} of ${options.attempts}`],
     ["crashes", record.crashes > 0 ? String(record.crashes) : null],
+    ["suspect", options.company === undefined ? null : suspectText(options)],
     ...policyFields(options),
     ["executor", record.executor],
     ["enqueued", time(record.enqueued_at)],
@@ -44,6 +46,12 @@ export function taskFields(record: TaskRecord, logs: readonly LogLine[]): [name:
     ["message", shortened(record.message)],
   ];
   return fields.filter((field): field is [string, string] => field[1] !== null);
+}
+
+/** Of a task over which processes died. */
+function suspectText({ company = 0, deaths = 0 }: TaskOptions): string {
+  const beside = company === 0 ? "it runs alone" : `at most ${company} run beside it`;
+  return `${beside}: processes died over it, ${deaths} by now`;
 }
 
 /**
@@ -102,9 +110,10 @@ function earlierErrors({ error, errors }: TaskRecord): string | null {
 }
 
 /** The error, then below it, each level further in, its frames and its parts. */
-function errorText({ name, message, stack, parts = [] }: ErrorRecord): string {
+function errorText({ name, message, stack, parts = [], ended_by: endedBy }: ErrorRecord): string {
   const below = [...framesOf(stack), ...parts.map(errorText)];
-  return [`${name}: ${message}`, ...below.map((text) => text.replaceAll(/^/gm, "  "))].join("\n");
+  const stopped = endedBy === undefined ? "" : ` (${showEndedBy(endedBy)})`;
+  return [`${name}: ${message}${stopped}`, ...below.map((text) => text.replaceAll(/^/gm, "  "))].join("\n");
 }
 
 /** A stack opens with the name and the message, which are told already. */

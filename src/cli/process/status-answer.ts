@@ -31,6 +31,7 @@ export const ExecutorAnswerSchema = v.object({
   retried: Count,
   lost: Count,
   abandoned: Count,
+  stops: v.optional(v.object({ heeded: Count, killed: Count, abandoned: Count })),
   memory: v.optional(v.object({ rss_bytes: Count, max_rss_bytes: Count })),
   broker: v.object({
     kind: v.string(),

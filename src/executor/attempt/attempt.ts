@@ -71,8 +71,10 @@ export class Attempt implements HandlerAttempt {
   place: Entrance | null = null;
   stop: StopCause | null = null;
   stopReason = "";
-  /** How its code ended once it was told to stop; null: it was not, or that is not known. */
-  endedBy: EndedBy | null = null;
+  /** When it was told to stop, on the monotonic clock, in ms. */
+  #stoppedAt = 0;
+  /** How its code ended then, where its handler has said so. */
+  #endedBy: EndedBy | null = null;
   /** Its neighbours among the attempts in flight. */
   previous: Attempt | null = null;
   next: Attempt | null = null;
@@ -175,6 +177,7 @@ export class Attempt implements HandlerAttempt {
     if (this.stop !== null) return;
     this.stop = cause;
     this.stopReason = reason;
+    this.#stoppedAt = performance.now();
     this.scope.cancel(reason);
   }
 
@@ -206,7 +209,14 @@ export class Attempt implements HandlerAttempt {
   }
 
   tellEndedBy(endedBy: EndedBy): void {
-    this.endedBy = endedBy;
+    this.#endedBy = endedBy;
+  }
+
+  /** How its code ended, once it has: for an attempt that was told to stop, or whose time was over. */
+  get endedBy(): EndedBy {
+    if (this.#endedBy !== null) return this.#endedBy;
+    const afterMs = this.stop === null ? (this.limit?.overMs ?? 0) : performance.now() - this.#stoppedAt;
+    return { how: this.abandonedParts > 0 ? "abandoned" : "heeded", afterMs };
   }
 
   leaveBehind({ name, ageMs, settled }: AbandonedTask): void {

@@ -11,7 +11,9 @@ import { messagesOf, toErrorRecord } from "../../handlers/error-record.ts";
 import type { Handler, Handlers } from "../../handlers/handler.ts";
 import { parseMessage } from "../../task/message/message.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
+import { showEndedBy } from "../../task/record/ended-by.ts";
 import { appendLog, progressLine } from "../../task/record/progress.ts";
+import type { Stops } from "../status/stops.ts";
 import { Attempt, type AttemptHost } from "./attempt.ts";
 import type { CancelWatch } from "./cancel-watch.ts";
 import { chargesAfter, chargesIn, conviction, errorOf, type Orphaned } from "./charges.ts";
@@ -39,6 +41,8 @@ export interface AttemptParts extends AttemptHost {
   readonly turnAway: (delivery: Delivery) => void;
   /** Which inline attempts may begin beside which. */
   readonly company: InlineCompany;
+  /** Told how those ended that were told to stop. */
+  readonly stops: Stops;
   /** How many attempts may run at once. */
   readonly slots: number;
   /** The attempt was stopped since its lease had gone to another executor. */
@@ -163,16 +167,16 @@ async function waitForPlace(attempt: Attempt, parts: AttemptParts): Promise<null
   return null;
 }
 
-function startHandler(attempt: Attempt, { policy, broker }: AttemptParts): Promise<Ending> {
+function startHandler(attempt: Attempt, parts: AttemptParts): Promise<Ending> {
   const { handler, scope } = attempt;
   if (handler === undefined) throw new Error("an attempt without a handler was started");
-  const limits = policy.limitsOf(messageOf(attempt), attempt.options);
-  return limits === null ? handler.start(attempt, scope) : startWithin(limits, attempt, handler, broker);
+  const limits = parts.policy.limitsOf(messageOf(attempt), attempt.options);
+  return limits === null ? handler.start(attempt, scope) : startWithin(limits, attempt, handler, parts);
 }
 
-async function startWithin(limits: Limits, attempt: Attempt, handler: Handler, clock: BrokerClock): Promise<Ending> {
+async function startWithin(limits: Limits, attempt: Attempt, handler: Handler, parts: AttemptParts): Promise<Ending> {
   const outcome = await withScope(attempt.scope, {}, (scope) => {
-    attempt.limit = new TimeLimit(limits, scope, clock);
+    attempt.limit = new TimeLimit(limits, scope, parts.broker);
     return handler.start(attempt, scope);
   });
   if (!outcome.cancelled) return outcome.value;
@@ -180,7 +184,10 @@ async function startWithin(limits: Limits, attempt: Attempt, handler: Handler, c
   error.name = "TimeoutError";
   delete error.stack;
   const retryInMs = attempt.asksForDelay ? handler.delayAfter(attempt.attempt, error) : null;
-  return { ...failedBy(error), retryInMs };
+  const ending = failedBy(error);
+  if (!attempt.hasBegun) return { ...ending, retryInMs };
+  const endedBy = parts.stops.note(attempt, attempt.limit?.kind ?? "timeout");
+  return { ...ending, error: { ...ending.error, ended_by: endedBy }, retryInMs };
 }
 
 function failedBy(error: unknown): Extract<Ending, { kind: "failed" }> {
@@ -215,13 +222,17 @@ function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
     parts.ended(outcomeOf(attempt, ending, parts));
     return;
   }
-  switch (attempt.stop) {
+  const { stop, stopReason } = attempt;
+  const endedBy = stop !== null && attempt.hasBegun ? parts.stops.note(attempt, stop) : null;
+  switch (stop) {
     case "lost":
       parts.lost();
       return;
-    case "cancel":
-      parts.ended(outcomeOf(attempt, { kind: "cancelled", reason: attempt.stopReason }, parts));
+    case "cancel": {
+      const reason = endedBy === null ? stopReason : `${stopReason}: ${showEndedBy(endedBy)}`;
+      parts.ended(outcomeOf(attempt, { kind: "cancelled", reason }, parts));
       return;
+    }
     default:
       parts.handBack(attempt.delivery);
   }

@@ -11,13 +11,15 @@ export class TimeLimit {
   readonly #limits: Limits;
   readonly #scope: CancelScope;
   readonly #clock: BrokerClock;
+  /** When its time is over, on the monotonic clock, in ms. */
+  #overAt = Number.POSITIVE_INFINITY;
 
   /** Arms the deadline. @param scope - of the attempt alone. */
   constructor(limits: Limits, scope: CancelScope, clock: BrokerClock) {
     this.#limits = limits;
     this.#scope = scope;
     this.#clock = clock;
-    if (limits.deadlineAt !== null) scope.expireIn(this.#untilDeadline());
+    if (limits.deadlineAt !== null) this.#expireIn(this.#untilDeadline());
   }
 
   /** The code is called: arms the timeout, where the deadline does not come first. */
@@ -25,7 +27,17 @@ export class TimeLimit {
     const { timeoutMs } = this.#limits;
     if (timeoutMs === null || timeoutMs > this.#untilDeadline()) return;
     this.kind = "timeout";
-    this.#scope.expireIn(timeoutMs);
+    this.#expireIn(timeoutMs);
+  }
+
+  /** How long its time has been over, in ms. */
+  get overMs(): number {
+    return Math.max(0, performance.now() - this.#overAt);
+  }
+
+  #expireIn(ms: number): void {
+    this.#overAt = performance.now() + ms;
+    this.#scope.expireIn(ms);
   }
 
   /** What the failure of an attempt says that has taken longer. */

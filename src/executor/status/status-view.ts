@@ -109,6 +109,7 @@ export class StatusView {
       failed: tally.failed,
       retried: tally.retried,
       lost: tally.lost,
+      stops: tally.stops.json(),
       abandoned: running.abandonedCount,
       counted_at: this.#countedAt === null ? null : isoWithOffset(this.#countedAt),
       pending: ours.reduce((sum, queue) => sum + queue.running, 0),

@@ -2,6 +2,7 @@
 import type { FleetMember } from "../../broker/broker.ts";
 import type { TreeNode } from "../../concurrency/index.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
+import type { StopsJson } from "./stops.ts";
 
 /** `disconnected`: the broker is away; `refused`: it answers, and refuses. */
 export type ExecutorState = "starting" | "running" | "draining" | "disconnected" | "refused";
@@ -44,6 +45,8 @@ export interface ExecutorStatus {
   readonly retried: number;
   /** Attempts whose lease had gone to another executor: their completion was refused, or they were stopped before. */
   readonly lost: number;
+  /** How attempts ended that were told to stop, by a cancel, their timeout, a drain: how many, and the last five. */
+  readonly stops: StopsJson;
   /** Tasks that were cancelled, ignored it, and run on without a nursery: each keeps its slot. */
   readonly abandoned: number;
   /**

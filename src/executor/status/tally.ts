@@ -1,7 +1,9 @@
 /** What an executor has done since it booted. Each figure is counted where the broker has confirmed it, once. */
 import type { CompletionResult, Outcome } from "../../broker/broker.ts";
+import { Stops } from "./stops.ts";
 
 export class Tally {
+  readonly stops = new Stops();
   done = 0;
   dead = 0;
   cancelled = 0;

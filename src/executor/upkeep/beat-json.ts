@@ -73,6 +73,7 @@ export async function beatJson(parts: HeartbeatParts): Promise<BeatJson> {
     concurrency: parts.concurrency,
     slots_taken: parts.running.slots,
     lease_ms: parts.broker.leaseMs,
+    stops: parts.tally.stops.json(),
   };
   const started = startsOf(parts.running);
   const { current, more } = currentOf(parts.running, (room) => {

@@ -18,7 +18,8 @@ const MAX_PART_MESSAGE = 200;
 export type AttemptOf = Pick<AttemptError, "attempt" | "at" | "executor">;
 
 /** One entry of the list: the error shortened, a group with its first parts, each by name and message. */
-export function attemptError({ name, message, stack, parts = [] }: ErrorRecord, of: AttemptOf): AttemptError {
+export function attemptError(error: ErrorRecord, of: AttemptOf): AttemptError {
+  const { name, message, stack, parts = [], ended_by: endedBy } = error;
   const { attempt, at, executor } = of;
   const kept = parts.slice(0, MAX_PARTS).map((part) => ({
     name: part.name,
@@ -28,6 +29,7 @@ export function attemptError({ name, message, stack, parts = [] }: ErrorRecord, 
     ...{ attempt, at: Math.round(at), executor, name, message: shortened(message, MAX_MESSAGE) },
     ...(stack === undefined ? {} : { stack: shortened(stack, MAX_STACK) }),
     ...(kept.length === 0 ? {} : { parts: kept }),
+    ...(endedBy === undefined ? {} : { ended_by: endedBy }),
   };
 }
 

@@ -14,7 +14,12 @@ export interface EndedBy {
   readonly afterMs: number;
 }
 
+/** As records and figures tell it. */
+export function endedByJson({ how, afterMs }: EndedBy): v.InferOutput<typeof EndedBySchema> {
+  return { how, after_ms: Math.max(0, Math.round(afterMs)) };
+}
+
 /** `heeded after 12 ms`. */
-export function showEndedBy({ how, afterMs }: EndedBy): string {
-  return `${how} after ${Math.round(afterMs)} ms`;
+export function showEndedBy({ how, after_ms: ms }: v.InferOutput<typeof EndedBySchema>): string {
+  return `${how} after ${ms} ms`;
 }

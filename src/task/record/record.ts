@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { TASK_STATES } from "../state.ts";
+import { EndedBySchema } from "./ended-by.ts";
 
 /** An error as it is kept: bounded in size, a group with its parts. */
 export interface ErrorRecord {
@@ -12,6 +13,8 @@ export interface ErrorRecord {
   readonly stack?: string | undefined;
   /** The parts of a group, and a cause as the last part. */
   readonly parts?: readonly ErrorRecord[] | undefined;
+  /** Of an attempt whose time was over: how its code ended when it was told to stop. */
+  readonly ended_by?: v.InferOutput<typeof EndedBySchema> | undefined;
 }
 
 export const ErrorRecordSchema: v.GenericSchema<ErrorRecord> = v.object({
@@ -19,6 +22,7 @@ export const ErrorRecordSchema: v.GenericSchema<ErrorRecord> = v.object({
   message: v.string(),
   stack: v.optional(v.string()),
   parts: v.optional(v.array(v.lazy(() => ErrorRecordSchema))),
+  ended_by: v.optional(EndedBySchema),
 });
 
 /** The error of one attempt, shortened. */
@@ -38,6 +42,7 @@ export const AttemptErrorSchema: v.GenericSchema<AttemptError> = v.object({
   message: v.string(),
   stack: v.optional(v.string()),
   parts: v.optional(v.array(ErrorRecordSchema)),
+  ended_by: v.optional(EndedBySchema),
 });
 
 const Time = v.nullable(v.number());

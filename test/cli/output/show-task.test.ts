@@ -51,6 +51,16 @@ test("what the message says of how the task is run is shown, each in words of th
   assert.equal(fields["unique key"], "mine");
 });
 
+test("a suspect is shown with how many may run beside it, and an error with how its attempt was stopped", () => {
+  assert.equal(
+    shown(recordOf({ company: 4, deaths: 2 })).suspect,
+    "at most 4 run beside it: processes died over it, 2 by now",
+  );
+  assert.match(shown(recordOf({ company: 0, deaths: 5 })).suspect ?? "", /^it runs alone: /);
+  const error = { name: "TimeoutError", message: "late", ended_by: { how: "killed", after_ms: 2_003 } } as const;
+  assert.equal(shown(recordOf({}, { state: "dead", error })).error, "TimeoutError: late (killed after 2003 ms)");
+});
+
 test("what nobody has said or done is left out", () => {
   assert.deepEqual(Object.keys(shown(recordOf({}))), [
     "id",

@@ -49,6 +49,17 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
     if (attempt === 2) return done(JSON.stringify(suspect));
     return suspect === null ? { kind: "suspected", company: 1, reason: "?" } : failed({ retryInMs: 0 });
   },
+  "is killed": async (attempt, scope) => {
+    attempt.begun();
+    await sleepForever(scope.signal).catch(() => undefined);
+    attempt.tellEndedBy({ how: "killed", afterMs: 1_234.4 });
+    scope.signal.throwIfAborted();
+    return done("0");
+  },
+  heeds: (attempt, scope) => {
+    attempt.begun();
+    return sleepForever(scope.signal) as Promise<never>;
+  },
   "asks for its delay": ({ asksForDelay }) => done(String(asksForDelay)),
 };
 
@@ -68,7 +79,7 @@ before(async () => {
   const url = `sqlite:${join(stage.folder, "queue.db")}`;
   client = await stage.client(url);
   const broker = await createBroker(url, { executor: "one", queues: ["common"], leaseMs: 5_000 });
-  const options = { name: "one", version: "0", concurrency: 4, graceMs: 1_000, retryLaterLimit: 3 };
+  const options = { name: "one", version: "0", concurrency: 4, graceMs: 1_000, retryLaterLimit: 3, heartbeatMs: 50 };
   executor = new Executor({ broker, handlers: HANDLERS, options });
   ran = executor.run(openRoot());
 });
@@ -145,6 +156,38 @@ test("a cancel is the cancel of the scope that the handler was given", async () 
   await until("it runs", SOON_MS, async () => (await client.record("waits"))?.state === "running");
   await client.cancel(["waits"]);
   assert.equal((await ended("waits")).state, "cancelled");
+});
+
+test("the record, the status and the beats tell how an attempt ended that was told to stop", async () => {
+  await client.enqueue([requestOf("killed", "is killed", null), requestOf("heeded", "heeds", null)]);
+  for (const id of ["killed", "heeded"]) {
+    await until("it runs", SOON_MS, () => Object.hasOwn(executor.status().current, id));
+    await client.cancel([id]);
+    const { state, reason } = await ended(id);
+    assert.equal(state, "cancelled");
+    assert.match(
+      reason ?? "",
+      id === "killed" ? /^cancelled: killed after 1234 ms$/ : /^cancelled: heeded after \d+ ms$/,
+    );
+  }
+  const { errors, error, reason } = await endOf("heeds", "late", { timeout_ms: 20, attempts: 1 });
+  assert.deepEqual([errors[0]?.ended_by?.how, error?.ended_by], ["heeded", errors[0]?.ended_by]);
+  assert.equal(reason, "TimeoutError: the attempt took longer than its 20 ms and was stopped");
+  const { heeded, killed, abandoned, last } = executor.status().stops;
+  assert.deepEqual([heeded, killed, abandoned], [2, 1, 0]);
+  assert.deepEqual(last[0], { id: "killed", type: "is killed", why: "cancel", how: "killed", after_ms: 1_234 });
+  assert.deepEqual(
+    last.map(({ id, why, how }) => [id, why, how]),
+    [
+      ["killed", "cancel", "killed"],
+      ["heeded", "cancel", "heeded"],
+      ["late", "timeout", "heeded"],
+    ],
+  );
+  await until("a beat tells it, too", SOON_MS, async () => {
+    const beat = (await client.member("one"))?.beat;
+    return JSON.stringify(beat?.stops) === JSON.stringify(executor.status().stops);
+  });
 });
 
 test("a handler's own function is asked only where the message names no backoff and an attempt is left", async () => {
