@@ -28,6 +28,7 @@ import { type PreparedTask, refusedAt } from "../task/message/new-task.ts";
 import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
 import type { TaskRecord } from "../task/record/record.ts";
 import type { RetriedState } from "../task/state.ts";
+import { checkOptionNames, checkTask } from "./check-call.ts";
 import { ClientClosedError, PartlyEnqueuedError } from "./errors.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { ClientSchedules } from "./schedules.ts";
@@ -304,6 +305,8 @@ export class Client {
 
   #prepare(task: AnyTask, payload: unknown, options: EnqueueOptions): ReadyTask {
     this.#checkOpen();
+    checkTask(task);
+    checkOptionNames(options);
     return prepare(this.#broker, this.#preparation, { type: typeOf(task), payload, options }, knownOf(task));
   }
 }

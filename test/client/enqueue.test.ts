@@ -46,6 +46,42 @@ onBothBrokers("a payload that the schema refuses is not sent, and each wrong pla
   assert.equal((await client.list()).tasks.length, 0);
 });
 
+onBothBrokers("an option that is not known is refused with the one that was meant", async ({ connect }) => {
+  const client = await connect();
+  const refusal = async (call: Promise<unknown>): Promise<string> => {
+    const error = await call.then(
+      () => assert.fail("it was taken"),
+      (thrown: unknown) => thrown,
+    );
+    assert.ok(error instanceof InvalidTaskError, String(error));
+    return error.message;
+  };
+  const of = (options: object) => refusal(client.enqueue("x", 1, options));
+  assert.match(
+    await of({ deadlineMs: 5_000 }),
+    /^deadlineMs: is not known; did you mean deadlineAt\? \(an enqueue takes /,
+  );
+  assert.match(
+    await of({ delayMS: 1, something: 2 }),
+    /^delayMS: is not known; did you mean delayMs\?; something: is not known \(/,
+  );
+  const items = [
+    { task: "x", payload: 1 },
+    { task: "x", payload: 2, prioritty: 1 },
+  ];
+  assert.match(
+    await refusal(client.enqueueMany(items)),
+    /^items\[1\]: prioritty: is not known; did you mean priority\?/,
+  );
+  const nameless = [{ type: "x", payload: 1 }] as never;
+  assert.match(
+    await refusal(client.enqueueMany(nameless)),
+    /^items\[0\]: task: must be the name of a type.*got nothing$/,
+  );
+  assert.equal((await client.list()).tasks.length, 0);
+  assert.equal((await client.enqueue("x", 1, { deadlineAt: undefined })).created, true);
+});
+
 onBothBrokers("enqueueing the same id again changes nothing and says so", async ({ connect }) => {
   const client = await connect();
   await client.enqueue("idle", 1, { id: "same" });

@@ -70,6 +70,9 @@ export const EnqueueOptionsSchema = v.pipe(
 
 const ENTRIES: Readonly<Record<string, v.GenericSchema | undefined>> = EnqueueOptionsSchema.entries;
 
+/** The names of all options. */
+export const OPTION_NAMES: ReadonlySet<string> = new Set(Object.keys(ENTRIES));
+
 /**
  * What is wrong in options; null: nothing. The schema decides; options that say one thing are not held against all that
  * there is.
