@@ -12,7 +12,7 @@ import type { Job } from "./job.ts";
 const SEED = 1;
 
 /** What must hold on every runtime. */
-const EVERYWHERE = ["test/runtime", "test/concurrency", "test/handlers/http"];
+const EVERYWHERE = ["test/runtime", "test/concurrency", "test/handlers/http", "test/testing"];
 
 /** `bun test` with what was asked for, in the order of the files. */
 export function givenJob(given: readonly string[]): Job {

@@ -52,8 +52,9 @@ export class MockClock implements Clock {
   }
 
   /**
-   * Moves the time forward. Timers that fall due fire on the way, in order, each at its own time; after each of these
-   * times the event loop turns, so that a loop of short sleeps runs as often as it would have.
+   * Moves the time forward, once all that was started has come to where it waits. Timers that fall due fire on the way,
+   * in order, each at its own time; after each of these times the event loop turns, so that a loop of short sleeps runs
+   * as often as it would have.
    *
    * Await it: what comes later than the first due time happens after this call has returned.
    *
@@ -64,6 +65,7 @@ export class MockClock implements Clock {
     checkDuration(ms, "advance");
     if (ms === Infinity) throw new RangeError("advance needs a finite duration in ms, got Infinity");
     const target = this.#now + ms;
+    await settle();
     while (this.#fireNext(target)) await settle();
     this.#now = Math.max(this.#now, target);
     await settle();

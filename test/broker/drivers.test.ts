@@ -23,12 +23,12 @@ import {
   schemes,
   wholeAddress,
 } from "../../src/broker/drivers.ts";
+import { memoryDriver } from "../../src/broker/memory/driver.ts";
+import { forgetStore } from "../../src/broker/memory/store/store.ts";
 import { describe } from "../../src/cli/output/report-failure.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import { readBrokerFile } from "../../src/config/broker-file.ts";
 import { SettingsSchema } from "../../src/config/schema.ts";
-import { memoryDriver } from "../stage/memory-broker/driver.ts";
-import { forgetStore } from "../stage/memory-broker/store/store.ts";
 import { requestOf } from "../stage/outcomes.ts";
 import { Stage } from "../stage/stage.ts";
 

@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MemoryBroker } from "../../src/broker/memory/memory-broker.ts";
+import { forgetStore, storeNamed } from "../../src/broker/memory/store/store.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { memoryHarness } from "../stage/memory-broker/harness.ts";
-import { MemoryBroker } from "../stage/memory-broker/memory-broker.ts";
-import { forgetStore, storeNamed } from "../stage/memory-broker/store/store.ts";
+import { memoryHarness } from "../stage/memory-harness.ts";
 import { claimOne, done, idOf, QUEUE, task } from "../stage/outcomes.ts";
 import { brokerContract } from "./contract.ts";
 

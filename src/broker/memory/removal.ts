@@ -1,7 +1,7 @@
 /** What keeps the store small: records that are over or too many go, and old flags and keys, and unused queues. */
-import type { Removal } from "../../../src/broker/broker.ts";
-import { MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../../../src/broker/contract/admin.ts";
-import type { KeepingRules } from "../../../src/broker/removal.ts";
+import type { Removal } from "../broker.ts";
+import { MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../contract/admin.ts";
+import type { KeepingRules } from "../removal.ts";
 import { dropOldFlags } from "./cancels.ts";
 import type { Entry } from "./store/entry.ts";
 import type { MemoryStore } from "./store/store.ts";

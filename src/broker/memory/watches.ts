@@ -1,7 +1,8 @@
 /** What is asked of tasks again and again: how they stand, their states, and how many there are. */
-import type { QueueCounts } from "../../../src/broker/broker.ts";
-import type { OtherQueues, TaskGlance } from "../../../src/broker/contract/admin.ts";
-import type { TaskState } from "../../../src/task/state.ts";
+
+import type { TaskState } from "../../task/state.ts";
+import type { QueueCounts } from "../broker.ts";
+import type { OtherQueues, TaskGlance } from "../contract/admin.ts";
 import type { MemoryStore } from "./store/store.ts";
 
 /** As Admin.glance. */

@@ -2,12 +2,7 @@
  * The logs of tasks: the last lines of each, which go with their task. Beyond the bound of a queue the logs of its
  * oldest tasks go; the numbers of their lines go on.
  */
-import {
-  type LogTail,
-  MAX_LOG_LINE_LENGTH,
-  MAX_LOG_LINES,
-  type TaskLines,
-} from "../../../src/broker/contract/admin.ts";
+import { type LogTail, MAX_LOG_LINE_LENGTH, MAX_LOG_LINES, type TaskLines } from "../contract/admin.ts";
 import type { Entry } from "./store/entry.ts";
 import type { QueueBooks } from "./store/queue-books.ts";
 import type { MemoryStore } from "./store/store.ts";

@@ -1,6 +1,7 @@
 /** Which task holds a unique key of a queue, for a time or until it has ended. */
-import type { EnqueueReceipt, EnqueueRequest } from "../../../../src/broker/broker.ts";
-import { hasEnded } from "../../../../src/task/state.ts";
+
+import { hasEnded } from "../../../task/state.ts";
+import type { EnqueueReceipt, EnqueueRequest } from "../../broker.ts";
 import type { Entry } from "./entry.ts";
 import type { KeyHolder, MemoryStore } from "./store.ts";
 

@@ -1,5 +1,5 @@
 /** Pauses, for all brokers of the store: claims look at them, so that nothing paused is taken from then on. */
-import type { PauseTarget } from "../../../src/broker/contract/admin.ts";
+import type { PauseTarget } from "../contract/admin.ts";
 import type { MemoryStore } from "./store/store.ts";
 
 export function pause(store: MemoryStore, { kind, name }: PauseTarget): void {

@@ -1,9 +1,9 @@
 /**
- * The memory broker as a driver: all brokers of one process at `memory:NAME` meet in one store. A test that wants it
- * says `registerDriver(memoryDriver)`, and forgets the store at its end.
+ * The memory broker as a driver: all brokers of one process at `memory:NAME` meet in one store. No program has it by
+ * itself: a test that wants it says `registerDriver(memoryDriver)`, and forgets the store at its end.
  */
-import { BrokerUrlError } from "../../../src/broker/broker-url-error.ts";
-import type { Driver } from "../../../src/broker/driver.ts";
+import { BrokerUrlError } from "../broker-url-error.ts";
+import type { Driver } from "../driver.ts";
 import { MemoryBroker } from "./memory-broker.ts";
 
 const SCHEME = "memory:";

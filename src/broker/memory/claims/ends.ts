@@ -1,7 +1,8 @@
 /** The ends of attempts, and progress on the way; neither does anything where the lease is lost. */
-import type { CompletionResult, Outcome, ProgressWrite } from "../../../../src/broker/broker.ts";
-import { outcomeProblem } from "../../../../src/broker/check-outcomes.ts";
-import { attemptError, withError } from "../../../../src/task/record/attempt-errors.ts";
+
+import { attemptError, withError } from "../../../task/record/attempt-errors.ts";
+import type { CompletionResult, Outcome, ProgressWrite } from "../../broker.ts";
+import { outcomeProblem } from "../../check-outcomes.ts";
 import type { Entry } from "../store/entry.ts";
 import type { MemoryStore } from "../store/store.ts";
 import { freeAllKeys, freeKey } from "../store/unique-keys.ts";

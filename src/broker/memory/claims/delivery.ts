@@ -1,6 +1,6 @@
 /** A task that an executor holds, with the fence that proves it. */
-import type { Delivery } from "../../../../src/broker/broker.ts";
-import type { LeaseStamp } from "../../../../src/broker/lease-stamp.ts";
+import type { Delivery } from "../../broker.ts";
+import type { LeaseStamp } from "../../lease-stamp.ts";
 import type { Entry } from "../store/entry.ts";
 import type { MemoryStore } from "../store/store.ts";
 

@@ -1,7 +1,7 @@
 /** The executors of a store: their last beats, and the clean-up lock. */
-import type { FleetMember } from "../../../src/broker/broker.ts";
-import { readBeat } from "../../../src/broker/contract/heartbeat.ts";
-import { withoutTasks } from "../../../src/broker/fleet-beats.ts";
+import type { FleetMember } from "../broker.ts";
+import { readBeat } from "../contract/heartbeat.ts";
+import { withoutTasks } from "../fleet-beats.ts";
 import type { MemoryStore } from "./store/store.ts";
 
 const LOCK_MS = 60_000;

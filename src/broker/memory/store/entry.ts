@@ -1,7 +1,8 @@
 /** A task as the memory broker keeps it, and its record. Only the store changes an entry that is in its lists. */
-import type { LogLine } from "../../../../src/broker/contract/admin.ts";
-import type { AttemptError, ErrorRecord, TaskRecord } from "../../../../src/task/record/record.ts";
-import type { TaskState } from "../../../../src/task/state.ts";
+
+import type { AttemptError, ErrorRecord, TaskRecord } from "../../../task/record/record.ts";
+import type { TaskState } from "../../../task/state.ts";
+import type { LogLine } from "../../contract/admin.ts";
 
 export interface Entry {
   /** Given in the order of the enqueues, and never twice. */

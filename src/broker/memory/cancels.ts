@@ -2,8 +2,9 @@
  * Cancels: a waiting task ends at once; a running one, or one that is not known, gets a flag, of which whoever runs it
  * is told. A flag lasts an hour, and as long as a living task has its id.
  */
-import type { CancelReceipt } from "../../../src/broker/broker.ts";
-import { hasEnded, isOpenTo, MOVES } from "../../../src/task/state.ts";
+
+import { hasEnded, isOpenTo, MOVES } from "../../task/state.ts";
+import type { CancelReceipt } from "../broker.ts";
 import type { MemoryStore } from "./store/store.ts";
 import { freeAllKeys } from "./store/unique-keys.ts";
 

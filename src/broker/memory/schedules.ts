@@ -11,21 +11,12 @@ import {
   type StoredSchedule,
   TAKEN_MS,
   type TakenSchedules,
-} from "../../../src/broker/contract/schedules.ts";
-import { everySchedule, fitting, type ScheduleSource, scheduleList } from "../../../src/broker/schedule-list.ts";
-import { definitionText, readSchedule, stateText } from "../../../src/broker/schedule-text.ts";
+} from "../contract/schedules.ts";
+import { everySchedule, fitting, type ScheduleSource, scheduleList } from "../schedule-list.ts";
+import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
+import type { KeptSchedule } from "./store/kept-schedule.ts";
 import type { MemoryStore } from "./store/store.ts";
 import { enqueue } from "./tasks.ts";
-
-export interface KeptSchedule {
-  readonly name: string;
-  readonly definition: string;
-  readonly state: string;
-  /** When it is to be looked at, Unix ms; null: never. */
-  lookAt: number | null;
-  /** Another number, larger than all before, with every definition that is put. */
-  readonly put: number;
-}
 
 export function scheduleNamed(store: MemoryStore, name: string): StoredSchedule | null {
   const kept = store.schedules.get(name);

@@ -1,5 +1,5 @@
 /** The tasks of one queue by state, each list in the order in which it is asked for; and how long their logs are. */
-import { TASK_STATES, type TaskState } from "../../../../src/task/state.ts";
+import { TASK_STATES, type TaskState } from "../../../task/state.ts";
 import type { Entry } from "./entry.ts";
 import { SortedList } from "./sorted-list.ts";
 

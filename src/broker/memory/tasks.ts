@@ -1,8 +1,9 @@
 /** Into the line: new tasks, those whose time has come, and those that are queued again by hand. */
-import type { EnqueueReceipt, EnqueueRequest } from "../../../src/broker/broker.ts";
-import { MAX_ADMINISTRATION_BATCH, type RetryReceipt } from "../../../src/broker/contract/admin.ts";
-import { firstAttempt } from "../../../src/broker/first-attempt.ts";
-import { isOpenTo, MOVES } from "../../../src/task/state.ts";
+
+import { isOpenTo, MOVES } from "../../task/state.ts";
+import type { EnqueueReceipt, EnqueueRequest } from "../broker.ts";
+import { MAX_ADMINISTRATION_BATCH, type RetryReceipt } from "../contract/admin.ts";
+import { firstAttempt } from "../first-attempt.ts";
 import { dropOldFlagOf } from "./cancels.ts";
 import { type Entry, NOTHING_TOLD } from "./store/entry.ts";
 import type { MemoryStore } from "./store/store.ts";

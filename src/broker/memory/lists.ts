@@ -2,10 +2,11 @@
  * Pages of tasks. Each state of a queue is a source of its own, walked from where the page before ended. A filter by
  * type looks at a bounded number a page.
  */
-import { checkListQuery } from "../../../src/broker/check-list.ts";
-import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../../../src/broker/contract/admin.ts";
-import { bytesOf, type ListedTask, listedOf } from "../../../src/task/record/listed-task.ts";
-import type { TaskState } from "../../../src/task/state.ts";
+
+import { bytesOf, type ListedTask, listedOf } from "../../task/record/listed-task.ts";
+import type { TaskState } from "../../task/state.ts";
+import { checkListQuery } from "../check-list.ts";
+import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../contract/admin.ts";
 import { type Entry, recordOf } from "./store/entry.ts";
 import { FIRST_PLACE, type Place, type SortedList } from "./store/sorted-list.ts";
 import type { MemoryStore } from "./store/store.ts";

@@ -3,10 +3,10 @@
  * clock that a test can move. Every change of a task's state goes through here, so that no list is forgotten and no
  * move happens that the state table does not have. A call changes it in one go: nobody sees half of a change.
  */
-import type { Latch } from "../../../../src/concurrency/index.ts";
-import { mayMove, type TaskState } from "../../../../src/task/state.ts";
-import type { KeptSchedule } from "../schedules.ts";
+import type { Latch } from "../../../concurrency/index.ts";
+import { mayMove, type TaskState } from "../../../task/state.ts";
 import type { Entry } from "./entry.ts";
+import type { KeptSchedule } from "./kept-schedule.ts";
 import { QueueBooks } from "./queue-books.ts";
 import { SortedList } from "./sorted-list.ts";
 
@@ -35,10 +35,16 @@ export class MemoryStore {
   readonly cancelListeners = new Set<(ids: readonly string[]) => void>();
   #last = 0;
   #aheadMs = 0;
+  readonly #clock: () => number;
+
+  /** @param clock - Unix ms; default: the machine's. */
+  constructor(clock: () => number = Date.now) {
+    this.#clock = clock;
+  }
 
   /** Unix ms. */
   now(): number {
-    return Date.now() + this.#aheadMs;
+    return this.#clock() + this.#aheadMs;
   }
 
   /** Moves the clock forward. */

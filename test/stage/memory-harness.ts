@@ -1,8 +1,8 @@
 /** Fresh stores of the memory broker for the contract's sentences and for tests of the program over it. */
 import { randomUUID } from "node:crypto";
-import type { MakeHarness } from "../sentences.ts";
-import { MemoryBroker } from "./memory-broker.ts";
-import { forgetStore } from "./store/store.ts";
+import { MemoryBroker } from "../../src/broker/memory/memory-broker.ts";
+import { forgetStore } from "../../src/broker/memory/store/store.ts";
+import type { MakeHarness } from "./sentences.ts";
 
 export const memoryHarness: MakeHarness = async () => {
   const name = `sentence-${randomUUID()}`;

@@ -3,13 +3,16 @@
  * keeps its place.
  */
 
-import { type LeaseStamp, stampLease } from "../../../../src/broker/lease-stamp.ts";
-import { Latch } from "../../../../src/concurrency/index.ts";
-import { MOVES } from "../../../../src/task/state.ts";
+import { Latch, systemClock } from "../../../concurrency/index.ts";
+import { MOVES } from "../../../task/state.ts";
+import { type LeaseStamp, stampLease } from "../../lease-stamp.ts";
 import type { Entry } from "../store/entry.ts";
 import { FIRST_PLACE } from "../store/sorted-list.ts";
 import type { MemoryStore } from "../store/store.ts";
 import { MemoryDelivery } from "./delivery.ts";
+
+/** How long a claim waits for something to come, in ms. */
+const CLAIM_WAITS_MS = 1_000;
 
 /** Who claims, from where, and for how long. */
 export interface Claimant {
@@ -29,6 +32,27 @@ export function take(store: MemoryStore, claimant: Claimant, max: number): Memor
     });
     return deliveryOf(store, entry, lease);
   });
+}
+
+/**
+ * Takes what is there; where nothing is, waits for something to come, for a second.
+ *
+ * @param open - the store, asked anew after each wait; it throws where the broker has been closed.
+ */
+export async function claim(
+  open: () => MemoryStore,
+  claimant: Claimant,
+  max: number,
+  signal: AbortSignal,
+): Promise<MemoryDelivery[]> {
+  const until = performance.now() + CLAIM_WAITS_MS;
+  for (;;) {
+    const store = open();
+    const taken = take(store, claimant, max);
+    const leftMs = until - performance.now();
+    if (taken.length > 0 || leftMs <= 0) return taken;
+    await nextRing(store, leftMs, signal);
+  }
 }
 
 /** What a new owner writes down. */
@@ -76,14 +100,14 @@ function isBefore(a: Entry, b: Entry): boolean {
 }
 
 /** Waits until something may have come, or so many ms are over. @throws (rejects) the signal's reason. */
-export async function nextRing(store: MemoryStore, ms: number, signal: AbortSignal): Promise<void> {
+async function nextRing(store: MemoryStore, ms: number, signal: AbortSignal): Promise<void> {
   const rung = new Latch();
-  const timer = setTimeout(() => rung.set(), ms);
+  const untimed = systemClock.schedule(systemClock.now() + ms, () => rung.set());
   store.waiting.add(rung);
   try {
     await rung.wait(signal);
   } finally {
-    clearTimeout(timer);
+    untimed();
     store.waiting.delete(rung);
   }
 }

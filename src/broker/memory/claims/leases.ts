@@ -1,7 +1,8 @@
 /** Ownership: renewed, given back, taken over once its time has passed, and found again after a start. */
-import type { Delivery } from "../../../../src/broker/broker.ts";
-import { type LeaseStamp, stampLease } from "../../../../src/broker/lease-stamp.ts";
-import { MOVES } from "../../../../src/task/state.ts";
+
+import { MOVES } from "../../../task/state.ts";
+import type { Delivery } from "../../broker.ts";
+import { type LeaseStamp, stampLease } from "../../lease-stamp.ts";
 import type { Entry } from "../store/entry.ts";
 import type { MemoryStore } from "../store/store.ts";
 import { type Claimant, deliveryOf, isPaused, ownership } from "./claims.ts";

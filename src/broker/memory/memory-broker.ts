@@ -1,8 +1,12 @@
 /**
- * A broker in memory, for tests: all brokers of one name in this process share a store. It keeps every promise of the
- * contract but that of a restart, and nothing of it runs by itself: only a claim that waits has a timer, which ends
- * with it. This file puts the parts together; each part is a file of its own beside it.
+ * A broker in memory, for tests (taskexe/testing): brokers of one name in this process share a store. It keeps every
+ * promise of the contract but that of a restart; nothing of it runs by itself. This file puts the parts together.
  */
+
+import { checkpoint } from "../../concurrency/index.ts";
+import { DEFAULT_PRIORITIES } from "../../task/options/enqueue-options.ts";
+import type { TaskRecord } from "../../task/record/record.ts";
+import type { TaskState } from "../../task/state.ts";
 import {
   type Backlog,
   type Broker,
@@ -20,8 +24,8 @@ import {
   type ProgressWrite,
   type QueueCounts,
   type Removal,
-} from "../../../src/broker/broker.ts";
-import { checkRequests } from "../../../src/broker/check-requests.ts";
+} from "../broker.ts";
+import { checkRequests } from "../check-requests.ts";
 import {
   DEFAULT_LOG_BYTES,
   type ListPage,
@@ -34,7 +38,7 @@ import {
   type RetryReceipt,
   type TaskGlance,
   type TaskLines,
-} from "../../../src/broker/contract/admin.ts";
+} from "../contract/admin.ts";
 import type {
   ScheduleChange,
   ScheduleChanged,
@@ -42,15 +46,11 @@ import type {
   ScheduleListQuery,
   StoredSchedule,
   TakenSchedules,
-} from "../../../src/broker/contract/schedules.ts";
-import { listPlaces } from "../../../src/broker/list-places.ts";
-import { type KeepingRules, keepingRules, removeSome } from "../../../src/broker/removal.ts";
-import { checkpoint } from "../../../src/concurrency/index.ts";
-import { DEFAULT_PRIORITIES } from "../../../src/task/options/enqueue-options.ts";
-import type { TaskRecord } from "../../../src/task/record/record.ts";
-import type { TaskState } from "../../../src/task/state.ts";
+} from "../contract/schedules.ts";
+import { listPlaces } from "../list-places.ts";
+import { type KeepingRules, keepingRules, removeSome } from "../removal.ts";
 import * as cancels from "./cancels.ts";
-import { type Claimant, nextRing, take } from "./claims/claims.ts";
+import { type Claimant, claim } from "./claims/claims.ts";
 import * as ends from "./claims/ends.ts";
 import * as leases from "./claims/leases.ts";
 import * as fleet from "./fleet.ts";
@@ -66,8 +66,6 @@ import * as watches from "./watches.ts";
 
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
 const DEFAULT_QUEUE_UNUSED_MS = 24 * 3_600_000;
-/** How long a claim waits for something to come, in ms. */
-const CLAIM_WAITS_MS = 1_000;
 
 export class MemoryBroker implements Broker {
   readonly kind = "memory";
@@ -81,13 +79,13 @@ export class MemoryBroker implements Broker {
   readonly #connectionListeners = new Set<(state: ConnectionState) => void>();
   #isOpen = false;
 
-  /** @param name - that of the store. */
-  constructor(name: string, options: BrokerOptions) {
+  /** @param store - default: the one of that name, which this process shares. */
+  constructor(name: string, options: BrokerOptions, store: MemoryStore = storeNamed(name)) {
     this.url = `memory:${name}`;
     this.leaseMs = options.leaseMs;
     this.#options = options;
     this.#keeping = keepingRules(options);
-    this.#all = storeNamed(name);
+    this.#all = store;
   }
 
   connection(): ConnectionState {
@@ -133,16 +131,9 @@ export class MemoryBroker implements Broker {
   }
 
   async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
-    const claimant = this.#claimant;
-    const until = performance.now() + CLAIM_WAITS_MS;
     // Whoever claims and ends without a wait leaves others their turn.
     await checkpoint(signal);
-    for (;;) {
-      const taken = take(this.#store, claimant, max);
-      const leftMs = until - performance.now();
-      if (taken.length > 0 || leftMs <= 0) return taken;
-      await nextRing(this.#store, leftMs, signal);
-    }
+    return claim(() => this.#store, this.#claimant, max, signal);
   }
 
   async recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
