@@ -31,12 +31,14 @@ import { LeaseCheck } from "./attempt/lease-check.ts";
 import { AttemptPolicy } from "./attempt/policy.ts";
 import { type AttemptParts, runAttempt } from "./attempt/run-attempt.ts";
 import { RunningAttempts } from "./attempt/running-attempts.ts";
+import { claimUntilLeaving } from "./intake/claiming.ts";
 import { Intake } from "./intake/intake.ts";
 import { SharedTurn } from "./intake/shared-turn.ts";
 import { Abandonment } from "./leaving/abandonment.ts";
 import { Drain } from "./leaving/drain.ts";
 import { HandBack } from "./leaving/hand-back.ts";
 import { failureOf, oneThenTheOther, serveUntilDrained } from "./leaving/service-failure.ts";
+import { WorkOff } from "./leaving/work-off.ts";
 import { DEFAULT_ABANDONED_LIMIT, DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "./options.ts";
 import { Completion } from "./reports/completion.ts";
 import { writeProgress } from "./reports/progress-writer.ts";
@@ -52,7 +54,7 @@ import { keepLeases } from "./upkeep/leases.ts";
 import { NameConflict } from "./upkeep/name-conflict.ts";
 import { Promoter } from "./upkeep/promoter.ts";
 import { ScheduleFiring } from "./upkeep/schedules.ts";
-import { cleanUp, reclaimExpired, removeEnded } from "./upkeep/sweeper.ts";
+import { cleanUp, removeEnded } from "./upkeep/sweeper.ts";
 
 /** How many outcomes may wait for the broker before no more is claimed: this often the concurrency, at least 1 000. */
 const OUTCOMES_PER_SLOT = 4;
@@ -85,6 +87,9 @@ export class Executor implements StatusSource {
   readonly #handBack: HandBack;
   readonly #turnedAway: HandBack;
   readonly #company = new InlineCompany(() => this.#intake?.slotFreed());
+  readonly #firing: ScheduleFiring;
+  /** Null: it stays until it is told to leave. */
+  readonly #workOff: WorkOff | null;
   readonly #beatTurn = new CapacityLimiter(1);
   #intake: Intake | null = null;
   #root: CancelScope | null = null;
@@ -121,6 +126,10 @@ export class Executor implements StatusSource {
     this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor);
     this.#handBack = new HandBack(broker);
     this.#turnedAway = new HandBack(broker);
+    const firing = new ScheduleFiring(broker, (type) => handlers.get(type)?.options);
+    this.#firing = firing;
+    const unsettled = [this.#completion, this.#turnedAway];
+    this.#workOff = options.once ? new WorkOff({ broker, running, unsettled, firing, concurrency }) : null;
     this.#view = new StatusView({ broker, running, tally, options, bootAt });
   }
 
@@ -226,7 +235,6 @@ export class Executor implements StatusSource {
       if (this.#intake?.forget(delivery)) lost();
     };
     const isOurs = (): Promise<boolean> => this.#nameConflict.isOurs();
-    const firing = new ScheduleFiring(broker, (type) => this.#handlers.get(type)?.options);
     const collection = {
       attempts: () => this.#tally.attempts,
       rssBytes: () => runtime.memory().rssBytes,
@@ -245,7 +253,8 @@ export class Executor implements StatusSource {
     startIn("promote", (task) => this.#promoter.run(task.scope));
     start("clean-up", (signal) => cleanUp(broker, (vanished) => this.#view.note(vanished), signal));
     start("removal", (signal) => removeEnded(broker, signal));
-    start("schedules", (signal) => firing.run(signal));
+    // One that only works off looks at them whenever it asks what is due.
+    if (this.#workOff === null) start("schedules", (signal) => this.#firing.run(signal));
     start("garbage collection", (signal) => collectNowAndThen(collection, signal));
     start("status", (signal) => this.#view.refresh(signal));
   }
@@ -259,7 +268,11 @@ export class Executor implements StatusSource {
         const { scope } = attempts;
         const intake = this.#makeIntake(attempts);
         this.#intake = intake;
-        const failure = await failureOf(() => this.#claim(intake, scope), "claims", scope);
+        const failure = await failureOf(
+          () => claimUntilLeaving(scope, { broker: this.#broker, drain: this.#drain, workOff: this.#workOff, intake }),
+          "claims",
+          scope,
+        );
         if (failure !== null) this.drain("the claims failed");
         this.#handBack.add(...intake.takeReady());
         await this.#handBack.release(scope, LAST_WORDS_MS);
@@ -268,25 +281,6 @@ export class Executor implements StatusSource {
         if (failure !== null) throw failure.error;
       },
       { name: "attempts", graceMs },
-    );
-  }
-
-  /** Claims and takes over until a drain is asked for. */
-  async #claim(intake: Intake, scope: CancelScope): Promise<void> {
-    await withScope(scope, {}, (claims) =>
-      withNursery(
-        claims,
-        async (loops) => {
-          intake.run(loops);
-          loops.startSoon(
-            (task) => reclaimExpired(this.#broker, (look, signal) => intake.takeOrphans(look, signal), task.signal),
-            { name: "reclaim" },
-          );
-          await this.#drain.wait(loops.scope.signal);
-          claims.cancel("drain");
-        },
-        { name: "claims" },
-      ),
     );
   }
 

@@ -7,6 +7,8 @@ export interface ExecutorOptions {
   readonly version: string;
   /** What it claims from, for its heartbeats: those of its broker. Absent: they do not tell. */
   readonly queues?: readonly string[];
+  /** Works off what is due, and then drains by itself. Default: it stays until it is told to leave. */
+  readonly once?: boolean;
   /** How many tasks run at once. */
   readonly concurrency: number;
   /** How long a drain waits for running tasks, and how long a cancelled task may take to end, in ms. */

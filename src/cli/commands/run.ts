@@ -41,12 +41,14 @@ const log = getLogger(["taskexe"]);
 export function define(command: Command, exit: (code: number) => void): void {
   withExecutorFlags(command)
     .description("run tasks until told to stop (the default command)")
+    .option("--once", "work off what is due, then leave; HTTP only where --listen is given")
     .action(async (options: Options) => exit(await run(options)));
 }
 
 /** Runs the command until the executor has drained. Returns the exit code. */
 async function run(options: Options): Promise<number> {
-  const settings = settingsOf(options);
+  const isOnce = options.once === true;
+  const settings = isOnce ? quietly(settingsOf(options)) : settingsOf(options);
   refuseUnrun(settings.tables);
   await setUpLogging(settings.log);
   for (const warning of settings.warnings) log.warn(warning);
@@ -59,10 +61,15 @@ async function run(options: Options): Promise<number> {
       ? takeExecutorName(pathOfState(settings.stateDirectory, "the executor's name", "--name"))
       : null;
   try {
-    return await new Run(settings, settings.name ?? held?.name ?? "", token).toTheEnd();
+    return await new Run(settings, { name: settings.name ?? held?.name ?? "", token, isOnce }).toTheEnd();
   } finally {
     held?.release();
   }
+}
+
+/** One that works off and leaves answers HTTP only where it was told to: the port may be that of another executor. */
+function quietly(settings: Settings): Settings {
+  return settings.origins.listen === "default" ? { ...settings, listen: null } : settings;
 }
 
 /** The token of the API. Handlers, and what they start, are not to find it in their environment. */
@@ -83,15 +90,17 @@ class Run {
   readonly #settings: Settings;
   readonly #name: string;
   readonly #token: string | null;
+  readonly #isOnce: boolean;
   #stop: (reason: string) => void = () => {};
   #importing: string | null = null;
   #exitCode = 0;
   #names: Executor["names"] = () => ({ running: [], ended: [] });
 
-  constructor(settings: Settings, name: string, token: string | null) {
+  constructor(settings: Settings, { name, token, isOnce }: { name: string; token: string | null; isOnce: boolean }) {
     this.#settings = settings;
     this.#name = name;
     this.#token = token;
+    this.#isOnce = isOnce;
   }
 
   async toTheEnd(): Promise<number> {
@@ -133,11 +142,18 @@ class Run {
       const address = await this.#listen(nursery, executor, { broker, handlers });
       this.#sayHello(broker, handlers, address);
       await executor.run(nursery.scope);
+      if (this.#isOnce)
+        log.info("worked off: {done} done, {dead} dead, {retried} to be tried again", this.#tallyOf(executor));
     } finally {
       closeEndpoints();
       undoSignals();
     }
     nursery.scope.cancel("the executor has drained");
+  }
+
+  #tallyOf(executor: Executor): Pick<ReturnType<Executor["status"]>, "done" | "dead" | "retried"> {
+    const { done, dead, retried } = executor.status();
+    return { done, dead, retried };
   }
 
   async #createBroker(): Promise<Broker> {
@@ -162,7 +178,8 @@ class Run {
     // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
     const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, this.#settings.heartbeatTimeoutMs / 4);
     const { queues } = this.#settings;
-    return { name: this.#name, version: VERSION, queues, heartbeatMs, ...limits, ...defaults };
+    const own = { name: this.#name, version: VERSION, once: this.#isOnce };
+    return { ...own, queues, heartbeatMs, ...limits, ...defaults };
   }
 
   async #listen(

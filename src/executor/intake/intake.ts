@@ -122,6 +122,11 @@ export class Intake {
     this.#freed.set();
   }
 
+  /** Whether something may be pending under our own name that we do not know of: it is taken up before a claim. */
+  get mayHaveStrays(): boolean {
+    return this.#recoverDue;
+  }
+
   /** What is claimed and has no slot yet. */
   ready(): readonly Delivery[] {
     return this.#ready;
