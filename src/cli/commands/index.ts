@@ -19,6 +19,7 @@ export const COMMANDS: CommandTable = {
   cron: () => import("./cron/index.ts"),
   status: () => import("./status.ts"),
   new: () => import("./development/new.ts"),
+  check: () => import("./development/check.ts"),
   version: () => import("./version.ts"),
 };
 
