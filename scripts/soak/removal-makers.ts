@@ -1,9 +1,19 @@
 /** Makes records of done tasks as completions leave them, faster than tasks could be run: for removal.ts. */
 import type { Redis } from "ioredis";
 import { doneKey, recordKey } from "../../src/broker/redis/keys.ts";
+import {
+  FIELD_LETTERS,
+  PAYLOAD_LETTER,
+  packedStart,
+  packFacts,
+  packField,
+  packNumber,
+} from "../../src/broker/redis/records/codec.ts";
 import { STATE } from "../../src/broker/sqlite/file/schema.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import { formatMessage } from "../../src/task/message/message.ts";
+
+const { enqueued_at, started_at, finished_at, executor } = FIELD_LETTERS;
 
 export interface Maker {
   /** So many, numbered from there; their time is over after the retention. */
@@ -14,15 +24,19 @@ export interface Maker {
 }
 
 export function redisMaker(redis: Redis, queue: string, retentionMs: number): Maker {
+  const payload = packField(PAYLOAD_LETTER, "null");
   return {
     async make(from, count) {
       const pipeline = redis.pipeline();
       const [s, us] = await redis.time();
-      const until = Math.round(Number(s) * 1000 + Number(us) / 1000 + retentionMs);
+      const now = Math.round(Number(s) * 1000 + Number(us) / 1000);
+      const until = now + retentionMs;
+      const times = [enqueued_at, started_at, finished_at].map((letter) => packNumber(letter, now));
+      const facts = packFacts({ retentionMs: null, priority: 0, queue, type: "noop" });
+      const start = `${packedStart("done")}${times.join("")}${facts}${packField(executor, "maker")}`;
       for (let index = from; index < from + count; index += 1) {
         const id = `made-${index}`;
-        const message = formatMessage({ id, type: "noop", payload: null, options: {} });
-        pipeline.hset(recordKey(id), { id, type: "noop", queue, priority: 0, state: "done", message });
+        pipeline.set(recordKey(id), start + payload);
         pipeline.zadd(doneKey(queue), until, id);
       }
       await pipeline.exec();

@@ -1,11 +1,11 @@
 /** Many cancels and retries at once over Redis: few questions, each bounded, with the answers in order. */
 import assert from "node:assert/strict";
-import { recordKey } from "../../src/broker/redis/keys.ts";
+import { recordKey, streamKey } from "../../src/broker/redis/keys.ts";
 import { LONGEST_COPY } from "../../src/broker/redis/records/codec.ts";
 import { RECORDS } from "../../src/broker/redis/records/record-lua.ts";
 import { runScript, script } from "../../src/broker/redis/scripts/lua.ts";
 import { cancelMatching, retryMatching, total } from "../../src/operations/bulk.ts";
-import { claimAll, done, idOf, task, tasks } from "../stage/outcomes.ts";
+import { claimAll, done, idOf, QUEUE, task, tasks } from "../stage/outcomes.ts";
 import { countOf, NOTHING } from "../stage/sentences.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
@@ -63,6 +63,29 @@ sentence("a cancel and a retry of all that match read no record whole, and miss 
   assert.equal(await total(retryMatching(broker, { type: "noop", state: "cancelled" })), 2_500);
   assert.doesNotMatch(await redis().info("commandstats"), /cmdstat_hgetall/);
   assert.deepEqual(await countOf(broker), { ...NOTHING, queued: 2_501 });
+});
+
+sentence("a cancel of all that match finds messages of others, and no task of another type", async (stage) => {
+  const broker = await stage.open("a");
+  const stream = streamKey(QUEUE, 0);
+  const messages = {
+    "a foreign one": { message: '{"task_type":"noop","id":"a foreign one"}', is: true },
+    'with "quotes"': { message: JSON.stringify({ id: 'with "quotes"', task_type: "noop", payload: 1 }), is: true },
+    nested: { message: '{"id":"nested","task_type":"other","payload":{"task_type":"noop"}}', is: false },
+    ours: { message: '{"id":"ours","task_type":"noop","payload":1}', is: true },
+    untyped: { message: '{"id":"untyped"}', is: false },
+  };
+  for (const { message } of Object.values(messages)) await redis().xadd(stream, "*", "message", message);
+  await redis().xadd(stream, "*", "message", '{"id":"two fields","task_type":"noop","payload":1}', "and", "more");
+  await redis().xadd(stream, "*", "message", "no JSON, noop");
+  const found = await broker.list({ state: "queued", type: "noop", limit: 10, brief: true });
+  const expected = Object.entries(messages).flatMap(([id, { is }]) => (is ? [id] : []));
+  assert.deepEqual(
+    found.tasks.map(({ id, type, state, queue }) => [id, type, state, queue]),
+    expected.map((id) => [id, "noop", "queued", QUEUE]),
+  );
+  assert.equal(await total(cancelMatching(broker, { type: "noop" })), expected.length);
+  assert.deepEqual(new Set(await broker.cancelled(Object.keys(messages))), new Set(expected));
 });
 
 /** KEYS record -> the same, read and packed field by field. */

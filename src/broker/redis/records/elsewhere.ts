@@ -10,6 +10,7 @@ import { MOVES } from "../../../task/state.ts";
 import { BrokerRefusedError } from "../../broker.ts";
 import { isAnswer } from "../connection/answers.ts";
 import type { RedisConnections } from "../connection/connections.ts";
+import { inChunks } from "../connection/in-flight.ts";
 import type { RedisFleet } from "../fleet.ts";
 import { CANCEL_CHANNEL, DOUBT, deadKey, NOBODYS_KEY, RECORD_PREFIX } from "../keys.ts";
 import { runScript, script } from "../scripts/lua.ts";
@@ -92,13 +93,11 @@ export class RedisElsewhere {
 
   /** Ends those of these tasks that have ended outside of taskexe; gives their ids. */
   async end(ids: readonly string[]): Promise<string[]> {
-    const ended: string[] = [];
-    for (let at = 0; at < ids.length; at += CHUNK) {
-      const old = await this.#look("", ids.slice(at, at + CHUNK));
+    return inChunks(ids, CHUNK, async (chunk) => {
+      const old = await this.#look("", chunk);
       // The fleet is asked only where there is something to end: whoever looks at a task that waits finds none.
-      if (old.length > 0) ended.push(...(await this.#look((await this.#fleet.longestLease()) + GRACE_MS, old)));
-    }
-    return ended;
+      return old.length === 0 ? [] : this.#look((await this.#fleet.longestLease()) + GRACE_MS, old);
+    });
   }
 
   /** The same for one that is looked at. Where Redis does not let us write, its record stays as it is. */

@@ -194,8 +194,18 @@ export class RedisListing {
 
   async #fromStream(stream: StreamName, place: string, scan: Scan, brief: boolean): Promise<Slice> {
     const after = place === "" ? await this.#lastDelivered(stream.key) : place;
-    const { found, looked, next } = await scanStream(this.#connections, stream.key, { ...scan, after });
-    return { tasks: await this.#tasksOf(stream, found, scan.type, () => null, brief), looked, next };
+    const { found, looked, next } = await scanStream(this.#connections, stream.key, { ...scan, after, brief });
+    const parts = found.filter((each) => "fields" in each);
+    const read = await this.#tasksOf(stream, parts, scan.type, () => null, brief);
+    if (parts.length === found.length) return { tasks: read, looked, next };
+    const byEntry = new Map(read.map((each) => [each.after, each]));
+    const tasks = found.flatMap((each) => {
+      if ("fields" in each) return byEntry.get(each.entry) ?? [];
+      const { entry, id, type } = each;
+      const { queue, priority } = stream;
+      return { task: { ...BARE, ...NOT_READ, id, type, queue, priority, state: "queued" as const }, after: entry };
+    });
+    return { tasks, looked, next };
   }
 
   async #lastDelivered(stream: string): Promise<string> {

@@ -8,6 +8,7 @@
 import type { Vanished } from "../../broker.ts";
 import { isAnswer } from "../connection/answers.ts";
 import type { RedisConnections } from "../connection/connections.ts";
+import { inChunks } from "../connection/in-flight.ts";
 import { RECORD_PREFIX, VANISHED_KEY } from "../keys.ts";
 import { runScript, script } from "../scripts/lua.ts";
 import { WHEREABOUTS } from "../scripts/whereabouts.ts";
@@ -95,16 +96,13 @@ export class RedisVanished {
     return seen;
   }
 
-  async #lostOf(ids: readonly string[]): Promise<string[]> {
-    const lost: string[] = [];
-    for (let at = 0; at < ids.length; at += CHUNK) {
-      const chunk = ids.slice(at, at + CHUNK);
+  #lostOf(ids: readonly string[]): Promise<string[]> {
+    return inChunks(ids, CHUNK, async (chunk) => {
       const reply = await this.#connections.run((redis) => runScript(redis, FIND, RECORD_PREFIX, ...chunk));
       const found = Array.isArray(reply) ? reply.map(String) : [];
       const ended = new Set(await this.#elsewhere.end(found));
-      lost.push(...found.filter((id) => !ended.has(id)));
-    }
-    return lost;
+      return found.filter((id) => !ended.has(id));
+    });
   }
 }
 

@@ -8,7 +8,7 @@ import { DEFAULT_TYPE } from "../../../task/message/message-schema.ts";
 import { BYTES_PER_UNIT, LISTED_MESSAGE_LENGTH } from "../../../task/record/listed-task.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import type { RawEntry } from "../connection/replies.ts";
-import { RECORD_PREFIX } from "../keys.ts";
+import { MESSAGE_FIELD, RECORD_PREFIX } from "../keys.ts";
 import { HEAD_BYTES } from "../records/codec.ts";
 import { RECORDS } from "../records/record-lua.ts";
 import { SPLICE } from "../records/splice-lua.ts";
@@ -20,6 +20,9 @@ const STEP_BYTES = 1_000_000;
 
 /** A message up to so many bytes is given whole; of a longer one its beginning and its end, so many bytes of each. */
 const WHOLE_BYTES = 2 * BYTES_PER_UNIT * LISTED_MESSAGE_LENGTH;
+
+/** A Lua pattern: how a message of ours begins, with its id and its type. */
+const OWN = '^{"id":"([^"\\\\]+)","task_type":"([^"\\\\]+)","payload":';
 
 /** Chunks are small at first, and stay so where messages are long: ten may be megabytes. */
 const CHUNKS = `
@@ -41,24 +44,34 @@ end
 
 /**
  * KEYS stream; ARGV the entry to begin behind, the type ("": any), 1 where a message without one is of it, how many to
- * find and to look at -> the entry to go on behind ("" at the end), how many were looked at, the entries as `part`
- * gives them. One whose message has the type anywhere, or an escape that may stand for it, is given too: what it is,
- * its message says to whoever parses it.
+ * find and to look at, 1 where only ids are wanted -> the entry to go on behind ("" at the end), how many were looked
+ * at, the entries as `part` gives them. One whose message has the type anywhere, or an escape that may stand for it, is
+ * given too: what it is, its message says to whoever parses it. Where only ids are wanted, a task of ours is given as
+ * three texts instead: its entry, its id, its type.
  */
 const SCAN_STREAM = plainScript(
   `${CHUNKS}
-local after, found, most = ARGV[1], {}, tonumber(ARGV[4])
+local after, found, most, wanted = ARGV[1], {}, tonumber(ARGV[4]), ARGV[2]
+local n, isBrief, match = 0, ARGV[6] == '1', string.match
 local function mayBe(text)
-  return ARGV[3] == '1' or ARGV[2] == '' or string.find(text, ARGV[2], 1, true) or string.find(text, '\\\\', 1, true)
+  return ARGV[3] == '1' or wanted == '' or string.find(text, wanted, 1, true) or string.find(text, '\\\\', 1, true)
 end
 repeat
   local entries = redis.call('XRANGE', KEYS[1], '(' .. after, '+', 'COUNT', size)
   for _, entry in ipairs(entries) do
-    looked, after, bytes = looked + 1, entry[1], bytes + #entry[2][2]
-    if mayBe(entry[2][2]) then
-      found[#found + 1] = part(entry)
-      if #found >= most then return { after, looked, found } end
+    local fields = entry[2]
+    local text, id, kind = fields[2], nil, nil
+    looked, after, bytes = looked + 1, entry[1], bytes + #text
+    if isBrief and #fields == 2 and fields[1] == '${MESSAGE_FIELD}' then id, kind = match(text, '${OWN}') end
+    local place, isFound = #found, false
+    if id then
+      isFound = wanted == '' or kind == wanted
+      if isFound then found[place + 1], found[place + 2], found[place + 3] = after, id, kind end
+    elseif mayBe(text) then
+      isFound, found[place + 1] = true, part(entry)
     end
+    if isFound then n = n + 1 end
+    if n >= most then return { after, looked, found } end
   end
   if #entries < size then return { '', looked, found } end
 until isOver(tonumber(ARGV[5]))
@@ -168,18 +181,32 @@ function partsIn(reply: unknown): EntryPart[] {
   });
 }
 
-/** Entries of a stream behind `after` that may be of a type, in their order. */
+/** A task of ours in a stream, of which no more is wanted. */
+export interface EntryId {
+  readonly entry: string;
+  readonly id: string;
+  readonly type: string;
+}
+
+/**
+ * Entries of a stream behind `after` that may be of a type, in their order.
+ *
+ * @param brief - whether only their ids are wanted.
+ */
 export async function scanStream(
   connections: RedisConnections,
   stream: string,
-  { after, type, find, look }: Scan & { readonly after: string },
-): Promise<Scanned<EntryPart>> {
-  const untyped = type === DEFAULT_TYPE ? 1 : 0;
-  const reply = await connections.run((redis) =>
-    runScript(redis, SCAN_STREAM, stream, after, type ?? "", untyped, find, look),
-  );
+  { after, type, find, look, brief }: Scan & { readonly after: string; readonly brief: boolean },
+): Promise<Scanned<EntryPart | EntryId>> {
+  const flags = [type === DEFAULT_TYPE ? 1 : 0, find, look, brief ? 1 : 0];
+  const reply = await connections.run((redis) => runScript(redis, SCAN_STREAM, stream, after, type ?? "", ...flags));
   const { next, looked, found } = readScanned(reply);
-  return { next, looked, found: partsIn(found) };
+  const entries: (EntryPart | EntryId)[] = [];
+  for (let at = 0; at < found.length; at++) {
+    if (Array.isArray(found[at])) entries.push(...partsIn([found[at]]));
+    else entries.push({ entry: String(found[at]), id: String(found[++at]), type: String(found[++at]) });
+  }
+  return { next, looked, found: entries };
 }
 
 /** An id in an index, and the place behind it. */
