@@ -231,9 +231,7 @@ export class Executor implements StatusSource {
       ...this.#handBack.deliveries(),
       ...this.#turnedAway.deliveries(),
     ];
-    const forget = (delivery: Delivery): void => {
-      if (this.#intake?.forget(delivery)) lost();
-    };
+    const forget = (delivery: Delivery): void => void (this.#intake?.forget(delivery) && lost());
     const isOurs = (): Promise<boolean> => this.#nameConflict.isOurs();
     const collection = {
       attempts: () => this.#tally.attempts,
@@ -249,6 +247,7 @@ export class Executor implements StatusSource {
     start("cancel answers", (signal) => this.#cancels.answer(signal));
     start("lease answers", (signal) => this.#leases.answer(signal));
     start("cancel watch", (signal) => this.#cancels.watch(signal));
+    start("suspects", (signal) => this.#company.run(signal));
     startIn("hand-back", (task) => this.#turnedAway.run(task.scope, LAST_WORDS_MS));
     startIn("promote", (task) => this.#promoter.run(task.scope));
     start("clean-up", (signal) => cleanUp(broker, (vanished) => this.#view.note(vanished), signal));

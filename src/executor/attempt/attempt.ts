@@ -69,6 +69,8 @@ export class Attempt implements HandlerAttempt {
   limit: TimeLimit | null = null;
   /** Of an inline one: whether it has begun beside others; null: that is not known yet. */
   place: Entrance | null = null;
+  /** An executor has died over it while it ran alone in that. */
+  ranAlone = false;
   stop: StopCause | null = null;
   stopReason = "";
   /** When it was told to stop, on the monotonic clock, in ms. */

@@ -26,8 +26,8 @@ export interface Orphaned {
   readonly deaths: number;
   /** How many tasks may have run beside it, where it was no suspect. */
   readonly slots: number;
-  /** Whether its code runs in the executor's own process, which dies with it. */
-  readonly isInline: boolean;
+  /** Whether its code ran in the executor's own process, and nothing else beside it. */
+  readonly ranAlone: boolean;
 }
 
 /** A process died over the task. */
@@ -61,8 +61,8 @@ export function chargesAfter(death: Death, before: Charges): Charges {
     }
     case "orphaned": {
       const after = { ...before, deaths: deaths + death.deaths };
-      // An inline one that was to run alone has taken nobody else along.
-      if (company === 0) return death.isInline ? { ...withCrash(after, reasonOf(death)), company } : after;
+      if (death.ranAlone) return { ...withCrash(after, reasonOf(death)), company: 0 };
+      if (company === 0) return after;
       if (company === null && after.deaths < SUSPICIOUS_DEATHS) return after;
       // Each of these deaths costs an executor, and the time of a lease: so less than half.
       return { ...after, company: Math.min(Math.floor((company ?? death.slots) / 4), MOST_COMPANY) };

@@ -5,9 +5,11 @@
  * executor that dies over it would count against it. One suspect alone may wait here, for those that run to end; while
  * it waits nothing else begins, and while a suspect runs none waits.
  */
-import { Latch } from "../../concurrency/index.ts";
+import { Latch, sleep } from "../../concurrency/index.ts";
 
 const UNBOUNDED = Number.POSITIVE_INFINITY;
+/** After one was turned away nothing is claimed until a place is free, or for so long, in ms: it would come again. */
+const CLOSED_MS = 1_000;
 
 /** `begun`: it has, and must `leave`; `must wait`: it may `wait` here; `turned away`: it may not begin here. */
 export type Entrance = "begun" | "must wait" | "turned away";
@@ -20,6 +22,8 @@ export class InlineCompany {
   /** How many may have begun, for the sake of those suspects. */
   #most = UNBOUNDED;
   #waiting: { readonly company: number; readonly admitted: Latch } | null = null;
+  /** Set while nothing is claimed, since what comes may not begin. */
+  #closed = new Latch();
   readonly #changed: () => void;
 
   /** @param changed - told when more may begin than before. */
@@ -29,16 +33,29 @@ export class InlineCompany {
 
   /** How many may have begun just now, those that have included; Infinity where no suspect is here. */
   get most(): number {
-    return this.#waiting === null ? this.#most : this.#begun;
+    return this.#waiting === null && !this.#closed.isSet ? this.#most : this.#begun;
+  }
+
+  /** Has claims look again, now and then, whether what was turned away has gone, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<never> {
+    for (;;) {
+      await this.#closed.wait(signal);
+      await sleep(CLOSED_MS, signal);
+      this.#open();
+    }
   }
 
   /** One wants to begin. @param company - how many may run beside it; null: it is no suspect. */
   enter(company: number | null): Entrance {
-    if (this.#waiting !== null || this.#begun >= this.#most) return "turned away";
-    if (company === null) this.#begun++;
-    else if (this.#begun <= company) this.#begin(company);
-    else return this.#suspects.length > 0 ? "turned away" : "must wait";
-    return "begun";
+    if (this.#waiting === null && this.#begun < this.#most) {
+      if (company === null || this.#begun <= company) {
+        this.#begin(company);
+        return "begun";
+      }
+      if (this.#suspects.length === 0) return "must wait";
+    }
+    this.#closed.set();
+    return "turned away";
   }
 
   /**
@@ -66,18 +83,24 @@ export class InlineCompany {
     if (company !== null) {
       this.#suspects.splice(this.#suspects.indexOf(company), 1);
       this.#most = Math.min(UNBOUNDED, ...this.#suspects.map((each) => each + 1));
-    } else if (this.#waiting === null) return;
+    } else if (this.#waiting === null && !this.#closed.isSet) return;
     const waiting = this.#waiting;
     if (waiting !== null && this.#begun <= waiting.company) {
       this.#waiting = null;
       this.#begin(waiting.company);
       waiting.admitted.set();
     }
+    this.#open();
+  }
+
+  #open(): void {
+    if (this.#closed.isSet) this.#closed = new Latch();
     this.#changed();
   }
 
-  #begin(company: number): void {
+  #begin(company: number | null): void {
     this.#begun++;
+    if (company === null) return;
     this.#suspects.push(company);
     this.#most = Math.min(this.#most, company + 1);
   }

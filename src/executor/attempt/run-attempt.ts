@@ -14,6 +14,7 @@ import type { TaskMessage } from "../../task/message/message-schema.ts";
 import { showEndedBy } from "../../task/record/ended-by.ts";
 import { appendLog, progressLine } from "../../task/record/progress.ts";
 import type { Stops } from "../status/stops.ts";
+import { hadBegunAlone, mustBeAlone, noteAlone } from "./alone.ts";
 import { Attempt, type AttemptHost } from "./attempt.ts";
 import type { CancelWatch } from "./cancel-watch.ts";
 import { chargesAfter, chargesIn, conviction, errorOf, type Orphaned } from "./charges.ts";
@@ -69,12 +70,14 @@ export async function runAttempt(delivery: Delivery, { scope }: Task, parts: Att
       (mayBeCancelled(attempt) ? await askWhetherCancelled(attempt, parts) : null) ??
       (parts.leases.isFresh(delivery) ? null : await askWhetherLost(attempt, parts)) ??
       findHandler(attempt, parts) ??
+      (attempt.delivery.deliveries > 1 && mustBeAlone(attempt) ? await askWhetherBegun(attempt, parts) : null) ??
       judgeDeaths(attempt, parts) ??
       setPausedAside(attempt, parts) ??
       refuseLate(attempt, parts) ??
       refuseUnknownType(attempt, parts) ??
       findPlace(attempt, parts) ??
       (attempt.place === "must wait" ? await waitForPlace(attempt, parts) : null) ??
+      (mustBeAlone(attempt) ? await tellAlone(attempt, parts) : null) ??
       (await startHandler(attempt, parts));
     ending = unlessStopped(attempt, found);
   } catch (error) {
@@ -118,16 +121,23 @@ function findHandler(attempt: Attempt, parts: AttemptParts): null {
   return null;
 }
 
+/** Whether the executor that held it had called its code: a suspect that has to be alone is charged for that. */
+async function askWhetherBegun(attempt: Attempt, { broker }: AttemptParts): Promise<null> {
+  attempt.ranAlone = await hadBegunAlone(attempt, broker);
+  return null;
+}
+
 /** Whether it has crashed too often, or executors have died over it so that it must begin anew as a suspect. */
 function judgeDeaths(attempt: Attempt, { policy, slots }: AttemptParts): Ending | null {
   const { deliveries } = attempt.delivery;
   const { options } = messageOf(attempt);
   if (deliveries === 1 && options.crashes === undefined) return null;
   const known = chargesIn(options);
-  const isInline = attempt.handler?.isInline === true;
-  const orphaned: Orphaned = { kind: "orphaned", deaths: deliveries - 1, slots, isInline };
+  const { ranAlone } = attempt;
+  const orphaned: Orphaned = { kind: "orphaned", deaths: deliveries - 1, slots, ranAlone };
   const budget = policy.crashBudgetOf(messageOf(attempt), attempt.options);
-  if (deliveries === 1) {
+  // One that has to be alone, and was only held, has not begun when its executor died.
+  if (deliveries === 1 || (!ranAlone && mustBeAlone(attempt))) {
     const reason = conviction(known, budget);
     return reason === null ? null : { kind: "dead", reason, error: null };
   }
@@ -164,6 +174,11 @@ async function waitForPlace(attempt: Attempt, parts: AttemptParts): Promise<null
   });
   await parts.company.wait(company, scope.signal);
   attempt.place = "begun";
+  return null;
+}
+
+async function tellAlone(attempt: Attempt, { broker }: AttemptParts): Promise<null> {
+  await noteAlone(attempt, broker);
   return null;
 }
 

