@@ -39,7 +39,19 @@ export const LAYERS: readonly Layer[] = [
   { name: "provide", uses: ["index.ts", "testing.ts", "handlers", ...GROUND] },
   {
     name: "cli",
-    uses: ["version.ts", "config", "client", "http", "new", "provide", "executor", "operations", "handlers", ...STORES],
+    uses: [
+      "version.ts",
+      "config",
+      "client",
+      "http",
+      "new",
+      "provide",
+      "runners",
+      "executor",
+      "operations",
+      "handlers",
+      ...STORES,
+    ],
   },
   { name: "main.ts", uses: ["version.ts", "cli", "runner", "provide", "runtime"] },
 ];

@@ -85,6 +85,10 @@ export const SettingsSchema = v.object({
     v.transform((paths) => paths.map((path) => withHome(path))),
   ),
   concurrency: wholeNumber(1, 10_000),
+  isolation: v.picklist(["shared", "own", "inline"], "shared, own or inline"),
+  // Null: worked out from the processors of this machine.
+  runners: v.nullable(wholeNumber(1, 1_000)),
+  ownRunners: v.nullable(wholeNumber(1, 10_000)),
   name: v.nullable(ExecutorName),
   listen: ListenOn,
   tokenFile: PathOrNone,

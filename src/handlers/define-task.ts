@@ -69,6 +69,8 @@ export interface TaskDefinition<Schema extends PayloadSchema | undefined = Paylo
    * before `run` sees it; a payload that it refuses fails and is not retried.
    */
   readonly payload?: Schema;
+  /** `own`: each attempt alone in its runner; `shared`: beside others. Default: the setting `isolation`. */
+  readonly isolation?: "shared" | "own";
   /** A backoff, or a function of the failed attempt (from 1) and its error that gives the delay in ms. */
   readonly backoff?: Backoff | ((attempt: number, error: unknown) => number);
   /** Does the work. What it returns (any JSON value) is the result; what it throws is the failure. */
@@ -92,6 +94,7 @@ const DefinitionSchema = v.strictObject({
   ),
   ...runEntries("definition"),
   backoff: v.optional(v.lazy((given) => (typeof given === "function" ? v.function() : BackoffSchema))),
+  isolation: v.optional(v.picklist(["shared", "own"], 'must be "shared" or "own"')),
   queue: v.optional(QueueNameSchema),
   priority: v.optional(PrioritySchema),
   delayMs: v.optional(DurationSchema),

@@ -15,6 +15,8 @@ import type { PayloadReading } from "./read-payload.ts";
 export interface HandlerOptions extends EnqueueDefaults, RunOptions {
   /** Absent also where a function of the handler's says it: that is asked on the handler's side. */
   readonly backoff?: Backoff | undefined;
+  /** Absent: as the setting says. */
+  readonly isolation?: "shared" | "own" | undefined;
 }
 
 /** What is known of a handler without running it. */

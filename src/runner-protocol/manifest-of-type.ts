@@ -15,6 +15,7 @@ export function optionsOfType(told: TypeManifest): HandlerOptions {
     delayMs: told.delay_ms,
     deadlineMs: told.deadline_ms,
     unique: unique && { key: unique.key, forMs: unique.for_ms },
+    isolation: told.isolation,
   };
 }
 
@@ -33,5 +34,6 @@ export function typeOfOptions(type: string, options: HandlerOptions): TypeManife
     delay_ms: options.delayMs,
     deadline_ms: options.deadlineMs,
     unique: unique && { key: unique.key, for_ms: unique.forMs },
+    isolation: options.isolation,
   };
 }

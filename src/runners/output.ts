@@ -5,6 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { turn } from "../concurrency/turn.ts";
+import { cutText } from "../runtime/cut-text.ts";
 import type { Runner } from "./runner.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
@@ -18,6 +19,7 @@ const MOST_CHARACTERS = 8_000;
 export async function passOutputOn(runner: Runner): Promise<void> {
   const { stdout, stderr } = runner.process;
   await Promise.all([passOn(runner, stdout, "info"), passOn(runner, stderr, "warn")]);
+  runner.outputEnd.resolve();
 }
 
 async function passOn(runner: Runner, stream: ReadableStream<Uint8Array>, level: "info" | "warn"): Promise<void> {
@@ -76,6 +78,10 @@ class OutputLines {
   }
 
   #tell(text: string): void {
+    if (this.#level === "warn" && !this.#runner.isReady) {
+      this.#runner.firstErrors = cutText(`${this.#runner.firstErrors}${text}\n`, MOST_CHARACTERS);
+      return;
+    }
     const run = this.#runner.onlyRun();
     if (run !== null) {
       run.attempt.writeLog({

@@ -73,6 +73,11 @@ export class RunnerPool implements RunnerOwner {
     return this.#types;
   }
 
+  /** Where a type of it comes from, for messages. */
+  sourceOf(type: string): string {
+    return `${this.kind.name} (${type})`;
+  }
+
   /** Why none can be started now; null: one can. */
   get problem(): string | null {
     return this.#starts.problem;

@@ -53,11 +53,15 @@ export class Runner {
   /** It gets nothing new. */
   isRetired = false;
   isGone = false;
+  /** What it wrote to standard error before it said hello: why it cannot be started. */
+  firstErrors = "";
   /** Of one that is not shared: how many runs it may have as long as those that it has now run. */
   bound = 1;
   /** How many runs it has that nobody waits for any more. */
   abandoned = 0;
   done = 0;
+  /** Resolved once all that it wrote to its standard output and error was read. */
+  readonly outputEnd = Promise.withResolvers<void>();
   readonly #owner: RunnerOwner;
   readonly #hello = Promise.withResolvers<Hello>();
   readonly #ledger = new RunLedger<Run>();
@@ -329,7 +333,9 @@ export class Runner {
     const run = this.#under(number, "log");
     if (run === null || run.hasEnded || !this.#logs.takes(run, text.length)) return;
     const plain = fields === undefined ? text : `${text} ${JSON.stringify(fields)}`;
-    run.attempt.writeLog({ level, text: text.replace(/[{}]/g, "$&$&"), properties: fields ?? null, plain });
+    // Braces name fields, where there are any.
+    const template = fields === undefined ? text.replace(/[{}]/g, "$&$&") : text;
+    run.attempt.writeLog({ level, text: template, properties: fields ?? null, plain });
   }
 
   /** The run that a message tells something of; null, and a fault, where it is not under way. */

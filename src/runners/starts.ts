@@ -24,6 +24,11 @@ interface Started {
   readonly hello: Hello;
 }
 
+/** As its standard error has it, without the name of a program of ours before each line. */
+function saidBy({ firstErrors }: Runner): string {
+  return firstErrors.trim().replaceAll(/^taskexe: /gm, "");
+}
+
 export class Starts {
   readonly #kind: RunnerKind;
   readonly #helloMs: number;
@@ -61,7 +66,9 @@ export class Starts {
     } catch (error) {
       runner.kill("SIGKILL", messageOf(error));
       scope.signal.throwIfAborted();
-      throw fail(messageOf(error));
+      // What it says itself tells more than how it ended; it is all there once it has ended.
+      await abortable(runner.outputEnd.promise, scope.signal);
+      throw runner.firstErrors === "" ? fail(messageOf(error)) : new RunnerStartError(saidBy(runner));
     }
   }
 

@@ -14,7 +14,7 @@ const LEAVE_MS = 2_000;
 
 export interface Runners {
   /** One for each type that the runners have. */
-  readonly handlers: readonly Handler[];
+  readonly handlers: readonly { readonly handler: Handler; readonly source: string }[];
   view(): { readonly runners: readonly RunnerView[]; readonly problems: readonly string[] };
 }
 
@@ -53,7 +53,7 @@ export async function withRunners(
   if (failure !== null) throw (failure as { readonly error: unknown }).error;
 }
 
-function handlersOf(pools: readonly RunnerPool[]): Handler[] {
+function handlersOf(pools: readonly RunnerPool[]): Runners["handlers"] {
   const kinds = new Map<string, string>();
   return pools.flatMap((pool) =>
     pool.types.map((manifest) => {
@@ -62,7 +62,7 @@ function handlersOf(pools: readonly RunnerPool[]): Handler[] {
       if (other !== undefined)
         throw new RunnerStartError(`${other} and ${pool.kind.name} both have the type "${type}"`);
       kinds.set(type, pool.kind.name);
-      return new RunnerHandler(manifest, pool);
+      return { handler: new RunnerHandler(manifest, pool), source: pool.sourceOf(type) };
     }),
   );
 }

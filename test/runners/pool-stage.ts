@@ -62,7 +62,7 @@ function start(
   deed: Record<string, unknown>,
   { reason = "cancelled", ...about }: Partial<HandlerAttempt> & { readonly reason?: CancelReason },
 ): Running {
-  const handler = handlers.find(({ type }) => type === (about.type ?? "x"));
+  const handler = handlers.find(({ handler: { type } }) => type === (about.type ?? "x"))?.handler;
   if (handler === undefined) throw new Error("no such type");
   const begun = Promise.withResolvers<void>();
   const told: Running["told"] = { begun: false, progress: [], lines: [], endedBy: null };

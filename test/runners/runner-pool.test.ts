@@ -204,7 +204,7 @@ test("ten faults end a runner, and what ran in it is told why", SOON, async () =
 
 test("a payload is checked in a runner, and accepted where none answers", SOON, async () => {
   await withPool({}, async (pool) => {
-    const check = pool.handlers[0]?.checkPayload;
+    const check = pool.handlers[0]?.handler.checkPayload;
     assert.equal((await check?.({ n: 1 }))?.ok, true);
     const refused = await check?.("bad");
     assert.ok(refused?.ok === false && refused.error.message === "it is bad");

@@ -18,11 +18,8 @@ import { pathOfState } from "../../config/state-directory.ts";
 import { Executor } from "../../executor/executor.ts";
 import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../../executor/options.ts";
 import type { Handlers } from "../../handlers/handler.ts";
-import { HandlerSet } from "../../handlers/handler-set.ts";
-import { loadHandlers } from "../../handlers/loading/load-handlers.ts";
 import { readToken, TokenError } from "../../http/api/guard/token.ts";
 import { type HttpAddress, serveHttp } from "../../http/serve-http.ts";
-import { providedModules } from "../../provide/index.ts";
 import { runtime } from "../../runtime/index.ts";
 import { VERSION } from "../../version.ts";
 import { type Options, settingsOf, withExecutorFlags } from "../arguments/flags.ts";
@@ -32,8 +29,9 @@ import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "../process/exit.ts";
 import { watchExits } from "../process/exit-watch.ts";
 import { handleSignals, trackFromTheStart } from "../process/signals.ts";
 import { logStrayError } from "../process/stray-error.ts";
-import { addEndpoints, refuseUnrun } from "../process/table-handlers.ts";
+import { refuseUnrun } from "../process/table-handlers.ts";
 import { brokerOf, createStateDirectory } from "../process/with-broker.ts";
+import { withHandlers } from "../process/with-handlers.ts";
 
 const log = getLogger(["taskexe"]);
 
@@ -125,27 +123,25 @@ class Run {
 
   async #live(nursery: Nursery, root: CancelScope): Promise<void> {
     const undoSignals = handleSignals(nursery, (reason) => this.#stop(reason));
-    let closeEndpoints = (): void => {};
+    const importing = (file: string | null): void => {
+      this.#importing = file;
+    };
     try {
       if (this.#settings.trackAllocations) await trackFromTheStart();
       const broker = await this.#createBroker();
       this.#settle();
-      const files = await loadHandlers(this.#settings.tasks, providedModules, (file) => {
-        this.#importing = file;
+      await withHandlers(nursery.scope, this.#settings, importing, async (handlers) => {
+        const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
+        this.#stop = (reason) => executor.drain(reason);
+        this.#names = () => executor.names();
+        if (root.cancelCalled) return;
+        const address = await this.#listen(nursery, executor, { broker, handlers });
+        this.#sayHello(broker, handlers, address);
+        await executor.run(nursery.scope);
+        if (this.#isOnce)
+          log.info("worked off: {done} done, {dead} dead, {retried} to be tried again", this.#tallyOf(executor));
       });
-      const handlers = new HandlerSet(files);
-      closeEndpoints = addEndpoints(handlers, this.#settings);
-      const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
-      this.#stop = (reason) => executor.drain(reason);
-      this.#names = () => executor.names();
-      if (root.cancelCalled) return;
-      const address = await this.#listen(nursery, executor, { broker, handlers });
-      this.#sayHello(broker, handlers, address);
-      await executor.run(nursery.scope);
-      if (this.#isOnce)
-        log.info("worked off: {done} done, {dead} dead, {retried} to be tried again", this.#tallyOf(executor));
     } finally {
-      closeEndpoints();
       undoSignals();
     }
     nursery.scope.cancel("the executor has drained");

@@ -18,8 +18,8 @@ const HTTP_TIMEOUT_MS = 300_000;
 const SECRET_HEADER = /auth|cookie|key|password|secret|token/i;
 
 /** @throws CommandFailure for a table whose kind this version cannot run: its tasks would wait for ever. */
-export function refuseUnrun({ workers, execs }: HandlerTables): void {
-  const [first] = [...workers, ...execs];
+export function refuseUnrun({ execs }: HandlerTables): void {
+  const [first] = execs;
   if (first === undefined) return;
   throw new CommandFailure(`${first.origin}: this version reads such tables, and cannot run them yet`, EXIT_USAGE);
 }

@@ -55,9 +55,9 @@ export class InProcessHandler implements Handler {
 
 /** What the definition says, as data. */
 function optionsOf(definition: TaskDefinition): HandlerOptions {
-  const { backoff, queue, priority, delayMs, deadlineMs, unique } = definition;
+  const { backoff, queue, priority, delayMs, deadlineMs, unique, isolation } = definition;
   const asData = { ...definition, backoff: typeof backoff === "function" ? undefined : backoff };
-  return { ...runOptionsIn(asData), queue, priority, delayMs, deadlineMs, unique };
+  return { ...runOptionsIn(asData), queue, priority, delayMs, deadlineMs, unique, isolation };
 }
 
 /** One run, and the options of its nursery: one object for both, since short tasks feel each. */

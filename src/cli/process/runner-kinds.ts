@@ -1,0 +1,70 @@
+/** Which runners an executor has: those of its handler files, and its workers. How each is started. */
+import { availableParallelism } from "node:os";
+import type { Settings } from "../../config/settings.ts";
+import type { WorkerTable } from "../../config/tables/handler-tables.ts";
+import { runnerEnvironment } from "../../runners/processes/runner-environment.ts";
+import type { MemoryLimit } from "../../runners/processes/runner-process.ts";
+import type { RunnerOptions, RunnerProcesses } from "../../runners/processes/runner-processes.ts";
+import type { RunnerKind, StartedRunner } from "../../runners/runner-kind.ts";
+import type { PoolOptions } from "../../runners/runner-pool.ts";
+import { runtime } from "../../runtime/index.ts";
+
+const LEAST_OWN_RUNNERS = 4;
+
+/** Those that these settings ask for; none where all handlers run in this process. */
+export function runnerKinds(settings: Settings, processes: () => RunnerProcesses): RunnerKind[] {
+  const { tasks, isolation, tables } = settings;
+  const ofFiles = tasks.length > 0 && isolation !== "inline" ? [kindOfFiles(settings, isolation, processes)] : [];
+  return [...ofFiles, ...tables.workers.map((table) => kindOfWorker(table, settings, processes))];
+}
+
+export function poolOptions({ ownRunners }: Settings): PoolOptions {
+  return { ownRunners: ownRunners ?? Math.max(LEAST_OWN_RUNNERS, 2 * availableParallelism()) };
+}
+
+function kindOfFiles(
+  { tasks, concurrency, runners }: Settings,
+  isolation: "shared" | "own",
+  processes: () => RunnerProcesses,
+): RunnerKind {
+  const { command, args } = runtime.self;
+  const options = { env: runnerEnvironment(process.env, ["*"]), bound: "itself" } as const;
+  return {
+    name: "handlers",
+    start: () => startIn(processes(), command, [...args, "runner", "--", ...tasks], options),
+    ...{ concurrency, ahead: 0, isolation, types: null },
+    processes: runners ?? availableParallelism(),
+  };
+}
+
+function kindOfWorker(table: WorkerTable, settings: Settings, processes: () => RunnerProcesses): RunnerKind {
+  const {
+    name,
+    command: [command = "", ...args],
+    cwd,
+    env,
+    types,
+    concurrency,
+    maxRssBytes,
+  } = table;
+  const byDefault = settings.isolation === "own" ? "own" : "shared";
+  const memory: MemoryLimit | null = maxRssBytes === null ? null : { bytes: maxRssBytes, beyond: "kill" };
+  const options = { cwd, env: runnerEnvironment(process.env, ["*"], env), bound: "us", memory } as const;
+  return {
+    name: `worker ${name}`,
+    start: () => startIn(processes(), command, args, options),
+    ...{ concurrency, ahead: 1, isolation: table.isolation ?? byDefault, types },
+    processes: table.processes,
+  };
+}
+
+async function startIn(
+  processes: RunnerProcesses,
+  command: string,
+  args: readonly string[],
+  options: RunnerOptions,
+): Promise<StartedRunner> {
+  const runner = await processes.start(command, args, { ...options, pipes: true });
+  const { pipes, stdout, stderr } = runner.child;
+  return { pid: runner.pid, pipes, stdout, stderr, ended: runner.ended, kill: (signal) => runner.kill(signal) };
+}
