@@ -70,7 +70,7 @@ function makePackage(into: string): void {
   compile(into);
   const manifest: Manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   writeFileSync(join(into, "package.json"), `${JSON.stringify(packageManifest(manifest), null, 2)}\n`);
-  cpSync(join(ROOT, "src", TEMPLATES), join(into, LIB, TEMPLATES), { recursive: true });
+  cpSync(join(ROOT, "src", TEMPLATES), join(into, LIB, TEMPLATES), { recursive: true, dereference: true });
   for (const text of TEXTS) copyFileSync(join(ROOT, text), join(into, text));
 }
 

@@ -3,12 +3,24 @@
  * file: the attribute `type: "text"` is Bun's. A test holds the list against the folder.
  */
 
+import pythonIgnore from "./templates/python/.gitignore.txt" with { type: "text" };
+import pythonHandlers from "./templates/python/handlers.py.txt" with { type: "text" };
+import pythonReadme from "./templates/python/README.md.txt" with { type: "text" };
+import pythonSettings from "./templates/python/taskexe.toml.txt" with { type: "text" };
+import pythonWorker from "./templates/python/taskexe_worker.py.txt" with { type: "text" };
+import pythonTests from "./templates/python/test_handlers.py.txt" with { type: "text" };
 import typescriptIgnore from "./templates/typescript/.gitignore.txt" with { type: "text" };
 import typescriptReadme from "./templates/typescript/README.md.txt" with { type: "text" };
 import typescriptSettings from "./templates/typescript/taskexe.toml.txt" with { type: "text" };
 import typescriptHandler from "./templates/typescript/tasks/greet.ts.txt" with { type: "text" };
 
 export const EMBEDDED: Readonly<Record<string, string>> = {
+  "python/.gitignore.txt": pythonIgnore,
+  "python/README.md.txt": pythonReadme,
+  "python/handlers.py.txt": pythonHandlers,
+  "python/taskexe.toml.txt": pythonSettings,
+  "python/taskexe_worker.py.txt": pythonWorker,
+  "python/test_handlers.py.txt": pythonTests,
   "typescript/.gitignore.txt": typescriptIgnore,
   "typescript/README.md.txt": typescriptReadme,
   "typescript/tasks/greet.ts.txt": typescriptHandler,

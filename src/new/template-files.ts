@@ -42,7 +42,9 @@ async function textsOf(template: string): Promise<[path: string, text: string][]
 
 async function readTexts(folder: string): Promise<[path: string, text: string][]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  // The worker for Python is a link to the one file of it, in the sources; in the package it is a file.
+  const texts = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+  const files = texts.map(({ parentPath, name }) => join(parentPath, name));
   return Promise.all(
     files.map(async (file) => [file.slice(folder.length).replaceAll("\\", "/"), await readFile(file, "utf8")] as const),
   ).then((texts) => texts.map(([path, text]) => [path, text]));

@@ -24,4 +24,14 @@ export const TEMPLATES: readonly Template[] = [
       `taskexe enqueue --config taskexe.toml greet '{"name":"Ada"}' --wait     (in a second terminal)`,
     ],
   },
+  {
+    name: "python",
+    flag: "--python",
+    help: "handlers in Python, with a test",
+    next: [
+      "python3 -m unittest",
+      "taskexe run --config taskexe.toml",
+      `taskexe enqueue --config taskexe.toml word_count '{"path":"README.md"}' --wait     (in a second terminal)`,
+    ],
+  },
 ];

@@ -1,5 +1,6 @@
 /** `taskexe new`, as the executable does it and as the sources do on Node.js and Deno. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -23,9 +24,10 @@ const WAYS: readonly (readonly [name: string, program: () => Promise<Program>])[
 /** By their paths, what stands in the files of a folder. */
 async function textsIn(folder: string): Promise<Record<string, string>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-  const texts = paths.map(async (path) => [path.slice(folder.length + 1), await readFile(path, "utf8")]);
-  return Object.fromEntries(await Promise.all(texts));
+  const texts = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+  const paths = texts.map(({ parentPath, name }) => join(parentPath, name));
+  const read = paths.map(async (path) => [path.slice(folder.length + 1), await readFile(path, "utf8")]);
+  return Object.fromEntries(await Promise.all(read));
 }
 
 for (const [name, program] of WAYS) {
@@ -105,6 +107,21 @@ describe("new", () => {
       assert.deepEqual([code, stdout], [2, ""], given);
       assert.match(stderr, /^taskexe: a name has letters, .*\ntaskexe: See taskexe new --help\n$/);
     }
+  });
+
+  test("writes handlers in Python whose tests pass, and which can be tried by themselves", SLOW, async () => {
+    assert.equal((await stage.run(["new", "snake", "--python"])).code, 0);
+    const python = (...args: string[]) =>
+      spawnSync("python3", args, { cwd: stage.path("snake"), encoding: "utf8", env: { ...process.env } });
+    const tests = python("-m", "unittest", "-v");
+    assert.equal(tests.status, 0, tests.stderr);
+    assert.match(tests.stderr, /^Ran 2 tests/m);
+    const tried = python("handlers.py", "word_count", '{"path":"taskexe.toml"}');
+    assert.equal(tried.status, 0, tried.stderr);
+    assert.ok(JSON.parse(tried.stdout).words > 20);
+    const refused = python("handlers.py", "word_count", "{}");
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /DoNotRetry: expected \{"path": "FILE"\}, got \{\}$/m);
   });
 
   test("writes handlers that run as they stand", SLOW, async () => {
