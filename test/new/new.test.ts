@@ -124,16 +124,21 @@ describe("new", () => {
     assert.match(refused.stderr, /DoNotRetry: expected \{"path": "FILE"\}, got \{\}$/m);
   });
 
-  test("writes handlers that run as they stand", SLOW, async () => {
-    assert.equal((await stage.run(["new", "runs"])).code, 0);
-    const cwd = stage.path("runs");
-    const config = ["--config", "taskexe.toml"];
-    const executor = stage.start(["run", ...config, "--listen", "off"], { cwd });
-    await executor.says(/handlers [\w,]*greet/);
-    const waited = await stage.run(["enqueue", ...config, "greet", '{"name":"Ada"}', "--wait"], { cwd });
-    assert.equal(waited.code, 0, waited.stderr);
-    assert.deepEqual(JSON.parse(waited.stdout), { greeting: "Hello, Ada!" });
-    executor.kill("SIGTERM");
-    assert.equal((await executor.exit).code, 0);
-  });
+  for (const [flags, type, payload, result] of [
+    [[], "greet", '{"name":"Ada"}', { greeting: "Hello, Ada!" }],
+    [["--python"], "word_count", '{"path":"taskexe.toml"}', { words: 51 }],
+  ] as const) {
+    test(`writes handlers that run as they stand (${type})`, SLOW, async () => {
+      assert.equal((await stage.run(["new", `runs-${type}`, ...flags])).code, 0);
+      const cwd = stage.path(`runs-${type}`);
+      const config = ["--config", "taskexe.toml"];
+      const executor = stage.start(["run", ...config, "--listen", "off"], { cwd });
+      await executor.says(new RegExp(`handlers [\\w,]*${type}`));
+      const waited = await stage.run(["enqueue", ...config, type, payload, "--wait"], { cwd });
+      assert.equal(waited.code, 0, waited.stderr);
+      assert.deepEqual(JSON.parse(waited.stdout), result);
+      executor.kill("SIGTERM");
+      assert.equal((await executor.exit).code, 0);
+    });
+  }
 });
