@@ -2,7 +2,8 @@
  * The status for whoever may only look: what tasks say and carry stays with those who may read the tasks. Ids, types,
  * progress and all figures are there.
  */
-import type { ExecutorStatus, MemberStatus } from "../executor/status/status.ts";
+import type { ExecutorStatus } from "../executor/status/status.ts";
+import type { MemberJson } from "../operations/views/member-view.ts";
 
 /** The same without texts of progress, and without the messages of tasks that heartbeats carry. */
 export function publicStatus(status: ExecutorStatus): ExecutorStatus {
@@ -10,7 +11,7 @@ export function publicStatus(status: ExecutorStatus): ExecutorStatus {
   return { ...status, current: Object.fromEntries(current), fleet: status.fleet.map(withoutMessages) };
 }
 
-function withoutMessages(member: MemberStatus): MemberStatus {
+function withoutMessages(member: MemberJson): MemberJson {
   const current = member.beat?.current;
   if (current === undefined) return member;
   const tasks = Object.entries(current).map(([id, task]) => [id, typeOf(task)] as const);

@@ -214,6 +214,9 @@ const states = once(async () => {
   for (const view of [status, known, top]) sameForm(view.queues, queues, "queues");
   assert.deepEqual(top.paused, await cli("pause"));
   sameForm(top.fleet, known.fleet, "the fleet");
+  for (const view of [status, known, top]) {
+    for (const at of [view.counted_at, view.fleet[0].at]) assert.match(at, /^\d{4}-\d\d-\d\dT[\d:.]{12}[+-]\d\d:\d\d$/);
+  }
   sameForm(known.broker, status.broker, "the broker");
   assert.deepEqual(Object.keys(known.fleet[0]), ["name", "at", "beat"]);
 

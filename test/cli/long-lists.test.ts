@@ -39,6 +39,7 @@ after(async () => {
 interface Listed {
   readonly tasks: readonly { readonly id: string }[];
   readonly more: boolean;
+  readonly cursor: string | null;
   readonly next_cursor: string | null;
 }
 
@@ -67,6 +68,7 @@ for (const [kind, address] of Object.entries(addresses)) {
   test(`over ${kind} a list that ends at its limit names the cursor where the next one goes on`, async () => {
     const first: Listed = JSON.parse((await list("--limit", "10500", "--json")).stdout);
     assert.equal(first.more, true);
+    assert.equal(first.cursor, first.next_cursor);
     assert.ok(first.next_cursor);
     const table = await list("--type", "long", "--limit", "5");
     const [, cursor] = /there are more; --cursor (\S+) goes on/.exec(table.stderr) ?? [];

@@ -40,7 +40,7 @@ async function list(options: Options): Promise<number> {
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     let next: string | null = null;
     const output = options.json
-      ? longJson<ListedTask>("tasks", () => ({ more: next !== null, next_cursor: next }))
+      ? longJson<ListedTask>("tasks", () => ({ cursor: next, ...before(next) }))
       : longTable(HEAD, rowOf);
     const isAll = options.all === true && query.queue === undefined;
     const others = isAll ? (await broker.otherQueues(MOST_QUEUES)).names.toSorted() : [];
@@ -62,6 +62,11 @@ async function list(options: Options): Promise<number> {
       note(`taskexe: there are more; --cursor ${next} goes on behind these, --all shows all`);
     return 0;
   });
+}
+
+/** What said the same before there was `cursor`, as HTTP has it: programs read it. */
+function before(cursor: string | null): { more: boolean; next_cursor: string | null } {
+  return { more: cursor !== null, next_cursor: cursor };
 }
 
 function rowOf(task: ListedTask): (string | number)[] {

@@ -14,6 +14,8 @@ import { shownValue } from "../../config/redact.ts";
 import type { Settings } from "../../config/settings.ts";
 import { seenQueues } from "../../operations/queues.ts";
 import { brokerView } from "../../operations/views/broker-view.ts";
+import { memberView } from "../../operations/views/member-view.ts";
+import { isoWithOffset } from "../../task/times/iso-time.ts";
 import { type Options, settingsOf, text, withBrokerFlags } from "../arguments/flags.ts";
 import { note, printJson } from "../output/print.ts";
 import { showExecutor, showFleet } from "../output/show-status.ts";
@@ -139,9 +141,9 @@ async function noteOtherBroker(settings: Settings, executor: string, worksOn: st
 async function tellBroker(broker: Broker, options: Options): Promise<number> {
   const { queues, fleet, leftOut } = await seenQueues(broker);
   const backlog = await broker.backlog();
-  const counted_at = Math.round(broker.now());
-  const answer = { broker: brokerView(broker), counted_at, queues, queues_left_out: leftOut, ...backlog, fleet };
-  if (options.json) printJson(answer);
-  else showFleet(answer);
+  const countedAt = broker.now();
+  const answer = { broker: brokerView(broker), queues, queues_left_out: leftOut, ...backlog };
+  if (options.json) printJson({ ...answer, counted_at: isoWithOffset(countedAt), fleet: fleet.map(memberView) });
+  else showFleet({ ...answer, countedAt, fleet });
   return 0;
 }

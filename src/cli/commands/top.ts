@@ -6,7 +6,9 @@ import type { Command } from "commander";
 import { type Broker, BrokerUnavailableError } from "../../broker/broker.ts";
 import { type CancelScope, sleep, withScope } from "../../concurrency/index.ts";
 import { seenQueues } from "../../operations/queues.ts";
+import { memberView } from "../../operations/views/member-view.ts";
 import { pausedView } from "../../operations/views/pause-view.ts";
+import { isoWithOffset } from "../../task/times/iso-time.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
 import { standardOutput } from "../output/outlets.ts";
 import { printJson, printLine } from "../output/print.ts";
@@ -36,7 +38,7 @@ export function define(command: Command, exit: (code: number) => void): void {
 /** Runs the command. Returns the exit code. */
 async function top(options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker, scope) => {
-    if (options.json) printJson(await look(broker));
+    if (options.json) printJson(frameJson(await look(broker)));
     else if (options.once || !standardOutput.isTerminal) {
       for (const line of frameOf(await look(broker), { colours: false })) printLine(line);
     } else await live(broker, scope);
@@ -57,6 +59,11 @@ async function look(broker: Broker): Promise<FleetView> {
     fleet,
     running: running.tasks,
   };
+}
+
+/** The same as JSON: its times are those of a status, the tasks' those of a task. */
+function frameJson({ counted_at: countedAt, fleet, ...view }: FleetView): object {
+  return { ...view, counted_at: isoWithOffset(countedAt), fleet: fleet.map(memberView) };
 }
 
 async function live(broker: Broker, scope: CancelScope): Promise<void> {

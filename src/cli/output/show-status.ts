@@ -41,7 +41,7 @@ export function showFleet(
   answer: Backlog & {
     readonly broker: { readonly url: string };
     /** Unix ms on the broker's clock. */
-    readonly counted_at: number;
+    readonly countedAt: number;
     readonly queues: readonly QueueRow[];
     readonly queues_left_out: number;
     readonly fleet: readonly FleetMember[];
@@ -51,7 +51,7 @@ export function showFleet(
     ["broker", answer.broker.url],
     ["tasks", `${answer.lag} not claimed yet, ${answer.pending} claimed`],
   ]);
-  showQueues(answer.queues, new Date(answer.counted_at).toISOString(), answer.queues_left_out);
+  showQueues(answer.queues, new Date(answer.countedAt).toISOString(), answer.queues_left_out);
   printLine("");
   if (answer.fleet.length === 0) {
     printLine("no executor is registered");

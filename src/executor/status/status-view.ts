@@ -5,16 +5,17 @@
  */
 
 import { ifAvailable } from "../../broker/availability.ts";
-import type { Broker, FleetMember, Vanished } from "../../broker/broker.ts";
+import type { Broker, Vanished } from "../../broker/broker.ts";
 import { Latch, moveOnAfter, openRoot, sleep } from "../../concurrency/index.ts";
 import { type SeenQueues, seenQueues } from "../../operations/queues.ts";
 import { brokerView } from "../../operations/views/broker-view.ts";
+import { memberView } from "../../operations/views/member-view.ts";
 import { runtime } from "../../runtime/index.ts";
+import { isoWithOffset } from "../../task/times/iso-time.ts";
 import type { Attempt } from "../attempt/attempt.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
-import { isoWithOffset } from "./iso-time.ts";
-import type { CurrentTask, ExecutorState, ExecutorStatus, MemberStatus, Readiness } from "./status.ts";
+import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness } from "./status.ts";
 import type { Tally } from "./tally.ts";
 
 /** Between two reads of the broker's figures, in ms. */
@@ -119,7 +120,7 @@ export class StatusView {
       vanished: vanishedView(this.#vanished),
       queues,
       ...(leftOut > 0 ? { queues_left_out: leftOut } : {}),
-      fleet: fleet.list.map(memberStatus),
+      fleet: fleet.list.map(memberView),
       ...(fleet.left > 0 ? { fleet_left_out: fleet.left } : {}),
     };
   }
@@ -171,10 +172,6 @@ function fitting<T>(list: readonly T[], room: number): { readonly list: readonly
     return left < 0;
   });
   return end < 0 ? { list, left: 0 } : { list: list.slice(0, end), left: list.length - end };
-}
-
-function memberStatus({ at, ...member }: FleetMember): MemberStatus {
-  return { ...member, at: at === null ? null : isoWithOffset(at) };
 }
 
 function vanishedView(vanished: Vanished | null): ExecutorStatus["vanished"] {

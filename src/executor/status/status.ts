@@ -1,6 +1,6 @@
 /** What an executor tells about itself: the shape of `GET /status`, and where HTTP reads it. */
-import type { FleetMember } from "../../broker/broker.ts";
 import type { TreeNode } from "../../concurrency/index.ts";
+import type { MemberJson } from "../../operations/views/member-view.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
 import type { StopsJson } from "./stops.ts";
 
@@ -18,9 +18,6 @@ export interface CurrentTask {
   /** True once it was cancelled and did not end within the grace. */
   readonly ignoring_cancel?: true;
 }
-
-/** An executor's last heartbeat; `at` is when it was sent, ISO 8601 as all times here. */
-export type MemberStatus = Omit<FleetMember, "at"> & { readonly at: string | null };
 
 export interface ExecutorStatus {
   readonly name: string;
@@ -75,7 +72,7 @@ export interface ExecutorStatus {
   /** How many more queues there are; absent: none. */
   readonly queues_left_out?: number;
   /** The last heartbeats of all executors, this one's among them. */
-  readonly fleet: readonly MemberStatus[];
+  readonly fleet: readonly MemberJson[];
   /** How many more executors there are; absent: none. */
   readonly fleet_left_out?: number;
 }

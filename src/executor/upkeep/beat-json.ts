@@ -5,10 +5,10 @@
  */
 import type { Broker } from "../../broker/broker.ts";
 import type { Handlers } from "../../handlers/handler.ts";
+import { isoWithOffset } from "../../task/times/iso-time.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
 import { outsideAddress } from "../status/ip-address.ts";
-import { isoWithOffset } from "../status/iso-time.ts";
 import type { Tally } from "../status/tally.ts";
 
 /** The longest beat, in bytes of UTF-8. */

@@ -6,7 +6,7 @@
 
 import { untilAvailable } from "../../broker/availability.ts";
 import { type CapacityLimiter, sleep } from "../../concurrency/index.ts";
-import { isoWithOffset } from "../status/iso-time.ts";
+import { isoWithOffset } from "../../task/times/iso-time.ts";
 import { beatJson, type HeartbeatParts } from "./beat-json.ts";
 import type { Identity } from "./name-conflict.ts";
 

@@ -81,7 +81,8 @@ for (const kind of ["redis", "sqlite"] as const) {
       const [one] = executors;
       assert.ok(one);
       const ofApi = JSON.parse((await one.get("/api/v1/queues")).body);
-      for (const { counted_at } of [ofBroker, ofTop, ofApi]) assert.ok(Math.abs(counted_at - began) < 20_000);
+      assert.ok(Math.abs(ofApi.counted_at - began) < 20_000);
+      for (const { counted_at } of [ofBroker, ofTop]) assert.ok(Math.abs(Date.parse(counted_at) - began) < 20_000);
       const expected = {
         name: "common",
         queued: 0,
