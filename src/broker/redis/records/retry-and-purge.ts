@@ -4,7 +4,7 @@ import type { RedisConnections } from "../connection/connections.ts";
 import { inChunks } from "../connection/in-flight.ts";
 import { cancelledKey, deadKey, doneKey, ERROR_FIELD } from "../keys.ts";
 import { removeRecords } from "../scripts/remove.ts";
-import { type Retry, retryTasks } from "../scripts/retry.ts";
+import { type Retry, retryTasks, retryUsual } from "../scripts/retry.ts";
 import { scanIndex } from "../scripts/scan.ts";
 import { readWhole } from "./read-records.ts";
 
@@ -30,7 +30,19 @@ export class RedisRetryAndPurge {
     if (ids.length > MAX_ADMINISTRATION_BATCH) {
       throw new RangeError(`a retry takes at most ${MAX_ADMINISTRATION_BATCH} ids at once, got ${ids.length}`);
     }
-    return inChunks(ids, RETRY_CHUNK, (chunk) => this.#retrySome(chunk));
+    // Most often all of them are of the usual kind, or none.
+    let areUsual = true;
+    return inChunks(ids, RETRY_CHUNK, async (chunk) => {
+      if (!areUsual) return this.#retrySome(chunk);
+      const done = await this.#connections.run((redis) => retryUsual(redis, chunk));
+      const rest = chunk.filter((_, index) => !done[index]);
+      areUsual = rest.length < chunk.length / 2;
+      const others = rest.length === 0 ? [] : await this.#retrySome(rest);
+      let next = 0;
+      return chunk.flatMap((id, index) => {
+        return done[index] ? { id, state: "cancelled" as const, retried: true } : (others[next++] ?? []);
+      });
+    });
   }
 
   async purge({ state, queue, type }: PurgeQuery, max: number): Promise<number> {

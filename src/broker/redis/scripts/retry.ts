@@ -24,10 +24,13 @@ const { revive } = MOVES;
 
 /** In place of a message: the task has it already. As text of a message it would mean the same. */
 const AS_IT_IS = "=";
+/** In place of a message: only a task of the usual kind is queued again, whose message is that of a first attempt. */
+const IF_USUAL = "?";
 
 /**
  * ARGV record prefix, group, marks key, dead index less the queue, cancelled index less the queue, waiting marks less
- * the queue, then 5 of each task: id, flag key, the message of the first attempt ("${AS_IT_IS}": the one it has),
+ * the queue, then 5 of each task: id, flag key, the message of the first attempt ("${AS_IT_IS}": the one it has;
+ * "${IF_USUAL}": the same, only if it is a usual one),
  * unique key ("": none), how long that is held (0: until the task has ended) -> 3 of each: the state it was in ("":
  * none is kept), 1 when it is queued again, and who holds its key where another does, else "".
  */
@@ -60,6 +63,7 @@ end
 local function retryUsual(id, flag, key, text)
   local facts, at, short = usual('cancelled', key, text)
   if not facts or (tonumber(facts.retention) or 0) == 0 or #text - at > ${LONGEST_COPY / 2} then return false end
+  if NAMES[byte(text, at)] ~= 'payload' then return false end
   check(facts.stream, facts.queue)
   if not isInLine(facts.queue, id) then return false end
   leave(ARGV[3], id)
@@ -68,9 +72,19 @@ local function retryUsual(id, flag, key, text)
   putText(key, '${packedStart("queued")}' .. packed('${FIELD_LETTERS.entry}', short) .. facts.kept .. sub(text, at))
   return true
 end
+-- Ours, with no options but a retention: there is nothing in it of an earlier attempt, and no unique key.
+local function isOfFirst(text)
+  if find(text, '\\\\u', 1, true) then return false end
+  local options = find(text, '"taskexe"', 1, true)
+  return not options or find(text, '^,"taskexe":{"retention_ms":%d+}$', options - 1) ~= nil
+end
 local function retry(id, flag, message, unique, ttl)
   local key = ARGV[1] .. id
   local text = readText(key)
+  if message == '${IF_USUAL}' then
+    if type(text) == 'string' and isOfFirst(text) and retryUsual(id, flag, key, text) then return 'cancelled', 1, '' end
+    return '', 0, ''
+  end
   if message == '${AS_IT_IS}' and unique == '' and type(text) == 'string' and retryUsual(id, flag, key, text) then
     return 'cancelled', 1, ''
   end
@@ -139,6 +153,16 @@ export interface Retry extends FirstAttempt {
   readonly queue: string;
   /** Whether the message is the one that its record has. */
   readonly isAsItIs: boolean;
+}
+
+/** Queues those of the usual kind again. @returns of each whether it was one, in order. */
+export async function retryUsual(redis: Redis, ids: readonly string[]): Promise<boolean[]> {
+  const unread = { queue: "", message: IF_USUAL, unique: undefined, isAsItIs: false };
+  const receipts = await retryTasks(
+    redis,
+    ids.map((id) => ({ id, ...unread })),
+  );
+  return receipts.map(({ retried }) => retried);
 }
 
 /** @returns what became of each, in order. */
