@@ -1,10 +1,13 @@
 /**
- * Why a task waits: nobody serves its queue, nobody knows its type, one of them is paused, or its time has not come.
- * Said from what executors tell of themselves in their heartbeats; where one does not tell, nothing is made up.
+ * Waiting for the end of a task, and why it waits: nobody serves its queue, nobody knows its type, one of them is
+ * paused, or its time has not come. Said from what executors tell of themselves in their heartbeats; where one does not
+ * tell, nothing is made up.
  */
 
 import type { Broker, FleetMember } from "../broker/broker.ts";
+import { type CancelScope, sleep } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record/record.ts";
+import { hasEnded } from "../task/state.ts";
 
 /** Executors beat each 30 s: one that has missed two beats is not reckoned with, in ms. */
 const LIVES_MS = 75_000;
@@ -13,11 +16,48 @@ const SOON_MS = 2_000;
 /** When a wait is looked into first, and how often then, in ms. */
 const FIRST_LOOK_MS = 2_000;
 const LOOK_MS = 2_000;
+/** Between two looks at the record of a task that is waited for, in ms: the longer it takes, the more. */
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 500;
 /** How many names a sentence has. */
 const MOST_NAMES = 10;
 
 /** The part of a broker that this needs. */
 export type WaitingBroker = Pick<Broker, "now" | "paused" | "fleet">;
+
+/** Whoever waits for the end of a task. */
+export interface EndWaiter {
+  /** Asks the broker, and bears one that is away for as long as the waiter will. */
+  ask<T>(question: () => Promise<T>): Promise<T>;
+  /** Takes the record of each look. */
+  seen(record: TaskRecord): void;
+  /** Takes a reason why the task waits for something that may never come; each is told once. */
+  waits(reason: string): void;
+}
+
+/**
+ * Looks at the record of a task until it has ended.
+ *
+ * @returns the record; null: none is there, or not any more.
+ * @throws (rejects) what `ask` throws; the cancel of `scope`.
+ */
+export async function untilEnded(
+  broker: WaitingBroker & Pick<Broker, "record">,
+  id: string,
+  scope: CancelScope,
+  waiter: EndWaiter,
+): Promise<TaskRecord | null> {
+  const reasons = new WaitingReasons(broker);
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
+    const record = await waiter.ask(() => broker.record(id));
+    if (record === null) return null;
+    waiter.seen(record);
+    if (hasEnded(record.state)) return record;
+    const reason = await waiter.ask(() => reasons.next(record));
+    if (reason !== null) waiter.waits(reason);
+    await sleep(pause, scope.signal);
+  }
+}
 
 /** The reasons of one wait, each told once. */
 export class WaitingReasons {

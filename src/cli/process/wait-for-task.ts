@@ -1,22 +1,18 @@
 /**
  * Waits until a task has ended and tells how: its result on standard output, why it failed on standard error.
- * Asks the broker for the record again and again, more seldom the longer it takes; bears one that is away for a while.
+ * The looks at the record are src/operations/waiting.ts's; a broker that is away is borne for a while.
  */
 import type { Broker } from "../../broker/broker.ts";
-import { type CancelScope, moveOnAfter, sleep } from "../../concurrency/index.ts";
+import { type CancelScope, moveOnAfter } from "../../concurrency/index.ts";
 import { taskView } from "../../operations/views/task-view.ts";
-import { type WaitingBroker, WaitingReasons } from "../../operations/waiting.ts";
+import { untilEnded, type WaitingBroker } from "../../operations/waiting.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
-import { hasEnded } from "../../task/state.ts";
 import { formatDuration } from "../../task/times/durations.ts";
 import { howMany } from "../output/how-many.ts";
 import { sayIfLost } from "../output/outlets.ts";
 import { note, printJson } from "../output/print.ts";
 import { CommandFailure, EXIT_FAILED } from "./exit.ts";
 import { patiently } from "./with-broker.ts";
-
-const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 500;
 
 /** The part of a broker that a wait needs. */
 export type WaitBroker = Pick<Broker, "url" | "connection" | "record"> & WaitingBroker;
@@ -64,26 +60,22 @@ class Wait {
   seen: TaskRecord | null = null;
   readonly #broker: WaitBroker;
   readonly #id: string;
-  readonly #reasons: WaitingReasons;
 
   constructor(broker: WaitBroker, id: string) {
     this.#broker = broker;
     this.#id = id;
-    this.#reasons = new WaitingReasons(broker);
   }
 
   async end(scope: CancelScope): Promise<TaskRecord> {
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, pause * 1.5)) {
-      const record = await patiently(this.#broker, scope, () => this.#broker.record(this.#id));
-      if (record === null) {
-        throw new CommandFailure(goneText(this.#id));
-      }
-      this.seen = record;
-      if (hasEnded(record.state)) return record;
-      const reason = await patiently(this.#broker, scope, () => this.#reasons.next(record));
-      if (reason !== null) note(`taskexe: ${this.#id} waits: ${reason}`);
-      await sleep(pause, scope.signal);
-    }
+    const record = await untilEnded(this.#broker, this.#id, scope, {
+      ask: (question) => patiently(this.#broker, scope, question),
+      seen: (one) => {
+        this.seen = one;
+      },
+      waits: (reason) => note(`taskexe: ${this.#id} waits: ${reason}`),
+    });
+    if (record === null) throw new CommandFailure(goneText(this.#id));
+    return record;
   }
 }
 
