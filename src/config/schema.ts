@@ -73,6 +73,10 @@ const ListenOn = v.pipe(
 
 const PathOrNone = v.nullable(v.pipe(v.string("a path as text"), v.nonEmpty("a path that is not empty")));
 
+/** In bytes: a runner of ours has 60 MB before it runs anything. */
+const LEAST_RUNNER_RSS = 100_000_000;
+const MOST_RUNNER_RSS = 1_000_000_000_000;
+
 /** Every setting and what it may be. The message of each check is what stands behind "expected". */
 export const SettingsSchema = v.object({
   broker: BrokerAddress,
@@ -103,16 +107,7 @@ export const SettingsSchema = v.object({
   backoffMaxMs: duration(0, 30 * DAY),
   crashBudget: wholeNumber(...RUN_OPTIONS.crashBudget.range),
   retryLaterLimit: wholeNumber(1, 1_000_000),
-  timeoutMs: v.union(
-    [
-      v.pipe(
-        v.literal("off"),
-        v.transform(() => null),
-      ),
-      duration(1, 30 * DAY),
-    ],
-    `off, or ${expectedDuration(1, 30 * DAY)}`,
-  ),
+  timeoutMs: orOff(duration(1, 30 * DAY), expectedDuration(1, 30 * DAY)),
   retentionMs: duration(0, 365 * DAY),
   deadRetentionMs: duration(60_000, 365 * DAY),
   deadLimit: wholeNumber(1, 1_000_000),
@@ -122,6 +117,19 @@ export const SettingsSchema = v.object({
   // 0: any number.
   logBytes: bytes(1_000_000, 1_000_000_000_000),
   abandonedLimit: wholeNumber(1, 10_000),
+  runnerMaxRss: orOff(
+    v.pipe(
+      bytes(LEAST_RUNNER_RSS, MOST_RUNNER_RSS),
+      v.transform((number) => number || null),
+    ),
+    "a number of bytes from 100MB to 1000GB (like 512MB)",
+  ),
+  runnerMaxTasks: orOff(wholeNumber(1, 100_000_000), "a whole number from 1 to 100000000"),
+  runnerEnv: v.pipe(
+    names("names of variables with commas between them"),
+    v.transform((variables) => variables.filter((name) => name !== "")),
+    v.everyItem((name) => /^[A-Za-z_*][\w*]*$/.test(name), "names of variables, in which * stands for any text"),
+  ),
   trackAllocations: v.pipe(
     v.union([v.boolean(), v.picklist(["1", "0", "true", "false"])], "1 or 0 (true or false)"),
     v.transform((value) => value === true || value === "1" || value === "true"),
@@ -130,6 +138,15 @@ export const SettingsSchema = v.object({
 
 export type SettingValues = v.InferOutput<typeof SettingsSchema>;
 export type SettingKey = keyof SettingValues;
+
+/** `off` is null. @param expected - what else it may be. */
+function orOff<Value>(schema: v.GenericSchema<unknown, Value>, expected: string) {
+  const off = v.pipe(
+    v.literal("off"),
+    v.transform(() => null),
+  );
+  return v.union([off, schema], `off, or ${expected}`);
+}
 
 function names(expected: string) {
   return v.pipe(

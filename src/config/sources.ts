@@ -146,6 +146,30 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
   cancelledLimit: setting("cancelled_limit", "100000"),
   logBytes: setting("log_bytes", "256MB"),
   abandonedLimit: setting("abandoned_limit", "10"),
+  runnerMaxRss: {
+    flag: "--runner-max-rss",
+    environment: ["TASKEXE_RUNNER_MAX_RSS"],
+    file: "runner_max_rss",
+    fallback: "off",
+    takes: "<bytes>",
+    help: "how much memory a runner or a command may have, like 512MB (default: off)",
+  },
+  runnerMaxTasks: {
+    flag: "--runner-max-tasks",
+    environment: ["TASKEXE_RUNNER_MAX_TASKS"],
+    file: "runner_max_tasks",
+    fallback: "off",
+    takes: "<number>",
+    help: "a runner is replaced after so many tasks (default: off)",
+  },
+  runnerEnv: {
+    flag: "--runner-env",
+    environment: ["TASKEXE_RUNNER_ENV"],
+    file: "runner_env",
+    fallback: "*",
+    takes: "<names>",
+    help: "variables that runners and commands are given, with commas between them (default: *)",
+  },
   trackAllocations: {
     flag: null,
     environment: ["TASKEXE_TRACK_ALLOCATIONS", "TRACE_MALLOC_ENABLED"],
@@ -166,4 +190,8 @@ export const SETTING_KEYS = Object.keys(SETTING_NAMES) as SettingKey[];
 export const SECRET_VARIABLES = ["TASKEXE_TOKEN", "TASKEXE_BROKER"];
 
 /** Environment variables of ours that are no settings. */
-export const OTHER_ENVIRONMENT = ["TASKEXE_CONFIG", "TASKEXE_DEBUG", "TASKEXE_ROOT", "TASKEXE_TOKEN"];
+export const OTHER_ENVIRONMENT = [
+  ...["TASKEXE_CONFIG", "TASKEXE_DEBUG", "TASKEXE_ROOT", "TASKEXE_TOKEN"],
+  // Of a command that a task runs, which may call us.
+  ...["TASKEXE_RUNNER_OF", "TASKEXE_DIR", "TASKEXE_TASK_ID", "TASKEXE_ATTEMPT"],
+];

@@ -13,6 +13,7 @@ import type { HandlerRegistry } from "../handlers/registry.ts";
 import { Faults } from "../runner-protocol/faults.ts";
 import { PROTOCOL, READ_DESCRIPTOR, WRITE_DESCRIPTOR } from "../runner-protocol/limits.ts";
 import { runtime } from "../runtime/index.ts";
+import { bindToParent } from "../runtime/process/parent-bond.ts";
 import { arePipes, openParentPipes, type ParentPipes } from "../runtime/process/parent-pipes.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, leave, sayLast, toldOf } from "./last-words.ts";
 import { manifestsOf } from "./manifests.ts";
@@ -26,6 +27,8 @@ const NO_PIPES =
 
 /** @param args - the handler files and folders, with `--` before them where one begins with a dash. */
 export async function runRunner(args: readonly string[], offered: OfferedModules): Promise<never> {
+  // Before all else: an executor that is killed takes its runners along.
+  if (bindToParent(runtime.linuxCalls()) === "orphaned") return leave(EXIT_FINE);
   const paths = args[0] === "--" ? args.slice(1) : args;
   if (!arePipes([READ_DESCRIPTOR, WRITE_DESCRIPTOR])) return leave(EXIT_USAGE, NO_PIPES);
   const gone = (error: unknown) => leave(EXIT_FAILED, `the executor cannot be reached any more: ${toldOf(error)}`);

@@ -54,6 +54,7 @@ test("without anything the defaults hold, and every value says so", () => {
   assert.deepEqual([settings.doneLimit, settings.cancelledLimit], [100_000, 100_000]);
   assert.equal(settings.logBytes, 256_000_000);
   assert.equal(settings.abandonedLimit, 10);
+  assert.deepEqual([settings.runnerMaxRss, settings.runnerMaxTasks, settings.runnerEnv], [null, null, ["*"]]);
   assert.equal(settings.trackAllocations, false);
   for (const key of SETTING_KEYS) assert.equal(settings.origins[key], "default");
 });
@@ -102,6 +103,9 @@ const FOUR: Readonly<
   cancelledLimit: ["", "0", "500", [undefined, 0, 500]],
   logBytes: ["", "1GB", "2000000", [undefined, 1_000_000_000, 2_000_000]],
   abandonedLimit: ["", "2", "3", [undefined, 2, 3]],
+  runnerMaxRss: ["512MB", "off", '"1GB"', [512_000_000, null, 1_000_000_000]],
+  runnerMaxTasks: ["1", "off", "3", [1, null, 3]],
+  runnerEnv: ["A,B_*", "*", '["C"]', [["A", "B_*"], ["*"], ["C"]]],
   trackAllocations: ["", "0", "true", [undefined, false, true]],
 };
 

@@ -2,8 +2,6 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { ExecTable, HandlerTables, HttpTable, WorkerTable } from "../../config/tables/handler-tables.ts";
-import { describe } from "../output/report-failure.ts";
-import { refuseUnrun } from "../process/table-handlers.ts";
 import { type Finding, fine, problem } from "./finding.ts";
 
 /** Types that handler files have, too, are told with both places. */
@@ -20,11 +18,6 @@ export function checkTables(tables: HandlerTables, sourceOf: (type: string) => s
     found.push(
       problem("tables", `${origin}: the type "${type}" is defined here and in ${source}`, "remove one of them"),
     );
-  }
-  try {
-    refuseUnrun(tables);
-  } catch (error) {
-    found.push(problem("tables", describe(error).join("; "), "remove the table, or use a later version"));
   }
   return found;
 }

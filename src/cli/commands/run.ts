@@ -29,7 +29,6 @@ import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "../process/exit.ts";
 import { watchExits } from "../process/exit-watch.ts";
 import { handleSignals, trackFromTheStart } from "../process/signals.ts";
 import { logStrayError } from "../process/stray-error.ts";
-import { refuseUnrun } from "../process/table-handlers.ts";
 import { brokerOf, createStateDirectory } from "../process/with-broker.ts";
 import { withHandlers } from "../process/with-handlers.ts";
 
@@ -45,9 +44,10 @@ export function define(command: Command, exit: (code: number) => void): void {
 
 /** Runs the command until the executor has drained. Returns the exit code. */
 async function run(options: Options): Promise<number> {
+  // From here on nobody of the same user reads the token, or a password, out of this process.
+  runtime.linuxCalls()?.closeToOthers();
   const isOnce = options.once === true;
   const settings = isOnce ? quietly(settingsOf(options)) : settingsOf(options);
-  refuseUnrun(settings.tables);
   await setUpLogging(settings.log);
   for (const warning of settings.warnings) log.warn(warning);
   if (settings.exposure !== null) log.warn(settings.exposure);

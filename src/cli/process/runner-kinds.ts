@@ -4,8 +4,9 @@ import type { Settings } from "../../config/settings.ts";
 import type { WorkerTable } from "../../config/tables/handler-tables.ts";
 import { runnerEnvironment } from "../../runners/processes/runner-environment.ts";
 import type { MemoryLimit } from "../../runners/processes/runner-process.ts";
-import type { RunnerOptions, RunnerProcesses } from "../../runners/processes/runner-processes.ts";
-import type { RunnerKind, StartedRunner } from "../../runners/runner-kind.ts";
+import type { RunnerProcesses } from "../../runners/processes/runner-processes.ts";
+import { startRunner } from "../../runners/processes/start-runner.ts";
+import type { RunnerKind } from "../../runners/runner-kind.ts";
 import type { PoolOptions } from "../../runners/runner-pool.ts";
 import { runtime } from "../../runtime/index.ts";
 
@@ -23,15 +24,16 @@ export function poolOptions({ ownRunners }: Settings): PoolOptions {
 }
 
 function kindOfFiles(
-  { tasks, concurrency, runners }: Settings,
+  { tasks, concurrency, runners, runnerEnv, runnerMaxRss }: Settings,
   isolation: "shared" | "own",
   processes: () => RunnerProcesses,
 ): RunnerKind {
   const { command, args } = runtime.self;
-  const options = { env: runnerEnvironment(process.env, ["*"]), bound: "itself" } as const;
+  const memory = memoryLimit(runnerMaxRss);
+  const options = { env: runnerEnvironment(process.env, runnerEnv), bound: "itself", memory } as const;
   return {
     name: "handlers",
-    start: () => startIn(processes(), command, [...args, "runner", "--", ...tasks], options),
+    start: () => startRunner(processes(), command, [...args, "runner", "--", ...tasks], options),
     ...{ concurrency, ahead: 0, isolation, types: null },
     processes: runners ?? availableParallelism(),
   };
@@ -48,23 +50,17 @@ function kindOfWorker(table: WorkerTable, settings: Settings, processes: () => R
     maxRssBytes,
   } = table;
   const byDefault = settings.isolation === "own" ? "own" : "shared";
-  const memory: MemoryLimit | null = maxRssBytes === null ? null : { bytes: maxRssBytes, beyond: "kill" };
-  const options = { cwd, env: runnerEnvironment(process.env, ["*"], env), bound: "us", memory } as const;
+  const memory = memoryLimit(maxRssBytes ?? settings.runnerMaxRss);
+  const options = { cwd, env: runnerEnvironment(process.env, settings.runnerEnv, env), bound: "us", memory } as const;
   return {
     name: `worker ${name}`,
-    start: () => startIn(processes(), command, args, options),
+    start: () => startRunner(processes(), command, args, options),
     ...{ concurrency, ahead: 1, isolation: table.isolation ?? byDefault, types },
     processes: table.processes,
   };
 }
 
-async function startIn(
-  processes: RunnerProcesses,
-  command: string,
-  args: readonly string[],
-  options: RunnerOptions,
-): Promise<StartedRunner> {
-  const runner = await processes.start(command, args, { ...options, pipes: true });
-  const { pipes, stdout, stderr } = runner.child;
-  return { pid: runner.pid, pipes, stdout, stderr, ended: runner.ended, kill: (signal) => runner.kill(signal) };
+/** What runs in it may go on until half as much again. */
+function memoryLimit(bytes: number | null): MemoryLimit | null {
+  return bytes === null ? null : { bytes, beyond: "tell" };
 }

@@ -2,8 +2,9 @@
 import { getLogger } from "@logtape/logtape";
 import { keepSecrets } from "../../config/redact.ts";
 import type { Settings } from "../../config/settings.ts";
-import type { HandlerTables, HttpTable } from "../../config/tables/handler-tables.ts";
+import type { HttpTable } from "../../config/tables/handler-tables.ts";
 import { readSecretFile } from "../../config/tables/secret-file.ts";
+import type { Handler } from "../../handlers/handler.ts";
 import type { HandlerSet } from "../../handlers/handler-set.ts";
 import { HttpHandler } from "../../handlers/http/http-handler.ts";
 import { DuplicateHandlerError } from "../../handlers/registry.ts";
@@ -17,13 +18,6 @@ const HTTP_TIMEOUT_MS = 300_000;
 /** Headers whose values are secrets. */
 const SECRET_HEADER = /auth|cookie|key|password|secret|token/i;
 
-/** @throws CommandFailure for a table whose kind this version cannot run: its tasks would wait for ever. */
-export function refuseUnrun({ execs }: HandlerTables): void {
-  const [first] = execs;
-  if (first === undefined) return;
-  throw new CommandFailure(`${first.origin}: this version reads such tables, and cannot run them yet`, EXIT_USAGE);
-}
-
 /**
  * Makes the handlers of the endpoints and adds them.
  *
@@ -33,7 +27,7 @@ export function refuseUnrun({ execs }: HandlerTables): void {
 export function addEndpoints(handlers: HandlerSet, settings: Settings): () => void {
   const endpoints = settings.tables.https.map((table) => {
     const endpoint = endpointOf(table, settings);
-    add(handlers, endpoint, table.origin);
+    addHandler(handlers, endpoint, table.origin);
     return endpoint;
   });
   return () => {
@@ -64,7 +58,8 @@ function secretsIn(value: string): string[] {
   return [value, ...value.split(" ").slice(1)];
 }
 
-function add(handlers: HandlerSet, handler: HttpHandler, origin: string): void {
+/** @throws CommandFailure where another handler has its type. */
+export function addHandler(handlers: HandlerSet, handler: Handler, origin: string): void {
   try {
     handlers.add(handler, origin);
   } catch (error) {

@@ -1,6 +1,6 @@
 /**
  * All handlers of an executor for the time of a block: those of files, in this process or in runners, those of workers,
- * and the endpoints. Runners have said hello before the block begins, and none is left after it.
+ * the endpoints and the commands. Runners have said hello before the block begins, and none is left after it.
  */
 import { type CancelScope, findError } from "../../concurrency/index.ts";
 import type { Settings } from "../../config/settings.ts";
@@ -11,6 +11,7 @@ import { providedModules } from "../../provide/index.ts";
 import { type RunnerProcesses, withRunnerProcesses } from "../../runners/processes/runner-processes.ts";
 import { RunnerStartError } from "../../runners/starts.ts";
 import { withRunners } from "../../runners/with-runners.ts";
+import { addCommands, withWorkFolder } from "./command-handlers.ts";
 import { CommandFailure, EXIT_USAGE } from "./exit.ts";
 import { poolOptions, runnerKinds } from "./runner-kinds.ts";
 import { addEndpoints } from "./table-handlers.ts";
@@ -34,17 +35,20 @@ export async function withHandlers(
     return started.processes;
   });
   try {
-    if (kinds.length === 0) {
+    if (kinds.length === 0 && settings.tables.execs.length === 0) {
       await body(handlers);
       return;
     }
-    await withRunnerProcesses(scope, { folder: null, runsHandlers: isInline }, async (processes) => {
-      started.processes = processes;
-      await withRunners(scope, kinds, poolOptions(settings), async ({ handlers: ofRunners }) => {
-        for (const { handler, source } of ofRunners) handlers.add(handler, source);
-        await body(handlers);
-      });
-    });
+    await withWorkFolder(settings, (folder) =>
+      withRunnerProcesses(scope, { folder, runsHandlers: isInline }, async (processes) => {
+        started.processes = processes;
+        addCommands(handlers, settings, processes, folder);
+        await withRunners(scope, kinds, poolOptions(settings), async ({ handlers: ofRunners }) => {
+          for (const { handler, source } of ofRunners) handlers.add(handler, source);
+          await body(handlers);
+        });
+      }),
+    );
   } catch (error) {
     const cause = findError(error, RunnerStartError) ?? findError(error, DuplicateHandlerError);
     throw cause === undefined ? error : new CommandFailure(cause.message, EXIT_USAGE);

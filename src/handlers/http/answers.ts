@@ -2,12 +2,11 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { clip } from "../../concurrency/unknown-values.ts";
 import { MAX_DURATION_MS } from "../../task/limits.ts";
-import { isTooDeep } from "../../task/message/message.ts";
-import { MAX_MESSAGE_DEPTH } from "../../task/message/message-schema.ts";
-import { endlessNumber, oneLine } from "../../task/text/json-text.ts";
+import { oneLine } from "../../task/text/json-text.ts";
 import { printable } from "../../task/text/printable.ts";
 import type { HandlerEnding } from "../handler.ts";
 import { keepResult, omit, type ResultReading } from "../in-process/read-result.ts";
+import { problemOfJson } from "../json-problem.ts";
 
 /** An answer, as far as it was read. */
 export interface Answer {
@@ -86,18 +85,6 @@ function resultOf({ headers, bytes, isCut }: Answer): ResultReading {
   const problem = json === null ? "it is not UTF-8" : problemOfJson(json);
   if (json !== null && problem === null) return keepResult(oneLine(json));
   return /^application\/(?:[\w.+-]{1,100}\+)?json\b/i.test(type) ? omit(`the answer: ${problem}`) : NO_RESULT;
-}
-
-function problemOfJson(text: string): string | null {
-  // A parser may itself fall over the depth.
-  if (isTooDeep(text)) return `it is nested deeper than ${MAX_MESSAGE_DEPTH} levels`;
-  try {
-    JSON.parse(text);
-  } catch {
-    return "it is not JSON";
-  }
-  const endless = endlessNumber(text);
-  return endless === null ? null : "it has a number that is larger than any that can be read back";
 }
 
 function textOf(bytes: Uint8Array): string | null {

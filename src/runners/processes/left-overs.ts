@@ -70,7 +70,8 @@ export class LeftOvers {
       for (const each of descendantsOf(pid)) signalTo(each, "SIGKILL");
       signalTo(pid, "SIGKILL");
     }
-    if (alive.length > 0) return "again";
+    // One that died while it was looked at may have left others meanwhile.
+    if (alive.length > 0 || childrenOf(this.#pid).some((pid) => !there.has(pid))) return "again";
     // The dead that the runner has not buried yet do no harm, as long as they are few.
     this.#ownText = text;
     return surplus.length > MOST_UNBURIED ? "replace" : "done";

@@ -12,6 +12,9 @@ import { ChildList, factsOf, hasInEnvironment, type ProcessFacts, signalTo } fro
 /** A runtime waits for its children at once; so long after their death, in ms, nobody does. */
 const UNBURIED_MS = 5_000;
 
+/** So often at once, as long as there are dead. */
+const MOST_LOOKS = 20;
+
 const NONE: ReadonlySet<number> = new Set();
 
 /** A process that this executor started. */
@@ -24,27 +27,32 @@ export interface Starter {
 }
 
 interface Orphan {
-  readonly facts: ProcessFacts;
+  /** Another part of this process started it. */
+  readonly isForeign: boolean;
   /** Who may have started it and lives: once none does, it is killed. */
   readonly starters: Set<Starter>;
 }
 
 export class Orphans {
   readonly #living: ReadonlySet<Starter>;
+  readonly #mark: string;
   readonly #keepsForeign: boolean;
   readonly #calls = runtime.linuxCalls();
   readonly #children = new ChildList(process.pid);
   readonly #known = new Map<number, Orphan>();
+  #reaped = 0;
   readonly #session = factsOf(process.pid)?.session ?? 0;
   /** Dead ones that another part of this process may wait for, and since when. */
   readonly #unburied = new Map<number, number>();
 
   /**
    * @param living - those that have been started and have not ended.
+   * @param mark - what all of them have in their environment.
    * @param keepsForeign - code that is not ours runs in this process, and may start children of its own.
    */
-  constructor(living: ReadonlySet<Starter>, keepsForeign: boolean) {
+  constructor(living: ReadonlySet<Starter>, mark: string, keepsForeign: boolean) {
     this.#living = living;
+    this.#mark = mark;
     this.#keepsForeign = keepsForeign;
     this.#calls?.adoptOrphans();
   }
@@ -57,6 +65,19 @@ export class Orphans {
    */
   look(ofEnded: ReadonlySet<number> = NONE): number {
     if (this.#calls === null) return 0;
+    for (let left = 0, times = 0; ; times++) {
+      const reaped = this.#reaped;
+      left = this.#lookOnce(this.#calls, ofEnded);
+      // One that died while it was looked at may have left others meanwhile.
+      if (reaped === this.#reaped || times === MOST_LOOKS) return left;
+    }
+  }
+
+  close(): void {
+    this.#children.close();
+  }
+
+  #lookOnce(calls: LinuxCalls, ofEnded: ReadonlySet<number>): number {
     const there = new Set<number>();
     let left = 0;
     for (const pid of this.#children.pids()) {
@@ -64,11 +85,12 @@ export class Orphans {
       const orphan = this.#known.get(pid) ?? this.#meet(pid, ofEnded);
       if (orphan === null) continue;
       there.add(pid);
-      if (this.#isForeign(orphan.facts)) {
-        this.#buryForeign(pid, this.#calls);
+      if (orphan.isForeign) {
+        this.#buryForeign(pid, calls);
         continue;
       }
-      if (this.#calls.reap(pid)) {
+      if (calls.reap(pid)) {
+        this.#reaped++;
         this.#known.delete(pid);
         continue;
       }
@@ -82,14 +104,11 @@ export class Orphans {
     return left;
   }
 
-  close(): void {
-    this.#children.close();
-  }
-
   #meet(pid: number, ofEnded: ReadonlySet<number>): Orphan | null {
     const facts = factsOf(pid);
     if (facts === null) return null;
-    const orphan = { facts, starters: new Set(ofEnded.has(facts.group) ? [] : this.#startersOf(facts)) };
+    const isForeign = this.#isForeign(facts);
+    const orphan = { isForeign, starters: new Set(ofEnded.has(facts.group) ? [] : this.#startersOf(facts)) };
     this.#known.set(pid, orphan);
     return orphan;
   }
@@ -107,12 +126,17 @@ export class Orphans {
     const candidates = [...this.#living].filter(({ adopts }) => !adopts);
     const sure = candidates.find((each) => each.pid === group || each.pid === session);
     if (sure !== undefined) return [sure];
-    const marked = candidates.find(({ mark }) => hasInEnvironment(pid, mark));
-    return marked === undefined ? candidates : [marked];
+    if (hasInEnvironment(pid, this.#mark)) return candidates.filter(({ mark }) => hasInEnvironment(pid, mark));
+    return candidates;
   }
 
-  /** Started by this process itself, and by no part that we know of: never in a session of a runner's. */
+  /**
+   * Started by this process itself, and by no part that we know of: never in a session of a runner's. Where code that
+   * is not ours runs here, it may start children with a session of their own: those have our environment.
+   */
   #isForeign({ pid, session }: ProcessFacts): boolean {
-    return session === this.#session || (this.#keepsForeign && session === pid);
+    if (session === this.#session) return true;
+    if (!this.#keepsForeign || session !== pid || hasInEnvironment(pid, this.#mark)) return false;
+    return hasInEnvironment(pid, `PATH=${process.env.PATH}\0`);
   }
 }

@@ -3,7 +3,7 @@
  * of its group, and has ended only when its group is empty. How much memory it has, with what it started, is looked at
  * while it runs.
  */
-import type { ChildExit, ChildProcessHandle, LinuxCalls } from "../../runtime/index.ts";
+import type { ChildExit, ChildProcessHandle } from "../../runtime/index.ts";
 import { deathReason } from "./death-reason.ts";
 import { LeftOvers } from "./left-overs.ts";
 import { memoryOf } from "./memory.ts";
@@ -28,8 +28,16 @@ export interface RunnerEnd extends ChildExit {
 
 /** Beyond so many times its limit it is killed, whatever runs in it. */
 const KILLED_BEYOND = 1.5;
-/** The kernel refuses it memory beyond so many times its limit. */
+/** The kernel refuses it memory for its data beyond so many times its limit. */
 const REFUSED_BEYOND = 2;
+/** Bun does not start with less, in bytes. */
+const LEAST_DATA_OF_BUN = 512 * 1024 * 1024;
+
+/** What the kernel lets it have for its data, in bytes; null: any number. @param isBun - it is a runner of ours. */
+export function dataLimitOf(limit: MemoryLimit | null, isBun: boolean): number | null {
+  if (limit === null) return null;
+  return Math.max(REFUSED_BEYOND * limit.bytes, isBun ? LEAST_DATA_OF_BUN : 0);
+}
 
 export class RunnerProcess<Child extends ChildProcessHandle = ChildProcessHandle> implements Starter {
   readonly child: Child;
@@ -65,11 +73,6 @@ export class RunnerProcess<Child extends ChildProcessHandle = ChildProcessHandle
   /** Resolves with its memory in bytes when that is beyond the limit for the first time; may never. */
   get beyondLimit(): Promise<number> {
     return this.#beyond.promise;
-  }
-
-  /** Has the kernel refuse it memory beyond twice its limit. */
-  bound(calls: LinuxCalls | null): void {
-    if (this.#limit !== null) calls?.limitData(this.pid, REFUSED_BEYOND * this.#limit.bytes);
   }
 
   /** Signals its whole group; false: nobody is left in it. */

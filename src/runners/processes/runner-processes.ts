@@ -17,7 +17,7 @@ import { RUNNER_MARK } from "../../runtime/process/parent-bond.ts";
 import { Guardian } from "./guardian.ts";
 import { Orphans } from "./orphans.ts";
 import { allProcesses, hasInEnvironment, signalTo } from "./proc.ts";
-import { type MemoryLimit, RunnerProcess } from "./runner-process.ts";
+import { dataLimitOf, type MemoryLimit, RunnerProcess } from "./runner-process.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
 
@@ -91,8 +91,9 @@ export class RunnerProcesses {
 
   constructor(nursery: Nursery, { folder, runsHandlers }: ProcessesOptions) {
     this.#nursery = nursery;
-    this.#guardian = new Guardian({ mark: `${RUNNER_MARK}=${this.#mark}`, folder });
-    this.#orphans = new Orphans(this.#living, runsHandlers);
+    const mark = `${RUNNER_MARK}=${this.#mark}`;
+    this.#guardian = new Guardian({ mark, folder });
+    this.#orphans = new Orphans(this.#living, mark, runsHandlers);
   }
 
   /** Those that have not ended. */
@@ -124,15 +125,17 @@ export class RunnerProcesses {
     const mark = `${this.#mark}${this.#started}.`;
     const spawning: Spawning = { ...rest, env: { ...env, [RUNNER_MARK]: mark } };
     const isThrough = bound === "us" && this.#calls?.become != null && mayBeExecuted(command, spawning);
-    const keeps = rest.pipes === true;
-    const line = isThrough ? throughUs({ command, args }, keeps) : { command, args };
+    const dataBytes = dataLimitOf(memory, bound === "itself");
+    const line = isThrough
+      ? throughUs(boundArguments({ command, args }, rest.pipes === true, dataBytes))
+      : { command, args };
     if (this.#isLeaving) throw new Error("the executor is leaving, and starts no process");
     const child: ChildProcessHandle = await runtime.spawn(line.command, line.args, spawning);
     const adopts = this.#calls !== null && (bound === "itself" || isThrough);
     const runner = new RunnerProcess(child, { mark: `${RUNNER_MARK}=${mark}`, adopts, limit: memory });
     this.#living.add(runner);
     this.#guardian.watch(runner.pid);
-    runner.bound(this.#calls);
+    if (dataBytes !== null && !isThrough) this.#calls?.limitData(runner.pid, dataBytes);
     raiseOomScore(runner.pid, this.#oomScore);
     // It is waited for whatever is cancelled: the end of all kills it.
     this.#nursery.startSoon(({ scope }) => this.#toTheEnd(runner, scope), { name: `process ${runner.pid}` });
@@ -193,9 +196,9 @@ export class RunnerProcesses {
 }
 
 /** The command line by which the executable starts itself and becomes the command. */
-function throughUs(line: CommandLine, keeps: boolean): CommandLine {
+function throughUs(bound: readonly string[]): CommandLine {
   const { command, args } = runtime.self;
-  return { command, args: [...args, ...boundArguments(line, keeps)] };
+  return { command, args: [...args, ...bound] };
 }
 
 /** Where it may not, its own start says why; whoever started it would only see an exit code. */

@@ -24,7 +24,7 @@ interface Runner {
 /** A shell that runs lines of its descriptor 3, bound to this process as the executable binds a worker. */
 async function withRunner(use: (runner: Runner) => Promise<void>): Promise<void> {
   const loop = 'while read -r line <&3; do eval "$line"; echo ok >&4; done';
-  const args = [SUPERVISOR, "exec-bound-to-parent", String(process.pid), "3,4", "sh", "-c", loop];
+  const args = [SUPERVISOR, "exec-bound-to-parent", String(process.pid), "3,4", "", "sh", "-c", loop];
   const child = spawn(BUN, args, { stdio: ["ignore", "inherit", "inherit", "pipe", "pipe"], detached: true });
   const [to, from] = [child.stdio[3] as Writable, child.stdio[4] as Readable];
   const { pid = 0 } = child;

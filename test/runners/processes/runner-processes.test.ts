@@ -17,6 +17,10 @@ const SUPERVISOR = fileURLToPath(new URL("fixtures/supervisor.ts", import.meta.u
 const GET_AWAY = "(setsid -f env -i /bin/sleep MARKER </dev/null >/dev/null 2>&1 &)";
 const STAY = "/bin/sleep MARKER & ";
 
+const MB = 1024 * 1024;
+/** Holds so many MB for a while. */
+const take = (mb: number) => `head -c ${mb}000000 /dev/zero | tail -c ${mb}000000 | { sleep 3; wc -c >/dev/null; }`;
+
 /** A number of seconds by which the processes of a test are known. */
 let marker = 40_000 + (process.pid % 20_000) * 10;
 
@@ -140,6 +144,42 @@ for (const [name, program, hasCalls] of [
         supervisor.kill("SIGKILL");
         await until("all processes are gone", 1_000, () => left().length === 0);
       });
+    });
+
+    test("a command that takes more memory than it may is killed, and its record says so", SLOW, async () => {
+      const memory = { bytes: 60 * MB, beyond: "kill" } as const;
+      // In a child of the command, and beyond its limit by little.
+      const lines = [sh(`${take(80)} && exit 0`, { memory })];
+      await supervised(program, lines, async (supervisor) => {
+        await supervisor.says(/^left$/m);
+        assert.match(endsOf(supervisor.output())[0]?.reason ?? "", /^out of memory: \d+ MB of 60 MB$/);
+      });
+    });
+
+    const bounded = { ...SLOW, skip: !hasCalls };
+    test("the kernel refuses it more than twice its limit", bounded, async () => {
+      const memory = { bytes: 60 * MB, beyond: "tell" } as const;
+      const script = 'until [ "$(ulimit -d)" = 122880 ]; do :; done; echo bounded';
+      const lines = (["us", "nobody"] as const).map((bound) => sh(script, { memory, bound }));
+      await supervised(program, lines, async (supervisor) => {
+        await supervisor.says(/^left$/m);
+        assert.deepEqual(
+          endsOf(supervisor.output()).map(({ out }) => out),
+          ["bounded\n", "bounded\n"],
+        );
+      });
+    });
+
+    test("the kernel takes it rather than the executor", SLOW, async () => {
+      await supervised(
+        program,
+        [sh("cat /proc/$$/oom_score_adj; sleep 1; cat /proc/$$/oom_score_adj")],
+        async (supervisor) => {
+          await supervisor.says(/^left$/m);
+          const own = Number(readFileSync("/proc/self/oom_score_adj", "latin1"));
+          assert.match(endsOf(supervisor.output())[0]?.out ?? "", new RegExp(`^${Math.min(own + 500, 1_000)}\n$`, "m"));
+        },
+      );
     });
 
     const away = { ...SLOW, skip: !hasCalls };
