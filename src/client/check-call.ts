@@ -14,7 +14,7 @@ export function checkOptionNames(options: EnqueueOptions): void {
   if (unknown.length === 0) return;
   const known = [...OPTION_NAMES];
   const told = unknown.slice(0, 10).map((name) => `${name}: is not known${didYouMean(name, known)}`);
-  throw new InvalidTaskError(`${told.join("; ")} (an enqueue takes ${known.join(", ")})`);
+  throw new InvalidTaskError(told.join("; "));
 }
 
 /** @throws InvalidTaskError where the task is neither a name nor a definition. */

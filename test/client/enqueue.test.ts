@@ -57,13 +57,10 @@ onBothBrokers("an option that is not known is refused with the one that was mean
     return error.message;
   };
   const of = (options: object) => refusal(client.enqueue("x", 1, options));
-  assert.match(
-    await of({ deadlineMs: 5_000 }),
-    /^deadlineMs: is not known; did you mean deadlineAt\? \(an enqueue takes /,
-  );
+  assert.match(await of({ deadlineMs: 5_000 }), /^deadlineMs: is not known; did you mean deadlineAt\?$/);
   assert.match(
     await of({ delayMS: 1, something: 2 }),
-    /^delayMS: is not known; did you mean delayMs\?; something: is not known \(/,
+    /^delayMS: is not known; did you mean delayMs\?; something: is not known$/,
   );
   const items = [
     { task: "x", payload: 1 },
