@@ -126,7 +126,8 @@ describe("runTask", () => {
     const running = runTask(waits, null, { signal: controller.signal });
     controller.abort();
     const run = await running;
-    assert.deepEqual([run.state, run.reason], ["cancelled", "cancelled"]);
+    assert.equal(run.state, "cancelled");
+    assert.match(run.reason ?? "", /^cancelled/);
   });
 
   test("says why what was returned is not kept", async () => {
