@@ -24,7 +24,7 @@ export async function projectFiles(template: string, values: Readonly<Record<str
 }
 
 function filled(path: string, text: string, values: Readonly<Record<string, string>>): string {
-  return text.replace(/\{\{(\w+)\}\}/g, (_, key: string) => {
+  return text.replace(/\{\{([a-zA-Z]+)\}\}/g, (_, key: string) => {
     const value = values[key];
     if (value === undefined) throw new Error(`the template ${path} has {{${key}}}, which has no value`);
     return value;

@@ -20,6 +20,7 @@ export const TEMPLATES: readonly Template[] = [
     flag: null,
     help: "a handler in TypeScript",
     next: [
+      "taskexe check --config taskexe.toml",
       "taskexe run --config taskexe.toml",
       `taskexe enqueue --config taskexe.toml greet '{"name":"Ada"}' --wait     (in a second terminal)`,
     ],

@@ -51,14 +51,14 @@ const GRACE_MS = 30_000;
  * const { state, error } = await running; // "retrying", a TimeoutError
  * ```
  */
-export function runTask<Schema extends PayloadSchema>(
-  definition: TaskDefinition<Schema>,
-  payload: PayloadInput<Schema>,
-  options?: RunTaskOptions,
-): Promise<TaskRun>;
 export function runTask(
   definition: TaskDefinition<undefined>,
   payload?: unknown,
+  options?: RunTaskOptions,
+): Promise<TaskRun>;
+export function runTask<Schema extends PayloadSchema>(
+  definition: TaskDefinition<Schema>,
+  payload: PayloadInput<Schema>,
   options?: RunTaskOptions,
 ): Promise<TaskRun>;
 export async function runTask(

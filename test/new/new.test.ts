@@ -4,10 +4,12 @@ import { spawnSync } from "node:child_process";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { ambientTypes } from "../../scripts/house/ambient-types.ts";
 import { EMBEDDED } from "../../src/new/embedded.ts";
 import { projectFiles } from "../../src/new/template-files.ts";
 import { TEMPLATES } from "../../src/new/templates.ts";
-import { ROOT } from "../stage/command.ts";
+import { valibotTypes } from "../../src/new/valibot-types.ts";
+import { Command, type Finished, ROOT } from "../stage/command.ts";
 import { builtOnce, ON_DENO, ON_NODE, type Program } from "../stage/programs.ts";
 import { SLOW, Stage } from "../stage/stage.ts";
 
@@ -39,7 +41,9 @@ for (const [name, program] of WAYS) {
         const { code, stdout, stderr } = await stage.run(args, { program: await program() });
         assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
         const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
-        const wanted = Object.fromEntries(await projectFiles(template, { name: folder, version }));
+        const wanted = Object.fromEntries(
+          await projectFiles(template, { name: folder, version, valibotTypes: await valibotTypes() }),
+        );
         assert.ok(Object.keys(wanted).length > 0);
         assert.deepEqual(await textsIn(stage.path(folder)), wanted);
         for (const path of Object.keys(wanted)) assert.ok(stdout.includes(`${folder}/${path}\n`), path);
@@ -52,6 +56,31 @@ for (const [name, program] of WAYS) {
 describe("new", () => {
   test("embeds every file of the templates folder, as it stands there", async () => {
     assert.deepEqual(EMBEDDED, await textsIn(join(ROOT, "src/new/templates")));
+  });
+
+  test("gives the types that the package has", SLOW, async () => {
+    const kept = await readFile(join(ROOT, "src/new/templates/typescript/types/taskexe.d.ts.txt"), "utf8");
+    assert.ok(kept === ambientTypes(), "they are old: bun scripts/house/write-types.ts");
+  });
+
+  test("gives types that pass by themselves, and refuse what is wrong, with nothing installed", SLOW, async () => {
+    assert.equal((await stage.run(["new", "typed"], { program: await executable() })).code, 0);
+    const cwd = stage.path("typed");
+    const whole = ["-p", ".", "--skipLibCheck", "false"];
+    const tsc = (): Promise<Finished> => new Command([join(ROOT, "node_modules/.bin/tsc"), ...whole], { cwd }).ended;
+    assert.deepEqual(await tsc(), { code: 0, signal: null, stdout: "", stderr: "" });
+    const wrong = `import { defineTask, sleep } from "taskexe";
+import { runTask } from "taskexe/testing";
+import * as v from "valibot";
+const task = defineTask({ type: "t", payload: v.object({ n: v.number() }), run: ({ payload }) => payload.m });
+await runTask(task, { n: "1" });
+await sleep("1");
+`;
+    await stage.write({ "typed/tasks/wrong.ts": wrong });
+    const { stdout } = await tsc();
+    assert.match(stdout, /wrong\.ts\(4,.*'m' does not exist/);
+    assert.match(stdout, /wrong\.ts\(5,[\s\S]*'string' is not assignable to type 'number'/);
+    assert.match(stdout, /wrong\.ts\(6,/);
   });
 
   test("has a row for every folder of templates, and one of them is meant where no flag is given", async () => {

@@ -72,9 +72,9 @@ export class InstalledPackage {
     return join(this.project, "node_modules/taskexe", path);
   }
 
-  /** Runs a command in the project, with a state folder of its own. */
-  run(command: string, args: readonly string[]): Promise<Finished> {
-    return finish(command, args, this.project, {
+  /** Runs a command in the project, or in a folder of it, with a state folder of its own. */
+  run(command: string, args: readonly string[], folder = "."): Promise<Finished> {
+    return finish(command, args, join(this.project, folder), {
       HOME: this.folder,
       STATE_DIRECTORY: join(this.folder, "state"),
       // `#!/usr/bin/env node` must find the Node that is tested.

@@ -18,6 +18,14 @@ const RUNTIMES: readonly (readonly [name: string, command: string, args: readonl
   ["Deno", bin("deno"), ["run", "--allow-all", "--cached-only"]],
 ];
 
+/** How each runs the tests of the folder it is started in, and how it says that both have passed. */
+const TESTS: Readonly<Record<string, readonly string[]>> = {
+  Bun: ["test"],
+  Node: ["--test"],
+  Deno: ["test", "--allow-all", "--cached-only", "--no-check"],
+};
+const PASSED: Readonly<Record<string, RegExp>> = { Bun: /^ 2 pass$/m, Node: /^. pass 2$/m, Deno: /2 passed/ };
+
 let installed: InstalledPackage;
 
 before(async () => {
@@ -78,11 +86,14 @@ describe("the package", () => {
 
 for (const [name, command, args] of RUNTIMES) {
   describe(`on ${name}`, () => {
-    test("`taskexe new` writes a project", SLOW, async () => {
+    test("`taskexe new` writes a project whose own tests pass", SLOW, async () => {
       const main = installed.inside(installed.manifest.bin.taskexe);
-      const { code, stderr } = await installed.run(command, [...args, main, "new", `new-on-${name}`]);
+      const folder = `new-on-${name}`;
+      const { code, stderr } = await installed.run(command, [...args, main, "new", folder]);
       assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
-      assert.match(await readFile(join(installed.project, `new-on-${name}/tasks/greet.ts`), "utf8"), /defineTask/);
+      const ran = await installed.run(command, TESTS[name] ?? [], folder);
+      assert.equal(ran.code, 0, ran.stdout + ran.stderr);
+      assert.match(ran.stdout + ran.stderr, PASSED[name] ?? /^$/m);
     });
 
     test("a program imports every entrance, waits in virtual time and enqueues", SLOW, async () => {

@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import type { Command } from "commander";
 import { projectFiles } from "../../../new/template-files.ts";
 import { TEMPLATES, type Template } from "../../../new/templates.ts";
+import { valibotTypes } from "../../../new/valibot-types.ts";
 import { NoPlaceError, writeProject } from "../../../new/write-project.ts";
 import { VERSION } from "../../../version.ts";
 import { type Options, optionOf } from "../../arguments/flags.ts";
@@ -31,7 +32,7 @@ async function newProject(given: string, options: Options): Promise<void> {
     );
   }
   const template = wanted(options);
-  const files = await projectFiles(template.name, { name, version: VERSION });
+  const files = await projectFiles(template.name, { name, version: VERSION, valibotTypes: await valibotTypes() });
   try {
     await writeProject(folder, files);
   } catch (error) {
