@@ -4,6 +4,7 @@
  * there is, which is more often a slip than a wish.
  */
 import * as v from "valibot";
+import { CURSOR_PATTERN } from "../broker/list-cursor.ts";
 import { TypeSchema } from "../task/message/message-schema.ts";
 import { told } from "../task/message/new-task.ts";
 import { KnownQueueSchema } from "../task/options/enqueue-options.ts";
@@ -13,10 +14,10 @@ export const MUST_BE_OBJECT = "must be an object";
 
 const place = { type: v.optional(TypeSchema), queue: v.optional(KnownQueueSchema) };
 
-/** Where a page ended: the number of a source, and in it an offset, the id of a stream's entry, or nothing yet. */
-const CURSOR = /^\d{1,6}:(-1|\d{1,18}(-\d{1,18})?)?$/;
-
-export const CursorSchema = v.pipe(v.string("must be a string"), v.regex(CURSOR, "is not one that a list has given"));
+export const CursorSchema = v.pipe(
+  v.string("must be a string"),
+  v.regex(CURSOR_PATTERN, "is not one that a list has given"),
+);
 
 /** The keys of each filter, and what each may be. */
 export const FILTERS = {

@@ -7,11 +7,13 @@ import { bytesOf, type ListedTask, listedOf } from "../../task/record/listed-tas
 import type { TaskState } from "../../task/state.ts";
 import { checkListQuery } from "../check-list.ts";
 import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../contract/admin.ts";
+import { readCursor, writeCursor } from "../list-cursor.ts";
 import { type Entry, recordOf } from "./store/entry.ts";
 import { FIRST_PLACE, type Place, type SortedList } from "./store/sorted-list.ts";
 import type { MemoryStore } from "./store/store.ts";
 
 const MOST_LOOKED_AT = 5_000;
+const PLACE = /^-?\d{1,16}:-?\d{1,16}$/;
 /** In the order in which people look for them: what runs, what waits, what has ended. */
 const ORDER: readonly TaskState[] = ["running", "queued", "scheduled", "retrying", "dead", "cancelled", "done"];
 
@@ -22,13 +24,13 @@ export function list(store: MemoryStore, query: ListQuery, queues: readonly stri
   const sources = sourcesOf(store, query, queues);
   const tasks: ListedTask[] = [];
   let [bytes, looked] = [0, 0];
-  const start = readCursor(query.cursor);
+  const start = startOf(query.cursor);
   for (let at = start.source; at < sources.length; at += 1) {
     const source = sources[at];
     let place = at === start.source ? start.place : FIRST_PLACE;
     for (const entry of source?.behind(place) ?? []) {
       const isFull = tasks.length >= limit || bytes >= maxBytes || looked >= MOST_LOOKED_AT;
-      if (isFull) return { tasks, cursor: [at, ...place].join(":") };
+      if (isFull) return { tasks, cursor: writeCursor(at, place.join(":")) };
       looked += 1;
       place = source?.placeOf(entry) ?? place;
       if (type !== undefined && entry.type !== type) continue;
@@ -47,9 +49,9 @@ function sourcesOf(store: MemoryStore, query: ListQuery, queues: readonly string
   );
 }
 
-function readCursor(cursor: string | undefined): { readonly source: number; readonly place: Place } {
+function startOf(cursor: string | undefined): { readonly source: number; readonly place: Place } {
   if (cursor === undefined) return { source: 0, place: FIRST_PLACE };
-  const match = /^(\d{1,6}):(-?\d{1,16}):(-?\d{1,16})$/.exec(cursor);
-  if (match === null) throw new RangeError(`the cursor "${cursor}" is not one that a list has given`);
-  return { source: Number(match[1]), place: [Number(match[2]), Number(match[3])] };
+  const { source, place } = readCursor(cursor, PLACE);
+  const [first = 0, second = 0] = place.split(":").map(Number);
+  return { source, place: [first, second] };
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Broker } from "../../../src/broker/broker.ts";
 import type { ListQuery } from "../../../src/broker/contract/admin.ts";
+import { writeCursor } from "../../../src/broker/list-cursor.ts";
 import { type ListedTask, listedOf } from "../../../src/task/record/listed-task.ts";
 import { TASK_STATES } from "../../../src/task/state.ts";
 import { cancelledBy, claimAll, claimOne, dead, done, QUEUE, retry, task, tasks } from "../../stage/outcomes.ts";
@@ -53,11 +54,18 @@ export function listSentences(sentence: Sentence): void {
 
   sentence("a cursor that no list has given is refused", async (stage) => {
     const broker = await stage.open("a");
-    for (const cursor of ["x", "0:99999999999999999999", "0:1-99999999999999999999", "-1:0"]) {
+    for (const cursor of [
+      "x",
+      "0:99999999999999999999",
+      "0:1-99999999999999999999",
+      "-1:0",
+      writeCursor(0, "x"),
+      writeCursor(0, "1-2-3"),
+    ]) {
       await assert.rejects(broker.list({ limit: 1, cursor }), RangeError, cursor);
     }
     await broker.enqueue([task("one", { delayMs: 60_000 })]);
-    await assert.rejects(broker.list({ limit: 1, state: "scheduled", cursor: "0:1-2" }), RangeError);
+    await assert.rejects(broker.list({ limit: 1, state: "scheduled", cursor: writeCursor(0, "1-2") }), RangeError);
   });
 
   sentence("a list by state gives the tasks of that state, as their records tell them", async (stage) => {

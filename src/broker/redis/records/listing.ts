@@ -8,6 +8,7 @@ import { bytesOf, type ListedTask, listedOf } from "../../../task/record/listed-
 import { hasEnded, type TaskState } from "../../../task/state.ts";
 import { checkListQuery } from "../../check-list.ts";
 import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../../contract/admin.ts";
+import { readCursor, writeCursor } from "../../list-cursor.ts";
 import type { Holder, TaskStarts } from "../claims/task-starts.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import { readPairs, readPending } from "../connection/replies.ts";
@@ -81,7 +82,7 @@ export class RedisListing {
   async list(query: ListQuery): Promise<ListPage> {
     checkListQuery(query);
     const sources = await this.#sources(query);
-    let { index, place } = readCursor(query.cursor);
+    let { source: index, place } = query.cursor === undefined ? FIRST : readCursor(query.cursor, PLACE);
     const tasks: ListedTask[] = [];
     let [looked, bytes] = [0, 0];
     const { maxBytes = LIST_PAGE_BYTES } = query;
@@ -96,7 +97,7 @@ export class RedisListing {
         if (!matches(task, query)) continue;
         tasks.push(task);
         bytes += bytesOf(task);
-        if (bytes >= maxBytes) return { tasks, cursor: `${index}:${after}` };
+        if (bytes >= maxBytes) return { tasks, cursor: writeCursor(index, after) };
       }
       if (slice.next === null) {
         index++;
@@ -105,7 +106,7 @@ export class RedisListing {
         place = slice.next;
       }
     }
-    return { tasks, cursor: index < sources.length ? `${index}:${place}` : null };
+    return { tasks, cursor: index < sources.length ? writeCursor(index, place) : null };
   }
 
   async #sources({ state, queue, type }: ListQuery): Promise<Source[]> {
@@ -303,15 +304,12 @@ function matches(task: ListedTask, { state, queue, type }: ListQuery): boolean {
 
 const OFFSET = /^\d{0,18}$/;
 const ENTRY = /^(\d{1,18}-\d{1,18})?$/;
+/** An offset, an entry, or nothing yet. */
+const PLACE = /^(\d{1,18}(-\d{1,18})?)?$/;
+const FIRST = { source: 0, place: "" };
 
 /** @throws RangeError for the place of another kind of source: the cursor is of another list. */
 function placeIn(place: string, pattern: RegExp): string {
   if (pattern.test(place)) return place;
   throw new RangeError(`the cursor with "${place}" is not one that this list has given`);
-}
-
-function readCursor(cursor: string | undefined): { index: number; place: string } {
-  const match = /^(\d{1,6}):((?:\d{1,18}(?:-\d{1,18})?)?)$/.exec(cursor ?? "0:");
-  if (match === null) throw new RangeError(`the cursor "${cursor}" is not one that a list has given`);
-  return { index: Number(match[1]), place: match[2] ?? "" };
 }

@@ -9,11 +9,14 @@ import type { ListedTask } from "../../../task/record/listed-task.ts";
 import type { TaskState } from "../../../task/state.ts";
 import { checkListQuery } from "../../check-list.ts";
 import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../../contract/admin.ts";
+import { readCursor, writeCursor } from "../../list-cursor.ts";
 import { PARKED, STATE } from "../file/schema.ts";
 import type { Store } from "../file/store.ts";
 import { BRIEF_COLUMNS, BYTES_READ, bytesOf, LISTED_COLUMNS, listedOf, numberOf } from "./rows.ts";
 
 const MOST_LOOKED_AT = 5000;
+/** The key of the last row looked at; -1: none yet. */
+const PLACE = /^(-1|\d{1,15})$/;
 /** How many bytes are read at once: 8 MB take 5 ms. How many one call reads. */
 const BYTES_AT_ONCE = 8_000_000;
 const MOST_BYTES = 256_000_000;
@@ -39,7 +42,7 @@ export async function list(
 ): Promise<ListPage> {
   checkListQuery(query);
   const sources = sourcesOf(query, queues, priorities);
-  let { index, place } = readCursor(query.cursor);
+  let { index, place } = startOf(query.cursor);
   const tasks: ListedTask[] = [];
   const left = {
     tasks: query.limit,
@@ -61,7 +64,7 @@ export async function list(
     place = slice.next ?? -1;
     if (slice.read > BYTES_AT_ONCE / 8) await checkpoint(signal);
   }
-  return { tasks, cursor: index < sources.length ? `${index}:${place}` : null };
+  return { tasks, cursor: index < sources.length ? writeCursor(index, String(place)) : null };
 }
 
 /** In the order in which people look for them: what runs, what waits, what has ended. */
@@ -157,9 +160,8 @@ function look(sql: Sql, { index, where, values, key }: Source, after: number, mo
   return { looked, end: row !== undefined && looked === most ? numberOf(row, "k") : null };
 }
 
-function readCursor(cursor: string | undefined): { readonly index: number; readonly place: number } {
+function startOf(cursor: string | undefined): { readonly index: number; readonly place: number } {
   if (cursor === undefined) return { index: 0, place: -1 };
-  const match = /^(\d{1,6}):(-1|\d{1,15})$/.exec(cursor);
-  if (match === null) throw new RangeError(`the cursor "${cursor}" is not one that a list has given`);
-  return { index: Number(match[1]), place: Number(match[2]) };
+  const { source, place } = readCursor(cursor, PLACE);
+  return { index: source, place: Number(place) };
 }
