@@ -11,6 +11,8 @@ export { ClientClosedError, ClientOverloadedError, PartlyEnqueuedError } from ".
 export * from "./concurrency/index.ts";
 export {
   defineTask,
+  type Enqueue,
+  type EnqueuedTask,
   isTaskDefinition,
   type PayloadSchema,
   type TaskContext,
@@ -18,6 +20,7 @@ export {
   type TaskInfo,
   type TaskLog,
 } from "./handlers/define-task.ts";
+export { RefusedEnqueueError } from "./handlers/enqueue-error.ts";
 export type { Schedule, ScheduledRun } from "./operations/schedules/schedule.ts";
 export { UnknownScheduleError } from "./operations/schedules/schedule-control.ts";
 export { UnknownTaskError, type WatchEvent } from "./operations/watch.ts";

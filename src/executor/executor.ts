@@ -26,6 +26,7 @@ import {
 import type { Handlers } from "../handlers/handler.ts";
 import { runtime } from "../runtime/index.ts";
 import { CancelWatch } from "./attempt/cancel-watch.ts";
+import { Children } from "./attempt/children.ts";
 import { InlineCompany } from "./attempt/company.ts";
 import { LeaseCheck } from "./attempt/lease-check.ts";
 import { AttemptPolicy } from "./attempt/policy.ts";
@@ -304,12 +305,12 @@ export class Executor implements StatusSource {
       ...{ broker: this.#broker, handlers: this.#handlers, running: this.#running, company: this.#company },
       ...{ cancels: this.#cancels, leases: this.#leases, logs: this.#logs, stops: this.#tally.stops },
       policy: new AttemptPolicy(this.#options),
+      children: new Children(this.#broker, this.#handlers, this.#options),
       ended: (outcome) => this.#completion.add(outcome),
       handBack: (delivery) => this.#handBack.add(delivery),
       turnAway: (delivery) => this.#turnedAway.add(delivery),
       ...{ slots: this.#options.concurrency, graceMs: this.#options.graceMs },
-      lost: () => this.#tally.countLost(),
-      slotFreed,
+      ...{ lost: () => this.#tally.countLost(), slotFreed },
       abandoned: (attempt) => {
         this.#running.abandon(attempt);
         this.#abandonment.counted();

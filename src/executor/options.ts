@@ -27,6 +27,8 @@ export interface ExecutorOptions {
   readonly retryLaterLimit?: number;
   /** How long a record is kept, in ms. Default one day. */
   readonly retentionMs?: number;
+  /** How many priorities the fleet has. Default 2. */
+  readonly priorities?: number;
   /** How long the record of a dead task is kept, in ms. Default 30 days. */
   readonly deadRetentionMs?: number;
   /** How many tasks may ignore their cancel before the executor drains and fails. Default 10. */

@@ -7,10 +7,17 @@ import type { CancelScope, Nursery } from "../concurrency/index.ts";
 import { isObject, read } from "../concurrency/unknown-values.ts";
 import { DurationSchema } from "../task/limits.ts";
 import { MAX_TYPE_LENGTH } from "../task/message/message-schema.ts";
-import { isPayloadSchema, type PayloadOutput, type PayloadSchema } from "../task/message/payload-schema.ts";
+import {
+  isPayloadSchema,
+  type PayloadInput,
+  type PayloadOutput,
+  type PayloadSchema,
+} from "../task/message/payload-schema.ts";
+import type { TypedTask, UntypedTask } from "../task/message/task-type.ts";
 import type { EnqueueDefaults } from "../task/options/enqueue-defaults.ts";
-import { PrioritySchema, QueueNameSchema, UniqueSchema } from "../task/options/enqueue-options.ts";
+import { type EnqueueOptions, PrioritySchema, QueueNameSchema, UniqueSchema } from "../task/options/enqueue-options.ts";
 import { type Backoff, BackoffSchema, type RunOptions, runEntries } from "../task/options/run-options.ts";
+import type { TaskState } from "../task/state.ts";
 
 /** The task that an attempt runs, as handlers see it. */
 export interface TaskInfo {
@@ -51,6 +58,34 @@ export interface TaskContext<Payload = unknown> {
    */
   progress(value: number, message?: string): Promise<void>;
   readonly log: TaskLog;
+  /**
+   * Enqueues a task through the executor, with this one recorded as its parent. What its definition says (queue, delay,
+   * a unique key) holds where `options` says nothing. While the broker is away it is waited for.
+   *
+   * @param task - a definition, or the name of a type.
+   * @throws (rejects) InvalidTaskError where the task could not be run; RefusedEnqueueError where this attempt has
+   *   ended or lost its lease, or 10 000 enqueues are not answered yet.
+   */
+  readonly enqueue: Enqueue;
+}
+
+/** What became of an enqueue. */
+export interface EnqueuedTask {
+  readonly id: string;
+  /** False where a task of that id was there already, or another one holds its unique key: `id` is then that one's. */
+  readonly created: boolean;
+  /** Its state now. */
+  readonly state: TaskState;
+}
+
+/** See `enqueue` of {@link TaskContext}. */
+export interface Enqueue {
+  <Schema extends PayloadSchema>(
+    task: TypedTask<Schema>,
+    payload: PayloadInput<Schema>,
+    options?: EnqueueOptions,
+  ): Promise<EnqueuedTask>;
+  (task: string | UntypedTask, payload?: unknown, options?: EnqueueOptions): Promise<EnqueuedTask>;
 }
 
 export type { PayloadSchema };

@@ -8,7 +8,7 @@ import type { EnqueueDefaults } from "../task/options/enqueue-defaults.ts";
 import type { Backoff, RunOptions } from "../task/options/run-options.ts";
 import type { EndedBy } from "../task/record/ended-by.ts";
 import type { ErrorRecord } from "../task/record/record.ts";
-import type { TaskInfo, TaskLogLevel } from "./define-task.ts";
+import type { EnqueuedTask, TaskInfo, TaskLogLevel } from "./define-task.ts";
 import type { PayloadReading } from "./read-payload.ts";
 
 /** What a definition says of its tasks, as data. What is absent comes from the configuration. */
@@ -93,6 +93,14 @@ export interface HandlerAttempt {
   /** @param value - 0 to 1, or -1 for failed. */
   tellProgress(value: number, message: string): void;
   writeLog(line: HandlerLogLine): void;
+  /**
+   * Enqueues tasks with this one as their parent, all or none; gives what became of each, in order.
+   *
+   * @param tasks - as src/task/message/child-task.ts has them, at most 1 000; they are checked here.
+   * @throws (rejects) RefusedEnqueueError where the attempt has ended or has lost its lease; InvalidTaskError; what the
+   *   broker throws.
+   */
+  enqueue(tasks: readonly unknown[]): Promise<readonly EnqueuedTask[]>;
   /** A part of the attempt ignores its cancel, and runs on. */
   leaveBehind(part: AbandonedTask): void;
   /**
@@ -113,6 +121,7 @@ export type CodeAttempt = Pick<
   | "graceMs"
   | "asksForDelay"
   | "begun"
+  | "enqueue"
   | "tellProgress"
   | "writeLog"
   | "leaveBehind"

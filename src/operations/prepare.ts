@@ -41,6 +41,8 @@ export interface Preparation {
   readonly retentionMs: number;
   /** How many priorities the fleet has; default 2. */
   readonly priorities?: number | undefined;
+  /** The id of the task whose handler asks. */
+  readonly parent?: string | undefined;
 }
 
 /** A task that can be sent once its payload is checked. */
@@ -63,13 +65,13 @@ export interface ReadyTask {
  */
 export function prepare(
   broker: Pick<Broker, "now">,
-  { retentionMs, priorities }: Preparation,
+  { retentionMs, priorities, parent }: Preparation,
   { type, payload, options = NO_OPTIONS }: NewTask,
   known?: KnownType,
 ): ReadyTask {
   const now = broker.now();
   const json = payloadText(payload);
-  const surroundings = { now, retentionMs: known?.options.retentionMs ?? retentionMs, priorities };
+  const surroundings = { now, retentionMs: known?.options.retentionMs ?? retentionMs, priorities, parent };
   const task = prepareWritten(type, json, allOptions(options, known, now), surroundings);
   return { task, check: () => checkPayload(json, known) };
 }

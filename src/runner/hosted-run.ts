@@ -6,12 +6,14 @@
 
 import { type CancelScope, systemClock } from "../concurrency/index.ts";
 import { clip } from "../concurrency/unknown-values.ts";
-import type { TaskInfo } from "../handlers/define-task.ts";
+import type { EnqueuedTask, TaskInfo } from "../handlers/define-task.ts";
+import { RefusedEnqueueError } from "../handlers/enqueue-error.ts";
 import type { CodeAttempt, CodeEnding, HandlerLogLine } from "../handlers/handler.ts";
 import type { InProcessHandler } from "../handlers/in-process/in-process-handler.ts";
 import { propertiesAsJson } from "../handlers/in-process/task-log.ts";
 import type { ToRunner } from "../runner-protocol/messages.ts";
 import { wireOfRecord } from "../runner-protocol/wire-error.ts";
+import type { Asks } from "./asks.ts";
 import type { Outbox } from "./outbox.ts";
 
 export type RunMessage = Extract<ToRunner, { kind: "run" }>;
@@ -36,14 +38,16 @@ export class HostedRun implements CodeAttempt {
   readonly graceMs = Infinity;
   readonly #message: RunMessage;
   readonly #outbox: Outbox;
+  readonly #asks: Asks;
   #scope: CancelScope | null = null;
   #cancel: CancelReason | null = null;
   #hasEnded = false;
 
-  constructor(message: RunMessage, outbox: Outbox) {
+  constructor(message: RunMessage, { outbox, asks }: { readonly outbox: Outbox; readonly asks: Asks }) {
     this.run = message.run;
     this.#message = message;
     this.#outbox = outbox;
+    this.#asks = asks;
   }
 
   get id(): string {
@@ -92,14 +96,24 @@ export class HostedRun implements CodeAttempt {
   }
 
   /** What something that the run started writes after its end is the executor's: the task has been recorded. */
-  writeLog({ level, text, properties }: HandlerLogLine): void {
+  writeLog({ level, text: template, properties, plain }: HandlerLogLine): void {
     const { id, type } = this;
+    // Without fields a text is no template.
+    const text = properties === null ? plain : template;
     const known = this.#hasEnded ? { ...properties, id, type } : properties;
     const fields = known === null ? null : propertiesAsJson(known);
     const head = JSON.stringify({ kind: "log", ...(this.#hasEnded ? {} : { run: this.run }), level, text });
     if (fields === null) this.#outbox.line(`${head}\n`);
     else if (fields.length <= MAX_FIELDS) this.#outbox.line(`${head.slice(0, -1)},"fields":${fields}}\n`);
     else this.#outbox.line(`${head.slice(0, -1)},"fields":{"cut":${JSON.stringify(clip(fields, MAX_FIELDS))}}}\n`);
+  }
+
+  async enqueue(tasks: readonly unknown[]): Promise<readonly EnqueuedTask[]> {
+    if (this.#hasEnded)
+      throw new RefusedEnqueueError(`the attempt of ${this.id} has ended: it enqueues nothing any more`);
+    if (this.#cancel === "lost")
+      throw new RefusedEnqueueError(`the lease of ${this.id} was lost: another attempt may run`);
+    return this.#asks.enqueue(this.run, tasks);
   }
 
   leaveBehind(): void {

@@ -10,6 +10,7 @@ import type { Faults } from "../runner-protocol/faults.ts";
 import { MessageReader } from "../runner-protocol/message-reader.ts";
 import type { ToRunner } from "../runner-protocol/messages.ts";
 import { runtime } from "../runtime/index.ts";
+import { Asks } from "./asks.ts";
 import { HostedRun, type RunMessage } from "./hosted-run.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Runs } from "./runs.ts";
@@ -34,6 +35,7 @@ export interface HostParts {
 
 export class RunnerHost {
   readonly #parts: HostParts;
+  readonly #asks: Asks;
   readonly #reader: MessageReader<"toRunner">;
   /** Runs that have come and are not said to have begun. */
   #beginning: Beginning[] = [];
@@ -42,6 +44,7 @@ export class RunnerHost {
 
   constructor(parts: HostParts) {
     this.#parts = parts;
+    this.#asks = new Asks(parts.outbox);
     this.#reader = new MessageReader("toRunner", parts.faults);
   }
 
@@ -72,8 +75,10 @@ export class RunnerHost {
         this.#leaveIfDone();
         return;
       case "answer":
+        this.#asks.answered(message);
+        return;
       case "lock_lost":
-        // To questions that this runner has not asked.
+        // Nothing here holds a lock.
         return;
     }
   }
@@ -92,7 +97,7 @@ export class RunnerHost {
       outbox.say({ kind: "failed", run: number, error, retry: true, later: false });
       return;
     }
-    const run = new HostedRun(message, outbox);
+    const run = new HostedRun(message, { outbox, asks: this.#asks });
     runs.add(run);
     this.#beginning.push({ run, handler });
   }

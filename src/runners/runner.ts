@@ -10,6 +10,7 @@ import { Faults, TooManyFaultsError } from "../runner-protocol/faults.ts";
 import { MessageReader } from "../runner-protocol/message-reader.ts";
 import type { FromRunner } from "../runner-protocol/messages.ts";
 import { RunLedger } from "../runner-protocol/run-ledger.ts";
+import { answer } from "./answers/answer.ts";
 import { Asks } from "./asks.ts";
 import { Inbox } from "./inbox.ts";
 import { lineOfRun } from "./line-of-run.ts";
@@ -209,15 +210,17 @@ export class Runner {
 
   #writeOut(): void {
     this.#isArmed = false;
-    const lines = this.#out;
+    this.process.pipes.write(this.#out);
     this.#out = "";
-    this.process.pipes.write(lines);
   }
 
   #read(bytes: Uint8Array): void {
     this.silence.heard();
     try {
-      for (const message of this.#reader.read(bytes)) this.#take(message);
+      for (const message of this.#reader.read(bytes)) {
+        if (this.#hasHello) this.#take(message);
+        else this.#first(message);
+      }
     } catch (error) {
       if (!(error instanceof TooManyFaultsError)) throw error;
       this.kill("SIGKILL", `it does not keep to the protocol of runners: ${error.message}`);
@@ -225,10 +228,6 @@ export class Runner {
   }
 
   #take(message: FromRunner): void {
-    if (!this.#hasHello) {
-      this.#first(message);
-      return;
-    }
     switch (message.kind) {
       case "begun":
         for (const number of message.runs) this.#begin(number);
@@ -252,8 +251,9 @@ export class Runner {
       case "enqueue":
       case "lock":
       case "unlock": {
-        const error = { code: "unsupported", message: `this executor does not answer "${message.kind}" yet` };
-        this.say(encodeToRunner({ kind: "answer", ask: message.ask, error }));
+        const run = this.#ledger.get(message.run);
+        const asker = run !== undefined && this.#has(run, message.run) ? run.attempt : null;
+        answer(message, asker, (told) => this.say(encodeToRunner(told)));
         return;
       }
       case "hello":

@@ -7,6 +7,7 @@ import type { Delivery, Outcome } from "../broker/broker.ts";
 import { type CancelScope, withNursery } from "../concurrency/index.ts";
 import type { Attempt } from "../executor/attempt/attempt.ts";
 import { CancelWatch } from "../executor/attempt/cancel-watch.ts";
+import { Children } from "../executor/attempt/children.ts";
 import { InlineCompany } from "../executor/attempt/company.ts";
 import { LeaseCheck } from "../executor/attempt/lease-check.ts";
 import { AttemptPolicy } from "../executor/attempt/policy.ts";
@@ -85,6 +86,7 @@ export class Attempts {
         },
       },
       graceMs: this.#options.graceMs,
+      children: new Children(broker, this.#handlers, this.#options),
       company: new InlineCompany(() => {}),
       slots: this.#options.concurrency,
       stops: new Stops(),

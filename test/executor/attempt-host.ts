@@ -10,6 +10,7 @@ export function attemptHost(now = 0): AttemptHost {
     policy: new AttemptPolicy(options),
     logs: { add: () => {} },
     graceMs: options.graceMs,
+    children: { enqueue: () => Promise.reject(new Error("nothing is enqueued here")) },
     abandoned: () => {},
     freed: () => {},
   };

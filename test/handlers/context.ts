@@ -42,6 +42,7 @@ export async function runTask<Schema extends PayloadSchema | undefined>(
         await onProgress?.(value, message);
         nursery.scope.signal.throwIfAborted();
       },
+      enqueue: () => Promise.reject(new Error("nothing is enqueued here")),
       log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     };
     result = await definition.run(context);

@@ -31,6 +31,7 @@ function attemptOf(given: Partial<HandlerAttempt>): { readonly attempt: HandlerA
     tellProgress: (value, message) => told.progress.push([value, message]),
     writeLog: ({ level, plain }) => told.lines.push(`${level} ${plain}`),
     leaveBehind: ({ name }) => told.leftBehind.push(name),
+    enqueue: () => Promise.reject(new Error("nothing is enqueued here")),
     tellEndedBy: () => undefined,
     ...given,
   };

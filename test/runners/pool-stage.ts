@@ -77,6 +77,7 @@ function start(
     },
     tellProgress: (value, message) => told.progress.push([value, message]),
     writeLog: ({ level, plain }) => told.lines.push(`${level} ${plain}`),
+    enqueue: () => Promise.reject(new Error("nothing is enqueued here")),
     leaveBehind: () => {},
     tellEndedBy: (endedBy) => {
       told.endedBy = endedBy;

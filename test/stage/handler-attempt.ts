@@ -22,6 +22,7 @@ export function handlerAttempt(given: Partial<HandlerAttempt> = {}): HandlerAtte
     tellProgress() {},
     writeLog() {},
     leaveBehind() {},
+    enqueue: () => Promise.reject(new Error("nothing is enqueued here")),
     ...given,
   };
 }

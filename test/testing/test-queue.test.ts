@@ -36,6 +36,21 @@ describe("TestQueue", () => {
     assert.deepEqual(await queue.drain(), []);
   });
 
+  test("runs what a handler enqueues, as any other task", async () => {
+    const parent = defineTask({ type: "parent", run: ({ enqueue }) => enqueue(double, 4, { id: "child" }) });
+    const queue = await open({ tasks: [double, parent] });
+    await queue.client.enqueue(parent, null, { id: "parent" });
+    const runs = await queue.drain();
+    assert.deepEqual(
+      runs.map(({ id, state }) => [id, state]),
+      [
+        ["parent", "done"],
+        ["child", "done"],
+      ],
+    );
+    assert.equal(JSON.parse((await queue.client.task("child"))?.message ?? "{}").taskexe.parent, "parent");
+  });
+
   test("tells what was enqueued, in order, each task once", async () => {
     const queue = await open({ tasks: [double], clock: new MockClock() });
     await queue.client.enqueue(double, 1, { id: "one", queue: "other", priority: 1, delayMs: 1_000 });

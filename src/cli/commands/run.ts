@@ -173,8 +173,8 @@ class Run {
     const defaults = { attempts, backoff, crashBudget, retryLaterLimit, timeoutMs, retentionMs, deadRetentionMs };
     // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
     const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, this.#settings.heartbeatTimeoutMs / 4);
-    const { queues } = this.#settings;
-    const own = { name: this.#name, version: VERSION, once: this.#isOnce };
+    const { queues, priorities } = this.#settings;
+    const own = { name: this.#name, version: VERSION, priorities, once: this.#isOnce };
     return { ...own, queues, heartbeatMs, ...limits, ...defaults };
   }
 

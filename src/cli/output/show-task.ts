@@ -25,6 +25,7 @@ export function taskFields(record: TaskRecord, logs: readonly LogLine[]): [name:
     ["id", record.id],
     ["type", record.type],
     ["state", record.state],
+    ["parent", options.parent ?? null],
     ["queue", `${record.queue}, priority ${record.priority}`],
     ["attempt", options.attempts === undefined ? String(record.attempt) : `${record.attempt} of ${options.attempts}`],
     ["crashes", record.crashes > 0 ? String(record.crashes) : null],

@@ -5,7 +5,7 @@
 import { getLogger, type Logger } from "@logtape/logtape";
 import type { Broker, Delivery } from "../../broker/broker.ts";
 import type { AbandonedTask, CancelScope } from "../../concurrency/index.ts";
-import type { TaskInfo } from "../../handlers/define-task.ts";
+import type { EnqueuedTask, TaskInfo } from "../../handlers/define-task.ts";
 import type {
   CancelReason,
   Handler,
@@ -19,6 +19,7 @@ import type { TaskMessage } from "../../task/message/message-schema.ts";
 import type { EndedBy } from "../../task/record/ended-by.ts";
 import { appendLog, PROGRESS_LOG_LENGTH, pagePrefix, progressLine, takesProgress } from "../../task/record/progress.ts";
 import type { TaskLogs } from "../reports/task-logs.ts";
+import type { Children } from "./children.ts";
 import type { Entrance } from "./company.ts";
 import type { AttemptPolicy } from "./policy.ts";
 import type { TimeLimit } from "./time-limit.ts";
@@ -36,6 +37,8 @@ export interface AttemptHost {
   /** Takes the lines of the tasks' own logs. */
   readonly logs: Pick<TaskLogs, "add">;
   readonly graceMs: number;
+  /** Takes what handlers enqueue. */
+  readonly children: Pick<Children, "enqueue">;
   /** A part of the attempt ignores its cancel and was left behind. */
   readonly abandoned: (attempt: Attempt) => void;
   /** A part that was left behind has ended. */
@@ -172,6 +175,16 @@ export class Attempt implements HandlerAttempt {
     this.hasBegun = true;
     this.#startedAt = this.#host.broker.now();
     this.limit?.begun();
+  }
+
+  /** Why its handler may enqueue nothing any more; null: it may. */
+  get enqueueRefusal(): string | null {
+    if (this.hasEnded) return `the attempt of ${this.id} has ended: it enqueues nothing any more`;
+    return this.stop === "lost" ? `the lease of ${this.id} was lost: another attempt may run by now` : null;
+  }
+
+  enqueue(tasks: readonly unknown[]): Promise<readonly EnqueuedTask[]> {
+    return this.#host.children.enqueue(this, tasks);
   }
 
   /** Cancels the attempt; the first cause wins. */

@@ -1,6 +1,8 @@
 /** What `run` is given. Everything is made only when it is asked for: most tasks ask for little. */
 import { type CancelScope, checkpoint, type Nursery } from "../../concurrency/index.ts";
 import { shown } from "../../concurrency/unknown-values.ts";
+import type { AnyTask } from "../../task/message/task-type.ts";
+import type { EnqueueOptions } from "../../task/options/enqueue-options.ts";
 import type { TaskContext, TaskInfo, TaskLog } from "../define-task.ts";
 import type { CodeAttempt } from "../handler.ts";
 import { taskLog } from "./task-log.ts";
@@ -35,6 +37,17 @@ export class TaskContextOf implements TaskContext {
 
   get log(): TaskLog {
     return taskLog(this.#attempt);
+  }
+
+  get enqueue(): TaskContext["enqueue"] {
+    return async (task: AnyTask, payload?: unknown, options?: EnqueueOptions) => {
+      // Loaded with the first one: most handlers enqueue nothing.
+      const { writeChild } = await import("../../task/message/child-task.ts");
+      const { head, payload: written } = await writeChild(task, payload, options);
+      const [enqueued] = await this.#attempt.enqueue([{ ...head, payload: written }]);
+      if (enqueued === undefined) throw new Error("nothing was said of the task that was enqueued");
+      return enqueued;
+    };
   }
 
   /** A function of its own, so that `run({ progress })` can take it apart. */

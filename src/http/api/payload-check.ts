@@ -1,16 +1,10 @@
-/**
- * What is known of the types that this executor has loaded: a payload that its handler would refuse is refused where it
- * comes in, so that its sender learns it at once. Of types that are not loaded here nothing is known.
- */
-import { getLogger } from "@logtape/logtape";
+/** How the API checks a payload against the schema of its type, where this executor has loaded that. */
 import * as v from "valibot";
-import type { HandlerManifest } from "../../handlers/handler.ts";
+import { knownTypeOf } from "../../executor/known-type.ts";
 import type { KnownType } from "../../operations/prepare.ts";
 import { PAYLOAD_REFUSED_CODE } from "./api-error.ts";
 import type { ApiParts } from "./parts.ts";
 import type { Answer } from "./route.ts";
-
-const logger = getLogger(["taskexe", "http"]);
 
 /** The answer, as it is described. */
 export const PAYLOAD_REFUSED: Answer = {
@@ -20,23 +14,5 @@ export const PAYLOAD_REFUSED: Answer = {
 
 /** What the handler of a type says; undefined where it is not loaded here. */
 export function knownType({ handlerOf }: Pick<ApiParts, "handlerOf">, type: string): KnownType | undefined {
-  const manifest = handlerOf?.(type);
-  if (manifest === undefined) return undefined;
-  const { options, checkPayload } = manifest;
-  return checkPayload === null ? { options } : { options, refuse: (payload) => refusal(type, checkPayload, payload) };
-}
-
-async function refusal(
-  type: string,
-  check: NonNullable<HandlerManifest["checkPayload"]>,
-  payload: unknown,
-): Promise<string | null> {
-  try {
-    const read = await check(payload);
-    return read.ok ? null : read.error.message;
-  } catch (error) {
-    // A check that fails has refused nothing: the attempt makes it again, and is tried again where it fails.
-    logger.warn("The schema of {type} threw while a payload was checked: {error}", { type, error });
-    return null;
-  }
+  return knownTypeOf(handlerOf?.(type));
 }

@@ -18,6 +18,8 @@ export const TaskView = v.object({
   ...TaskRecordSchema.entries,
   /** Of a message that another producer wrote, all of it; null where the message cannot be read. */
   payload: v.unknown(),
+  /** The id of the task whose handler enqueued it; null: nobody's did. */
+  parent: v.nullable(v.string()),
 });
 
 export const TaskAndLogView = v.object({ ...TaskView.entries, logs: v.array(LogView) });
@@ -26,7 +28,9 @@ export type TaskJson = v.InferOutput<typeof TaskView>;
 
 export function taskView(record: TaskRecord): TaskJson {
   const parsed = parseMessage(record.message);
-  return { ...record, payload: parsed.ok ? new JsonText(parsed.message.payloadText) : null };
+  if (!parsed.ok) return { ...record, payload: null, parent: null };
+  const { payloadText, options } = parsed.message;
+  return { ...record, payload: new JsonText(payloadText), parent: options.parent ?? null };
 }
 
 export function taskAndLogView(record: TaskRecord, logs: readonly LogLine[]): v.InferOutput<typeof TaskAndLogView> {

@@ -23,6 +23,14 @@ export const MAX_UNIQUE_KEY_LENGTH = 512;
 /** How many reasons of crashes travel with a task. */
 export const MAX_CRASH_REASONS = 3;
 
+export const IdSchema = v.pipe(
+  v.string("must be a string"),
+  v.nonEmpty("must not be empty"),
+  v.maxLength(MAX_ID_LENGTH, `must be at most ${MAX_ID_LENGTH} characters long`),
+  // Half a character cannot be written as UTF-8: it would be another id by the time it is looked for.
+  v.check((id) => id.isWellFormed(), "must be text without halves of characters"),
+);
+
 /** Options of one task, all optional; what is absent comes from the handler, then from the configuration. */
 export const TaskOptionsSchema = v.looseObject({
   /** Which attempt the next run is, from 1. Written by the broker when it queues a retry. */
@@ -48,6 +56,8 @@ export const TaskOptionsSchema = v.looseObject({
   unique_for_ms: v.optional(DurationSchema),
   /** The key that this task holds. */
   unique_key: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_UNIQUE_KEY_LENGTH))),
+  /** The id of the task whose handler enqueued this one. */
+  parent: v.optional(IdSchema),
 });
 
 export type TaskOptions = v.InferOutput<typeof TaskOptionsSchema>;
@@ -55,13 +65,6 @@ export type TaskOptions = v.InferOutput<typeof TaskOptionsSchema>;
 /** Those of a message that says none. */
 export const NO_OPTIONS: TaskOptions = Object.freeze({});
 
-export const IdSchema = v.pipe(
-  v.string("must be a string"),
-  v.nonEmpty("must not be empty"),
-  v.maxLength(MAX_ID_LENGTH, `must be at most ${MAX_ID_LENGTH} characters long`),
-  // Half a character cannot be written as UTF-8: it would be another id by the time it is looked for.
-  v.check((id) => id.isWellFormed(), "must be text without halves of characters"),
-);
 export const TypeSchema = v.pipe(
   v.string("must be a string"),
   v.nonEmpty("must not be empty"),

@@ -81,6 +81,8 @@ export interface Surroundings {
   readonly retentionMs: number;
   /** How many priorities the fleet has; default 2. */
   readonly priorities?: number | undefined;
+  /** The id of the task whose handler asks for it. */
+  readonly parent?: string | undefined;
 }
 
 /**
@@ -102,7 +104,7 @@ export function prepareWritten(
   type: string,
   json: JsonText,
   options: EnqueueOptions,
-  { now, retentionMs, priorities = DEFAULT_PRIORITIES }: Surroundings,
+  { now, retentionMs, priorities = DEFAULT_PRIORITIES, parent }: Surroundings,
 ): PreparedTask {
   const issues = optionIssues(options);
   if (issues !== null) throw new InvalidTaskError(told(issues));
@@ -110,7 +112,7 @@ export function prepareWritten(
   const { id = newId(), queue = DEFAULT_QUEUE, priority = 0 } = options;
   const unique = uniqueOf(type, json, options);
   // Who ends the task, or retries it by hand, must know its key, so the message says it.
-  const said = optionsOf(options);
+  const said = parent === undefined ? optionsOf(options) : { ...optionsOf(options), parent };
   const parts = { id, type, options: unique === null ? said : { ...said, ...keyOptions(unique) } };
   const message = formatMessage({ ...parts, payload: json });
   const refusal = refusalOfWritten(message, parts);

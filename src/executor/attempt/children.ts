@@ -1,0 +1,62 @@
+/**
+ * What the handlers of this executor enqueue. While the broker is away it is waited for, as long as the attempt lives:
+ * the ids are made once, so that a second try enqueues nothing twice. An attempt that has ended, or has lost its lease,
+ * enqueues nothing any more: another one may run by then.
+ */
+
+import { untilAvailable } from "../../broker/availability.ts";
+import type { Broker, EnqueueReceipt } from "../../broker/broker.ts";
+import { MOST_OPEN_ASKS, RefusedEnqueueError } from "../../handlers/enqueue-error.ts";
+import type { Handlers } from "../../handlers/handler.ts";
+import { prepareChildren } from "../../operations/children.ts";
+import type { Preparation } from "../../operations/prepare.ts";
+import { knownTypeOf } from "../known-type.ts";
+import { DEFAULT_RETENTION_MS, type ExecutorOptions } from "../options.ts";
+
+/** The attempt that asks. */
+export interface AskingAttempt {
+  readonly id: string;
+  readonly scope: { readonly signal: AbortSignal };
+  /** Why it may not enqueue any more; null: it may. */
+  readonly enqueueRefusal: string | null;
+}
+
+export class Children {
+  readonly #broker: Pick<Broker, "now" | "enqueue">;
+  readonly #handlers: Handlers;
+  readonly #preparation: Preparation;
+  #open = 0;
+
+  constructor(
+    broker: Pick<Broker, "now" | "enqueue">,
+    handlers: Handlers,
+    { retentionMs = DEFAULT_RETENTION_MS, priorities }: Pick<ExecutorOptions, "retentionMs" | "priorities">,
+  ) {
+    this.#broker = broker;
+    this.#handlers = handlers;
+    this.#preparation = { retentionMs, priorities };
+  }
+
+  /** @throws (rejects) RefusedEnqueueError; InvalidTaskError; what the broker throws; the cancel of the attempt. */
+  async enqueue(attempt: AskingAttempt, tasks: readonly unknown[]): Promise<EnqueueReceipt[]> {
+    refuse(attempt);
+    if (this.#open >= MOST_OPEN_ASKS) {
+      throw new RefusedEnqueueError(`${MOST_OPEN_ASKS} enqueues wait for their answers already: await them`);
+    }
+    this.#open++;
+    try {
+      const known = (type: string) => knownTypeOf(this.#handlers.get(type));
+      const send = await prepareChildren(this.#broker, this.#preparation, known, { parent: attempt.id, tasks });
+      return await untilAvailable(() => {
+        refuse(attempt);
+        return send();
+      }, attempt.scope.signal);
+    } finally {
+      this.#open--;
+    }
+  }
+}
+
+function refuse({ enqueueRefusal }: AskingAttempt): void {
+  if (enqueueRefusal !== null) throw new RefusedEnqueueError(enqueueRefusal);
+}

@@ -1,0 +1,77 @@
+/**
+ * What this runner asks its executor, and waits to be answered: tasks that handlers enqueue. The executor answers each
+ * question, so none waits for longer than it lives.
+ */
+import * as v from "valibot";
+import type { EnqueuedTask } from "../handlers/define-task.ts";
+import { MOST_OPEN_ASKS, RefusedEnqueueError } from "../handlers/enqueue-error.ts";
+import { MAX_LINE_FROM_RUNNER } from "../runner-protocol/limits.ts";
+import type { ToRunner } from "../runner-protocol/messages.ts";
+import { InvalidTaskError, PayloadRefusedError } from "../task/message/new-task.ts";
+import { TASK_STATES } from "../task/state.ts";
+import { JsonText } from "../task/text/json-text.ts";
+import type { Outbox } from "./outbox.ts";
+
+type Answer = Extract<ToRunner, { kind: "answer" }>;
+
+const EnqueuedSchema = v.array(v.object({ id: v.string(), created: v.boolean(), state: v.picklist(TASK_STATES) }));
+
+export class Asks {
+  readonly #outbox: Pick<Outbox, "line">;
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  #next = 1;
+
+  constructor(outbox: Pick<Outbox, "line">) {
+    this.#outbox = outbox;
+  }
+
+  /** @throws (rejects) as `enqueue` of a handler's context does. */
+  async enqueue(run: number, tasks: readonly unknown[]): Promise<readonly EnqueuedTask[]> {
+    const text = `[${tasks.map(taskText).join(",")}]`;
+    return v.parse(EnqueuedSchema, await this.#ask(`"kind":"enqueue","run":${run},"tasks":${text}`));
+  }
+
+  answered({ ask, value, error }: Answer): void {
+    const waiting = this.#waiting.get(ask);
+    this.#waiting.delete(ask);
+    if (error === undefined) waiting?.resolve(value);
+    else waiting?.reject(errorOf(error));
+  }
+
+  #ask(members: string): Promise<unknown> {
+    if (this.#waiting.size >= MOST_OPEN_ASKS) {
+      throw new RefusedEnqueueError(`${MOST_OPEN_ASKS} questions wait for their answers already: await them`);
+    }
+    const ask = this.#next++;
+    const line = `{${members},"ask":${ask}}\n`;
+    if (line.length * 3 > MAX_LINE_FROM_RUNNER && Buffer.byteLength(line) > MAX_LINE_FROM_RUNNER) {
+      throw new InvalidTaskError(`the task is too large: ${MAX_LINE_FROM_RUNNER} bytes go to the executor at once`);
+    }
+    const waiting = Promise.withResolvers<unknown>();
+    this.#waiting.set(ask, waiting);
+    this.#outbox.line(line);
+    return waiting.promise;
+  }
+}
+
+/** A payload is written as it stands. */
+function taskText(task: unknown): string {
+  if (typeof task !== "object" || task === null || !("payload" in task)) return JSON.stringify(task);
+  const { payload, ...head } = task;
+  const text = payload instanceof JsonText ? payload.text.replaceAll("\n", " ") : JSON.stringify(payload);
+  const rest = JSON.stringify(head);
+  return text === undefined ? rest : `${rest.slice(0, -1)}${rest === "{}" ? "" : ","}"payload":${text}}`;
+}
+
+function errorOf({ code, message }: NonNullable<Answer["error"]>): Error {
+  switch (code) {
+    case "invalid_task":
+      return new InvalidTaskError(message);
+    case "payload_refused":
+      return new PayloadRefusedError(message);
+    case "refused":
+      return new RefusedEnqueueError(message);
+    default:
+      return new Error(message);
+  }
+}
