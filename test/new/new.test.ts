@@ -1,4 +1,7 @@
-/** `taskexe new`, as the executable does it and as the sources do on Node.js and Deno. */
+/**
+ * `taskexe new`, as the executable does it and as the sources do on Node.js and Deno.
+ * @long about 40 s
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdir, readdir, readFile } from "node:fs/promises";
@@ -12,6 +15,9 @@ import { valibotTypes } from "../../src/new/valibot-types.ts";
 import { Command, type Finished, ROOT } from "../stage/command.ts";
 import { builtOnce, ON_DENO, ON_NODE, type Program } from "../stage/programs.ts";
 import { SLOW, Stage } from "../stage/stage.ts";
+
+/** A compiler reads 900 kB of types, twice. */
+const SLOWEST = { timeout: 300_000 };
 
 const stage = Stage.make();
 after(() => stage.end());
@@ -63,7 +69,7 @@ describe("new", () => {
     assert.ok(kept === ambientTypes(), "they are old: bun scripts/house/write-types.ts");
   });
 
-  test("gives types that pass by themselves, and refuse what is wrong, with nothing installed", SLOW, async () => {
+  test("gives types that pass by themselves, and refuse what is wrong, with nothing installed", SLOWEST, async () => {
     assert.equal((await stage.run(["new", "typed"], { program: await executable() })).code, 0);
     const cwd = stage.path("typed");
     const whole = ["-p", ".", "--skipLibCheck", "false"];
