@@ -26,6 +26,7 @@ export {
 } from "./errors.ts";
 export { Latch } from "./latch.ts";
 export { type AbandonedTask, type Nursery, type NurseryOptions, withNursery } from "./nursery.ts";
+export { onCancel } from "./on-cancel.ts";
 export type { Task } from "./task.ts";
 export { snapshotTree, type TreeNode } from "./tree.ts";
 export { treeText } from "./tree-text.ts";

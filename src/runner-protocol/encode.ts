@@ -42,8 +42,13 @@ export function encodeFromRunner(message: FromRunner): string {
  * @param run - its text must be valid JSON: it is not looked at.
  * @throws MessageTooLongError.
  */
-export function encodeRun({ task, text, ...run }: RunOfText): string {
-  const head = JSON.stringify(Object.assign({ kind: "run", run: run.run }, run));
+export function encodeRun({ task, text, ...about }: RunOfText): string {
+  const { run, attempt, crashes, asks_for_delay: asks, deadline_in_ms: deadlineInMs, trace } = about;
+  // By hand: it is written for each attempt.
+  const deadline = deadlineInMs === undefined ? "" : `,"deadline_in_ms":${deadlineInMs}`;
+  const traced = trace === undefined ? "" : `,"trace":${JSON.stringify(trace)}`;
+  const numbers = `"run":${run},"attempt":${attempt},"crashes":${crashes}`;
+  const head = `{"kind":"run",${numbers},"asks_for_delay":${asks}${deadline}${traced}}`;
   const own = JSON.stringify(task);
   const whole =
     "payload" in text

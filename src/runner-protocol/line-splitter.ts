@@ -26,8 +26,8 @@ export class LineSplitter {
   /** The lines that these bytes complete; empty ones count for nothing. The bytes are not held on to. */
   split(bytes: Uint8Array): Line[] {
     const lines: Line[] = [];
-    let from = 0;
-    for (let end = bytes.indexOf(LINE_FEED); end !== -1; end = bytes.indexOf(LINE_FEED, from)) {
+    let from = this.#length === 0 && !this.#skipping ? this.#takeWhole(bytes, lines) : 0;
+    for (let end = bytes.indexOf(LINE_FEED, from); end !== -1; end = bytes.indexOf(LINE_FEED, from)) {
       const line = this.#complete(bytes.subarray(from, end));
       if (line !== null) lines.push(line);
       from = end + 1;
@@ -35,6 +35,16 @@ export class LineSplitter {
     const tooLong = this.#keep(bytes.subarray(from));
     if (tooLong !== null) lines.push(tooLong);
     return lines;
+  }
+
+  /** Many short lines at once: decoded together, which is cheaper. @returns up to where they are taken. */
+  #takeWhole(bytes: Uint8Array, lines: Line[]): number {
+    const end = bytes.lastIndexOf(LINE_FEED);
+    if (end < 0 || bytes.length > this.#limit) return 0;
+    const whole = textOf(bytes.subarray(0, end));
+    if ("fault" in whole) return 0;
+    for (const text of whole.text.split("\n")) if (text !== "") lines.push({ text });
+    return end + 1;
   }
 
   /** At the end of the stream: what was cut off in the midst of a line. */

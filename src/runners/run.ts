@@ -2,7 +2,7 @@
  * One attempt on its way through a pool: it waits for a runner, is handed over, begins there, and ends in exactly one
  * way: as its code said, as its process died, or as it was stopped.
  */
-import { abortable, type CancelScope } from "../concurrency/index.ts";
+import { type CancelScope, onCancel } from "../concurrency/index.ts";
 import type { CancelReason, HandlerAttempt, HandlerEnding } from "../handlers/handler.ts";
 
 /** How many others may be in its runner. */
@@ -28,6 +28,7 @@ export class Run {
   stillBefore = 0;
   /** Takes the timer of its grace back. */
   disarm: (() => void) | null = null;
+  #deafen: (() => void) | null = null;
   readonly #end = Promise.withResolvers<HandlerEnding>();
 
   /** @param isAlone - nothing may run beside it. */
@@ -43,14 +44,9 @@ export class Run {
    * @param cancelled - called once when its scope is cancelled before that.
    * @throws (rejects) the cancel of its scope, where it was stopped.
    */
-  async toTheEnd(cancelled: (run: Run) => void): Promise<HandlerEnding> {
-    const { promise } = this.#end;
-    try {
-      return await abortable(promise, this.scope.signal);
-    } catch {
-      if (!this.hasEnded) cancelled(this);
-      return await promise;
-    }
+  toTheEnd(cancelled: (run: Run) => void): Promise<HandlerEnding> {
+    this.#deafen = onCancel(this.scope, () => cancelled(this));
+    return this.#end.promise;
   }
 
   begun(): void {
@@ -75,6 +71,7 @@ export class Run {
     if (this.hasEnded) return false;
     this.hasEnded = true;
     this.disarm?.();
+    this.#deafen?.();
     return true;
   }
 }

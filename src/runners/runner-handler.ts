@@ -30,9 +30,8 @@ export class RunnerHandler implements Handler {
 
   start(attempt: HandlerAttempt, scope: CancelScope): Promise<HandlerEnding> {
     const run = new Run(attempt, scope, this.#isAlone || this.#pool.isDeaf(this.type));
-    const ending = run.toTheEnd(this.#cancelled);
     this.#pool.take(run);
-    return ending;
+    return run.toTheEnd(this.#cancelled);
   }
 
   /** A function of the code's is on the other side; where nobody could ask it there, the configuration says it. */

@@ -11,9 +11,10 @@ import type { TypeManifest } from "../runner-protocol/messages.ts";
 import { Escalation } from "./escalation.ts";
 import { passOutputOn } from "./output.ts";
 import type { Run } from "./run.ts";
-import { type Hello, Runner, type RunnerOwner } from "./runner.ts";
+import { Runner, type RunnerOwner } from "./runner.ts";
 import type { RunnerKind } from "./runner-kind.ts";
-import { RunnerStartError, Starts } from "./starts.ts";
+import { type RunnerView, viewOf } from "./runner-view.ts";
+import { Starts } from "./starts.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
 
@@ -24,23 +25,14 @@ const OUR_PAUSE_MS = 200;
 /** A shared runner that takes so long to answer is busy, in ms. */
 const BUSY_MS = 50;
 const IDLE_MS = 60_000;
+/** The company of a run that may have any. */
+const ANY = Number.POSITIVE_INFINITY;
 
 export interface PoolOptions {
   /** How many runners there may be for runs of their own and for suspects. */
   readonly ownRunners: number;
   /** How long a first hello may take, in ms. */
   readonly helloMs?: number;
-}
-
-/** What /status tells of a runner. */
-export interface RunnerView {
-  readonly pid: number;
-  readonly kind: string;
-  readonly isolation: "shared" | "own";
-  readonly state: "ready" | "blocked" | "retired";
-  readonly tasks: number;
-  readonly done: number;
-  readonly startedAt: number;
 }
 
 export class RunnerPool implements RunnerOwner {
@@ -88,15 +80,7 @@ export class RunnerPool implements RunnerOwner {
   }
 
   view(): RunnerView[] {
-    return [...this.#runners].map((runner) => ({
-      pid: runner.process.pid,
-      kind: this.kind.name,
-      isolation: runner.isShared ? "shared" : "own",
-      state: runner.isRetired ? "retired" : runner.silence.isBlocked ? "blocked" : "ready",
-      tasks: runner.size,
-      done: runner.done,
-      startedAt: runner.startedAt,
-    }));
+    return [...this.#runners].map((runner) => viewOf(runner, this.kind.name));
   }
 
   /** Starts the first one. @throws (rejects) RunnerStartError, with the reason. */
@@ -110,6 +94,11 @@ export class RunnerPool implements RunnerOwner {
 
   /** Takes an attempt: it is placed now, or waits. */
   take(run: Run): void {
+    const runner = run.company === ANY && this.#shared.length === 0 ? this.#roomyRunner() : undefined;
+    if (runner !== undefined) {
+      this.#give(runner, run);
+      return;
+    }
     this.#queueOf(run).push(run);
     this.#place();
   }
@@ -177,7 +166,7 @@ export class RunnerPool implements RunnerOwner {
   }
 
   #queueOf({ company }: Run): Run[] {
-    return company === Number.POSITIVE_INFINITY ? this.#shared : this.#apart;
+    return company === ANY ? this.#shared : this.#apart;
   }
 
   #place(): void {
@@ -301,6 +290,7 @@ export class RunnerPool implements RunnerOwner {
       const isOurs = now - last > OUR_PAUSE_MS;
       last = now;
       for (const runner of this.#runners) if (runner.isReady && !runner.isGone) this.#look(runner, isOurs, now);
+      this.#place();
     }
   }
 
@@ -341,5 +331,3 @@ export class RunnerPool implements RunnerOwner {
     return { pid, kind: this.kind.name };
   }
 }
-
-export { type Hello, RunnerStartError };

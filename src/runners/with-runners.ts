@@ -6,7 +6,8 @@ import { type CancelScope, moveOnAfter, withNursery } from "../concurrency/index
 import type { Handler } from "../handlers/handler.ts";
 import { RunnerHandler } from "./runner-handler.ts";
 import type { RunnerKind } from "./runner-kind.ts";
-import { type PoolOptions, RunnerPool, type RunnerView } from "./runner-pool.ts";
+import { type PoolOptions, RunnerPool } from "./runner-pool.ts";
+import type { RunnerView } from "./runner-view.ts";
 import { RunnerStartError } from "./starts.ts";
 
 /** How long runners may take to leave when they are told to, in ms. */

@@ -203,6 +203,7 @@ test("what a hello says of a type is what the executor knows of its handler", ()
     deadlineMs: 9,
     backoff: { kind: "fixed", delay_ms: 1 },
     unique: { key: "k", forMs: "until-done" },
+    isolation: "own",
   };
   const hello: FromRunner = {
     ...{ kind: "hello", protocol: 1, language: "x", pid: 5 },
