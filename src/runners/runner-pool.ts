@@ -20,6 +20,8 @@ const logger = getLogger(["taskexe", "runners"]);
 
 /** How often runners that have work are pinged, in ms. */
 const PING_MS = 100;
+/** Into so many groups one death parts those that ran at the most, each half as large: 64, 32, ... 2, 1. */
+const SUSPECT_GROUPS = 7;
 /** A pause of our own this long says nothing about runners, in ms. */
 const OUR_PAUSE_MS = 200;
 /** A shared runner that takes so long to answer is busy, in ms. */
@@ -29,7 +31,7 @@ const IDLE_MS = 60_000;
 const ANY = Number.POSITIVE_INFINITY;
 
 export interface PoolOptions {
-  /** How many runners there may be for runs of their own and for suspects. */
+  /** How many runners there may be for runs of their own; while suspects wait there may be seven more. */
   readonly ownRunners: number;
   /** How long a first hello may take, in ms. */
   readonly helloMs?: number;
@@ -242,7 +244,9 @@ export class RunnerPool implements RunnerOwner {
 
   #missingApart(): number {
     const apart = [...this.#runners].filter(({ isShared, isRetired }) => !isShared && !isRetired).length;
-    const room = this.#options.ownRunners - apart - this.#startingApart;
+    // Else groups of innocent suspects, which may run for long, would keep the guilty one from being tried.
+    const more = this.#apart.some(({ attempt }) => attempt.suspect !== null) ? SUSPECT_GROUPS : 0;
+    const room = this.#options.ownRunners + more - apart - this.#startingApart;
     return Math.max(0, Math.min(this.#apart.length - this.#startingApart, room));
   }
 
