@@ -13,6 +13,7 @@ import type { HandlerRegistry } from "../handlers/registry.ts";
 import { Faults } from "../runner-protocol/faults.ts";
 import { PROTOCOL, READ_DESCRIPTOR, WRITE_DESCRIPTOR } from "../runner-protocol/limits.ts";
 import { runtime } from "../runtime/index.ts";
+import { markRunner } from "../runtime/process/in-runner.ts";
 import { bindToParent } from "../runtime/process/parent-bond.ts";
 import { arePipes, openParentPipes, type ParentPipes } from "../runtime/process/parent-pipes.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, leave, sayLast, toldOf } from "./last-words.ts";
@@ -31,6 +32,7 @@ export async function runRunner(args: readonly string[], offered: OfferedModules
   if (bindToParent(runtime.linuxCalls()) === "orphaned") return leave(EXIT_FINE);
   const paths = args[0] === "--" ? args.slice(1) : args;
   if (!arePipes([READ_DESCRIPTOR, WRITE_DESCRIPTOR])) return leave(EXIT_USAGE, NO_PIPES);
+  markRunner();
   const gone = (error: unknown) => leave(EXIT_FAILED, `the executor cannot be reached any more: ${toldOf(error)}`);
   const pipes = await openParentPipes(READ_DESCRIPTOR, WRITE_DESCRIPTOR, gone);
   return new Runner(pipes, paths, offered).toTheEnd();
