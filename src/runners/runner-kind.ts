@@ -18,6 +18,8 @@ export interface RunnerKind {
   readonly isolation: Isolation;
   /** The types that its hello must have; null: whatever it says. */
   readonly types: readonly string[] | null;
+  /** One is replaced after so many runs; null: never. */
+  readonly maxTasks?: number | null;
 }
 
 /** `shared`: beside others; `own`: alone in its runner. */
@@ -31,6 +33,18 @@ export interface StartedRunner {
   readonly stderr: ReadableStream<Uint8Array>;
   /** Resolves once it has ended, with what it died of, as `killed by SIGSEGV`. Never rejects. */
   readonly ended: Promise<{ readonly reason: string }>;
+  /** What attempts leave in it, where it runs one at a time. */
+  readonly leftOvers?: LeftOversOfRunner;
+  /** Resolves with its memory in bytes once that is beyond its limit; with null at its end. */
+  readonly beyondLimit?: Promise<number | null>;
   /** Signals its whole group. */
   kill(signal: "SIGTERM" | "SIGKILL"): unknown;
+}
+
+/** See processes/left-overs.ts. */
+export interface LeftOversOfRunner {
+  begin(): void;
+  attemptBegins(): void;
+  attemptEnded(): boolean;
+  remove(): "done" | "again" | "replace";
 }

@@ -10,6 +10,7 @@ import { MessageTooLongError } from "../runner-protocol/encode.ts";
 import type { TypeManifest } from "../runner-protocol/messages.ts";
 import { Escalation } from "./escalation.ts";
 import { passOutputOn } from "./output.ts";
+import { Upkeep } from "./processes/upkeep.ts";
 import type { Run } from "./run.ts";
 import { Runner, type RunnerOwner } from "./runner.ts";
 import type { RunnerKind } from "./runner-kind.ts";
@@ -42,6 +43,7 @@ export class RunnerPool implements RunnerOwner {
   readonly #options: PoolOptions;
   readonly #nursery: Nursery;
   readonly #starts: Starts;
+  readonly #upkeep: Upkeep;
   readonly #escalation = new Escalation();
   readonly #runners = new Set<Runner>();
   /** Runs that wait for a runner, in their order. */
@@ -60,6 +62,7 @@ export class RunnerPool implements RunnerOwner {
     this.#options = options;
     this.#nursery = nursery;
     this.#starts = new Starts(kind, options.helloMs);
+    this.#upkeep = new Upkeep(kind, nursery, (runner) => this.#again(runner));
   }
 
   /** What its first hello has said. */
@@ -149,6 +152,7 @@ export class RunnerPool implements RunnerOwner {
   }
 
   changed(runner: Runner): void {
+    this.#upkeep.ended(runner);
     if (runner.isRetired) this.#leaveIfDone(runner);
     else if (runner.size === 0 && !runner.isShared) runner.bound = 1;
     if (this.waiting > 0) this.#place();
@@ -221,6 +225,7 @@ export class RunnerPool implements RunnerOwner {
   }
 
   #give(runner: Runner, run: Run): void {
+    this.#upkeep.given(runner);
     try {
       runner.give(run);
     } catch (error) {
@@ -277,12 +282,19 @@ export class RunnerPool implements RunnerOwner {
     const name = `${this.kind.name}: runner ${process.pid}`;
     this.#nursery.startSoon(() => runner.toTheEnd(), { name });
     this.#nursery.startSoon(() => passOutputOn(runner), { name: `${name}: output` });
+    this.#upkeep.started(runner);
     if (this.#isClosing) runner.kill("SIGKILL", "the executor leaves");
     return runner;
   }
 
   #ready(runner: Runner): void {
     runner.isReady = true;
+    this.#upkeep.ready(runner);
+    this.#place();
+  }
+
+  #again(runner: Runner): void {
+    if (runner.isRetired) this.#leaveIfDone(runner);
     this.#place();
   }
 

@@ -24,7 +24,7 @@ export function poolOptions({ ownRunners }: Settings): PoolOptions {
 }
 
 function kindOfFiles(
-  { tasks, concurrency, runners, runnerEnv, runnerMaxRss }: Settings,
+  { tasks, concurrency, runners, runnerEnv, runnerMaxRss, runnerMaxTasks }: Settings,
   isolation: "shared" | "own",
   processes: () => RunnerProcesses,
 ): RunnerKind {
@@ -34,7 +34,7 @@ function kindOfFiles(
   return {
     name: "handlers",
     start: () => startRunner(processes(), command, [...args, "runner", "--", ...tasks], options),
-    ...{ concurrency, ahead: 0, isolation, types: null },
+    ...{ concurrency, ahead: 0, isolation, types: null, maxTasks: runnerMaxTasks },
     processes: runners ?? availableParallelism(),
   };
 }
@@ -56,6 +56,7 @@ function kindOfWorker(table: WorkerTable, settings: Settings, processes: () => R
     name: `worker ${name}`,
     start: () => startRunner(processes(), command, args, options),
     ...{ concurrency, ahead: 1, isolation: table.isolation ?? byDefault, types },
+    maxTasks: table.maxTasks ?? settings.runnerMaxTasks,
     processes: table.processes,
   };
 }

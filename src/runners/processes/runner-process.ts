@@ -30,8 +30,8 @@ export interface RunnerEnd extends ChildExit {
 const KILLED_BEYOND = 1.5;
 /** The kernel refuses it memory for its data beyond so many times its limit. */
 const REFUSED_BEYOND = 2;
-/** Bun does not start with less, in bytes. */
-const LEAST_DATA_OF_BUN = 512 * 1024 * 1024;
+/** Bun does not start with less, in bytes: it reserves much more than it uses, and can use about half. */
+const LEAST_DATA_OF_BUN = 1024 * 1024 * 1024;
 
 /** What the kernel lets it have for its data, in bytes; null: any number. @param isBun - it is a runner of ours. */
 export function dataLimitOf(limit: MemoryLimit | null, isBun: boolean): number | null {
@@ -50,7 +50,7 @@ export class RunnerProcess<Child extends ChildProcessHandle = ChildProcessHandle
   readonly leftOvers: LeftOvers;
   readonly #limit: MemoryLimit | null;
   readonly #ended = Promise.withResolvers<RunnerEnd>();
-  readonly #beyond = Promise.withResolvers<number>();
+  readonly #beyond = Promise.withResolvers<number | null>();
   #memoryBytes = 0;
   /** Groups of what it started that left its own. */
   #strays: ReadonlySet<number> = new Set();
@@ -70,8 +70,8 @@ export class RunnerProcess<Child extends ChildProcessHandle = ChildProcessHandle
     return this.#memoryBytes;
   }
 
-  /** Resolves with its memory in bytes when that is beyond the limit for the first time; may never. */
-  get beyondLimit(): Promise<number> {
+  /** Resolves with its memory in bytes when that is beyond the limit for the first time; with null at its end. */
+  get beyondLimit(): Promise<number | null> {
     return this.#beyond.promise;
   }
 
@@ -102,6 +102,7 @@ export class RunnerProcess<Child extends ChildProcessHandle = ChildProcessHandle
   /** It is over, and nothing of it is left. */
   over(exit: ChildExit): void {
     this.leftOvers.close();
+    this.#beyond.resolve(null);
     const limitBytes = this.#limit?.bytes ?? null;
     this.#ended.resolve({ ...exit, reason: deathReason(exit, { bytes: this.#memoryBytes, limitBytes }) });
   }

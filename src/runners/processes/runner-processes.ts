@@ -124,18 +124,21 @@ export class RunnerProcesses {
     this.#started++;
     const mark = `${this.#mark}${this.#started}.`;
     const spawning: Spawning = { ...rest, env: { ...env, [RUNNER_MARK]: mark } };
-    const isThrough = bound === "us" && this.#calls?.become != null && mayBeExecuted(command, spawning);
-    const dataBytes = dataLimitOf(memory, bound === "itself");
+    const isOurs = bound === "itself";
+    const dataBytes = dataLimitOf(memory, isOurs);
+    // Bun aborts where its memory is bounded once it runs: it must find the bound at its start.
+    const isWanted = bound === "us" || (isOurs && dataBytes !== null);
+    const isThrough = isWanted && this.#calls?.become != null && mayBeExecuted(command, spawning);
     const line = isThrough
       ? throughUs(boundArguments({ command, args }, rest.pipes === true, dataBytes))
       : { command, args };
     if (this.#isLeaving) throw new Error("the executor is leaving, and starts no process");
     const child: ChildProcessHandle = await runtime.spawn(line.command, line.args, spawning);
-    const adopts = this.#calls !== null && (bound === "itself" || isThrough);
+    const adopts = this.#calls !== null && (isOurs || isThrough);
     const runner = new RunnerProcess(child, { mark: `${RUNNER_MARK}=${mark}`, adopts, limit: memory });
     this.#living.add(runner);
     this.#guardian.watch(runner.pid);
-    if (dataBytes !== null && !isThrough) this.#calls?.limitData(runner.pid, dataBytes);
+    if (dataBytes !== null && !isThrough && !isOurs) this.#calls?.limitData(runner.pid, dataBytes);
     raiseOomScore(runner.pid, this.#oomScore);
     // It is waited for whatever is cancelled: the end of all kills it.
     this.#nursery.startSoon(({ scope }) => this.#toTheEnd(runner, scope), { name: `process ${runner.pid}` });

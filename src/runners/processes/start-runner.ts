@@ -10,8 +10,8 @@ export interface BoundRunner extends StartedRunner {
   readonly leftOvers: LeftOvers;
   /** With all that it started, in bytes, as last looked at. */
   readonly memoryBytes: number;
-  /** Resolves with its memory in bytes once that is beyond its limit; may never. */
-  readonly beyondLimit: Promise<number>;
+  /** Resolves with its memory in bytes once that is beyond its limit; with null at its end. */
+  readonly beyondLimit: Promise<number | null>;
 }
 
 /**
