@@ -19,12 +19,14 @@ import { endAll } from "./processes.ts";
 import { report } from "./report.ts";
 import { holds, joined, type Outcome } from "./results.ts";
 import type { Benchmark, Context } from "./rounds.ts";
+import { runners } from "./runners.ts";
 import { removeFolders } from "./temp-folders.ts";
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   "consume-redis": consumeRedis,
   "consume-kept": consumeKept,
   "consume-sqlite": consumeSqlite,
+  runners,
   "pick-up": pickUp,
   enqueue,
   "bytes-redis": bytesRedis,

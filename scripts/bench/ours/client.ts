@@ -31,10 +31,10 @@ export function request(type: string, done: DoneTasks = "removed"): EnqueueReque
 }
 
 /** Enqueues so many no-op tasks, one batch after the other; the time that took, in seconds. */
-export async function fill(broker: Broker, count: number, done: DoneTasks = "removed"): Promise<number> {
+export async function fill(broker: Broker, count: number, done: DoneTasks = "removed", type = "noop"): Promise<number> {
   const began = performance.now();
   for (let sent = 0; sent < count; sent += MAX_ENQUEUE_BATCH) {
-    const batch = Array.from({ length: Math.min(MAX_ENQUEUE_BATCH, count - sent) }, () => request("noop", done));
+    const batch = Array.from({ length: Math.min(MAX_ENQUEUE_BATCH, count - sent) }, () => request(type, done));
     await broker.enqueue(batch);
   }
   return (performance.now() - began) / 1000;

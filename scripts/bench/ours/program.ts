@@ -37,6 +37,10 @@ export interface ExecutorSettings {
   readonly httpPort: number;
   /** A file with handlers besides the built-in ones. */
   readonly tasks?: string;
+  /** A configuration file; default: what the program looks for by itself. */
+  readonly config?: string;
+  /** Further flags of `taskexe run`. */
+  readonly flags?: Readonly<Record<string, string>>;
   readonly extraEnvironment?: Readonly<Record<string, string>>;
 }
 
@@ -49,6 +53,8 @@ export function startExecutor(settings: ExecutorSettings): Promise<Running> {
     "--listen": `127.0.0.1:${settings.httpPort}`,
     "--log": "json",
     ...(settings.tasks === undefined ? {} : { "--tasks": settings.tasks }),
+    ...(settings.config === undefined ? {} : { "--config": settings.config }),
+    ...settings.flags,
   };
   return start(command, [...args, "run", ...Object.entries(flags).flat()], {
     cwd: settings.home,

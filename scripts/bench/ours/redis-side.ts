@@ -8,16 +8,28 @@ import { removeFolders, tempFolder } from "../temp-folders.ts";
 import { fill, openClient } from "./client.ts";
 import { told } from "./http.ts";
 import { doneRecords } from "./kept-records.ts";
-import { program, startExecutor } from "./program.ts";
+import { type ExecutorSettings, program, startExecutor } from "./program.ts";
 
-export function ourRedisSide(server: RedisServer, doneTasks: DoneTasks): WatchedSide {
+/** How such a side differs from an executor with nothing but its built-in handlers. */
+export interface RedisSideVariant {
+  readonly name: string;
+  /** The type of its tasks. */
+  readonly type: string;
+  /** How many of them one run takes. */
+  readonly tasks: number;
+  /** What its executor is told beside the defaults; files that it needs are written into the folder. */
+  settings(home: string): Partial<ExecutorSettings>;
+}
+
+export function ourRedisSide(server: RedisServer, doneTasks: DoneTasks, variant?: RedisSideVariant): WatchedSide {
   const redis = new Redis({ port: server.port, db: DATABASE });
   const home = tempFolder();
   let port = 0;
   return {
-    name: `taskexe (${program().label})`,
+    name: variant?.name ?? `taskexe (${program().label})`,
     durability: server.durability,
     tasks(concurrency, quick) {
+      if (variant !== undefined) return quick ? Math.ceil(variant.tasks / 5) : variant.tasks;
       if (quick) return concurrency === 1 ? 10_000 : 100_000;
       if (doneTasks === "kept") return 200_000;
       return concurrency === 1 ? 30_000 : concurrency === 10 ? 300_000 : 800_000;
@@ -26,7 +38,7 @@ export function ourRedisSide(server: RedisServer, doneTasks: DoneTasks): Watched
       await redis.flushall();
       const client = await openClient(server.url(DATABASE));
       try {
-        await fill(client, count, doneTasks);
+        await fill(client, count, doneTasks, variant?.type);
       } finally {
         await client.close();
       }
@@ -35,7 +47,8 @@ export function ourRedisSide(server: RedisServer, doneTasks: DoneTasks): Watched
       port = await freePort();
       // Every record is counted afterwards.
       const extraEnvironment = { TASKEXE_DONE_LIMIT: "0" };
-      return startExecutor({ broker: server.url(DATABASE), concurrency, home, httpPort: port, extraEnvironment });
+      const settings = { broker: server.url(DATABASE), concurrency, home, httpPort: port, extraEnvironment };
+      return startExecutor({ ...settings, ...variant?.settings(home) });
     },
     look: (count) => lookAtStream(redis, count),
     async verify(count) {

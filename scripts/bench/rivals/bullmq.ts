@@ -6,6 +6,21 @@ import type { Row } from "../results.ts";
 import { type ScriptRuntime, script } from "../scripts.ts";
 import type { DoneTasks, WatchedSide } from "../sides.ts";
 
+/**
+ * BullMQ with sandboxed processors: one Worker, and a process for each of its jobs at a time. On Node, as these
+ * processes are what its documentation describes.
+ */
+export function bullmqSandboxSide(server: RedisServer, on: ScriptRuntime, processes: number): WatchedSide {
+  const inline = bullmqSide(server, on, "removed");
+  return {
+    ...inline,
+    name: `BullMQ sandbox on ${on.name}, ${processes} processes`,
+    tasks: (_concurrency, quick) => (quick ? 2_000 : 10_000),
+    consume: () =>
+      start(on.command, [...on.args, script("rivals/bullmq-sandbox.ts"), ...[server.port, processes].map(String)]),
+  };
+}
+
 export function bullmqSide(server: RedisServer, on: ScriptRuntime, doneTasks: DoneTasks): WatchedSide {
   const redis = new Redis({ port: server.port });
   return {
