@@ -46,7 +46,7 @@ import { writeProgress } from "./reports/progress-writer.ts";
 import { TaskLogs } from "./reports/task-logs.ts";
 import { logConnection } from "./status/connection-log.ts";
 import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./status/status.ts";
-import { StatusView } from "./status/status-view.ts";
+import { type StatusParts, StatusView } from "./status/status-view.ts";
 import { Tally } from "./status/tally.ts";
 import { beatJson, type HeartbeatParts, heartbeatParts } from "./upkeep/beat-json.ts";
 import { collectNowAndThen } from "./upkeep/garbage-collection.ts";
@@ -102,10 +102,12 @@ export class Executor implements StatusSource {
     broker,
     handlers,
     options,
+    runners,
   }: {
     readonly broker: Broker;
     readonly handlers: Handlers;
     readonly options: ExecutorOptions;
+    readonly runners?: StatusParts["runners"];
   }) {
     this.#broker = broker;
     this.#handlers = handlers;
@@ -131,7 +133,7 @@ export class Executor implements StatusSource {
     this.#firing = firing;
     const unsettled = [this.#completion, this.#turnedAway];
     this.#workOff = options.once ? new WorkOff({ broker, running, unsettled, firing, concurrency }) : null;
-    this.#view = new StatusView({ broker, running, tally, options, bootAt });
+    this.#view = new StatusView({ broker, running, tally, options, bootAt, runners });
   }
 
   /** Asks the executor to leave; `run` returns once it has. Asking again changes nothing. */

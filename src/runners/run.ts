@@ -24,6 +24,8 @@ export class Run {
   reason: CancelReason = "cancelled";
   /** Its runner is killed for it. */
   isKilled = false;
+  /** When it was handed over last, Unix ms. */
+  givenAt = 0;
   /** How long its runner had stood still when it began, in ms. */
   stillBefore = 0;
   /** Takes the timer of its grace back. */
@@ -47,6 +49,14 @@ export class Run {
   toTheEnd(cancelled: (run: Run) => void): Promise<HandlerEnding> {
     this.#deafen = onCancel(this.scope, () => cancelled(this));
     return this.#end.promise;
+  }
+
+  /** It is handed over. */
+  givenTo(runner: object, number: number, stillMs: number): void {
+    this.runner = runner;
+    this.number = number;
+    this.stillBefore = stillMs;
+    this.givenAt = Date.now();
   }
 
   begun(): void {

@@ -1,17 +1,11 @@
 /** What is told of a runner to whoever looks at its executor. */
+import type { RunnerFigures } from "../handlers/runner-figures.ts";
 import type { Runner } from "./runner.ts";
 
-export interface RunnerView {
-  readonly pid: number;
-  readonly kind: string;
-  readonly isolation: "shared" | "own";
-  readonly state: "ready" | "blocked" | "retired";
-  /** How many runs it has. */
-  readonly tasks: number;
-  /** How many have ended there. */
-  readonly done: number;
-  /** Unix ms. */
+export interface RunnerView extends RunnerFigures {
+  /** Unix ms; the second is null where it has nothing to do. */
   readonly startedAt: number;
+  readonly busySince: number | null;
 }
 
 /** @param kind - the name of its kind. */
@@ -24,5 +18,6 @@ export function viewOf(runner: Runner, kind: string): RunnerView {
     tasks: runner.size,
     done: runner.done,
     startedAt: runner.startedAt,
+    busySince: runner.runs().reduce<number | null>((least, { givenAt }) => Math.min(least ?? givenAt, givenAt), null),
   };
 }

@@ -123,9 +123,7 @@ export class Runner {
 
   /** Hands a run over. */
   give(run: Run): void {
-    run.runner = this;
-    run.number = this.#ledger.open(run);
-    run.stillBefore = this.silence.stillMs;
+    run.givenTo(this, this.#ledger.open(run), this.silence.stillMs);
     this.#unbegun++;
     this.say(lineOfRun(run));
   }

@@ -16,7 +16,7 @@ const LEAVE_MS = 2_000;
 export interface Runners {
   /** One for each type that the runners have. */
   readonly handlers: readonly { readonly handler: Handler; readonly source: string }[];
-  view(): { readonly runners: readonly RunnerView[]; readonly problems: readonly string[] };
+  view(): { readonly runners: readonly RunnerView[]; readonly waiting: number; readonly problems: readonly string[] };
 }
 
 /** @throws (rejects) RunnerStartError where a kind cannot be started, or two have the same type; what `body` throws. */
@@ -35,6 +35,7 @@ export async function withRunners(
         await Promise.all(pools.map((pool) => pool.open(nursery.scope)));
         const view = (): ReturnType<Runners["view"]> => ({
           runners: pools.flatMap((pool) => pool.view()),
+          waiting: pools.reduce((sum, { waiting }) => sum + waiting, 0),
           problems: pools.flatMap(({ problem }) => problem ?? []),
         });
         await body({ handlers: handlersOf(pools), view }, nursery.scope);

@@ -79,6 +79,23 @@ test("a handler that ends its process is charged alone, with the reason, and con
   assert.equal(neighbour.crashes, 0);
 });
 
+test("/status and `status` tell of each runner what it is, what it has, and its memory", SLOW, async () => {
+  await enqueue("seen", "naps", 600_000);
+  await untilBy(executor, "it runs", async () => (await client.record("seen"))?.state === "running");
+  const { runners, pid } = await executor.status();
+  assert.deepEqual([runners?.waiting, runners?.problems], [0, []]);
+  const busy = (runners?.processes ?? []).filter(({ tasks }) => tasks > 0);
+  const [runner] = busy;
+  assert.ok(runner !== undefined && busy.length === 1, JSON.stringify(runners));
+  assert.deepEqual([runner.kind, runner.isolation, runner.state, runner.tasks], ["handlers", "shared", "ready", 1]);
+  assert.ok(runner.pid !== pid && runner.rss_bytes > 10_000_000, JSON.stringify(runner));
+  assert.ok(Date.parse(runner.started_at) <= Date.parse(runner.busy_since ?? ""), JSON.stringify(runner));
+  const { stdout } = await stage.run(["status", "--url", executor.url]);
+  assert.match(stdout, new RegExp(`\\n *${runner.pid} +handlers +shared +ready +1 `));
+  await client.cancel(["seen"]);
+  await ended("seen", "cancelled");
+});
+
 test("a cancel that is ignored is enforced", SLOW, async () => {
   await enqueue("deaf", "deaf");
   await untilBy(executor, "it runs", async () => (await client.record("deaf"))?.state === "running");

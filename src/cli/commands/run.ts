@@ -130,8 +130,8 @@ class Run {
       if (this.#settings.trackAllocations) await trackFromTheStart();
       const broker = await this.#createBroker();
       this.#settle();
-      await withHandlers(nursery.scope, this.#settings, importing, async (handlers) => {
-        const executor = new Executor({ broker, handlers, options: this.#executorOptions() });
+      await withHandlers(nursery.scope, this.#settings, importing, async (handlers, runners) => {
+        const executor = new Executor({ broker, handlers, options: this.#executorOptions(), runners });
         this.#stop = (reason) => executor.drain(reason);
         this.#names = () => executor.names();
         if (root.cancelCalled) return;

@@ -28,12 +28,27 @@ export function showExecutor(answer: ExecutorAnswer): void {
     ["memory", memory ? `${megabytes(memory.rss_bytes)} MB, at most ${megabytes(memory.max_rss_bytes)} MB` : "unknown"],
   ]);
   showQueues(answer.queues, answer.counted_at, answer.queues_left_out);
+  showRunners(answer.runners);
   if (current.length === 0) return;
   printLine("");
   printTable(
     ["running", "type", "attempt", "progress", "since", "message"],
     current.map(([id, task]) => [id, task.type, task.attempt, task.progress, task.started_at, lastLine(task.message)]),
   );
+}
+
+/** The processes that run handlers. */
+function showRunners(runners: ExecutorAnswer["runners"]): void {
+  if (runners === undefined) return;
+  printLine("");
+  printTable(
+    ["runner", "kind", "isolation", "state", "tasks", "done", "memory", "busy since"],
+    runners.processes.map(({ pid, kind, isolation, state, tasks, done, rss_bytes: rss, busy_since: since }) => [
+      ...[pid, kind, isolation, state, tasks, done, `${megabytes(rss)} MB`, since ?? ""],
+    ]),
+  );
+  if (runners.waiting > 0) printLine(`waiting for a runner: ${howMany(runners.waiting, "task")}`);
+  for (const problem of runners.problems) printLine(problem);
 }
 
 /** What the broker knows: its queues and its executors. */

@@ -33,6 +33,18 @@ export const ExecutorAnswerSchema = v.object({
   abandoned: Count,
   stops: v.optional(v.object({ heeded: Count, killed: Count, abandoned: Count })),
   memory: v.optional(v.object({ rss_bytes: Count, max_rss_bytes: Count })),
+  runners: v.optional(
+    v.object({
+      processes: v.array(
+        v.object({
+          ...{ pid: v.number(), kind: v.string(), isolation: v.string(), state: v.string() },
+          ...{ tasks: Count, done: Count, rss_bytes: Count, busy_since: v.optional(v.nullable(v.string()), null) },
+        }),
+      ),
+      waiting: Count,
+      problems: v.optional(v.array(v.string()), []),
+    }),
+  ),
   broker: v.object({
     kind: v.string(),
     url: v.string(),

@@ -4,6 +4,7 @@
  */
 import { type CancelScope, findError } from "../../concurrency/index.ts";
 import type { Settings } from "../../config/settings.ts";
+import type { RunnersJson } from "../../executor/status/status.ts";
 import { HandlerSet } from "../../handlers/handler-set.ts";
 import { loadHandlers } from "../../handlers/loading/load-handlers.ts";
 import { DuplicateHandlerError } from "../../handlers/registry.ts";
@@ -14,6 +15,7 @@ import { withRunners } from "../../runners/with-runners.ts";
 import { addCommands, withWorkFolder } from "./command-handlers.ts";
 import { CommandFailure, EXIT_USAGE } from "./exit.ts";
 import { poolOptions, runnerKinds } from "./runner-kinds.ts";
+import { runnersJson } from "./runner-status.ts";
 import { addEndpoints } from "./table-handlers.ts";
 
 /**
@@ -24,7 +26,7 @@ export async function withHandlers(
   scope: CancelScope,
   settings: Settings,
   importing: (file: string | null) => void,
-  body: (handlers: HandlerSet) => Promise<void>,
+  body: (handlers: HandlerSet, runners: () => RunnersJson | null) => Promise<void>,
 ): Promise<void> {
   const isInline = settings.isolation === "inline";
   const handlers = new HandlerSet(await loadHandlers(isInline ? settings.tasks : [], providedModules, importing));
@@ -36,16 +38,16 @@ export async function withHandlers(
   });
   try {
     if (kinds.length === 0 && settings.tables.execs.length === 0) {
-      await body(handlers);
+      await body(handlers, () => null);
       return;
     }
     await withWorkFolder(settings, (folder) =>
       withRunnerProcesses(scope, { folder, runsHandlers: isInline }, async (processes) => {
         started.processes = processes;
         addCommands(handlers, settings, processes, folder);
-        await withRunners(scope, kinds, poolOptions(settings), async ({ handlers: ofRunners }) => {
+        await withRunners(scope, kinds, poolOptions(settings), async ({ handlers: ofRunners, view }) => {
           for (const { handler, source } of ofRunners) handlers.add(handler, source);
-          await body(handlers);
+          await body(handlers, () => runnersJson(view()));
         });
       }),
     );

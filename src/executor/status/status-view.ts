@@ -15,7 +15,7 @@ import { isoWithOffset } from "../../task/times/iso-time.ts";
 import type { Attempt } from "../attempt/attempt.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
-import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness } from "./status.ts";
+import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness, RunnersJson } from "./status.ts";
 import type { Tally } from "./tally.ts";
 
 /** Between two reads of the broker's figures, in ms. */
@@ -35,6 +35,8 @@ export interface StatusParts {
   readonly options: ExecutorOptions;
   /** Unix ms. */
   readonly bootAt: number;
+  /** Those that run its handlers; absent: there are none. */
+  readonly runners?: (() => RunnersJson | null) | undefined;
 }
 
 export class StatusView {
@@ -92,6 +94,7 @@ export class StatusView {
     const ours = queues.slice(0, own);
     const fleet = fitting(this.#seen.fleet, MOST_FLEET_BYTES);
     const { rssBytes, heapBytes, maxRssBytes } = runtime.memory();
+    const runners = this.#parts.runners?.() ?? null;
     return {
       name: options.name,
       pid: process.pid,
@@ -116,6 +119,7 @@ export class StatusView {
       pending: ours.reduce((sum, queue) => sum + queue.running, 0),
       lag: ours.reduce((sum, queue) => sum + queue.queued, 0),
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
+      ...(runners === null ? {} : { runners }),
       broker: brokerView(broker),
       vanished: vanishedView(this.#vanished),
       queues,

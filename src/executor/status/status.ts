@@ -1,5 +1,6 @@
 /** What an executor tells about itself: the shape of `GET /status`, and where HTTP reads it. */
 import type { TreeNode } from "../../concurrency/index.ts";
+import type { RunnerFigures } from "../../handlers/runner-figures.ts";
 import type { MemberJson } from "../../operations/views/member-view.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
 import type { StopsJson } from "./stops.ts";
@@ -17,6 +18,22 @@ export interface CurrentTask {
   readonly queue: string;
   /** True once it was cancelled and did not end within the grace. */
   readonly ignoring_cancel?: true;
+}
+
+export interface RunnerJson extends RunnerFigures {
+  readonly rss_bytes: number;
+  /** ISO 8601; the second is null where it has nothing to do. */
+  readonly started_at: string;
+  readonly busy_since: string | null;
+}
+
+/** The processes that run handlers. */
+export interface RunnersJson {
+  readonly processes: readonly RunnerJson[];
+  /** How many attempts wait for one, and have not begun. */
+  readonly waiting: number;
+  /** Why some cannot be started now. */
+  readonly problems: readonly string[];
 }
 
 export interface ExecutorStatus {
@@ -55,6 +72,8 @@ export interface ExecutorStatus {
   readonly pending: number;
   readonly lag: number;
   readonly memory: { readonly rss_bytes: number; readonly heap_bytes: number; readonly max_rss_bytes: number };
+  /** Absent where all handlers run in the executor itself. */
+  readonly runners?: RunnersJson;
   readonly broker: {
     readonly kind: string;
     readonly url: string;
