@@ -20,6 +20,15 @@ const DEAF_AFTER = 2;
 /** So many types are counted. */
 const MOST_TYPES = 1_000;
 
+/**
+ * Whether its runner stood still for over half of its time, and others had begun beside it. A suspect is not asked: so
+ * this happens to a task once.
+ */
+function isHeldUp(run: Run, runner: Runner): boolean {
+  if (!run.hasBegun || run.attempt.suspect !== null || runner.begun < 2) return false;
+  return runner.silence.stillMs - run.stillBefore > (performance.now() - run.begunAt) / 2;
+}
+
 export class Escalation {
   readonly #ignored = new Map<string, number>();
 
@@ -33,6 +42,7 @@ export class Escalation {
     const { graceMs } = run.attempt;
     const isShort = run.reason === "lost" || run.reason === "drain";
     const ms = isShort ? Math.min(graceMs, SHORT_GRACE_MS) : graceMs;
+    if (run.reason === "timeout" && isHeldUp(run, runner)) run.heldUpBy = runner.begun - 1;
     runner.cancel(run, ms);
     this.#after(ms, run, () => this.#graceIsOver(run, runner));
   }
@@ -70,7 +80,7 @@ export class Escalation {
     });
     runner.isRetired = true;
     runner.abandon(run);
-    runner.changed();
+    runner.owner.changed(runner);
   }
 
   #count({ attempt: { type } }: Run): void {

@@ -1,5 +1,6 @@
 /** How much of what runs log is taken: so many lines and so much text of each in a second; the rest is counted. */
 import { getLogger } from "@logtape/logtape";
+import type { FromRunner } from "../runner-protocol/messages.ts";
 import type { Run } from "./run.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
@@ -7,6 +8,8 @@ const logger = getLogger(["taskexe", "runners"]);
 const MOST_LINES = 1_000;
 const MOST_CHARACTERS = 1024 * 1024;
 const SECOND_MS = 1_000;
+
+type Log = Extract<FromRunner, { kind: "log" }>;
 
 interface Taken {
   since: number;
@@ -42,6 +45,13 @@ export class LogBounds {
     tell(run, taken);
     this.#taken.delete(run);
   }
+}
+
+/** A line of a run to its attempt: braces in it name fields, where there are any. */
+export function passLineOn(run: Run, { level, text, fields }: Pick<Log, "level" | "text" | "fields">): void {
+  const template = fields === undefined ? text.replace(/[{}]/g, "$&$&") : text;
+  const plain = fields === undefined ? text : `${text} ${JSON.stringify(fields)}`;
+  run.attempt.writeLog({ level, text: template, properties: fields ?? null, plain });
 }
 
 function tell(run: Run | null, { dropped }: Taken): void {

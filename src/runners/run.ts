@@ -7,6 +7,7 @@ import type { CancelReason, HandlerAttempt, HandlerEnding } from "../handlers/ha
 
 /** How many others may be in its runner. */
 const ANY = Number.POSITIVE_INFINITY;
+const HELD_UP = "its time passed while its runner stood still, which something else in it may have caused";
 
 export class Run {
   readonly attempt: HandlerAttempt;
@@ -26,8 +27,11 @@ export class Run {
   isKilled = false;
   /** When it was handed over last, Unix ms. */
   givenAt = 0;
-  /** How long its runner had stood still when it began, in ms. */
+  /** When it began, on the clock of performance.now(), and how long its runner had stood still by then, in ms. */
+  begunAt = 0;
   stillBefore = 0;
+  /** It ran out of time while another stood in its way: how many had begun beside it; 0: not so. */
+  heldUpBy = 0;
   /** Takes the timer of its grace back. */
   disarm: (() => void) | null = null;
   #deafen: (() => void) | null = null;
@@ -70,6 +74,10 @@ export class Run {
 
   /** It was stopped, as its scope was. */
   stopped(how: "heeded" | "killed" | "abandoned"): void {
+    if (this.heldUpBy > 0) {
+      this.end({ kind: "suspected", company: this.heldUpBy, reason: HELD_UP });
+      return;
+    }
     if (!this.#leave()) return;
     if (this.cancelledAt !== null && this.hasBegun) {
       this.attempt.tellEndedBy({ how, afterMs: performance.now() - this.cancelledAt });

@@ -14,7 +14,7 @@ import { answer } from "./answers/answer.ts";
 import { Asks } from "./asks.ts";
 import { Inbox } from "./inbox.ts";
 import { lineOfRun } from "./line-of-run.ts";
-import { LogBounds } from "./log-bounds.ts";
+import { LogBounds, passLineOn } from "./log-bounds.ts";
 import type { Run } from "./run.ts";
 import type { StartedRunner } from "./runner-kind.ts";
 import { Silence } from "./silence.ts";
@@ -63,7 +63,8 @@ export class Runner {
   done = 0;
   /** Resolved once all that it wrote to its standard output and error was read. */
   readonly outputEnd = Promise.withResolvers<void>();
-  readonly #owner: RunnerOwner;
+  /** Told of it: whoever places runs. */
+  readonly owner: RunnerOwner;
   readonly #hello = Promise.withResolvers<Hello>();
   readonly #ledger = new RunLedger<Run>();
   readonly #logs = new LogBounds();
@@ -82,11 +83,14 @@ export class Runner {
   constructor(process: StartedRunner, isShared: boolean, owner: RunnerOwner) {
     this.process = process;
     this.isShared = isShared;
-    this.#owner = owner;
+    this.owner = owner;
     this.hello = this.#hello.promise;
     // Whoever waits for it hears of it; nobody else must.
     this.hello.catch(() => {});
-    this.#faults = new Faults((what) => this.#tellFault(what));
+    this.#faults = new Faults((what) => {
+      logger.warn("runner {pid}: {what}", { pid: process.pid, what });
+      if (!this.#hasHello) this.#hello.reject(new Error(what));
+    });
     this.#reader = new MessageReader("fromRunner", this.#faults);
     this.asks = new Asks((message) => this.say(encodeToRunner(message)));
     new Inbox(
@@ -99,6 +103,11 @@ export class Runner {
   /** How many runs it has, those that nobody waits for too. */
   get size(): number {
     return this.#ledger.size;
+  }
+
+  /** How many have begun. */
+  get begun(): number {
+    return this.size - this.#unbegun;
   }
 
   get unbegun(): number {
@@ -114,11 +123,6 @@ export class Runner {
   onlyRun(): Run | null {
     if (this.isShared || this.size !== 1) return null;
     return this.runs()[0] ?? null;
-  }
-
-  /** Its owner looks at it again. */
-  changed(): void {
-    this.#owner.changed(this);
   }
 
   /** Hands a run over. */
@@ -167,11 +171,6 @@ export class Runner {
     this.process.kill(signal);
   }
 
-  #tellFault(what: string): void {
-    logger.warn("runner {pid}: {what}", { pid: this.process.pid, what });
-    if (!this.#hasHello) this.#hello.reject(new Error(what));
-  }
-
   /** Waits until it has ended, and tells of all that was under way. */
   async toTheEnd(): Promise<void> {
     const { reason } = await this.process.ended;
@@ -186,7 +185,7 @@ export class Runner {
     for (const run of runs) if (run.hasBegun) this.#lose(run, company, why);
     const unbegun = runs.filter(({ hasBegun }) => !hasBegun);
     for (const run of unbegun) run.runner = null;
-    this.#owner.died(this, why, unbegun);
+    this.owner.died(this, why, unbegun);
   }
 
   /** What it had said before it ended is on its way. A child of its own may hold the pipe, so that has a limit. */
@@ -235,11 +234,9 @@ export class Runner {
       case "stopped":
         this.#end(message);
         return;
-      case "progress": {
-        const run = this.#under(message.run, "progress");
-        if (run !== null) this.#progress.set(run, message);
+      case "progress":
+        this.#noteProgress(message);
         return;
-      }
       case "log":
         this.#log(message);
         return;
@@ -269,6 +266,11 @@ export class Runner {
     this.#hello.resolve(message);
   }
 
+  #noteProgress(message: Extract<FromRunner, { kind: "progress" }>): void {
+    const run = this.#under(message.run, "progress");
+    if (run !== null) this.#progress.set(run, message);
+  }
+
   #begin(number: number): void {
     const fault = this.#ledger.begin(number);
     if (fault !== null) {
@@ -277,7 +279,10 @@ export class Runner {
     }
     this.#unbegun--;
     const run = this.#ledger.get(number);
-    if (run !== undefined && this.#has(run, number)) run.begun();
+    if (run === undefined || !this.#has(run, number)) return;
+    run.begunAt = performance.now();
+    run.stillBefore = this.silence.stillMs;
+    run.begun();
   }
 
   #end(message: Extract<FromRunner, { kind: "done" | "failed" | "stopped" }>): void {
@@ -293,7 +298,7 @@ export class Runner {
     else this.abandoned--;
     this.done++;
     if (this.size === 0) this.idleSince = performance.now();
-    this.#owner.changed(this);
+    this.owner.changed(this);
   }
 
   #ended(run: Run, message: Extract<FromRunner, { kind: "done" | "failed" | "stopped" }>): void {
@@ -329,11 +334,7 @@ export class Runner {
       return;
     }
     const run = this.#under(number, "log");
-    if (run === null || run.hasEnded || !this.#logs.takes(run, text.length)) return;
-    const plain = fields === undefined ? text : `${text} ${JSON.stringify(fields)}`;
-    // Braces name fields, where there are any.
-    const template = fields === undefined ? text.replace(/[{}]/g, "$&$&") : text;
-    run.attempt.writeLog({ level, text: template, properties: fields ?? null, plain });
+    if (run !== null && !run.hasEnded && this.#logs.takes(run, text.length)) passLineOn(run, { level, text, fields });
   }
 
   /** The run that a message tells something of; null, and a fault, where it is not under way. */

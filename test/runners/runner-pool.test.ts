@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HandlerEnding } from "../../src/handlers/handler.ts";
 import { RunnerStartError } from "../../src/runners/starts.ts";
+import { until } from "../stage/until.ts";
 import { type Running, withPool } from "./pool-stage.ts";
 
 const SOON = { timeout: 30_000 };
@@ -74,7 +75,7 @@ test("suspects run beside no more than they may, and never beside others", SOON,
     const other = await resultOf(pool.run({ do: "tell" }));
     const { runners } = pool.view();
     assert.deepEqual(
-      runners.filter(({ isolation }) => isolation === "own").map(({ tasks }) => tasks),
+      runners.filter(({ isolation, tasks }) => isolation === "own" && tasks > 0).map(({ tasks }) => tasks),
       [2, 2],
     );
     assert.equal(runners.find(({ pid }) => pid === other.pid)?.isolation, "shared");
@@ -149,6 +150,30 @@ test("a shared runner that stands still gets nothing new, and is killed for a ru
     assert.match(ending.reason, /it stood still, and x task-\d+ in it ignored its cancel/);
   });
 });
+
+test(
+  "a run whose time passes while its runner stands still beside others runs again as a suspect, once",
+  SOON,
+  async () => {
+    await withPool({}, async (pool) => {
+      const runs = [{}, { suspect: { company: 9 } }].map((about) =>
+        pool.run({ do: "wait" }, { reason: "timeout", ...about }),
+      );
+      const [shared] = runs;
+      await shared?.begun;
+      const spinning = pool.run({ do: "spin" });
+      await spinning.begun;
+      await until("it stands still", 10_000, () => pool.view().runners.some(({ state }) => state === "blocked"));
+      shared?.cancel();
+      spinning.cancel();
+      const ending = (await shared?.ending) as HandlerEnding;
+      assert.ok(ending.kind === "suspected" && ending.company === 1, JSON.stringify(ending));
+      assert.match(ending.reason, /^its time passed while its runner stood still/);
+      runs[1]?.cancel();
+      assert.equal(await runs[1]?.ending, "stopped");
+    });
+  },
+);
 
 test("a type that ignored its cancel twice runs alone from then on", SOON, async () => {
   await withPool({}, async (pool) => {
