@@ -12,6 +12,7 @@ import { consumeRedis } from "./consume-redis.ts";
 import { consumeSqlite } from "./consume-sqlite.ts";
 import { enqueue } from "./enqueue.ts";
 import { footprint } from "./footprint.ts";
+import { hostile } from "./hostile.ts";
 import { machine } from "./machine.ts";
 import { readOptions } from "./options.ts";
 import { pickUp } from "./pick-up.ts";
@@ -27,6 +28,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   "consume-kept": consumeKept,
   "consume-sqlite": consumeSqlite,
   runners,
+  hostile,
   "pick-up": pickUp,
   enqueue,
   "bytes-redis": bytesRedis,

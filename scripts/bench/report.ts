@@ -12,6 +12,7 @@ export function report(
   return [
     `${table(facts)}\n${settings}\n`,
     ...names.map((name) => `${name}\n${table(rowsOf(outcome.rows.filter(({ bench }) => bench === name)))}`),
+    ...outcome.tables,
     ...outcome.failures.map((failure) => `FAILED ${failure}\n`),
     `targets\n${table(outcome.checks.map(checkCells))}`,
     `what is counted\n${outcome.notes.map((note) => `  ${note}\n`).join("")}`,

@@ -36,6 +36,8 @@ export interface Check {
 /** What one benchmark gives. */
 export interface Outcome {
   readonly rows: readonly Row[];
+  /** What is no figure: tables in Markdown, which can stand in a document. */
+  readonly tables?: readonly string[];
   readonly checks: readonly Check[];
   /** What is counted and what is not, in sentences for the reader of the table. */
   readonly notes: readonly string[];
@@ -52,6 +54,7 @@ export function holds(check: Check): boolean {
 export function joined(outcomes: readonly Outcome[]): Required<Outcome> {
   return {
     rows: outcomes.flatMap(({ rows }) => rows),
+    tables: outcomes.flatMap(({ tables = [] }) => tables),
     checks: outcomes.flatMap(({ checks }) => checks),
     notes: outcomes.flatMap(({ notes }) => notes),
     failures: outcomes.flatMap(({ failures = [] }) => failures),
