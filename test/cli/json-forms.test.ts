@@ -229,6 +229,7 @@ const states = once(async () => {
     inSnakeCase(await response.json(), path);
   }
   await cli("version");
+  await cli("check", "--offline");
 });
 
 test("tasks: receipts, records, lists, logs and watches have one form", SLOW, tasks);

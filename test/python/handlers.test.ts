@@ -36,6 +36,7 @@ def asked(payload, attempt): ...
     delayMs: 500,
     deadlineMs: 3_600_000,
     unique: { key: undefined, forMs: "until-done" },
+    isolation: "own",
   });
 });
 

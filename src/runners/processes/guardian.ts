@@ -11,9 +11,10 @@ const logger = getLogger(["taskexe", "runners"]);
 
 /**
  * `+ GROUP` and `- GROUP` say which are alive, `d FOLDER` what is removed at the end, and `m MARK` what the processes
- * have in their environment that left their group.
+ * have in their environment that left their group. It says nothing: its output ends at once, and nobody reads it.
  */
-const SCRIPT = `trap '' HUP INT QUIT TERM PIPE
+const SCRIPT = `exec >/dev/null 2>&1
+trap '' HUP INT QUIT TERM PIPE
 g=' '; d=; m=
 while read -r w p; do
   case $w in
@@ -106,8 +107,6 @@ export class Guardian {
   async #start(): Promise<void> {
     const { PATH = "/usr/bin:/bin" } = process.env;
     const shell = await runtime.spawn("sh", ["-c", SCRIPT], { cwd: "/", env: { PATH }, pipes: true });
-    // It says nothing; what is not read would be held for it.
-    await Promise.all([shell.stdout.cancel(), shell.stderr.cancel()]);
     const { mark, folder } = this.#options;
     const first = [...this.#groups].map((group) => `+ ${group}\n`);
     shell.pipes.write([...first, `m ${mark}\n`, folder === null ? "" : `d ${folder}\n`].join(""));

@@ -32,7 +32,7 @@ test("it looks again as soon as a retry of our own is due, and not only at its n
 });
 
 test("a full batch means another look at once", async () => {
-  const batches = [...Array.from({ length: 40 }, () => 100), 3];
+  const batches = [...Array.from({ length: 40 }, () => 200), 3];
   const promoter = new Promoter({
     promote: async () => ({ promoted: batches.shift() ?? 0, nextInMs: null }),
   });
@@ -61,5 +61,5 @@ test("in a file of this machine a go queues a thousand, since each has a flush t
       nursery.scope.cancel("seen");
     });
   }
-  assert.deepEqual([...new Set(asked)], [1_000, 100]);
+  assert.deepEqual([...new Set(asked)], [1_000, 200]);
 });
