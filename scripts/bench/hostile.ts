@@ -29,7 +29,7 @@ import { removeFolders, tempFolder } from "./temp-folders.ts";
 const BENCH = "hostile";
 /** How long the first good task may take to be done, and all of them from then on. */
 const START_MS = 40_000;
-const SCENE_MS = 12_000;
+const SCENE_MS = 25_000;
 const POLL_MS = 50;
 const REASON_LENGTH = 110;
 
