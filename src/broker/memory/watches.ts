@@ -3,6 +3,7 @@
 import type { TaskState } from "../../task/state.ts";
 import type { QueueCounts } from "../broker.ts";
 import type { OtherQueues, TaskGlance } from "../contract/admin.ts";
+import { queueCounts } from "../contract/queue-counts.ts";
 import type { MemoryStore } from "./store/store.ts";
 
 /** As Admin.glance. */
@@ -26,18 +27,7 @@ export function statesOf(store: MemoryStore, ids: readonly string[]): (TaskState
 }
 
 export function counts(store: MemoryStore, queues: readonly string[]): QueueCounts[] {
-  return queues.map((name) => {
-    const n = (state: TaskState): number => store.queues.get(name)?.of(state).size ?? 0;
-    return {
-      name,
-      queued: n("queued"),
-      running: n("running"),
-      scheduled: n("scheduled") + n("retrying"),
-      dead: n("dead"),
-      done: n("done"),
-      cancelled: n("cancelled"),
-    };
-  });
+  return queues.map((name) => queueCounts(name, (state) => store.queues.get(name)?.of(state).size ?? 0));
 }
 
 /** Queues beside these, the latest used first. */

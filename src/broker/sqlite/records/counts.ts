@@ -2,6 +2,7 @@
 import type { TaskState } from "../../../task/state.ts";
 import type { Backlog, QueueCounts } from "../../broker.ts";
 import type { OtherQueues } from "../../contract/admin.ts";
+import { queueCounts } from "../../contract/queue-counts.ts";
 import { stateName } from "../file/schema.ts";
 import type { Store } from "../file/store.ts";
 import { numberOf, textOf } from "./rows.ts";
@@ -16,16 +17,7 @@ export function counts(store: Store, queues: readonly string[]): Promise<QueueCo
     queues.map((name) => {
       const by = new Map<TaskState, number>();
       for (const row of sql(OF_QUEUE).all(name)) by.set(stateName(numberOf(row, "state")), numberOf(row, "n"));
-      const n = (state: TaskState): number => by.get(state) ?? 0;
-      return {
-        name,
-        queued: n("queued"),
-        running: n("running"),
-        scheduled: n("scheduled") + n("retrying"),
-        dead: n("dead"),
-        done: n("done"),
-        cancelled: n("cancelled"),
-      };
+      return queueCounts(name, (state) => by.get(state) ?? 0);
     }),
   );
 }
