@@ -8,8 +8,8 @@ const MAX_INDENT = 64;
 
 /**
  * What {@link snapshotTree} gave, as text that ends with a newline. A line is `name  age  state`, the state with how
- * long ago the cancel was called where one is visible; ages are in ms below 10 s, then s, min, h. Where the listing
- * ends for its depth, the line ends with how many `more below` there are.
+ * long ago the cancel was called where one is visible; ages are in ms below 10 s, then s, min, h. What else is known of
+ * a node stands behind that. Where the listing ends, the line ends with how many `more below` there are.
  *
  * @example
  * ```ts
@@ -26,7 +26,7 @@ export function treeText(root: TreeNode): string {
     const { node, depth } = next;
     lines.push(
       `${"  ".repeat(Math.min(depth, MAX_INDENT))}${oneLine(node.name)}  ${age(node.ageMs)}  ` +
-        `${stateOf(node)}${more(node)}\n`,
+        `${stateOf(node)}${about(node)}${more(node)}\n`,
     );
     for (const child of node.children.toReversed()) open.push({ node: child, depth: depth + 1 });
   }
@@ -35,6 +35,12 @@ export function treeText(root: TreeNode): string {
 
 function stateOf({ state, cancellingMs }: TreeNode): string {
   return cancellingMs === undefined ? state : `${state} (${age(cancellingMs)})`;
+}
+
+function about({ about: known = {} }: TreeNode): string {
+  return Object.entries(known)
+    .map(([key, value]) => `  ${key.replaceAll("_", " ")} ${oneLine(String(value))}`)
+    .join("");
 }
 
 function more({ unlisted }: TreeNode): string {

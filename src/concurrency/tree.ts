@@ -1,7 +1,7 @@
 // The listing of what is alive: every nursery and task below a scope, as data that can be written out as JSON.
 // Costs nothing until it is asked for: it walks what the tree keeps anyway.
 
-import { type CancelScope, nodeOf } from "./cancel-scope.ts";
+import { type CancelScope, nodeOf, scopeOf } from "./cancel-scope.ts";
 import { cancelledAt } from "./cancelled.ts";
 import type { ScopeNode, TreeEntry } from "./scope-node.ts";
 
@@ -31,9 +31,14 @@ export interface TreeNode {
   readonly cancellingMs?: number;
   /** Those directly inside, the oldest first. */
   readonly children: readonly TreeNode[];
-  /** How many more stand below it that are not listed; only on the deepest level that is. */
+  /** How many more stand below it that are not listed, where the listing ends. */
   readonly unlisted?: number;
+  /** What whoever lists it knows beside, as the id of a task that runs there. */
+  readonly about?: Readonly<Record<string, string | number>>;
 }
+
+/** What is added to a node: what is known of it, and what stands below it elsewhere. */
+export type TreeNote = Partial<Pick<TreeNode, "about" | "children" | "unlisted">>;
 
 /** JSON.stringify and most of what reads JSON recurse, and run out of stack some thousands of levels down. */
 const MAX_LEVELS = 500;
@@ -61,6 +66,15 @@ const MAX_LEVELS = 500;
  * ```
  */
 export function snapshotTree(root: CancelScope): TreeNode {
+  return annotatedTree(root, () => undefined);
+}
+
+/**
+ * The same, with notes to some of its nodes.
+ *
+ * @param noteOf - asked for the scope of each node.
+ */
+export function annotatedTree(root: CancelScope, noteOf: (scope: CancelScope) => TreeNote | undefined): TreeNode {
   const top = nodeOf(root);
   const now = top.clock.now();
   const whole: Listed = { kind: "root", name: "root", ageMs: 0, ...stateOf(top, false, now), children: [] };
@@ -73,6 +87,7 @@ export function snapshotTree(root: CancelScope): TreeNode {
       const shown = node.owner?.entry;
       if (shown !== undefined && level < MAX_LEVELS) {
         const entry = list(node, shown, now);
+        note(entry, noteOf(scopeOf(node)));
         under.children.push(entry);
         inner.push({ node, under: entry, level: level + 1 });
       } else {
@@ -87,8 +102,9 @@ export function snapshotTree(root: CancelScope): TreeNode {
 
 /** A node of the listing while it is being made. */
 interface Listed extends TreeNode {
-  readonly children: Listed[];
+  readonly children: TreeNode[];
   unlisted?: number;
+  about?: NonNullable<TreeNode["about"]>;
 }
 
 /** A scope whose children are to be listed, and where. */
@@ -108,6 +124,12 @@ function* atTop(top: ScopeNode): Generator<ScopeNode> {
 
 function list(node: ScopeNode, { kind, name, startedAt, abandoned }: TreeEntry, now: number): Listed {
   return { kind, name, ageMs: now - startedAt, ...stateOf(node, abandoned, now), children: [] };
+}
+
+function note(entry: Listed, { about, children = [], unlisted = 0 }: TreeNote = {}): void {
+  if (about !== undefined) entry.about = about;
+  entry.children.push(...children);
+  if (unlisted > 0) entry.unlisted = unlisted;
 }
 
 function stateOf(node: ScopeNode, abandoned: boolean, now: number): Pick<TreeNode, "state" | "cancellingMs"> {

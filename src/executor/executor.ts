@@ -16,8 +16,6 @@ import {
   CapacityLimiter,
   moveOnAfter,
   type Nursery,
-  openRoot,
-  snapshotTree,
   type Task,
   type TreeNode,
   withNursery,
@@ -45,8 +43,9 @@ import { Completion } from "./reports/completion.ts";
 import { writeProgress } from "./reports/progress-writer.ts";
 import { TaskLogs } from "./reports/task-logs.ts";
 import { logConnection } from "./status/connection-log.ts";
-import type { ExecutorState, ExecutorStatus, Readiness, StatusSource } from "./status/status.ts";
-import { type StatusParts, StatusView } from "./status/status-view.ts";
+import { liveTree } from "./status/live-tree.ts";
+import type { ExecutorState, ExecutorStatus, Readiness, RunnersSource, StatusSource } from "./status/status.ts";
+import { StatusView } from "./status/status-view.ts";
 import { Tally } from "./status/tally.ts";
 import { beatJson, type HeartbeatParts, heartbeatParts } from "./upkeep/beat-json.ts";
 import { collectNowAndThen } from "./upkeep/garbage-collection.ts";
@@ -81,6 +80,7 @@ export class Executor implements StatusSource {
   readonly #leases: LeaseCheck;
   readonly #logs: TaskLogs;
   readonly #view: StatusView;
+  readonly #runners: RunnersSource | undefined;
   readonly #abandonment: Abandonment;
   readonly #heartbeat: HeartbeatParts;
   readonly #nameConflict: NameConflict;
@@ -107,11 +107,12 @@ export class Executor implements StatusSource {
     readonly broker: Broker;
     readonly handlers: Handlers;
     readonly options: ExecutorOptions;
-    readonly runners?: StatusParts["runners"];
+    readonly runners?: RunnersSource | undefined;
   }) {
     this.#broker = broker;
     this.#handlers = handlers;
     this.#options = options;
+    this.#runners = runners;
     const { concurrency, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = options;
     const [running, tally, turn, bootAt] = [this.#running, this.#tally, new SharedTurn(broker), Date.now()];
     this.#turn = turn;
@@ -177,8 +178,8 @@ export class Executor implements StatusSource {
     return this.#view.readiness(this.#state(), idleMs, this.#abandonment.isFull, this.#completion.blockage());
   }
 
-  tree(): TreeNode {
-    return snapshotTree(this.#root ?? openRoot());
+  tree(): Promise<TreeNode> {
+    return liveTree(this.#root, this.#running, this.#runners);
   }
 
   #state(): ExecutorState {

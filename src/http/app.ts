@@ -21,7 +21,7 @@ import { treeView } from "./tree-view.ts";
 const PATHS = {
   "/": "this list",
   "/status": "what this executor is, does and has done, as JSON",
-  "/status/tree": "the live tree of nurseries and tasks, as JSON; ?format=text for reading",
+  "/status/tree": "the live tree of nurseries and tasks, down into the runners; ?format=text for reading",
   "/healthz": "200 while the process lives",
   "/readyz": "200 while tasks are claimed, else 503 and the reason",
 } as const;
@@ -82,13 +82,13 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
   return app;
 }
 
-function showTree(context: Context, source: StatusSource): Response {
+async function showTree(context: Context, source: StatusSource): Promise<Response> {
   const format = context.req.query("format") ?? "json";
   switch (format) {
     case "json":
-      return json(context, treeView(source.tree()), 0);
+      return json(context, treeView(await source.tree()), 0);
     case "text":
-      return text(context, treeText(source.tree()));
+      return text(context, treeText(await source.tree()));
     default:
       return context.json({ error: `format must be json or text, got ${JSON.stringify(format.slice(0, 60))}` }, 400);
   }

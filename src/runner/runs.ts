@@ -1,5 +1,6 @@
 /** The runs that are under way in this runner, and those that ended last: for the tree, and for last words. */
 import { snapshotTree } from "../concurrency/index.ts";
+import { MOST_NODES_OF_RUNNER, someNodes } from "../runner-protocol/tree-nodes.ts";
 import type { HostedRun } from "./hosted-run.ts";
 
 /** So many names of those that run, and of those that ended last, are told. */
@@ -34,12 +35,11 @@ export class Runs {
 
   /** What lives in the nursery of each one. */
   trees(): unknown {
-    return [...this.#runs.values()].map(({ run, id, type, scope }) => ({
-      run,
-      id,
-      type,
-      children: scope === null ? [] : snapshotTree(scope).children,
-    }));
+    const room = { left: MOST_NODES_OF_RUNNER };
+    return [...this.#runs.values()].map(({ run, id, type, scope }) => {
+      const { children, unlisted } = someNodes(scope === null ? [] : snapshotTree(scope).children, room);
+      return { run, id, type, children, ...(unlisted === 0 ? {} : { unlisted }) };
+    });
   }
 
   /** One of these most likely did whatever nobody can be found for. */

@@ -14,7 +14,6 @@ import { Upkeep } from "./processes/upkeep.ts";
 import type { Run } from "./run.ts";
 import { Runner, type RunnerOwner } from "./runner.ts";
 import type { RunnerKind } from "./runner-kind.ts";
-import { type RunnerView, viewOf } from "./runner-view.ts";
 import { Starts } from "./starts.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
@@ -84,8 +83,8 @@ export class RunnerPool implements RunnerOwner {
     return this.#shared.length + this.#apart.length;
   }
 
-  view(): RunnerView[] {
-    return [...this.#runners].map((runner) => viewOf(runner, this.kind.name));
+  get runners(): readonly Runner[] {
+    return [...this.#runners];
   }
 
   /** Starts the first one. @throws (rejects) RunnerStartError, with the reason. */

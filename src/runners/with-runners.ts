@@ -4,10 +4,11 @@
  */
 import { type CancelScope, moveOnAfter, withNursery } from "../concurrency/index.ts";
 import type { Handler } from "../handlers/handler.ts";
+import { type RunnerView, viewOf } from "./looks/runner-view.ts";
+import { type Trees, treesOf } from "./looks/trees.ts";
 import { RunnerHandler } from "./runner-handler.ts";
 import type { RunnerKind } from "./runner-kind.ts";
 import { type PoolOptions, RunnerPool } from "./runner-pool.ts";
-import type { RunnerView } from "./runner-view.ts";
 import { RunnerStartError } from "./starts.ts";
 
 /** How long runners may take to leave when they are told to, in ms. */
@@ -17,6 +18,8 @@ export interface Runners {
   /** One for each type that the runners have. */
   readonly handlers: readonly { readonly handler: Handler; readonly source: string }[];
   view(): { readonly runners: readonly RunnerView[]; readonly waiting: number; readonly problems: readonly string[] };
+  /** What lives in them now, for each attempt that one of them has; in half a second at the most. */
+  trees(): Promise<Trees>;
 }
 
 /** @throws (rejects) RunnerStartError where a kind cannot be started, or two have the same type; what `body` throws. */
@@ -34,11 +37,16 @@ export async function withRunners(
       try {
         await Promise.all(pools.map((pool) => pool.open(nursery.scope)));
         const view = (): ReturnType<Runners["view"]> => ({
-          runners: pools.flatMap((pool) => pool.view()),
+          runners: pools.flatMap(({ kind, runners }) => runners.map((runner) => viewOf(runner, kind.name))),
           waiting: pools.reduce((sum, { waiting }) => sum + waiting, 0),
           problems: pools.flatMap(({ problem }) => problem ?? []),
         });
-        await body({ handlers: handlersOf(pools), view }, nursery.scope);
+        const trees = (): Promise<Trees> =>
+          treesOf(
+            pools.flatMap(({ runners }) => runners),
+            nursery.scope,
+          );
+        await body({ handlers: handlersOf(pools), view, trees }, nursery.scope);
       } catch (error) {
         failure = { error };
       } finally {

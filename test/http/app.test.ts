@@ -75,7 +75,7 @@ test("/status/tree?format=text shows name, age and state, indented, without cont
 test("a tree of 20 000 levels is shown as text without a stack overflow", async () => {
   let node = TREE;
   for (let depth = 0; depth < 20_000; depth++) node = { ...TREE, children: [node] };
-  const response = await createApp(fakeSource({ tree: () => node })).request("/status/tree?format=text");
+  const response = await createApp(fakeSource({ tree: async () => node })).request("/status/tree?format=text");
   assert.equal(response.status, 200);
 });
 

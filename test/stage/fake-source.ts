@@ -60,7 +60,7 @@ export const STATUS: ExecutorStatus = {
   fleet: [],
 };
 
-export const TREE: ReturnType<StatusSource["tree"]> = {
+export const TREE: Awaited<ReturnType<StatusSource["tree"]>> = {
   name: "root",
   kind: "root",
   state: "running",
@@ -79,5 +79,11 @@ export const TREE: ReturnType<StatusSource["tree"]> = {
 };
 
 export function fakeSource(parts: Partial<StatusSource> = {}): StatusSource {
-  return { look: async () => {}, status: () => STATUS, readiness: () => ({ ready: true }), tree: () => TREE, ...parts };
+  return {
+    look: async () => {},
+    status: () => STATUS,
+    readiness: () => ({ ready: true }),
+    tree: async () => TREE,
+    ...parts,
+  };
 }

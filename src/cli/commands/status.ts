@@ -4,26 +4,22 @@
  * configuration names is told with a note.
  */
 
-import { request } from "node:http";
 import type { Command } from "commander";
 import * as v from "valibot";
 import type { Broker } from "../../broker/broker.ts";
 import { placeOf } from "../../broker/drivers.ts";
-import { failAfter, openRoot, TooSlowError } from "../../concurrency/index.ts";
-import { shownValue } from "../../config/redact.ts";
 import type { Settings } from "../../config/settings.ts";
 import { seenQueues } from "../../operations/queues.ts";
 import { brokerView } from "../../operations/views/broker-view.ts";
 import { memberView } from "../../operations/views/member-view.ts";
 import { isoWithOffset } from "../../task/times/iso-time.ts";
-import { type Options, settingsOf, text, withBrokerFlags } from "../arguments/flags.ts";
-import { note, printJson } from "../output/print.ts";
+import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
+import { note, printJson, printText } from "../output/print.ts";
 import { showExecutor, showFleet } from "../output/show-status.ts";
+import { type Asked, addressOf, ask } from "../process/ask-executor.ts";
 import { CommandFailure, usageError } from "../process/exit.ts";
-import { ExecutorAnswerSchema } from "../process/status-answer.ts";
+import { type ExecutorAnswer, ExecutorAnswerSchema } from "../process/status-answer.ts";
 import { brokerOf, withBroker } from "../process/with-broker.ts";
-
-const ANSWER_LIMIT_MS = 2_000;
 
 /** How it is called. */
 export function define(command: Command, exit: (code: number) => void): void {
@@ -32,6 +28,7 @@ export function define(command: Command, exit: (code: number) => void): void {
     .option("--listen <host:port>", "where the executor listens, or unix:/PATH")
     .option("--url <url>", "the address of an executor's HTTP, on any machine")
     .option("--queues <names>", "the queues to count, with commas between them")
+    .option("--tree", "show what lives in that executor and its runners just now, each attempt with the id of its task")
     .option("--json", "print JSON")
     .action(async (options: Options) => exit(await status(options)));
 }
@@ -40,92 +37,61 @@ export function define(command: Command, exit: (code: number) => void): void {
 async function status(options: Options): Promise<number> {
   const settings = settingsOf(options);
   const asked = addressOf(settings, options);
+  if (options.tree) return showTree(asked, options);
   if (asked !== null) {
-    const answer = await ask(asked);
+    const answer = readStatus(await ask(asked, asked.url));
     if (typeof answer !== "string") {
       await noteOtherBroker(settings, asked.shown, answer.checked.broker.url);
       if (options.json) printJson(answer.whole);
       else showExecutor(answer.checked);
       return 0;
     }
-    if (options.url) throw new CommandFailure(`no executor answers at ${asked.whole}: ${answer}`);
+    if (options.url) throw noAnswer(asked, answer);
     note(`taskexe: no executor answers at ${asked.shown} (${answer}); this is what the broker knows`);
   }
   return withBroker(settings, (broker) => tellBroker(broker, options));
 }
 
-/** Where an executor is asked. */
-interface Asked {
-  /** As errors name it, whole and in short. */
-  readonly whole: string;
-  readonly shown: string;
-  readonly url: URL;
-  /** The path of a Unix socket; null where the URL says it all. */
-  readonly socketPath: string | null;
+const SOMETHING_ELSE = "something else than an executor answered";
+
+function readStatus(
+  answer: Awaited<ReturnType<typeof ask>>,
+): { readonly whole: unknown; readonly checked: ExecutorAnswer } | string {
+  if (typeof answer === "string") return answer;
+  const whole = json(answer.text);
+  const checked = v.safeParse(ExecutorAnswerSchema, whole);
+  return checked.success ? { whole, checked: checked.output } : SOMETHING_ELSE;
 }
 
-// A broker that was named on the command line is meant: the executor of this machine may work on another one.
-function addressOf(settings: Settings, options: Options): Asked | null {
-  const given = text(options.url);
-  if (given !== undefined) {
-    const socket = /^unix:(?:\/\/)?(\/.+)$/.exec(given)?.[1];
-    if (socket !== undefined) return throughSocket(socket);
-    if (!URL.canParse(given) || !/^https?:$/.test(new URL(given).protocol)) {
-      throw usageError(`flag --url: expected http://HOST:PORT or unix:/PATH, got ${shownValue(given)}`, "status");
-    }
-    const url = new URL(given);
-    return through(url.pathname === "/" ? new URL("/status", url) : url);
+/** A broker knows nothing of it: where no executor answers, that is all there is to say. */
+async function showTree(asked: Asked | null, options: Options): Promise<number> {
+  if (asked === null) throw usageError("--tree asks an executor: say which one with --listen or --url", "status");
+  const url = new URL(asked.url);
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/tree`;
+  if (!options.json) url.searchParams.set("format", "text");
+  const answer = await ask(asked, url);
+  if (typeof answer === "string") throw noAnswer(asked, answer);
+  if (!options.json) printText(answer.text);
+  else {
+    const tree = json(answer.text);
+    if (tree === undefined) throw noAnswer(asked, SOMETHING_ELSE);
+    printJson(tree);
   }
-  if (settings.listen === null || ((options.broker || options.brokerFile) && !options.listen)) return null;
-  const { hostname, port } = settings.listen;
-  if (hostname.startsWith("unix:")) return throughSocket(hostname.slice("unix:".length));
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
-  return through(new URL(`http://${host.includes(":") ? `[${host}]` : host}:${port}/status`));
+  return 0;
 }
 
-function through(url: URL): Asked {
-  return { whole: `${url.origin}${url.pathname}`, shown: url.host, url, socketPath: null };
+function noAnswer({ whole }: Asked, why: string): CommandFailure {
+  return new CommandFailure(`no executor answers at ${whole}: ${why}`);
 }
 
-function throughSocket(socketPath: string): Asked {
-  const shown = `unix:${socketPath}`;
-  return { whole: shown, shown, url: new URL("http://localhost/status"), socketPath };
-}
-
-async function ask(
-  asked: Asked,
-): Promise<{ whole: unknown; checked: v.InferOutput<typeof ExecutorAnswerSchema> } | string> {
+/** Undefined for what is no JSON. */
+function json(text: string): unknown {
   try {
-    return await failAfter(openRoot(), ANSWER_LIMIT_MS, async ({ signal }) => {
-      const response = await (asked.socketPath === null
-        ? fetch(asked.url, { signal, redirect: "manual" })
-        : fetchThrough(asked.socketPath, asked.url, signal));
-      if (!response.ok) return `it answered ${response.status}`;
-      const whole: unknown = await response.json();
-      const checked = v.safeParse(ExecutorAnswerSchema, whole);
-      return checked.success ? { whole, checked: checked.output } : "something else than an executor answered";
-    });
+    return JSON.parse(text);
   } catch (error) {
-    if (error instanceof TooSlowError) return `no answer within ${ANSWER_LIMIT_MS / 1000} s`;
-    if (error instanceof SyntaxError) return "something else than an executor answered";
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EACCES" || code === "EPERM") return "this user may not use its socket";
-    return code === "ENOENT" ? "there is no such socket" : "the connection is refused";
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
-}
-
-/** fetch of the runtimes has no common way to a socket. */
-function fetchThrough(socketPath: string, url: URL, signal: AbortSignal): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path: url.pathname, signal, agent: false }, (response) => {
-      const pieces: Buffer[] = [];
-      response.on("data", (piece: Buffer) => pieces.push(piece));
-      response.on("error", reject);
-      response.on("end", () => resolve(new Response(Buffer.concat(pieces), { status: response.statusCode ?? 500 })));
-    });
-    asked.on("error", reject);
-    asked.end();
-  });
 }
 
 /** Whoever named a broker means that one: what an executor on another one does is easily taken for it. */

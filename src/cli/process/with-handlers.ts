@@ -4,7 +4,7 @@
  */
 import { type CancelScope, findError } from "../../concurrency/index.ts";
 import type { Settings } from "../../config/settings.ts";
-import type { RunnersJson } from "../../executor/status/status.ts";
+import type { RunnersSource } from "../../executor/status/status.ts";
 import { HandlerSet } from "../../handlers/handler-set.ts";
 import { loadHandlers } from "../../handlers/loading/load-handlers.ts";
 import { DuplicateHandlerError } from "../../handlers/registry.ts";
@@ -26,7 +26,7 @@ export async function withHandlers(
   scope: CancelScope,
   settings: Settings,
   importing: (file: string | null) => void,
-  body: (handlers: HandlerSet, runners: () => RunnersJson | null) => Promise<void>,
+  body: (handlers: HandlerSet, runners?: RunnersSource) => Promise<void>,
 ): Promise<void> {
   const isInline = settings.isolation === "inline";
   const handlers = new HandlerSet(await loadHandlers(isInline ? settings.tasks : [], providedModules, importing));
@@ -38,16 +38,16 @@ export async function withHandlers(
   });
   try {
     if (kinds.length === 0 && settings.tables.execs.length === 0) {
-      await body(handlers, () => null);
+      await body(handlers);
       return;
     }
     await withWorkFolder(settings, (folder) =>
       withRunnerProcesses(scope, { folder, runsHandlers: isInline }, async (processes) => {
         started.processes = processes;
         addCommands(handlers, settings, processes, folder);
-        await withRunners(scope, kinds, poolOptions(settings), async ({ handlers: ofRunners, view }) => {
+        await withRunners(scope, kinds, poolOptions(settings), async ({ handlers: ofRunners, view, trees }) => {
           for (const { handler, source } of ofRunners) handlers.add(handler, source);
-          await body(handlers, () => runnersJson(view()));
+          await body(handlers, { view: () => runnersJson(view()), trees });
         });
       }),
     );

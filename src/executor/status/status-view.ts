@@ -15,7 +15,7 @@ import { isoWithOffset } from "../../task/times/iso-time.ts";
 import type { Attempt } from "../attempt/attempt.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
-import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness, RunnersJson } from "./status.ts";
+import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness, RunnersSource } from "./status.ts";
 import type { Tally } from "./tally.ts";
 
 /** Between two reads of the broker's figures, in ms. */
@@ -36,7 +36,7 @@ export interface StatusParts {
   /** Unix ms. */
   readonly bootAt: number;
   /** Those that run its handlers; absent: there are none. */
-  readonly runners?: (() => RunnersJson | null) | undefined;
+  readonly runners?: RunnersSource | undefined;
 }
 
 export class StatusView {
@@ -94,7 +94,7 @@ export class StatusView {
     const ours = queues.slice(0, own);
     const fleet = fitting(this.#seen.fleet, MOST_FLEET_BYTES);
     const { rssBytes, heapBytes, maxRssBytes } = runtime.memory();
-    const runners = this.#parts.runners?.() ?? null;
+    const runners = this.#parts.runners?.view();
     return {
       name: options.name,
       pid: process.pid,
@@ -119,7 +119,7 @@ export class StatusView {
       pending: ours.reduce((sum, queue) => sum + queue.running, 0),
       lag: ours.reduce((sum, queue) => sum + queue.queued, 0),
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
-      ...(runners === null ? {} : { runners }),
+      ...(runners === undefined ? {} : { runners }),
       broker: brokerView(broker),
       vanished: vanishedView(this.#vanished),
       queues,

@@ -1,5 +1,7 @@
 /** What an executor tells about itself: the shape of `GET /status`, and where HTTP reads it. */
 import type { TreeNode } from "../../concurrency/index.ts";
+import type { TreeNote } from "../../concurrency/tree.ts";
+import type { HandlerAttempt } from "../../handlers/handler.ts";
 import type { RunnerFigures } from "../../handlers/runner-figures.ts";
 import type { MemberJson } from "../../operations/views/member-view.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
@@ -34,6 +36,13 @@ export interface RunnersJson {
   readonly waiting: number;
   /** Why some cannot be started now. */
   readonly problems: readonly string[];
+}
+
+/** What is asked of the processes that run handlers. */
+export interface RunnersSource {
+  view(): RunnersJson;
+  /** What lives in them now, for each attempt that one of them has. Never rejects, and waits half a second at most. */
+  trees(): Promise<ReadonlyMap<HandlerAttempt, TreeNote>>;
 }
 
 export interface ExecutorStatus {
@@ -105,5 +114,6 @@ export interface StatusSource {
   status(): ExecutorStatus;
   /** Ready only while the claim loop makes progress. */
   readiness(): Readiness;
-  tree(): TreeNode;
+  /** Asks the runners what lives in them, and waits half a second for that at the most. */
+  tree(): Promise<TreeNode>;
 }

@@ -50,7 +50,7 @@ async function failureOf(executor: Executor): Promise<unknown> {
 
 test("an executor that has not begun has an empty tree", async () => {
   await withBroker(async (_, own) => {
-    const { kind, name, children } = executorOf(own, new HandlerRegistry()).tree();
+    const { kind, name, children } = await executorOf(own, new HandlerRegistry()).tree();
     assert.deepEqual({ kind, name, children }, { kind: "root", name: "root", children: [] });
   });
 });

@@ -1,6 +1,6 @@
 /** What is told of a runner to whoever looks at its executor. */
-import type { RunnerFigures } from "../handlers/runner-figures.ts";
-import type { Runner } from "./runner.ts";
+import type { RunnerFigures } from "../../handlers/runner-figures.ts";
+import type { Runner } from "../runner.ts";
 
 export interface RunnerView extends RunnerFigures {
   /** Unix ms; the second is null where it has nothing to do. */
