@@ -314,7 +314,7 @@ def task(type: str, *, payload: Any = None, **options: Any) -> Callable[[Functio
     """Makes a function the handler of a type; it stays an ordinary function, which tests can call.
 
     It is called with the payload, and where it takes two parameters also with its `Attempt`; what it returns, any JSON
-    value, is the result. It may be ``async def``.
+    value, is the result. It may be ``async def``. The type ``*`` is whatever no other handler of its executor takes.
 
     :param payload: checks a payload, and makes of it what the handler is given: a function that raises for what it
         refuses (as a dataclass would, by ``lambda p: Point(**p)``), or a model of pydantic. A refused payload is not
@@ -925,7 +925,7 @@ class _Host:
         return None
 
     def on_run(self, message: dict[str, Any]) -> None:
-        handler = self.handlers.get(message["task"]["type"])
+        handler = self.handlers.get(message["task"]["type"]) or self.handlers.get("*")
         if handler is None:
             known = ", ".join(sorted(self.handlers))
             text = f'this worker has no handler of "{message["task"]["type"]}"; it has {known}'
@@ -1835,7 +1835,7 @@ def _after_fork(host: _Host) -> None:
 
 def _try_one(arguments: list[str]) -> int:
     """``python3 handlers.py TYPE JSON``: calls one handler, prints its result, and what it did on standard error."""
-    handler = _handlers.get(arguments[0]) if len(arguments) in (1, 2) else None
+    handler = (_handlers.get(arguments[0]) or _handlers.get("*")) if len(arguments) in (1, 2) else None
     if handler is None:
         types = ", ".join(sorted(_handlers))
         print(_USAGE.format(program=os.path.basename(sys.argv[0]) or "handlers.py", types=types), file=sys.stderr)

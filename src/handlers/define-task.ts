@@ -97,7 +97,10 @@ export type { PayloadSchema };
 export interface TaskDefinition<Schema extends PayloadSchema | undefined = PayloadSchema | undefined>
   extends EnqueueDefaults,
     Omit<RunOptions, "backoff"> {
-  /** The `task_type` of its messages; `default` takes messages that have none. */
+  /**
+   * The `task_type` of its messages; `default` takes messages that have none, `*` whatever no other handler of its
+   * executor takes (the task says its type: `context.task.type`).
+   */
   readonly type: string;
   /**
    * A schema of valibot, zod, arktype or another library with the Standard Schema interface. Every payload passes it

@@ -6,6 +6,7 @@
 
 import type { Broker, FleetMember } from "../broker/broker.ts";
 import { type CancelScope, sleep } from "../concurrency/index.ts";
+import { CATCH_ALL } from "../task/message/message-schema.ts";
 import type { TaskRecord } from "../task/record/record.ts";
 import { hasEnded } from "../task/state.ts";
 
@@ -147,7 +148,7 @@ function nobodyFor({ queue, type }: TaskRecord, executors: readonly Serving[]): 
     const served = named(executors.flatMap(({ queues }) => queues ?? []));
     return { kind: "queue", reason: `no executor serves the queue ${quoted(queue)}; those that run serve ${served}` };
   }
-  if (serving.some(({ types }) => types?.includes(type) ?? true)) return null;
+  if (serving.some(({ types }) => types === null || types.includes(type) || types.includes(CATCH_ALL))) return null;
   const known = named(serving.flatMap(({ types }) => types ?? []));
   return {
     kind: "type",

@@ -4,6 +4,7 @@
  */
 import type { Nursery } from "../concurrency/index.ts";
 import { messageOf } from "../concurrency/unknown-values.ts";
+import { handlerFor } from "../handlers/handler-for.ts";
 import type { InProcessHandler } from "../handlers/in-process/in-process-handler.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
 import type { Faults } from "../runner-protocol/faults.ts";
@@ -90,7 +91,7 @@ export class RunnerHost {
       faults.add(`run ${number} was handed over twice`);
       return;
     }
-    const handler = registry.get(task.type);
+    const handler = handlerFor(registry, task.type);
     if (handler === undefined) {
       const error = { name: "UnknownTypeError", message: `this runner has no handler for the type "${task.type}"` };
       outbox.say({ kind: "begun", runs: [number] });

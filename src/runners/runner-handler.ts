@@ -29,7 +29,7 @@ export class RunnerHandler implements Handler {
   }
 
   start(attempt: HandlerAttempt, scope: CancelScope): Promise<HandlerEnding> {
-    const run = new Run(attempt, scope, this.#isAlone || this.#pool.isDeaf(this.type));
+    const run = new Run(attempt, scope, this.#isAlone || this.#pool.isDeaf(attempt.type));
     this.#pool.take(run);
     return run.toTheEnd(this.#cancelled);
   }

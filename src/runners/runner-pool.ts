@@ -14,7 +14,7 @@ import { Upkeep } from "./processes/upkeep.ts";
 import type { Run } from "./run.ts";
 import { Runner, type RunnerOwner } from "./runner.ts";
 import type { RunnerKind } from "./runner-kind.ts";
-import { Starts } from "./starts.ts";
+import { Starts, typesOf } from "./starts.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
 
@@ -90,7 +90,7 @@ export class RunnerPool implements RunnerOwner {
   /** Starts the first one. @throws (rejects) RunnerStartError, with the reason. */
   async open(scope: CancelScope): Promise<void> {
     const { runner, hello } = await this.#starts.once(scope, (process) => this.#made(process, true));
-    this.#types = hello.types;
+    this.#types = typesOf(hello, this.kind);
     this.#isOpen = true;
     this.#ready(runner);
     this.#nursery.startSoon(({ signal }) => this.#watch(signal), { name: `${this.kind.name}: watch` });

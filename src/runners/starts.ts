@@ -5,6 +5,8 @@
 import { getLogger } from "@logtape/logtape";
 import { abortable, type CancelScope, moveOnAfter, sleep } from "../concurrency/index.ts";
 import { messageOf } from "../concurrency/unknown-values.ts";
+import type { TypeManifest } from "../runner-protocol/messages.ts";
+import { CATCH_ALL } from "../task/message/message-schema.ts";
 import type { Hello, Runner } from "./runner.ts";
 import type { RunnerKind, StartedRunner } from "./runner-kind.ts";
 
@@ -17,6 +19,12 @@ const LONGEST_PAUSE_MS = 30_000;
 /** A runner could not be started, or has not said what it must. */
 export class RunnerStartError extends Error {
   override readonly name = "RunnerStartError";
+}
+
+/** The types of a kind: what its runners say, and the catch-all where the kind is for that, too. */
+export function typesOf({ types }: Hello, kind: Pick<RunnerKind, "types">): readonly TypeManifest[] {
+  const isAdded = kind.types?.includes(CATCH_ALL) === true && types.every(({ type }) => type !== CATCH_ALL);
+  return isAdded ? [...types, { type: CATCH_ALL }] : types;
 }
 
 interface Started {
@@ -101,7 +109,7 @@ export class Starts {
   /** @throws Error where the types are not those that they must be. */
   check({ types: told }: Hello): void {
     const types = told.map(({ type }) => type);
-    const missing = (this.#kind.types ?? []).filter((type) => !types.includes(type));
+    const missing = (this.#kind.types ?? []).filter((type) => type !== CATCH_ALL && !types.includes(type));
     if (missing.length > 0) throw new Error(`its hello does not have the type ${missing.join(", ")}`);
     const text = JSON.stringify(told);
     this.#types ??= text;

@@ -9,6 +9,7 @@ import type { Broker, Delivery, Outcome } from "../../broker/broker.ts";
 import { abortable, type Task, withScope } from "../../concurrency/index.ts";
 import { messagesOf, toErrorRecord } from "../../handlers/error-record.ts";
 import type { Handler, Handlers } from "../../handlers/handler.ts";
+import { handlerFor } from "../../handlers/handler-for.ts";
 import { parseMessage } from "../../task/message/message.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
 import { showEndedBy } from "../../task/record/ended-by.ts";
@@ -117,7 +118,7 @@ async function askWhetherLost(attempt: Attempt, { leases }: AttemptParts): Promi
 }
 
 function findHandler(attempt: Attempt, parts: AttemptParts): null {
-  attempt.handler = parts.handlers.get(attempt.type);
+  attempt.handler = handlerFor(parts.handlers, attempt.type);
   return null;
 }
 

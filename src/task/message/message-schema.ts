@@ -6,6 +6,9 @@ import { runJsonEntries } from "../options/run-options.ts";
 /** The type of a message that names none, and of the handler that takes it. */
 export const DEFAULT_TYPE = "default";
 
+/** The type of the handler that takes whatever no other handler of its executor does. */
+export const CATCH_ALL = "*";
+
 /** The longest message that is run, in UTF-16 code units (about bytes for ASCII): 4 MiB. Longer ones end as dead. */
 export const MAX_MESSAGE_LENGTH = 4 * 1024 * 1024;
 
@@ -72,10 +75,17 @@ export const TypeSchema = v.pipe(
   v.check((type) => type.isWellFormed(), "must be text without halves of characters"),
 );
 
+/** That of a message: some producers write an empty one where they have none. */
+const TypeOrNoneSchema = v.pipe(
+  v.string("must be a string"),
+  v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
+  v.check((type) => type.isWellFormed(), "must be text without halves of characters"),
+);
+
 /** What every message must have; other keys are not looked at, and kept. */
 export const MessageSchema = v.object({
   id: IdSchema,
-  task_type: v.optional(v.nullable(TypeSchema)),
+  task_type: v.optional(v.nullable(TypeOrNoneSchema)),
   taskexe: v.optional(TaskOptionsSchema),
 });
 

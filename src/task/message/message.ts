@@ -91,7 +91,8 @@ class AnyMessage implements TaskMessage {
 
   constructor(raw: string, fields: TaskMessage["fields"], head: v.InferOutput<typeof MessageSchema>) {
     this.id = head.id;
-    this.type = head.task_type ?? DEFAULT_TYPE;
+    // An empty one names no type either.
+    this.type = head.task_type || DEFAULT_TYPE;
     this.options = head.taskexe ?? NO_OPTIONS;
     this.foreign = !("payload" in fields);
     this.payload = this.foreign ? withoutOptions(fields) : fields.payload;
