@@ -73,8 +73,14 @@ export function snapshotTree(root: CancelScope): TreeNode {
  * The same, with notes to some of its nodes.
  *
  * @param noteOf - asked for the scope of each node.
+ * @param most - so many nodes are listed, the others counted.
  */
-export function annotatedTree(root: CancelScope, noteOf: (scope: CancelScope) => TreeNote | undefined): TreeNode {
+export function annotatedTree(
+  root: CancelScope,
+  noteOf: (scope: CancelScope) => TreeNote | undefined,
+  most = Number.POSITIVE_INFINITY,
+): TreeNode {
+  let room = most;
   const top = nodeOf(root);
   const now = top.clock.now();
   const whole: Listed = { kind: "root", name: "root", ageMs: 0, ...stateOf(top, false, now), children: [] };
@@ -85,7 +91,8 @@ export function annotatedTree(root: CancelScope, noteOf: (scope: CancelScope) =>
     const inner: Branch[] = [];
     for (const node of next.node === top ? atTop(top) : next.node.children()) {
       const shown = node.owner?.entry;
-      if (shown !== undefined && level < MAX_LEVELS) {
+      if (shown !== undefined && level < MAX_LEVELS && room > 0) {
+        room--;
         const entry = list(node, shown, now);
         note(entry, noteOf(scopeOf(node)));
         under.children.push(entry);

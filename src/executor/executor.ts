@@ -126,7 +126,7 @@ export class Executor implements StatusSource {
     this.#cancels = new CancelWatch(broker, running);
     this.#leases = new LeaseCheck(broker);
     this.#abandonment = new Abandonment(running, { count: abandonedLimit, slots: concurrency }, leaveFor);
-    this.#heartbeat = heartbeatParts({ broker, running, tally, handlers, options, bootAt });
+    this.#heartbeat = heartbeatParts({ broker, running, tally, handlers, options, bootAt, runners });
     this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor);
     this.#handBack = new HandBack(broker);
     this.#turnedAway = new HandBack(broker);

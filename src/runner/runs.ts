@@ -1,5 +1,5 @@
 /** The runs that are under way in this runner, and those that ended last: for the tree, and for last words. */
-import { snapshotTree } from "../concurrency/index.ts";
+import { annotatedTree } from "../concurrency/tree.ts";
 import { MOST_NODES_OF_RUNNER, someNodes } from "../runner-protocol/tree-nodes.ts";
 import type { HostedRun } from "./hosted-run.ts";
 
@@ -37,8 +37,10 @@ export class Runs {
   trees(): unknown {
     const room = { left: MOST_NODES_OF_RUNNER };
     return [...this.#runs.values()].map(({ run, id, type, scope }) => {
-      const { children, unlisted } = someNodes(scope === null ? [] : snapshotTree(scope).children, room);
-      return { run, id, type, children, ...(unlisted === 0 ? {} : { unlisted }) };
+      const tree = scope === null ? null : annotatedTree(scope, () => undefined, room.left);
+      const { children, unlisted } = someNodes(tree?.children ?? [], room);
+      const left = unlisted + (tree?.unlisted ?? 0);
+      return { run, id, type, children, ...(left === 0 ? {} : { unlisted: left }) };
     });
   }
 

@@ -21,7 +21,7 @@ const TASKS = {
     } });
     export const many = defineTask({ type: "many", async run({ nursery, signal, progress }) {
       const name = "x".repeat(900);
-      for (let n = 0; n < 30_000; n++) nursery.startSoon((task) => sleepForever(task.signal), { name });
+      for (let n = 0; n < 12_000; n++) nursery.startSoon((task) => sleepForever(task.signal), { name });
       await progress(0.5);
       await sleepForever(signal);
     } });
@@ -34,11 +34,12 @@ const TASKS = {
 
 let stage: Stage;
 let client: Broker;
+let url: string;
 let executor: ExecutorProcess;
 
 before(async () => {
   stage = Stage.make();
-  const url = `sqlite:${join(stage.folder, "queue.db")}`;
+  url = `sqlite:${join(stage.folder, "queue.db")}`;
   const tasks = await stage.write(TASKS);
   executor = await stage.executor({
     broker: url,
@@ -106,12 +107,27 @@ test(
   },
 );
 
-test("a nursery of 30 000 is told up to a bound, and the rest is counted", SLOW, async () => {
+test("status and top show the runner of an attempt, with what it has and since when", SLOW, async () => {
+  await client.enqueue([requestOf("shown", "waits", null)]);
+  const { node } = await treeWith("shown", () => true);
+  const row = new RegExp(`^ *${node.runner} +handlers .*shared +ready +[1-9]\\d* +\\d+ +[\\d.]+ MB +\\S+`, "m");
+  const { host } = new URL(executor.url);
+  assert.match((await stage.run(["status", "--listen", host])).stdout, row);
+  await untilBy(executor, "the beat tells of the runner", async () => {
+    const { stdout } = await stage.run(["top", "--once", "--broker", url]);
+    return row.test(stdout);
+  });
+  const { fleet } = JSON.parse((await stage.run(["top", "--json", "--broker", url])).stdout);
+  assert.ok(fleet[0].beat.runners.some(({ pid }: { pid: number }) => pid === node.runner));
+  await cancel("shown");
+});
+
+test("a nursery of 12 000 is told up to a bound, and the rest is counted", SLOW, async () => {
   await client.enqueue([requestOf("large", "many", null)]);
   const { node, body } = await treeWith("large", ({ children }) => JSON.stringify(children).includes("xxx"));
   assert.ok(body.length < 4_000_000, `${body.length} bytes`);
   const [nursery] = node.children;
-  assert.equal((nursery?.children.length ?? 0) + (nursery?.unlisted ?? 0), 30_000);
+  assert.equal((nursery?.children.length ?? 0) + (nursery?.unlisted ?? 0), 12_000);
   assert.ok((nursery?.children.length ?? 0) <= 5_000);
   await cancel("large");
 });

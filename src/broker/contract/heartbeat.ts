@@ -7,6 +7,21 @@ import * as v from "valibot";
 const Figure = told(v.pipe(v.number(), v.finite()));
 const Names = told(v.array(v.string()));
 
+const RunnerSchema = v.looseObject({
+  pid: v.number(),
+  kind: v.string(),
+  isolation: v.string(),
+  state: v.string(),
+  /** Which load of the handlers it has, from 1. */
+  generation: Figure,
+  /** How many attempts it has, and how many have ended there. */
+  tasks: v.number(),
+  done: v.number(),
+  rss_bytes: v.number(),
+  /** ISO 8601; null: it has nothing to do. */
+  busy_since: v.nullable(v.string()),
+});
+
 export const HeartbeatSchema = v.looseObject({
   ip_address: told(v.string()),
   pid: Figure,
@@ -25,6 +40,9 @@ export const HeartbeatSchema = v.looseObject({
   queues: Names,
   types: Names,
   more_types: Figure,
+  /** The processes that run its handlers; `more_runners` counts those that are left out. */
+  runners: told(v.array(RunnerSchema)),
+  more_runners: Figure,
   /** When its tasks began, Unix ms on the broker's clock, by id. */
   started: told(v.record(v.string(), v.unknown())),
   /** Its tasks by id: the messages as they came. */

@@ -26,3 +26,24 @@ export function beatFigures({ beat }: Pick<FleetMember, "beat">): BeatFigures {
     cancelled: beat?.cancelled ?? 0,
   };
 }
+
+/** A process that runs handlers as a row of a table. */
+export const RUNNER_HEAD = ["runner", "kind", "generation", "isolation", "state", "tasks", "done", "memory"] as const;
+
+export interface ShownRunner {
+  readonly pid: number;
+  readonly kind: string;
+  /** Which load of the handlers it has, from 1. */
+  readonly generation?: number | undefined;
+  readonly isolation: string;
+  readonly state: string;
+  readonly tasks: number;
+  readonly done: number;
+  readonly rss_bytes: number;
+}
+
+/** The cells below `RUNNER_HEAD`. */
+export function runnerCells(runner: ShownRunner): readonly (string | number)[] {
+  const { pid, kind, generation = "", isolation, state, tasks, done, rss_bytes: bytes } = runner;
+  return [pid, kind, generation, isolation, state, tasks, done, `${(bytes / 1024 / 1024).toFixed(1)} MB`];
+}

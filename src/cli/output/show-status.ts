@@ -1,7 +1,7 @@
 /** Shows the state of an executor, or of a broker, to a person. */
 import type { Backlog, FleetMember, QueueCounts } from "../../broker/broker.ts";
 import type { ExecutorAnswer } from "../process/status-answer.ts";
-import { beatFigures } from "./beat-figures.ts";
+import { beatFigures, RUNNER_HEAD, runnerCells } from "./beat-figures.ts";
 import { howMany } from "./how-many.ts";
 import { printFields, printLine, printTable } from "./print.ts";
 import { servedBy } from "./served-by.ts";
@@ -42,10 +42,8 @@ function showRunners(runners: ExecutorAnswer["runners"]): void {
   if (runners === undefined) return;
   printLine("");
   printTable(
-    ["runner", "kind", "isolation", "state", "tasks", "done", "memory", "busy since"],
-    runners.processes.map(({ pid, kind, isolation, state, tasks, done, rss_bytes: rss, busy_since: since }) => [
-      ...[pid, kind, isolation, state, tasks, done, `${megabytes(rss)} MB`, since ?? ""],
-    ]),
+    [...RUNNER_HEAD, "busy since"],
+    runners.processes.map((runner) => [...runnerCells(runner), runner.busy_since ?? ""]),
   );
   if (runners.waiting > 0) printLine(`waiting for a runner: ${howMany(runners.waiting, "task")}`);
   for (const problem of runners.problems) printLine(problem);

@@ -4,7 +4,7 @@ import type { FleetMember } from "../../broker/broker.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
 import { printable } from "../../task/text/printable.ts";
-import { beatFigures } from "./beat-figures.ts";
+import { beatFigures, RUNNER_HEAD, runnerCells } from "./beat-figures.ts";
 import { howMany } from "./how-many.ts";
 import { servedBy } from "./served-by.ts";
 
@@ -48,6 +48,7 @@ export function frameOf(view: FleetView, options: FrameOptions): string[] {
     ...(problem === null ? [] : [{ text: `not of this moment: ${printable(problem)}`, style: "bad" as const }]),
     ...queueLines(view),
     ...executorLines(view),
+    ...runnerLines(view),
     ...runningLines(view),
   ];
   return lines.slice(0, rows).map(({ text, style }) => {
@@ -97,6 +98,24 @@ function executorLines({ fleet, counted_at: at }: FleetView): Line[] {
   return table(["executor", "slots", "done", "dead", "cancelled", "last beat"], rows);
 }
 
+/** The processes that run handlers, as the last beats tell. */
+function runnerLines({ fleet, counted_at: at }: FleetView): Line[] {
+  const rows = fleet.flatMap(({ name, beat }) =>
+    (beat?.runners ?? []).map((runner) => ({
+      cells: [...runnerCells(runner), ageOf(sinceOf(runner), at, ""), name],
+      style: runner.state === "blocked" ? ("warn" as const) : ("plain" as const),
+    })),
+  );
+  const left = fleet.reduce((sum, { beat }) => sum + (beat?.more_runners ?? 0), 0);
+  const more = left === 0 ? [] : [{ text: `and ${howMany(left, "runner")} more`, style: "plain" as const }];
+  return rows.length === 0 ? [] : [...table([...RUNNER_HEAD, "busy for", "executor"], rows), ...more];
+}
+
+function sinceOf({ busy_since: since }: { readonly busy_since: string | null }): number | null {
+  const at = since === null ? Number.NaN : Date.parse(since);
+  return Number.isNaN(at) ? null : at;
+}
+
 function runningLines({ running, counted_at: at }: FleetView): Line[] {
   if (running.length === 0) return [];
   const rows = running.map((task) => {
@@ -137,8 +156,8 @@ function barOf(progress: number): string {
   return `[${"#".repeat(filled)}${"-".repeat(BAR_WIDTH - filled)}] ${Math.round(progress * 100)} %`;
 }
 
-function ageOf(from: number | null, now: number): string {
-  if (from === null) return "never";
+function ageOf(from: number | null, now: number, never = "never"): string {
+  if (from === null) return never;
   const seconds = Math.max(0, Math.round((now - from) / 1_000));
   if (seconds < 120) return `${seconds} s`;
   return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;

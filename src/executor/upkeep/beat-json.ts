@@ -9,6 +9,7 @@ import { isoWithOffset } from "../../task/times/iso-time.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
 import { outsideAddress } from "../status/ip-address.ts";
+import type { RunnersSource } from "../status/status.ts";
 import type { Tally } from "../status/tally.ts";
 
 /** The longest beat, in bytes of UTF-8. */
@@ -17,8 +18,9 @@ export const MOST_BYTES = 64 * 1024;
 const MOST_QUEUE_BYTES = 8 * 1024;
 const MOST_TYPE_BYTES = 8 * 1024;
 const MOST_START_BYTES = 16 * 1024;
-/** How many types a beat names. */
+/** How many types a beat names, and how many runners. */
 const MOST_TYPES = 100;
+const MOST_RUNNERS = 40;
 
 export interface HeartbeatParts {
   readonly broker: Broker;
@@ -31,6 +33,8 @@ export interface HeartbeatParts {
   readonly serves: { readonly queues: readonly string[]; readonly types: () => readonly string[] } | null;
   readonly bootAt: number;
   readonly ipAddress: string;
+  /** Those that run its handlers; absent: they all run in the executor itself. */
+  readonly runners?: Pick<RunnersSource, "view"> | undefined;
 }
 
 /** What the beats of one executor tell. @param bootAt - Unix ms. */
@@ -38,7 +42,7 @@ export function heartbeatParts({
   options: { name, version, concurrency, ipAddress = outsideAddress(), queues },
   handlers,
   ...parts
-}: Pick<HeartbeatParts, "broker" | "running" | "tally" | "bootAt"> & {
+}: Pick<HeartbeatParts, "broker" | "running" | "tally" | "bootAt" | "runners"> & {
   readonly options: ExecutorOptions;
   readonly handlers: Pick<Handlers, "types">;
 }): HeartbeatParts {
@@ -75,12 +79,12 @@ export async function beatJson(parts: HeartbeatParts): Promise<BeatJson> {
     lease_ms: parts.broker.leaseMs,
     stops: parts.tally.stops.json(),
   };
-  const started = startsOf(parts.running);
+  const beside = { ...figures, started: startsOf(parts.running), ...servedBy(parts), ...runnersOf(parts) };
   const { current, more } = currentOf(parts.running, (room) => {
-    const head = { ...figures, started, ...servedBy(parts), current_left_out: Number.MAX_SAFE_INTEGER, current: {} };
+    const head = { ...beside, current_left_out: Number.MAX_SAFE_INTEGER, current: {} };
     return room - bytesOf(JSON.stringify(head));
   });
-  const head = { ...figures, started, ...servedBy(parts), ...(more > 0 ? { current_left_out: more } : {}) };
+  const head = { ...beside, ...(more > 0 ? { current_left_out: more } : {}) };
   // Behind all others, so that whoever reads many beats can cut it off unread.
   const whole = `${JSON.stringify(head).slice(0, -1)},"current":${current}}`;
   return { whole, small: JSON.stringify({ ...figures, current: {} }) };
@@ -103,6 +107,15 @@ function servedBy({ serves }: HeartbeatParts): Record<string, unknown> {
     ...(fitting(queues, MOST_QUEUE_BYTES).length < queues.length ? {} : { queues }),
     ...{ types, ...(left > 0 ? { more_types: left } : {}) },
   };
+}
+
+/** The processes that run its handlers, the longest-lived first. */
+function runnersOf({ runners }: HeartbeatParts): Record<string, unknown> {
+  if (runners === undefined) return {};
+  const { processes } = runners.view();
+  const told = processes.slice(0, MOST_RUNNERS).map(({ started_at: _startedAt, ...runner }) => runner);
+  const left = processes.length - told.length;
+  return { runners: told, ...(left > 0 ? { more_runners: left } : {}) };
 }
 
 /** The first of these names, as far as there is room for their JSON. */

@@ -201,7 +201,16 @@ test("a frame fits its screen, marks what is wrong and lets no text of a task st
       {
         name: "fresh",
         at: 190_000,
-        beat: { concurrency: 5, slots_taken: 2, current: { a: {} }, done: 9, failed: 3, dead: 1, cancelled: 2 },
+        beat: {
+          ...{ concurrency: 5, slots_taken: 2, current: { a: {} }, done: 9, failed: 3, dead: 1, cancelled: 2 },
+          runners: [
+            {
+              ...{ pid: 4711, kind: "handlers", isolation: "own", state: "blocked", generation: 3, tasks: 1, done: 17 },
+              ...{ rss_bytes: 52_428_800, busy_since: "1970-01-01T00:02:20.000+00:00" },
+            },
+          ],
+          more_runners: 2,
+        },
       },
       { name: "foreign", at: 190_000, beat: { current: { b: {} }, done: 7, failed: 4 } },
       { name: "late", at: 1_000, beat: null },
@@ -215,6 +224,8 @@ test("a frame fits its screen, marks what is wrong and lets no text of a task st
   assert.match(plain, /left( +\d){6} +none/);
   assert.match(plain, /executor +slots +done +dead +cancelled +last beat/);
   assert.match(plain, /fresh +2\/5 +9 +1 +2 +10 s/);
+  assert.match(plain, /runner +kind +generation +isolation +state +tasks +done +memory +busy for +executor/);
+  assert.match(plain, /4711 +handlers +3 +own +blocked +1 +17 +50\.0 MB +\d+ (s|min) +fresh\n *and 2 runners more/);
   assert.match(plain, /foreign +1\/0 +7 +4 +0 +10 s/);
   assert.match(plain, /late +0\/0 +0 +0 +0 +3 min/);
   assert.match(plain, /evil\\u001b\[2J +work +1 +\[#{10}-{10}\] 50 % +100 s +10:00:01 two/);

@@ -71,6 +71,23 @@ test("of tasks of middling length some are told whole, and each by its id", asyn
   assert.ok(whole >= 8 && whole < 16, `${whole} whole ones`);
 });
 
+test("of more runners than can be named the rest is counted", async () => {
+  const one = { kind: "worker ".padEnd(100, "x"), isolation: "own", state: "ready", tasks: 1, done: 1 } as const;
+  const processes = Array.from({ length: 1_000 }, (_, pid) => {
+    return { ...one, pid, rss_bytes: 5e7, started_at: "2026-08-01T10:00:00Z", busy_since: null };
+  });
+  const runners = { view: () => ({ processes, waiting: 0, problems: [] }) };
+  const { whole, small } = await beatJson({
+    ...partsOf(runningTasks(5_000, 10, "with-an-id-of-some-length-")),
+    runners,
+  });
+  read(whole);
+  const { runners: told, more_runners: more } = JSON.parse(whole);
+  assert.equal(told.length + more, 1_000);
+  assert.ok(told.length >= 10);
+  assert.ok(!("runners" in JSON.parse(small)));
+});
+
 test("of more tasks than can be named the rest is counted", async () => {
   const types = Array.from({ length: 100 }, (_, n) => `${"long".repeat(50)}-${n}`);
   const { current, left } = read((await beatOf(runningTasks(5_000, 10, "with-an-id-of-some-length-"), types)).whole);
