@@ -52,6 +52,10 @@ export class Escalation {
       runner.abandon(run);
       return;
     }
+    if (runner.silence.isExcused) {
+      this.#after(LAST_CHANCE_MS, run, () => this.#graceIsOver(run, runner));
+      return;
+    }
     this.#count(run);
     if (runner.size === 1) this.#terminate(run, runner);
     else if (runner.silence.pinged()) {

@@ -10,18 +10,38 @@ export class Silence {
   #pingedAt: number | null = null;
   #isBlocked = false;
   #blockedAt = 0;
+  #excusedAt: number | null = null;
   /** How long it has stood still in all, in ms, not counting what goes on. */
   #stillMs = 0;
   /** How long it took to answer last, in ms. */
   lagMs = 0;
 
+  /** It stands still, whether that is held against it or not. */
   get isBlocked(): boolean {
-    return this.#isBlocked;
+    return this.#isBlocked || this.#excusedAt !== null;
+  }
+
+  /** We have told it to do what keeps it from answering. */
+  get isExcused(): boolean {
+    return this.#excusedAt !== null;
+  }
+
+  /** Nothing is expected of it from now on, until `expect`. */
+  excuse(): void {
+    this.#excusedAt ??= performance.now();
+    this.#pingedAt = null;
+  }
+
+  expect(): void {
+    if (this.#excusedAt === null) return;
+    this.#stillMs += performance.now() - this.#excusedAt;
+    this.#excusedAt = null;
   }
 
   /** How long it has stood still in all, in ms. */
   get stillMs(): number {
-    return this.#stillMs + (this.#isBlocked ? performance.now() - this.#blockedAt : 0);
+    const since = this.#excusedAt ?? (this.#isBlocked ? this.#blockedAt : null);
+    return this.#stillMs + (since === null ? 0 : performance.now() - since);
   }
 
   /** For how long a ping has been without an answer, in ms. */
@@ -41,7 +61,7 @@ export class Silence {
 
   /** Whether a ping is due: none is on its way. */
   pinged(): boolean {
-    if (this.#pingedAt !== null) return false;
+    if (this.#pingedAt !== null || this.#excusedAt !== null) return false;
     this.#pingedAt = performance.now();
     return true;
   }

@@ -5,6 +5,7 @@
 import { type CancelScope, moveOnAfter, withNursery } from "../concurrency/index.ts";
 import type { Handler } from "../handlers/handler.ts";
 import { type RunnerView, viewOf } from "./looks/runner-view.ts";
+import { snapshotsOf } from "./looks/snapshots.ts";
 import { type Trees, treesOf } from "./looks/trees.ts";
 import { RunnerHandler } from "./runner-handler.ts";
 import type { RunnerKind } from "./runner-kind.ts";
@@ -20,6 +21,8 @@ export interface Runners {
   view(): { readonly runners: readonly RunnerView[]; readonly waiting: number; readonly problems: readonly string[] };
   /** What lives in them now, for each attempt that one of them has; in half a second at the most. */
   trees(): Promise<Trees>;
+  /** Has each JavaScript runner write a heap snapshot, and logs what became of it. */
+  snapshots(pathOf: (pid: number) => string): Promise<void>;
 }
 
 /** @throws (rejects) RunnerStartError where a kind cannot be started, or two have the same type; what `body` throws. */
@@ -46,7 +49,13 @@ export async function withRunners(
             pools.flatMap(({ runners }) => runners),
             nursery.scope,
           );
-        await body({ handlers: handlersOf(pools), view, trees }, nursery.scope);
+        const snapshots = (pathOf: (pid: number) => string): Promise<void> =>
+          snapshotsOf(
+            pools.flatMap(({ runners }) => runners),
+            nursery.scope,
+            pathOf,
+          );
+        await body({ handlers: handlersOf(pools), view, trees, snapshots }, nursery.scope);
       } catch (error) {
         failure = { error };
       } finally {

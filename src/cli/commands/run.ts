@@ -17,6 +17,7 @@ import type { Settings } from "../../config/settings.ts";
 import { pathOfState } from "../../config/state-directory.ts";
 import { Executor } from "../../executor/executor.ts";
 import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../../executor/options.ts";
+import type { RunnersSource } from "../../executor/status/status.ts";
 import type { Handlers } from "../../handlers/handler.ts";
 import { readToken, TokenError } from "../../http/api/guard/token.ts";
 import { type HttpAddress, serveHttp } from "../../http/serve-http.ts";
@@ -91,6 +92,7 @@ class Run {
   readonly #isOnce: boolean;
   #stop: (reason: string) => void = () => {};
   #importing: string | null = null;
+  #runners: RunnersSource | undefined;
   #exitCode = 0;
   #names: Executor["names"] = () => ({ running: [], ended: [] });
 
@@ -122,7 +124,11 @@ class Run {
   }
 
   async #live(nursery: Nursery, root: CancelScope): Promise<void> {
-    const undoSignals = handleSignals(nursery, (reason) => this.#stop(reason));
+    const undoSignals = handleSignals(
+      nursery,
+      () => this.#runners,
+      (reason) => this.#stop(reason),
+    );
     const importing = (file: string | null): void => {
       this.#importing = file;
     };
@@ -133,6 +139,7 @@ class Run {
       await withHandlers(nursery.scope, this.#settings, importing, async (handlers, runners) => {
         const executor = new Executor({ broker, handlers, options: this.#executorOptions(), runners });
         this.#stop = (reason) => executor.drain(reason);
+        this.#runners = runners;
         this.#names = () => executor.names();
         if (root.cancelCalled) return;
         const address = await this.#listen(nursery, executor, { broker, handlers });

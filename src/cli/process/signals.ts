@@ -4,12 +4,15 @@
  * - SIGHUP: drain and leave. A terminal that goes tells it more than once, and a supervisor behind SIGTERM: it never
  *   ends the process at once. Until it reloads the handlers in a later version.
  * - SIGUSR1: with TASKEXE_DEBUG=1 log the tree of nurseries and tasks; start allocation tracking, write a heap snapshot
- *   under logs/, log the memory figures; at most one snapshot a second.
+ *   under logs/, log the memory figures; then have each JavaScript runner write one of itself. At most one snapshot a
+ *   second.
  * - SIGUSR2: stop tracking and log what grew.
  */
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { type CancelScope, type Nursery, snapshotTree, treeText } from "../../concurrency/index.ts";
+import type { RunnersSource } from "../../executor/status/status.ts";
 import { runtime, type SignalName } from "../../runtime/index.ts";
 import { EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
 import { onHangup } from "./hangup.ts";
@@ -21,9 +24,14 @@ const log = getLogger(["taskexe", "signals"]);
  *
  * @param nursery Where a snapshot or a report is made; a failure there is logged and ends nothing. Its tree is what a
  * debug log shows.
+ * @param runners Those that write a snapshot, too; undefined: none runs.
  * @param stop Called at the first signal to stop.
  */
-export function handleSignals(nursery: Nursery, stop: (reason: string) => void): () => void {
+export function handleSignals(
+  nursery: Nursery,
+  runners: () => Pick<RunnersSource, "snapshots"> | undefined,
+  stop: (reason: string) => void,
+): () => void {
   let stopping = false;
   const onStop = (signal: SignalName, exitCode: number) => () => {
     if (stopping) process.exit(exitCode);
@@ -41,7 +49,7 @@ export function handleSignals(nursery: Nursery, stop: (reason: string) => void):
     onHangup(() => stop("SIGHUP")),
     runtime.onSignal(
       "SIGUSR1",
-      inNursery("heap snapshot", () => lookInside(nursery.scope)),
+      inNursery("heap snapshot", () => lookInside(nursery.scope, runners())),
     ),
     runtime.onSignal("SIGUSR2", inNursery("allocation report", reportAllocations)),
   ];
@@ -50,10 +58,11 @@ export function handleSignals(nursery: Nursery, stop: (reason: string) => void):
   };
 }
 
-async function lookInside(scope: CancelScope): Promise<void> {
+async function lookInside(scope: CancelScope, runners: Pick<RunnersSource, "snapshots"> | undefined): Promise<void> {
   // First, as the snapshot may take seconds, and what is stuck now is what the reader is after.
   logTree(scope);
-  await takeSnapshot();
+  const at = new Date();
+  if (await takeSnapshot(at)) await runners?.snapshots((pid) => resolve(snapshotPath(pid, at)));
 }
 
 /** Logs what is alive below a scope, one debug line for each nursery and task. */
@@ -65,13 +74,20 @@ export function logTree(scope: CancelScope): void {
 /**
  * Starts allocation tracking, writes `logs/{pid}_snapshot_{YYYYmmdd_HHMMSS}.heapsnapshot` and logs the figures. Where
  * there is one of this second it would tell the same: then only the figures are logged.
+ *
+ * @returns whether one was written.
  */
-export async function takeSnapshot(): Promise<void> {
+export async function takeSnapshot(at = new Date()): Promise<boolean> {
   await runtime.allocations.start();
-  const path = `logs/${process.pid}_snapshot_${stamp(new Date())}.heapsnapshot`;
+  const path = snapshotPath(process.pid, at);
   const isTaken = existsSync(path);
   if (!isTaken) await runtime.writeHeapSnapshot(path);
   logMemory(isTaken ? `a heap snapshot was just taken, in ${path}` : `heap snapshot in ${path}`);
+  return !isTaken;
+}
+
+function snapshotPath(pid: number, at: Date): string {
+  return `logs/${pid}_snapshot_${stamp(at)}.heapsnapshot`;
 }
 
 /** What SIGUSR1 does, at the start. A snapshot that cannot be written is told, and keeps nobody from working. */
@@ -90,7 +106,8 @@ export async function reportAllocations(): Promise<void> {
     log.info("allocation tracking was not active; SIGUSR1 or TRACE_MALLOC_ENABLED=1 starts it");
     return;
   }
-  log.info("allocation tracking stopped: current {current_mb} MB, peak {peak_mb} MB", {
+  log.info("allocation tracking stopped: current {current_mb} MB, peak {peak_mb} MB of the executor, {pid}", {
+    pid: process.pid,
     current_mb: megabytes(report.currentBytes),
     peak_mb: megabytes(report.peakBytes),
   });
@@ -102,8 +119,9 @@ export async function reportAllocations(): Promise<void> {
 
 function logMemory(what: string): void {
   const { currentBytes, peakBytes } = runtime.allocations.figures();
-  log.info("{what}; max RSS {max_rss_mb} MB, current {current_mb} MB, peak {peak_mb} MB", {
+  log.info("{what}; max RSS {max_rss_mb} MB, current {current_mb} MB, peak {peak_mb} MB of the executor, {pid}", {
     what,
+    pid: process.pid,
     max_rss_mb: megabytes(runtime.memory().maxRssBytes),
     current_mb: megabytes(currentBytes),
     peak_mb: megabytes(peakBytes),

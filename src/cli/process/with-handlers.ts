@@ -45,9 +45,9 @@ export async function withHandlers(
       withRunnerProcesses(scope, { folder, runsHandlers: isInline }, async (processes) => {
         started.processes = processes;
         addCommands(handlers, settings, processes, folder);
-        await withRunners(scope, kinds, poolOptions(settings), async ({ handlers: ofRunners, view, trees }) => {
+        await withRunners(scope, kinds, poolOptions(settings), async ({ handlers: ofRunners, view, ...looks }) => {
           for (const { handler, source } of ofRunners) handlers.add(handler, source);
-          await body(handlers, { view: () => runnersJson(view()), trees });
+          await body(handlers, { view: () => runnersJson(view()), ...looks });
         });
       }),
     );

@@ -43,6 +43,8 @@ export interface RunnersSource {
   view(): RunnersJson;
   /** What lives in them now, for each attempt that one of them has. Never rejects, and waits half a second at most. */
   trees(): Promise<ReadonlyMap<HandlerAttempt, TreeNote>>;
+  /** Has each JavaScript one write a heap snapshot of itself there, and logs what became of it. */
+  snapshots(pathOf: (pid: number) => string): Promise<void>;
 }
 
 export interface ExecutorStatus {
