@@ -5,6 +5,11 @@
 import { type CancelScope, onCancel } from "../concurrency/index.ts";
 import type { CancelReason, HandlerAttempt, HandlerEnding } from "../handlers/handler.ts";
 
+/** Who has it to place: told when it is to be stopped. */
+export interface RunPlace {
+  cancelled(run: Run): void;
+}
+
 /** How many others may be in its runner. */
 const ANY = Number.POSITIVE_INFINITY;
 const HELD_UP = "its time passed while its runner stood still, which something else in it may have caused";
@@ -13,7 +18,9 @@ export class Run {
   readonly attempt: HandlerAttempt;
   readonly scope: CancelScope;
   /** How many others its runner may have; 0: it runs alone; Infinity: any number. */
-  readonly company: number;
+  company: number;
+  /** The pool that has taken it. */
+  place: RunPlace | null = null;
   /** The runner that it was handed over to. */
   runner: object | null = null;
   number = 0;
@@ -45,13 +52,12 @@ export class Run {
   }
 
   /**
-   * How it ends.
+   * How it ends. Its place is told when its scope is cancelled before that.
    *
-   * @param cancelled - called once when its scope is cancelled before that.
    * @throws (rejects) the cancel of its scope, where it was stopped.
    */
-  toTheEnd(cancelled: (run: Run) => void): Promise<HandlerEnding> {
-    this.#deafen = onCancel(this.scope, () => cancelled(this));
+  toTheEnd(): Promise<HandlerEnding> {
+    this.#deafen = onCancel(this.scope, () => this.place?.cancelled(this));
     return this.#end.promise;
   }
 

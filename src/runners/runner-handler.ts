@@ -17,21 +17,25 @@ export class RunnerHandler implements Handler {
   readonly checkPayload: HandlerManifest["checkPayload"];
   readonly #pool: RunnerPool;
   readonly #isAlone: boolean;
-  readonly #cancelled: (run: Run) => void;
 
   constructor(manifest: TypeManifest, pool: RunnerPool) {
     this.type = manifest.type;
     this.options = optionsOfType(manifest);
     this.#pool = pool;
     this.#isAlone = (manifest.isolation ?? pool.kind.isolation) === "own";
-    this.#cancelled = (run) => pool.cancelled(run);
     this.checkPayload = (payload) => this.#check(payload);
   }
 
   start(attempt: HandlerAttempt, scope: CancelScope): Promise<HandlerEnding> {
     const run = new Run(attempt, scope, this.#isAlone || this.#pool.isDeaf(attempt.type));
     this.#pool.take(run);
-    return run.toTheEnd(this.#cancelled);
+    return run.toTheEnd();
+  }
+
+  /** Takes over a run that has begun nowhere, from a pool that leaves. */
+  takeOver(run: Run): void {
+    if (this.#isAlone) run.company = 0;
+    this.#pool.take(run);
   }
 
   /** A function of the code's is on the other side; where nobody could ask it there, the configuration says it. */

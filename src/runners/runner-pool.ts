@@ -2,31 +2,28 @@
  * The runners of one kind, and which run goes where. Shared runs go into the first shared runner that has room and
  * answers; another one is started, up to `processes`, when those there are blocked or busy. A run of its own, or a
  * suspect, goes into a runner that has nothing else, or no more company than each of its runs allows. What waits for a
- * runner has not begun. Idle runners leave after a minute, all but one shared.
+ * runner has not begun. Idle runners leave after a minute, all but one shared. A pool whose generation is over leaves:
+ * what has not been handed over goes elsewhere, and what runs ends here.
  */
 import { getLogger } from "@logtape/logtape";
-import { type CancelScope, Latch, type Nursery, sleep } from "../concurrency/index.ts";
+import { type CancelScope, Latch, type Nursery } from "../concurrency/index.ts";
 import { MessageTooLongError } from "../runner-protocol/encode.ts";
 import type { TypeManifest } from "../runner-protocol/messages.ts";
 import { Escalation } from "./escalation.ts";
+import { watchRunners } from "./looks/runner-watch.ts";
 import { passOutputOn } from "./output.ts";
 import { Upkeep } from "./processes/upkeep.ts";
 import type { Run } from "./run.ts";
 import { Runner, type RunnerOwner } from "./runner.ts";
-import type { RunnerKind } from "./runner-kind.ts";
+import type { RunnerKind, StartedRunner } from "./runner-kind.ts";
 import { Starts, typesOf } from "./starts.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
 
-/** How often runners that have work are pinged, in ms. */
-const PING_MS = 100;
 /** Into so many groups one death parts those that ran at the most, each half as large: 64, 32, ... 2, 1. */
 const SUSPECT_GROUPS = 7;
-/** A pause of our own this long says nothing about runners, in ms. */
-const OUR_PAUSE_MS = 200;
 /** A shared runner that takes so long to answer is busy, in ms. */
 const BUSY_MS = 50;
-const IDLE_MS = 60_000;
 /** The company of a run that may have any. */
 const ANY = Number.POSITIVE_INFINITY;
 
@@ -35,6 +32,8 @@ export interface PoolOptions {
   readonly ownRunners: number;
   /** How long a first hello may take, in ms. */
   readonly helloMs?: number;
+  /** Told whenever it may have become true that nothing is left of a pool. */
+  readonly changed?: () => void;
 }
 
 export class RunnerPool implements RunnerOwner {
@@ -49,11 +48,12 @@ export class RunnerPool implements RunnerOwner {
   #shared: Run[] = [];
   #apart: Run[] = [];
   #types: readonly TypeManifest[] = [];
-  #startingShared = 0;
-  #startingApart = 0;
+  #files: readonly string[] = [];
   /** The first one has said hello. */
   #isOpen = false;
   #isClosing = false;
+  /** It leaves: who takes what has not been handed over. */
+  #elsewhere: ((run: Run) => void) | null = null;
   #gone = new Latch();
 
   constructor(kind: RunnerKind, options: PoolOptions, nursery: Nursery) {
@@ -67,6 +67,11 @@ export class RunnerPool implements RunnerOwner {
   /** What its first hello has said. */
   get types(): readonly TypeManifest[] {
     return this.#types;
+  }
+
+  /** Which files its runners have loaded, as far as its first hello has told. */
+  get files(): readonly string[] {
+    return this.#files;
   }
 
   /** Where a type of it comes from, for messages. */
@@ -91,13 +96,30 @@ export class RunnerPool implements RunnerOwner {
   async open(scope: CancelScope): Promise<void> {
     const { runner, hello } = await this.#starts.once(scope, (process) => this.#made(process, true));
     this.#types = typesOf(hello, this.kind);
+    this.#files = hello.files ?? [];
     this.#isOpen = true;
     this.#ready(runner);
-    this.#nursery.startSoon(({ signal }) => this.#watch(signal), { name: `${this.kind.name}: watch` });
+    this.#nursery.startSoon(({ signal }) => watchRunners(this, signal), { name: `${this.kind.name}: watch` });
+  }
+
+  /** It has said hello. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** It leaves, and no runner of it is left. */
+  get isGone(): boolean {
+    const { shared, apart } = this.#starts.underWay;
+    return this.#isLeaving && this.#runners.size + shared + apart === 0;
+  }
+
+  get #isLeaving(): boolean {
+    return this.#isClosing || this.#elsewhere !== null;
   }
 
   /** Takes an attempt: it is placed now, or waits. */
   take(run: Run): void {
+    run.place = this;
     const runner = run.company === ANY && this.#shared.length === 0 ? this.#roomyRunner() : undefined;
     if (runner !== undefined) {
       this.#give(runner, run);
@@ -131,6 +153,14 @@ export class RunnerPool implements RunnerOwner {
     return this.#escalation.isDeaf(type);
   }
 
+  /** Nothing new: each runner leaves when what it has has ended. @param elsewhere - takes what was not handed over. */
+  leave(elsewhere: (run: Run) => void): void {
+    this.#elsewhere = elsewhere;
+    this.#starts.giveUp();
+    for (const runner of this.#runners) this.#retire(runner);
+    this.#place();
+  }
+
   /** Ends all of them. Resolves when they are gone. */
   async close(signal: AbortSignal): Promise<void> {
     this.#isClosing = true;
@@ -147,6 +177,7 @@ export class RunnerPool implements RunnerOwner {
   /** Kills what is left. */
   kill(): void {
     this.#isClosing = true;
+    this.#starts.giveUp();
     for (const runner of this.#runners) runner.kill("SIGKILL", "the executor leaves");
   }
 
@@ -160,14 +191,12 @@ export class RunnerPool implements RunnerOwner {
   died(runner: Runner, reason: string, unbegun: readonly Run[]): void {
     this.#runners.delete(runner);
     this.#gone.set();
-    if (!this.#isClosing && !runner.wasStopped) {
+    if (!this.#isClosing && runner.stoppedAt === null) {
       logger.warn("runner {pid} of {kind} has ended: {reason}", { ...this.#named(runner), reason });
     }
-    for (const run of [...unbegun].reverse()) {
-      if (run.scope.signal.aborted) run.stopped("heeded");
-      else this.#queueOf(run).unshift(run);
-    }
-    this.#place();
+    for (const run of unbegun) if (run.scope.signal.aborted) run.stopped("heeded");
+    this.placeFirst(unbegun.filter(({ hasEnded }) => !hasEnded));
+    this.#options.changed?.();
   }
 
   #queueOf({ company }: Run): Run[] {
@@ -176,6 +205,10 @@ export class RunnerPool implements RunnerOwner {
 
   #place(): void {
     if (!this.#isOpen || this.#isClosing) return;
+    if (this.#elsewhere !== null) {
+      for (const run of [...this.#shared.splice(0), ...this.#apart.splice(0)]) this.#elsewhere(run);
+      return;
+    }
     this.#placeShared();
     this.#placeApart();
     if (this.#wantsShared()) this.#start(true);
@@ -239,7 +272,7 @@ export class RunnerPool implements RunnerOwner {
 
   /** Whether another shared one is to start: those there are blocked or busy, or there is none. */
   #wantsShared(): boolean {
-    if (this.#startingShared > 0) return false;
+    if (this.#starts.underWay.shared > 0) return false;
     const shared = [...this.#runners].filter(({ isShared, isRetired }) => isShared && !isRetired);
     if (shared.length >= this.kind.processes) return false;
     const able = shared.filter(({ silence }) => !silence.isBlocked && silence.lagMs < BUSY_MS);
@@ -250,39 +283,29 @@ export class RunnerPool implements RunnerOwner {
     const apart = [...this.#runners].filter(({ isShared, isRetired }) => !isShared && !isRetired).length;
     // Else groups of innocent suspects, which may run for long, would keep the guilty one from being tried.
     const more = this.#apart.some(({ attempt }) => attempt.suspect !== null) ? SUSPECT_GROUPS : 0;
-    const room = this.#options.ownRunners + more - apart - this.#startingApart;
-    return Math.max(0, Math.min(this.#apart.length - this.#startingApart, room));
+    const { apart: starting } = this.#starts.underWay;
+    const room = this.#options.ownRunners + more - apart - starting;
+    return Math.max(0, Math.min(this.#apart.length - starting, room));
   }
 
   #start(isShared: boolean): void {
-    if (isShared) this.#startingShared++;
-    else this.#startingApart++;
-    const done = (): void => {
-      if (isShared) this.#startingShared--;
-      else this.#startingApart--;
+    const made = (process: StartedRunner): Runner => this.#made(process, isShared);
+    const isOver = (): boolean => this.#isLeaving || (this.waiting === 0 && this.#runners.size > 0);
+    const started = (runner: Runner | null): void => {
+      if (runner !== null) this.#ready(runner);
+      this.#options.changed?.();
     };
-    this.#nursery.startSoon(
-      async ({ scope }) => {
-        const started = await this.#starts.untilReady(
-          scope,
-          (process) => this.#made(process, isShared),
-          () => this.#isClosing || (this.waiting === 0 && this.#runners.size > 0),
-        );
-        done();
-        if (started !== null) this.#ready(started.runner);
-      },
-      { name: `${this.kind.name}: start` },
-    );
+    this.#starts.more(this.#nursery, { made, isOver, started }, isShared ? "shared" : "apart");
   }
 
-  #made(process: ConstructorParameters<typeof Runner>[0], isShared: boolean): Runner {
+  #made(process: StartedRunner, isShared: boolean): Runner {
     const runner = new Runner(process, isShared, this);
     this.#runners.add(runner);
     const name = `${this.kind.name}: runner ${process.pid}`;
     this.#nursery.startSoon(() => runner.toTheEnd(), { name });
     this.#nursery.startSoon(() => passOutputOn(runner), { name: `${name}: output` });
     this.#upkeep.started(runner);
-    if (this.#isClosing) runner.kill("SIGKILL", "the executor leaves");
+    if (this.#isLeaving) this.#refuse(runner);
     return runner;
   }
 
@@ -292,48 +315,26 @@ export class RunnerPool implements RunnerOwner {
     this.#place();
   }
 
+  /** Runs that have begun nowhere, before all others. */
+  placeFirst(runs: readonly Run[]): void {
+    for (const run of [...runs].reverse()) this.#queueOf(run).unshift(run);
+    this.#place();
+  }
+
   #again(runner: Runner): void {
     if (runner.isRetired) this.#leaveIfDone(runner);
     this.#place();
   }
 
-  async #watch(signal: AbortSignal): Promise<never> {
-    let last = performance.now();
-    for (;;) {
-      await sleep(PING_MS, signal);
-      const now = performance.now();
-      const isOurs = now - last > OUR_PAUSE_MS;
-      last = now;
-      for (const runner of this.#runners) if (runner.isReady && !runner.isGone) this.#look(runner, isOurs, now);
-      this.#place();
-    }
+  /** One that came too late. */
+  #refuse(runner: Runner): void {
+    runner.stop();
+    runner.kill("SIGKILL", "it is not wanted any more");
   }
 
-  /** @param isOurs - this process has stood still: the runner may have answered. */
-  #look(runner: Runner, isOurs: boolean, now: number): void {
-    if (runner.size === 0) {
-      if (!runner.isRetired && now - runner.idleSince > IDLE_MS && this.#isSpare(runner)) runner.stop();
-      return;
-    }
-    if (runner.silence.pinged()) runner.asks.ping();
-    if (isOurs || !runner.isShared || !runner.silence.becomesBlocked()) return;
-    const runs = runner.runs();
-    const begun = runs.filter(({ hasBegun }) => hasBegun);
-    const types = [...new Set(begun.map(({ attempt }) => attempt.type))].slice(0, 10).join(", ");
-    logger.warn('runner {pid} of {kind} stands still: it runs {types}. What computes wants isolation: "own"', {
-      ...this.#named(runner),
-      types,
-    });
-    const moved = runs.filter(({ hasBegun, cancelledAt }) => !hasBegun && cancelledAt === null);
-    for (const run of moved) runner.takeBack(run);
-    for (const run of moved.reverse()) this.#queueOf(run).unshift(run);
-    this.#place();
-  }
-
-  /** One shared runner stays. */
-  #isSpare(runner: Runner): boolean {
-    if (!runner.isShared) return true;
-    return [...this.#runners].some((other) => other !== runner && other.isShared && !other.isRetired && other.isReady);
+  #retire(runner: Runner): void {
+    runner.isRetired = true;
+    this.#leaveIfDone(runner);
   }
 
   #leaveIfDone(runner: Runner): void {

@@ -49,8 +49,8 @@ export class Runner {
   isReady = false;
   /** How many runs it takes at once, as its hello says. */
   concurrency = Number.POSITIVE_INFINITY;
-  /** It was told to leave. */
-  wasStopped = false;
+  /** When it was told to leave, on the clock of performance.now(); null: it was not. */
+  stoppedAt: number | null = null;
   /** It gets nothing new. */
   isRetired = false;
   isGone = false;
@@ -161,7 +161,7 @@ export class Runner {
   /** Nothing new, and it leaves when what runs has ended. */
   stop(): void {
     this.isRetired = true;
-    this.wasStopped = true;
+    this.stoppedAt ??= performance.now();
     this.say(encodeToRunner({ kind: "stop" }));
   }
 

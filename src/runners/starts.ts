@@ -3,7 +3,7 @@
  * executor does not start; a later one that cannot is tried again after 0.1 to 30 s.
  */
 import { getLogger } from "@logtape/logtape";
-import { abortable, type CancelScope, moveOnAfter, sleep } from "../concurrency/index.ts";
+import { abortable, type CancelScope, Latch, moveOnAfter, type Nursery } from "../concurrency/index.ts";
 import { messageOf } from "../concurrency/unknown-values.ts";
 import type { TypeManifest } from "../runner-protocol/messages.ts";
 import { CATCH_ALL } from "../task/message/message-schema.ts";
@@ -32,6 +32,15 @@ interface Started {
   readonly hello: Hello;
 }
 
+/** How another one is started. */
+interface More {
+  readonly made: (process: StartedRunner) => Runner;
+  /** Whether it is wanted no more. */
+  readonly isOver: () => boolean;
+  /** Null: it was wanted no more. */
+  readonly started: (runner: Runner | null) => void;
+}
+
 /** As its standard error has it, without the name of a program of ours before each line. */
 function saidBy({ firstErrors }: Runner): string {
   return firstErrors.trim().replaceAll(/^taskexe: /gm, "");
@@ -42,6 +51,8 @@ export class Starts {
   readonly #helloMs: number;
   #problem: string | null = null;
   #failures = 0;
+  readonly #underWay = { shared: 0, apart: 0 };
+  readonly #over = new Latch();
   /** The types of the first hello, as text: those of a generation are the same. */
   #types: string | null = null;
 
@@ -53,6 +64,29 @@ export class Starts {
   /** Why the last start has failed; null: it has not. */
   get problem(): string | null {
     return this.#problem;
+  }
+
+  /** How many shared runners and how many others are on their way. */
+  get underWay(): { readonly shared: number; readonly apart: number } {
+    return this.#underWay;
+  }
+
+  /** None is wanted any more: nobody waits until one can be tried again. */
+  giveUp(): void {
+    this.#over.set();
+  }
+
+  /** Starts one more beside those that there are. @param started - told of it once it has said hello. */
+  more(nursery: Nursery, { made, isOver, started }: More, way: "shared" | "apart"): void {
+    this.#underWay[way]++;
+    nursery.startSoon(
+      async ({ scope }) => {
+        const more = await this.#untilReady(scope, made, isOver);
+        this.#underWay[way]--;
+        started(more?.runner ?? null);
+      },
+      { name: `${this.#kind.name}: start` },
+    );
   }
 
   /** @throws (rejects) RunnerStartError with the reason. */
@@ -81,11 +115,7 @@ export class Starts {
   }
 
   /** Tries until it can. Null: it is not wanted any more. @throws (rejects) the cancel of the scope. */
-  async untilReady(
-    scope: CancelScope,
-    made: (process: StartedRunner) => Runner,
-    isOver: () => boolean,
-  ): Promise<Started | null> {
+  async #untilReady(scope: CancelScope, made: More["made"], isOver: More["isOver"]): Promise<Started | null> {
     for (;;) {
       try {
         const started = await this.once(scope, made);
@@ -101,7 +131,7 @@ export class Starts {
           problem: error.message,
           pauseMs,
         });
-        await sleep(pauseMs, scope.signal);
+        await moveOnAfter(scope, pauseMs, ({ signal }) => this.#over.wait(signal));
       }
     }
   }
@@ -113,6 +143,9 @@ export class Starts {
     if (missing.length > 0) throw new Error(`its hello does not have the type ${missing.join(", ")}`);
     const text = JSON.stringify(told);
     this.#types ??= text;
-    if (this.#types !== text) throw new Error("it has other types than the first one: start the executor anew");
+    if (this.#types !== text)
+      throw new Error(
+        "it has other types than the first one: its files have changed, and a reload (SIGHUP) takes all of them",
+      );
   }
 }

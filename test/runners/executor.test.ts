@@ -91,7 +91,7 @@ test("/status and `status` tell of each runner what it is, what it has, and its 
   assert.ok(runner.pid !== pid && runner.rss_bytes > 10_000_000, JSON.stringify(runner));
   assert.ok(Date.parse(runner.started_at) <= Date.parse(runner.busy_since ?? ""), JSON.stringify(runner));
   const { stdout } = await stage.run(["status", "--url", executor.url]);
-  assert.match(stdout, new RegExp(`\\n *${runner.pid} +handlers +shared +ready +1 `));
+  assert.match(stdout, new RegExp(`\\n *${runner.pid} +handlers +1 +shared +ready +1 `));
   await client.cancel(["seen"]);
   await ended("seen", "cancelled");
 });

@@ -1,9 +1,10 @@
 /** Pools over runners that do what a payload tells them, and attempts that tell what became of them. */
 import { fileURLToPath } from "node:url";
 import { type CancelScope, openRoot, withScope } from "../../src/concurrency/index.ts";
-import type { CancelReason, HandlerAttempt, HandlerEnding } from "../../src/handlers/handler.ts";
+import type { CancelReason, Handler, HandlerAttempt, HandlerEnding } from "../../src/handlers/handler.ts";
+import type { AddHandlers, GenerationsView } from "../../src/runners/generations/generation.ts";
+import { withRunners } from "../../src/runners/generations/with-runners.ts";
 import type { RunnerKind, StartedRunner } from "../../src/runners/runner-kind.ts";
-import { type Runners, withRunners } from "../../src/runners/with-runners.ts";
 import { runtime } from "../../src/runtime/index.ts";
 import type { EndedBy } from "../../src/task/record/ended-by.ts";
 
@@ -27,9 +28,18 @@ export interface Given {
   readonly hello?: string;
 }
 
-export interface Stand extends Runners {
+export interface Stand {
   /** Starts an attempt of the type `x`. */
-  run(deed: Record<string, unknown>, about?: Partial<HandlerAttempt> & { readonly reason?: CancelReason }): Running;
+  run(
+    deed: Record<string, unknown>,
+    about?: Partial<HandlerAttempt> & { readonly reason?: CancelReason },
+    handler?: Handler,
+  ): Running;
+  /** Those in charge. */
+  readonly handlers: Parameters<AddHandlers>[0];
+  view(): GenerationsView;
+  /** Puts another generation in charge. */
+  reload(given?: Given): Promise<void>;
 }
 
 export interface Running {
@@ -42,27 +52,44 @@ export interface Running {
 
 /** Opens a pool for the time of a block. */
 export function withPool(given: Given, body: (stand: Stand) => Promise<void>): Promise<void> {
-  const kind: RunnerKind = {
-    name: "fakes",
-    start: () => startFake(given.types ?? '[{"type":"x"}]', given.hello ?? "{}"),
-    ...{ concurrency: 100, ahead: 0, processes: 2, isolation: "shared", types: null },
-    ...given.kind,
-  };
-  const { ownRunners = 4, helloMs = 20_000 } = given;
-  return withRunners(openRoot(), [kind], { ownRunners, helloMs }, async (runners, scope) => {
-    await body({ ...runners, run: (deed, about = {}) => start(runners, scope, deed, about) });
+  return withRunners(openRoot(), async (runners, scope) => {
+    let [handlers, number]: [Stand["handlers"], number] = [[], 0];
+    const load = (how: Given): Promise<void> => {
+      const { ownRunners = 4, helloMs = 20_000 } = how;
+      return runners.load(++number, [kindOf(how)], { ownRunners, helloMs }, (loaded) => {
+        handlers = loaded;
+      });
+    };
+    await load(given);
+    await body({
+      get handlers() {
+        return handlers;
+      },
+      run: (deed, about = {}, handler = handlers.find(({ handler: { type } }) => type === "x")?.handler) =>
+        start(handler, scope, deed, about),
+      view: () => runners.view(),
+      reload: (how = given) => load(how),
+    });
   });
+}
+
+function kindOf({ types = '[{"type":"x"}]', hello = "{}", kind }: Given): RunnerKind {
+  return {
+    name: "fakes",
+    start: () => startFake(types, hello),
+    ...{ concurrency: 100, ahead: 0, processes: 2, isolation: "shared", types: null },
+    ...kind,
+  };
 }
 
 let count = 0;
 
 function start(
-  { handlers }: Runners,
+  handler: Handler | undefined,
   scope: CancelScope,
   deed: Record<string, unknown>,
   { reason = "cancelled", ...about }: Partial<HandlerAttempt> & { readonly reason?: CancelReason },
 ): Running {
-  const handler = handlers.find(({ handler: { type } }) => type === (about.type ?? "x"))?.handler;
   if (handler === undefined) throw new Error("no such type");
   const begun = Promise.withResolvers<void>();
   const told: Running["told"] = { begun: false, progress: [], lines: [], endedBy: null };

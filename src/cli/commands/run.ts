@@ -28,10 +28,12 @@ import { setUpLogging } from "../output/logging.ts";
 import { reportFailure } from "../output/report-failure.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "../process/exit.ts";
 import { watchExits } from "../process/exit-watch.ts";
+import { namesOfKinds } from "../process/runner-kinds.ts";
 import { handleSignals, trackFromTheStart } from "../process/signals.ts";
 import { logStrayError } from "../process/stray-error.ts";
 import { brokerOf, createStateDirectory } from "../process/with-broker.ts";
 import { withHandlers } from "../process/with-handlers.ts";
+import type { LoadedHandlers } from "../reload/loaded-handlers.ts";
 
 const log = getLogger(["taskexe"]);
 
@@ -136,13 +138,16 @@ class Run {
       if (this.#settings.trackAllocations) await trackFromTheStart();
       const broker = await this.#createBroker();
       this.#settle();
-      await withHandlers(nursery.scope, this.#settings, importing, async (handlers, runners) => {
-        const executor = new Executor({ broker, handlers, options: this.#executorOptions(), runners });
-        this.#stop = (reason) => executor.drain(reason);
-        this.#runners = runners;
+      await withHandlers(nursery.scope, this.#settings.isolation === "inline", importing, async (handlers) => {
+        const options = this.#executorOptions();
+        const executor = new Executor({ broker, handlers, options, runners: handlers });
+        this.#runners = handlers;
         this.#names = () => executor.names();
-        if (root.cancelCalled) return;
         const address = await this.#listen(nursery, executor, { broker, handlers });
+        this.#sayWhatIsAwaited(address);
+        await handlers.load(this.#settings);
+        if (root.cancelCalled) return;
+        this.#stop = (reason) => executor.drain(reason);
         this.#sayHello(broker, handlers, address);
         await executor.run(nursery.scope);
         if (this.#isOnce)
@@ -188,17 +193,25 @@ class Run {
   async #listen(
     nursery: Nursery,
     source: Executor,
-    { broker, handlers }: { readonly broker: Broker; readonly handlers: Handlers },
+    { broker, handlers }: { readonly broker: Broker; readonly handlers: LoadedHandlers },
   ): Promise<HttpAddress | null> {
     const { listen, retentionMs, priorities } = this.#settings;
     if (listen === null) return null;
     const handlerOf = (type: string) => handlers.get(type);
-    const api = { broker, token: this.#token, retentionMs, priorities, handlerOf };
+    const isStarting = () => handlers.generation === 0;
+    const api = { broker, token: this.#token, retentionMs, priorities, handlerOf, isStarting };
     return nursery.start<HttpAddress>(
       nursery.scope,
       (task, started) => serveHttp(task, started, { ...listen, source, api }),
       { name: "http" },
     );
+  }
+
+  /** For whoever wonders why nothing is claimed yet. */
+  #sayWhatIsAwaited(address: HttpAddress | null): void {
+    const kinds = namesOfKinds(this.#settings);
+    if (kinds.length === 0) return;
+    log.info("starting {kinds}; {listen} meanwhile", { kinds: kinds.join(", "), listen: shown(address) });
   }
 
   #sayHello(broker: Broker, handlers: Handlers, address: HttpAddress | null): void {
@@ -214,7 +227,7 @@ class Run {
         queues: queues.join(","),
         concurrency,
         handlers: handlers.types().join(","),
-        listen: address === null ? "no HTTP" : `HTTP on ${placeOf(address)}`,
+        listen: shown(address),
       },
     );
   }
@@ -229,7 +242,9 @@ class Run {
   }
 }
 
-function placeOf({ hostname, port }: HttpAddress): string {
-  if (hostname.startsWith("unix:")) return hostname;
-  return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+function shown(address: HttpAddress | null): string {
+  if (address === null) return "no HTTP";
+  const { hostname, port } = address;
+  if (hostname.startsWith("unix:")) return `HTTP on ${hostname}`;
+  return `HTTP on http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }

@@ -14,17 +14,22 @@ import { CommandFailure, EXIT_USAGE } from "./exit.ts";
 import { poolOptions } from "./runner-kinds.ts";
 import { addHandler } from "./table-handlers.ts";
 
-/** Makes the folder for as long as `body` runs. Null: these settings have no commands, and need none. */
-export async function withWorkFolder(
-  settings: Settings,
-  body: (folder: string | null) => Promise<void>,
-): Promise<void> {
-  if (settings.tables.execs.length === 0) return body(null);
-  const folder = mkdtempSync(join(tmpdir(), "taskexe-"));
-  try {
-    await body(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+/** The folder of one executor: made when the first command needs it. */
+export class WorkFolder {
+  #made: { readonly path: string; readonly folders: WorkFolders } | null = null;
+
+  /** @param starter - removes it once this process has ended, however it did. */
+  foldersFor(starter: Pick<RunnerProcesses, "removeAtTheEnd">): WorkFolders {
+    if (this.#made === null) {
+      const path = mkdtempSync(join(tmpdir(), "taskexe-"));
+      starter.removeAtTheEnd(path);
+      this.#made = { path, folders: new WorkFolders(path) };
+    }
+    return this.#made.folders;
+  }
+
+  remove(): void {
+    if (this.#made !== null) rmSync(this.#made.path, { recursive: true, force: true });
   }
 }
 
@@ -33,11 +38,10 @@ export function addCommands(
   handlers: HandlerSet,
   settings: Settings,
   starter: RunnerProcesses,
-  folder: string | null,
+  folder: WorkFolder,
 ): void {
-  if (folder === null) return;
   const places = new CapacityLimiter(poolOptions(settings).ownRunners);
-  const parts = { starter, folders: new WorkFolders(folder), places };
+  const parts = { starter, folders: folder.foldersFor(starter), places };
   for (const table of settings.tables.execs) addHandler(handlers, commandOf(table, settings, parts), table.origin);
 }
 

@@ -11,12 +11,22 @@ import type { PoolOptions } from "../../runners/runner-pool.ts";
 import { runtime } from "../../runtime/index.ts";
 
 const LEAST_OWN_RUNNERS = 4;
+/** The kind that runs handler files. */
+const OF_FILES = "handlers";
+
+const nameOfWorker = ({ name }: WorkerTable): string => `worker ${name}`;
 
 /** Those that these settings ask for; none where all handlers run in this process. */
-export function runnerKinds(settings: Settings, processes: () => RunnerProcesses): RunnerKind[] {
+export function runnerKinds(settings: Settings, processes: () => Promise<RunnerProcesses>): RunnerKind[] {
   const { tasks, isolation, tables } = settings;
   const ofFiles = tasks.length > 0 && isolation !== "inline" ? [kindOfFiles(settings, isolation, processes)] : [];
   return [...ofFiles, ...tables.workers.map((table) => kindOfWorker(table, settings, processes))];
+}
+
+/** What they are called, as logs and /status have it. */
+export function namesOfKinds({ tasks, isolation, tables }: Settings): string[] {
+  const ofFiles = tasks.length > 0 && isolation !== "inline" ? [OF_FILES] : [];
+  return [...ofFiles, ...tables.workers.map(nameOfWorker)];
 }
 
 export function poolOptions({ ownRunners }: Settings): PoolOptions {
@@ -26,22 +36,21 @@ export function poolOptions({ ownRunners }: Settings): PoolOptions {
 function kindOfFiles(
   { tasks, concurrency, runners, runnerEnv, runnerMaxRss, runnerMaxTasks }: Settings,
   isolation: "shared" | "own",
-  processes: () => RunnerProcesses,
+  processes: () => Promise<RunnerProcesses>,
 ): RunnerKind {
   const { command, args } = runtime.self;
   const memory = memoryLimit(runnerMaxRss);
   const options = { env: runnerEnvironment(process.env, runnerEnv), bound: "itself", memory } as const;
   return {
-    name: "handlers",
-    start: () => startRunner(processes(), command, [...args, "runner", "--", ...tasks], options),
+    name: OF_FILES,
+    start: async () => startRunner(await processes(), command, [...args, "runner", "--", ...tasks], options),
     ...{ concurrency, ahead: 0, isolation, types: null, maxTasks: runnerMaxTasks },
     processes: runners ?? availableParallelism(),
   };
 }
 
-function kindOfWorker(table: WorkerTable, settings: Settings, processes: () => RunnerProcesses): RunnerKind {
+function kindOfWorker(table: WorkerTable, settings: Settings, processes: () => Promise<RunnerProcesses>): RunnerKind {
   const {
-    name,
     command: [command = "", ...args],
     cwd,
     env,
@@ -53,8 +62,8 @@ function kindOfWorker(table: WorkerTable, settings: Settings, processes: () => R
   const memory = memoryLimit(maxRssBytes ?? settings.runnerMaxRss);
   const options = { cwd, env: runnerEnvironment(process.env, settings.runnerEnv, env), bound: "us", memory } as const;
   return {
-    name: `worker ${name}`,
-    start: () => startRunner(processes(), command, args, options),
+    name: nameOfWorker(table),
+    start: async () => startRunner(await processes(), command, args, options),
     ...{ concurrency, ahead: 1, isolation: table.isolation ?? byDefault, types },
     maxTasks: table.maxTasks ?? settings.runnerMaxTasks,
     processes: table.processes,

@@ -37,12 +37,14 @@ export const ExecutorAnswerSchema = v.object({
     v.object({
       processes: v.array(
         v.object({
-          ...{ pid: v.number(), kind: v.string(), isolation: v.string(), state: v.string() },
+          ...{ pid: v.number(), kind: v.string(), isolation: v.string(), state: v.string(), generation: Count },
           ...{ tasks: Count, done: Count, rss_bytes: Count, busy_since: v.optional(v.nullable(v.string()), null) },
         }),
       ),
       waiting: Count,
       problems: v.optional(v.array(v.string()), []),
+      generation: Count,
+      awaited: v.optional(v.array(v.string()), []),
     }),
   ),
   broker: v.object({

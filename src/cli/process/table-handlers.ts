@@ -21,7 +21,7 @@ const SECRET_HEADER = /auth|cookie|key|password|secret|token/i;
 /**
  * Makes the handlers of the endpoints and adds them.
  *
- * @returns what closes their connections.
+ * @returns what closes the connections that they do not use just now, and later those that they do.
  * @throws ConfigError where a secret cannot be read, CommandFailure where a file defines the same type.
  */
 export function addEndpoints(handlers: HandlerSet, settings: Settings): () => void {

@@ -15,7 +15,7 @@ import { isoWithOffset } from "../../task/times/iso-time.ts";
 import type { Attempt } from "../attempt/attempt.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
-import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness, RunnersSource } from "./status.ts";
+import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness, RunnersJson, RunnersSource } from "./status.ts";
 import type { Tally } from "./tally.ts";
 
 /** Between two reads of the broker's figures, in ms. */
@@ -137,6 +137,8 @@ export class StatusView {
     const { state: broker, lastError } = this.#parts.broker.connection();
     switch (state) {
       case "starting": {
+        const runners = this.#parts.runners?.view();
+        if (runners?.generation === 0) return { ready: false, reason: `starting: ${whatIsAwaited(runners)}` };
         const why = broker === "refusing" ? "the broker is refusing" : "the broker has not answered yet";
         return { ready: false, reason: `starting: ${why}${lastError === null ? "" : `: ${lastError}`}` };
       }
@@ -182,6 +184,10 @@ function vanishedView(vanished: Vanished | null): ExecutorStatus["vanished"] {
   if (vanished === null) return { count: 0, ids: [], counted_at: null };
   const { count, ids, countedAt } = vanished;
   return { count, ids, counted_at: isoWithOffset(countedAt) };
+}
+
+function whatIsAwaited({ awaited }: RunnersJson): string {
+  return awaited.length === 0 ? "the handlers are being loaded" : `no hello yet from ${awaited.join(", ")}`;
 }
 
 function currentTask(task: Attempt): CurrentTask {

@@ -29,13 +29,17 @@ export interface RunnerJson extends RunnerFigures {
   readonly busy_since: string | null;
 }
 
-/** The processes that run handlers. */
+/** The processes that run handlers, and which handlers they run. */
 export interface RunnersJson {
+  /** Which load of the handlers is in charge: 1 is that of the start; 0: nothing was loaded yet. */
+  readonly generation: number;
   readonly processes: readonly RunnerJson[];
   /** How many attempts wait for one, and have not begun. */
   readonly waiting: number;
   /** Why some cannot be started now. */
   readonly problems: readonly string[];
+  /** The kinds of a generation that is being loaded that have not said hello. */
+  readonly awaited: readonly string[];
 }
 
 /** What is asked of the processes that run handlers. */
@@ -83,7 +87,7 @@ export interface ExecutorStatus {
   readonly pending: number;
   readonly lag: number;
   readonly memory: { readonly rss_bytes: number; readonly heap_bytes: number; readonly max_rss_bytes: number };
-  /** Absent where all handlers run in the executor itself. */
+  /** Absent where the executor does not know how its handlers are loaded. */
   readonly runners?: RunnersJson;
   readonly broker: {
     readonly kind: string;

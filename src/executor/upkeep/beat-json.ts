@@ -113,6 +113,7 @@ function servedBy({ serves }: HeartbeatParts): Record<string, unknown> {
 function runnersOf({ runners }: HeartbeatParts): Record<string, unknown> {
   if (runners === undefined) return {};
   const { processes } = runners.view();
+  if (processes.length === 0) return {};
   const told = processes.slice(0, MOST_RUNNERS).map(({ started_at: _startedAt, ...runner }) => runner);
   const left = processes.length - told.length;
   return { runners: told, ...(left > 0 ? { more_runners: left } : {}) };

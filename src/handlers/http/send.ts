@@ -35,9 +35,11 @@ export class Connections {
     this.#agents = { "http:": new Agent(options), "https:": new TlsAgent(options) };
   }
 
-  /** Closes those that are not used. */
+  /** Closes those that are not used; the others close when they have not been used for a while. */
   close(): void {
-    for (const agent of Object.values(this.#agents)) agent.destroy();
+    for (const { freeSockets } of Object.values(this.#agents)) {
+      for (const socket of Object.values(freeSockets).flat()) socket?.destroy();
+    }
   }
 
   /**

@@ -2,10 +2,10 @@
  * The API: everything that people and programs may ask of the tasks, over HTTP. This file puts the guard, the limits
  * and the routes together; each group of routes is a file in routes/.
  */
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { VERSION } from "../../version.ts";
 import type { Listener } from "../host-check.ts";
-import { answerError } from "./api-error.ts";
+import { ApiError, answerError } from "./api-error.ts";
 import { openApiOf } from "./description/openapi.ts";
 import { apiGuard, changeGuard, type PeerBindings } from "./guard/guard.ts";
 import type { ApiParts } from "./parts.ts";
@@ -28,9 +28,21 @@ export function createApi(parts: ApiParts, listener: Listener): Hono<{ Bindings:
   const api = new Hono<{ Bindings: PeerBindings }>();
   api.onError(answerError);
   api.use("*", apiGuard(parts));
+  api.use("*", refuseWhileStarting(parts));
   const mayChange = changeGuard({ token: parts.token, listener });
   for (const { method, path, run } of apiRoutes(parts)) api.on(method, path, mayChange, run);
   return api;
+}
+
+/** What a type says of its tasks is not known before its handler is loaded: a task would be enqueued without it. */
+function refuseWhileStarting({ isStarting = () => false }: ApiParts): MiddlewareHandler {
+  return async (_context, next) => {
+    if (isStarting()) {
+      const message = "this executor is starting, and its handlers are not loaded yet: ask again";
+      throw new ApiError(503, "starting", message, { "Retry-After": "1" });
+    }
+    await next();
+  };
 }
 
 /** All routes, the description of them included. */

@@ -13,6 +13,8 @@ export interface ApiParts {
   readonly priorities?: number | undefined;
   /** What is known of the handler of a type; absent where no handlers are known. */
   readonly handlerOf?: (type: string) => HandlerManifest | undefined;
+  /** Whether the handlers are not loaded yet, so that nothing is known of any type. Absent: they are. */
+  readonly isStarting?: () => boolean;
   /** Ends the watches when it aborts. */
   readonly signal: AbortSignal;
 }

@@ -9,10 +9,11 @@ export interface RunnerView extends RunnerFigures {
 }
 
 /** @param kind - the name of its kind. */
-export function viewOf(runner: Runner, kind: string): RunnerView {
+export function viewOf(runner: Runner, kind: string, generation: number): RunnerView {
   return {
     pid: runner.process.pid,
     kind,
+    generation,
     isolation: runner.isShared ? "shared" : "own",
     state: runner.isRetired ? "retired" : runner.silence.isBlocked ? "blocked" : "ready",
     tasks: runner.size,

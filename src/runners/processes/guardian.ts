@@ -41,12 +41,20 @@ export interface GuardianOptions {
 }
 
 export class Guardian {
-  readonly #options: GuardianOptions;
+  readonly #mark: string;
+  #folder: string | null;
   readonly #groups = new Set<number>();
   #shell: PipedChildHandle | null = null;
 
-  constructor(options: GuardianOptions) {
-    this.#options = options;
+  constructor({ mark, folder }: GuardianOptions) {
+    this.#mark = mark;
+    this.#folder = folder;
+  }
+
+  /** That folder is removed at the end, too, which came to be only now. */
+  remove(folder: string): void {
+    this.#folder = folder;
+    this.#shell?.pipes.write(`d ${folder}\n`);
   }
 
   /** The pid of its shell; null while there is none. */
@@ -107,7 +115,7 @@ export class Guardian {
   async #start(): Promise<void> {
     const { PATH = "/usr/bin:/bin" } = process.env;
     const shell = await runtime.spawn("sh", ["-c", SCRIPT], { cwd: "/", env: { PATH }, pipes: true });
-    const { mark, folder } = this.#options;
+    const [mark, folder] = [this.#mark, this.#folder];
     const first = [...this.#groups].map((group) => `+ ${group}\n`);
     shell.pipes.write([...first, `m ${mark}\n`, folder === null ? "" : `d ${folder}\n`].join(""));
     this.#shell = shell;

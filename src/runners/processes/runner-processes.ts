@@ -106,6 +106,11 @@ export class RunnerProcesses {
     return this.#guardian.pid;
   }
 
+  /** That folder is removed once this process has ended, however it did. */
+  removeAtTheEnd(folder: string): void {
+    this.#guardian.remove(folder);
+  }
+
   async begin(): Promise<void> {
     this.#nursery.startSoon(({ signal }) => this.#keepLooking(signal), { name: "look" });
     if (!(await this.#guardian.begin())) return;

@@ -72,11 +72,18 @@ test("of tasks of middling length some are told whole, and each by its id", asyn
 });
 
 test("of more runners than can be named the rest is counted", async () => {
-  const one = { kind: "worker ".padEnd(100, "x"), isolation: "own", state: "ready", tasks: 1, done: 1 } as const;
+  const one = {
+    generation: 1,
+    kind: "worker ".padEnd(100, "x"),
+    isolation: "own",
+    state: "ready",
+    tasks: 1,
+    done: 1,
+  } as const;
   const processes = Array.from({ length: 1_000 }, (_, pid) => {
     return { ...one, pid, rss_bytes: 5e7, started_at: "2026-08-01T10:00:00Z", busy_since: null };
   });
-  const runners = { view: () => ({ processes, waiting: 0, problems: [] }) };
+  const runners = { view: () => ({ processes, waiting: 0, problems: [], generation: 1, awaited: [] }) };
   const { whole, small } = await beatJson({
     ...partsOf(runningTasks(5_000, 10, "with-an-id-of-some-length-")),
     runners,
