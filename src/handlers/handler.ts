@@ -108,6 +108,11 @@ export interface HandlerAttempt {
    * Unsaid: the code has heeded its cancel, after as long as that took.
    */
   tellEndedBy(endedBy: EndedBy): void;
+  /**
+   * In how many ms the next attempt is due after its time was over, by the code's own function, where `delayAfter` of
+   * the handler cannot ask that: said before `start` settles.
+   */
+  tellDelay(ms: number): void;
 }
 
 /** What code that runs in this very process needs of its attempt, whoever placed it here. */

@@ -78,8 +78,12 @@ export class Run {
     if (this.#leave()) this.#end.resolve(ending);
   }
 
-  /** It was stopped, as its scope was. */
-  stopped(how: "heeded" | "killed" | "abandoned"): void {
+  /**
+   * It was stopped, as its scope was.
+   *
+   * @param retryInMs - when the next attempt is due by its code's own function, where that was asked.
+   */
+  stopped(how: "heeded" | "killed" | "abandoned", retryInMs?: number): void {
     if (this.heldUpBy > 0) {
       this.end({ kind: "suspected", company: this.heldUpBy, reason: HELD_UP });
       return;
@@ -88,6 +92,7 @@ export class Run {
     if (this.cancelledAt !== null && this.hasBegun) {
       this.attempt.tellEndedBy({ how, afterMs: performance.now() - this.cancelledAt });
     }
+    if (retryInMs !== undefined) this.attempt.tellDelay(retryInMs);
     this.#end.reject(this.scope.signal.reason);
   }
 

@@ -307,7 +307,7 @@ export class Runner {
     if (message.kind !== "stopped") {
       run.end(endingOf(message));
     } else if (run.cancelledAt !== null) {
-      run.stopped("heeded");
+      run.stopped("heeded", message.retry_in_ms);
     } else {
       this.#faults.add(`stopped of run ${message.run}, which was not cancelled`);
       const error = { name: "Error", message: "its runner has stopped it, and was not told to" };

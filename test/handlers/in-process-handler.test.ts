@@ -33,6 +33,7 @@ function attemptOf(given: Partial<HandlerAttempt>): { readonly attempt: HandlerA
     leaveBehind: ({ name }) => told.leftBehind.push(name),
     enqueue: () => Promise.reject(new Error("nothing is enqueued here")),
     tellEndedBy: () => undefined,
+    tellDelay: () => undefined,
     ...given,
   };
   return { attempt, told };

@@ -106,6 +106,7 @@ function start(
     writeLog: ({ level, plain }) => told.lines.push(`${level} ${plain}`),
     enqueue: () => Promise.reject(new Error("nothing is enqueued here")),
     leaveBehind: () => {},
+    tellDelay: () => {},
     tellEndedBy: (endedBy) => {
       told.endedBy = endedBy;
     },

@@ -17,6 +17,7 @@ export function handlerAttempt(given: Partial<HandlerAttempt> = {}): HandlerAtte
     crashes: 0,
     suspect: null,
     tellEndedBy() {},
+    tellDelay() {},
     graceMs: 20,
     asksForDelay: true,
     tellProgress() {},

@@ -78,6 +78,8 @@ export class Attempt implements HandlerAttempt {
   stopReason = "";
   /** When it was told to stop, on the monotonic clock, in ms. */
   #stoppedAt = 0;
+  /** When the next attempt is due by its code's own function, in ms; null: that was not said. */
+  toldDelayMs: number | null = null;
   /** How its code ended then, where its handler has said so. */
   #endedBy: EndedBy | null = null;
   /** Its neighbours among the attempts in flight. */
@@ -225,6 +227,10 @@ export class Attempt implements HandlerAttempt {
 
   tellEndedBy(endedBy: EndedBy): void {
     this.#endedBy = endedBy;
+  }
+
+  tellDelay(ms: number): void {
+    this.toldDelayMs = ms;
   }
 
   /** How its code ended, once it has: for an attempt that was told to stop, or whose time was over. */

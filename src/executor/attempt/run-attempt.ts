@@ -199,7 +199,7 @@ async function startWithin(limits: Limits, attempt: Attempt, handler: Handler, p
   const error = new Error(attempt.limit?.passed);
   error.name = "TimeoutError";
   delete error.stack;
-  const retryInMs = attempt.asksForDelay ? handler.delayAfter(attempt.attempt, error) : null;
+  const retryInMs = attempt.asksForDelay ? (attempt.toldDelayMs ?? handler.delayAfter(attempt.attempt, error)) : null;
   const ending = failedBy(error);
   if (!attempt.hasBegun) return { ...ending, retryInMs };
   const endedBy = parts.stops.note(attempt, attempt.limit?.kind ?? "timeout");
