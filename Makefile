@@ -13,9 +13,10 @@ help: ## list the targets
 run: dist/taskexe ## build, start an executor with the examples, feed it, stay until ctrl-C
 	@exec $(BUN) scripts/run-demo.ts
 
-test: dist/taskexe ## run all tests (ARGS="test/cli" for a part); installs redis-server and python3 where it can
+test: dist/taskexe ## run all tests (ARGS="test/cli" for a part); installs what it needs where it can
 	@sh scripts/need-redis.sh
 	@sh scripts/need-python.sh
+	@sh scripts/need-prometheus.sh
 	@BUILT_EXECUTABLE="$(CURDIR)/dist/taskexe" exec $(BUN) scripts/test.ts $(ARGS)
 
 build: dist/taskexe ## dist/taskexe: one executable for this machine

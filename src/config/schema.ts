@@ -130,14 +130,19 @@ export const SettingsSchema = v.object({
     v.transform((variables) => variables.filter((name) => name !== "")),
     v.everyItem((name) => /^[A-Za-z_*][\w*]*$/.test(name), "names of variables, in which * stands for any text"),
   ),
-  trackAllocations: v.pipe(
-    v.union([v.boolean(), v.picklist(["1", "0", "true", "false"])], "1 or 0 (true or false)"),
-    v.transform((value) => value === true || value === "1" || value === "true"),
-  ),
+  trackAllocations: yesOrNo(),
+  openStatus: yesOrNo(),
 });
 
 export type SettingValues = v.InferOutput<typeof SettingsSchema>;
 export type SettingKey = keyof SettingValues;
+
+function yesOrNo() {
+  return v.pipe(
+    v.union([v.boolean(), v.picklist(["1", "0", "true", "false"])], "1 or 0 (true or false)"),
+    v.transform((value) => value === true || value === "1" || value === "true"),
+  );
+}
 
 /** `off` is null. @param expected - what else it may be. */
 function orOff<Value>(schema: v.GenericSchema<unknown, Value>, expected: string) {

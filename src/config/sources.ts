@@ -176,6 +176,7 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
     file: "track_allocations",
     fallback: "0",
   },
+  openStatus: setting("open_status", "1"),
 };
 
 /** One without a flag, whose variable is called like its key. */

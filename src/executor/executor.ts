@@ -22,15 +22,15 @@ import {
   withScope,
 } from "../concurrency/index.ts";
 import type { Handlers } from "../handlers/handler.ts";
-import { runtime } from "../runtime/index.ts";
+import type { ExecutorMetrics } from "../metrics/executor-metrics.ts";
+import { attemptParts } from "./attempt/attempt-parts.ts";
 import { CancelWatch } from "./attempt/cancel-watch.ts";
-import { Children } from "./attempt/children.ts";
 import { InlineCompany } from "./attempt/company.ts";
 import { LeaseCheck } from "./attempt/lease-check.ts";
-import { AttemptPolicy } from "./attempt/policy.ts";
 import { type AttemptParts, runAttempt } from "./attempt/run-attempt.ts";
 import { RunningAttempts } from "./attempt/running-attempts.ts";
 import { claimUntilLeaving } from "./intake/claiming.ts";
+import { CountedIntake } from "./intake/counted.ts";
 import { Intake } from "./intake/intake.ts";
 import { SharedTurn } from "./intake/shared-turn.ts";
 import { Abandonment } from "./leaving/abandonment.ts";
@@ -44,11 +44,12 @@ import { writeProgress } from "./reports/progress-writer.ts";
 import { TaskLogs } from "./reports/task-logs.ts";
 import { logConnection } from "./status/connection-log.ts";
 import { liveTree } from "./status/live-tree.ts";
+import { MetricsView } from "./status/metrics-view.ts";
 import type { ExecutorState, ExecutorStatus, Readiness, RunnersSource, StatusSource } from "./status/status.ts";
-import { StatusView } from "./status/status-view.ts";
+import { StatusView, WITH_BROKER } from "./status/status-view.ts";
 import { Tally } from "./status/tally.ts";
 import { beatJson, type HeartbeatParts, heartbeatParts } from "./upkeep/beat-json.ts";
-import { collectNowAndThen } from "./upkeep/garbage-collection.ts";
+import { collectionOf, collectNowAndThen } from "./upkeep/garbage-collection.ts";
 import { beat, identityOf, keepBeating } from "./upkeep/heartbeat.ts";
 import { keepLeases } from "./upkeep/leases.ts";
 import { NameConflict } from "./upkeep/name-conflict.ts";
@@ -63,15 +64,15 @@ const LEAST_OUTCOMES = 1_000;
  * How long a broker that is away is waited for at the end, in ms: for what goes back, outcomes, logs, the last beat.
  */
 const LAST_WORDS_MS = 5_000;
-/** What an executor is, by how it stands with its broker. */
-const STATES = { connected: "running", away: "disconnected", refusing: "refused" } as const;
 
 export class Executor implements StatusSource {
+  readonly metrics: ExecutorMetrics;
   readonly #broker: Broker;
   readonly #handlers: Handlers;
   readonly #options: ExecutorOptions;
   readonly #running = new RunningAttempts();
-  readonly #tally = new Tally();
+  readonly #metrics: MetricsView;
+  readonly #tally: Tally;
   readonly #drain = new Drain(this.#running);
   readonly #turn: SharedTurn;
   readonly #promoter: Promoter;
@@ -114,7 +115,11 @@ export class Executor implements StatusSource {
     this.#options = options;
     this.#runners = runners;
     const { concurrency, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = options;
-    const [running, tally, turn, bootAt] = [this.#running, this.#tally, new SharedTurn(broker), Date.now()];
+    const [running, turn, bootAt] = [this.#running, new SharedTurn(broker), Date.now()];
+    this.#metrics = new MetricsView({ broker, handlers, running, options, bootAt, runners });
+    this.metrics = this.#metrics.metrics;
+    const tally = new Tally(this.metrics);
+    this.#tally = tally;
     this.#turn = turn;
     const leaveFor = (error: Error): void => this.#leaveFor(error);
     this.#promoter = new Promoter(broker);
@@ -130,7 +135,8 @@ export class Executor implements StatusSource {
     this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor);
     this.#handBack = new HandBack(broker);
     this.#turnedAway = new HandBack(broker);
-    const firing = new ScheduleFiring(broker, (type) => handlers.get(type)?.options);
+    const definitionOf = (type: string) => handlers.get(type)?.options;
+    const firing = new ScheduleFiring(broker, definitionOf, (schedule, missed) => this.metrics.fired(schedule, missed));
     this.#firing = firing;
     const unsettled = [this.#completion, this.#turnedAway];
     this.#workOff = options.once ? new WorkOff({ broker, running, unsettled, firing, concurrency }) : null;
@@ -168,6 +174,10 @@ export class Executor implements StatusSource {
     return this.#view.status(this.#state());
   }
 
+  metricsText(): string {
+    return this.#metrics.text(this.#state());
+  }
+
   /** Which tasks run now, and which ended last: one of them may have let go of an error. */
   names(): ReturnType<RunningAttempts["names"]> {
     return this.#running.names();
@@ -185,7 +195,7 @@ export class Executor implements StatusSource {
   #state(): ExecutorState {
     if (this.#drain.isRequested) return "draining";
     if (!this.#open) return "starting";
-    return STATES[this.#broker.connection().state];
+    return WITH_BROKER[this.#broker.connection().state];
   }
 
   async #serve(services: Nursery): Promise<void> {
@@ -228,20 +238,16 @@ export class Executor implements StatusSource {
       services.startSoon((task: Task) => serveUntilDrained(run, task, drain), { name });
     const start = (name: string, run: (signal: AbortSignal) => Promise<unknown>): void =>
       startIn(name, (task) => run(task.signal));
-    const lost = (): void => this.#tally.countLost();
     const held = (): readonly Delivery[] => [
       ...(this.#intake?.ready() ?? []),
       ...this.#completion.deliveries(),
       ...this.#handBack.deliveries(),
       ...this.#turnedAway.deliveries(),
     ];
-    const forget = (delivery: Delivery): void => void (this.#intake?.forget(delivery) && lost());
-    const isOurs = (): Promise<boolean> => this.#nameConflict.isOurs();
-    const collection = {
-      attempts: () => this.#tally.attempts,
-      rssBytes: () => runtime.memory().rssBytes,
-      collect: () => runtime.collectGarbage(),
+    const forget = (delivery: Delivery): void => {
+      if (this.#intake?.forget(delivery)) this.#tally.countLost(delivery.queue, "");
     };
+    const isOurs = (): Promise<boolean> => this.#nameConflict.isOurs();
     start("heartbeat", (signal) => keepBeating(this.#heartbeat, heartbeatMs, isOurs, this.#beatTurn, signal));
     start("abandonment", (signal) => this.#abandonment.run(signal));
     start("leases", (signal) => keepLeases(broker, this.#running, held, forget, signal));
@@ -258,8 +264,14 @@ export class Executor implements StatusSource {
     start("removal", (signal) => removeEnded(broker, signal));
     // One that only works off looks at them whenever it asks what is due.
     if (this.#workOff === null) start("schedules", (signal) => this.#firing.run(signal));
-    start("garbage collection", (signal) => collectNowAndThen(collection, signal));
+    start("garbage collection", (signal) =>
+      collectNowAndThen(
+        collectionOf(() => this.#tally.attempts),
+        signal,
+      ),
+    );
     start("status", (signal) => this.#view.refresh(signal));
+    start("loop lag", (signal) => this.#metrics.lag.run(signal));
   }
 
   /** Claims and runs until the drain is over. */
@@ -289,14 +301,16 @@ export class Executor implements StatusSource {
 
   #makeIntake(attempts: Nursery): Intake {
     const [broker, running, completion, turn] = [this.#broker, this.#running, this.#completion, this.#turn];
-    const parts = this.#attemptParts();
+    const attempt = this.#attemptParts();
     const start = (delivery: Delivery): void => {
       running.expect();
-      attempts.startSoon((task: Task) => runAttempt(delivery, task, parts), { name: "attempt" });
+      attempts.startSoon((task: Task) => runAttempt(delivery, task, attempt), { name: "attempt" });
     };
     const recoverAtOnce = !this.#nameConflict.isShared;
     const most = (): number => this.#company.most;
-    return new Intake({ broker, running, completion, turn, recoverAtOnce, start, most }, this.#options.concurrency);
+    const counted = new CountedIntake(this.metrics.tasks, broker);
+    const parts = { broker, running, completion, turn, recoverAtOnce, start, most, counted };
+    return new Intake(parts, this.#options.concurrency);
   }
 
   #attemptParts(): AttemptParts {
@@ -304,24 +318,13 @@ export class Executor implements StatusSource {
       this.#drain.attemptEnded();
       this.#intake?.slotFreed();
     };
-    return {
-      ...{ broker: this.#broker, handlers: this.#handlers, running: this.#running, company: this.#company },
-      ...{ cancels: this.#cancels, leases: this.#leases, logs: this.#logs, stops: this.#tally.stops },
-      policy: new AttemptPolicy(this.#options),
-      children: new Children(this.#broker, this.#handlers, this.#options),
-      ended: (outcome) => this.#completion.add(outcome),
-      handBack: (delivery) => this.#handBack.add(delivery),
-      turnAway: (delivery) => this.#turnedAway.add(delivery),
-      ...{ slots: this.#options.concurrency, graceMs: this.#options.graceMs },
-      ...{ lost: () => this.#tally.countLost(), slotFreed },
-      abandoned: (attempt) => {
-        this.#running.abandon(attempt);
-        this.#abandonment.counted();
-      },
-      freed: (attempt) => {
-        if (this.#running.free(attempt)) slotFreed();
-      },
-    };
+    const [broker, handlers, options, running] = [this.#broker, this.#handlers, this.#options, this.#running];
+    return attemptParts({
+      ...{ broker, handlers, options, running, slotFreed, company: this.#company, cancels: this.#cancels },
+      ...{ leases: this.#leases, logs: this.#logs, tally: this.#tally, metrics: this.metrics },
+      ...{ completion: this.#completion, handBack: this.#handBack, turnedAway: this.#turnedAway },
+      abandonment: this.#abandonment,
+    });
   }
 
   async #sayLastWords(scope: CancelScope): Promise<void> {

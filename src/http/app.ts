@@ -4,13 +4,15 @@
  * answered in JSON that says what is there instead, and no answer shows a stack. Listening is serve-http.ts.
  */
 import { getLogger } from "@logtape/logtape";
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { treeText } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status/status.ts";
+import { METRICS_TYPE } from "../metrics/series.ts";
 import { printableJson } from "../task/text/printable-json.ts";
 import { API_ROOT, createApi } from "./api/api.ts";
 import { type PeerBindings, seesTexts } from "./api/guard/guard.ts";
 import type { ApiParts } from "./api/parts.ts";
+import { countRequests } from "./count-requests.ts";
 import { hostCheck, type Listener } from "./host-check.ts";
 import { allowedMethods, withLength } from "./methods.ts";
 import { publicStatus } from "./public-status.ts";
@@ -22,6 +24,7 @@ const PATHS = {
   "/": "this list",
   "/status": "what this executor is, does and has done, as JSON",
   "/status/tree": "the live tree of nurseries and tasks, down into the runners; ?format=text for reading",
+  "/metrics": "what this process counts, for Prometheus",
   "/healthz": "200 while the process lives",
   "/readyz": "200 while tasks are claimed, else 503 and the reason",
 } as const;
@@ -36,6 +39,10 @@ export interface AppOptions {
   readonly listener?: Listener;
   /** What the API stands on; without it there is none. */
   readonly api?: ApiParts;
+  /**
+   * False: /status and /metrics are told only to this machine, and to whoever sends the token. Default: to everybody.
+   */
+  readonly openStatus?: boolean;
 }
 
 /** The application; give its `fetch` to a server, or ask it with `request` in a test. */
@@ -44,7 +51,14 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
   const listener = options.listener ?? { hostname: "127.0.0.1", address: "127.0.0.1" };
   const sees = seesTexts({ token: options.api?.token ?? null, listener });
   const paths = options.api ? WITH_API : PATHS;
+  const guard: MiddlewareHandler<{ Bindings: PeerBindings }> = async (context, next) => {
+    if (options.openStatus !== false || sees(context)) return next();
+    const error =
+      "this is told only to this machine, and to whoever sends Authorization: Bearer TOKEN (open_status = 0)";
+    return context.json({ error }, 401, { "WWW-Authenticate": 'Bearer realm="taskexe"' });
+  };
 
+  app.use(countRequests(source.metrics));
   app.use(securityHeaders);
   app.use(withLength);
   app.use(soundRequest);
@@ -52,11 +66,13 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
   app.use(allowedMethods(app, refuseMethod));
 
   app.get("/", (context) => text(context, index(paths)));
+  for (const path of ["/status", "/status/*", "/metrics", "/metrics/*"]) app.use(path, guard);
   app.get("/status", async (context) => {
     await source.look();
     return json(context, sees(context) ? source.status() : publicStatus(source.status()));
   });
   app.get("/status/tree", (context) => showTree(context, source));
+  app.get("/metrics", (context) => text(context, source.metricsText(), METRICS_TYPE));
   app.get("/healthz", (context) => context.json({ ok: true }));
   app.get("/readyz", (context) => {
     const readiness = source.readiness();
@@ -112,8 +128,8 @@ function json(context: Context, value: unknown, indent = 2): Response {
 }
 
 /** Names the type: where middleware touches the headers, Hono's own `text` can lose it. */
-function text(context: Context, body: string): Response {
-  return context.body(body, 200, { "Content-Type": "text/plain; charset=UTF-8" });
+function text(context: Context, body: string, type = "text/plain; charset=UTF-8"): Response {
+  return context.body(body, 200, { "Content-Type": type });
 }
 
 function index(paths: Readonly<Record<string, string>>): string {

@@ -15,6 +15,8 @@ export interface HttpAddress {
 
 export interface ServeHttpOptions extends HttpAddress {
   readonly source: StatusSource;
+  /** As `AppOptions.openStatus`. */
+  readonly openStatus?: boolean;
   /** What the API stands on; without it there is none. */
   readonly api?: Omit<ApiParts, "signal">;
 }
@@ -27,8 +29,9 @@ export interface ServeHttpOptions extends HttpAddress {
 export async function serveHttp(
   task: Task,
   started: (address: HttpAddress) => void,
-  { hostname, port, source, api }: ServeHttpOptions,
+  { hostname, port, source, api, openStatus = true }: ServeHttpOptions,
 ): Promise<void> {
+  const enqueued = (queue: string, count: number): void => source.metrics.tasks.enqueued(queue, "http", count);
   let app: ReturnType<typeof createApp> | null = null;
   const server = await runtime.serve({
     hostname,
@@ -38,7 +41,11 @@ export async function serveHttp(
       app?.fetch(request, { peer, isOld }) ?? new Response("starting\n", { status: 503 }),
   });
   try {
-    app = createApp(source, { listener: server, ...(api && { api: { ...api, signal: task.signal } }) });
+    app = createApp(source, {
+      listener: server,
+      openStatus,
+      ...(api && { api: { ...api, enqueued, signal: task.signal } }),
+    });
     started({ hostname: server.hostname, port: server.port });
     await sleepForever(task.signal);
   } finally {

@@ -91,10 +91,11 @@ export class Attempts {
       slots: this.#options.concurrency,
       stops: new Stops(),
       ended: (outcome) => outcomes.push(outcome),
-      turnAway: (delivery) => turnedAway.push(delivery),
+      turnAway: ({ delivery }) => turnedAway.push(delivery),
       // Only a drain of an executor hands back, and only another executor takes a lease away: there is neither here.
       handBack: () => {},
       lost: () => {},
+      ran: () => {},
       slotFreed: () => {},
       abandoned: (attempt: Attempt) => this.#running.abandon(attempt),
       freed: (attempt: Attempt) => this.#running.free(attempt),

@@ -107,6 +107,7 @@ const FOUR: Readonly<
   runnerMaxTasks: ["1", "off", "3", [1, null, 3]],
   runnerEnv: ["A,B_*", "*", '["C"]', [["A", "B_*"], ["*"], ["C"]]],
   trackAllocations: ["", "0", "true", [undefined, false, true]],
+  openStatus: ["", "0", "true", [undefined, false, true]],
 };
 
 for (const key of SETTING_KEYS) {

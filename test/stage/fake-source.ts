@@ -1,5 +1,6 @@
 /** A status source for the HTTP tests: everything is there, and each part can be replaced. */
 import type { ExecutorStatus, StatusSource } from "../../src/executor/status/status.ts";
+import { ExecutorMetrics } from "../../src/metrics/executor-metrics.ts";
 
 export const STATUS: ExecutorStatus = {
   name: "task_executor_common_test_0",
@@ -79,11 +80,14 @@ export const TREE: Awaited<ReturnType<StatusSource["tree"]>> = {
 };
 
 export function fakeSource(parts: Partial<StatusSource> = {}): StatusSource {
+  const metrics = new ExecutorMetrics({ operations: [], queues: ["common"], types: () => ["sum"], knows: () => true });
   return {
     look: async () => {},
     status: () => STATUS,
     readiness: () => ({ ready: true }),
     tree: async () => TREE,
+    metrics,
+    metricsText: () => "# nothing\n",
     ...parts,
   };
 }

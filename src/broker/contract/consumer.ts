@@ -2,6 +2,7 @@
  * The contract's part for executors: they take tasks, keep them by a lease, and end them. Delivery is at least once; a
  * completion is recorded once: an executor that has lost the lease is refused (`lost`), never obeyed.
  */
+import type { FailureReason } from "../../task/record/failure-reason.ts";
 import type { ErrorRecord } from "../../task/record/record.ts";
 import type { LeaseStamp } from "../lease-stamp.ts";
 import type { TaskLines } from "./admin.ts";
@@ -52,6 +53,8 @@ interface OutcomeBase {
   readonly uniqueKey: string | null;
   /** The last value of progress and the whole log of messages; null when the handler told nothing. */
   readonly told: { readonly progress: number; readonly log: string } | null;
+  /** Why it failed, for counts: brokers do not keep it. Absent: it did not. */
+  readonly failedBy?: FailureReason;
 }
 
 /** What is kept of a failed attempt beside its error. */

@@ -195,14 +195,14 @@ class Run {
     source: Executor,
     { broker, handlers }: { readonly broker: Broker; readonly handlers: LoadedHandlers },
   ): Promise<HttpAddress | null> {
-    const { listen, retentionMs, priorities } = this.#settings;
+    const { listen, retentionMs, priorities, openStatus } = this.#settings;
     if (listen === null) return null;
     const handlerOf = (type: string) => handlers.get(type);
     const isStarting = () => handlers.generation === 0;
     const api = { broker, token: this.#token, retentionMs, priorities, handlerOf, isStarting };
     return nursery.start<HttpAddress>(
       nursery.scope,
-      (task, started) => serveHttp(task, started, { ...listen, source, api }),
+      (task, started) => serveHttp(task, started, { ...listen, source, api, openStatus }),
       { name: "http" },
     );
   }

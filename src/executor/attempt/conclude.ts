@@ -2,9 +2,11 @@
 import type { Outcome } from "../../broker/broker.ts";
 import { messagesOf } from "../../handlers/error-record.ts";
 import type { HandlerEnding } from "../../handlers/handler.ts";
+import { PayloadError } from "../../handlers/read-payload.ts";
 import { withOptions } from "../../task/message/message.ts";
 import type { TaskMessage, TaskOptions } from "../../task/message/message-schema.ts";
 import { backoffDelay, isDelay } from "../../task/options/retry.ts";
+import type { FailureReason } from "../../task/record/failure-reason.ts";
 import type { ErrorRecord } from "../../task/record/record.ts";
 import { DEFAULT_BACKOFF } from "../options.ts";
 import type { Attempt } from "./attempt.ts";
@@ -27,7 +29,13 @@ export type Ending =
   | HandlerEnding
   /** No handler of its type is here. */
   | { readonly kind: "unknown-type"; readonly error: ErrorRecord }
-  | { readonly kind: "dead"; readonly reason: string; readonly error: ErrorRecord | null; readonly id?: string | null }
+  | {
+      readonly kind: "dead";
+      readonly reason: string;
+      readonly error: ErrorRecord | null;
+      readonly failedBy: FailureReason;
+      readonly id?: string | null;
+    }
   | { readonly kind: "cancelled"; readonly reason: string }
   /** Executors died over it, which has made it a suspect, or more of one: it begins anew with what is known now. */
   | Orphaned
@@ -51,7 +59,8 @@ export function conclude(running: Attempt, ending: Concluded, policy: AttemptPol
   const done = doneOf(running, message, ending, policy.retentionOf(message, running.options));
   if (ending.kind === "done") return done;
   const { result: _result, resultOmitted: _omitted, ...rest } = done;
-  const base = { ...rest, failure: { attempt: running.attempt, before: message.options.failures ?? 0 } };
+  const failure = { attempt: running.attempt, before: message.options.failures ?? 0 };
+  const base = { ...rest, failure, failedBy: failedBy(running, ending) };
   switch (ending.kind) {
     case "parked":
       // Where no enqueue wrote a record, that which says that it is parked goes when it waits in its stream again.
@@ -72,6 +81,24 @@ export function conclude(running: Attempt, ending: Concluded, policy: AttemptPol
     case "orphaned":
       return afterDeath(base, ending, running, message, policy);
   }
+}
+
+/** Of those that did not fail it says nothing that counts. */
+function failedBy({ limit }: Attempt, ending: Concluded): FailureReason {
+  switch (ending.kind) {
+    case "dead":
+      return ending.failedBy;
+    case "unknown-type":
+      return "unknown_type";
+    case "crashed":
+    case "suspected":
+    case "orphaned":
+      return "crash";
+    default:
+      break;
+  }
+  if (limit?.hasStopped) return "timeout";
+  return ending.kind === "failed" && ending.error.name === PayloadError.name ? "payload" : "error";
 }
 
 /** A process died over it: that costs no attempt, and it runs again at once, unless it is convicted by now. */
@@ -240,7 +267,8 @@ function reasonOf(error: ErrorRecord): string {
 /** An entry that is no task: dead under its own id, or under one made of where it stood. */
 function unreadable(running: Attempt, ending: Concluded, policy: AttemptPolicy): Outcome {
   const { delivery } = running;
-  const dead = ending.kind === "dead" ? ending : { reason: "the message cannot be read", error: null, id: null };
+  const unread = { reason: "the message cannot be read", error: null, id: null, failedBy: "payload" } as const;
+  const dead = ending.kind === "dead" ? ending : unread;
   return {
     kind: "dead",
     delivery,
@@ -255,5 +283,6 @@ function unreadable(running: Attempt, ending: Concluded, policy: AttemptPolicy):
     told: null,
     reason: dead.reason,
     error: dead.error,
+    failedBy: dead.failedBy,
   };
 }

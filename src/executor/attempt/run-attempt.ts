@@ -38,9 +38,9 @@ export interface AttemptParts extends AttemptHost {
   /** Takes the outcome of an attempt that ended here. */
   readonly ended: (outcome: Outcome) => void;
   /** Takes a delivery that goes back unrun, at the end. */
-  readonly handBack: (delivery: Delivery) => void;
+  readonly handBack: (attempt: Attempt) => void;
   /** Takes one that goes back at once, for others to run. */
-  readonly turnAway: (delivery: Delivery) => void;
+  readonly turnAway: (attempt: Attempt) => void;
   /** Which inline attempts may begin beside which. */
   readonly company: InlineCompany;
   /** Told how those ended that were told to stop. */
@@ -48,13 +48,16 @@ export interface AttemptParts extends AttemptHost {
   /** How many attempts may run at once. */
   readonly slots: number;
   /** The attempt was stopped since its lease had gone to another executor. */
-  readonly lost: () => void;
+  readonly lost: (attempt: Attempt) => void;
+  /** Its code has ended. */
+  readonly ran: (attempt: Attempt) => void;
   /** A slot may be free again. */
   readonly slotFreed: () => void;
 }
 
 const STOPPED: Ending = Object.freeze({ kind: "stopped" });
 const PARKED: Ending = Object.freeze({ kind: "parked" });
+const UNREADABLE = Object.freeze({ failedBy: "payload" });
 const TURNED_AWAY: Ending = Object.freeze({ kind: "turned-away" });
 
 /**
@@ -85,6 +88,7 @@ export async function runAttempt(delivery: Delivery, { scope }: Task, parts: Att
     // Whatever a message leads to is that task's failure.
     if (!scope.signal.aborted) ending = failedBy(error);
   } finally {
+    if (attempt.hasBegun) parts.ran(attempt);
     parts.running.remove(attempt);
     if (attempt.place === "begun") parts.company.leave(attempt.company);
   }
@@ -94,9 +98,10 @@ export async function runAttempt(delivery: Delivery, { scope }: Task, parts: Att
 
 function readMessage(attempt: Attempt): Ending | null {
   const { raw, problem } = attempt.delivery;
-  if (raw === null) return { kind: "dead", reason: problem ?? "the entry has no message", error: null, id: null };
+  if (raw === null)
+    return { kind: "dead", reason: problem ?? "the entry has no message", error: null, id: null, ...UNREADABLE };
   const read = parseMessage(raw);
-  if (!read.ok) return { kind: "dead", reason: read.reason, error: null, id: read.id };
+  if (!read.ok) return { kind: "dead", reason: read.reason, error: null, id: read.id, ...UNREADABLE };
   attempt.message = read.message;
   return null;
 }
@@ -140,7 +145,7 @@ function judgeDeaths(attempt: Attempt, { policy, slots }: AttemptParts): Ending 
   // One that has to be alone, and was only held, has not begun when its executor died.
   if (deliveries === 1 || (!ranAlone && mustBeAlone(attempt))) {
     const reason = conviction(known, budget);
-    return reason === null ? null : { kind: "dead", reason, error: null };
+    return reason === null ? null : { kind: "dead", reason, error: null, failedBy: "crash" };
   }
   const charges = chargesAfter(orphaned, known);
   const isAsBefore = charges.company === known.company && charges.crashes === known.crashes;
@@ -153,7 +158,7 @@ function setPausedAside(attempt: Attempt, { broker }: AttemptParts): Ending | nu
 
 function refuseLate(attempt: Attempt, { policy, broker }: AttemptParts): Ending | null {
   const late = policy.deadlinePassed(messageOf(attempt), broker);
-  return late === null ? null : { kind: "dead", reason: late, error: null };
+  return late === null ? null : { kind: "dead", reason: late, error: null, failedBy: "timeout" };
 }
 
 function refuseUnknownType({ handler, type }: Attempt, { handlers }: AttemptParts): Ending | null {
@@ -196,6 +201,7 @@ async function startWithin(limits: Limits, attempt: Attempt, handler: Handler, p
     return handler.start(attempt, scope);
   });
   if (!outcome.cancelled) return outcome.value;
+  if (attempt.limit !== null) attempt.limit.hasStopped = true;
   const error = new Error(attempt.limit?.passed);
   error.name = "TimeoutError";
   delete error.stack;
@@ -231,7 +237,7 @@ function unlessStopped({ stop, scope }: Attempt, ending: Ending): Ending {
 /** Hands the ending on: an outcome, a hand-back, or nothing. */
 function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
   if (ending.kind === "turned-away") {
-    parts.turnAway(attempt.delivery);
+    parts.turnAway(attempt);
     return;
   }
   if (ending.kind !== "stopped") {
@@ -242,7 +248,7 @@ function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
   const endedBy = stop !== null && attempt.hasBegun ? parts.stops.note(attempt, stop) : null;
   switch (stop) {
     case "lost":
-      parts.lost();
+      parts.lost(attempt);
       return;
     case "cancel": {
       const reason = endedBy === null ? stopReason : `${stopReason}: ${showEndedBy(endedBy)}`;
@@ -250,7 +256,7 @@ function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
       return;
     }
     default:
-      parts.handBack(attempt.delivery);
+      parts.handBack(attempt);
   }
 }
 
@@ -268,7 +274,7 @@ function outcomeOf(attempt: Attempt, ending: Concluded, { policy, broker }: Atte
     const reason = `how the attempt ended cannot be told: ${messagesOf(error)}`;
     logger.error("Dead: {id}: {reason}", { id: attempt.id, reason });
     attempt.handler = undefined;
-    return conclude(attempt, { kind: "dead", reason, error }, policy, broker);
+    return conclude(attempt, { kind: "dead", reason, error, failedBy: "error" }, policy, broker);
   }
 }
 

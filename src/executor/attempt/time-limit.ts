@@ -8,6 +8,8 @@ import type { BrokerClock, Limits } from "./policy.ts";
 export class TimeLimit {
   /** Which of the two stops it, as things are. */
   kind: "timeout" | "deadline" = "deadline";
+  /** Whether it has stopped the attempt. */
+  hasStopped = false;
   readonly #limits: Limits;
   readonly #scope: CancelScope;
   readonly #clock: BrokerClock;

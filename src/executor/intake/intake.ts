@@ -34,6 +34,11 @@ export interface IntakeParts {
   readonly start: (delivery: Delivery) => void;
   /** How many may run just now, for the sake of a suspect; Infinity: as many as there are slots. */
   readonly most: () => number;
+  /** Told of what a claim brought, and of what was taken over. */
+  readonly counted?: {
+    claimed(deliveries: readonly Delivery[]): void;
+    reclaimed(deliveries: readonly Delivery[]): void;
+  };
 }
 
 export class Intake {
@@ -44,6 +49,7 @@ export class Intake {
   readonly #turn: SharedTurn;
   readonly #start: (delivery: Delivery) => void;
   readonly #most: () => number;
+  readonly #counted: IntakeParts["counted"];
   #ready: Delivery[] = [];
   /** Slots kept free for claims that are under way. */
   #reserved = 0;
@@ -66,6 +72,7 @@ export class Intake {
     this.#turn = parts.turn;
     this.#start = parts.start;
     this.#most = parts.most;
+    this.#counted = parts.counted;
     this.#recoverDue = parts.recoverAtOnce;
   }
 
@@ -104,6 +111,7 @@ export class Intake {
       this.#claiming++;
       try {
         const found = await look(room);
+        this.#counted?.reclaimed(found);
         this.take(found);
         return found.length >= room;
       } finally {
@@ -219,6 +227,7 @@ export class Intake {
 
   async #arrived(deliveries: readonly Delivery[]): Promise<void> {
     this.#lastTurn = performance.now();
+    this.#counted?.claimed(deliveries);
     if (deliveries.some(({ mayBeHeld }) => mayBeHeld)) {
       // Its group was made anew: what came again and is held here is ours as before.
       const held = this.handles();

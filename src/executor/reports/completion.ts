@@ -235,6 +235,7 @@ function buried(outcome: Outcome, reason: string): Outcome {
   return {
     kind: "dead",
     ...{ delivery, id, type, recorded, uniqueKey, error, reason },
+    failedBy: outcome.kind === "done" ? "result" : (outcome.failedBy ?? "error"),
     // The errors before this one stay, and keep their numbers.
     ...("failure" in outcome && outcome.failure ? { failure: outcome.failure } : {}),
     ...{ attempt: attempt ?? 1, crashes: crashes ?? 0, startedAt: null, retentionMs: 0, told: null },

@@ -28,6 +28,9 @@ const MOST_FLEET_BYTES = 512 * 1024;
 /** A claim loop that made no progress for this long is stuck, in ms; a claim that finds nothing waits 5 s at most. */
 const STUCK_MS = 15_000;
 
+/** What an executor is that neither starts nor leaves, by how it stands with its broker. */
+export const WITH_BROKER = { connected: "running", away: "disconnected", refusing: "refused" } as const;
+
 export interface StatusParts {
   readonly broker: Broker;
   readonly running: RunningAttempts;

@@ -3,6 +3,7 @@ import type { TreeNode } from "../../concurrency/index.ts";
 import type { TreeNote } from "../../concurrency/tree.ts";
 import type { HandlerAttempt } from "../../handlers/handler.ts";
 import type { RunnerFigures } from "../../handlers/runner-figures.ts";
+import type { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
 import type { MemberJson } from "../../operations/views/member-view.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
 import type { StopsJson } from "./stops.ts";
@@ -122,4 +123,8 @@ export interface StatusSource {
   readiness(): Readiness;
   /** Asks the runners what lives in them, and waits half a second for that at the most. */
   tree(): Promise<TreeNode>;
+  /** What is counted here; for HTTP to count its requests, too. */
+  readonly metrics: ExecutorMetrics;
+  /** The text of /metrics. */
+  metricsText(): string;
 }

@@ -1,9 +1,12 @@
 /** What an executor has done since it booted. Each figure is counted where the broker has confirmed it, once. */
 import type { CompletionResult, Outcome } from "../../broker/broker.ts";
+import type { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
+import { OUTCOME } from "../../metrics/task-series.ts";
 import { Stops } from "./stops.ts";
 
 export class Tally {
-  readonly stops = new Stops();
+  readonly stops: Stops;
+  readonly #metrics: ExecutorMetrics | null;
   done = 0;
   dead = 0;
   cancelled = 0;
@@ -11,6 +14,12 @@ export class Tally {
   retried = 0;
   /** Attempts whose lease had gone to another executor: their completion was refused, or they were stopped before. */
   lost = 0;
+
+  /** @param metrics - counts the same by queue and type; null: nobody asks for that. */
+  constructor(metrics: ExecutorMetrics | null = null) {
+    this.#metrics = metrics;
+    this.stops = new Stops(metrics);
+  }
 
   /** How many attempts have ended. */
   get attempts(): number {
@@ -27,29 +36,48 @@ export class Tally {
     return this.dead + this.cancelled;
   }
 
-  countLost(): void {
+  /** @param type - "" where it is not known. */
+  countLost(queue: string, type: string): void {
     this.lost++;
+    this.#metrics?.tasks.ended(queue, type, OUTCOME.lost);
+  }
+
+  /** It goes back unrun. */
+  countReleased(queue: string, type: string): void {
+    this.#metrics?.tasks.ended(queue, type, OUTCOME.released);
   }
 
   count(outcome: Outcome, result: Exclude<CompletionResult, object>): void {
+    const {
+      type,
+      delivery: { queue },
+    } = outcome;
     if (result === "lost") {
-      this.countLost();
+      this.countLost(queue, type);
       return;
     }
+    const tasks = this.#metrics?.tasks;
     switch (outcome.kind) {
       case "done":
         this.done++;
+        tasks?.ended(queue, type, OUTCOME.done);
         break;
       case "dead":
         this.dead++;
+        tasks?.ended(queue, type, OUTCOME.dead);
+        tasks?.failed(type, outcome.failedBy ?? "error");
         break;
       case "cancelled":
         this.cancelled++;
+        tasks?.ended(queue, type, OUTCOME.cancelled);
         break;
       case "retry":
         this.retried++;
+        tasks?.ended(queue, type, OUTCOME.retry);
+        tasks?.failed(type, outcome.failedBy ?? "error");
         break;
       case "parked":
+        this.countReleased(queue, type);
         break;
     }
   }

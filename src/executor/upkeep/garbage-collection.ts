@@ -5,6 +5,7 @@
  * lives; a big heap is left to the collector's own measure.
  */
 import { sleep } from "../../concurrency/index.ts";
+import { runtime } from "../../runtime/index.ts";
 
 /** After so many attempts. */
 export const COLLECT_AFTER = 200_000;
@@ -17,6 +18,11 @@ export interface CollectionParts {
   readonly attempts: () => number;
   readonly rssBytes: () => number;
   readonly collect: () => void;
+}
+
+/** That of this process. */
+export function collectionOf(attempts: CollectionParts["attempts"]): CollectionParts {
+  return { attempts, rssBytes: () => runtime.memory().rssBytes, collect: () => runtime.collectGarbage() };
 }
 
 /** Collects where it is due, until the signal aborts. */

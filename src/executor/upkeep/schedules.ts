@@ -9,12 +9,12 @@ import { isDeepStrictEqual } from "node:util";
 import { getLogger } from "@logtape/logtape";
 import { ifAvailable } from "../../broker/availability.ts";
 import { type Broker, CallRefusedError } from "../../broker/broker.ts";
-import type { StoredSchedule, TakenSchedules } from "../../broker/contract/schedules.ts";
+import type { ScheduleState, StoredSchedule, TakenSchedules } from "../../broker/contract/schedules.ts";
 import { sleep } from "../../concurrency/index.ts";
 import { askStates, nextStep, type RunStates, type Step, stateOf } from "../../operations/schedules/schedule-runs.ts";
 import { InvalidTaskError } from "../../task/message/new-task.ts";
 import { type ScheduleDefaults, scheduleDefaultsOf } from "../../task/options/schedule-options.ts";
-import { CronError } from "../../task/times/cron.ts";
+import { CronError, nextRun } from "../../task/times/cron.ts";
 
 const logger = getLogger(["taskexe", "schedules"]);
 
@@ -36,6 +36,9 @@ const AGE_PART = 0.1;
 const LATEST_NEWS_MS = 30_000;
 /** No schedule is left alone for longer, in ms. */
 const LONGEST_MS = 86_400_000;
+/** One that is less late has missed nothing, in ms; and so many missed runs are counted in one step. */
+const LATE_MS = 5_000;
+const MOST_MISSED = 1_000;
 /** So many names are known at the most; past that some are told, or taught, once more. */
 const MOST_KNOWN = 200_000;
 
@@ -48,9 +51,13 @@ export type ScheduleBroker = Pick<
 /** What the definition of a type says of its tasks; undefined where this executor has not loaded it. */
 export type DefinitionOf = (type: string) => ScheduleDefaults | undefined;
 
+/** Told of each step of a schedule: what it has enqueued, and how many runs that were due it has not. */
+export type Fired = (schedule: { readonly name: string; readonly queue: string | null }, missed: number) => void;
+
 export class ScheduleFiring {
   readonly #broker: ScheduleBroker;
   readonly #definitionOf: DefinitionOf;
+  readonly #fired: Fired;
   /** Schedules that have been complained about: one that cannot be fired is told once. */
   readonly #told = new Set<string>();
   /** Schedules, with their types, that have our definition. */
@@ -58,9 +65,11 @@ export class ScheduleFiring {
   /** Up to which put schedules have been looked at; null: none has been yet. */
   #seen: number | null = null;
 
-  constructor(broker: ScheduleBroker, definitionOf: DefinitionOf) {
+  /** @param fired - its queue is null where a step has enqueued nothing. */
+  constructor(broker: ScheduleBroker, definitionOf: DefinitionOf, fired: Fired = () => undefined) {
     this.#broker = broker;
     this.#definitionOf = definitionOf;
+    this.#fired = fired;
   }
 
   /** The names of schedules that cannot be fired. */
@@ -172,9 +181,14 @@ export class ScheduleFiring {
     // Nobody has told of the type by now: the next run does not wait for somebody who does.
     const told = request === null || schedule.defaults !== null ? {} : { definition: { ...schedule, defaults: {} } };
     const result = await this.#broker.changeSchedule({ ...change, ...told });
-    if (!result.changed || request === null) return;
+    if (!result.changed) return;
     const { name, type } = schedule;
-    if (result.receipt?.created) {
+    const isCreated = request !== null && result.receipt?.created === true;
+    const { skipped } = request === null || isCreated ? change.state : (change.enqueue?.otherwise ?? change.state);
+    const missed = skipped - schedule.skipped + missedRuns(schedule, change.state, this.#broker.now());
+    this.#fired({ name, queue: isCreated ? request.queue : null }, missed);
+    if (request === null) return;
+    if (isCreated) {
       logger.info("Fired the schedule {name}: {type} as {id}", { name, type, id: request.id });
       return;
     }
@@ -211,6 +225,18 @@ function newsAt({ waitingAt, runs, retentionMs }: StoredSchedule, now: number): 
   if (open === undefined) return Number.POSITIVE_INFINITY;
   if (waitingAt !== null || retentionMs < 2 * LATEST_NEWS_MS) return now;
   return now + Math.min((now - open.at) * AGE_PART, LATEST_NEWS_MS);
+}
+
+/** How many runs were due before now and come no more, since nobody was up: all but the one that is caught up. */
+function missedRuns(before: StoredSchedule, after: ScheduleState, now: number): number {
+  const { nextAt, cron, timezone } = before;
+  if (nextAt === null || nextAt === after.nextAt || now - nextAt < LATE_MS) return 0;
+  let missed = 0;
+  for (let at: number | null = nextAt; missed < MOST_MISSED; missed++) {
+    at = nextRun(cron, timezone, at);
+    if (at === null || at > now) break;
+  }
+  return missed;
 }
 
 /** Waits for each of them, and fails as the first that did. */

@@ -15,6 +15,8 @@ export interface ApiParts {
   readonly handlerOf?: (type: string) => HandlerManifest | undefined;
   /** Whether the handlers are not loaded yet, so that nothing is known of any type. Absent: they are. */
   readonly isStarting?: () => boolean;
+  /** Told how many tasks were enqueued into a queue by this API. */
+  readonly enqueued?: (queue: string, count: number) => void;
   /** Ends the watches when it aborts. */
   readonly signal: AbortSignal;
 }

@@ -1,6 +1,7 @@
 /** Enqueueing over HTTP: one task, or up to 1 000 that are enqueued all or not at all. */
 import * as v from "valibot";
 import type { EnqueueReceipt } from "../../../broker/broker.ts";
+import { countedProducer } from "../../../operations/counted-producer.ts";
 import { prepare, type ReadyTask, requestsOf } from "../../../operations/prepare.ts";
 import { ReceiptView } from "../../../operations/views/receipt-views.ts";
 import { refusedAt } from "../../../task/message/new-task.ts";
@@ -21,7 +22,7 @@ const Body = v.lazy((body) =>
 const ManyView = v.object({ tasks: v.array(ReceiptView), created: v.number() });
 
 export function enqueueRoutes(parts: ApiParts): Route[] {
-  const { broker } = parts;
+  const broker = countedProducer(parts.broker, (queue, count) => parts.enqueued?.(queue, count));
   const ready = (task: TaskJson): ReadyTask => {
     const { type, payload } = task;
     return prepare(broker, parts, { type, payload, options: optionsOfJson(task) }, knownType(parts, type));

@@ -1,0 +1,118 @@
+/** `GET /metrics` of a real executor: what Prometheus reads, who may, and that it is true. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { ExecutorProcess } from "../../stage/executor.ts";
+import { requestOf } from "../../stage/outcomes.ts";
+import { promtoolSays, seriesIn, sumOf } from "../../stage/prometheus.ts";
+import { SLOW, Stage } from "../../stage/stage.ts";
+import { recordOnce, untilBy } from "../../stage/until.ts";
+
+const TASKS = {
+  "tasks/work.ts": `import { defineTask, sleep } from "taskexe";
+    import * as v from "valibot";
+    export const holds = defineTask({ type: "holds", run: ({ signal }) => sleep(600_000, signal) });
+    export const slow = defineTask({ type: "slow", timeoutMs: 30, attempts: 1,
+      run: ({ signal }) => sleep(600_000, signal) });
+    export const fails = defineTask({ type: "fails", attempts: 2, backoff: { kind: "fixed", delay_ms: 1 },
+      run() { throw new Error("as ever"); } });
+    export const strict = defineTask({ type: "strict", payload: v.object({ n: v.number() }), run: () => null });
+    export const good = defineTask({ type: "good", run: () => "good" });
+    export const parent = defineTask({ type: "parent", run: ({ enqueue }) => enqueue("good", {}).then(() => null) });`,
+};
+
+async function scraped(executor: ExecutorProcess): Promise<Map<string, number>> {
+  const { code, body } = await executor.get("/metrics");
+  assert.equal(code, 200, body);
+  assert.equal(promtoolSays(body), "");
+  return seriesIn(body);
+}
+
+for (const kind of ["redis", "sqlite"] as const) {
+  test(`over ${kind}, /metrics tells what /status tells, by queue, type and reason`, SLOW, () =>
+    Stage.with(async (stage) => {
+      const url = kind === "redis" ? (await stage.redis()).url : `sqlite:${join(stage.folder, "queue.db")}`;
+      const executor = await stage.executor({ broker: url, tasks: await stage.write(TASKS), concurrency: 7 });
+      const atFirst = await scraped(executor);
+      assert.equal(atFirst.get('taskexe_attempts_total{queue="common",type="good",outcome="done"}'), 0);
+      assert.equal(atFirst.get('taskexe_attempt_failures_total{type="fails",reason="crash"}'), 0);
+      assert.equal(atFirst.get("taskexe_slots"), 7);
+      assert.equal(atFirst.get("taskexe_broker_up"), 1);
+      assert.equal(atFirst.get('taskexe_executor_state{state="running"}'), 1);
+
+      const broker = await stage.client(url);
+      const tasks = ["good", "fails", "slow", "strict", "parent", "nobody"];
+      await broker.enqueue(tasks.map((type) => requestOf(type, type, {})));
+      for (const id of ["fails", "slow", "strict"]) await recordOnce("dead", executor, broker, id);
+      for (const id of ["good", "parent"]) await recordOnce("done", executor, broker, id);
+      await broker.enqueue([requestOf("held", "holds", {}), requestOf("cancelled", "holds", {})]);
+      for (const id of ["held", "cancelled"]) await recordOnce("running", executor, broker, id);
+      await broker.cancel(["cancelled"]);
+      await recordOnce("cancelled", executor, broker, "cancelled");
+      await recordOnce("retrying", executor, broker, "nobody");
+      await executor.get("/no/such/path");
+
+      await untilBy(executor, "all of it is counted", async () => {
+        const { done, dead, cancelled } = await executor.status();
+        return done === 3 && dead === 3 && cancelled === 1;
+      });
+      // The task that nobody knows is tried again now and then: nothing of it may be counted between the two looks.
+      const [status, series] = await frozen(executor);
+      const { done, dead, cancelled, retried, failed, lost, abandoned } = status;
+      const outcome = (name: string) => sumOf(series, "taskexe_attempts_total", `outcome="${name}"`);
+      assert.deepEqual(
+        [outcome("done"), outcome("dead"), outcome("cancelled"), outcome("retry"), outcome("lost")],
+        [done, dead, cancelled, retried, lost],
+      );
+      assert.equal(sumOf(series, "taskexe_attempt_failures_total"), failed, "each failure has one reason");
+      assert.equal(series.get("taskexe_slots"), status.concurrency);
+      assert.equal(series.get("taskexe_slots_busy"), status.slots_taken);
+      assert.equal(series.get("taskexe_tasks_abandoned"), abandoned);
+      const reasons = ["fails error", "slow timeout", "strict payload", "other unknown_type"].map((pair) => {
+        const [type, reason] = pair.split(" ");
+        return series.get(`taskexe_attempt_failures_total{type="${type}",reason="${reason}"}`) ?? 0;
+      });
+      assert.deepEqual(reasons.slice(0, 3), [2, 1, 1]);
+      assert.equal(reasons[3], retried - 1, "a type that nobody registered is other");
+      const claimed = series.get('taskexe_tasks_claimed_total{queue="common"}') ?? 0;
+      assert.equal(claimed, done + dead + cancelled + retried + status.slots_taken);
+      assert.equal(series.get('taskexe_wait_duration_seconds_count{queue="common"}'), claimed);
+      assert.equal(series.get('taskexe_enqueued_total{queue="common",via="client"}'), 1, "by a handler");
+      assert.equal(series.get('taskexe_attempt_duration_seconds_count{type="good"}'), 2);
+      assert.equal(series.get('taskexe_attempt_duration_seconds_count{type="slow"}'), 1);
+      const slow = series.get('taskexe_attempt_duration_seconds_sum{type="slow"}') ?? 0;
+      assert.ok(slow >= 0.03 && slow < 60, `${slow} s`);
+      assert.equal(series.get("taskexe_cancel_latency_seconds_count"), 1);
+      assert.equal(series.get('taskexe_http_requests_total{route="none",method="GET",code="4xx"}'), 1);
+      assert.ok((series.get('taskexe_http_requests_total{route="/metrics",method="GET",code="2xx"}') ?? 0) >= 1);
+      assert.ok((series.get("taskexe_heartbeat_age_seconds") ?? 99) < 60);
+      assert.ok((series.get('taskexe_broker_operation_duration_seconds_count{operation="complete"}') ?? 0) > 0);
+    }),
+  );
+}
+
+test("what comes over HTTP is counted by its route's template, with what was enqueued", SLOW, () =>
+  Stage.with(async (stage) => {
+    const executor = await stage.executor({ tasks: await stage.write(TASKS) });
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ tasks: [{ type: "good" }, { type: "good" }] });
+    assert.equal((await fetch(`${executor.url}/api/v1/tasks`, { method: "POST", headers, body })).status, 200);
+    for (const id of ["a", "b", "c"]) await executor.get(`/api/v1/tasks/${id}`);
+    const series = await scraped(executor);
+    assert.equal(series.get('taskexe_enqueued_total{queue="common",via="http"}'), 2);
+    const requests = (labels: string) => series.get(`taskexe_http_requests_total{${labels}}`);
+    assert.equal(requests('route="/api/v1/tasks",method="POST",code="2xx"'), 1);
+    assert.equal(requests('route="/api/v1/tasks/:id",method="GET",code="4xx"'), 3);
+  }),
+);
+
+/** Status and metrics of a moment in which nothing was counted between the two. */
+async function frozen(executor: ExecutorProcess) {
+  for (;;) {
+    const before = await executor.status();
+    const series = await scraped(executor);
+    const after = await executor.status();
+    const figures = ({ done, retried, slots_taken }: typeof before) => `${done} ${retried} ${slots_taken}`;
+    if (figures(before) === figures(after)) return [after, series] as const;
+  }
+}
