@@ -115,7 +115,7 @@ export class Executor implements StatusSource {
     this.#options = options;
     this.#runners = runners;
     const { concurrency, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = options;
-    const [running, turn, bootAt] = [this.#running, new SharedTurn(broker), Date.now()];
+    const [running, turn, bootAt] = [this.#running, new SharedTurn(broker, this.#running), Date.now()];
     this.#metrics = new MetricsView({ broker, handlers, running, options, bootAt, runners });
     this.metrics = this.#metrics.metrics;
     const tally = new Tally(this.metrics);

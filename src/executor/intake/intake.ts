@@ -124,6 +124,7 @@ export class Intake {
   }
 
   slotFreed(): void {
+    this.#turn.ended();
     // The first free one after none: until now there was nothing to claim for, however long that was.
     if (this.#room() <= 1) this.#lastTurn = performance.now();
     if (this.#ready.length > 0) this.#pump();
@@ -245,24 +246,22 @@ export class Intake {
 
   /** Waits for free slots and keeps up to `most` of them for a claim. */
   async #reserve(most: number, signal: AbortSignal): Promise<number> {
-    let waited = false;
-    let turned = false;
+    let gathered = false;
     for (;;) {
       const free = this.#looking ? 0 : this.#room() - this.#reserved;
-      if (free >= 1 && (turned || !waited)) {
+      if (free >= most || (free >= 1 && gathered)) {
         const size = Math.min(free, most);
         this.#reserved += size;
         return size;
       }
-      // One turn of the loop, so that slots which are freed together are claimed for together, and the claim travels
-      // with the completions of the tasks that freed them.
+      // Slots which are freed together are claimed for together, and the claim travels with the completions of the
+      // tasks that freed them.
       if (free >= 1) {
-        await this.#turn.wait();
-        turned = true;
+        await this.#turn.gather();
+        gathered = true;
         continue;
       }
       await this.#slot(signal);
-      waited = true;
     }
   }
 

@@ -155,13 +155,13 @@ export class Completion {
     return this.#queue.splice(0, end === -1 ? this.#queue.length : end);
   }
 
-  /** Waits until there is something to record, and for one turn, so that tasks which end together go together. */
+  /** Waits until there is something to record, and a little, so that tasks which end together go together. */
   async #nextTurn(signal: AbortSignal): Promise<void> {
     if (this.#queue.length === 0) {
       this.#wake = new Latch();
       await this.#wake.wait(signal);
     }
-    await this.#turn.wait();
+    await this.#turn.gather();
     while (this.#flushing.length >= IN_FLIGHT) {
       if (this.#answered.isSet) this.#answered = new Latch();
       await this.#answered.wait(signal);

@@ -35,7 +35,7 @@ function intakeOver(
     broker: broker as Broker,
     running: new RunningAttempts(),
     completion: completion as Completion,
-    turn: new SharedTurn({ written: async () => {} }),
+    turn: new SharedTurn({ written: async () => {} }, { size: 0 }),
     recoverAtOnce: true,
     start: ({ handle }: Delivery) => started.push(handle),
     most: () => 4,

@@ -43,7 +43,7 @@ test("outcomes with long results hold back the intake, and travel in batches tha
   const parts = {
     broker,
     tally: new Tally(),
-    turn: new SharedTurn(broker),
+    turn: new SharedTurn(broker, { size: 0 }),
     logs: new TaskLogs(broker),
     retriesIn: () => {},
   };
