@@ -71,6 +71,8 @@ const TypeManifestSchema = v.object({
   type: TypeSchema,
   attempts: v.optional(Number1),
   backoff: v.optional(BackoffSchema),
+  /** Where it is defined, for messages. */
+  file: v.optional(Text),
   crash_budget: v.optional(WholeNumber),
   timeout_ms: v.optional(DurationSchema),
   retention_ms: v.optional(DurationSchema),
@@ -89,6 +91,8 @@ const TypeManifestSchema = v.object({
   isolation: v.optional(v.picklist(["shared", "own"])),
   /** JSON Schema, where the schema of the handler gives one. */
   payload_schema: v.optional(v.record(Text, v.unknown())),
+  /** False: it takes any payload, so that it need not be asked. */
+  checks_payload: v.optional(v.boolean()),
 });
 
 /** An error as it comes: of any size within its line, and bounded where it is kept. */

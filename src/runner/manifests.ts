@@ -14,12 +14,16 @@ export async function manifestsOf(registry: HandlerRegistry): Promise<TypeManife
   for (const type of registry.types()) {
     const [handler, definition] = [registry.get(type), registry.definition(type)];
     if (handler === undefined || definition === undefined || registry.isBuiltin(type)) continue;
-    manifests.push({ ...typeOfOptions(type, handler.options), ...(await payloadSchemaOf(definition)) });
+    const file = registry.sourceOf(type);
+    manifests.push({ ...typeOfOptions(type, handler.options), file, ...(await payloadSchemaOf(definition)) });
   }
   return manifests;
 }
 
-async function payloadSchemaOf({ payload }: TaskDefinition): Promise<Pick<TypeManifest, "payload_schema">> {
-  const schema = payload === undefined ? null : await jsonSchemaOf(payload);
+async function payloadSchemaOf({
+  payload,
+}: TaskDefinition): Promise<Pick<TypeManifest, "payload_schema" | "checks_payload">> {
+  if (payload === undefined) return { checks_payload: false };
+  const schema = await jsonSchemaOf(payload);
   return schema === null ? {} : { payload_schema: schema };
 }

@@ -20,6 +20,7 @@ import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, leave, sayLast, toldOf } from "./la
 import { manifestsOf } from "./manifests.ts";
 import { Outbox } from "./outbox.ts";
 import { RunnerHost } from "./runner-host.ts";
+import { logToExecutor } from "./own-log.ts";
 import { Runs } from "./runs.ts";
 
 const NO_PIPES =
@@ -75,10 +76,12 @@ class Runner {
         read = (bytes) => host.read(bytes);
         for (const bytes of early) host.read(bytes);
         await this.#stopped.promise;
+        const mayLog = logToExecutor(this.#outbox);
       });
       this.#outbox.flush();
       await this.#outbox.writing;
     } catch (error) {
+        mayLog();
       return leave(EXIT_FAILED, `the runner has failed: ${toldOf(error)}`);
     }
     return leave(EXIT_FINE);

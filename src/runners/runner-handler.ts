@@ -23,7 +23,7 @@ export class RunnerHandler implements Handler {
     this.options = optionsOfType(manifest);
     this.#pool = pool;
     this.#isAlone = (manifest.isolation ?? pool.kind.isolation) === "own";
-    this.checkPayload = (payload) => this.#check(payload);
+    this.checkPayload = manifest.checks_payload === false ? null : (payload) => this.#check(payload);
   }
 
   start(attempt: HandlerAttempt, scope: CancelScope): Promise<HandlerEnding> {

@@ -74,11 +74,6 @@ export class RunnerPool implements RunnerOwner {
     return this.#files;
   }
 
-  /** Where a type of it comes from, for messages. */
-  sourceOf(type: string): string {
-    return `${this.kind.name} (${type})`;
-  }
-
   /** Why none can be started now; null: one can. */
   get problem(): string | null {
     return this.#starts.problem;
@@ -324,6 +319,8 @@ export class RunnerPool implements RunnerOwner {
   #again(runner: Runner): void {
     if (runner.isRetired) this.#leaveIfDone(runner);
     this.#place();
+    if (runner.firstErrors !== "")
+      logger.warn("runner {pid}: {text}", { pid: runner.process.pid, text: runner.firstErrors });
   }
 
   /** One that came too late. */

@@ -122,7 +122,10 @@ function handlersOf(pools: readonly RunnerPool[]): Map<string, RunnerHandlerOf> 
       if (other !== undefined)
         throw new RunnerStartError(`${other} and ${pool.kind.name} both have the type "${type}"`);
       kinds.set(type, pool.kind.name);
-      handlers.set(type, { handler: new RunnerHandler(manifest, pool), source: pool.sourceOf(type) });
+      handlers.set(type, {
+        handler: new RunnerHandler(manifest, pool),
+        source: manifest.file ?? `${pool.kind.name} (${type})`,
+      });
     }
   }
   return handlers;
