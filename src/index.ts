@@ -7,7 +7,12 @@ export { BrokerUnavailableError, type CancelReceipt, type EnqueueReceipt, type Q
 export type { ListPage, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "./broker/contract/admin.ts";
 export type { Client, Item, MixedItem } from "./client/client.ts";
 export { type ConnectOptions, connect } from "./client/connect.ts";
-export { ClientClosedError, ClientOverloadedError, PartlyEnqueuedError } from "./client/errors.ts";
+export {
+  ClientClosedError,
+  ClientOverloadedError,
+  NotThroughExecutorError,
+  PartlyEnqueuedError,
+} from "./client/errors.ts";
 export * from "./concurrency/index.ts";
 export {
   defineTask,

@@ -24,12 +24,12 @@ import { pause } from "../operations/pauses.ts";
 
 import { type Preparation, prepare, type ReadyTask } from "../operations/prepare.ts";
 import { type WatchEvent, watchTask } from "../operations/watch.ts";
-import { type PreparedTask, refusedAt } from "../task/message/new-task.ts";
 import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
 import type { TaskRecord } from "../task/record/record.ts";
 import type { RetriedState } from "../task/state.ts";
+import { enqueueBatches, type Item, type Many, type MixedItem } from "./batches.ts";
 import { checkOptionNames, checkTask } from "./check-call.ts";
-import { ClientClosedError, PartlyEnqueuedError } from "./errors.ts";
+import { ClientClosedError } from "./errors.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { ClientSchedules } from "./schedules.ts";
 import {
@@ -42,16 +42,10 @@ import {
   type UntypedTask,
 } from "./task-type.ts";
 
-/** One of many tasks of the same type. */
-export type Item<Payload = unknown> = EnqueueOptions & { readonly payload?: Payload };
-
-/** One of many tasks of any types. */
-export type MixedItem = EnqueueOptions & { readonly task: AnyTask; readonly payload?: unknown };
-
-type Many<T> = Iterable<T> | AsyncIterable<T>;
-
 /** A queue or a type by its name. */
 export type Pausable = { readonly queue: string } | { readonly type: string };
+
+export type { Item, Many, MixedItem } from "./batches.ts";
 
 export interface ClientParts extends OutboxLimits {
   /** Open already; the client closes it. */
@@ -121,31 +115,16 @@ export class Client {
   enqueueMany(task: string | UntypedTask, items: Many<Item>): Promise<EnqueueReceipt[]>;
   enqueueMany(items: Many<MixedItem>): Promise<EnqueueReceipt[]>;
   async enqueueMany(first: AnyTask | Many<MixedItem>, items?: Many<Item>): Promise<EnqueueReceipt[]> {
-    const receipts: EnqueueReceipt[] = [];
-    try {
-      let batch: PreparedTask[] = [];
-      let length = 0;
-      const send = async () => receipts.push(...(await this.#outbox.send(batch)));
-      for await (const { task, payload, ...options } of mixed(first, items)) {
-        try {
-          const ready = this.#prepare(task, payload, options);
-          const checking = ready.check();
-          if (checking !== undefined) await checking;
-          batch.push(ready.task);
-          length += ready.task.message.length;
-        } catch (error) {
-          throw refusedAt(`items[${receipts.length + batch.length}]`, error);
-        }
-        if (batch.length < MAX_ENQUEUE_BATCH && length < ENQUEUE_BATCH_LENGTH) continue;
-        await send();
-        batch = [];
-        length = 0;
-      }
-      if (batch.length > 0) await send();
-      return receipts;
-    } catch (error) {
-      throw receipts.length === 0 ? error : new PartlyEnqueuedError(receipts, error);
-    }
+    return enqueueBatches(first, items, {
+      make: ({ task, payload, ...options }) => {
+        const ready = this.#prepare(task, payload, options);
+        const checking = ready.check();
+        return checking === undefined ? ready.task : checking.then(() => ready.task);
+      },
+      lengthOf: ({ message }) => message.length,
+      send: (batch) => this.#outbox.send(batch),
+      ...{ most: MAX_ENQUEUE_BATCH, mostLength: ENQUEUE_BATCH_LENGTH },
+    });
   }
 
   /** The record of a task; null where none is kept. */
@@ -309,11 +288,6 @@ export class Client {
     checkOptionNames(options);
     return prepare(this.#broker, this.#preparation, { type: typeOf(task), payload, options }, knownOf(task));
   }
-}
-
-async function* mixed(first: AnyTask | Many<MixedItem>, items: Many<Item> | undefined): AsyncGenerator<MixedItem> {
-  if (items === undefined) yield* first as Many<MixedItem>;
-  else for await (const item of items) yield { ...item, task: first as AnyTask };
 }
 
 function isIds(which: unknown): which is string | readonly string[] {

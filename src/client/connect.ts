@@ -5,16 +5,12 @@ import type { Broker } from "../broker/broker.ts";
 import { createBroker } from "../broker/drivers.ts";
 import { openRoot } from "../concurrency/index.ts";
 import { brokerOfEnvironment } from "../config/broker-choice.ts";
-import { ConfigError } from "../config/config-error.ts";
 import { isInRunner } from "../runtime/process/in-runner.ts";
 import { DURATION_RANGE, DurationSchema } from "../task/limits.ts";
 import { DEFAULT_PRIORITIES, MAX_PRIORITIES } from "../task/options/enqueue-options.ts";
 import { Client } from "./client.ts";
+import { ExecutorClient } from "./executor-client.ts";
 import { homeOfThread } from "./home.ts";
-
-const NO_HOME =
-  "connect() needs an address in a handler that runs in a runner (isolation shared or own): name the broker's, or " +
-  "use enqueue of the handler's context, which goes through its executor and needs none";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -38,13 +34,13 @@ export interface ConnectOptions {
  * Connects. Close the client when done, or say `await using client = await connect()`.
  *
  * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one: in a handler, and in
- * the
- *   Workers that it starts, its executor's broker, with that one's queues, priorities and retention; elsewhere that of
- * `TASKEXE_BROKER` or `TASKEXE_BROKER_FILE`, else of this machine's settings, else the embedded queue: what an executor
- *   without flags works on.
- * @throws ConfigError where none of these gives an address, and in a runner, which is not told its executor's;
- *   RangeError for an option that cannot be; BrokerUrlError where the address cannot be read; BrokerUnavailableError
- *   where nobody answers in time; the signal's reason once it aborts.
+ *   the Workers that it starts, the broker of its executor: through that executor, which enqueues, reads records and
+ *   cancels by ids for it, with its own retention and priorities (what else is asked throws NotThroughExecutorError);
+ *   where handlers run inline, at that broker itself. Elsewhere that of `TASKEXE_BROKER` or `TASKEXE_BROKER_FILE`, else
+ *   of this machine's settings, else the embedded queue: what an executor without flags works on.
+ * @throws ConfigError where none of these gives an address; RangeError for an option that cannot be; BrokerUrlError
+ *   where the address cannot be read; BrokerUnavailableError where nobody answers in time; the signal's reason once it
+ *   aborts.
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Client> {
   const home = url === undefined ? homeOfThread() : null;
@@ -58,7 +54,10 @@ export async function connect(url?: string, options: ConnectOptions = {}): Promi
     throw new RangeError(`maxWaiting must be a whole number from 1, got ${maxWaiting}`);
   }
   // A runner is not told its executor's address, and what its environment means may be another queue.
-  if (url === undefined && home === null && isInRunner()) throw new ConfigError([NO_HOME]);
+  if (url === undefined && home === null && isInRunner()) {
+    signal?.throwIfAborted();
+    return new ExecutorClient({ waitMs, maxWaiting, retentionMs: options.retentionMs });
+  }
   const address = url ?? home?.url ?? brokerOfEnvironment(process.env);
   const broker = await createBroker(address, { executor: null, queues, priorities, leaseMs: 30_000 });
   try {

@@ -6,6 +6,11 @@ export class ClientOverloadedError extends Error {
   override readonly name = "ClientOverloadedError";
 }
 
+/** A handler that runs in a runner asks for what its executor does not do for it: that needs the broker's address. */
+export class NotThroughExecutorError extends Error {
+  override readonly name = "NotThroughExecutorError";
+}
+
 /** The client was used after, or while, it was closed. */
 export class ClientClosedError extends Error {
   override readonly name = "ClientClosedError";

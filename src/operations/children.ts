@@ -8,8 +8,8 @@ import { InvalidTaskError, refusedAt } from "../task/message/new-task.ts";
 import { type KnownType, type Preparation, prepare, type ReadyTask, requestsOf } from "./prepare.ts";
 
 export interface ChildrenOf {
-  /** The id of the task whose handler asks. */
-  readonly parent: string;
+  /** The id of the task whose handler asks; undefined: none does. */
+  readonly parent: string | undefined;
   /** Each as child-task.ts has it; a payload may be a JsonText. */
   readonly tasks: readonly unknown[];
 }
@@ -26,17 +26,18 @@ export async function prepareChildren(
   { parent, tasks }: ChildrenOf,
 ): Promise<() => Promise<EnqueueReceipt[]>> {
   if (tasks.length === 0) throw new InvalidTaskError("there is no task to enqueue");
-  const ready: ReadyTask[] = [];
-  for (const [index, given] of tasks.entries()) {
+  const at = (index: number, error: unknown) => (tasks.length === 1 ? error : refusedAt(`tasks.${index}`, error));
+  const ready = tasks.map((given, index): ReadyTask => {
     try {
       const task = readChild(given);
-      const one = prepare(broker, { ...preparation, parent }, task, known(task.type));
-      await one.check();
-      ready.push(one);
+      return prepare(broker, { ...preparation, parent }, task, known(task.type));
     } catch (error) {
-      throw tasks.length === 1 ? error : refusedAt(`tasks.${index}`, error);
+      throw at(index, error);
     }
-  }
+  });
+  // Side by side: a check may be a question to another process.
+  const checks = await Promise.allSettled(ready.map(async (one) => one.check()));
+  for (const [index, check] of checks.entries()) if (check.status === "rejected") throw at(index, check.reason);
   return () =>
     broker.enqueue(
       requestsOf(

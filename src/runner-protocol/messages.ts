@@ -15,6 +15,8 @@ const run = { run: Number1 };
 const ask = { ask: Number1 };
 const WholeNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Text = v.string();
+/** So many tasks are cancelled with one question. */
+const MOST_IDS = 1_000;
 
 /** The answer to a question of either side: a value, or why there is none. */
 const AnswerSchema = v.object({
@@ -69,10 +71,10 @@ export const ToRunnerSchema = v.variant("kind", [
 /** What a runner tells of one type: the manifest of its handler. */
 const TypeManifestSchema = v.object({
   type: TypeSchema,
-  attempts: v.optional(Number1),
-  backoff: v.optional(BackoffSchema),
   /** Where it is defined, for messages. */
   file: v.optional(Text),
+  attempts: v.optional(Number1),
+  backoff: v.optional(BackoffSchema),
   crash_budget: v.optional(WholeNumber),
   timeout_ms: v.optional(DurationSchema),
   retention_ms: v.optional(DurationSchema),
@@ -89,10 +91,10 @@ const TypeManifestSchema = v.object({
     }),
   ),
   isolation: v.optional(v.picklist(["shared", "own"])),
-  /** JSON Schema, where the schema of the handler gives one. */
-  payload_schema: v.optional(v.record(Text, v.unknown())),
   /** False: it takes any payload, so that it need not be asked. */
   checks_payload: v.optional(v.boolean()),
+  /** JSON Schema, where the schema of the handler gives one. */
+  payload_schema: v.optional(v.record(Text, v.unknown())),
 });
 
 /** An error as it comes: of any size within its line, and bounded where it is kept. */
@@ -163,7 +165,17 @@ export const FromRunnerSchema = v.variant("kind", [
     /** After a timeout: when the next attempt is due, where the handler has a function for that. */
     retry_in_ms: v.optional(DurationSchema),
   }),
-  v.object({ kind: v.literal("enqueue"), ...ask, ...run, tasks: v.array(v.unknown()) }),
+  v.object({
+    kind: v.literal("enqueue"),
+    ...ask,
+    /** Whose handler asks: its task is the parent of these. Absent: they have none. */
+    run: v.optional(Number1),
+    tasks: v.array(v.unknown()),
+    /** Of no run: for so long a broker that is away is waited for. */
+    wait_ms: v.optional(DurationSchema),
+  }),
+  v.object({ kind: v.literal("task"), ...ask, id: IdSchema }),
+  v.object({ kind: v.literal("cancel"), ...ask, ids: v.pipe(v.array(IdSchema), v.maxLength(MOST_IDS)) }),
   v.object({ kind: v.literal("lock"), ...ask, ...run, name: Text, ttl_ms: DurationSchema, wait_ms: DurationSchema }),
   v.object({ kind: v.literal("unlock"), ...ask, ...run, name: Text }),
   AnswerSchema,

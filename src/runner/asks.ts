@@ -1,15 +1,17 @@
 /**
- * What this runner asks its executor, and waits to be answered: tasks that handlers enqueue. The executor answers each
- * question, so none waits for longer than it lives.
+ * What this runner asks its executor, and waits to be answered: tasks that handlers enqueue, and what their clients
+ * ask. The executor answers each question, so none waits for longer than it lives.
  */
 import * as v from "valibot";
+import { messageOf } from "../concurrency/unknown-values.ts";
 import type { EnqueuedTask } from "../handlers/define-task.ts";
 import { MOST_OPEN_ASKS, RefusedEnqueueError } from "../handlers/enqueue-error.ts";
 import { MAX_LINE_FROM_RUNNER } from "../runner-protocol/limits.ts";
 import type { ToRunner } from "../runner-protocol/messages.ts";
+import type { Told } from "../runtime/process/executor-line.ts";
+import { childText } from "../task/message/child-text.ts";
 import { InvalidTaskError, PayloadRefusedError } from "../task/message/new-task.ts";
 import { TASK_STATES } from "../task/state.ts";
-import { JsonText } from "../task/text/json-text.ts";
 import type { Outbox } from "./outbox.ts";
 
 type Answer = Extract<ToRunner, { kind: "answer" }>;
@@ -27,8 +29,17 @@ export class Asks {
 
   /** @throws (rejects) as `enqueue` of a handler's context does. */
   async enqueue(run: number, tasks: readonly unknown[]): Promise<readonly EnqueuedTask[]> {
-    const text = `[${tasks.map(taskText).join(",")}]`;
+    const text = `[${tasks.map(childText).join(",")}]`;
     return v.parse(EnqueuedSchema, await this.#ask(`"kind":"enqueue","run":${run},"tasks":${text}`));
+  }
+
+  /** What somebody asks of no run. Never rejects. */
+  async tell(members: string): Promise<Told> {
+    try {
+      return { value: await this.#ask(members) };
+    } catch (error) {
+      return { error: { code: codeOf(error), message: messageOf(error) } };
+    }
   }
 
   answered({ ask, value, error }: Answer): void {
@@ -54,15 +65,6 @@ export class Asks {
   }
 }
 
-/** A payload is written as it stands. */
-function taskText(task: unknown): string {
-  if (typeof task !== "object" || task === null || !("payload" in task)) return JSON.stringify(task);
-  const { payload, ...head } = task;
-  const text = payload instanceof JsonText ? payload.text.replaceAll("\n", " ") : JSON.stringify(payload);
-  const rest = JSON.stringify(head);
-  return text === undefined ? rest : `${rest.slice(0, -1)}${rest === "{}" ? "" : ","}"payload":${text}}`;
-}
-
 function errorOf({ code, message }: NonNullable<Answer["error"]>): Error {
   switch (code) {
     case "invalid_task":
@@ -72,6 +74,23 @@ function errorOf({ code, message }: NonNullable<Answer["error"]>): Error {
     case "refused":
       return new RefusedEnqueueError(message);
     default:
-      return new Error(message);
+      return new AnswerError(code, message);
   }
+}
+
+/** Any other that the executor gives as an answer. */
+class AnswerError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof PayloadRefusedError) return "payload_refused";
+  if (error instanceof InvalidTaskError) return "invalid_task";
+  if (error instanceof RefusedEnqueueError) return "refused";
+  return error instanceof AnswerError ? error.code : "failed";
 }

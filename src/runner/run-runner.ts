@@ -13,19 +13,24 @@ import type { HandlerRegistry } from "../handlers/registry.ts";
 import { Faults } from "../runner-protocol/faults.ts";
 import { PROTOCOL, READ_DESCRIPTOR, WRITE_DESCRIPTOR } from "../runner-protocol/limits.ts";
 import { runtime } from "../runtime/index.ts";
+import { type Ask, answerThreads, type Told } from "../runtime/process/executor-line.ts";
 import { markRunner } from "../runtime/process/in-runner.ts";
 import { bindToParent } from "../runtime/process/parent-bond.ts";
 import { arePipes, openParentPipes, type ParentPipes } from "../runtime/process/parent-pipes.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, leave, sayLast, toldOf } from "./last-words.ts";
 import { manifestsOf } from "./manifests.ts";
 import { Outbox } from "./outbox.ts";
-import { RunnerHost } from "./runner-host.ts";
 import { logToExecutor } from "./own-log.ts";
+import { RunnerHost } from "./runner-host.ts";
 import { Runs } from "./runs.ts";
 
 const NO_PIPES =
   `"taskexe runner" is started by an executor alone: it speaks a protocol on the file descriptors ${READ_DESCRIPTOR} ` +
   `and ${WRITE_DESCRIPTOR}, which are not there. To run tasks, say: taskexe run FILE...`;
+
+const TOO_EARLY: Told = {
+  error: { code: "too_early", message: "nothing can be asked of the executor while handler files are imported" },
+};
 
 /** @param args - the handler files and folders, with `--` before them where one begins with a dash. */
 export async function runRunner(args: readonly string[], offered: OfferedModules): Promise<never> {
@@ -49,6 +54,8 @@ class Runner {
   readonly #stopped = Promise.withResolvers<void>();
   /** The file that is being imported. */
   #importing: string | null = null;
+  /** Asks the executor; nothing is said to it before the hello. */
+  #ask: Ask = () => Promise.resolve(TOO_EARLY);
 
   constructor(pipes: ParentPipes, paths: readonly string[], offered: OfferedModules) {
     this.#pipes = pipes;
@@ -69,19 +76,21 @@ class Runner {
           (bytes) => read(bytes),
           () => this.#leaveAlone(),
         );
+        answerThreads((members) => this.#ask(members));
+        const mayLog = logToExecutor(this.#outbox);
         const registry = await this.#load();
         const { outbox, stopped } = { outbox: this.#outbox, stopped: () => this.#stopped.resolve() };
         const host = new RunnerHost({ registry, outbox, runs: this.#runs, faults, nursery, stopped });
         await this.#sayHello(registry);
+        this.#ask = (members) => host.ask(members);
+        mayLog();
         read = (bytes) => host.read(bytes);
         for (const bytes of early) host.read(bytes);
         await this.#stopped.promise;
-        const mayLog = logToExecutor(this.#outbox);
       });
       this.#outbox.flush();
       await this.#outbox.writing;
     } catch (error) {
-        mayLog();
       return leave(EXIT_FAILED, `the runner has failed: ${toldOf(error)}`);
     }
     return leave(EXIT_FINE);

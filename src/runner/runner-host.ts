@@ -11,6 +11,7 @@ import type { Faults } from "../runner-protocol/faults.ts";
 import { MessageReader } from "../runner-protocol/message-reader.ts";
 import type { ToRunner } from "../runner-protocol/messages.ts";
 import { runtime } from "../runtime/index.ts";
+import type { Told } from "../runtime/process/executor-line.ts";
 import { Asks } from "./asks.ts";
 import { HostedRun, type RunMessage } from "./hosted-run.ts";
 import type { Outbox } from "./outbox.ts";
@@ -47,6 +48,11 @@ export class RunnerHost {
     this.#parts = parts;
     this.#asks = new Asks(parts.outbox);
     this.#reader = new MessageReader("toRunner", parts.faults);
+  }
+
+  /** Asks the executor what concerns no run. Never rejects. */
+  ask(members: string): Promise<Told> {
+    return this.#asks.tell(members);
   }
 
   /** @throws TooManyFaultsError with the tenth fault. */

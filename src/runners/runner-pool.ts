@@ -9,6 +9,7 @@ import { getLogger } from "@logtape/logtape";
 import { type CancelScope, Latch, type Nursery } from "../concurrency/index.ts";
 import { MessageTooLongError } from "../runner-protocol/encode.ts";
 import type { TypeManifest } from "../runner-protocol/messages.ts";
+import type { Door } from "./answers/door.ts";
 import { Escalation } from "./escalation.ts";
 import { watchRunners } from "./looks/runner-watch.ts";
 import { passOutputOn } from "./output.ts";
@@ -34,6 +35,8 @@ export interface PoolOptions {
   readonly helloMs?: number;
   /** Told whenever it may have become true that nothing is left of a pool. */
   readonly changed?: () => void;
+  /** Where goes what a runner asks of no run; absent: such questions are not answered. */
+  readonly door?: Door;
 }
 
 export class RunnerPool implements RunnerOwner {
@@ -62,6 +65,10 @@ export class RunnerPool implements RunnerOwner {
     this.#nursery = nursery;
     this.#starts = new Starts(kind, options.helloMs);
     this.#upkeep = new Upkeep(kind, nursery, (runner) => this.#again(runner));
+  }
+
+  get door(): Door | null {
+    return this.#options.door ?? null;
   }
 
   /** What its first hello has said. */
@@ -306,6 +313,8 @@ export class RunnerPool implements RunnerOwner {
 
   #ready(runner: Runner): void {
     runner.isReady = true;
+    if (runner.firstErrors !== "")
+      logger.warn("runner {pid}: {text}", { pid: runner.process.pid, text: runner.firstErrors });
     this.#upkeep.ready(runner);
     this.#place();
   }
@@ -319,8 +328,6 @@ export class RunnerPool implements RunnerOwner {
   #again(runner: Runner): void {
     if (runner.isRetired) this.#leaveIfDone(runner);
     this.#place();
-    if (runner.firstErrors !== "")
-      logger.warn("runner {pid}: {text}", { pid: runner.process.pid, text: runner.firstErrors });
   }
 
   /** One that came too late. */

@@ -11,6 +11,7 @@ import { MessageReader } from "../runner-protocol/message-reader.ts";
 import type { FromRunner } from "../runner-protocol/messages.ts";
 import { RunLedger } from "../runner-protocol/run-ledger.ts";
 import { answer } from "./answers/answer.ts";
+import type { Door } from "./answers/door.ts";
 import { Asks } from "./asks.ts";
 import { Inbox } from "./inbox.ts";
 import { lineOfRun } from "./line-of-run.ts";
@@ -28,6 +29,8 @@ const LAST_WORDS_MS = 200;
 export type Hello = Extract<FromRunner, { kind: "hello" }>;
 
 export interface RunnerOwner {
+  /** Where what a runner asks of no run goes; null: nowhere. */
+  readonly door: Door | null;
   /** A run has ended, or has begun: there may be room for another one. */
   changed(runner: Runner): void;
   /** Its runs that had not begun are for another one. */
@@ -244,13 +247,14 @@ export class Runner {
         this.asks.answered(message);
         return;
       case "enqueue":
+      case "task":
+      case "cancel":
       case "lock":
-      case "unlock": {
-        const run = this.#ledger.get(message.run);
-        const asker = run !== undefined && this.#has(run, message.run) ? run.attempt : null;
-        answer(message, asker, (told) => this.say(encodeToRunner(told)));
+      case "unlock":
+        answer(message, { askerOf: (run) => this.#attemptOf(run), door: this.owner.door }, (told) =>
+          this.say(encodeToRunner(told)),
+        );
         return;
-      }
       case "hello":
         this.#faults.add("a second hello");
     }
@@ -318,6 +322,11 @@ export class Runner {
   /** Whether somebody waits for it here: it was not taken back, and was not given up. */
   #has(run: Run, number: number): boolean {
     return run.runner === this && run.number === number && !run.hasEnded;
+  }
+
+  #attemptOf(number: number): Run["attempt"] | null {
+    const run = this.#ledger.get(number);
+    return run !== undefined && this.#has(run, number) ? run.attempt : null;
   }
 
   #tellProgress(): void {

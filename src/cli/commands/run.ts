@@ -138,7 +138,8 @@ class Run {
       if (this.#settings.trackAllocations) await trackFromTheStart();
       const broker = await this.#createBroker();
       this.#settle();
-      await withHandlers(nursery.scope, this.#settings.isolation === "inline", importing, async (handlers) => {
+      const isInline = this.#settings.isolation === "inline";
+      await withHandlers(nursery.scope, { broker, isInline }, importing, async (handlers) => {
         const options = this.#executorOptions();
         const executor = new Executor({ broker, handlers, options, runners: handlers });
         this.#runners = handlers;

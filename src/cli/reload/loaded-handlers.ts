@@ -3,14 +3,17 @@
  * endpoints and the commands. They are loaded whole or not at all: then those that were there stay. Attempts that have
  * begun go on with the handler that they began with.
  */
-import { findError } from "../../concurrency/index.ts";
+import type { Broker } from "../../broker/broker.ts";
+import { type CancelScope, findError } from "../../concurrency/index.ts";
 import type { Settings } from "../../config/settings.ts";
+import { knownTypeOf } from "../../executor/known-type.ts";
 import type { RunnersJson, RunnersSource } from "../../executor/status/status.ts";
 import { builtinRegistry } from "../../handlers/builtin.ts";
 import type { Handler, Handlers } from "../../handlers/handler.ts";
 import { HandlerSet } from "../../handlers/handler-set.ts";
 import { loadHandlers } from "../../handlers/loading/load-handlers.ts";
 import { DuplicateHandlerError } from "../../handlers/registry.ts";
+import { ExecutorDoor } from "../../operations/executor-door.ts";
 import { providedModules } from "../../provide/index.ts";
 import type { Runners } from "../../runners/generations/with-runners.ts";
 import type { RunnerProcesses } from "../../runners/processes/runner-processes.ts";
@@ -28,6 +31,9 @@ export interface LoadedParts {
   readonly folder: WorkFolder;
   /** Told which handler file is imported in this process; null: none any more. */
   readonly importing: (file: string | null) => void;
+  /** What handlers in runners mean by `connect()` without an address, for as long as this scope lives. */
+  readonly broker: Broker;
+  readonly scope: CancelScope;
 }
 
 export class LoadedHandlers implements Handlers, RunnersSource {
@@ -93,10 +99,14 @@ export class LoadedHandlers implements Handlers, RunnersSource {
 
   /** Adds what runs in processes of its own, and puts all of it in charge. */
   async #loadProcesses(handlers: HandlerSet, settings: Settings): Promise<void> {
-    const { runners, processes, folder } = this.#parts;
+    const { runners, processes, folder, broker, scope } = this.#parts;
     if (settings.tables.execs.length > 0) addCommands(handlers, settings, await processes(), folder);
     const generation = this.#generation + 1;
-    await runners.load(generation, runnerKinds(settings, processes), poolOptions(settings), (ofRunners) => {
+    const { retentionMs, priorities } = settings;
+    const known = (type: string) => knownTypeOf(this.get(type));
+    const door = new ExecutorDoor({ broker, preparation: { retentionMs, priorities }, known, scope });
+    const options = { ...poolOptions(settings), door };
+    await runners.load(generation, runnerKinds(settings, processes), options, (ofRunners) => {
       for (const { handler, source } of ofRunners) handlers.add(handler, source);
       this.#handlers = handlers;
       this.#generation = generation;
