@@ -64,9 +64,9 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
     flag: "--isolation",
     environment: ["TASKEXE_ISOLATION"],
     file: "isolation",
-    fallback: "inline",
+    fallback: "shared",
     takes: "<where>",
-    help: "where handler files run: shared (a runner), own (one each) or inline (default: inline)",
+    help: "where handler files run: shared (a runner), own (one each) or inline (default: shared)",
   },
   runners: {
     flag: "--runners",

@@ -149,7 +149,7 @@ describe("an endpoint of the configuration file", () => {
     assert.equal(code, 2, stderr);
     assert.match(
       stderr,
-      /two handlers for the type "good": .*tasks\/good\.ts and .*twice\.toml:\[http\.good\]; remove/,
+      /two handlers for the type "good": .*twice\.toml:\[http\.good\] and .*tasks\/good\.ts; remove/,
     );
   });
 

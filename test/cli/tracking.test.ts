@@ -53,7 +53,8 @@ describe("with TRACE_MALLOC_ENABLED=1", () => {
       await mkdir(cwd);
       const broker = `sqlite:${join(cwd, "queue.db")}`;
       const env = { TRACE_MALLOC_ENABLED: "1" };
-      const executor = await stage.executor({ broker, program, cwd, tasks: join(stage.folder, "tasks"), env });
+      const args = ["--isolation", "inline"];
+      const executor = await stage.executor({ broker, program, cwd, tasks: join(stage.folder, "tasks"), args, env });
       const [, file = ""] = await said(
         executor,
         /heap snapshot in (logs\/\S+); max RSS [\d.]+ MB, current [\d.]+ MB, peak/,

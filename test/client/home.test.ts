@@ -1,4 +1,7 @@
-/** What `connect()` means in a handler: its executor's broker, whatever named it and whatever else could be meant. */
+/**
+ * What `connect()` means in a handler that its executor runs itself: that one's broker, whatever named it and whatever
+ * else could be meant. Of handlers in runners: test/runner/connect.test.ts.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -47,7 +50,8 @@ describe("a handler's connect() without an address", () => {
     const config = join(stage.folder, at, "taskexe.toml");
     const decoy = { TASKEXE_BROKER: `sqlite:${join(stage.folder, at, "decoy.db")}`, TASKEXE_CONFIG: config };
     const { TASKEXE_CONFIG } = decoy;
-    const options = { program, folder: join(stage.folder, at), tasks: join(stage.folder, "tasks") };
+    const args = ["--isolation", "inline"];
+    const options = { program, folder: join(stage.folder, at), tasks: join(stage.folder, "tasks"), args };
     switch (way) {
       case "flag":
         return stage.executor({ broker, ...options, env: decoy });
@@ -96,30 +100,29 @@ describe("a handler's connect() without an address", () => {
     test(`is its executor's on ${name}`, SLOW, () => findsItsBroker(program, "flag", name));
   }
 
-  test("is its executor's Redis, password and all, which no child process finds in its environment", SLOW, async () => {
-    const redis = await stage.redis();
-    await redis.cli(["config", "set", "requirepass", "not in any environment"]);
-    const url = redis.url.replace("redis://", "redis://:not%20in%20any%20environment@");
-    const task = `import { connect, defineTask } from "taskexe";
+  for (const isolation of ["inline", "shared"]) {
+    test(`is its executor's Redis, password and all, which no child process finds: ${isolation}`, SLOW, async () => {
+      const redis = await stage.redis();
+      await redis.cli(["config", "set", "requirepass", "not in any environment"]);
+      const url = redis.url.replace("redis://", "redis://:not%20in%20any%20environment@");
+      const task = `import { connect, defineTask } from "taskexe";
 import { execFileSync } from "node:child_process";
 export default defineTask({ type: "parent", async run() {
   await using client = await connect();
   const { created } = await client.enqueue("echo", 1);
   return { created, environment: execFileSync("env", { encoding: "utf8" }).includes("not%20in") };
 } });`;
-    await stage.write({ "redis/parent.ts": task, "redis/taskexe.toml": `broker = ${JSON.stringify(url)}\n` });
-    executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
-    const program = [await executable] as const;
-    const env = { TASKEXE_CONFIG: join(stage.folder, "redis/taskexe.toml") };
-    const executor = await stage.executor({
-      program,
-      tasks: join(stage.folder, "redis"),
-      env,
+      await stage.write({ "redis/parent.ts": task, "redis/taskexe.toml": `broker = ${JSON.stringify(url)}\n` });
+      executable ??= buildExecutable(join(stage.folder, "bin/taskexe"));
+      const program = [await executable] as const;
+      const env = { TASKEXE_CONFIG: join(stage.folder, "redis/taskexe.toml") };
+      const args = ["--isolation", isolation];
+      const executor = await stage.executor({ program, tasks: join(stage.folder, "redis"), args, env });
+      const given = ["enqueue", "parent", "--wait", "--attempts", "1", "--json"];
+      const { stdout, stderr } = await stage.run(given, { program, env });
+      assert.notEqual(stdout, "", stderr);
+      assert.deepEqual(JSON.parse(stdout).result, { created: true, environment: false }, executor.output());
+      await executor.end();
     });
-    const given = ["enqueue", "parent", "--wait", "--attempts", "1", "--json"];
-    const { stdout, stderr } = await stage.run(given, { program, env });
-    assert.notEqual(stdout, "", stderr);
-    assert.deepEqual(JSON.parse(stdout).result, { created: true, environment: false }, executor.output());
-    await executor.end();
-  });
+  }
 });

@@ -194,13 +194,13 @@ test("TRACE_MALLOC_ENABLED=1 tracks from the start", async () => {
   await stop(executor);
 });
 
-test("an error outside of every task drains the executor and ends it with 1", async () => {
+test("an error outside of every task drains an executor that runs handlers itself, and ends it with 1", async () => {
   writeFileSync(
     join(stage.folder, "stray.ts"),
     'import { defineTask } from "taskexe";\nexport default defineTask({ type: "stray", run: () => { ' +
       'Promise.reject(new Error("nobody waits")); return 1; } });\n',
   );
-  const executor = await stage.executor({ args: ["--tasks", "stray.ts"] });
+  const executor = await stage.executor({ args: ["--tasks", "stray.ts", "--isolation", "inline"] });
   await stage.run(["enqueue", "stray"]);
   const { code, stderr } = await executor.ended;
   assert.equal(code, 1);

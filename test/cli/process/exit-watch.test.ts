@@ -1,4 +1,7 @@
-/** Handlers that end the process: the executor is gone, and whoever restarts it must see a failure. */
+/**
+ * Handlers that end the process that runs them, where that is the executor: it is gone, and whoever restarts it must
+ * see a failure. And files that do so while they are imported, wherever that is.
+ */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +20,7 @@ for (const [code, seen] of [
     try {
       const file = join(stage.folder, "leaves.ts");
       writeFileSync(file, LEAVES);
-      const executor = await stage.executor({ args: ["--tasks", file] });
+      const executor = await stage.executor({ args: ["--tasks", file, "--isolation", "inline"] });
       await stage.run(["enqueue", "leaves", String(code)]);
       const ended = await executor.ended;
       assert.equal(ended.code, seen);
@@ -42,19 +45,20 @@ const BROKEN: readonly { readonly what: string; readonly text: string; readonly 
   {
     what: "leaves a rejection behind",
     text: 'void Promise.reject(new Error("left behind"));\nexport * from "./_good.ts";',
-    told: /an error outside of every task: .*left behind/,
+    told: /an error outside of every task(: | while .*broken\.ts was imported: ).*left behind/,
   },
 ];
 
-for (const { what, text, told } of BROKEN) {
-  test(`a handler file that ${what} while it is imported is a broken one: exit 2`, async () => {
+const CASES = BROKEN.flatMap((broken) => ["shared", "inline"].map((isolation) => ({ ...broken, isolation })));
+for (const { what, text, told, isolation } of CASES) {
+  test(`a handler file that ${what} while it is imported is a broken one: exit 2, ${isolation}`, async () => {
     const stage = Stage.make();
     try {
       const file = join(stage.folder, "broken.ts");
       writeFileSync(file, text);
       const good = 'import { defineTask } from "taskexe";\nexport const good = defineTask({ type: "good", run() {} });';
       writeFileSync(join(stage.folder, "_good.ts"), good);
-      const { code, stderr } = await stage.run(["run", "--listen", "off", "--tasks", file]);
+      const { code, stderr } = await stage.run(["run", "--listen", "off", "--tasks", file, "--isolation", isolation]);
       assert.equal(code, 2, stderr);
       assert.match(stderr, told);
     } finally {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { drained } from "../../stage/executor.ts";
 import { builtOnce, ON_BUN, ON_DENO, ON_NODE } from "../../stage/programs.ts";
 import { SLOW, Stage } from "../../stage/stage.ts";
 import { untilBy } from "../../stage/until.ts";
@@ -31,7 +32,7 @@ describe("an error that a handler lets go of", () => {
   /** Starts an executor with a task that runs, lets a stray error go, and gives the log of all. */
   async function logOf(name: string, program: readonly [string, ...string[]], type: string, format: string) {
     const broker = `sqlite:${join(stage.folder, `${name}.db`)}`;
-    const args = ["--log", format, "--grace", "0s"];
+    const args = ["--log", format, "--grace", "0s", "--isolation", "inline"];
     const executor = await stage.executor({ broker, program, tasks: join(stage.folder, "tasks"), args });
     await stage.run(["enqueue", "long", "--id", "running-then", "--broker", broker]);
     await untilBy(executor, "it runs", async () => (await executor.busySlots()) === 1);
@@ -56,6 +57,25 @@ describe("an error that a handler lets go of", () => {
         assert.match(log, /FTL\s+at .*tasks\/stray\.ts:\d+:\d+/);
       });
     }
+  }
+
+  for (const [name, programOf] of Object.entries(PROGRAMS)) {
+    test(`ends its runner alone, and the log has the same: ${name}`, SLOW, async () => {
+      const program = await programOf();
+      const broker = `sqlite:${join(stage.folder, `runner ${name}.db`)}`;
+      const tasks = join(stage.folder, "tasks");
+      const executor = await stage.executor({ broker, program, tasks, grace: "0s", args: ["--runners", "1"] });
+      await stage.run(["enqueue", "long", "--id", "running-then", "--broker", broker]);
+      await untilBy(executor, "it runs", async () => (await executor.status()).runners?.processes[0]?.tasks === 1);
+      await stage.run(["enqueue", "late", "--id", "it-was-me", "--broker", broker]);
+      await executor.says(/runner \d+: taskexe: an error outside of every task: RangeError: floats away/);
+      await executor.says(/runner \d+: +at .*tasks\/stray\.ts:\d+:\d+/);
+      const [last] = await executor.says(/runner \d+: .*running: .*ended last: .*/);
+      assert.match(last, /long running-then.*late it-was-me/);
+      const tells = await stage.run(["enqueue", "echo", '"goes on"', "--wait", "--broker", broker]);
+      assert.equal(tells.code, 0, tells.stderr);
+      assert.equal(await drained(executor), 0);
+    });
   }
 
   test("is one record of the JSON log", SLOW, async () => {

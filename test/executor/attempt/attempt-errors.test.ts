@@ -30,7 +30,7 @@ const TASKS = {
     export const dies = defineTask({ type: "dies", attempts: 2, backoff,
       run({ attempt }) {
         const file = new URL("has-died", import.meta.url);
-        if (attempt === 2 && !existsSync(file)) { writeFileSync(file, ""); process.kill(process.pid, "SIGKILL"); }
+        if (attempt === 2 && !existsSync(file)) { writeFileSync(file, ""); process.kill(process.ppid, "SIGKILL"); }
         throw new Error("wrong in attempt " + attempt);
       } });`,
 };

@@ -1,6 +1,7 @@
 /**
  * Cancel means cancel, on both brokers and from any process: a task that waits never runs, one that listens ends within
- * a second, and one that does not listen is named until it really ends, since its slot is taken until then.
+ * a second, and one that does not listen is killed with its runner after the grace; where it runs in the executor, it
+ * is named until it really ends, since its slot is taken until then.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -33,8 +34,12 @@ const TASKS = {
 /** A cancel is seen within a second; the rest is for a busy machine. */
 const SEEN_MS = 1_500;
 
-for (const kind of ["redis", "sqlite"] as const) {
-  describe(`a cancel on ${kind}`, () => {
+const PLACES = (["redis", "sqlite"] as const).flatMap((kind) =>
+  (["shared", "inline"] as const).map((isolation) => ({ kind, isolation })),
+);
+
+for (const { kind, isolation } of PLACES) {
+  describe(`a cancel on ${kind}, handlers ${isolation}`, () => {
     let stage: Stage;
     let redis: RedisServer;
     let url: string;
@@ -46,7 +51,8 @@ for (const kind of ["redis", "sqlite"] as const) {
       if (kind === "redis") redis = await stage.redis();
       url = kind === "redis" ? redis.url : `sqlite:${join(stage.folder, "queue.db")}`;
       const tasks = await stage.write(TASKS);
-      executor = await stage.executor({ broker: url, tasks, concurrency: 1, grace: "1s" });
+      const args = ["--isolation", isolation];
+      executor = await stage.executor({ broker: url, tasks, args, concurrency: 1, grace: "1s" });
       broker = await stage.client(url);
     }, SLOW);
     after(async () => {
@@ -121,7 +127,26 @@ for (const kind of ["redis", "sqlite"] as const) {
       await quickEnough("its end", SEEN_MS, (attempt) => endsAfter(`by-flag-${attempt}`, flag));
     });
 
-    test("a task that ignores its cancel is named after the grace and keeps its slot until it ends", SLOW, async () => {
+    test("a task that ignores its cancel is killed after the grace, and the next one has its slot", {
+      ...SLOW,
+      skip: isolation === "inline",
+    }, async () => {
+      const begun = join(stage.folder, "killed-has-begun");
+      await enqueue("killed", "deaf", { until: join(stage.folder, "never"), begun });
+      await untilBy(executor, "it has begun", () => existsSync(begun));
+      await cancel("killed");
+      const file = join(stage.folder, "after-killed");
+      await enqueue("next", "touch", { file });
+      const { reason } = await recordOnce("cancelled", executor, broker, "killed");
+      assert.match(reason ?? "", /killed after \d{4,} ms/);
+      await recordOnce("done", executor, broker, "next");
+      assert.equal((await executor.status()).abandoned, 0);
+    });
+
+    test("a task that ignores its cancel is named after the grace and keeps its slot until it ends", {
+      ...SLOW,
+      skip: isolation === "shared",
+    }, async () => {
       const gate = join(stage.folder, "gate");
       const begun = join(stage.folder, "deaf-has-begun");
       await enqueue("deaf", "deaf", { until: gate, begun });

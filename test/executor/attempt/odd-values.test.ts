@@ -150,7 +150,7 @@ for (const kind of ["redis", "sqlite"] as const) {
         broker: url,
         tasks: join(stage.folder, "tasks"),
         name: "two",
-        args: ["--queues", "aside"],
+        args: ["--queues", "aside", "--isolation", "inline"],
       });
       await broker.enqueue([{ ...requestOf("stray", "strays", null), queue: "aside" }]);
       assert.equal((await other.ended).code, 1);

@@ -1,6 +1,7 @@
 /**
  * What a failure leads to, on both brokers: another attempt after the backoff that the enqueue, the definition or the
- * configuration names, or the end where the error, the attempts, the deadline or the crash budget say so.
+ * configuration names, or the end where the error, the attempts, the deadline or the crash budget say so. In a runner
+ * and in the executor alike; what kills its executor is inline alone.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -76,8 +77,16 @@ priorities = 10
 queues = ["common", "other"]
 `;
 
-for (const kind of ["redis", "sqlite"] as const) {
-  describe(`a failure on ${kind}`, () => {
+const PLACES = (["redis", "sqlite"] as const).flatMap((kind) =>
+  (["shared", "inline"] as const).map((isolation) => ({ kind, isolation })),
+);
+
+for (const { kind, isolation } of PLACES) {
+  const isInline = isolation === "inline";
+  // What a module remembers is remembered in its runner alone.
+  const where = ["--isolation", isolation, "--runners", "1"];
+
+  describe(`a failure on ${kind}, handlers ${isolation}`, () => {
     let stage: Stage;
     let url: string;
     let tasks: string;
@@ -95,13 +104,13 @@ for (const kind of ["redis", "sqlite"] as const) {
 
     const start = (...more: string[]): Promise<ExecutorProcess> => {
       const folders = more.flatMap((folder) => ["--tasks", join(stage.folder, folder)]);
-      const args = ["--config", join(stage.folder, "taskexe.toml"), ...folders];
+      const args = ["--config", join(stage.folder, "taskexe.toml"), ...where, ...folders];
       return stage.executor({ broker: url, tasks, name: "first", lease: "1s", args });
     };
 
     /** Starts one that dies of what it takes up; it may do so before anybody has seen that it listens. */
     const startAndDie = async (): Promise<void> => {
-      const own = ["--broker", url, "--tasks", tasks, "--name", "first", "--lease", "1s", "--listen", "off"];
+      const own = ["--broker", url, "--tasks", tasks, "--name", "first", "--lease", "1s", "--listen", "off", ...where];
       const begun = performance.now();
       const { code, stderr } = await stage.run(["run", ...own, "--config", join(stage.folder, "taskexe.toml")]);
       // It was not we who killed it, since it took too long.
@@ -263,12 +272,13 @@ for (const kind of ["redis", "sqlite"] as const) {
     const QUARANTINED = `quarantined: its process died 2 times ${ALONE}`;
 
     // The last ones, since they end the executor. Two die over it in company, then one beside one other at most.
-    test("does not give a task that kills its executors a new crash budget", SLOW, async () => {
+    const last = { ...SLOW, skip: !isInline };
+    test("does not give a task that kills its executors a new crash budget", last, async () => {
       const { reason, attempt, crashes } = await kills("unlucky", 6);
       assert.deepEqual([reason, attempt, crashes], [QUARANTINED, 2, 2]);
     });
 
-    test("of the executor convicts the task that ran alone, and charges none that ran beside it", SLOW, async () => {
+    test("of the executor convicts the task that ran alone, and charges none that ran beside it", last, async () => {
       const neighbours = Array.from({ length: 8 }, (_, index) => `steady-${index}`);
       for (const id of neighbours) await enqueue(id, { crashBudget: 0 });
       const { reason, attempt, errors } = await kills("killer", 5);

@@ -1,6 +1,7 @@
 /**
- * Tasks that ignore their cancel: as many as the limit are lived with, one more and the executor leaves with 1, so that
- * a fresh process can take its place. What it still ran is handed back, not held until its lease is over.
+ * Tasks that ignore their cancel in the executor's own process: as many as the limit are lived with, one more and the
+ * executor leaves with 1, so that a fresh process can take its place. What it still ran is handed back, not held until
+ * its lease is over.
  * @long about 35 s
  */
 import assert from "node:assert/strict";
@@ -32,10 +33,11 @@ for (const kind of ["redis", "sqlite"]) {
         await Stage.with(async (stage) => {
           const tasks = await stage.write({ ...TASKS, "limit.toml": config ?? "" });
           const url = kind === "redis" ? (await stage.redis()).url : `sqlite:${join(stage.folder, "queue.db")}`;
-          const args = config === undefined ? [] : ["--config", join(stage.folder, "limit.toml")];
+          const inline = ["--isolation", "inline"];
+          const args = config === undefined ? inline : [...inline, "--config", join(stage.folder, "limit.toml")];
           // A lease so long that only a hand-back can bring the task to the next executor in time.
-          const options = { tasks, lease: "10m", grace: "1500ms", concurrency: limit + 2 };
-          const first = await stage.executor({ broker: url, ...options, name: "first", args, env });
+          const options = { tasks, args, lease: "10m", grace: "1500ms", concurrency: limit + 2 };
+          const first = await stage.executor({ broker: url, ...options, name: "first", env });
           const broker = await stage.client(url);
           const deaf = Array.from({ length: limit + 1 }, (_, index) => `deaf-${index}`);
           const jobs = [...deaf.map((id) => ["deaf", id]), ["listening", "kept"]];
