@@ -169,16 +169,16 @@ export type HandlerEnding =
       /** It was asked for, and nothing went wrong: the next attempt has the same number. */
       readonly later: boolean;
     }
-  /** The process died that ran it, and nothing had begun beside it: one crash is charged. */
+  /** The process died that ran it, and nothing had begun in that process beside or before it: one crash is charged. */
   | {
       readonly kind: "crashed";
       /** What the process died of: `killed by SIGSEGV`, `exit code 7`. At most 200 characters of it are kept. */
       readonly reason: string;
     }
-  /** The process died that ran it, in company: nobody is charged, and the task runs again as a suspect. */
+  /** The process died that ran it, and another may have caused that: nobody is charged, it runs again as a suspect. */
   | {
       readonly kind: "suspected";
-      /** How many others had begun in that process and not ended; at least 1. */
+      /** How many others had begun in that process and not ended; 0: some had ended there before. */
       readonly company: number;
       readonly reason: string;
     };

@@ -6,6 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import { turn } from "../concurrency/turn.ts";
 import { cutText } from "../runtime/cut-text.ts";
+import type { Run } from "./run.ts";
 import type { Runner } from "./runner.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
@@ -82,7 +83,7 @@ class OutputLines {
       this.#runner.firstErrors = cutText(`${this.#runner.firstErrors}${text}\n`, MOST_CHARACTERS);
       return;
     }
-    const run = this.#runner.onlyRun();
+    const run = onlyRun(this.#runner);
     if (run !== null) {
       run.attempt.writeLog({
         level: this.#level,
@@ -100,4 +101,9 @@ class OutputLines {
     this.#dropped = 0;
     this.#tell(text);
   }
+}
+
+/** The run that it has for itself; null: it is shared, or has none. */
+function onlyRun(runner: Runner): Run | null {
+  return runner.isShared || runner.size !== 1 ? null : (runner.runs()[0] ?? null);
 }

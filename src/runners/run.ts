@@ -21,6 +21,8 @@ export class Run {
   company: number;
   /** The pool that has taken it. */
   place: RunPlace | null = null;
+  /** Only a runner in which nothing has run before tells whether it is guilty. */
+  readonly wantsFresh: boolean;
   /** The runner that it was handed over to. */
   runner: object | null = null;
   number = 0;
@@ -49,6 +51,7 @@ export class Run {
     this.attempt = attempt;
     this.scope = scope;
     this.company = isAlone ? 0 : (attempt.suspect?.company ?? ANY);
+    this.wantsFresh = attempt.suspect?.company === 0;
   }
 
   /**
@@ -94,6 +97,18 @@ export class Run {
     }
     if (retryInMs !== undefined) this.attempt.tellDelay(retryInMs);
     this.#end.reject(this.scope.signal.reason);
+  }
+
+  /**
+   * Its runner has ended.
+   *
+   * @param company - how many others had begun there.
+   * @param isFirst - none had ended there: what one has left behind, as a timer, may have been the cause.
+   */
+  lost(company: number, isFirst: boolean, reason: string): void {
+    if (this.cancelledAt !== null) this.stopped("killed");
+    else if (company === 0 && isFirst) this.end({ kind: "crashed", reason });
+    else this.end({ kind: "suspected", company, reason });
   }
 
   #leave(): boolean {

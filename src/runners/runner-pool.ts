@@ -13,6 +13,7 @@ import type { Door } from "./answers/door.ts";
 import { Escalation } from "./escalation.ts";
 import { watchRunners } from "./looks/runner-watch.ts";
 import { passOutputOn } from "./output.ts";
+import { placeApart, roomyRunner } from "./placing.ts";
 import { Upkeep } from "./processes/upkeep.ts";
 import type { Run } from "./run.ts";
 import { Runner, type RunnerOwner } from "./runner.ts";
@@ -229,33 +230,22 @@ export class RunnerPool implements RunnerOwner {
   }
 
   #roomyRunner(): Runner | undefined {
-    const { concurrency, ahead } = this.kind;
-    let best: Runner | undefined;
-    for (const runner of this.#runners) {
-      if (!runner.isShared || runner.isRetired || !runner.isReady || runner.silence.isBlocked) continue;
-      const most = Math.min(concurrency, runner.concurrency);
-      if (runner.size >= most + ahead || runner.unbegun >= 2 * most + ahead) continue;
-      if (best === undefined || runner.size < best.size) best = runner;
-    }
-    return best;
+    return roomyRunner(this.#runners, this.kind);
   }
 
   #placeApart(): void {
     if (this.#apart.length === 0) return;
     const free = [...this.#runners].filter(({ isShared, isRetired, isReady }) => !isShared && !isRetired && isReady);
-    const left: Run[] = [];
-    for (const run of this.#apart) {
-      const runner =
-        free.find(({ size, bound }) => size > 0 && size < Math.min(bound, run.company + 1)) ??
-        free.find(({ size }) => size === 0);
-      if (runner === undefined) {
-        left.push(run);
-        continue;
-      }
-      runner.bound = runner.size === 0 ? run.company + 1 : Math.min(runner.bound, run.company + 1);
-      this.#give(runner, run);
-    }
-    this.#apart = left;
+    this.#apart = placeApart(this.#apart, free, (runner, run) => this.#give(runner, run));
+    this.#makeRoom(free);
+  }
+
+  /** Where there may be no further runner, idle ones make room for fresh ones. */
+  #makeRoom(free: readonly Runner[]): void {
+    const wanted = this.#apart.filter(({ wantsFresh }) => wantsFresh).length - this.#starts.underWay.apart;
+    if (wanted <= 0) return;
+    const worn = free.filter(({ size, done }) => size === 0 && done > 0);
+    for (const runner of worn.slice(0, Math.max(0, wanted - this.#roomApart()))) runner.stop();
   }
 
   #give(runner: Runner, run: Run): void {
@@ -282,12 +272,15 @@ export class RunnerPool implements RunnerOwner {
   }
 
   #missingApart(): number {
+    return Math.max(0, Math.min(this.#apart.length - this.#starts.underWay.apart, this.#roomApart()));
+  }
+
+  /** How many more may be started for runs of their own. */
+  #roomApart(): number {
     const apart = [...this.#runners].filter(({ isShared, isRetired }) => !isShared && !isRetired).length;
     // Else groups of innocent suspects, which may run for long, would keep the guilty one from being tried.
     const more = this.#apart.some(({ attempt }) => attempt.suspect !== null) ? SUSPECT_GROUPS : 0;
-    const { apart: starting } = this.#starts.underWay;
-    const room = this.#options.ownRunners + more - apart - starting;
-    return Math.max(0, Math.min(this.#apart.length - starting, room));
+    return this.#options.ownRunners + more - apart - this.#starts.underWay.apart;
   }
 
   #start(isShared: boolean): void {

@@ -122,12 +122,6 @@ export class Runner {
     return this.#ledger.runs().filter((run) => run.runner === this && !run.hasEnded);
   }
 
-  /** The run that it has for itself; null: it is shared, or has none. */
-  onlyRun(): Run | null {
-    if (this.isShared || this.size !== 1) return null;
-    return this.runs()[0] ?? null;
-  }
-
   /** Hands a run over. */
   give(run: Run): void {
     run.givenTo(this, this.#ledger.open(run), this.silence.stillMs);
@@ -185,7 +179,7 @@ export class Runner {
     this.asks.fail(why);
     const company = this.#ledger.begun().length - 1;
     const runs = this.runs();
-    for (const run of runs) if (run.hasBegun) this.#lose(run, company, why);
+    for (const run of runs) if (run.hasBegun) run.lost(company, this.done === 0, why);
     const unbegun = runs.filter(({ hasBegun }) => !hasBegun);
     for (const run of unbegun) run.runner = null;
     this.owner.died(this, why, unbegun);
@@ -200,12 +194,6 @@ export class Runner {
         resolve();
       });
     });
-  }
-
-  #lose(run: Run, company: number, reason: string): void {
-    if (run.cancelledAt !== null) run.stopped("killed");
-    else if (company === 0) run.end({ kind: "crashed", reason });
-    else run.end({ kind: "suspected", company, reason });
   }
 
   #writeOut(): void {

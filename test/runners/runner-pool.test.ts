@@ -58,6 +58,24 @@ test("a death over a run that is alone is its crash, with the reason; its runner
   });
 });
 
+test(
+  "what has ended in a runner before may have killed it: nobody is charged, and a fresh runner tells",
+  SOON,
+  async () => {
+    await withPool({ ownRunners: 1 }, async (pool) => {
+      await resultOf(pool.run({ do: "tell" }));
+      const first = await pool.run({ do: "exit", code: 3 }).ending;
+      assert.deepEqual(first, { kind: "suspected", company: 0, reason: "exit code 3" });
+      // The only runner for suspects has run something: it makes room.
+      const innocent = await resultOf(pool.run({ do: "tell" }, { suspect: { company: 4 } }));
+      const lone = pool.run({ do: "tell" }, { suspect: { company: 0 } });
+      assert.notEqual((await resultOf(lone)).pid, innocent.pid);
+      const again = await pool.run({ do: "exit", code: 3 }, { suspect: { company: 0 } }).ending;
+      assert.deepEqual(again, { kind: "crashed", reason: "exit code 3" });
+    });
+  },
+);
+
 test("a death in company makes suspects of all that had begun, and charges nobody", SOON, async () => {
   await withPool({}, async (pool) => {
     const waiting = [pool.run({ do: "wait" }), pool.run({ do: "wait" })];

@@ -1,9 +1,10 @@
 /**
- * Who is charged when a process dies over tasks. A death over a task that ran alone in its process charges one crash to
- * it. A death in company charges nobody: all that had begun there become suspects, and run again at once with at most
- * half the company, so that a guilty one is alone after a few deaths, while the innocent complete side by side. An
- * executor's death charges nobody, but a task over which two have died is a suspect. What is known of a task so far
- * travels in its message, so it needs no key and no further call. docs/ARCHITECTURE.md has the whole rule.
+ * Who is charged when a process dies over tasks. A death over a task that ran alone in its process, and was the first
+ * one there, charges one crash to it. A death in company charges nobody: all that had begun there become suspects, and
+ * run again at once with at most half the company, so that a guilty one is alone after a few deaths, while the innocent
+ * complete side by side. An executor's death charges nobody, but a task over which two have died is a suspect. What is
+ * known of a task so far travels in its message, so it needs no key and no further call. docs/ARCHITECTURE.md has the
+ * whole rule.
  */
 import type { HandlerEnding } from "../../handlers/handler.ts";
 import { cutText } from "../../runtime/cut-text.ts";
@@ -114,6 +115,7 @@ function messageOf(death: Death): string {
     case "crashed":
       return `its process died: ${reason}`;
     case "suspected": {
+      if (death.company === 0) return `its process died, in which others had run before it: ${reason}`;
       const others = death.company === 1 ? "one other had" : `${death.company} others had`;
       return `its process died, in which ${others} begun beside it: ${reason}`;
     }

@@ -1,0 +1,43 @@
+/** Which runner a run is handed over to, among those that there are. */
+import type { Run } from "./run.ts";
+import type { Runner } from "./runner.ts";
+import type { RunnerKind } from "./runner-kind.ts";
+
+/** The shared runner that answers and has the most room; undefined: none has any. */
+export function roomyRunner(runners: Iterable<Runner>, { concurrency, ahead }: RunnerKind): Runner | undefined {
+  let best: Runner | undefined;
+  for (const runner of runners) {
+    if (!runner.isShared || runner.isRetired || !runner.isReady || runner.silence.isBlocked) continue;
+    const most = Math.min(concurrency, runner.concurrency);
+    if (runner.size >= most + ahead || runner.unbegun >= 2 * most + ahead) continue;
+    if (best === undefined || runner.size < best.size) best = runner;
+  }
+  return best;
+}
+
+/**
+ * Runs that may have no company, or little: each joins a runner where it is no more than each run there allows, or has
+ * an empty one; where only a fresh runner tells whether it is guilty, one in which nothing has run.
+ *
+ * @param free - those that are ready, and are not shared.
+ * @returns those for which there is none.
+ */
+export function placeApart(
+  runs: readonly Run[],
+  free: readonly Runner[],
+  give: (runner: Runner, run: Run) => void,
+): Run[] {
+  const left: Run[] = [];
+  for (const run of runs) {
+    const runner =
+      free.find(({ size, bound }) => size > 0 && size < Math.min(bound, run.company + 1)) ??
+      free.find(({ size, done }) => size === 0 && (done === 0 || !run.wantsFresh));
+    if (runner === undefined) {
+      left.push(run);
+      continue;
+    }
+    runner.bound = runner.size === 0 ? run.company + 1 : Math.min(runner.bound, run.company + 1);
+    give(runner, run);
+  }
+  return left;
+}
