@@ -13,6 +13,7 @@ import type { InProcessHandler } from "../handlers/in-process/in-process-handler
 import { propertiesAsJson } from "../handlers/in-process/task-log.ts";
 import type { ToRunner } from "../runner-protocol/messages.ts";
 import { wireOfRecord } from "../runner-protocol/wire-error.ts";
+import { cutText, MAX_SHOWN_LINE } from "../runtime/cut-text.ts";
 import type { Asks } from "./asks.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -98,14 +99,12 @@ export class HostedRun implements CodeAttempt {
   /** What something that the run started writes after its end is the executor's: the task has been recorded. */
   writeLog({ level, text: template, properties, plain }: HandlerLogLine): void {
     const { id, type } = this;
-    // Without fields a text is no template.
-    const text = properties === null ? plain : template;
+    // Without fields a text is no template. The log shows no more of it.
+    const text = cutText(properties === null ? plain : template, MAX_SHOWN_LINE);
     const known = this.#hasEnded ? { ...properties, id, type } : properties;
     const fields = known === null ? null : propertiesAsJson(known);
     const head = JSON.stringify({ kind: "log", ...(this.#hasEnded ? {} : { run: this.run }), level, text });
-    if (fields === null) this.#outbox.line(`${head}\n`);
-    else if (fields.length <= MAX_FIELDS) this.#outbox.line(`${head.slice(0, -1)},"fields":${fields}}\n`);
-    else this.#outbox.line(`${head.slice(0, -1)},"fields":{"cut":${JSON.stringify(clip(fields, MAX_FIELDS))}}}\n`);
+    this.#outbox.line(fields === null ? `${head}\n` : `${head.slice(0, -1)},"fields":${boundedFields(fields)}}\n`);
   }
 
   async enqueue(tasks: readonly unknown[]): Promise<readonly EnqueuedTask[]> {
@@ -173,6 +172,20 @@ export class HostedRun implements CodeAttempt {
       ...(retryInMs === null ? {} : { retry_in_ms: retryInMs }),
     });
   }
+}
+
+/** Of the properties of a log line, as JSON, each the beginning where they are long together. */
+function boundedFields(json: string): string {
+  if (json.length <= MAX_FIELDS) return json;
+  const kept: [string, string][] = [];
+  let length = 0;
+  for (const [key, value] of Object.entries<unknown>(JSON.parse(json))) {
+    const entry: [string, string] = [cutText(key), cutText(typeof value === "string" ? value : JSON.stringify(value))];
+    length += entry[0].length + entry[1].length;
+    if (length > MAX_FIELDS) break;
+    kept.push(entry);
+  }
+  return JSON.stringify(Object.fromEntries(kept));
 }
 
 function tooLate(): Error {

@@ -20,6 +20,7 @@ import type { Run } from "./run.ts";
 import type { StartedRunner } from "./runner-kind.ts";
 import { Silence } from "./silence.ts";
 import { endingOf } from "./told-ending.ts";
+import { TurnProgress } from "./turn-progress.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
 
@@ -74,8 +75,7 @@ export class Runner {
   readonly #faults: Faults;
   readonly #reader: MessageReader<"fromRunner">;
   readonly #flush = (): void => this.#writeOut();
-  /** Progress of this turn: the last of each run. */
-  readonly #progress = new Map<Run, { readonly value: number; readonly message: string }>();
+  readonly #progress = new TurnProgress();
   #out = "";
   #isArmed = false;
   #unbegun = 0;
@@ -99,7 +99,7 @@ export class Runner {
     new Inbox(
       process.pipes,
       (bytes) => this.#read(bytes),
-      () => this.#tellProgress(),
+      () => this.#progress.tell(),
     );
   }
 
@@ -260,7 +260,7 @@ export class Runner {
 
   #noteProgress(message: Extract<FromRunner, { kind: "progress" }>): void {
     const run = this.#under(message.run, "progress");
-    if (run !== null) this.#progress.set(run, message);
+    if (run !== null) this.#progress.note(run, message);
   }
 
   #begin(number: number): void {
@@ -294,7 +294,7 @@ export class Runner {
   }
 
   #ended(run: Run, message: Extract<FromRunner, { kind: "done" | "failed" | "stopped" }>): void {
-    if (this.#progress.size > 0) this.#tellProgress();
+    this.#progress.tell();
     this.#logs.ended(run);
     if (message.kind !== "stopped") {
       run.end(endingOf(message));
@@ -315,13 +315,6 @@ export class Runner {
   #attemptOf(number: number): Run["attempt"] | null {
     const run = this.#ledger.get(number);
     return run !== undefined && this.#has(run, number) ? run.attempt : null;
-  }
-
-  #tellProgress(): void {
-    for (const [run, { value, message }] of this.#progress) {
-      if (!run.hasEnded) run.attempt.tellProgress(value, message);
-    }
-    this.#progress.clear();
   }
 
   #log({ run: number, level, text, fields }: Extract<FromRunner, { kind: "log" }>): void {

@@ -218,16 +218,25 @@ test("a run that waits for a runner is stopped at once", SOON, async () => {
   });
 });
 
-test("log lines beyond the bound are dropped and counted, and of progress the last counts", SOON, async () => {
-  await withPool({}, async (pool) => {
-    const run = pool.run({ do: "tellMuch", times: 1_500 });
-    await run.ending;
-    assert.ok(run.told.lines.length < 1_500, `${run.told.lines.length} lines`);
-    assert.match(run.told.lines.at(-1) ?? "", /^warn \d+ log lines were dropped/);
-    assert.deepEqual(run.told.progress.at(-1), [1, "100"]);
-    assert.ok(run.told.progress.length < 101);
-  });
-});
+test(
+  "log lines beyond the bound are dropped and counted; of progress each message counts, else the last",
+  SOON,
+  async () => {
+    await withPool({}, async (pool) => {
+      const run = pool.run({ do: "tellMuch", times: 1_500 });
+      await run.ending;
+      assert.ok(run.told.lines.length < 1_500, `${run.told.lines.length} lines`);
+      assert.match(run.told.lines.at(-1) ?? "", /^warn \d+ log lines were dropped/);
+      const told = run.told.progress as [value: number, message: string][];
+      assert.deepEqual(
+        told.map(([, message]) => message).filter((message) => message !== ""),
+        Array.from({ length: 11 }, (_, n) => `${n * 10}`),
+      );
+      assert.deepEqual(told.at(-1), [1, "100"]);
+      assert.ok(told.length < 101, `${told.length}`);
+    });
+  },
+);
 
 test("what a run of its own prints is its task's", SOON, async () => {
   await withPool({ types: '[{"type":"x","isolation":"own"}]' }, async (pool) => {

@@ -7,6 +7,8 @@ import { defineTask, sleep } from "taskexe";
 import * as v from "valibot";
 
 const LEDGER = process.env.LEDGER ?? "ledger";
+/** The executor's, also where a runner of it runs this. */
+const EXECUTOR = process.env.TASKEXE_RUNNER_OF === undefined ? process.pid : process.ppid;
 
 export default defineTask({
   type: "ledger",
@@ -17,8 +19,7 @@ export default defineTask({
     gate: v.optional(v.string()),
   }),
   async run({ payload, task, attempt, signal }) {
-    const note = (what: string) =>
-      appendFileSync(LEDGER, `${what} ${task.id} ${process.pid} ${attempt} ${Date.now()}\n`);
+    const note = (what: string) => appendFileSync(LEDGER, `${what} ${task.id} ${EXECUTOR} ${attempt} ${Date.now()}\n`);
     note("start");
     try {
       if (payload.ms > 0) await sleep(payload.ms, signal);
