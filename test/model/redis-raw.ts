@@ -11,6 +11,7 @@ import {
   EXPELLED_KEY,
   FOREIGN_QUEUES_KEY,
   GROUP,
+  LEFT_ENTRIES_KEY,
   NOBODYS_KEY,
   PARKED_TYPES_KEY,
   PAUSED_KEY,
@@ -26,6 +27,7 @@ import {
   streamKey,
   uniqueKey,
   VANISHED_KEY,
+  VOID_ENTRIES_KEY,
   waitingCancelledKey,
 } from "../../src/broker/redis/keys.ts";
 import { type RecordFields, unpack } from "../../src/broker/redis/records/codec.ts";
@@ -48,7 +50,12 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
     const pending = readPending(
       (await redis.exists(stream)) ? await redis.call("XPENDING", stream, GROUP, "-", "+", 1000).catch(() => []) : [],
     );
-    return readEntries(await redis.xrange(stream, "-", "+")).map(([entry, fields]) => {
+    // One that has ended and is left, and those of tasks that are gone, are no task's.
+    const left = await redis.hget(LEFT_ENTRIES_KEY, stream);
+    const voids = await redis.zrange(VOID_ENTRIES_KEY, "0", "-1");
+    const entries = readEntries(await redis.xrange(stream, "-", "+"));
+    const tasks = entries.filter(([entry]) => entry !== left && !voids.includes(`${stream} ${entry}`));
+    return tasks.map(([entry, fields]) => {
       const message = parseMessage(Array.isArray(fields) ? String(fields[1]) : "");
       assert.ok(message.ok);
       return { entry, id: message.message.id, holder: pending.find((each) => each.entry === entry)?.consumer ?? null };
@@ -132,6 +139,7 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
     const known = new Set([...STREAMS, ...FLEET_KEYS, ...holders, ...records]);
     const indexes = /^taskexe:(scheduled|done|dead|cancelled|waiting-cancelled|parked):/;
     const sets = [PAUSED_KEY, PARKED_TYPES_KEY, CANCELLED_KEY, VANISHED_KEY, EXPELLED_KEY, REMOVING_KEY, NOBODYS_KEY];
+    sets.push(LEFT_ENTRIES_KEY, VOID_ENTRIES_KEY);
     sets.push(QUEUES_KEY, QUEUE_RULES_KEY, FOREIGN_QUEUES_KEY, QUEUE_WALK_KEY, QUEUES_TENDED_KEY);
     const strange = keys.filter((key) => !known.has(key) && !sets.includes(key) && !indexes.test(key));
     assert.deepEqual(

@@ -14,6 +14,7 @@ import {
   EXPELLED_KEY,
   FOREIGN_QUEUES_KEY,
   GROUP,
+  LEFT_ENTRIES_KEY,
   LOCK_KEY,
   logKey,
   logOrderKey,
@@ -39,6 +40,7 @@ import {
   scheduledKey,
   uniqueKey,
   VANISHED_KEY,
+  VOID_ENTRIES_KEY,
   waitingCancelledKey,
 } from "../../../src/broker/redis/keys.ts";
 import { SLACK_MS } from "./account.ts";
@@ -72,6 +74,8 @@ export const TYPES: Readonly<Record<string, string>> = {
   [recordKey("ID")]: "string",
   [VANISHED_KEY]: "hash",
   [NOBODYS_KEY]: "zset",
+  [LEFT_ENTRIES_KEY]: "hash",
+  [VOID_ENTRIES_KEY]: "zset",
   [QUEUES_KEY]: "zset",
   [FOREIGN_QUEUES_KEY]: "set",
   [QUEUE_RULES_KEY]: "hash",
@@ -153,6 +157,15 @@ export const RULES: Readonly<Record<string, Rule>> = {
   [NOBODYS_KEY]: async (_, { redis }) => {
     const count = await redis.zcard(NOBODYS_KEY);
     return count > MOST_NOBODYS ? [`${NOBODYS_KEY}: ${count} entries, more than ${MOST_NOBODYS}`] : [];
+  },
+  // All tasks have ended: no entry stands any more, and none of them can be left, or be void.
+  [LEFT_ENTRIES_KEY]: async (_, { redis }) => {
+    const left = Object.entries(await redis.hgetall(LEFT_ENTRIES_KEY));
+    return left.map(([stream, entry]) => `${LEFT_ENTRIES_KEY}: ${entry} is left in ${stream}`);
+  },
+  [VOID_ENTRIES_KEY]: async (_, { redis }) => {
+    const waiting = await redis.zrange(VOID_ENTRIES_KEY, "0", "9");
+    return waiting.map((member) => `${VOID_ENTRIES_KEY}: ${member} waits`);
   },
   // One with all its tasks ended is still known for a day.
   [QUEUES_KEY]: async (_, { redis }) => {

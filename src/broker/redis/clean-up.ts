@@ -4,6 +4,7 @@
  */
 import type { CleanReport } from "../broker.ts";
 import { removeSome } from "../removal.ts";
+import { forgetVoid } from "./claims/void-entries.ts";
 import { dropConsumers } from "./group-consumers.ts";
 import type { RedisParts } from "./parts.ts";
 
@@ -13,6 +14,8 @@ export async function cleanUp(parts: RedisParts, queues: readonly string[]): Pro
   if (clock.hasStepped) await clock.read();
   const removed = await fleet.expel();
   await cancels.forgetOld(queues);
+  await forgetVoid(connections, parts.streams);
+  await parts.last.settleSome();
   await dropConsumers(connections, parts.streams, parts.heartbeatTimeoutMs);
   const purged = await removeSome(() => removal.step(queues));
   const others = await upkeep.tend();

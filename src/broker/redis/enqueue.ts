@@ -2,6 +2,7 @@
 
 import type { Backlog, EnqueueReceipt, EnqueueRequest, QueueCounts, RefusedTask } from "../broker.ts";
 import { checkRequests } from "../check-requests.ts";
+import { voidRange } from "./claims/void-entries.ts";
 import { execute, type RedisConnections } from "./connection/connections.ts";
 import { readGroup } from "./connection/replies.ts";
 import {
@@ -14,9 +15,11 @@ import {
   parkedName,
   scheduledKey,
   streamKey,
+  VOID_ENTRIES_KEY,
   waitingCancelledKey,
 } from "./keys.ts";
 import { APPEND, appendArguments } from "./scripts/append.ts";
+import { backlogOf } from "./scripts/backlog.ts";
 import { enqueueTasks } from "./scripts/enqueue.ts";
 import { runScript } from "./scripts/lua.ts";
 import { promoteDue } from "./scripts/promote.ts";
@@ -78,6 +81,7 @@ export class RedisEnqueue {
       for (let priority = 0; priority < this.#priorities; priority++) {
         pipeline.xlen(streamKey(queue, priority));
         pipeline.xinfo("GROUPS", streamKey(queue, priority));
+        pipeline.zlexcount(VOID_ENTRIES_KEY, ...voidRange(streamKey(queue, priority)));
       }
       for (const name of parked) pipeline.zcard(PARKED_PREFIX + name);
       pipeline.zcard(waitingCancelledKey(queue));
@@ -87,15 +91,17 @@ export class RedisEnqueue {
       let queued = 0;
       let running = 0;
       for (let priority = 0; priority < this.#priorities; priority++) {
-        const length = Number(replies[2 * priority]?.[1] ?? 0);
-        const group = readGroup(replies[2 * priority + 1]?.[1], GROUP);
+        const [size, groups, voids] = replies.slice(3 * priority, 3 * priority + 3).map(([, reply]) => reply);
+        const length = Number(size ?? 0);
+        const group = readGroup(groups, GROUP);
         const pending = group?.pending ?? 0;
         running += pending;
-        // A null lag: an undelivered entry was deleted by somebody. A lag that is too large: Redis 7.0
-        // does not write down how much a group has read, and goes on from an old number after a restart.
-        queued += Math.min(group?.lag ?? Number.POSITIVE_INFINITY, Math.max(0, length - pending));
+        const lag = group === null ? length : (group.lag ?? (await backlogOf(redis, streamKey(queue, priority))));
+        // A lag that is too large: Redis 7.0 does not write down how much a group has read, and goes on from an old
+        // number after a restart.
+        queued += Math.max(0, Math.min(lag, length - pending) - Number(voids ?? 0));
       }
-      const sizes = replies.slice(2 * this.#priorities).map(([, count]) => Number(count ?? 0));
+      const sizes = replies.slice(3 * this.#priorities).map(([, count]) => Number(count ?? 0));
       const [gone = 0, scheduled = 0, dead = 0, done = 0, cancelled = 0] = sizes.slice(-5);
       queued = Math.max(0, queued - gone) + sizes.slice(0, -5).reduce((sum, count) => sum + count, 0);
       return { name: queue, queued, running, scheduled, dead, done, cancelled };

@@ -113,6 +113,11 @@ export const VANISHED_KEY = "taskexe:vanished";
 /** Of them, entries that stand in a stream and are nobody's, with its name; the score is since when, Unix ms. */
 export const NOBODYS_KEY = "taskexe:nobodys";
 
+/** By stream the entry that was ended and stands there still, being the last that the group has delivered: a hash. */
+export const LEFT_ENTRIES_KEY = "taskexe:left-entries";
+/** Entries of tasks that are gone, which nobody has claimed yet: `STREAM ENTRY`, all scores are 0. */
+export const VOID_ENTRIES_KEY = "taskexe:void-entries";
+
 /** The definitions of schedules, and what has come of each: hashes by name. */
 export const SCHEDULES_KEY = "taskexe:schedules";
 export const SCHEDULE_STATES_KEY = "taskexe:schedule-states";

@@ -10,6 +10,7 @@ import { RedisCancels } from "./cancels.ts";
 import { RedisClaims } from "./claims/claims.ts";
 import { RedisCompletion } from "./claims/completion.ts";
 import { RedisHandBack } from "./claims/hand-back.ts";
+import { LastDelivered } from "./claims/last-delivered.ts";
 import { RedisLeases } from "./claims/leases.ts";
 import { TaskStarts } from "./claims/task-starts.ts";
 import { parseRedisAddress } from "./connection/address.ts";
@@ -47,6 +48,7 @@ export class RedisParts {
   readonly completion: RedisCompletion;
   readonly leases: RedisLeases;
   readonly handBack: RedisHandBack;
+  readonly last: LastDelivered;
   readonly fleet: RedisFleet;
   readonly queues: RedisEnqueue;
   readonly register: RedisQueueRegister;
@@ -89,15 +91,17 @@ export class RedisParts {
     this.pauses = new RedisPauses(this.connections);
     const { leaseMs } = options;
     const doubt = new Doubt(leaseMs);
-    const common = { connections: this.connections, wire, executor: this.name, doubt };
+    this.last = new LastDelivered(this.connections);
+    const { last } = this;
+    const common = { connections: this.connections, wire, executor: this.name, doubt, last };
     this.keeping = keepingRules(options);
     this.register = new RedisQueueRegister(this.connections);
     const register = () => this.register.serve(options.queues, this.keeping);
-    this.intake = new RedisClaims(this.connections, wire, this.name, streams, this.pauses, doubt, register);
+    this.intake = new RedisClaims(this.connections, wire, this.name, streams, this.pauses, doubt, last, register);
     this.completion = new RedisCompletion({ ...common, leaseMs, now });
     this.duties = new RedisDuties(this.connections, options.executor !== null, () => this.intake.renewGroups());
     this.fleet = new RedisFleet(this.connections, this.name, heartbeatTimeoutMs, now);
-    this.handBack = new RedisHandBack(this.connections, this.name);
+    this.handBack = new RedisHandBack(this.connections, this.name, last);
     this.leases = new RedisLeases({
       connections: this.connections,
       executor: this.name,

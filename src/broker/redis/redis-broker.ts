@@ -321,7 +321,10 @@ export class RedisBroker implements Broker {
   }
 
   removeEnded(): Promise<Removal> {
-    return this.#parts.duties.do("removal", () => this.#parts.removal.step(this.#options.queues));
+    return this.#parts.duties.do("removal", async () => {
+      await this.#parts.last.settle();
+      return this.#parts.removal.step(this.#options.queues);
+    });
   }
 
   /** After a claim of `max` that brought too much: to its place; what has none any more is held for the next claim. */

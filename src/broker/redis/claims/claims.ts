@@ -16,7 +16,7 @@ import type { Reply } from "../connection/raw-connection.ts";
 import type { RawEntry } from "../connection/replies.ts";
 import { ReplyError } from "../connection/reply-decoder.ts";
 import type { WriteCoalescer } from "../connection/write-coalescer.ts";
-import { CANCEL_CHANNEL, DOUBT, GROUP } from "../keys.ts";
+import { CANCEL_CHANNEL, DOUBT, LEFT_ENTRIES_KEY } from "../keys.ts";
 import type { RedisPauses } from "../pauses.ts";
 import {
   askAtOnce,
@@ -27,10 +27,14 @@ import {
   readInOrder,
   readWoken,
 } from "../scripts/claim.ts";
+import { MAKE_GROUP } from "../scripts/leave-stream.ts";
+import { runScript } from "../scripts/lua.ts";
 import type { StreamName } from "../streams.ts";
 import { ClaimOrder, type ClaimTurn } from "./claim-order.ts";
 import { RedisDelivery } from "./delivery.ts";
+import type { LastDelivered } from "./last-delivered.ts";
 import { ALL_MARKS, askMarks, type IsMarked, NONE_IS } from "./marks.ts";
+import { areAllVoid, withoutVoid } from "./void-entries.ts";
 
 /** How long entries that have no slot are held for the next claim, in ms. */
 const HELD_MS = 1_000;
@@ -56,6 +60,7 @@ export class RedisClaims {
   readonly #byKey: ReadonlyMap<string, StreamName>;
   readonly #pauses: RedisPauses;
   readonly #doubt: Doubt;
+  readonly #last: LastDelivered;
   readonly #order: ClaimOrder;
   readonly #beforeGroups: () => Promise<void>;
   /** Entries of a queue that was paused while the read was under way, or that nobody waits for: to be handed back. */
@@ -69,6 +74,8 @@ export class RedisClaims {
   #scriptOnReader = 0;
   /** Whether any task was marked as cancelled at the last claim. */
   #someWereMarked = false;
+  /** Whether all that the last read brought was void: there may be more. */
+  #onlyVoid = false;
   /** Whether the last read found something. */
   #busy = true;
 
@@ -80,9 +87,11 @@ export class RedisClaims {
     streams: readonly StreamName[],
     pauses: RedisPauses,
     doubt: Doubt,
+    last: LastDelivered,
     beforeGroups: () => Promise<void>,
   ) {
     this.#doubt = doubt;
+    this.#last = last;
     this.#beforeGroups = beforeGroups;
     this.#connections = connections;
     this.#wire = wire;
@@ -112,13 +121,7 @@ export class RedisClaims {
   async createGroups(): Promise<void> {
     await this.#beforeGroups();
     await this.#connections.run(async (redis) => {
-      for (const { key } of this.#streams) {
-        try {
-          await redis.xgroup("CREATE", key, GROUP, "0", "MKSTREAM");
-        } catch (error) {
-          if (!(error instanceof Error && error.message.startsWith("BUSYGROUP"))) throw error;
-        }
-      }
+      for (const { key } of this.#streams) await runScript(redis, MAKE_GROUP, key, LEFT_ENTRIES_KEY);
     });
   }
 
@@ -156,6 +159,8 @@ export class RedisClaims {
   /** Makes delivery objects of claimed entries; entries that were deleted meanwhile are left out. */
   deliver(stream: StreamName, entries: readonly RawEntry[], facts: DeliveryFacts): RedisDelivery[] {
     const deliveries: RedisDelivery[] = [];
+    const last = entries.at(-1)?.[0];
+    if (last !== undefined) this.#last.given(stream.key, last);
     for (const [entry, fields] of entries) {
       if (fields === null) continue;
       deliveries.push(
@@ -191,18 +196,19 @@ export class RedisClaims {
       }
       const taken = this.#choose(max, found);
       if (taken.length > 0) return taken;
-      if (isWhole) this.#busy = false;
+      if (isWhole && !this.#onlyVoid) this.#busy = false;
     }
     const reading = this.#block(max);
     try {
       const found = await abortable(reading, signal);
-      this.#busy ||= found.length > 0;
-      return this.#choose(max, found);
+      this.#busy ||= found.length > 0 || this.#onlyVoid;
+      if (!this.#onlyVoid) return this.#choose(max, found);
     } catch (error) {
       if (!signal.aborted) throw this.#connections.translate(error);
       await this.#endRead(reading);
       throw signal.reason;
     }
+    return this.#take(max, signal);
   }
 
   /** Takes what is there; `isWhole`: everything was looked at, so that nothing found means that there is nothing. */
@@ -273,12 +279,15 @@ export class RedisClaims {
    * @throws what Redis said in any other case why a stream could not be read; what came from others is handed back.
    */
   async #deliveriesOf(answer: ClaimAnswer, lease: LeaseStamp): Promise<RedisDelivery[]> {
-    const { streams, failed, someAreMarked, marks } = answer;
+    const { failed, someAreMarked, marks } = answer;
+    let { streams } = answer;
     this.#someWereMarked = someAreMarked;
     const deliveries = (mayBeCancelled: IsMarked): RedisDelivery[] =>
       this.#deliverAll(streams, { lease, mayBeCancelled, deliveriesOf: () => 1 });
     let all: RedisDelivery[] | null = null;
     try {
+      if (answer.someAreVoid) streams = await withoutVoid(this.#connections, streams);
+      this.#onlyVoid = areAllVoid(answer.streams, streams);
       if (answer.somethingIsPaused || this.#pauses.some) await this.#pauses.refresh();
       const mayBeCancelled = someAreMarked ? await askMarks((fill) => this.#wire.send(fill), streams, marks) : NONE_IS;
       all = deliveries(mayBeCancelled);

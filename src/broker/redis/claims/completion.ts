@@ -13,12 +13,14 @@ import type { Doubt } from "../connection/doubt.ts";
 import type { Reply } from "../connection/raw-connection.ts";
 import { ReplyError } from "../connection/reply-decoder.ts";
 import type { WriteCoalescer } from "../connection/write-coalescer.ts";
-import { GROUP, LOG_PREFIX, RECORD_PREFIX, UNIQUE_PREFIX } from "../keys.ts";
+import { GROUP, LEFT_ENTRIES_KEY, LOG_PREFIX, RECORD_PREFIX, UNIQUE_PREFIX } from "../keys.ts";
 import { readHeads } from "../records/read-records.ts";
 import { END_CHUNK, END_SCRIPT, endArguments } from "../scripts/end.ts";
+import { END_LAST, SETTLE } from "../scripts/leave-stream.ts";
 import { isUnknownScript, plainAnswer, type ScriptCall } from "../scripts/lua.ts";
 import { ownDelivery, type RedisDelivery } from "./delivery.ts";
-import { isKeptDone, type KeptDone, keepDoneCalls } from "./done-records.ts";
+import { isKeptDone, type KeptDone, keepDoneCalls, LAST_AT } from "./done-records.ts";
+import type { LastDelivered } from "./last-delivered.ts";
 import { hasNothingToTell, outcomeCommands } from "./outcome-commands.ts";
 
 interface Entry {
@@ -42,6 +44,7 @@ export class RedisCompletion {
   readonly #executor: string;
   readonly #leaseMs: number;
   readonly #doubt: Doubt;
+  readonly #last: LastDelivered;
   readonly #now: () => number;
   /** Entries whose completion was sent, but whose reply never came: the next call must ask. */
   readonly #doubtful = new WeakSet<RedisDelivery>();
@@ -56,6 +59,7 @@ export class RedisCompletion {
     readonly executor: string;
     readonly leaseMs: number;
     readonly doubt: Doubt;
+    readonly last: LastDelivered;
     readonly now: () => number;
   }) {
     this.#connections = parts.connections;
@@ -63,6 +67,7 @@ export class RedisCompletion {
     this.#executor = parts.executor;
     this.#leaseMs = parts.leaseMs;
     this.#doubt = parts.doubt;
+    this.#last = parts.last;
     this.#now = parts.now;
   }
 
@@ -134,19 +139,53 @@ export class RedisCompletion {
       else told.push(entry);
     }
     const parts: Part[] = [];
-    for (const { call, entries: those } of keepDoneCalls(kept, place)) parts.push(this.#keepPart(call, those, results));
+    for (const { call, entries: those } of keepDoneCalls(kept, place, this.#last))
+      parts.push(this.#keepPart(call, those, results));
     for (const [stream, all] of Map.groupBy(told, ({ delivery }) => delivery.stream)) {
       for (let at = 0; at < all.length; at += END_CHUNK) {
         parts.push(this.#endPart(stream, all.slice(at, at + END_CHUNK), place, results));
       }
     }
     for (const [stream, all] of Map.groupBy(hot, ({ delivery }) => delivery.stream)) {
-      parts.push(hotPart(stream, all));
+      parts.push(this.#hotPart(stream, all));
     }
     return parts;
   }
 
+  /**
+   * The end of entries alone: no transaction, since one that is deleted and not acknowledged yet is nobody's to run.
+   * The one of them that may be the last delivered needs a look at the group, and so does what was left before it.
+   */
+  #hotPart(stream: string, entries: readonly Entry[]): Part {
+    const ids = entries.map(({ delivery }) => delivery.entry);
+    const last = this.#last.lastAmong(stream, ids);
+    const rest = last === null ? ids : ids.filter((id) => id !== last);
+    let look: ScriptCall | null = null;
+    if (last !== null) look = { script: END_LAST, args: [END_LAST.keys, stream, LEFT_ENTRIES_KEY, last] };
+    else if (this.#last.mayHaveLeft(stream)) {
+      look = { script: SETTLE, args: [SETTLE.keys, LEFT_ENTRIES_KEY, stream] };
+    }
+    const looked = look && this.#scriptPart(look, async (reply) => this.#last.settled(stream, reply.length > 0));
+    return {
+      add(batch) {
+        if (rest.length > 0) {
+          const gone = encodeIds(rest);
+          batch.add(["XDEL", stream], gone);
+          batch.add(["XACK", stream, GROUP], gone);
+        }
+        looked?.add(batch);
+      },
+      read: async (replies) => {
+        const error = replies.slice(0, rest.length > 0 ? 2 : 0).find(([each]) => each !== null)?.[0];
+        if (error) throw new ReplyError(`${error.message}: ${stream}`);
+        await looked?.read(replies.slice(-1));
+      },
+    };
+  }
+
   #keepPart(call: ScriptCall, entries: readonly Entry[], results: CompletionResult[]): Part {
+    const { stream = "" } = entries[0]?.delivery ?? {};
+    if (call.args[LAST_AT] !== "") this.#last.mayLeave(stream);
     return this.#scriptPart(call, async (refused) => {
       for (let at = 0; at + 1 < refused.length; at += 2) {
         const index = entries[Number(refused[at]) - 1]?.index;
@@ -165,6 +204,13 @@ export class RedisCompletion {
       const steps = outcomeCommands(outcome, delivery, { ...place, index });
       return { entry: delivery.entry, fenced, id: outcome.id, steps };
     });
+    if (
+      this.#last.lastAmong(
+        stream,
+        ends.map(({ entry }) => entry),
+      ) !== null
+    )
+      this.#last.mayLeave(stream);
     const call = { script: END_SCRIPT, args: endArguments(stream, this.#executor, this.#doubt.isOn, ends) };
     return this.#scriptPart(call, async (answers) => {
       for (const [at, entry] of entries.entries()) {
@@ -203,23 +249,6 @@ export class RedisCompletion {
       return executor === undefined || (executor === this.#executor && Number(attempt) === outcome.attempt);
     });
   }
-}
-
-/**
- * The end of entries alone: no transaction, since one that is deleted and not acknowledged yet is nobody's to run.
- */
-function hotPart(stream: string, entries: readonly Entry[]): Part {
-  return {
-    add(batch) {
-      const ids = encodeIds(entries.map(({ delivery }) => delivery.entry));
-      batch.add(["XDEL", stream], ids);
-      batch.add(["XACK", stream, GROUP], ids);
-    },
-    async read(replies) {
-      const error = replies.find(([each]) => each !== null)?.[0];
-      if (error) throw new ReplyError(`${error.message}: ${stream}`);
-    },
-  };
 }
 
 /** Whether the key that Redis speaks of is that of one task. */

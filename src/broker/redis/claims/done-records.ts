@@ -6,7 +6,7 @@
  * as its enqueue wrote it, and merges both where it says more.
  */
 import type { Outcome } from "../../broker.ts";
-import { doneKey, GROUP, RECORD_PREFIX } from "../keys.ts";
+import { doneKey, GROUP, LEFT_ENTRIES_KEY, RECORD_PREFIX } from "../keys.ts";
 import {
   FIELD_LETTERS,
   LONGEST_COPY,
@@ -18,23 +18,26 @@ import {
   packTime,
 } from "../records/codec.ts";
 import { RECORDS } from "../records/record-lua.ts";
+import { MUST_STAY } from "../scripts/leave-stream.ts";
 import { isOfAll, lackOf, PRELUDE, plainScript, type ScriptCall } from "../scripts/lua.ts";
 import type { RedisDelivery } from "./delivery.ts";
+import type { LastDelivered } from "./last-delivered.ts";
 import { isFirst, keepUntil } from "./outcome-commands.ts";
 
 /** A Lua pattern: how a message begins in a record. */
 const MESSAGE = `[${[PAYLOAD_LETTER, FIELD_LETTERS.message].flatMap((each) => [each, each.toUpperCase()]).join("")}]`;
 
 /**
- * KEYS stream, index; ARGV group, record prefix, keep until, pattern of what stands between entry and message in a
- * record that is as its enqueue wrote it, the same fields of one that is done. Then runs of tasks that were queued
+ * KEYS stream, index, left entries; ARGV group, record prefix, keep until, pattern of what stands between entry and
+ * message in a record that is as its enqueue wrote it, the same fields of one that is done, the entry that may be the
+ * last which was delivered ("": none). Then runs of tasks that were queued
  * and begun in the same milliseconds: how many, how many arguments each has, pattern of the time in their entries, the
  * fields before those that all share, and of each task entry, id and, in a run of three arguments, its result,
  * packed -> where each of those that were refused stands, from 1, and why. Nothing is acknowledged whose record was not
  * written. All records are read by one command and written by one: a call from Lua costs as much as what it does.
  */
-const KEEP_DONE = `
-for i, kind in ipairs({ 'stream', 'zset' }) do
+const KEEP_DONE = `${MUST_STAY}
+for i, kind in ipairs({ 'stream', 'zset', 'hash' }) do
   local held = redis.call('TYPE', KEYS[i]).ok
   if held ~= kind and held ~= 'none' then
     local found = 'WRONGTYPE the key "' .. KEYS[i] .. '" holds a ' .. held
@@ -42,7 +45,7 @@ for i, kind in ipairs({ 'stream', 'zset' }) do
   end
 end
 -- What comes behind the first write must not be refused: each try would count as a completion.
-for _, may in ipairs({ { 'ZADD', KEYS[2] }, { 'XACK', KEYS[1] }, { 'XDEL', KEYS[1] } }) do
+for _, may in ipairs({ { 'ZADD', KEYS[2] }, { 'XACK', KEYS[1] }, { 'XDEL', KEYS[1] }, { 'HSET', KEYS[3] } }) do
   if not redis.acl_check_cmd(may[1], may[2]) then return redis.error_reply(${lackOf("may[1]", "may[2]")}) end
 end
 -- For records that tell more than their enqueue wrote: made only where one comes.
@@ -65,7 +68,7 @@ local function makeMerge()
   end
 end
 local ARGV, match, sub, prefix, till, shared = ARGV, string.match, string.sub, ARGV[2], ARGV[3], ARGV[5]
-local keys, nth, i = {}, 0, 6
+local keys, nth, i = {}, 0, 7
 while ARGV[i] do
   local width = tonumber(ARGV[i + 1])
   local last = i + 3 + width * tonumber(ARGV[i])
@@ -79,7 +82,7 @@ local olds = redis.pcall('MGET', unpack(keys))
 if olds.err then return olds end
 local written, records, scored, entries, refused, merge = {}, {}, {}, {}, {}, nil
 local count = 0
-nth, i = 0, 6
+nth, i = 0, 7
 while ARGV[i] do
   local width = tonumber(ARGV[i + 1])
   local plain = '^${packedStart("queued")}E%w' .. ARGV[i + 2] .. '[%l%d]+' .. ARGV[4] .. '()${MESSAGE}'
@@ -117,11 +120,26 @@ if count > 0 then
   if failed then return redis.error_reply(failed) end
   redis.call('ZADD', KEYS[2], unpack(scored))
   redis.call('XACK', KEYS[1], ARGV[1], unpack(entries))
-  redis.call('XDEL', KEYS[1], unpack(entries))
+  local last, gone, isLeft = ARGV[6], entries, false
+  if last ~= '' then
+    local before = redis.call('HGET', KEYS[3], KEYS[1])
+    if mustStay(KEYS[1], last) then
+      gone = {}
+      for _, entry in ipairs(entries) do
+        if entry == last then isLeft = true else gone[#gone + 1] = entry end
+      end
+      if isLeft then redis.call('HSET', KEYS[3], KEYS[1], last) end
+    end
+    if before and before ~= last and (isLeft or not mustStay(KEYS[1], before)) then
+      gone[#gone + 1] = before
+      if not isLeft then redis.call('HDEL', KEYS[3], KEYS[1]) end
+    end
+  end
+  if #gone > 0 then redis.call('XDEL', KEYS[1], unpack(gone)) end
 end
 return refused`;
 
-const SCRIPT = plainScript(KEEP_DONE, 2);
+const SCRIPT = plainScript(KEEP_DONE, 3);
 
 export interface KeptDone {
   readonly outcome: Extract<Outcome, { kind: "done" }> & { readonly startedAt: number };
@@ -176,6 +194,7 @@ const NO_RUN: Run = { at: 0, count: 0, hasResults: false, since: "-", attempt: 0
 export function keepDoneCalls<Entry extends KeptDone>(
   entries: readonly Entry[],
   { executor, now }: { readonly executor: string; readonly now: number },
+  last: LastDelivered,
 ): { readonly call: ScriptCall; readonly entries: readonly Entry[] }[] {
   const calls: DoneCall<Entry>[] = [];
   const open = new Map<string, DoneCall<Entry>>();
@@ -200,8 +219,18 @@ export function keepDoneCalls<Entry extends KeptDone>(
     if (run.hasResults) args.push(packField(FIELD_LETTERS.result, outcome.result ?? ""));
     one.entries.push(entry);
   }
+  for (const { call, entries: ended } of calls) {
+    const { stream = "" } = ended[0]?.delivery ?? {};
+    const ids = ended.map(({ delivery }) => delivery.entry);
+    call.args[LAST_AT] = last.lastAmong(stream, ids) ?? (last.mayHaveLeft(stream) ? NONE_OF_THEM : "");
+  }
   return calls;
 }
+
+/** In place of the entry that may be the last delivered: what was left before is looked at all the same. */
+const NONE_OF_THEM = "-";
+/** Where the arguments of a call have the entry that may be the last delivered. */
+export const LAST_AT = 9;
 
 /** Whether both go in one call. */
 function isAlike({ outcome, delivery }: KeptDone, other: KeptDone | undefined): boolean {
@@ -219,7 +248,18 @@ function newCall<Entry extends KeptDone>({ outcome, delivery }: Entry, executor:
   const plain = packFacts({ retentionMs: Math.round(outcome.retentionMs), priority, queue, type });
   const until = keepUntil(now, outcome.retentionMs);
   const shared = `${packNumber(FINISHED, Math.round(now))}${place}${packField(EXECUTOR, executor)}`;
-  const args = [SCRIPT.keys, stream, doneKey(queue), GROUP, RECORD_PREFIX, until, patternOf(plain), shared];
+  const args = [
+    SCRIPT.keys,
+    stream,
+    doneKey(queue),
+    LEFT_ENTRIES_KEY,
+    GROUP,
+    RECORD_PREFIX,
+    until,
+    patternOf(plain),
+    shared,
+  ];
+  args.push("");
   return { call: { script: SCRIPT, args }, entries: [], run: NO_RUN };
 }
 

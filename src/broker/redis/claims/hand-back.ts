@@ -10,10 +10,11 @@ import { MOVES } from "../../../task/state.ts";
 import type { Delivery } from "../../broker.ts";
 import { GIVEN_UP } from "../../lease-stamp.ts";
 import type { RedisConnections } from "../connection/connections.ts";
-import { GROUP } from "../keys.ts";
+import { GROUP, LEFT_ENTRIES_KEY, VOID_ENTRIES_KEY } from "../keys.ts";
 import { runScript, type Script, script } from "../scripts/lua.ts";
 import { WHEREABOUTS } from "../scripts/whereabouts.ts";
 import { byStream, type RedisDelivery, recordKeyOf } from "./delivery.ts";
+import type { LastDelivered } from "./last-delivered.ts";
 
 /** How many entries one script call may touch. */
 const CHUNK = 200;
@@ -40,6 +41,11 @@ local function queuedAgain(key, entry)
   r.entry = entry
   if not isCancelled then r.state = '${release.to}' end
   writeRecord(key, r)
+end
+local function isBefore(one, other)
+  local ms, n = split(one)
+  local otherMs, otherN = split(other)
+  return ms < otherMs or (ms == otherMs and n < otherN)
 end
 local function isOurs(id)
   return isOwn(KEYS[1], ARGV[2], id, false)
@@ -77,6 +83,12 @@ local ms, number = string.match(ours[1], '^(%d+)-(%d+)$')
 if tonumber(number) >= 2 ^ 53 then return 0 end
 local before = number == '0' and string.format('%.0f-18446744073709551615', ms - 1)
   or string.format('%s-%.0f', ms, number - 1)
+-- Nor may one be deleted at or behind that, while older ones stand.
+local info = call('XINFO', 'STREAM', KEYS[1])
+local about = {}
+for i = 1, #info, 2 do about[info[i]] = info[i + 1] end
+local deleted = about['max-deleted-entry-id']
+if not isBefore(deleted, before) and not isBefore(deleted, about['recorded-first-entry-id']) then return 0 end
 call('XACK', KEYS[1], ARGV[1], unpack(ours))
 if read and read >= #ours then
   call('XGROUP', 'SETID', KEYS[1], ARGV[1], before, 'ENTRIESREAD', string.format('%.0f', read - #ours))
@@ -91,19 +103,23 @@ return 1`,
 /** KEYS and ARGV as above -> how many wait again, behind all others. */
 const TO_THE_END = script(
   `${QUEUED_AGAIN}
+expect('zset', '${VOID_ENTRIES_KEY}')
+expect('hash', '${LEFT_ENTRIES_KEY}')
 local n = 0
 for i = 3, #ARGV, 2 do
   local id = ARGV[i]
   if isOurs(id) then
     local e = call('XRANGE', KEYS[1], id, id)
-    if #e == 1 then
+    local isVoid = call('ZREM', '${VOID_ENTRIES_KEY}', KEYS[1] .. ' ' .. id) == 1
+    if #e == 1 and not isVoid then
       queuedAgain(ARGV[i + 1], call('XADD', KEYS[1], '*', unpack(e[1][2])))
       n = n + 1
     end
     call('XACK', KEYS[1], ARGV[1], id)
-    call('XDEL', KEYS[1], id)
+    takeOut(KEYS[1], id)
   end
 end
+settle(KEYS[1])
 return n`,
   1,
 );
@@ -111,10 +127,12 @@ return n`,
 export class RedisHandBack {
   readonly #connections: RedisConnections;
   readonly #executor: string;
+  readonly #last: LastDelivered;
 
-  constructor(connections: RedisConnections, executor: string) {
+  constructor(connections: RedisConnections, executor: string, last: LastDelivered) {
     this.#connections = connections;
     this.#executor = executor;
+    this.#last = last;
   }
 
   /** To their place, or behind what waits. Those that are not ours any more are left alone. */
@@ -122,6 +140,7 @@ export class RedisHandBack {
     for (const [stream, all] of byStream(await this.#placeAll(deliveries, 1))) {
       for (const chunk of inChunks(all)) {
         for (const delivery of chunk) delivery.lease = GIVEN_UP;
+        this.#last.mayLeave(stream);
         await this.#run(TO_THE_END, stream, chunk);
       }
     }
@@ -155,6 +174,8 @@ export class RedisHandBack {
 
   async #placed(stream: string, chunk: readonly RedisDelivery[], tries: number): Promise<boolean> {
     for (let left = tries; ; left--) {
+      // Whatever becomes of the call: it may have been carried out.
+      this.#last.setBack(stream);
       if ((await this.#run(IN_PLACE, stream, chunk)) === 1) return true;
       if (left <= 1) return false;
       await sleep(PAUSE_MS, NEVER);

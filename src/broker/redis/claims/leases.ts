@@ -19,6 +19,7 @@ import type { StreamName } from "../streams.ts";
 import type { RedisClaims } from "./claims.ts";
 import { byStream, idOf, type RedisDelivery } from "./delivery.ts";
 import { ALL_MAY_BE } from "./marks.ts";
+import { entriesLeft } from "./void-entries.ts";
 
 /** How far apart the two looks are at least, in ms. */
 const SECOND_LOOK_MS = 750;
@@ -214,7 +215,8 @@ export class RedisLeases {
     const before = new Map(entries.map(({ entry, deliveries }) => [entry, deliveries]));
     const reply = await this.#connections.run((redis) => claim(redis, [...before.keys()]));
     const deliveriesOf = (entry: string) => (before.get(entry) ?? 0) + 1;
-    return this.#intake.deliver(stream, readEntries(reply), { lease, mayBeCancelled: ALL_MAY_BE, deliveriesOf });
+    const entriesOfTasks = await entriesLeft(this.#connections, stream.key, readEntries(reply));
+    return this.#intake.deliver(stream, entriesOfTasks, { lease, mayBeCancelled: ALL_MAY_BE, deliveriesOf });
   }
 
   async #pending(

@@ -67,8 +67,7 @@ local function finish(id)
   free(r.unique, id)
   free(timedKey(r.unique_for_a_time, r.queue, r.message), id)
   call('ZREM', KEYS[1], member)
-  -- The last entry that was delivered stays while older ones stand: without it the lag would not be known.
-  if entry ~= lastDelivered(stream) or call('XLEN', stream) == 1 then call('XDEL', stream, entry) end
+  takeOut(stream, entry)
   -- Should an executor that nobody knows of run it, that one asks before it ends anything.
   redis.pcall('PUBLISH', '${CANCEL_CHANNEL}', '${DOUBT}')
   return true

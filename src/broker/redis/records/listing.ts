@@ -10,6 +10,7 @@ import { checkListQuery } from "../../check-list.ts";
 import { LIST_PAGE_BYTES, type ListPage, type ListQuery } from "../../contract/admin.ts";
 import { readCursor, writeCursor } from "../../list-cursor.ts";
 import type { Holder, TaskStarts } from "../claims/task-starts.ts";
+import { voidAmong } from "../claims/void-entries.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import { readPairs, readPending } from "../connection/replies.ts";
 import {
@@ -195,7 +196,13 @@ export class RedisListing {
 
   async #fromStream(stream: StreamName, place: string, scan: Scan, brief: boolean): Promise<Slice> {
     const after = place === "" ? await this.#lastDelivered(stream.key) : place;
-    const { found, looked, next } = await scanStream(this.#connections, stream.key, { ...scan, after, brief });
+    const { found: all, looked, next } = await scanStream(this.#connections, stream.key, { ...scan, after, brief });
+    const voids = await voidAmong(
+      this.#connections,
+      stream.key,
+      all.map(({ entry }) => entry),
+    );
+    const found = all.filter(({ entry }) => !voids.has(entry));
     const parts = found.filter((each) => "fields" in each);
     const read = await this.#tasksOf(stream, parts, scan.type, () => null, brief);
     if (parts.length === found.length) return { tasks: read, looked, next };

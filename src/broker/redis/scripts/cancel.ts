@@ -157,7 +157,7 @@ local function cancel(id, flag)
   finish()
   if not isThere then
     -- Nothing holds it; should somebody run it still, the flag is seen.
-    if hasEntry then call('XDEL', r.stream, r.entry) end
+    if hasEntry then takeOut(r.stream, r.entry) end
     return 'queued'
   end
   add(ARGV[8] .. r.queue, now + 2592000000, id)

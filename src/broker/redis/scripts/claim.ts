@@ -7,16 +7,17 @@
 import type { CommandBatch } from "../connection/command-batch.ts";
 import type { Reply } from "../connection/raw-connection.ts";
 import { readStreams, type StreamEntries } from "../connection/replies.ts";
-import { CANCELLED_KEY, GROUP, PAUSED_KEY } from "../keys.ts";
+import { CANCELLED_KEY, GROUP, PAUSED_KEY, VOID_ENTRIES_KEY } from "../keys.ts";
 import { isUnknownScript, plainScript } from "./lua.ts";
 
 /**
- * KEYS streams, urgent first, then the marks of cancelled tasks, the set of what is paused; ARGV group, consumer, max
- * -> streams with their entries as XREADGROUP gives them, 1 where anything is marked + 2 where anything is paused, the
- * first error or "". What was read before an error is ours by then, and must be told.
+ * KEYS streams, urgent first, then the marks of cancelled tasks, the set of what is paused, void entries; ARGV group,
+ * consumer, max -> streams with their entries as XREADGROUP gives them, 1 where anything is marked + 2 where anything
+ * is paused + 4 where an entry is void, the first error or "". What was read before an error is ours by then, and must
+ * be told.
  */
 const CLAIM = `
-local n, left = #KEYS - 2, tonumber(ARGV[3])
+local n, left = #KEYS - 3, tonumber(ARGV[3])
 local marked, paused = KEYS[n + 1], KEYS[n + 2]
 local some = redis.call('EXISTS', paused)
 local taken, failed = {}, ''
@@ -33,15 +34,22 @@ for i = 1, n do
     end
   end
 end
-return { taken, 2 * some + redis.call('EXISTS', marked), failed }`;
+return { taken, 4 * redis.call('EXISTS', KEYS[n + 3]) + 2 * some + redis.call('EXISTS', marked), failed }`;
 
 const SCRIPT = plainScript(CLAIM, 0);
+
+/** What a claim looks at beside its streams. */
+const FLAGS = [CANCELLED_KEY, PAUSED_KEY, VOID_ENTRIES_KEY] as const;
+/** EXISTS counts a key as often as it is named: 1 for the first, 2 for the second, 4 for the third. */
+const FLAGS_BY_BIT = FLAGS.flatMap((key, index) => Array.from({ length: 2 ** index }, () => key));
 
 export interface ClaimAnswer {
   readonly streams: readonly StreamEntries[];
   /** Whether any task is marked as cancelled, and whether anything is paused. */
   readonly someAreMarked: boolean;
   readonly somethingIsPaused: boolean;
+  /** Whether any entry is void. */
+  readonly someAreVoid: boolean;
   /** The marks themselves (marks.ts), where they were asked for in the same write. */
   readonly marks?: Reply | undefined;
   /** Why a stream could not be read; "" where all could. */
@@ -56,7 +64,7 @@ export function askInOrder(
   { executor, keys, max, isKnown }: { executor: string; keys: readonly string[]; max: number; isKnown: boolean },
 ): void {
   const call = isKnown ? (["EVALSHA", SCRIPT.sha] as const) : (["EVAL", SCRIPT.lua] as const);
-  batch.add([...call, keys.length + 2, ...keys, CANCELLED_KEY, PAUSED_KEY, GROUP, executor, max]);
+  batch.add([...call, keys.length + FLAGS.length, ...keys, ...FLAGS, GROUP, executor, max]);
 }
 
 export function readInOrder([first = NO_REPLY]: readonly Reply[]): ClaimAnswer {
@@ -112,13 +120,14 @@ export interface WakeQuestion extends PlainQuestion {
 
 /** Asked behind a read, so that a cancel or a pause which came before its entries were taken is surely seen. */
 function askFlags(batch: CommandBatch): void {
-  // It counts a key as often as it is named: 1 for the marks, 2 for what is paused.
-  batch.add(["EXISTS", CANCELLED_KEY, PAUSED_KEY, PAUSED_KEY]);
+  batch.add(["EXISTS", ...FLAGS_BY_BIT]);
 }
 
-function readFlags(reply: unknown): Pick<ClaimAnswer, "someAreMarked" | "somethingIsPaused"> {
+type Flags = Pick<ClaimAnswer, "someAreMarked" | "somethingIsPaused" | "someAreVoid">;
+
+function readFlags(reply: unknown): Flags {
   const flags = Number(reply ?? 0);
-  return { someAreMarked: flags % 2 === 1, somethingIsPaused: flags >= 2 };
+  return { someAreMarked: flags % 2 === 1, somethingIsPaused: flags % 4 >= 2, someAreVoid: flags >= 4 };
 }
 
 export function readAtOnce([read = NO_REPLY, flags = NO_REPLY]: readonly Reply[]): ClaimAnswer {
@@ -134,7 +143,7 @@ export function readWoken(replies: readonly Reply[], { urgent }: Pick<WakeQuesti
   const behind = urgent.length > 1 ? readInOrder(second) : readAtOnce(second);
   return {
     streams: [...woken.streams, ...behind.streams],
-    ...{ someAreMarked: woken.someAreMarked, somethingIsPaused: woken.somethingIsPaused },
+    ...readFlags(flags[1]),
     failed: woken.failed || behind.failed,
     isKnown: behind.isKnown,
   };

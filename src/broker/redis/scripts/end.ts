@@ -5,7 +5,7 @@
  */
 import { MOVES } from "../../../task/state.ts";
 import type { RedisCommand } from "../claims/outcome-commands.ts";
-import { GROUP, recordKey } from "../keys.ts";
+import { GROUP, LEFT_ENTRIES_KEY, recordKey } from "../keys.ts";
 import { script } from "./lua.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
@@ -58,13 +58,14 @@ local function finish(entry, fenced, record, steps)
   if r then mayRun('SET', record) end
   mayRun('XACK', stream)
   mayRun('XDEL', stream)
+  mayRun('HSET', '${LEFT_ENTRIES_KEY}')
   for _, step in ipairs(steps) do
     local change = CHANGES[step[1]]
     if change then change(r, step, entry) else take(step) end
   end
   if r then writeRecord(record, r) end
   call('XACK', stream, '${GROUP}', entry)
-  call('XDEL', stream, entry)
+  takeOut(stream, entry)
   return 1
 end
 local out, i = {}, 3
@@ -79,6 +80,7 @@ while i <= #ARGV do
   end
   local ok, result = pcall(function()
     expect('stream', stream)
+    expect('hash', '${LEFT_ENTRIES_KEY}')
     return finish(entry, fenced, record, steps)
   end)
   if not ok then
@@ -87,6 +89,7 @@ while i <= #ARGV do
   end
   out[#out + 1] = result
 end
+pcall(settle, stream)
 return out`;
 
 export const END_SCRIPT = script(END, 1);

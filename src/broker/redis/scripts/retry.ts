@@ -9,15 +9,16 @@ import {
   cancelledKey,
   deadKey,
   ERROR_FIELD,
-  GROUP,
+  LEFT_ENTRIES_KEY,
   RECORD_PREFIX,
   uniqueKey,
+  VOID_ENTRIES_KEY,
   waitingCancelledKey,
 } from "../keys.ts";
 import { FIELD_LETTERS, LONGEST_COPY, packedStart } from "../records/codec.ts";
 import { SPLICE } from "../records/splice-lua.ts";
-import { DROP_ENTRY } from "./drop-entry.ts";
 import { runScript, script } from "./lua.ts";
+import { UNFLAG } from "./unflag.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
 const { revive } = MOVES;
@@ -28,15 +29,16 @@ const AS_IT_IS = "=";
 const IF_USUAL = "?";
 
 /**
- * ARGV record prefix, group, marks key, dead index less the queue, cancelled index less the queue, waiting marks less
+ * ARGV record prefix, marks key, dead index less the queue, cancelled index less the queue, waiting marks less
  * the queue, then 5 of each task: id, flag key, the message of the first attempt ("${AS_IT_IS}": the one it has;
  * "${IF_USUAL}": the same, only if it is a usual one),
  * unique key ("": none), how long that is held (0: until the task has ended) -> 3 of each: the state it was in ("":
  * none is kept), 1 when it is queued again, and who holds its key where another does, else "".
  */
 const RETRY = script(
-  `${WHEREABOUTS}${SPLICE}${DROP_ENTRY}
-expect('zset', ARGV[3])
+  `${WHEREABOUTS}${SPLICE}${UNFLAG}
+expect('zset', ARGV[2], '${VOID_ENTRIES_KEY}')
+expect('hash', '${LEFT_ENTRIES_KEY}')
 local ARGV = ARGV
 -- Streams and queues whose keys have been looked at, and which of a queue's tasks wait in a stream though they ended.
 local checked, anyWaits = {}, {}
@@ -49,11 +51,11 @@ local function leave(key, id)
 end
 local function check(stream, queue)
   if not checked[stream] then expect('stream', stream) end
-  if not checked[queue] then expect('zset', ARGV[6] .. queue, ARGV[4] .. queue, ARGV[5] .. queue) end
+  if not checked[queue] then expect('zset', ARGV[5] .. queue, ARGV[3] .. queue, ARGV[4] .. queue) end
   checked[stream], checked[queue] = true, true
 end
 local function isInLine(queue, id)
-  local marks = ARGV[6] .. queue
+  local marks = ARGV[5] .. queue
   if anyWaits[marks] == nil then anyWaits[marks] = call('EXISTS', marks) == 1 end
   if not anyWaits[marks] or not call('ZSCORE', marks, id) then return false end
   leave(marks, id)
@@ -66,8 +68,8 @@ local function retryUsual(id, flag, key, text)
   if NAMES[byte(text, at)] ~= 'payload' then return false end
   check(facts.stream, facts.queue)
   if not isInLine(facts.queue, id) then return false end
-  leave(ARGV[3], id)
-  leave(ARGV[5] .. facts.queue, id)
+  leave(ARGV[2], id)
+  leave(ARGV[4] .. facts.queue, id)
   unflag(flag)
   putText(key, '${packedStart("queued")}' .. packed('${FIELD_LETTERS.entry}', short) .. facts.kept .. sub(text, at))
   return true
@@ -104,17 +106,17 @@ local function retry(id, flag, message, unique, ttl)
   if unique ~= '' and ttl > 0 and other ~= id then call('SET', unique, id, 'PX', ttl) end
   local holds = unique ~= '' and ttl == 0
   local entry
-  leave(ARGV[3], id)
+  leave(ARGV[2], id)
   local waits = isInLine(r.queue, id)
   if waits and r.message == message then entry = r.entry
   else
     -- What still stands there tells of a later attempt.
-    if waits then dropEntry(ARGV[2], r.stream, r.entry) end
+    if waits then makeVoid(r.stream, r.entry) end
     entry = call('XADD', r.stream, '*', 'message', message)
   end
   unflag(flag)
+  leave(ARGV[3] .. r.queue, id)
   leave(ARGV[4] .. r.queue, id)
-  leave(ARGV[5] .. r.queue, id)
   -- As new, a task that keeps no record has none, but for the errors of its attempts.
   if (tonumber(r.retention) or 0) == 0 and not r['${ERROR_FIELD}1'] and not holds then
     call('DEL', key)
@@ -128,7 +130,7 @@ local function retry(id, flag, message, unique, ttl)
   return state, 1, ''
 end
 local out, reason = {}, nil
-for i = 7, #ARGV, 5 do
+for i = 6, #ARGV, 5 do
   local ok, state, retried, holder =
     pcall(retry, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
   if not ok then
@@ -172,7 +174,7 @@ export async function retryTasks(redis: Redis, tasks: readonly Retry[]): Promise
     ...[unique === undefined ? "" : uniqueKey(queue, unique.key), Math.round(unique?.ttlMs ?? 0)],
   ]);
   const keys = [CANCELLED_KEY, deadKey(""), cancelledKey(""), waitingCancelledKey("")];
-  const reply = await runScript(redis, RETRY, RECORD_PREFIX, GROUP, ...keys, ...words);
+  const reply = await runScript(redis, RETRY, RECORD_PREFIX, ...keys, ...words);
   const told: unknown[] = Array.isArray(reply) ? reply : [];
   return tasks.map(({ id }, index) => {
     const [was, retried, heldBy] = told.slice(3 * index);

@@ -16,6 +16,7 @@ import {
   scheduledKey,
 } from "../keys.ts";
 import { RECORDS } from "../records/record-lua.ts";
+import { LAST_DELIVERED, TAKE_OUT } from "./leave-stream.ts";
 
 /** Why a task is dead whose entry another program has acknowledged: only that program knows how it ended. */
 export const ENDED_ELSEWHERE =
@@ -47,29 +48,7 @@ local function holder(stream, entry)
   isGroupGone = true
   return false
 end
-local function split(id)
-  local ms, n = string.match(id, '^(%d+)-(%d+)$')
-  return tonumber(ms) or 0, tonumber(n) or 0
-end
-local delivered, lastTimes, lastNumbers = {}, {}, {}
--- The last entry that the group has delivered, asked once a script; "" where there is no group.
-local function lastDelivered(stream)
-  if delivered[stream] then return delivered[stream] end
-  delivered[stream] = ''
-  local groups = redis.pcall('XINFO', 'GROUPS', stream)
-  for _, group in ipairs(groups.err and {} or groups) do
-    local fields = {}
-    for i = 1, #group, 2 do fields[group[i]] = group[i + 1] end
-    if fields['name'] == '${GROUP}' then delivered[stream] = fields['last-delivered-id'] end
-  end
-  lastTimes[stream], lastNumbers[stream] = split(delivered[stream])
-  return delivered[stream]
-end
-local function isToCome(stream, entry)
-  if lastDelivered(stream) == '' then return true end
-  local ms, n = split(entry)
-  return ms > lastTimes[stream] or (ms == lastTimes[stream] and n > lastNumbers[stream])
-end
+${LAST_DELIVERED}${TAKE_OUT}
 local function isGivenUp(entry, message)
   local ok, task = pcall(cjson.decode, message)
   if not ok or type(task) ~= 'table' or type(task.id) ~= 'string' then return false end
@@ -124,7 +103,7 @@ local function requeue(key, id, given)
     writeRecord(key, r)
   end
   -- A stream that is made anew within the same millisecond gives the same ids again.
-  if old ~= '' and old ~= new then call('XDEL', r.stream, old) end
+  if old ~= '' and old ~= new then takeOut(r.stream, old) end
   -- Somebody may run it still: whoever ends it asks first whether it is theirs.
   redis.pcall('PUBLISH', '${CANCEL_CHANNEL}', '${DOUBT}')
   return true
