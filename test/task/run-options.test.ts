@@ -50,7 +50,16 @@ for (const [key, row] of RUN_OPTION_ROWS) {
     const times = { enqueued_at: null, started_at: null, finished_at: null, due_at: null };
     const record: TaskRecord = {
       ...{ id: "a", type: "t", queue: "common", priority: 0, state: "queued", attempt: 1, crashes: 0, completions: 0 },
-      ...{ progress: 0, progress_msg: "", result: null, result_omitted: null, reason: null, error: null, errors: [] },
+      ...{
+        progress: 0,
+        progress_msg: "",
+        result: null,
+        result_omitted: null,
+        ended_by: null,
+        reason: null,
+        error: null,
+        errors: [],
+      },
       ...{ executor: null, message, ...times },
     };
     const shown = taskFields(record, []).filter(([name]) => name !== "message");

@@ -42,6 +42,7 @@ export function taskFields(record: TaskRecord, logs: readonly LogLine[]): [name:
     ["result", record.result === null || record.result === undefined ? null : JSON.stringify(record.result, null, 2)],
     ["result left out", record.result_omitted],
     ["reason", record.reason],
+    ["ended by", record.ended_by === null ? null : showEndedBy(record.ended_by)],
     ["error", record.error === null ? null : errorText(record.error)],
     ["earlier errors", earlierErrors(record)],
     ["message", shortened(record.message)],

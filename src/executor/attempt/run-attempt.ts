@@ -12,7 +12,7 @@ import type { Handler, Handlers } from "../../handlers/handler.ts";
 import { handlerFor } from "../../handlers/handler-for.ts";
 import { parseMessage } from "../../task/message/message.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
-import { showEndedBy } from "../../task/record/ended-by.ts";
+import { cancelReason } from "../../task/record/ended-by.ts";
 import { appendLog, progressLine } from "../../task/record/progress.ts";
 import type { Stops } from "../status/stops.ts";
 import { hadBegunAlone, mustBeAlone, noteAlone } from "./alone.ts";
@@ -251,7 +251,7 @@ function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
       parts.lost(attempt);
       return;
     case "cancel": {
-      const reason = endedBy === null ? stopReason : `${stopReason}: ${showEndedBy(endedBy)}`;
+      const reason = endedBy === null ? stopReason : cancelReason(stopReason, endedBy);
       parts.ended(outcomeOf(attempt, { kind: "cancelled", reason }, parts));
       return;
     }

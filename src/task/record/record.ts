@@ -69,6 +69,8 @@ export const TaskRecordSchema = v.object({
   result_omitted: v.nullable(v.string()),
   /** Why it is dead or cancelled. */
   reason: v.nullable(v.string()),
+  /** How the code of its last attempt ended, where that was told to stop: it was cancelled, or its time was over. */
+  ended_by: v.nullable(EndedBySchema),
   /** The last one. */
   error: v.nullable(ErrorRecordSchema),
   /** Those of all attempts, oldest first: the first, and the last nine. */

@@ -1,5 +1,6 @@
 /** The ends of attempts, progress, and what the record tells of them. */
 import assert from "node:assert/strict";
+import { cancelReason } from "../../../src/task/record/ended-by.ts";
 import { cancelledBy, claimAll, claimOne, dead, done, idOf, QUEUE, retry, task, tasks } from "../../stage/outcomes.ts";
 import { assertBetween, countsOf, promoteOnceDue, type Sentence } from "../../stage/sentences.ts";
 import { eventually } from "../../stage/until.ts";
@@ -32,6 +33,7 @@ export function completionSentences(sentence: Sentence): void {
       progress_msg: told.log,
       result: { pages: [1, 2] },
       result_omitted: null,
+      ended_by: null,
       reason: null,
       error: null,
       errors: [],
@@ -43,6 +45,35 @@ export function completionSentences(sentence: Sentence): void {
     assert.ok(Math.abs((started_at ?? 0) - startedAt) <= 1, `started at ${started_at}, not ${startedAt}`);
     assertBetween(finished_at, startedAt, ended);
     assert.ok((started_at ?? 0) <= (finished_at ?? 0), `started at ${started_at}, finished at ${finished_at}`);
+  });
+
+  sentence("a record tells how the last attempt ended that was told to stop, and when it was not", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue(tasks(5));
+    const [late, stopped, waited, failed, tried] = await claimAll(broker, 5, stage.signal);
+    assert.ok(late && stopped && waited && failed && tried);
+    const killed = { how: "killed", after_ms: 2_003 } as const;
+    const error = { name: "TimeoutError", message: "late", ended_by: killed };
+    await broker.complete([
+      dead(late, { error }),
+      cancelledBy(stopped, { reason: cancelReason("cancelled by a client", { how: "heeded", after_ms: 7 }) }),
+      cancelledBy(waited, { reason: "cancelled before it began" }),
+      dead(failed, { error: { name: "Error", message: "no" } }),
+      retry(tried, { error, delayMs: 60_000 }),
+    ]);
+    const heeded = { how: "heeded", after_ms: 7 };
+    const ended = [killed, heeded, null, null, killed];
+    const records = await Promise.all([late, stopped, waited, failed, tried].map((one) => broker.record(idOf(one))));
+    assert.deepEqual(
+      records.map((record) => record?.ended_by),
+      ended,
+    );
+    const { tasks: listed } = await broker.list({ limit: 10 });
+    const byId = new Map(listed.map(({ id, ended_by }) => [id, ended_by]));
+    assert.deepEqual(
+      records.map((record) => byId.get(record?.id ?? "")),
+      ended,
+    );
   });
 
   sentence("a done task whose result was left out says why, whatever else it has to tell", async (stage) => {

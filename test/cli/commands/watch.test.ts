@@ -159,6 +159,7 @@ test("a frame fits its screen, marks what is wrong and lets no text of a task st
       progress: 0.5,
       progress_msg: "10:00:00 one\n10:00:01 two",
       result_omitted: null,
+      ended_by: null,
       reason: null,
       error: null,
       errors: [],

@@ -19,6 +19,7 @@ function recordOf(options: TaskOptions, more: Partial<TaskRecord> = {}): TaskRec
       result: null,
       reason: null,
       result_omitted: null,
+      ended_by: null,
       error: null,
       errors: [],
       executor: null,

@@ -163,8 +163,8 @@ test("the record, the status and the beats tell how an attempt ended that was to
   for (const id of ["killed", "heeded"]) {
     await until("it runs", SOON_MS, () => Object.hasOwn(executor.status().current, id));
     await client.cancel([id]);
-    const { state, reason } = await ended(id);
-    assert.equal(state, "cancelled");
+    const { state, reason, ended_by: endedBy } = await ended(id);
+    assert.deepEqual([state, endedBy?.how], ["cancelled", id]);
     assert.match(
       reason ?? "",
       id === "killed" ? /^cancelled: killed after 1234 ms$/ : /^cancelled: heeded after \d+ ms$/,

@@ -1,5 +1,6 @@
 /** A task as the memory broker keeps it, and its record. Only the store changes an entry that is in its lists. */
 
+import { endedByOf } from "../../../task/record/ended-by.ts";
 import type { AttemptError, ErrorRecord, TaskRecord } from "../../../task/record/record.ts";
 import type { TaskState } from "../../../task/state.ts";
 import type { LogLine } from "../../contract/admin.ts";
@@ -76,6 +77,7 @@ export function recordOf(entry: Entry): TaskRecord {
     ...{ id, type, queue, priority, state, attempt, crashes, completions, progress, result, reason, error, message },
     progress_msg: entry.progressMsg,
     result_omitted: entry.resultOmitted,
+    ended_by: endedByOf(entry),
     errors: [...entry.errors],
     executor: entry.owner,
     enqueued_at: entry.enqueuedAt,

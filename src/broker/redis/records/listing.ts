@@ -296,6 +296,7 @@ const BARE = {
   result_omitted: null,
   result: null,
   reason: null,
+  ended_by: null,
   error: null,
   errors: [],
   started_at: null,

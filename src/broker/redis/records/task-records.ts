@@ -2,8 +2,10 @@
  * The records of tasks (records/codec.ts). Which state a queued task is really in is not written but asked: it is
  * running while its entry is pending, so that a claim costs no write.
  */
+
 import * as v from "valibot";
 import { parseMessage } from "../../../task/message/message.ts";
+import { endedByOf } from "../../../task/record/ended-by.ts";
 import { type ListedTask, listedOf } from "../../../task/record/listed-task.ts";
 import {
   type AttemptError,
@@ -107,12 +109,14 @@ export class RedisRecords {
     const attempt = holder === null ? (number(fields.attempt) ?? 0) : (entry.attempt ?? attemptIn(message));
     const isOfThis = number(fields.attempt) === attempt && fields.executor === holder?.consumer;
     const told = isOfThis || holder === null ? number(fields.started_at) : null;
+    const about = { state, reason: fields.reason ?? null, errors: errorsOf(fields) };
     return {
+      ...about,
+      ended_by: endedByOf(about),
       id,
       type: stored.output.type,
       queue: stored.output.queue,
       priority: Number(stored.output.priority),
-      state,
       attempt,
       crashes: number(fields.crashes) ?? 0,
       completions: number(fields.completions) ?? 0,
@@ -120,10 +124,8 @@ export class RedisRecords {
       progress_msg: fields.progress_msg ?? "",
       result: parse(fields.result),
       result_omitted: fields.result_omitted || null,
-      reason: fields.reason ?? null,
       // That of an earlier attempt is no error of a task that ended well, or by a cancel.
       error: state === "done" || state === "cancelled" ? null : errorOf(parse(fields.error)),
-      errors: errorsOf(fields),
       executor: holder?.consumer ?? fields.executor ?? null,
       message,
       enqueued_at: number(fields.enqueued_at),

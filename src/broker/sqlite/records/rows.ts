@@ -1,9 +1,11 @@
 /**
  * From rows of SQLite to our shapes: the one place where a column's type is checked.
  */
+
 import * as v from "valibot";
 import type { SqlValue } from "../../../runtime/index.ts";
 import { MAX_ATTEMPT_ERRORS } from "../../../task/record/attempt-errors.ts";
+import { endedByOf } from "../../../task/record/ended-by.ts";
 import {
   beginningOf,
   endOf,
@@ -52,14 +54,18 @@ export function errorsOf(row: Row): readonly AttemptError[] {
 
 /** @throws valibot's error where the row is not one that this program wrote. */
 export function recordOf(row: Row): TaskRecord {
+  const state = stateName(numberOf(row, "state"));
+  const errors = errorsOf(row);
+  const reason = typeof row.reason === "string" ? row.reason : null;
   return v.parse(TaskRecordSchema, {
     ...row,
-    state: stateName(numberOf(row, "state")),
+    state,
+    ended_by: endedByOf({ state, reason, errors }),
     executor: row.owner,
     started_at: row.attempt === 0 ? null : row.started_at,
     result: jsonOf(row, "result"),
     error: jsonOf(row, "error"),
-    errors: errorsOf(row),
+    errors,
   });
 }
 
