@@ -2,7 +2,8 @@
 BUN := node_modules/.bin/bun
 BIN := node_modules/.bin
 INSTALLED := node_modules/.package-lock.json
-SOURCES := $(shell find src -name '*.ts' 2>/dev/null) scripts/build.ts package.json package-lock.json
+SOURCES := $(shell find src -name '*.ts' -o -name '*.css' 2>/dev/null) scripts/build.ts scripts/page.ts \
+  package.json package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help run test build package check format bench soak memory scale clean
@@ -17,6 +18,7 @@ test: dist/taskexe ## run all tests (ARGS="test/cli" for a part); installs what 
 	@sh scripts/need-redis.sh
 	@sh scripts/need-python.sh
 	@sh scripts/need-prometheus.sh
+	@sh scripts/need-chromium.sh
 	@BUILT_EXECUTABLE="$(CURDIR)/dist/taskexe" exec $(BUN) scripts/test.ts $(ARGS)
 
 build: dist/taskexe ## dist/taskexe: one executable for this machine

@@ -1,6 +1,7 @@
 /**
  * Builds the executable for this machine: `bun scripts/build.ts [OUTFILE]`, by default dist/taskexe.
- * The version comes in with package.json. Identifiers are never minified: class names stand in logs and records.
+ * The version comes in with package.json, the assets of the page with dist/page.txt, which is made first. Identifiers
+ * are never minified: class names stand in logs and records.
  * The file is put in place whole, by a rename, so an executable that runs meanwhile is not disturbed.
  */
 import { spawnSync } from "node:child_process";
@@ -11,6 +12,11 @@ const root = resolve(import.meta.dirname, "..");
 const outfile = resolve(process.argv[2] ?? join(root, "dist/taskexe"));
 
 mkdirSync(dirname(outfile), { recursive: true });
+const page = spawnSync(process.execPath, [join(root, "scripts/page.ts")], { cwd: root, encoding: "utf8" });
+if (page.status !== 0) {
+  process.stderr.write(`${page.stdout}${page.stderr}\nbuild: the assets of the page could not be made\n`);
+  process.exit(1);
+}
 // Source maps are embedded; the copies that the compiler also writes beside its output go with this folder.
 const aside = mkdtempSync(join(dirname(outfile), ".build-"));
 try {

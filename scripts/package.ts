@@ -28,6 +28,8 @@ const EXECUTABLE = "main.js";
 /** What `taskexe new` writes: texts, not sources. */
 const TEMPLATES = "new/templates";
 const TEXTS = ["README.md", "CHANGELOG.md", "LICENSE"];
+/** The assets of the page, where src/http/page/assets.ts looks for them. */
+const PAGE = "dist/page.txt";
 
 /** What of the project's package.json is used. */
 interface Manifest {
@@ -72,6 +74,13 @@ function makePackage(into: string): void {
   writeFileSync(join(into, "package.json"), `${JSON.stringify(packageManifest(manifest), null, 2)}\n`);
   cpSync(join(ROOT, "src", TEMPLATES), join(into, LIB, TEMPLATES), { recursive: true, dereference: true });
   for (const text of TEXTS) copyFileSync(join(ROOT, text), join(into, text));
+  const page = [join(ROOT, "scripts/page.ts"), join(into, PAGE)];
+  const { status, stderr, error } = spawnSync(join(ROOT, "node_modules/.bin/bun"), page, {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`the assets of the page could not be made:\n${stderr}`);
 }
 
 /** Compiles src to lib. TypeScript keeps the folders of the project, and brings along the JSON that is imported. */
@@ -128,7 +137,7 @@ function packageManifest({ name, version, description, license, engines, exports
     engines,
     bin: { [name]: `${LIB}/${EXECUTABLE}` },
     exports: Object.fromEntries(compiled),
-    files: [LIB, ...TEXTS],
+    files: [LIB, PAGE, ...TEXTS],
     dependencies,
   };
 }

@@ -57,6 +57,9 @@ export const LAYERS: readonly Layer[] = [
   { name: "main.ts", uses: ["version.ts", "cli", "runner", "provide", "runtime"] },
 ];
 
+/** What runs in browsers only: there is no nursery, and a timer ends with the page. */
+export const IN_BROWSERS = "src/http/page/client";
+
 /** The floor of a file, by its path below src; undefined where the table does not have it. */
 export function layerOf(path: string): Layer | undefined {
   const [top = ""] = path.split("/");

@@ -1,5 +1,5 @@
 /** What the table of layers is for the linter: the part `overrides` of biome.json. */
-import { LAYERS, type Layer } from "./layers.ts";
+import { IN_BROWSERS, LAYERS, type Layer } from "./layers.ts";
 
 const TIMER_MODULES = ["node:timers", "node:timers/promises", "timers", "timers/promises"];
 const NO_TIMER = "wait with sleep of src/concurrency";
@@ -13,7 +13,7 @@ export function lintBlocks(): unknown[] {
       linter: { rules: { style: { noRestrictedImports: { level: "error", options: restricted(layer) } } } },
     })),
     {
-      includes: ["src/**", "examples/**", ...bare],
+      includes: ["src/**", "examples/**", ...bare, `!${IN_BROWSERS}/**`],
       plugins: ["./scripts/check-bare-waits.grit"],
       linter: { rules: { style: { noRestrictedGlobals: { level: "error", options: { deniedGlobals: timers() } } } } },
     },

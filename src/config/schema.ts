@@ -95,6 +95,7 @@ export const SettingsSchema = v.object({
   ownRunners: v.nullable(wholeNumber(1, 10_000)),
   name: v.nullable(ExecutorName),
   listen: ListenOn,
+  page: v.picklist(["off", "read", "on"], "off, read or on"),
   tokenFile: PathOrNone,
   leaseMs: duration(500, HOUR),
   graceMs: duration(0, DAY),

@@ -100,6 +100,7 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
     takes: "<host:port>",
     help: "where HTTP answers, or unix:/PATH, or off (default: 127.0.0.1:8080)",
   },
+  page: setting("page", "on"),
   tokenFile: { flag: null, environment: ["TASKEXE_TOKEN_FILE"], file: "token_file", fallback: null },
   leaseMs: {
     flag: "--lease",

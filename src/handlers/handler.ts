@@ -29,6 +29,8 @@ export interface HandlerManifest {
    * @throws (rejects) what a check of the schema throws.
    */
   readonly checkPayload: ((payload: unknown) => Promise<PayloadReading>) | null;
+  /** What payloads it takes, as JSON Schema; null, or absent: it does not tell. Never rejects. */
+  readonly payloadSchema?: () => Promise<Readonly<Record<string, unknown>> | null>;
 }
 
 export interface Handler extends HandlerManifest {

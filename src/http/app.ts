@@ -15,6 +15,8 @@ import type { ApiParts } from "./api/parts.ts";
 import { countRequests } from "./count-requests.ts";
 import { hostCheck, type Listener } from "./host-check.ts";
 import { allowedMethods, withLength } from "./methods.ts";
+import { createPage, type PageMode } from "./page/page.ts";
+import { PAGE_ROOT } from "./page/view/page.ts";
 import { publicStatus } from "./public-status.ts";
 import { securityHeaders } from "./security-headers.ts";
 import { soundPath, soundRequest } from "./sound-request.ts";
@@ -34,6 +36,8 @@ const WITH_API = {
   [`${API_ROOT}/openapi.json`]: "the API: enqueue, list, watch, cancel, retry, purge, pause, schedules",
 };
 
+const PAGE_PATH = { [PAGE_ROOT]: "the page for people: what waits, runs and fails" };
+
 export interface AppOptions {
   /** What is listened on; decides which Host headers are answered, and who may change anything. Default 127.0.0.1. */
   readonly listener?: Listener;
@@ -43,6 +47,8 @@ export interface AppOptions {
    * False: /status and /metrics are told only to this machine, and to whoever sends the token. Default: to everybody.
    */
   readonly openStatus?: boolean;
+  /** Whether there is a page for people, and whether it offers changes; it needs the API. Default: off. */
+  readonly page?: PageMode;
 }
 
 /** The application; give its `fetch` to a server, or ask it with `request` in a test. */
@@ -50,7 +56,9 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
   const app = new Hono<{ Bindings: PeerBindings }>({ getPath: soundPath });
   const listener = options.listener ?? { hostname: "127.0.0.1", address: "127.0.0.1" };
   const sees = seesTexts({ token: options.api?.token ?? null, listener });
-  const paths = options.api ? WITH_API : PATHS;
+  const { page = "off" } = options;
+  const hasPage = options.api !== undefined && page !== "off";
+  const paths = { ...(options.api ? WITH_API : PATHS), ...(hasPage ? PAGE_PATH : {}) };
   const guard: MiddlewareHandler<{ Bindings: PeerBindings }> = async (context, next) => {
     if (options.openStatus !== false || sees(context)) return next();
     const error =
@@ -80,6 +88,13 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
   });
 
   if (options.api) app.route(API_ROOT, createApi(options.api, listener));
+  if (options.api && page !== "off") {
+    const parts = { token: options.api.token, listener, mode: page, name: () => source.status().name };
+    app.route(
+      PAGE_ROOT,
+      createPage(parts, async (request, bindings) => app.fetch(request, bindings)),
+    );
+  }
 
   app.notFound((context) => {
     const message = `there is no ${context.req.path.slice(0, 200)}`;

@@ -4,12 +4,14 @@
  */
 import type { MiddlewareHandler } from "hono";
 import type { ExecutorMetrics } from "../metrics/executor-metrics.ts";
+import type { PeerBindings } from "./api/guard/guard.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /** To be the first one, so that what others refuse is counted, too. */
-export function countRequests(metrics: ExecutorMetrics): MiddlewareHandler {
+export function countRequests(metrics: ExecutorMetrics): MiddlewareHandler<{ Bindings: PeerBindings }> {
   return async (context, next) => {
+    if (context.env?.isInner) return next();
     const begunAt = performance.now();
     await next();
     // The last one that ran: where none has found it, that is a middleware, whose path is no template.

@@ -7,6 +7,7 @@ import type { StatusSource } from "../executor/status/status.ts";
 import { runtime } from "../runtime/index.ts";
 import type { ApiParts } from "./api/parts.ts";
 import { createApp } from "./app.ts";
+import type { PageMode } from "./page/page.ts";
 
 export interface HttpAddress {
   readonly hostname: string;
@@ -19,6 +20,8 @@ export interface ServeHttpOptions extends HttpAddress {
   readonly openStatus?: boolean;
   /** What the API stands on; without it there is none. */
   readonly api?: Omit<ApiParts, "signal">;
+  /** The page for people; default: off. */
+  readonly page?: PageMode;
 }
 
 /**
@@ -29,7 +32,7 @@ export interface ServeHttpOptions extends HttpAddress {
 export async function serveHttp(
   task: Task,
   started: (address: HttpAddress) => void,
-  { hostname, port, source, api, openStatus = true }: ServeHttpOptions,
+  { hostname, port, source, api, openStatus = true, page = "off" }: ServeHttpOptions,
 ): Promise<void> {
   const enqueued = (queue: string, count: number): void => source.metrics.tasks.enqueued(queue, "http", count);
   let app: ReturnType<typeof createApp> | null = null;
@@ -44,6 +47,7 @@ export async function serveHttp(
     app = createApp(source, {
       listener: server,
       openStatus,
+      page,
       ...(api && { api: { ...api, enqueued, signal: task.signal } }),
     });
     started({ hostname: server.hostname, port: server.port });

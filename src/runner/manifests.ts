@@ -3,10 +3,10 @@
  * as JSON Schema where the schema can say that.
  */
 import type { TaskDefinition } from "../handlers/define-task.ts";
+import { jsonSchemaOf } from "../handlers/payload-json-schema.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
 import { typeOfOptions } from "../runner-protocol/manifest-of-type.ts";
 import type { TypeManifest } from "../runner-protocol/messages.ts";
-import { jsonSchemaOf } from "./payload-json-schema.ts";
 
 /** Those of files: the executor has the built-in ones itself. */
 export async function manifestsOf(registry: HandlerRegistry): Promise<TypeManifest[]> {

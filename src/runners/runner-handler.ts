@@ -15,6 +15,7 @@ export class RunnerHandler implements Handler {
   readonly type: string;
   readonly options: HandlerOptions;
   readonly checkPayload: HandlerManifest["checkPayload"];
+  readonly payloadSchema: NonNullable<HandlerManifest["payloadSchema"]>;
   readonly #pool: RunnerPool;
   readonly #isAlone: boolean;
 
@@ -24,6 +25,7 @@ export class RunnerHandler implements Handler {
     this.#pool = pool;
     this.#isAlone = (manifest.isolation ?? pool.kind.isolation) === "own";
     this.checkPayload = manifest.checks_payload === false ? null : (payload) => this.#check(payload);
+    this.payloadSchema = async () => manifest.payload_schema ?? null;
   }
 
   start(attempt: HandlerAttempt, scope: CancelScope): Promise<HandlerEnding> {

@@ -83,6 +83,7 @@ const FOUR: Readonly<
   ownRunners: ["1", "2", "3", [1, 2, 3]],
   name: ["a", "b", '"c"', ["a", "b", "c"]],
   listen: ["off", "[::1]:0", '"h:1"', [null, { hostname: "::1", port: 0 }, { hostname: "h", port: 1 }]],
+  page: ["read", "off", '"on"', ["read", "off", "on"]],
   tokenFile: ["", "/a", '"/b"', [undefined, "/a", "/b"]],
   leaseMs: ["1s", "2", '"3m"', [1_000, 2_000, 180_000]],
   graceMs: ["0", "2s", "3", [0, 2_000, 3_000]],

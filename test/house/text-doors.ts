@@ -15,8 +15,14 @@ import { toErrorRecord } from "../../src/handlers/error-record.ts";
 import { importProblem } from "../../src/handlers/loading/import-problem.ts";
 import { ownImports, usesDecorators, usesParameterDecorators } from "../../src/handlers/loading/typescript-settings.ts";
 import { cameThrough } from "../../src/http/api/guard/proxy-headers.ts";
+import { Sessions } from "../../src/http/api/guard/session.ts";
 import { canonical } from "../../src/http/ip-loopback.ts";
+import { preferencesOf } from "../../src/http/page/preferences.ts";
+import { treeOf } from "../../src/http/page/view/exact-json.ts";
+import { stateOf, withState } from "../../src/http/page/view/query-text.ts";
+import { firstLine, lines, name } from "../../src/http/page/view/text.ts";
 import { nameOfHost } from "../../src/http/sound-request.ts";
+import { readQuery } from "../../src/operations/search/task-query.ts";
 import { isTooDeep, parseMessage } from "../../src/task/message/message.ts";
 import {
   endlessNumber,
@@ -83,10 +89,24 @@ export const DOORS: Readonly<Record<string, Door>> = {
     usesParameterDecorators(`@${text}`),
     ownImports(text),
   ],
+  "a query": (text) => refusable(() => readQuery(text.slice(0, 2_000))),
+  "the state in a query": (text) => [stateOf(text), withState(text, "dead")],
+  "a JSON text for people": (text) => [treeOf(text), treeOf(JSON.stringify({ text }))],
+  "the cookies of a browser": preferencesOf,
+  "a session": (text) => new Sessions("0123456789abcdef").allows("h:1", `taskexe_session_1=${text}; ${text}`),
+  "text for the page": (text) => [name(text), lines(text), firstLine(text)],
   "a Host": (text) => nameOfHost(text),
   "an address of a client": canonical,
   "a name of a header": (text) => cameThrough({ [text]: "x" }),
 };
+
+function refusable(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (error) {
+    return error;
+  }
+}
 
 function failed(text: string): Error {
   return Object.assign(new Error(text), { stack: `Error: ${text}\n    at ${text}` });

@@ -7,6 +7,7 @@ import { createBroker } from "../../src/broker/drivers.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
 import type { ApiParts } from "../../src/http/api/parts.ts";
 import { createApp } from "../../src/http/app.ts";
+import type { PageMode } from "../../src/http/page/page.ts";
 import { fakeSource } from "./fake-source.ts";
 import { Stage } from "./stage.ts";
 
@@ -62,12 +63,14 @@ export class ApiStage extends Stage {
       readonly hostname?: string;
       readonly address?: string;
       readonly broker?: Broker;
+      readonly page?: PageMode;
     } = {},
   ) {
-    const { token = null, hostname = "127.0.0.1", address = hostname, broker = this.broker, handlerOf } = options;
+    const { token = null, hostname = "127.0.0.1", address = hostname, broker = this.broker } = options;
+    const { handlerOf, page = "on" } = options;
     const known = handlerOf === undefined ? {} : { handlerOf };
     const api: ApiParts = { broker, token, retentionMs: DAY_MS, signal: this.root.signal, ...known };
-    const app = createApp(fakeSource(), { listener: { hostname, address }, api });
+    const app = createApp(fakeSource(), { listener: { hostname, address }, api, page });
     return async (method: string, path: string, ask: Ask = {}): Promise<Reply> => {
       const { body, peer = "127.0.0.1", isOld = false, headers } = ask;
       const sent = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) };

@@ -18,13 +18,22 @@ export async function buildExecutable(outfile: string): Promise<string> {
     await copyFile(BUILT_EXECUTABLE, outfile);
     return outfile;
   }
+  await build("scripts/build.ts", outfile);
+  return outfile;
+}
+
+/** The page's assets, where executors that run from source find them. */
+export async function buildPage(): Promise<void> {
+  await build("scripts/page.ts");
+}
+
+async function build(...script: readonly string[]): Promise<void> {
   const bun = join(ROOT, "node_modules/.bin/bun");
-  const built = spawn(bun, ["scripts/build.ts", outfile], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
+  const built = spawn(bun, script, { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
   built.stderr.setEncoding("utf8").on("data", (text: string) => {
     said += text;
   });
   const [code] = await once(built, "close");
-  if (code !== 0) throw new Error(`the executable could not be built: ${said}`);
-  return outfile;
+  if (code !== 0) throw new Error(`${script[0]} could not build: ${said}`);
 }

@@ -196,14 +196,15 @@ class Run {
     source: Executor,
     { broker, handlers }: { readonly broker: Broker; readonly handlers: LoadedHandlers },
   ): Promise<HttpAddress | null> {
-    const { listen, retentionMs, priorities, openStatus } = this.#settings;
+    const { listen, page, retentionMs, priorities, openStatus } = this.#settings;
     if (listen === null) return null;
     const handlerOf = (type: string) => handlers.get(type);
+    const types = () => handlers.types();
     const isStarting = () => handlers.generation === 0;
-    const api = { broker, token: this.#token, retentionMs, priorities, handlerOf, isStarting };
+    const api = { broker, token: this.#token, retentionMs, priorities, handlerOf, isStarting, types };
     return nursery.start<HttpAddress>(
       nursery.scope,
-      (task, started) => serveHttp(task, started, { ...listen, source, api, openStatus }),
+      (task, started) => serveHttp(task, started, { ...listen, source, api, openStatus, page }),
       { name: "http" },
     );
   }

@@ -18,6 +18,7 @@ import { runOptionsIn } from "../../task/options/run-options.ts";
 import type { TaskDefinition } from "../define-task.ts";
 import { messagesOf, toErrorRecord } from "../error-record.ts";
 import type { CodeAttempt, CodeEnding, Handler, HandlerManifest, HandlerOptions } from "../handler.ts";
+import { jsonSchemaOf } from "../payload-json-schema.ts";
 import { readPayload } from "../read-payload.ts";
 import { delayOfFunction } from "./backoff-function.ts";
 import { readResult } from "./read-result.ts";
@@ -46,6 +47,11 @@ export class InProcessHandler implements Handler {
 
   start(attempt: CodeAttempt, scope: CancelScope): Promise<CodeEnding> {
     return new HandlerRun(this.#definition, attempt).toTheEnd(scope);
+  }
+
+  async payloadSchema(): Promise<Readonly<Record<string, unknown>> | null> {
+    const { payload } = this.#definition;
+    return payload === undefined ? null : jsonSchemaOf(payload);
   }
 
   delayAfter(attempt: number, error: Error): number | null {

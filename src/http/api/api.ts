@@ -15,6 +15,7 @@ import { enqueueRoutes } from "./routes/enqueue-routes.ts";
 import { queueRoutes } from "./routes/queue-routes.ts";
 import { scheduleRoutes } from "./routes/schedule-routes.ts";
 import { taskRoutes } from "./routes/task-routes.ts";
+import { typeRoutes } from "./routes/type-routes.ts";
 
 /** Where the API stands. */
 export const API_ROOT = "/api/v1";
@@ -52,6 +53,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...taskRoutes(parts),
     ...bulkRoutes(parts),
     ...queueRoutes(parts),
+    ...typeRoutes(parts),
     ...scheduleRoutes(parts),
     route({
       operationId: "getDescription",

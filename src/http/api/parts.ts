@@ -17,6 +17,8 @@ export interface ApiParts {
   readonly isStarting?: () => boolean;
   /** Told how many tasks were enqueued into a queue by this API. */
   readonly enqueued?: (queue: string, count: number) => void;
+  /** The types that this executor has; absent where none are known. */
+  readonly types?: () => readonly string[];
   /** Ends the watches when it aborts. */
   readonly signal: AbortSignal;
 }

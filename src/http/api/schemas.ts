@@ -7,6 +7,7 @@ import { CursorSchema, FILTERS, hasCondition, MUST_BE_OBJECT } from "../../opera
 import { DEFAULT_PAGE } from "../../operations/pages.ts";
 import { PAUSE_NAMES } from "../../operations/pauses.ts";
 import { ScheduleNameSchema } from "../../operations/schedules/put-schedule.ts";
+import { MAX_QUERY_LENGTH } from "../../operations/search/task-query.ts";
 import { MessageSchema } from "../../task/message/message-schema.ts";
 import { TaskJsonSchema } from "../../task/message/task-json.ts";
 import { ScheduleJsonEntries } from "../../task/options/schedule-options.ts";
@@ -18,6 +19,8 @@ const LIMIT = `must be 1 to ${MAX_ADMINISTRATION_BATCH}`;
 /** The query of a list. */
 export const ListQuerySchema = v.strictObject({
   ...FILTERS.list,
+  /** As operations/search/task-query.ts has it: `type:mail.* error:timeout run>5m`. */
+  q: v.optional(v.pipe(v.string(), v.maxLength(MAX_QUERY_LENGTH, `must be at most ${MAX_QUERY_LENGTH} characters`))),
   limit: v.optional(
     v.pipe(
       v.string(),

@@ -1,6 +1,6 @@
 /**
  * Who may call the API.
- * - With a token every call needs it.
+ * - With a token every call needs it, or the session of a browser that has shown it.
  * - Without one, calls that change something are served to this machine alone: the listener, the peer, and no proxy.
  * - No page of another site can make a browser read or change anything: its origin is refused, and bodies of forms are.
  * The Host header was checked before (sound-request.ts, host-check.ts).
@@ -10,6 +10,7 @@ import type { Listener } from "../../host-check.ts";
 import { isLocal } from "../../ip-loopback.ts";
 import { ApiError } from "../api-error.ts";
 import { cameThrough } from "./proxy-headers.ts";
+import { Sessions } from "./session.ts";
 import { tokenComparison } from "./token.ts";
 
 /** What the server tells of a connection. */
@@ -18,6 +19,8 @@ export interface PeerBindings {
   readonly peer?: string;
   /** It speaks HTTP/1.0, as a proxy does that nobody told otherwise (nginx); a program of today does not. */
   readonly isOld?: boolean;
+  /** The page of this executor asks, for whoever looks at it: that request is counted already. */
+  readonly isInner?: boolean;
 }
 
 export interface GuardOptions {
@@ -27,7 +30,7 @@ export interface GuardOptions {
 
 /** Before every path, also where there is nothing. */
 export function apiGuard({ token }: Pick<GuardOptions, "token">): MiddlewareHandler<{ Bindings: PeerBindings }> {
-  const allows = token === null ? null : tokenComparison(token);
+  const allows = allowedBy(token);
   return async (context, next) => {
     if (allows !== null) checkToken(context, allows);
     checkOrigin(context);
@@ -46,22 +49,36 @@ export function changeGuard({ token, listener }: GuardOptions): MiddlewareHandle
   };
 }
 
+/** A question about a request. */
+type Asks = (context: Context<{ Bindings: PeerBindings }>) => boolean;
+
 /** Tells who may see what tasks say in /status: this machine, and whoever has the token. */
-export function seesTexts({
-  token,
-  listener,
-}: GuardOptions): (context: Context<{ Bindings: PeerBindings }>) => boolean {
-  const allows = token === null ? null : tokenComparison(token);
-  return (context) => foreignness(context, listener) === null || (allows !== null && hasToken(context, allows));
+export function seesTexts({ token, listener }: GuardOptions): Asks {
+  const allows = allowedBy(token);
+  return (context) => foreignness(context, listener) === null || allows?.(context) === true;
 }
 
-function hasToken(context: Context, allows: (token: string) => boolean): boolean {
-  const given = /^Bearer +(\S+) *$/i.exec(context.req.header("authorization") ?? "")?.[1];
-  return given !== undefined && allows(given);
+/** Tells who may read, and who may also change something. */
+export function rights({ token, listener }: GuardOptions): { readonly reads: Asks; readonly changes: Asks } {
+  const allows = allowedBy(token);
+  if (allows !== null) return { reads: allows, changes: allows };
+  return { reads: () => true, changes: (context) => foreignness(context, listener) === null };
 }
 
-function checkToken(context: Context, allows: (token: string) => boolean): void {
-  if (hasToken(context, allows)) return;
+/** Who has the token, in the header or by a session; null where there is none. */
+function allowedBy(token: string | null): Asks | null {
+  if (token === null) return null;
+  const isToken = tokenComparison(token);
+  const sessions = new Sessions(token);
+  return (context) => {
+    const given = /^Bearer +(\S+) *$/i.exec(context.req.header("authorization") ?? "")?.[1];
+    if (given !== undefined) return isToken(given);
+    return sessions.allows(hostOf(context), context.req.header("cookie") ?? "");
+  };
+}
+
+function checkToken(context: Context, allows: Asks): void {
+  if (allows(context)) return;
   const header = context.req.header("authorization");
   const [problem, challenge] =
     header === undefined
@@ -88,13 +105,19 @@ function foreignness(context: Context<{ Bindings: PeerBindings }>, { hostname, a
   return null;
 }
 
-function checkOrigin(context: Context): void {
+/** Refuses what a page of another site asks. @throws ApiError. */
+export function checkOrigin(context: Context): void {
   const site = context.req.header("sec-fetch-site");
   const origin = context.req.header("origin");
-  const host = context.req.header("host") || new URL(context.req.url).host;
+  const host = hostOf(context);
   const foreign = site !== undefined && site !== "same-origin" && site !== "none";
   if (!foreign && (origin === undefined || isOrigin(origin, host))) return;
   throw new ApiError(403, "cross_site", "a page of another site may neither read nor change anything here");
+}
+
+/** The host that was asked, with its port. */
+export function hostOf({ req }: Context): string {
+  return req.header("host") || new URL(req.url).host;
 }
 
 function isOrigin(origin: string, host: string): boolean {

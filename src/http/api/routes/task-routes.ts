@@ -1,6 +1,7 @@
 /** Single tasks over HTTP: lists, records, logs, a watch, a cancel, a retry. */
 import * as v from "valibot";
-import { listPage } from "../../../operations/pages.ts";
+import { searchPage } from "../../../operations/search/search.ts";
+import { QUERY_KEYS } from "../../../operations/search/task-query.ts";
 import { CancelView, RetryView, retryView } from "../../../operations/views/receipt-views.ts";
 import { LogView, TaskAndLogView, taskAndLogView } from "../../../operations/views/task-view.ts";
 import { ListedTaskSchema } from "../../../task/record/listed-task.ts";
@@ -18,7 +19,9 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       operationId: "listTasks",
       method: "GET",
       path: "/tasks",
-      summary: "A page of tasks; follow the cursor until it is null (a page before that may be empty)",
+      summary:
+        "A page of tasks; follow the cursor until it is null (a page before that may be empty). q: terms that must " +
+        `all hold, of ${QUERY_KEYS.join(" ")} and plain words`,
       query: ListQuerySchema,
       problems: [429],
       answers: {
@@ -26,12 +29,17 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
           description:
             "the page, of 4 MB at the most; of each message the first 1 000 characters, and results of up to 1 000 " +
             "bytes: message_bytes and result_bytes tell the whole length",
-          schema: v.object({ tasks: v.array(ListedTaskSchema), cursor: v.nullable(v.string()) }),
+          schema: v.object({
+            tasks: v.array(ListedTaskSchema),
+            cursor: v.nullable(v.string()),
+            /** Absent: none was looked at one by one, since indexes had it all. */
+            looked: v.optional(v.number()),
+          }),
         },
       },
       async handle({ context, query }) {
-        const { tasks, cursor } = await listPage(broker, query);
-        return context.json({ tasks, cursor });
+        const { tasks, cursor, looked } = await searchPage(broker, query);
+        return context.json({ tasks, cursor, ...(looked === null ? {} : { looked }) });
       },
     }),
     route({

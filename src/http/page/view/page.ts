@@ -1,0 +1,86 @@
+/** What a page is: what it asks of the API, how it looks, and which events change it. Server and browser share them. */
+import type { View } from "./h.ts";
+
+export const PAGE_ROOT = "/ui";
+
+export const PAGE_NAMES = ["overview", "tasks", "queues", "types", "executors", "schedules", "dead"] as const;
+
+/** Those of the frame; "task" is the page of one. */
+export type PageName = (typeof PAGE_NAMES)[number] | "task";
+
+/**
+ * Asks the API: a path from the root, as `/api/v1/queues`. Gives the text of its JSON, in which numbers are exact.
+ *
+ * @throws (rejects) AskError where it is refused.
+ */
+export type Ask = (path: string) => Promise<string>;
+
+export class AskError extends Error {
+  override readonly name = "AskError";
+  readonly status: number;
+
+  /** @param status - of HTTP; 0: nobody answered. */
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** What an answer says of itself that tells of a mistake; null: nothing. */
+export function problemIn(json: string): string | null {
+  try {
+    const { error } = JSON.parse(json);
+    return typeof error === "string" ? error : typeof error?.message === "string" ? error.message : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What whoever looks may do: `read` shows no buttons. */
+export type Role = "read" | "admin";
+
+/** What a view knows beside its data. */
+export interface Around {
+  /** Unix ms on the broker's clock, of the data. */
+  readonly now: number;
+  readonly zone: string;
+  readonly role: Role;
+  /** The address of the page, with its query. */
+  readonly path: string;
+  readonly search: string;
+}
+
+/** One page over data of its own. */
+export interface PageOf<Data> {
+  readonly name: PageName;
+  readonly title: (data: Data) => string;
+  /** @param url - the address of the page. */
+  load(ask: Ask, url: URL): Promise<Data>;
+  view(data: Data, around: Around): View;
+  /** What of the stream of events says that it has changed. */
+  topics(data: Data): readonly string[];
+}
+
+/** Any page, whose data is its own business. */
+export type Page = PageOf<unknown>;
+
+/** A page as any other; it is only given what it has loaded, here or on the server. */
+export function definePage<Data>(page: PageOf<Data>): Page {
+  return {
+    name: page.name,
+    title: (data) => page.title(data as Data),
+    load: (ask, url) => page.load(ask, url),
+    view: (data, around) => page.view(data as Data, around),
+    topics: (data) => page.topics(data as Data),
+  };
+}
+
+/** The address of the page of a task. */
+export function taskPath(id: string): string {
+  return `${PAGE_ROOT}/tasks/${encodeURIComponent(id)}`;
+}
+
+/** The address of the tasks that a query finds. */
+export function tasksPath(query: string): string {
+  return `${PAGE_ROOT}/tasks?q=${encodeURIComponent(query)}`;
+}
