@@ -22,7 +22,6 @@ import {
   withScope,
 } from "../concurrency/index.ts";
 import type { Handlers } from "../handlers/handler.ts";
-import type { ExecutorMetrics } from "../metrics/executor-metrics.ts";
 import { attemptParts } from "./attempt/attempt-parts.ts";
 import { CancelWatch } from "./attempt/cancel-watch.ts";
 import { InlineCompany } from "./attempt/company.ts";
@@ -66,12 +65,11 @@ const LEAST_OUTCOMES = 1_000;
 const LAST_WORDS_MS = 5_000;
 
 export class Executor implements StatusSource {
-  readonly metrics: ExecutorMetrics;
+  readonly metrics: MetricsView;
   readonly #broker: Broker;
   readonly #handlers: Handlers;
   readonly #options: ExecutorOptions;
   readonly #running = new RunningAttempts();
-  readonly #metrics: MetricsView;
   readonly #tally: Tally;
   readonly #drain = new Drain(this.#running);
   readonly #turn: SharedTurn;
@@ -116,11 +114,13 @@ export class Executor implements StatusSource {
     this.#runners = runners;
     const { concurrency, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = options;
     const [running, turn, bootAt] = [this.#running, new SharedTurn(broker, this.#running), Date.now()];
-    this.#metrics = new MetricsView({ broker, handlers, running, options, bootAt, runners });
-    this.metrics = this.#metrics.metrics;
-    const tally = new Tally(this.metrics);
+    const state = (): ExecutorState => this.#state();
+    this.metrics = new MetricsView({ broker, handlers, running, options, bootAt, runners, state });
+    const { look, counts } = this.metrics;
+    const tally = new Tally(counts);
     this.#tally = tally;
     this.#turn = turn;
+    const isLeaving = (): boolean => this.#drain.isRequested;
     const leaveFor = (error: Error): void => this.#leaveFor(error);
     this.#promoter = new Promoter(broker);
     this.#logs = new TaskLogs(broker);
@@ -131,16 +131,16 @@ export class Executor implements StatusSource {
     this.#cancels = new CancelWatch(broker, running);
     this.#leases = new LeaseCheck(broker);
     this.#abandonment = new Abandonment(running, { count: abandonedLimit, slots: concurrency }, leaveFor);
-    this.#heartbeat = heartbeatParts({ broker, running, tally, handlers, options, bootAt, runners });
+    this.#heartbeat = heartbeatParts({ broker, running, tally, handlers, options, bootAt, runners, isLeaving });
     this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor);
     this.#handBack = new HandBack(broker);
     this.#turnedAway = new HandBack(broker);
     const definitionOf = (type: string) => handlers.get(type)?.options;
-    const firing = new ScheduleFiring(broker, definitionOf, (schedule, missed) => this.metrics.fired(schedule, missed));
+    const firing = new ScheduleFiring(broker, definitionOf, (schedule, missed) => counts.fired(schedule, missed));
     this.#firing = firing;
     const unsettled = [this.#completion, this.#turnedAway];
     this.#workOff = options.once ? new WorkOff({ broker, running, unsettled, firing, concurrency }) : null;
-    this.#view = new StatusView({ broker, running, tally, options, bootAt, runners });
+    this.#view = new StatusView({ broker, look, running, tally, options, bootAt, runners });
   }
 
   /** Asks the executor to leave; `run` returns once it has. Asking again changes nothing. */
@@ -167,15 +167,11 @@ export class Executor implements StatusSource {
   }
 
   look(): Promise<void> {
-    return this.#view.look();
+    return this.metrics.look.look();
   }
 
   status(): ExecutorStatus {
     return this.#view.status(this.#state());
-  }
-
-  metricsText(): string {
-    return this.#metrics.text(this.#state());
   }
 
   /** Which tasks run now, and which ended last: one of them may have let go of an error. */
@@ -270,8 +266,8 @@ export class Executor implements StatusSource {
         signal,
       ),
     );
-    start("status", (signal) => this.#view.refresh(signal));
-    start("loop lag", (signal) => this.#metrics.lag.run(signal));
+    start("status", (signal) => this.metrics.look.refresh(signal));
+    start("loop lag", (signal) => this.metrics.lag.run(signal));
   }
 
   /** Claims and runs until the drain is over. */
@@ -308,7 +304,7 @@ export class Executor implements StatusSource {
     };
     const recoverAtOnce = !this.#nameConflict.isShared;
     const most = (): number => this.#company.most;
-    const counted = new CountedIntake(this.metrics.tasks, broker);
+    const counted = new CountedIntake(this.metrics.counts.tasks, broker);
     const parts = { broker, running, completion, turn, recoverAtOnce, start, most, counted };
     return new Intake(parts, this.#options.concurrency);
   }
@@ -321,7 +317,7 @@ export class Executor implements StatusSource {
     const [broker, handlers, options, running] = [this.#broker, this.#handlers, this.#options, this.#running];
     return attemptParts({
       ...{ broker, handlers, options, running, slotFreed, company: this.#company, cancels: this.#cancels },
-      ...{ leases: this.#leases, logs: this.#logs, tally: this.#tally, metrics: this.metrics },
+      ...{ leases: this.#leases, logs: this.#logs, tally: this.#tally, metrics: this.metrics.counts },
       ...{ completion: this.#completion, handBack: this.#handBack, turnedAway: this.#turnedAway },
       abandonment: this.#abandonment,
     });

@@ -27,6 +27,7 @@ const PATHS = {
   "/status": "what this executor is, does and has done, as JSON",
   "/status/tree": "the live tree of nurseries and tasks, down into the runners; ?format=text for reading",
   "/metrics": "what this process counts, for Prometheus",
+  "/metrics/broker": "what the broker holds, the same from every executor",
   "/healthz": "200 while the process lives",
   "/readyz": "200 while tasks are claimed, else 503 and the reason",
 } as const;
@@ -66,7 +67,7 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
     return context.json({ error }, 401, { "WWW-Authenticate": 'Bearer realm="taskexe"' });
   };
 
-  app.use(countRequests(source.metrics));
+  app.use(countRequests(source.metrics.counts));
   app.use(securityHeaders);
   app.use(withLength);
   app.use(soundRequest);
@@ -80,7 +81,13 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
     return json(context, sees(context) ? source.status() : publicStatus(source.status()));
   });
   app.get("/status/tree", (context) => showTree(context, source));
-  app.get("/metrics", (context) => text(context, source.metricsText(), METRICS_TYPE));
+  app.get("/metrics", (context) => text(context, source.metrics.text(), METRICS_TYPE));
+  app.get("/metrics/broker", async (context) => {
+    await source.look();
+    const told = source.metrics.ofBroker();
+    if (told !== null) return text(context, told, METRICS_TYPE);
+    return context.json({ error: "the broker is away: there is nothing that could be told as of now" }, 503);
+  });
   app.get("/healthz", (context) => context.json({ ok: true }));
   app.get("/readyz", (context) => {
     const readiness = source.readiness();

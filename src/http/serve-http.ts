@@ -34,7 +34,7 @@ export async function serveHttp(
   started: (address: HttpAddress) => void,
   { hostname, port, source, api, openStatus = true, page = "off" }: ServeHttpOptions,
 ): Promise<void> {
-  const enqueued = (queue: string, count: number): void => source.metrics.tasks.enqueued(queue, "http", count);
+  const enqueued = (queue: string, count: number): void => source.metrics.counts.tasks.enqueued(queue, "http", count);
   let app: ReturnType<typeof createApp> | null = null;
   const server = await runtime.serve({
     hostname,

@@ -1,7 +1,7 @@
 /**
- * What is counted of tasks, by queue and by type. The queues of the executor and its types have their series from the
- * start, at 0, where all of them fit; else each gets its own when it is first seen, as long as there are places. What
- * has none is counted under `other`, so that sums stay true. A name that nobody registered is `other`, too.
+ * What is counted of tasks, by queue and by type. The queues of the executor and its types have their series, at 0, as
+ * soon as they are loaded, where all of them fit; else each gets its own when it is first seen, as long as there are
+ * places. What has none is counted under `other`, so that sums stay true. So is a name that nobody registered.
  */
 import { FAILURE_REASONS, type FailureReason } from "../task/record/failure-reason.ts";
 import { Counters, Histograms, type Places } from "./series.ts";
@@ -93,7 +93,6 @@ export class TaskSeries {
     this.#lastAttempts = this.#attemptsIn(this.#otherQueue, OTHER);
     this.#lastRanSeries = this.#otherType.ran;
     for (const queue of served.queues) this.#queue(queue);
-    this.#beginAll();
   }
 
   /** Tasks were claimed. @param waitedSeconds - since they were due; null: that is not known. */
@@ -152,6 +151,7 @@ export class TaskSeries {
   }
 
   write(lines: string[]): void {
+    this.#beginAll();
     for (const family of Object.values(this.#families)) family.write(lines);
   }
 
@@ -197,11 +197,15 @@ export class TaskSeries {
     return OTHER;
   }
 
-  /** All types in all queues at 0, where they fit. */
+  /** All types that are loaded by now, in all queues, at 0, where they fit. */
   #beginAll(): void {
     const types = this.#served.types();
-    const size = types.length * (this.#typeSize + OUTCOMES.length * this.#queues.size);
+    const missing = types.filter((type) => !this.#types.has(type)).length;
+    const size = missing * this.#typeSize + types.length * OUTCOMES.length * this.#queues.size;
     if (types.length > MOST_TYPES || size > this.#places.left) return;
+    // Whoever was other may be somebody by now.
+    [this.#lastType, this.#lastQueue, this.#lastRan] = ["", "", ""];
+    [this.#lastAttempts, this.#lastRanSeries] = [this.#attemptsIn(this.#otherQueue, OTHER), this.#otherType.ran];
     for (const type of types) {
       this.#type(type);
       for (const series of this.#queues.values()) this.#attemptsIn(series, type);

@@ -3,6 +3,7 @@
  * ones of them. Each with how many executors serve it, as they say in their heartbeats: none, where it was left behind.
  */
 import type { Broker, FleetMember } from "../broker/broker.ts";
+import type { PauseTarget } from "../broker/contract/admin.ts";
 import { type QueueJson, queueViews } from "./views/queue-view.ts";
 import { livingOf } from "./waiting.ts";
 
@@ -19,6 +20,8 @@ export interface SeenQueues {
   /** How many more are known. */
   readonly leftOut: number;
   readonly fleet: readonly FleetMember[];
+  /** All that is paused. */
+  readonly paused: readonly PauseTarget[];
 }
 
 /** Counts them all. */
@@ -28,7 +31,7 @@ export async function seenQueues(broker: QueuesBroker): Promise<SeenQueues> {
   const counts = others.names.length === 0 ? own : [...own, ...(await broker.counts(others.names.toSorted()))];
   const [paused, fleet] = [await broker.paused(), await broker.fleet()];
   const views = queueViews(counts, paused, executorsOf(fleet, broker.now()));
-  return { queues: views, own: own.length, leftOut: others.count - others.names.length, fleet };
+  return { queues: views, own: own.length, leftOut: others.count - others.names.length, fleet, paused };
 }
 
 /** How many living executors serve a queue; null: none says so, and some do not tell what they serve. */

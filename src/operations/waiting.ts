@@ -11,7 +11,7 @@ import type { TaskRecord } from "../task/record/record.ts";
 import { hasEnded } from "../task/state.ts";
 
 /** Executors beat each 30 s: one that has missed two beats is not reckoned with, in ms. */
-const LIVES_MS = 75_000;
+export const LIVES_MS = 75_000;
 /** What is due sooner needs no word, in ms. */
 const SOON_MS = 2_000;
 /** When a wait is looked into first, and how often then, in ms. */

@@ -80,14 +80,13 @@ export const TREE: Awaited<ReturnType<StatusSource["tree"]>> = {
 };
 
 export function fakeSource(parts: Partial<StatusSource> = {}): StatusSource {
-  const metrics = new ExecutorMetrics({ operations: [], queues: ["common"], types: () => ["sum"], knows: () => true });
+  const counts = new ExecutorMetrics({ operations: [], queues: ["common"], types: () => ["sum"], knows: () => true });
   return {
     look: async () => {},
     status: () => STATUS,
     readiness: () => ({ ready: true }),
     tree: async () => TREE,
-    metrics,
-    metricsText: () => "# nothing\n",
+    metrics: { counts, text: () => "# nothing\n", ofBroker: () => null },
     ...parts,
   };
 }

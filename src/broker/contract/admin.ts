@@ -128,6 +128,17 @@ export interface QueueCounts {
   readonly cancelled: number;
 }
 
+/** What only those ask who look at the whole. */
+export interface BrokerFigures {
+  /**
+   * When the oldest task was queued that waits in line in each of the queues, Unix ms; null: none does. Those of paused
+   * types wait aside.
+   */
+  readonly oldest: readonly (number | null)[];
+  /** What the broker tells of itself, as gauges; what it does not know is left out. */
+  readonly gauges: readonly { readonly name: string; readonly help: string; readonly value: number }[];
+}
+
 export interface Admin extends Schedules {
   /** @param queues - default: those that it was opened with. */
   counts(queues?: readonly string[]): Promise<QueueCounts[]>;
@@ -148,6 +159,9 @@ export interface Admin extends Schedules {
    * day: `max` at the most, the latest used ones; and how many there are.
    */
   otherQueues(max: number): Promise<OtherQueues>;
+
+  /** A look at the head of each line, however long it is, and at what the broker takes. */
+  figures(queues: readonly string[]): Promise<BrokerFigures>;
 
   pause(target: PauseTarget): Promise<void>;
   resume(target: PauseTarget): Promise<void>;

@@ -33,6 +33,8 @@ export const HeartbeatSchema = v.looseObject({
   dead: Figure,
   cancelled: Figure,
   concurrency: Figure,
+  /** `running` or `draining`. */
+  state: told(v.string()),
   slots_taken: Figure,
   /** How long it holds a claim without a renewal, in ms. */
   lease_ms: Figure,

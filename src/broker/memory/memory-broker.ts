@@ -196,6 +196,10 @@ export class MemoryBroker implements Broker {
     return watches.counts(this.#store, queues);
   }
 
+  async figures(queues: readonly string[]) {
+    return watches.figures(this.#store, queues);
+  }
+
   async otherQueues(max: number): Promise<OtherQueues> {
     return watches.otherQueues(this.#store, this.#options.queues, max);
   }

@@ -2,8 +2,9 @@
 
 import type { TaskState } from "../../task/state.ts";
 import type { QueueCounts } from "../broker.ts";
-import type { OtherQueues, TaskGlance } from "../contract/admin.ts";
+import type { BrokerFigures, OtherQueues, TaskGlance } from "../contract/admin.ts";
 import { queueCounts } from "../contract/queue-counts.ts";
+import { FIRST_PLACE } from "./store/sorted-list.ts";
 import type { MemoryStore } from "./store/store.ts";
 
 /** As Admin.glance. */
@@ -28,6 +29,18 @@ export function statesOf(store: MemoryStore, ids: readonly string[]): (TaskState
 
 export function counts(store: MemoryStore, queues: readonly string[]): QueueCounts[] {
   return queues.map((name) => queueCounts(name, (state) => store.queues.get(name)?.of(state).size ?? 0));
+}
+
+/** As Admin.figures. Nothing of it is stored but in this process. */
+export function figures(store: MemoryStore, queues: readonly string[]): BrokerFigures {
+  const oldest = queues.map((name) => {
+    let least: number | null = null;
+    for (const { queuedAt } of store.queues.get(name)?.of("queued").behind(FIRST_PLACE) ?? []) {
+      if (queuedAt !== null) least = Math.min(least ?? queuedAt, queuedAt);
+    }
+    return least;
+  });
+  return { oldest, gauges: [] };
 }
 
 /** Queues beside these, the latest used first. */

@@ -22,6 +22,7 @@ import { APPEND, appendArguments } from "./scripts/append.ts";
 import { backlogOf } from "./scripts/backlog.ts";
 import { enqueueTasks } from "./scripts/enqueue.ts";
 import { runScript } from "./scripts/lua.ts";
+import { oldestIn } from "./scripts/oldest.ts";
 import { promoteDue } from "./scripts/promote.ts";
 
 export class RedisEnqueue {
@@ -57,6 +58,19 @@ export class RedisEnqueue {
 
   async counts(queues: readonly string[] = this.#queues): Promise<QueueCounts[]> {
     return Promise.all(queues.map((queue) => this.#count(queue)));
+  }
+
+  /** As BrokerFigures.oldest. */
+  async oldest(queues: readonly string[]): Promise<(number | null)[]> {
+    const streams = Array.from({ length: this.#priorities }, (_, priority) => priority);
+    return this.#connections.run((redis) =>
+      Promise.all(
+        queues.map(async (queue) => {
+          const found = await Promise.all(streams.map((priority) => oldestIn(redis, streamKey(queue, priority))));
+          return found.reduce<number | null>((least, at) => (at === null ? least : Math.min(least ?? at, at)), null);
+        }),
+      ),
+    );
   }
 
   async backlog(): Promise<Backlog> {

@@ -44,6 +44,7 @@ import { listPlaces } from "../list-places.ts";
 import type { RedisDelivery } from "./claims/delivery.ts";
 import { withoutPaused } from "./claims/without-paused.ts";
 import { cleanUp } from "./clean-up.ts";
+import { readFigures } from "./figures.ts";
 import { RedisParts } from "./parts.ts";
 import { queuesOf } from "./queue-upkeep.ts";
 import { glance } from "./records/glances.ts";
@@ -192,6 +193,10 @@ export class RedisBroker implements Broker {
 
   otherQueues(max: number): Promise<OtherQueues> {
     return this.#parts.duties.do("counts", () => this.#parts.register.others(this.#options.queues, max));
+  }
+
+  figures(queues: readonly string[]) {
+    return this.#parts.duties.do("counts", () => readFigures(this.#parts, queues));
   }
 
   backlog(): Promise<Backlog> {

@@ -59,7 +59,7 @@ import { SqliteMembership } from "./membership.ts";
 import { Bell } from "./news/bell.ts";
 import { Watcher } from "./news/watcher.ts";
 import { SqlitePauses } from "./pauses.ts";
-import { backlog, counts, otherQueues } from "./records/counts.ts";
+import { backlog, counts, figures, otherQueues } from "./records/counts.ts";
 import { glance } from "./records/glances.ts";
 import { list } from "./records/listing.ts";
 import { clean, removeStep } from "./records/removal.ts";
@@ -207,6 +207,10 @@ export class SqliteBroker implements Broker {
 
   otherQueues(max: number): Promise<OtherQueues> {
     return otherQueues(this.#store, this.#options.queues, max);
+  }
+
+  figures(queues: readonly string[]) {
+    return figures(this.#store, pathOf(this.url), queues);
   }
 
   backlog(): Promise<Backlog> {

@@ -10,11 +10,16 @@ import { OPERATION_NAMES, observeCalls } from "../../operations/observed-calls.t
 import { runtime } from "../../runtime/index.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
+import { BrokerLook } from "./broker-look.ts";
+import { brokerMetrics } from "./broker-metrics.ts";
 import { LoopLag } from "./loop-lag.ts";
 import { processFigures } from "./process-figures.ts";
-import type { ExecutorState, RunnersSource } from "./status.ts";
+import type { ExecutorState, MetricsSource, RunnersSource } from "./status.ts";
 
 const STATES: readonly ExecutorState[] = ["starting", "running", "draining", "disconnected", "refused"];
+
+/** Figures of the broker that are older are not told as if they were of now, in ms. */
+const STALE_MS = 10_000;
 
 export interface MetricsViewParts {
   readonly broker: Broker;
@@ -23,11 +28,14 @@ export interface MetricsViewParts {
   readonly options: ExecutorOptions;
   /** Unix ms. */
   readonly bootAt: number;
+  readonly state: () => ExecutorState;
   readonly runners?: Pick<RunnersSource, "view"> | undefined;
 }
 
-export class MetricsView {
-  readonly metrics: ExecutorMetrics;
+export class MetricsView implements MetricsSource {
+  readonly counts: ExecutorMetrics;
+  /** At the broker, shared with /status. */
+  readonly look: BrokerLook;
   readonly lag = new LoopLag();
   readonly #parts: MetricsViewParts;
   /** When the leases were renewed, and the broker had our beat, on the monotonic clock; null: not yet. */
@@ -38,24 +46,30 @@ export class MetricsView {
   constructor(parts: MetricsViewParts) {
     const { broker, handlers, options } = parts;
     this.#parts = parts;
+    this.look = new BrokerLook(broker);
     const types = () => handlers.types();
     const knows = (type: string) => handlers.get(type) !== undefined;
-    this.metrics = new ExecutorMetrics({ operations: OPERATION_NAMES, queues: options.queues ?? [], types, knows });
+    this.counts = new ExecutorMetrics({ operations: OPERATION_NAMES, queues: options.queues ?? [], types, knows });
     observeCalls(broker, (operation, ms, failed) => {
-      this.metrics.called(operation, ms / 1_000, failed);
+      this.counts.called(operation, ms / 1_000, failed);
       if (failed) return;
       if (operation === "renew") this.#renewedAt = performance.now();
       if (operation === "beat") this.#beatAt = performance.now();
     });
   }
 
-  text(state: ExecutorState): string {
+  text(): string {
     const lines: string[] = [];
-    this.#writeExecutor(lines, state);
+    this.#writeExecutor(lines, this.#parts.state());
     this.#writeRunners(lines);
     this.#writeProcess(lines);
-    this.metrics.write(lines);
+    this.counts.write(lines);
     return `${lines.join("\n")}\n`;
+  }
+
+  ofBroker(): string | null {
+    if (this.look.ageMs > STALE_MS) return null;
+    return brokerMetrics(this.look.seen, this.#parts.broker.now());
   }
 
   #writeExecutor(lines: string[], state: ExecutorState): void {

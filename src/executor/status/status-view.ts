@@ -1,13 +1,9 @@
 /**
  * What /status shows. Figures of our own come from memory as they are; those of the broker are read while somebody
- * looks, once a second for all who do, and shown with the time of that: an answer never waits for a broker that is
- * away.
+ * looks (broker-look.ts), and shown with the time of that: an answer never waits for a broker that is away.
  */
 
-import { ifAvailable } from "../../broker/availability.ts";
 import type { Broker, Vanished } from "../../broker/broker.ts";
-import { Latch, moveOnAfter, openRoot, sleep } from "../../concurrency/index.ts";
-import { type SeenQueues, seenQueues } from "../../operations/queues.ts";
 import { brokerView } from "../../operations/views/broker-view.ts";
 import { memberView } from "../../operations/views/member-view.ts";
 import { runtime } from "../../runtime/index.ts";
@@ -15,13 +11,10 @@ import { isoWithOffset } from "../../task/times/iso-time.ts";
 import type { Attempt } from "../attempt/attempt.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
+import { BrokerLook } from "./broker-look.ts";
 import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness, RunnersJson, RunnersSource } from "./status.ts";
 import type { Tally } from "./tally.ts";
 
-/** Between two reads of the broker's figures, in ms. */
-const REFRESH_MS = 1_000;
-/** How long a look waits for them at the most, in ms. */
-const LOOK_MS = 500;
 /** How much is told of the tasks that run, and of the fleet, in bytes of JSON. */
 const MOST_CURRENT_BYTES = 128 * 1024;
 const MOST_FLEET_BYTES = 512 * 1024;
@@ -33,6 +26,8 @@ export const WITH_BROKER = { connected: "running", away: "disconnected", refusin
 
 export interface StatusParts {
   readonly broker: Broker;
+  /** Shared by all who show the broker's figures; absent: one of its own. */
+  readonly look?: BrokerLook;
   readonly running: RunningAttempts;
   readonly tally: Tally;
   readonly options: ExecutorOptions;
@@ -45,42 +40,12 @@ export interface StatusParts {
 export class StatusView {
   readonly #parts: StatusParts;
   readonly #bootMonotonic = performance.now();
-  #seen: SeenQueues = { queues: [], own: 0, leftOut: 0, fleet: [] };
+  readonly #look: BrokerLook;
   #vanished: Vanished | null = null;
-  /** Unix ms on the broker's clock; null: the broker's figures were never read. */
-  #countedAt: number | null = null;
-  /** When they were read, on the monotonic clock. */
-  #readAt = Number.NEGATIVE_INFINITY;
-  #wanted = new Latch();
-  #answered = new Latch();
 
   constructor(parts: StatusParts) {
     this.#parts = parts;
-  }
-
-  /** Reads the broker's figures whenever somebody looks, until the signal aborts. */
-  async refresh(signal: AbortSignal): Promise<never> {
-    const { broker } = this.#parts;
-    for (;;) {
-      await this.#wanted.wait(signal);
-      this.#wanted = new Latch();
-      await ifAvailable(async () => {
-        const seen = await seenQueues(broker);
-        [this.#seen, this.#countedAt] = [seen, broker.now()];
-        this.#readAt = performance.now();
-      });
-      this.#answered.set();
-      this.#answered = new Latch();
-      await sleep(REFRESH_MS, signal);
-    }
-  }
-
-  /** Waits until the broker's figures are of this second, if they can be had soon. */
-  async look(): Promise<void> {
-    this.#wanted.set();
-    const isFresh = performance.now() - this.#readAt <= REFRESH_MS;
-    if (isFresh || this.#parts.broker.connection().state !== "connected") return;
-    await moveOnAfter(openRoot(), LOOK_MS, ({ signal }) => this.#answered.wait(signal));
+    this.#look = parts.look ?? new BrokerLook(parts.broker);
   }
 
   /** What the last clean-up has seen of tasks that nothing holds. */
@@ -91,11 +56,11 @@ export class StatusView {
   status(state: ExecutorState): ExecutorStatus {
     const { broker, running, tally, options, bootAt } = this.#parts;
     // Whoever asks now and again shall see them move.
-    this.#wanted.set();
+    this.#look.want();
     const current = this.#current();
-    const { queues, own, leftOut } = this.#seen;
+    const { queues, own, leftOut, countedAt } = this.#look.seen;
     const ours = queues.slice(0, own);
-    const fleet = fitting(this.#seen.fleet, MOST_FLEET_BYTES);
+    const fleet = fitting(this.#look.seen.fleet, MOST_FLEET_BYTES);
     const { rssBytes, heapBytes, maxRssBytes } = runtime.memory();
     const runners = this.#parts.runners?.view();
     return {
@@ -118,7 +83,7 @@ export class StatusView {
       lost: tally.lost,
       stops: tally.stops.json(),
       abandoned: running.abandonedCount,
-      counted_at: this.#countedAt === null ? null : isoWithOffset(this.#countedAt),
+      counted_at: countedAt === null ? null : isoWithOffset(countedAt),
       pending: ours.reduce((sum, queue) => sum + queue.running, 0),
       lag: ours.reduce((sum, queue) => sum + queue.queued, 0),
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },

@@ -114,6 +114,15 @@ export interface ExecutorStatus {
 
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
+/** Where HTTP reads metrics, and counts its requests. */
+export interface MetricsSource {
+  readonly counts: ExecutorMetrics;
+  /** The text of /metrics. */
+  text(): string;
+  /** That of /metrics/broker; null: the broker was not read for so long that nothing can be told. */
+  ofBroker(): string | null;
+}
+
 /** Where HTTP reads: from memory. */
 export interface StatusSource {
   /** To be awaited before `status`: lets the broker's figures be read, and waits half a second for them at the most. */
@@ -123,8 +132,5 @@ export interface StatusSource {
   readiness(): Readiness;
   /** Asks the runners what lives in them, and waits half a second for that at the most. */
   tree(): Promise<TreeNode>;
-  /** What is counted here; for HTTP to count its requests, too. */
-  readonly metrics: ExecutorMetrics;
-  /** The text of /metrics. */
-  metricsText(): string;
+  readonly metrics: MetricsSource;
 }

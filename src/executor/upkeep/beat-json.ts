@@ -35,6 +35,8 @@ export interface HeartbeatParts {
   readonly ipAddress: string;
   /** Those that run its handlers; absent: they all run in the executor itself. */
   readonly runners?: Pick<RunnersSource, "view"> | undefined;
+  /** Whether it drains; absent: it does not. */
+  readonly isLeaving?: (() => boolean) | undefined;
 }
 
 /** What the beats of one executor tell. @param bootAt - Unix ms. */
@@ -42,7 +44,7 @@ export function heartbeatParts({
   options: { name, version, concurrency, ipAddress = outsideAddress(), queues },
   handlers,
   ...parts
-}: Pick<HeartbeatParts, "broker" | "running" | "tally" | "bootAt" | "runners"> & {
+}: Pick<HeartbeatParts, "broker" | "running" | "tally" | "bootAt" | "runners" | "isLeaving"> & {
   readonly options: ExecutorOptions;
   readonly handlers: Pick<Handlers, "types">;
 }): HeartbeatParts {
@@ -76,6 +78,7 @@ export async function beatJson(parts: HeartbeatParts): Promise<BeatJson> {
     version: parts.version,
     concurrency: parts.concurrency,
     slots_taken: parts.running.slots,
+    state: parts.isLeaving?.() ? "draining" : "running",
     lease_ms: parts.broker.leaseMs,
     stops: parts.tally.stops.json(),
   };

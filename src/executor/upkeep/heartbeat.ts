@@ -24,9 +24,9 @@ export async function beat(parts: HeartbeatParts, isDue = true, isSmall = false)
 }
 
 /** The same as long as a beat would tell the same of our own. */
-function changesOf({ running, tally }: HeartbeatParts): string {
+function changesOf({ running, tally, isLeaving }: HeartbeatParts): string {
   const { dead, cancelled, retried, lost, done } = tally;
-  return [running.begun, running.size, running.slots, done, dead, cancelled, retried, lost].join(" ");
+  return [running.begun, running.size, running.slots, done, dead, cancelled, retried, lost, isLeaving?.()].join(" ");
 }
 
 /**

@@ -18,6 +18,27 @@ export function queueSentences(sentence: Sentence): void {
     );
   });
 
+  sentence(
+    "the oldest that waits is told of each queue, whatever its priority, and what runs does not wait",
+    async (stage) => {
+      const broker = await stage.open("one");
+      const oldest = async () => (await broker.figures(["te", "left", "nothing"])).oldest;
+      assert.deepEqual(await oldest(), [null, null, null]);
+      const before = broker.now();
+      await broker.enqueue([task("t0"), task("later", { delayMs: 60_000 }), task("t1", { queue: "left" })]);
+      const [first, ofLeft, none] = await oldest();
+      assert.ok(Math.abs((first ?? 0) - before) < 20_000 && Math.abs((ofLeft ?? 0) - before) < 20_000, `${first}`);
+      assert.equal(none, null);
+      await broker.enqueue([task("urgent", { priority: 1 })]);
+      assert.equal((await oldest())[0], first, "it came later, though it goes first");
+      const claimed = await broker.claim(1, stage.signal);
+      assert.equal(claimed.length, 1);
+      assert.equal((await oldest())[0], first);
+      await broker.claim(1, stage.signal);
+      assert.deepEqual((await oldest())[0], null, "both run");
+    },
+  );
+
   sentence("of many only some are named, and all are counted", async (stage) => {
     const client = await stage.open(null);
     await client.enqueue([...Array(30).keys()].map((index) => task(`t${index}`, { queue: `q${index}` })));

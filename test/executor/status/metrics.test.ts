@@ -91,6 +91,79 @@ for (const kind of ["redis", "sqlite"] as const) {
   );
 }
 
+for (const kind of ["redis", "sqlite"] as const) {
+  test(`over ${kind}, /metrics/broker tells what the broker holds, the same from every executor`, SLOW, () =>
+    Stage.with(async (stage) => {
+      const redis = kind === "redis" ? await stage.redis() : null;
+      const url = redis?.url ?? `sqlite:${join(stage.folder, "queue.db")}`;
+      const tasks = await stage.write(TASKS);
+      const start = (name: string) =>
+        stage.executor({
+          broker: url,
+          tasks,
+          name,
+          concurrency: 1,
+          args: ["--queues", name === "one" ? "common" : "b"],
+        });
+      const executors = [await start("one"), await start("two")] as const;
+      const broker = await stage.client(url);
+      await broker.enqueue([requestOf("bad", "fails", {}), requestOf("good", "good", {})]);
+      await recordOnce("dead", executors[0], broker, "bad");
+      await recordOnce("done", executors[0], broker, "good");
+      await broker.enqueue(["holds", "waits"].map((id) => requestOf(id, "holds", {})));
+      await broker.pause({ kind: "type", name: "strict" });
+      await broker.pause({ kind: "queue", name: "b" });
+      await broker.enqueue([{ ...requestOf("in-b", "good", {}), queue: "b" }]);
+      await recordOnce("running", executors[0], broker, "holds");
+
+      const look = async (executor: ExecutorProcess) => {
+        const { code, body } = await executor.get("/metrics/broker");
+        assert.equal(code, 200, body);
+        assert.equal(promtoolSays(body), "");
+        return seriesIn(body);
+      };
+      const tasksIn = (series: ReadonlyMap<string, number>) => (queue: string, state: string) =>
+        series.get(`taskexe_queue_tasks{queue="${queue}",state="${state}"}`);
+      const isAge = (name: string) => /oldest|memory|wal|file/.test(name);
+      const still = (series: ReadonlyMap<string, number>) => [...series].filter(([name]) => !isAge(name));
+      const one = await untilBy(executors[0], "both have seen it, and tell the same", async () => {
+        const [first, second] = [await look(executors[0]), await look(executors[1])];
+        const hasAll = tasksIn(first)("common", "running") === 1 && tasksIn(first)("b", "queued") === 1;
+        return hasAll && JSON.stringify(still(first)) === JSON.stringify(still(second)) && first;
+      });
+      const status = await executors[0].status();
+      for (const queue of status.queues) {
+        for (const state of ["queued", "running", "scheduled", "dead", "done", "cancelled"] as const) {
+          assert.equal(tasksIn(one)(queue.name, state), queue[state], `${queue.name} ${state}`);
+        }
+      }
+      assert.equal(tasksIn(one)("common", "queued"), 1);
+      const oldest = one.get('taskexe_queue_oldest_seconds{queue="common"}') ?? 0;
+      assert.ok(oldest > 0 && oldest < 100, `${oldest} s`);
+      assert.equal(one.get('taskexe_type_paused{type="strict"}'), 1);
+      assert.equal(one.get('taskexe_queue_paused{queue="b"}'), 1);
+      assert.equal(one.get('taskexe_type_paused{type="good"}'), 0);
+      assert.equal(one.get('taskexe_executors{state="running"}'), 2);
+      if (kind === "sqlite") assert.ok((one.get("taskexe_sqlite_file_bytes") ?? 0) > 4_000);
+      else {
+        assert.ok((one.get("taskexe_broker_used_memory_bytes") ?? 0) > 100_000);
+        assert.equal(one.get("taskexe_broker_evicting"), 0);
+      }
+      executors[0].kill("SIGTERM");
+      await untilBy(executors[1], "the other one has heard that it drains", async () => {
+        return (await look(executors[1])).get('taskexe_executors{state="draining"}') === 1;
+      });
+      if (redis === null) return;
+      await redis.stop();
+      await untilBy(executors[1], "it says that it does not know", async () => {
+        return (await executors[1].get("/metrics/broker")).code === 503;
+      });
+      const after = await executors[1].get("/metrics");
+      assert.equal(seriesIn(after.body).get("taskexe_broker_up"), 0, "what is counted here is told all the same");
+    }),
+  );
+}
+
 test("what comes over HTTP is counted by its route's template, with what was enqueued", SLOW, () =>
   Stage.with(async (stage) => {
     const executor = await stage.executor({ tasks: await stage.write(TASKS) });

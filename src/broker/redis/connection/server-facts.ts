@@ -5,6 +5,7 @@
 import { sleep } from "../../../concurrency/index.ts";
 import { BrokerUnavailableError, BrokerUnfitError } from "../../broker.ts";
 import { refusalText, withAdvice } from "./advice.ts";
+import { isAnswer } from "./answers.ts";
 import type { RedisConnections } from "./connections.ts";
 
 /** Between two looks whether the server has loaded its data, in ms. */
@@ -24,6 +25,8 @@ export interface ServerFacts {
   readonly isLoading: boolean;
   /** `noeviction` where nothing is thrown away; empty where the server does not say. */
   readonly policy: string;
+  /** In bytes; null where the server does not say. */
+  readonly usedMemory: number | null;
 }
 
 /** @param info - the whole answer to INFO. */
@@ -39,6 +42,7 @@ export function readFacts(info: string): ServerFacts {
     version: valkey ?? fields.get("redis_version") ?? "",
     isLoading: fields.get("loading") === "1",
     policy: fields.get("maxmemory_policy") ?? "",
+    usedMemory: fields.has("used_memory") ? Number(fields.get("used_memory")) : null,
   };
 }
 
@@ -105,6 +109,16 @@ export class RedisServerFacts {
       if (error instanceof BrokerUnfitError) throw error;
       standing.advise([`whether the memory policy of Redis is right is not known: ${refusalText(error)}`]);
       return null;
+    }
+  }
+
+  /** What it says of its memory; null where this user may not ask. @throws (rejects) BrokerUnavailableError. */
+  async memory(): Promise<Pick<ServerFacts, "policy" | "usedMemory"> | null> {
+    try {
+      return readFacts(await this.#connections.run((redis) => redis.info("memory")));
+    } catch (error) {
+      if (error instanceof Error && isAnswer(error)) return null;
+      throw error;
     }
   }
 
