@@ -22,13 +22,12 @@ export function roomyRunner(runners: Iterable<Runner>, { concurrency, ahead }: R
  * @param free - those that are ready, and are not shared.
  * @returns those for which there is none.
  */
-export function placeApart(
-  runs: readonly Run[],
-  free: readonly Runner[],
-  give: (runner: Runner, run: Run) => void,
-): Run[] {
+export function placeApart(runs: Run[], free: readonly Runner[], give: (runner: Runner, run: Run) => void): Run[] {
+  const hasRoom = (): boolean => free.some(({ size, bound }) => size < bound);
   const left: Run[] = [];
-  for (const run of runs) {
+  for (const [at, run] of runs.entries()) {
+    // Most often all are busy: then nothing is asked for each run that waits.
+    if (!hasRoom()) return at === 0 ? runs : [...left, ...runs.slice(at)];
     const runner =
       free.find(({ size, bound }) => size > 0 && size < Math.min(bound, run.company + 1)) ??
       free.find(({ size, done }) => size === 0 && (done === 0 || !run.wantsFresh));

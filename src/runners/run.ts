@@ -19,6 +19,7 @@ export class Run {
   readonly scope: CancelScope;
   /** How many others its runner may have; 0: it runs alone; Infinity: any number. */
   company: number;
+  readonly isSuspect: boolean;
   /** The pool that has taken it. */
   place: RunPlace | null = null;
   /** Only a runner in which nothing has run before tells whether it is guilty. */
@@ -50,8 +51,10 @@ export class Run {
   constructor(attempt: HandlerAttempt, scope: CancelScope, isAlone: boolean) {
     this.attempt = attempt;
     this.scope = scope;
-    this.company = isAlone ? 0 : (attempt.suspect?.company ?? ANY);
-    this.wantsFresh = attempt.suspect?.company === 0;
+    const { suspect } = attempt;
+    this.company = isAlone ? 0 : (suspect?.company ?? ANY);
+    this.isSuspect = suspect !== null;
+    this.wantsFresh = suspect?.company === 0;
   }
 
   /**

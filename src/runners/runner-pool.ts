@@ -272,6 +272,7 @@ export class RunnerPool implements RunnerOwner {
   }
 
   #missingApart(): number {
+    if (this.#apart.length === 0) return 0;
     return Math.max(0, Math.min(this.#apart.length - this.#starts.underWay.apart, this.#roomApart()));
   }
 
@@ -279,7 +280,7 @@ export class RunnerPool implements RunnerOwner {
   #roomApart(): number {
     const apart = [...this.#runners].filter(({ isShared, isRetired }) => !isShared && !isRetired).length;
     // Else groups of innocent suspects, which may run for long, would keep the guilty one from being tried.
-    const more = this.#apart.some(({ attempt }) => attempt.suspect !== null) ? SUSPECT_GROUPS : 0;
+    const more = this.#apart.some(({ isSuspect }) => isSuspect) ? SUSPECT_GROUPS : 0;
     return this.#options.ownRunners + more - apart - this.#starts.underWay.apart;
   }
 

@@ -1,10 +1,9 @@
 /**
- * One runner, from its start to its end: what is said to it is gathered for a turn, what it says is read, at most so
- * much of it a turn, and held against the runs that were handed over. Where a run goes is the pool's to decide.
+ * One runner, from its start to its end: what it says is read, at most so much of it a turn, and held against the runs
+ * that were handed over. Where a run goes is the pool's to decide.
  */
 import { getLogger } from "@logtape/logtape";
 import { systemClock } from "../concurrency/index.ts";
-import { afterTurn } from "../concurrency/turn.ts";
 import { encodeToRunner } from "../runner-protocol/encode.ts";
 import { Faults, TooManyFaultsError } from "../runner-protocol/faults.ts";
 import { MessageReader } from "../runner-protocol/message-reader.ts";
@@ -13,11 +12,12 @@ import { RunLedger } from "../runner-protocol/run-ledger.ts";
 import { answer } from "./answers/answer.ts";
 import type { Door } from "./answers/door.ts";
 import { Asks } from "./asks.ts";
-import { Inbox } from "./inbox.ts";
-import { lineOfRun } from "./line-of-run.ts";
+import { Inbox } from "./lines/inbox.ts";
+import { lineOfRun } from "./lines/line-of-run.ts";
+import { Outbox } from "./lines/outbox.ts";
 import { LogBounds, passLineOn } from "./log-bounds.ts";
 import type { Run } from "./run.ts";
-import type { StartedRunner } from "./runner-kind.ts";
+import type { RunnerKind, StartedRunner } from "./runner-kind.ts";
 import { Silence } from "./silence.ts";
 import { endingOf } from "./told-ending.ts";
 import { TurnProgress } from "./turn-progress.ts";
@@ -30,6 +30,7 @@ const LAST_WORDS_MS = 200;
 export type Hello = Extract<FromRunner, { kind: "hello" }>;
 
 export interface RunnerOwner {
+  readonly kind: Pick<RunnerKind, "concurrency">;
   /** Where what a runner asks of no run goes; null: nowhere. */
   readonly door: Door | null;
   /** A run has ended, or has begun: there may be room for another one. */
@@ -74,10 +75,8 @@ export class Runner {
   readonly #logs = new LogBounds();
   readonly #faults: Faults;
   readonly #reader: MessageReader<"fromRunner">;
-  readonly #flush = (): void => this.#writeOut();
+  readonly #outbox: Outbox;
   readonly #progress = new TurnProgress();
-  #out = "";
-  #isArmed = false;
   #unbegun = 0;
   #hasHello = false;
   /** Why we have killed it; null: we have not. */
@@ -87,6 +86,7 @@ export class Runner {
     this.process = process;
     this.isShared = isShared;
     this.owner = owner;
+    this.#outbox = new Outbox(process.pipes, isShared ? Math.ceil(owner.kind.concurrency / 2) : 1);
     this.hello = this.#hello.promise;
     // Whoever waits for it hears of it; nobody else must.
     this.hello.catch(() => {});
@@ -122,11 +122,17 @@ export class Runner {
     return this.#ledger.runs().filter((run) => run.runner === this && !run.hasEnded);
   }
 
-  /** Hands a run over. */
+  /** Hands a run over. @throws MessageTooLongError, and then it has not got it. */
   give(run: Run): void {
-    run.givenTo(this, this.#ledger.open(run), this.silence.stillMs);
+    const number = this.#ledger.open(run);
+    run.givenTo(this, number, this.silence.stillMs);
+    try {
+      this.#outbox.sayRun(lineOfRun(run));
+    } catch (error) {
+      this.#ledger.end(number, "stopped");
+      throw error;
+    }
     this.#unbegun++;
-    this.say(lineOfRun(run));
   }
 
   /** A run that has not begun is for another runner. Where this one begins it nevertheless, it stops it at once. */
@@ -147,12 +153,9 @@ export class Runner {
     run.stopped("abandoned");
   }
 
-  /** A line of the protocol, its line feed included. What a turn says is written at once. */
+  /** A line of the protocol, its line feed included. */
   say(line: string): void {
-    this.#out += line;
-    if (this.#isArmed) return;
-    this.#isArmed = true;
-    afterTurn(this.#flush);
+    this.#outbox.say(line);
   }
 
   /** Nothing new, and it leaves when what runs has ended. */
@@ -194,12 +197,6 @@ export class Runner {
         resolve();
       });
     });
-  }
-
-  #writeOut(): void {
-    this.#isArmed = false;
-    this.process.pipes.write(this.#out);
-    this.#out = "";
   }
 
   #read(bytes: Uint8Array): void {

@@ -206,6 +206,15 @@ test("a type that ignored its cancel twice runs alone from then on", SOON, async
   });
 });
 
+test("a payload that fits into no line fails alone, and its runner takes the next run", SOON, async () => {
+  await withPool({ kind: { isolation: "own" }, ownRunners: 1 }, async ({ run }) => {
+    const large = await run({ do: "tell" }, { payloadText: JSON.stringify("x".repeat(16 * 1024 * 1024)) }).ending;
+    assert.ok(large !== "stopped" && large.kind === "failed" && !large.retry);
+    assert.equal(large.error.name, "MessageTooLongError");
+    await resultOf(run({ do: "tell" }));
+  });
+});
+
 test("a run that waits for a runner is stopped at once", SOON, async () => {
   await withPool({ ownRunners: 1, types: '[{"type":"x","isolation":"own"}]' }, async (pool) => {
     const first = pool.run({ do: "wait" });

@@ -1,6 +1,6 @@
 /** A run as the line that its runner reads. Written by hand where that is safe: it is said for each attempt. */
-import { encodeRun } from "../runner-protocol/encode.ts";
-import type { Run } from "./run.ts";
+import { encodeRun } from "../../runner-protocol/encode.ts";
+import type { Run } from "../run.ts";
 
 /** @throws MessageTooLongError. */
 export function lineOfRun({ attempt, number }: Run): string {

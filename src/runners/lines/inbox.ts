@@ -2,8 +2,8 @@
  * What a runner sends, at most so much of it in a turn of the event loop: one that says much holds up nobody else. It
  * is always read: whoever writes to us never waits for anything but our turn.
  */
-import { afterTurn } from "../concurrency/turn.ts";
-import type { ChildPipes } from "../runtime/index.ts";
+import { afterTurn } from "../../concurrency/turn.ts";
+import type { ChildPipes } from "../../runtime/index.ts";
 
 /** So much of one runner is read in a turn, in bytes. */
 const MOST_IN_A_TURN = 256 * 1024;

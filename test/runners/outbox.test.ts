@@ -1,0 +1,30 @@
+/** What is said to a runner is gathered for a turn, and the first of many runs does not wait for the last. */
+import { expect, test } from "bun:test";
+import { turn } from "../../src/concurrency/turn.ts";
+import { Outbox } from "../../src/runners/lines/outbox.ts";
+
+test("what is said in a turn is written at once when the turn is over", async () => {
+  const { outbox, written } = made(3);
+  outbox.say("a\n");
+  outbox.sayRun("b\n");
+  outbox.say("c\n");
+  expect(written).toEqual([]);
+  await turn();
+  expect(written).toEqual(["a\nb\nc\n"]);
+});
+
+test("so many runs go at once, with what was said before them; the rest waits for the end of the turn", async () => {
+  const { outbox, written } = made(2);
+  outbox.say("a\n");
+  for (const line of ["1\n", "2\n", "3\n", "4\n", "5\n"]) outbox.sayRun(line);
+  expect(written).toEqual(["a\n1\n2\n", "3\n4\n"]);
+  await turn();
+  expect(written.slice(2)).toEqual(["5\n"]);
+  await turn();
+  expect(written.length).toBe(3);
+});
+
+function made(runsAtOnce: number): { readonly outbox: Outbox; readonly written: (string | Uint8Array)[] } {
+  const written: (string | Uint8Array)[] = [];
+  return { outbox: new Outbox({ write: (chunk) => written.push(chunk) }, runsAtOnce), written };
+}
