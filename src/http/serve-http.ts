@@ -2,9 +2,11 @@
  * The HTTP server as a child of a nursery: it listens, says where, and serves until its scope is cancelled; then the
  * port is free again. What it answers is app.ts.
  */
-import { sleepForever, type Task } from "../concurrency/index.ts";
+import type { Task } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status/status.ts";
 import { runtime } from "../runtime/index.ts";
+import { EventHub } from "./api/events/event-hub.ts";
+import { TopicReader } from "./api/events/topics.ts";
 import type { ApiParts } from "./api/parts.ts";
 import { createApp } from "./app.ts";
 import type { PageMode } from "./page/page.ts";
@@ -35,6 +37,7 @@ export async function serveHttp(
   { hostname, port, source, api, openStatus = true, page = "off" }: ServeHttpOptions,
 ): Promise<void> {
   const enqueued = (queue: string, count: number): void => source.metrics.counts.tasks.enqueued(queue, "http", count);
+  const events = new EventHub(new TopicReader(source, api?.broker ?? null));
   let app: ReturnType<typeof createApp> | null = null;
   const server = await runtime.serve({
     hostname,
@@ -48,10 +51,10 @@ export async function serveHttp(
       listener: server,
       openStatus,
       page,
-      ...(api && { api: { ...api, enqueued, signal: task.signal } }),
+      ...(api && { api: { ...api, enqueued, events, signal: task.signal } }),
     });
     started({ hostname: server.hostname, port: server.port });
-    await sleepForever(task.signal);
+    await events.run(task.signal);
   } finally {
     await server.close();
   }

@@ -12,6 +12,7 @@ import type { ApiParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
 import { bulkRoutes } from "./routes/bulk-routes.ts";
 import { enqueueRoutes } from "./routes/enqueue-routes.ts";
+import { eventRoutes } from "./routes/event-routes.ts";
 import { queueRoutes } from "./routes/queue-routes.ts";
 import { scheduleRoutes } from "./routes/schedule-routes.ts";
 import { taskRoutes } from "./routes/task-routes.ts";
@@ -55,6 +56,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...queueRoutes(parts),
     ...typeRoutes(parts),
     ...scheduleRoutes(parts),
+    ...eventRoutes(parts),
     route({
       operationId: "getDescription",
       method: "GET",

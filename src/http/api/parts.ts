@@ -1,6 +1,7 @@
 /** What the API stands on, handed in by whoever serves it. */
 import type { Broker } from "../../broker/broker.ts";
 import type { HandlerManifest } from "../../handlers/handler.ts";
+import type { EventHub } from "./events/event-hub.ts";
 
 export interface ApiParts {
   /** The executor's own. */
@@ -19,6 +20,8 @@ export interface ApiParts {
   readonly enqueued?: (queue: string, count: number) => void;
   /** The types that this executor has; absent where none are known. */
   readonly types?: () => readonly string[];
+  /** What tells of changes; whoever serves runs it. Absent: there are no events. */
+  readonly events?: EventHub;
   /** Ends the watches when it aborts. */
   readonly signal: AbortSignal;
 }
