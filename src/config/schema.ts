@@ -103,6 +103,7 @@ export const SettingsSchema = v.object({
   heartbeatTimeoutMs: duration(1_000, DAY),
   priorities: wholeNumber(1, MAX_PRIORITIES),
   attempts: wholeNumber(...RUN_OPTIONS.attempts.range),
+  foreignAttempts: wholeNumber(...RUN_OPTIONS.attempts.range),
   backoff: v.picklist(["exponential", "fixed"], "exponential or fixed"),
   backoffDelayMs: duration(0, DAY),
   backoffMaxMs: duration(0, 30 * DAY),

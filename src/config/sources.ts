@@ -134,6 +134,7 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
   },
   priorities: setting("priorities", "2"),
   attempts: setting("attempts", "3"),
+  foreignAttempts: setting("foreign_attempts", "1"),
   backoff: setting("backoff", "exponential"),
   backoffDelayMs: setting("backoff_delay", "1s"),
   backoffMaxMs: setting("backoff_max", "10m"),

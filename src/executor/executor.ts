@@ -132,7 +132,7 @@ export class Executor implements StatusSource {
     this.#leases = new LeaseCheck(broker);
     this.#abandonment = new Abandonment(running, { count: abandonedLimit, slots: concurrency }, leaveFor);
     this.#heartbeat = heartbeatParts({ broker, running, tally, handlers, options, bootAt, runners, isLeaving });
-    this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor);
+    this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor, options.heartbeatTimeoutMs);
     this.#handBack = new HandBack(broker);
     this.#turnedAway = new HandBack(broker);
     const definitionOf = (type: string) => handlers.get(type)?.options;
@@ -217,7 +217,7 @@ export class Executor implements StatusSource {
         );
         const { signal } = nursery.scope;
         await untilAvailable(() => this.#broker.open(signal), signal);
-        await untilAvailable(() => this.#nameConflict.meet(), signal);
+        await untilAvailable(() => this.#nameConflict.meet(signal), signal);
         await untilAvailable(() => beat(this.#heartbeat), signal);
         this.#open = true;
         nursery.scope.cancel("connected");

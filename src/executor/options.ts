@@ -15,8 +15,12 @@ export interface ExecutorOptions {
   readonly graceMs: number;
   /** Between two heartbeats, in ms; default 30 000. */
   readonly heartbeatMs?: number;
+  /** After how long without a beat an executor of another program is gone, in ms; default 120 000. */
+  readonly heartbeatTimeoutMs?: number;
   /** Attempts of a task whose message and handler say nothing. Default 3. */
   readonly attempts?: number;
+  /** The same for a message of another producer. Default 1. */
+  readonly foreignAttempts?: number;
   /** Backoff of such a task. Default: exponential from 1 s, at most 10 min. */
   readonly backoff?: Backoff;
   /** How long one attempt of such a task may take, in ms; null (the default): no limit. */
@@ -39,6 +43,7 @@ export interface ExecutorOptions {
 
 export const DEFAULT_BACKOFF: Backoff = { kind: "exponential", delay_ms: 1_000, max_ms: 600_000 };
 export const DEFAULT_ATTEMPTS = 3;
+export const DEFAULT_FOREIGN_ATTEMPTS = 1;
 export const DEFAULT_CRASH_BUDGET = 3;
 export const DEFAULT_RETRY_LATER_LIMIT = 100;
 export const DEFAULT_RETENTION_MS = 24 * 3_600_000;

@@ -1,8 +1,9 @@
 /**
  * Progress that runners tell in one turn: told once the turn is over, or their run has ended. Every message counts, as
- * the log of messages has them all; of what comes without one the last counts.
+ * the log of messages has them all; what comes without one is one value.
  */
 import type { FromRunner } from "../runner-protocol/messages.ts";
+import { takesProgress } from "../task/record/progress.ts";
 import type { Run } from "./run.ts";
 
 type Progress = Pick<Extract<FromRunner, { kind: "progress" }>, "value" | "message">;
@@ -20,11 +21,13 @@ export class TurnProgress {
       this.#told.set(run, [{ value, message }]);
       return;
     }
-    // Nothing is taken after a failure but the end.
-    if (last.value < 0 && value < 1) return;
-    if (message === "" && last.message === "") told.pop();
-    if (told.length >= MOST_MESSAGES) told.shift();
-    told.push({ value, message });
+    if (message === "" && last.message === "") told.splice(-1, 1, { value: valueAfter(last.value, value), message });
+    else told.push({ value, message });
+    // Of the oldest ones the value stays that they have led to.
+    const [oldest, next] = told;
+    if (told.length > MOST_MESSAGES && oldest !== undefined && next !== undefined) {
+      told.splice(0, 2, { value: valueAfter(oldest.value, next.value), message: "" });
+    }
   }
 
   /** Tells the attempts. */
@@ -35,4 +38,8 @@ export class TurnProgress {
     }
     this.#told.clear();
   }
+}
+
+function valueAfter(present: number, next: number): number {
+  return takesProgress(present, next) ? next : present;
 }

@@ -92,6 +92,7 @@ const FOUR: Readonly<
   retentionMs: ["", "0", '"1h"', [undefined, 0, 3_600_000]],
   priorities: ["", "3", "10", [undefined, 3, 10]],
   attempts: ["", "2", "3", [undefined, 2, 3]],
+  foreignAttempts: ["", "2", "3", [undefined, 2, 3]],
   backoff: ["", "fixed", '"exponential"', [undefined, "fixed", "exponential"]],
   backoffDelayMs: ["", "0", '"2s"', [undefined, 0, 2_000]],
   backoffMaxMs: ["", "1m", '"2m"', [undefined, 60_000, 120_000]],

@@ -179,16 +179,26 @@ class Run {
 
   #executorOptions(): ExecutorOptions {
     const { concurrency, graceMs, abandonedLimit } = this.#settings;
-    const { attempts, crashBudget, retryLaterLimit, timeoutMs, retentionMs, deadRetentionMs } = this.#settings;
+    const {
+      attempts,
+      foreignAttempts,
+      heartbeatTimeoutMs,
+      crashBudget,
+      retryLaterLimit,
+      timeoutMs,
+      retentionMs,
+      deadRetentionMs,
+    } = this.#settings;
     const { backoff: kind, backoffDelayMs, backoffMaxMs } = this.#settings;
     const backoff = { kind, delay_ms: backoffDelayMs, max_ms: backoffMaxMs };
     const limits = { concurrency, graceMs, abandonedLimit };
-    const defaults = { attempts, backoff, crashBudget, retryLaterLimit, timeoutMs, retentionMs, deadRetentionMs };
+    const ends = { attempts, foreignAttempts, backoff, crashBudget, retryLaterLimit, timeoutMs };
+    const defaults = { ...ends, retentionMs, deadRetentionMs };
     // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
-    const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, this.#settings.heartbeatTimeoutMs / 4);
+    const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, heartbeatTimeoutMs / 4);
     const { queues, priorities } = this.#settings;
     const own = { name: this.#name, version: VERSION, priorities, once: this.#isOnce };
-    return { ...own, queues, heartbeatMs, ...limits, ...defaults };
+    return { ...own, queues, heartbeatMs, heartbeatTimeoutMs, ...limits, ...defaults };
   }
 
   async #listen(

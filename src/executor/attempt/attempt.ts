@@ -17,7 +17,13 @@ import type {
 import { cutText } from "../../runtime/cut-text.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
 import type { EndedBy } from "../../task/record/ended-by.ts";
-import { appendLog, PROGRESS_LOG_LENGTH, pagePrefix, progressLine, takesProgress } from "../../task/record/progress.ts";
+import {
+  appendLog,
+  messageText,
+  PROGRESS_LOG_LENGTH,
+  progressLine,
+  takesProgress,
+} from "../../task/record/progress.ts";
 import type { TaskLogs } from "../reports/task-logs.ts";
 import type { Children } from "./children.ts";
 import type { Entrance } from "./company.ts";
@@ -198,14 +204,16 @@ export class Attempt implements HandlerAttempt {
     this.scope.cancel(reason);
   }
 
-  /** Notes it by the rules of progress; the write follows with the next round. */
+  /** Notes it by the rules of progress, its message in any case; the write follows with the next round. */
   tellProgress(value: number, message: string): void {
-    if (!takesProgress(this.progress, value)) return;
-    this.progress = Math.min(value, 1);
+    if (value < -1) return;
+    const isTaken = takesProgress(this.progress, value);
+    if (!isTaken && message === "") return;
+    if (isTaken) this.progress = Math.min(value, 1);
     if (message !== "") {
-      const text = pagePrefix(this.message?.fields) + message;
-      this.lastMessage = cutText(text, PROGRESS_LOG_LENGTH);
-      const line = progressLine(this.#host.broker.now(), text, { failed: value < 0 });
+      const { fields } = this.message ?? {};
+      this.lastMessage = cutText(messageText(fields, message), PROGRESS_LOG_LENGTH);
+      const line = progressLine(this.#host.broker.now(), messageText(fields, message, { failed: value < 0 }));
       this.log = appendLog(this.log ?? "", line);
     }
     this.log ??= "";

@@ -10,6 +10,7 @@ import {
   DEFAULT_BACKOFF,
   DEFAULT_CRASH_BUDGET,
   DEFAULT_DEAD_RETENTION_MS,
+  DEFAULT_FOREIGN_ATTEMPTS,
   DEFAULT_RETENTION_MS,
   DEFAULT_RETRY_LATER_LIMIT,
   type ExecutorOptions,
@@ -31,6 +32,8 @@ export class AttemptPolicy {
   readonly retryLaterLimit: number;
   readonly #crashBudget: number;
   readonly #attempts: number;
+  /** Producers of the wire contract count retries themselves. */
+  readonly #foreignAttempts: number;
   readonly #backoff: Backoff;
   readonly #timeoutMs: number;
   readonly #retentionMs: number;
@@ -40,13 +43,15 @@ export class AttemptPolicy {
     this.deadRetentionMs = options.deadRetentionMs ?? DEFAULT_DEAD_RETENTION_MS;
     this.retryLaterLimit = options.retryLaterLimit ?? DEFAULT_RETRY_LATER_LIMIT;
     this.#attempts = options.attempts ?? DEFAULT_ATTEMPTS;
+    this.#foreignAttempts = options.foreignAttempts ?? DEFAULT_FOREIGN_ATTEMPTS;
     this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
     this.#timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
     this.#retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
   }
 
   attemptsOf(message: TaskMessage, options: HandlerOptions): number {
-    return message.options.attempts ?? options.attempts ?? this.#attempts;
+    const { foreign, options: said } = message;
+    return said.attempts ?? options.attempts ?? (foreign ? this.#foreignAttempts : this.#attempts);
   }
 
   crashBudgetOf(message: TaskMessage, options: HandlerOptions): number {

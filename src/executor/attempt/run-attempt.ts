@@ -13,7 +13,7 @@ import { handlerFor } from "../../handlers/handler-for.ts";
 import { parseMessage } from "../../task/message/message.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
 import { cancelReason } from "../../task/record/ended-by.ts";
-import { appendLog, progressLine } from "../../task/record/progress.ts";
+import { appendLog, messageText, progressLine } from "../../task/record/progress.ts";
 import type { Stops } from "../status/stops.ts";
 import { hadBegunAlone, mustBeAlone, noteAlone } from "./alone.ts";
 import { Attempt, type AttemptHost } from "./attempt.ts";
@@ -285,7 +285,8 @@ function note(attempt: Attempt, ending: Concluded, clock: BrokerClock): void {
     case "failed":
     case "unknown-type": {
       const error = messagesOf(ending.error);
-      attempt.log = appendLog(attempt.log ?? "", progressLine(clock.now(), error, { failed: true }));
+      const text = messageText(attempt.message?.fields, error, { failed: true });
+      attempt.log = appendLog(attempt.log ?? "", progressLine(clock.now(), text));
       logger.warn("Attempt {attempt} of {id} ({type}) failed: {error}", { attempt: attempt.attempt, id, type, error });
       return;
     }
@@ -294,8 +295,8 @@ function note(attempt: Attempt, ending: Concluded, clock: BrokerClock): void {
       logger.warn("{id} ({type}) is done, but {omitted}", { id, type, omitted: ending.omitted });
       return;
     case "cancelled": {
-      const stopped = progressLine(clock.now(), attempt.lastMessage || "stopped");
-      attempt.log = `${appendLog(attempt.log ?? "", stopped)} [Canceled]`;
+      const last = attempt.lastMessage || messageText(attempt.message?.fields, "stopped");
+      attempt.log = appendLog(attempt.log ?? "", progressLine(clock.now(), `${last} [Canceled]`));
       return;
     }
     case "crashed":
