@@ -9,7 +9,7 @@
  * 4. It leaves: what runs may finish within the grace, the rest is handed back, the last outcomes are recorded.
  * 5. It answers at any time, from memory: status, readiness, the tree.
  */
-import { ifAvailable, untilAvailable } from "../broker/availability.ts";
+import { ifAvailable } from "../broker/availability.ts";
 import type { Broker, Delivery } from "../broker/broker.ts";
 import {
   type CancelScope,
@@ -19,7 +19,6 @@ import {
   type Task,
   type TreeNode,
   withNursery,
-  withScope,
 } from "../concurrency/index.ts";
 import type { Handlers } from "../handlers/handler.ts";
 import { attemptParts } from "./attempt/attempt-parts.ts";
@@ -29,6 +28,7 @@ import { LeaseCheck } from "./attempt/lease-check.ts";
 import { type AttemptParts, runAttempt } from "./attempt/run-attempt.ts";
 import { RunningAttempts } from "./attempt/running-attempts.ts";
 import { claimUntilLeaving } from "./intake/claiming.ts";
+import { connect } from "./intake/connecting.ts";
 import { CountedIntake } from "./intake/counted.ts";
 import { Intake } from "./intake/intake.ts";
 import { SharedTurn } from "./intake/shared-turn.ts";
@@ -37,7 +37,13 @@ import { Drain } from "./leaving/drain.ts";
 import { HandBack } from "./leaving/hand-back.ts";
 import { failureOf, oneThenTheOther, serveUntilDrained } from "./leaving/service-failure.ts";
 import { WorkOff } from "./leaving/work-off.ts";
-import { DEFAULT_ABANDONED_LIMIT, DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "./options.ts";
+import {
+  type ChangeableOptions,
+  DEFAULT_ABANDONED_LIMIT,
+  DEFAULT_HEARTBEAT_MS,
+  type ExecutorOptions,
+  outcomesFor,
+} from "./options.ts";
 import { Completion } from "./reports/completion.ts";
 import { writeProgress } from "./reports/progress-writer.ts";
 import { TaskLogs } from "./reports/task-logs.ts";
@@ -49,16 +55,13 @@ import { StatusView, WITH_BROKER } from "./status/status-view.ts";
 import { Tally } from "./status/tally.ts";
 import { beatJson, type HeartbeatParts, heartbeatParts } from "./upkeep/beat-json.ts";
 import { collectionOf, collectNowAndThen } from "./upkeep/garbage-collection.ts";
-import { beat, identityOf, keepBeating } from "./upkeep/heartbeat.ts";
+import { identityOf, keepBeating } from "./upkeep/heartbeat.ts";
 import { keepLeases } from "./upkeep/leases.ts";
 import { NameConflict } from "./upkeep/name-conflict.ts";
 import { Promoter } from "./upkeep/promoter.ts";
 import { ScheduleFiring } from "./upkeep/schedules.ts";
 import { cleanUp, removeEnded } from "./upkeep/sweeper.ts";
 
-/** How many outcomes may wait for the broker before no more is claimed: this often the concurrency, at least 1 000. */
-const OUTCOMES_PER_SLOT = 4;
-const LEAST_OUTCOMES = 1_000;
 /**
  * How long a broker that is away is waited for at the end, in ms: for what goes back, outcomes, logs, the last beat.
  */
@@ -68,6 +71,7 @@ export class Executor implements StatusSource {
   readonly metrics: MetricsView;
   readonly #broker: Broker;
   readonly #handlers: Handlers;
+  /** Its own: they may change. */
   readonly #options: ExecutorOptions;
   readonly #running = new RunningAttempts();
   readonly #tally: Tally;
@@ -92,6 +96,7 @@ export class Executor implements StatusSource {
   readonly #workOff: WorkOff | null;
   readonly #beatTurn = new CapacityLimiter(1);
   #intake: Intake | null = null;
+  #parts: AttemptParts;
   #root: CancelScope | null = null;
   #open = false;
   /** Why the executor had to leave. */
@@ -100,7 +105,7 @@ export class Executor implements StatusSource {
   constructor({
     broker,
     handlers,
-    options,
+    options: given,
     runners,
   }: {
     readonly broker: Broker;
@@ -110,6 +115,7 @@ export class Executor implements StatusSource {
   }) {
     this.#broker = broker;
     this.#handlers = handlers;
+    const options = { ...given };
     this.#options = options;
     this.#runners = runners;
     const { concurrency, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = options;
@@ -126,7 +132,7 @@ export class Executor implements StatusSource {
     this.#logs = new TaskLogs(broker);
     this.#completion = new Completion(
       { broker, tally, turn, logs: this.#logs, retriesIn: (delayMs) => this.#promoter.expect(delayMs) },
-      Math.max(LEAST_OUTCOMES, concurrency * OUTCOMES_PER_SLOT),
+      outcomesFor(concurrency),
     );
     this.#cancels = new CancelWatch(broker, running);
     this.#leases = new LeaseCheck(broker);
@@ -141,11 +147,23 @@ export class Executor implements StatusSource {
     const unsettled = [this.#completion, this.#turnedAway];
     this.#workOff = options.once ? new WorkOff({ broker, running, unsettled, firing, concurrency }) : null;
     this.#view = new StatusView({ broker, look, running, tally, options, bootAt, runners });
+    this.#parts = this.#attemptParts();
   }
 
   /** Asks the executor to leave; `run` returns once it has. Asking again changes nothing. */
   drain(reason: string): void {
     this.#drain.request(reason);
+  }
+
+  /** Takes over what may change while it runs: attempts that begin from now on go by it. */
+  change(options: ChangeableOptions): void {
+    Object.assign(this.#options, options);
+    const { concurrency, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = this.#options;
+    this.#parts = this.#attemptParts();
+    this.#completion.limit = outcomesFor(concurrency);
+    this.#abandonment.limits = { count: abandonedLimit, slots: concurrency };
+    this.#heartbeat.concurrency = concurrency;
+    this.#intake?.resize(concurrency);
   }
 
   /**
@@ -195,35 +213,15 @@ export class Executor implements StatusSource {
   }
 
   async #serve(services: Nursery): Promise<void> {
-    if (!(await this.#connect(services.scope))) return;
+    const [broker, drain, nameConflict, heartbeat] = [this.#broker, this.#drain, this.#nameConflict, this.#heartbeat];
+    this.#open = await connect(services.scope, { broker, drain, nameConflict, heartbeat });
+    if (!this.#open) return;
     this.#startServices(services);
     await oneThenTheOther(
       () => this.#work(services),
       () => this.#sayLastWords(services.scope),
     );
     services.scope.cancel("drained");
-  }
-
-  /** Connects and beats for the first time. False: a drain was asked for before that. */
-  async #connect(scope: CancelScope): Promise<boolean> {
-    await withScope(scope, {}, async (connecting) => {
-      await withNursery(connecting, async (nursery) => {
-        nursery.startSoon(
-          async (task) => {
-            await this.#drain.wait(task.signal);
-            connecting.cancel("drain");
-          },
-          { name: "drain watch" },
-        );
-        const { signal } = nursery.scope;
-        await untilAvailable(() => this.#broker.open(signal), signal);
-        await untilAvailable(() => this.#nameConflict.meet(signal), signal);
-        await untilAvailable(() => beat(this.#heartbeat), signal);
-        this.#open = true;
-        nursery.scope.cancel("connected");
-      });
-    });
-    return this.#open;
   }
 
   #startServices(services: Nursery): void {
@@ -297,10 +295,9 @@ export class Executor implements StatusSource {
 
   #makeIntake(attempts: Nursery): Intake {
     const [broker, running, completion, turn] = [this.#broker, this.#running, this.#completion, this.#turn];
-    const attempt = this.#attemptParts();
     const start = (delivery: Delivery): void => {
       running.expect();
-      attempts.startSoon((task: Task) => runAttempt(delivery, task, attempt), { name: "attempt" });
+      attempts.startSoon((task: Task) => runAttempt(delivery, task, this.#parts), { name: "attempt" });
     };
     const recoverAtOnce = !this.#nameConflict.isShared;
     const most = (): number => this.#company.most;

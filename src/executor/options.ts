@@ -41,6 +41,28 @@ export interface ExecutorOptions {
   readonly ipAddress?: string;
 }
 
+/** Those that may change while it runs. */
+export type ChangeableOptions = Pick<
+  ExecutorOptions,
+  | "concurrency"
+  | "graceMs"
+  | "attempts"
+  | "backoff"
+  | "timeoutMs"
+  | "crashBudget"
+  | "retryLaterLimit"
+  | "retentionMs"
+  | "abandonedLimit"
+>;
+
+/** How many outcomes may wait for the broker before no more is claimed: this often the concurrency, at least 1 000. */
+const OUTCOMES_PER_SLOT = 4;
+const LEAST_OUTCOMES = 1_000;
+
+export function outcomesFor(concurrency: number): number {
+  return Math.max(LEAST_OUTCOMES, concurrency * OUTCOMES_PER_SLOT);
+}
+
 export const DEFAULT_BACKOFF: Backoff = { kind: "exponential", delay_ms: 1_000, max_ms: 600_000 };
 export const DEFAULT_ATTEMPTS = 3;
 export const DEFAULT_FOREIGN_ATTEMPTS = 1;

@@ -51,11 +51,22 @@ export async function serveHttp(
       listener: server,
       openStatus,
       page,
-      ...(api && { api: { ...api, enqueued, events, signal: task.signal } }),
+      ...(api && { api: partsOf(api, { enqueued, events, signal: task.signal }) }),
     });
     started({ hostname: server.hostname, port: server.port });
     await events.run(task.signal);
   } finally {
     await server.close();
   }
+}
+
+/** What may change while it is served is asked for each time. */
+function partsOf(api: Omit<ApiParts, "signal">, more: Pick<ApiParts, "enqueued" | "events" | "signal">): ApiParts {
+  return {
+    ...api,
+    get retentionMs() {
+      return api.retentionMs;
+    },
+    ...more,
+  };
 }

@@ -4,6 +4,7 @@
  * Both stay: what handlers import later, while they run, goes the same way.
  */
 import * as module from "node:module";
+import { noteModule } from "../handlers/loading/loaded-modules.ts";
 import { ownUrls } from "./own-urls.ts";
 
 export function provideOnDeno(): void {
@@ -13,6 +14,7 @@ export function provideOnDeno(): void {
       const url = urls.get(specifier);
       if (url !== undefined) return { url, shortCircuit: true };
       const found = next(specifier, context);
+      noteModule(found.url);
       // Under hooks, Deno takes a package that it does not find for a file beside the importer: say what is missing.
       if (context.parentURL !== undefined && isBare(specifier) && found.url === beside(specifier, context.parentURL)) {
         throw new Error(`Cannot find package '${specifier}' imported from ${context.parentURL}`);

@@ -3,6 +3,7 @@
  * The synchronous hooks came with 22.15; before it the hook runs on Node's loader thread, from a data: URL.
  */
 import * as module from "node:module";
+import { noteModule } from "../handlers/loading/loaded-modules.ts";
 import { ownUrls } from "./own-urls.ts";
 
 const ASYNC_HOOK = `
@@ -27,7 +28,9 @@ export function provideOnNode(): void {
     module.registerHooks({
       resolve(specifier, context, next) {
         const url = urls.get(specifier) ?? withBackslash(specifier, context.parentURL);
-        return url === undefined ? next(specifier, context) : { url, shortCircuit: true };
+        const found = url === undefined ? next(specifier, context) : { url, shortCircuit: true };
+        noteModule(found.url);
+        return found;
       },
     });
     return;

@@ -8,6 +8,7 @@ import { openRoot, withNursery } from "../concurrency/index.ts";
 import { afterTurn } from "../concurrency/turn.ts";
 import { HandlerLoadError } from "../handlers/loading/handler-load-error.ts";
 import { loadHandlers } from "../handlers/loading/load-handlers.ts";
+import { loadedModules } from "../handlers/loading/loaded-modules.ts";
 import type { OfferedModules } from "../handlers/loading/offered-modules.ts";
 import type { HandlerRegistry } from "../handlers/registry.ts";
 import { Faults } from "../runner-protocol/faults.ts";
@@ -108,7 +109,7 @@ class Runner {
 
   async #sayHello(registry: HandlerRegistry): Promise<void> {
     const types = await manifestsOf(registry);
-    const files = [...new Set(types.map(({ type }) => registry.sourceOf(type) ?? ""))];
+    const files = [...new Set([...types.map(({ type }) => registry.sourceOf(type) ?? ""), ...loadedModules()])];
     const language = runtime.name === "bun" ? "javascript (Bun)" : `javascript (${runtime.name})`;
     this.#outbox.say({ kind: "hello", protocol: PROTOCOL, language, pid: process.pid, types, files });
     this.#outbox.flush();

@@ -56,9 +56,11 @@ export function withPool(given: Given, body: (stand: Stand) => Promise<void>): P
     let [handlers, number]: [Stand["handlers"], number] = [[], 0];
     const load = (how: Given): Promise<void> => {
       const { ownRunners = 4, helloMs = 20_000 } = how;
-      return runners.load(++number, [kindOf(how)], { ownRunners, helloMs }, (loaded) => {
+      const accept: AddHandlers = (loaded) => {
         handlers = loaded;
-      });
+      };
+      const options = { ownRunners, helloMs };
+      return runners.load({ number: ++number, kinds: [kindOf(how)], options, accept }, scope);
     };
     await load(given);
     await body({

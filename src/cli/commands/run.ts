@@ -34,6 +34,7 @@ import { logStrayError } from "../process/stray-error.ts";
 import { brokerOf, createStateDirectory } from "../process/with-broker.ts";
 import { withHandlers } from "../process/with-handlers.ts";
 import type { LoadedHandlers } from "../reload/loaded-handlers.ts";
+import { Reloads } from "../reload/reloads.ts";
 
 const log = getLogger(["taskexe"]);
 
@@ -50,7 +51,13 @@ async function run(options: Options): Promise<number> {
   // From here on nobody of the same user reads the token, or a password, out of this process.
   runtime.linuxCalls()?.closeToOthers();
   const isOnce = options.once === true;
-  const settings = isOnce ? quietly(settingsOf(options)) : settingsOf(options);
+  // A reload reads the same environment, of which parts are taken out below.
+  const { TASKEXE_TOKEN: _token, ...environment } = process.env;
+  const read = (): Settings => {
+    const settings = settingsOf(options, environment);
+    return isOnce ? quietly(settings) : settings;
+  };
+  const settings = read();
   await setUpLogging(settings.log);
   for (const warning of settings.warnings) log.warn(warning);
   if (settings.exposure !== null) log.warn(settings.exposure);
@@ -62,7 +69,8 @@ async function run(options: Options): Promise<number> {
       ? takeExecutorName(pathOfState(settings.stateDirectory, "the executor's name", "--name"))
       : null;
   try {
-    return await new Run(settings, { name: settings.name ?? held?.name ?? "", token, isOnce }).toTheEnd();
+    const name = settings.name ?? held?.name ?? "";
+    return await new Run(settings, { name, token, isOnce, read }).toTheEnd();
   } finally {
     held?.release();
   }
@@ -88,18 +96,26 @@ function takeToken({ tokenFile }: Settings): string | null {
 }
 
 class Run {
-  readonly #settings: Settings;
+  #settings: Settings;
+  readonly #read: () => Settings;
   readonly #name: string;
   readonly #token: string | null;
   readonly #isOnce: boolean;
   #stop: (reason: string) => void = () => {};
+  #reloads: Reloads | null = null;
   #importing: string | null = null;
   #runners: RunnersSource | undefined;
   #exitCode = 0;
   #names: Executor["names"] = () => ({ running: [], ended: [] });
 
-  constructor(settings: Settings, { name, token, isOnce }: { name: string; token: string | null; isOnce: boolean }) {
+  /** @param given.read - reads the settings again. */
+  constructor(
+    settings: Settings,
+    given: { name: string; token: string | null; isOnce: boolean; read: () => Settings },
+  ) {
+    const { name, token, isOnce, read } = given;
     this.#settings = settings;
+    this.#read = read;
     this.#name = name;
     this.#token = token;
     this.#isOnce = isOnce;
@@ -126,11 +142,11 @@ class Run {
   }
 
   async #live(nursery: Nursery, root: CancelScope): Promise<void> {
-    const undoSignals = handleSignals(
-      nursery,
-      () => this.#runners,
-      (reason) => this.#stop(reason),
-    );
+    const undoSignals = handleSignals(nursery, {
+      runners: () => this.#runners,
+      stop: (reason) => this.#stop(reason),
+      reload: (reason) => this.#reloads?.request(reason),
+    });
     const importing = (file: string | null): void => {
       this.#importing = file;
     };
@@ -146,11 +162,13 @@ class Run {
         this.#names = () => executor.names();
         const address = await this.#listen(nursery, executor, { broker, handlers });
         this.#sayWhatIsAwaited(address);
-        await handlers.load(this.#settings);
+        const reloads = this.#reloadsOf(executor, handlers);
+        this.#reloads = reloads;
+        await handlers.load(this.#settings, nursery.scope);
         if (root.cancelCalled) return;
         this.#stop = (reason) => executor.drain(reason);
         this.#sayHello(broker, handlers, address);
-        await executor.run(nursery.scope);
+        await runWith(nursery.scope, executor, reloads);
         if (this.#isOnce)
           log.info("worked off: {done} done, {dead} dead, {retried} to be tried again", this.#tallyOf(executor));
       });
@@ -158,6 +176,18 @@ class Run {
       undoSignals();
     }
     nursery.scope.cancel("the executor has drained");
+  }
+
+  #reloadsOf(executor: Executor, handlers: LoadedHandlers): Reloads {
+    return new Reloads(this.#settings, {
+      ...{ read: this.#read, handlers, isLeaving: () => executor.status().state === "draining" },
+      take: async (settings) => {
+        if (settings.log !== this.#settings.log) await setUpLogging(settings.log);
+        this.#settings = settings;
+        executor.change(this.#executorOptions());
+        this.#settle();
+      },
+    });
   }
 
   #tallyOf(executor: Executor): Pick<ReturnType<Executor["status"]>, "done" | "dead" | "retried"> {
@@ -206,12 +236,18 @@ class Run {
     source: Executor,
     { broker, handlers }: { readonly broker: Broker; readonly handlers: LoadedHandlers },
   ): Promise<HttpAddress | null> {
-    const { listen, page, retentionMs, priorities, openStatus } = this.#settings;
+    const { listen, page, priorities, openStatus } = this.#settings;
     if (listen === null) return null;
+    const settings = (): Settings => this.#settings;
     const handlerOf = (type: string) => handlers.get(type);
     const types = () => handlers.types();
     const isStarting = () => handlers.generation === 0;
-    const api = { broker, token: this.#token, retentionMs, priorities, handlerOf, isStarting, types };
+    const api = {
+      ...{ broker, token: this.#token, priorities, handlerOf, isStarting, types },
+      get retentionMs() {
+        return settings().retentionMs;
+      },
+    };
     return nursery.start<HttpAddress>(
       nursery.scope,
       (task, started) => serveHttp(task, started, { ...listen, source, api, openStatus, page }),
@@ -252,6 +288,19 @@ class Run {
     this.#exitCode = this.#importing === null ? EXIT_FAILED : EXIT_USAGE;
     this.#stop("an error outside of every task");
   }
+}
+
+/** Reloads as long as it runs. */
+function runWith(scope: CancelScope, executor: Executor, reloads: Reloads): Promise<void> {
+  return withNursery(
+    scope,
+    async (nursery) => {
+      nursery.startSoon(({ scope: inner }) => reloads.run(inner), { name: "reloads" });
+      await executor.run(nursery.scope);
+      nursery.scope.cancel("the executor has drained");
+    },
+    { name: "run" },
+  );
 }
 
 function shown(address: HttpAddress | null): string {

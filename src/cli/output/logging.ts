@@ -10,7 +10,7 @@ import { type Outlet, standardError } from "./outlets.ts";
 /** How many bytes may wait for the reader of standard error before lines are dropped. */
 const MOST_WAITING_BYTES = 1024 * 1024;
 
-/** Configures the log once for this process. `TASKEXE_DEBUG=1` shows debug lines and stacks. */
+/** Configures the log of this process; again: anew. `TASKEXE_DEBUG=1` shows debug lines and stacks. */
 export async function setUpLogging(format: "pretty" | "json", environment = process.env): Promise<void> {
   const debug = environment.TASKEXE_DEBUG === "1";
   const colours = standardError.isTerminal && !environment.NO_COLOR;
@@ -19,6 +19,7 @@ export async function setUpLogging(format: "pretty" | "json", environment = proc
       ? jsonFormat({ stacks: debug })
       : prettyFormat({ colours, stacks: debug, time: !standardError.isJournal });
   await configure({
+    reset: true,
     sinks: { stderr: boundedSink(standardError, formatter) },
     loggers: [
       { category: ["taskexe"], lowestLevel: debug ? "debug" : "info", sinks: ["stderr"] },

@@ -41,12 +41,24 @@ export function showExecutor(answer: ExecutorAnswer): void {
 function showRunners(runners: ExecutorAnswer["runners"]): void {
   if (runners === undefined) return;
   printLine("");
-  printTable(
-    [...RUNNER_HEAD, "busy since"],
-    runners.processes.map((runner) => [...runnerCells(runner), runner.busy_since ?? ""]),
-  );
+  if (runners.processes.length > 0) {
+    printTable(
+      [...RUNNER_HEAD, "busy since"],
+      runners.processes.map((runner) => [...runnerCells(runner), runner.busy_since ?? ""]),
+    );
+  }
+  for (const line of loadLines(runners)) printLine(line);
   if (runners.waiting > 0) printLine(`waiting for a runner: ${howMany(runners.waiting, "task")}`);
   for (const problem of runners.problems) printLine(problem);
+}
+
+/** Which handlers are in charge, and what keeps others from it. */
+function loadLines({ generation, loaded_at: at, reload, awaited }: NonNullable<ExecutorAnswer["runners"]>): string[] {
+  const lines = at === null ? [] : [`generation ${generation} of the handlers, loaded at ${at}`];
+  if (reload !== null)
+    lines.push(`reload ${reload.state} since ${reload.since}${reload.reason && `: ${reload.reason}`}`);
+  if (awaited.length > 0) lines.push(`no hello yet from ${awaited.join(", ")}`);
+  return lines;
 }
 
 /** What the broker knows: its queues and its executors. */

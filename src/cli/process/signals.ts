@@ -1,8 +1,8 @@
 /**
  * What the signals do in an executor:
  * - SIGTERM, SIGINT: drain and leave; a second one ends the process at once with 143 or 130.
- * - SIGHUP: drain and leave. A terminal that goes tells it more than once, and a supervisor behind SIGTERM: it never
- *   ends the process at once. Until it reloads the handlers in a later version.
+ * - SIGHUP: load settings and handlers anew; where its terminal is gone, drain and leave. A terminal that goes tells it
+ *   more than once, and a supervisor behind SIGTERM: it never ends the process at once.
  * - SIGUSR1: with TASKEXE_DEBUG=1 log the tree of nurseries and tasks; start allocation tracking, write a heap snapshot
  *   under logs/, log the memory figures; then have each JavaScript runner write one of itself. At most one snapshot a
  *   second.
@@ -15,23 +15,26 @@ import { type CancelScope, type Nursery, snapshotTree, treeText } from "../../co
 import type { RunnersSource } from "../../executor/status/status.ts";
 import { runtime, type SignalName } from "../../runtime/index.ts";
 import { EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
-import { onHangup } from "./hangup.ts";
+import { onHangup, watchTerminal } from "./hangup.ts";
 
 const log = getLogger(["taskexe", "signals"]);
+
+export interface SignalParts {
+  /** Those that write a snapshot, too; undefined: none runs. */
+  readonly runners: () => Pick<RunnersSource, "snapshots"> | undefined;
+  /** Called at the first signal to stop. */
+  readonly stop: (reason: string) => void;
+  readonly reload: (reason: string) => void;
+}
 
 /**
  * Takes the signals over; returns what gives them back.
  *
  * @param nursery Where a snapshot or a report is made; a failure there is logged and ends nothing. Its tree is what a
  * debug log shows.
- * @param runners Those that write a snapshot, too; undefined: none runs.
- * @param stop Called at the first signal to stop.
  */
-export function handleSignals(
-  nursery: Nursery,
-  runners: () => Pick<RunnersSource, "snapshots"> | undefined,
-  stop: (reason: string) => void,
-): () => void {
+export function handleSignals(nursery: Nursery, { runners, stop, reload }: SignalParts): () => void {
+  const isTerminalGone = watchTerminal();
   let stopping = false;
   const onStop = (signal: SignalName, exitCode: number) => () => {
     if (stopping) process.exit(exitCode);
@@ -46,7 +49,12 @@ export function handleSignals(
   const undo = [
     runtime.onSignal("SIGTERM", onStop("SIGTERM", EXIT_SIGTERM)),
     runtime.onSignal("SIGINT", onStop("SIGINT", EXIT_SIGINT)),
-    onHangup(() => stop("SIGHUP")),
+    onHangup(
+      inNursery("hangup", async () => {
+        if (await isTerminalGone(nursery.scope.signal)) stop("SIGHUP");
+        else reload("SIGHUP");
+      }),
+    ),
     runtime.onSignal(
       "SIGUSR1",
       inNursery("heap snapshot", () => lookInside(nursery.scope, runners())),

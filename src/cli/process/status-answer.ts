@@ -44,6 +44,11 @@ export const ExecutorAnswerSchema = v.object({
       waiting: Count,
       problems: v.optional(v.array(v.string()), []),
       generation: Count,
+      loaded_at: v.optional(v.nullable(v.string()), null),
+      reload: v.optional(
+        v.nullable(v.object({ state: v.string(), since: v.string(), reason: v.optional(v.string(), "") })),
+        null,
+      ),
       awaited: v.optional(v.array(v.string()), []),
     }),
   ),

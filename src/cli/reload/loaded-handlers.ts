@@ -4,25 +4,32 @@
  * begun go on with the handler that they began with.
  */
 import type { Broker } from "../../broker/broker.ts";
-import { type CancelScope, findError } from "../../concurrency/index.ts";
+import { abortable, type CancelScope, findError } from "../../concurrency/index.ts";
 import type { Settings } from "../../config/settings.ts";
 import { knownTypeOf } from "../../executor/known-type.ts";
-import type { RunnersJson, RunnersSource } from "../../executor/status/status.ts";
+import type { ReloadJson, RunnersJson, RunnersSource } from "../../executor/status/status.ts";
 import { builtinRegistry } from "../../handlers/builtin.ts";
 import type { Handler, Handlers } from "../../handlers/handler.ts";
 import { HandlerSet } from "../../handlers/handler-set.ts";
 import { loadHandlers } from "../../handlers/loading/load-handlers.ts";
+import { forgetModules, loadedModules } from "../../handlers/loading/loaded-modules.ts";
 import { DuplicateHandlerError } from "../../handlers/registry.ts";
 import { ExecutorDoor } from "../../operations/executor-door.ts";
 import { providedModules } from "../../provide/index.ts";
+import type { AddHandlers } from "../../runners/generations/generation.ts";
 import type { Runners } from "../../runners/generations/with-runners.ts";
 import type { RunnerProcesses } from "../../runners/processes/runner-processes.ts";
 import { RunnerStartError } from "../../runners/starts.ts";
+import { isoWithOffset } from "../../task/times/iso-time.ts";
 import { addCommands, type WorkFolder } from "../process/command-handlers.ts";
 import { CommandFailure, EXIT_USAGE } from "../process/exit.ts";
 import { poolOptions, runnerKinds } from "../process/runner-kinds.ts";
 import { runnersJson } from "../process/runner-status.ts";
 import { addEndpoints } from "../process/table-handlers.ts";
+
+const ONLY_ON_BUN =
+  "handler files that run in the executor itself (isolation = inline) are loaded anew on Bun alone, as in the " +
+  "executable: restart it, or set isolation to shared";
 
 export interface LoadedParts {
   readonly runners: Runners;
@@ -41,6 +48,8 @@ export class LoadedHandlers implements Handlers, RunnersSource {
   #handlers = new HandlerSet(builtinRegistry());
   #closeEndpoints: () => void = () => {};
   #generation = 0;
+  #loadedAt: number | null = null;
+  #reload: ReloadJson | null = null;
 
   constructor(parts: LoadedParts) {
     this.#parts = parts;
@@ -60,7 +69,33 @@ export class LoadedHandlers implements Handlers, RunnersSource {
   }
 
   view(): RunnersJson {
-    return runnersJson(this.#generation, this.#parts.runners.view());
+    const loaded = {
+      generation: this.#generation,
+      loaded_at: this.#loadedAt === null ? null : isoWithOffset(this.#loadedAt),
+      reload: this.#reload,
+    };
+    return { ...loaded, ...runnersJson(this.#parts.runners.view()) };
+  }
+
+  /** Which files were loaded, and what they import, as far as that is told. */
+  get files(): readonly string[] {
+    return [...loadedModules(), ...this.#parts.runners.files];
+  }
+
+  /** Whether as many generations live as may: the next one has to wait. */
+  get isFull(): boolean {
+    return this.#parts.runners.isFull;
+  }
+
+  /** Waits until another generation may be loaded. */
+  async room(signal: AbortSignal): Promise<void> {
+    this.tellReload({ state: "waiting" });
+    await this.#parts.runners.room(signal);
+  }
+
+  /** What status tells of a reload; null: all is as it was read last. */
+  tellReload(reload: Omit<ReloadJson, "since"> | null): void {
+    this.#reload = reload === null ? null : { ...reload, since: isoWithOffset(Date.now()) };
   }
 
   trees(): ReturnType<RunnersSource["trees"]> {
@@ -76,13 +111,15 @@ export class LoadedHandlers implements Handlers, RunnersSource {
    *
    * @throws (rejects) CommandFailure or ConfigError that says what cannot be loaded.
    */
-  async load(settings: Settings): Promise<void> {
+  async load(settings: Settings, scope: CancelScope): Promise<void> {
     let close = (): void => {};
     try {
       const inline = settings.isolation === "inline" ? settings.tasks : [];
-      const handlers = new HandlerSet(await loadHandlers(inline, providedModules, this.#parts.importing));
+      if (this.#generation > 0 && inline.length > 0 && !forgetModules()) throw new CommandFailure(ONLY_ON_BUN);
+      const loading = loadHandlers(inline, providedModules, this.#parts.importing);
+      const handlers = new HandlerSet(await abortable(loading, scope.signal));
       close = addEndpoints(handlers, settings);
-      await this.#loadProcesses(handlers, settings);
+      await this.#loadProcesses(handlers, settings, scope);
       this.#closeEndpoints();
       this.#closeEndpoints = close;
     } catch (error) {
@@ -98,18 +135,25 @@ export class LoadedHandlers implements Handlers, RunnersSource {
   }
 
   /** Adds what runs in processes of its own, and puts all of it in charge. */
-  async #loadProcesses(handlers: HandlerSet, settings: Settings): Promise<void> {
-    const { runners, processes, folder, broker, scope } = this.#parts;
+  async #loadProcesses(handlers: HandlerSet, settings: Settings, scope: CancelScope): Promise<void> {
+    const { runners, processes, folder, broker } = this.#parts;
     if (settings.tables.execs.length > 0) addCommands(handlers, settings, await processes(), folder);
     const generation = this.#generation + 1;
-    const { retentionMs, priorities } = settings;
-    const known = (type: string) => knownTypeOf(this.get(type));
-    const door = new ExecutorDoor({ broker, preparation: { retentionMs, priorities }, known, scope });
-    const options = { ...poolOptions(settings), door };
-    await runners.load(generation, runnerKinds(settings, processes), options, (ofRunners) => {
+    const accept: AddHandlers = (ofRunners) => {
       for (const { handler, source } of ofRunners) handlers.add(handler, source);
       this.#handlers = handlers;
       this.#generation = generation;
+      this.#loadedAt = Date.now();
+    };
+    const { retentionMs, priorities } = settings;
+    const known = (type: string) => knownTypeOf(this.get(type));
+    const door = new ExecutorDoor({
+      broker,
+      preparation: { retentionMs, priorities },
+      known,
+      scope: this.#parts.scope,
     });
+    const options = { ...poolOptions(settings), door };
+    await runners.load({ number: generation, kinds: runnerKinds(settings, processes), options, accept }, scope);
   }
 }

@@ -9,7 +9,6 @@ import type { Broker, EnqueueReceipt } from "../../broker/broker.ts";
 import { MOST_OPEN_ASKS, RefusedEnqueueError } from "../../handlers/enqueue-error.ts";
 import type { Handlers } from "../../handlers/handler.ts";
 import { prepareChildren } from "../../operations/children.ts";
-import type { Preparation } from "../../operations/prepare.ts";
 import { knownTypeOf } from "../known-type.ts";
 import { DEFAULT_RETENTION_MS, type ExecutorOptions } from "../options.ts";
 
@@ -24,17 +23,17 @@ export interface AskingAttempt {
 export class Children {
   readonly #broker: Pick<Broker, "now" | "enqueue">;
   readonly #handlers: Handlers;
-  readonly #preparation: Preparation;
+  readonly #options: Pick<ExecutorOptions, "retentionMs" | "priorities">;
   #open = 0;
 
   constructor(
     broker: Pick<Broker, "now" | "enqueue">,
     handlers: Handlers,
-    { retentionMs = DEFAULT_RETENTION_MS, priorities }: Pick<ExecutorOptions, "retentionMs" | "priorities">,
+    options: Pick<ExecutorOptions, "retentionMs" | "priorities">,
   ) {
     this.#broker = broker;
     this.#handlers = handlers;
-    this.#preparation = { retentionMs, priorities };
+    this.#options = options;
   }
 
   /** @throws (rejects) RefusedEnqueueError; InvalidTaskError; what the broker throws; the cancel of the attempt. */
@@ -46,7 +45,11 @@ export class Children {
     this.#open++;
     try {
       const known = (type: string) => knownTypeOf(this.#handlers.get(type));
-      const send = await prepareChildren(this.#broker, this.#preparation, known, { parent: attempt.id, tasks });
+      const { retentionMs = DEFAULT_RETENTION_MS, priorities } = this.#options;
+      const send = await prepareChildren(this.#broker, { retentionMs, priorities }, known, {
+        parent: attempt.id,
+        tasks,
+      });
       return await untilAvailable(() => {
         refuse(attempt);
         return send();

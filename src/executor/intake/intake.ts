@@ -45,7 +45,7 @@ export class Intake {
   readonly #broker: Broker;
   readonly #running: RunningAttempts;
   readonly #completion: Completion;
-  readonly #limit: number;
+  #limit: number;
   readonly #turn: SharedTurn;
   readonly #start: (delivery: Delivery) => void;
   readonly #most: () => number;
@@ -62,6 +62,8 @@ export class Intake {
   #freed = new Latch();
   #startable = new Latch();
   #lastTurn = performance.now();
+  /** Claims and starts go in halves since the last `run`. */
+  #isHalved = false;
 
   /** @param limit - how many slots there are. */
   constructor(parts: IntakeParts, limit: number) {
@@ -78,14 +80,22 @@ export class Intake {
 
   /** Claims until the signal aborts. */
   run(work: Nursery): void {
-    if (!this.#inHalves) {
-      work.startSoon((task: Task) => this.#claimLoop(this.#limit, task.signal), { name: "claim" });
+    this.#isHalved = this.#broker.isRemote && this.#limit >= MANY_SLOTS;
+    if (!this.#isHalved) {
+      work.startSoon((task: Task) => this.#claimLoop(() => this.#limit, task.signal), { name: "claim" });
       return;
     }
-    const half = Math.ceil(this.#limit / 2);
+    const half = (): number => Math.ceil(this.#limit / 2);
     work.startSoon((task: Task) => this.#startLoop(half, task.signal), { name: "start" });
     work.startSoon((task: Task) => this.#claimLoop(half, task.signal), { name: "claim 1" });
     work.startSoon((task: Task) => this.#claimLoop(half, task.signal), { name: "claim 2" });
+  }
+
+  /** There are so many slots from now on. What holds more of them runs on. */
+  resize(limit: number): void {
+    this.#limit = limit;
+    this.#pump();
+    this.#freed.set();
   }
 
   /** Puts deliveries in line that came another way than by a claim. One that is held already is left alone. */
@@ -179,9 +189,9 @@ export class Intake {
   }
 
   /** Starts what is ready as slots allow, at most half of them a turn, each half behind the turn's write. */
-  async #startLoop(half: number, signal: AbortSignal): Promise<never> {
+  async #startLoop(half: () => number, signal: AbortSignal): Promise<never> {
     for (;;) {
-      const most = Math.min(half, this.#limit - this.#running.slots);
+      const most = Math.min(half(), this.#limit - this.#running.slots);
       if (most > 0 && this.#ready.length > 0) {
         this.#startUpTo(most);
       } else {
@@ -192,7 +202,7 @@ export class Intake {
     }
   }
 
-  async #claimLoop(most: number, signal: AbortSignal): Promise<never> {
+  async #claimLoop(most: () => number, signal: AbortSignal): Promise<never> {
     const pauses = new Pauses();
     for (;;) {
       const size = await this.#reserve(most, signal);
@@ -245,12 +255,12 @@ export class Intake {
   }
 
   /** Waits for free slots and keeps up to `most` of them for a claim. */
-  async #reserve(most: number, signal: AbortSignal): Promise<number> {
+  async #reserve(most: () => number, signal: AbortSignal): Promise<number> {
     let gathered = false;
     for (;;) {
       const free = this.#looking ? 0 : this.#room() - this.#reserved;
-      if (free >= most || (free >= 1 && gathered)) {
-        const size = Math.min(free, most);
+      if (free >= most() || (free >= 1 && gathered)) {
+        const size = Math.min(free, most());
         this.#reserved += size;
         return size;
       }
@@ -299,16 +309,12 @@ export class Intake {
   }
 
   #pump(): void {
-    if (this.#inHalves) this.#startable.set();
+    if (this.#isHalved) this.#startable.set();
     else this.#startUpTo(this.#limit - this.#running.slots);
   }
 
   #startUpTo(most: number): void {
     if (most <= 0) return;
     for (const delivery of this.#ready.splice(0, most)) this.#start(delivery);
-  }
-
-  get #inHalves(): boolean {
-    return this.#broker.isRemote && this.#limit >= MANY_SLOTS;
   }
 }

@@ -23,7 +23,8 @@ const LOOK_MS = 500;
 
 export class Abandonment {
   readonly #running: Pick<RunningAttempts, "abandonedCount">;
-  readonly #limits: AbandonmentLimits;
+  /** They may change. */
+  limits: AbandonmentLimits;
   readonly #giveUp: (error: TooManyAbandonedError) => void;
   #given = false;
 
@@ -34,27 +35,27 @@ export class Abandonment {
     giveUp: (error: TooManyAbandonedError) => void,
   ) {
     this.#running = running;
-    this.#limits = limits;
+    this.limits = limits;
     this.#giveUp = giveUp;
   }
 
   /** Whether no slot is left: nothing can be run until one of them ends. */
   get isFull(): boolean {
-    return this.#running.abandonedCount >= this.#limits.slots;
+    return this.#running.abandonedCount >= this.limits.slots;
   }
 
   /** One more was abandoned. */
   counted(): void {
-    const { count } = this.#limits;
+    const { count } = this.limits;
     const { abandonedCount } = this.#running;
     if (abandonedCount > count) this.#end(`${abandonedCount} tasks ignore their cancel (limit ${count})`);
   }
 
   /** Watches the slots until the signal aborts. */
   async run(signal: AbortSignal): Promise<never> {
-    const { slots, fullMs = FULL_MS } = this.#limits;
     let since: number | null = null;
     for (;;) {
+      const { slots, fullMs = FULL_MS } = this.limits;
       if (!this.isFull) since = null;
       else if (since === null) since = performance.now();
       else if (performance.now() - since >= fullMs) {

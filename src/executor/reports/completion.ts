@@ -37,7 +37,8 @@ export interface CompletionParts {
 export class Completion {
   readonly #broker: Broker;
   readonly #tally: Tally;
-  readonly #limit: number;
+  /** How many outcomes may wait before the intake is held back. */
+  limit: number;
   readonly #mostLength: number;
   readonly #turn: SharedTurn;
   readonly #logs: TaskLogs;
@@ -64,7 +65,7 @@ export class Completion {
   constructor(parts: CompletionParts, limit: number, mostLength = MOST_LENGTH) {
     this.#broker = parts.broker;
     this.#tally = parts.tally;
-    this.#limit = limit;
+    this.limit = limit;
     this.#mostLength = mostLength;
     this.#turn = parts.turn;
     this.#logs = parts.logs;
@@ -103,7 +104,7 @@ export class Completion {
   }
 
   get #isFull(): boolean {
-    return this.waiting >= this.#limit || this.#length >= this.#mostLength;
+    return this.waiting >= this.limit || this.#length >= this.#mostLength;
   }
 
   /** Waits until there is room for more. */

@@ -30,10 +30,23 @@ export interface RunnerJson extends RunnerFigures {
   readonly busy_since: string | null;
 }
 
+export interface ReloadJson {
+  /** `waiting`: two earlier generations have not left yet. `failed`: all goes on as before. */
+  readonly state: "waiting" | "loading" | "failed";
+  /** ISO 8601. */
+  readonly since: string;
+  /** Why it has failed: files, lines, what is wrong. */
+  readonly reason?: string;
+}
+
 /** The processes that run handlers, and which handlers they run. */
 export interface RunnersJson {
   /** Which load of the handlers is in charge: 1 is that of the start; 0: nothing was loaded yet. */
   readonly generation: number;
+  /** When it was, ISO 8601; null: nothing was loaded yet. */
+  readonly loaded_at?: string | null;
+  /** A later load that is under way, or has failed; null: there is none. */
+  readonly reload?: ReloadJson | null;
   readonly processes: readonly RunnerJson[];
   /** How many attempts wait for one, and have not begun. */
   readonly waiting: number;

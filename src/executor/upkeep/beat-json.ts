@@ -28,7 +28,8 @@ export interface HeartbeatParts {
   readonly tally: Tally;
   readonly name: string;
   readonly version: string;
-  readonly concurrency: number;
+  /** It may change. */
+  concurrency: number;
   /** Whose tasks it runs; null: not told. */
   readonly serves: { readonly queues: readonly string[]; readonly types: () => readonly string[] } | null;
   readonly bootAt: number;

@@ -14,6 +14,7 @@ import { findHandlerFiles } from "./handler-files.ts";
 import { HandlerLoadError, type HandlerProblem } from "./handler-load-error.ts";
 import { importFile } from "./import-file.ts";
 import { importProblem } from "./import-problem.ts";
+import { beginToNote } from "./loaded-modules.ts";
 import type { OfferedModules } from "./offered-modules.ts";
 import { legacyDecorators } from "./typescript-settings.ts";
 
@@ -41,6 +42,7 @@ export async function loadHandlers(
   const registry = builtinRegistry();
   if (paths.length === 0) return registry;
   await offered.offer();
+  beginToNote();
   const { files, folders: roots, problems, leftOut } = await findHandlerFiles(paths);
   for (const { path, reason } of leftOut) log.debug("{path} is left out: {reason}", { path, reason });
   const all = [...problems];

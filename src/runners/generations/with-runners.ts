@@ -48,6 +48,15 @@ export async function withRunners(
   if (failure !== null) throw (failure as { readonly error: unknown }).error;
 }
 
+/** What a generation is made of. */
+interface Load {
+  readonly number: number;
+  readonly kinds: readonly RunnerKind[];
+  readonly options: PoolOptions;
+  /** Takes its handlers, at once: what it throws refuses the generation. */
+  readonly accept: AddHandlers;
+}
+
 export class Runners {
   readonly #nursery: Nursery;
   /** Those of which something is left, the newest last. */
@@ -84,9 +93,13 @@ export class Runners {
     return snapshotsOf(this.#all(), this.#nursery.scope, pathOf);
   }
 
+  get isFull(): boolean {
+    return this.#living.size >= MOST_GENERATIONS;
+  }
+
   /** Waits until so few generations live that another one may be loaded. */
   async room(signal: AbortSignal): Promise<void> {
-    while (this.#living.size >= MOST_GENERATIONS) {
+    while (this.isFull) {
       this.#changed = new Latch();
       await this.#changed.wait(signal);
     }
@@ -95,11 +108,10 @@ export class Runners {
   /**
    * Opens a generation and puts it in charge.
    *
-   * @param accept - takes its handlers, at once: what it throws refuses the generation.
-   * @throws (rejects) RunnerStartError where it cannot be opened; what `accept` throws. The one before stays then.
+   * @throws (rejects) RunnerStartError where it cannot be opened; what `accept` throws; the cancel of `scope`. Then the
+   *   one before stays.
    */
-  async load(number: number, kinds: readonly RunnerKind[], options: PoolOptions, accept: AddHandlers): Promise<void> {
-    const { scope } = this.#nursery;
+  async load({ number, kinds, options, accept }: Load, scope: CancelScope): Promise<void> {
     await this.room(scope.signal);
     const changed = (): void => this.#sweep();
     const generation = new Generation(number, kinds, { ...options, changed }, this.#nursery);

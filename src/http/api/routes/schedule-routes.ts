@@ -17,7 +17,7 @@ import { exactJson, type Route, route } from "../route.ts";
 import { ScheduleListSchema, ScheduleParams, ScheduleSchema } from "../schemas.ts";
 
 export function scheduleRoutes(parts: ApiParts): Route[] {
-  const { broker, retentionMs, priorities } = parts;
+  const { broker, priorities } = parts;
   return [
     route({
       operationId: "listSchedules",
@@ -62,7 +62,7 @@ export function scheduleRoutes(parts: ApiParts): Route[] {
       async handle({ context, params: { name }, body }) {
         const { cron, timezone, type, payload, overlap } = body;
         const wanted = { name, cron, timezone, type, payload, overlap, ...scheduleOptionsOfJson(body) };
-        const surroundings = { retentionMs, priorities, known: knownType(parts, type) };
+        const surroundings = { retentionMs: parts.retentionMs, priorities, known: knownType(parts, type) };
         return exactJson(context, scheduleView(await putSchedule(broker, wanted, surroundings)));
       },
     }),
