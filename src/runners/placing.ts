@@ -3,13 +3,17 @@ import type { Run } from "./run.ts";
 import type { Runner } from "./runner.ts";
 import type { RunnerKind } from "./runner-kind.ts";
 
-/** The shared runner that answers and has the most room; undefined: none has any. */
+/**
+ * The shared runner that answers and has the most room; undefined: none has any. Nothing is handed ahead to one whose
+ * runs take long.
+ */
 export function roomyRunner(runners: Iterable<Runner>, { concurrency, ahead }: RunnerKind): Runner | undefined {
   let best: Runner | undefined;
   for (const runner of runners) {
     if (!runner.isShared || runner.isRetired || !runner.isReady || runner.silence.isBlocked) continue;
     const most = Math.min(concurrency, runner.concurrency);
-    if (runner.size >= most + ahead || runner.unbegun >= 2 * most + ahead) continue;
+    const more = ahead === 0 || runner.isSlow ? 0 : ahead;
+    if (runner.size >= most + more || runner.unbegun >= 2 * most) continue;
     if (best === undefined || runner.size < best.size) best = runner;
   }
   return best;

@@ -33,6 +33,8 @@ export class Run {
   /** When it was told to stop, on the clock of performance.now(); null: it was not. */
   cancelledAt: number | null = null;
   reason: CancelReason = "cancelled";
+  /** It was handed ahead, and its runner was asked to give it back. */
+  isAskedBack = false;
   /** Its runner is killed for it. */
   isKilled = false;
   /** When it was handed over last, Unix ms. */
@@ -71,6 +73,8 @@ export class Run {
   givenTo(runner: object, number: number, stillMs: number): void {
     this.runner = runner;
     this.number = number;
+    this.isAskedBack = false;
+    this.hasBegun = false;
     this.stillBefore = stillMs;
     this.givenAt = Date.now();
   }

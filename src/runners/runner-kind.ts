@@ -10,7 +10,10 @@ export interface RunnerKind {
   readonly start: () => Promise<StartedRunner>;
   /** How many runs one of its shared runners has at once; what a hello says is the most where that is less. */
   readonly concurrency: number;
-  /** How many more are handed over to wait in the runner, so that it goes on without a round trip. */
+  /**
+   * How many more are handed over to wait in a shared runner, so that it goes on without a round trip; while it is
+   * quick, and so that no more than twice its concurrency have not begun.
+   */
   readonly ahead: number;
   /** How many shared runners there may be. */
   readonly processes: number;

@@ -123,7 +123,7 @@ export class RunnerPool implements RunnerOwner {
   /** Takes an attempt: it is placed now, or waits. */
   take(run: Run): void {
     run.place = this;
-    const runner = run.company === ANY && this.#shared.length === 0 ? this.#roomyRunner() : undefined;
+    const runner = run.company === ANY && this.#shared.length === 0 ? roomyRunner(this.#runners, this.kind) : undefined;
     if (runner !== undefined) {
       this.#give(runner, run);
       return;
@@ -191,6 +191,10 @@ export class RunnerPool implements RunnerOwner {
     if (this.waiting > 0) this.#place();
   }
 
+  begun(): void {
+    if (this.#shared.length > 0 && !this.#isLeaving) this.#placeShared();
+  }
+
   died(runner: Runner, reason: string, unbegun: readonly Run[]): void {
     this.#runners.delete(runner);
     this.#gone.set();
@@ -221,16 +225,12 @@ export class RunnerPool implements RunnerOwner {
   #placeShared(): void {
     let placed = 0;
     for (const run of this.#shared) {
-      const runner = this.#roomyRunner();
+      const runner = roomyRunner(this.#runners, this.kind);
       if (runner === undefined) break;
       placed++;
       this.#give(runner, run);
     }
     if (placed > 0) this.#shared.splice(0, placed);
-  }
-
-  #roomyRunner(): Runner | undefined {
-    return roomyRunner(this.#runners, this.kind);
   }
 
   #placeApart(): void {

@@ -3,7 +3,6 @@
  * that were handed over. Where a run goes is the pool's to decide.
  */
 import { getLogger } from "@logtape/logtape";
-import { systemClock } from "../concurrency/index.ts";
 import { encodeToRunner } from "../runner-protocol/encode.ts";
 import { Faults, TooManyFaultsError } from "../runner-protocol/faults.ts";
 import { MessageReader } from "../runner-protocol/message-reader.ts";
@@ -12,6 +11,7 @@ import { RunLedger } from "../runner-protocol/run-ledger.ts";
 import { answer } from "./answers/answer.ts";
 import type { Door } from "./answers/door.ts";
 import { Asks } from "./asks.ts";
+import { drained } from "./lines/drained.ts";
 import { Inbox } from "./lines/inbox.ts";
 import { lineOfRun } from "./lines/line-of-run.ts";
 import { Outbox } from "./lines/outbox.ts";
@@ -24,17 +24,21 @@ import { TurnProgress } from "./turn-progress.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
 
-/** How long the end of its pipe is waited for once it has ended, in ms. */
-const LAST_WORDS_MS = 200;
+/** In one in which nothing began or ended for so long, in ms, nothing waits that could begin elsewhere. */
+const SLOW_MS = 50;
 
 export type Hello = Extract<FromRunner, { kind: "hello" }>;
 
 export interface RunnerOwner {
-  readonly kind: Pick<RunnerKind, "concurrency">;
+  readonly kind: RunnerKind;
   /** Where what a runner asks of no run goes; null: nowhere. */
   readonly door: Door | null;
-  /** A run has ended, or has begun: there may be room for another one. */
+  /** A run has ended: there may be room for another one. */
   changed(runner: Runner): void;
+  /** A run has begun: one more may be handed ahead. */
+  begun(): void;
+  /** A run that was asked back is for another one. */
+  placeFirst(runs: readonly Run[]): void;
   /** Its runs that had not begun are for another one. */
   died(runner: Runner, reason: string, unbegun: readonly Run[]): void;
 }
@@ -50,6 +54,8 @@ export class Runner {
   readonly startedAt = Date.now();
   /** Since when it has had nothing to do, on the clock of performance.now(). */
   idleSince = performance.now();
+  /** When a run of it last began or ended, on the same clock. */
+  #movedAt = 0;
   /** It has said hello. */
   isReady = false;
   /** How many runs it takes at once, as its hello says. */
@@ -142,6 +148,17 @@ export class Runner {
     run.runner = null;
   }
 
+  /** What it runs takes long: whatever was handed ahead to it waits for that. */
+  get isSlow(): boolean {
+    return this.begun > 0 && performance.now() - this.#movedAt > SLOW_MS;
+  }
+
+  /** Asks for a run that was handed ahead: it goes elsewhere once the runner says that it has stopped it. */
+  askBack(run: Run): void {
+    run.isAskedBack = true;
+    this.say(encodeToRunner({ kind: "cancel", run: run.number, reason: "lost", grace_ms: 0 }));
+  }
+
   /** Tells a run to stop. */
   cancel(run: Run, graceMs: number): void {
     this.say(encodeToRunner({ kind: "cancel", run: run.number, reason: run.reason, grace_ms: graceMs }));
@@ -174,7 +191,7 @@ export class Runner {
   /** Waits until it has ended, and tells of all that was under way. */
   async toTheEnd(): Promise<void> {
     const { reason } = await this.process.ended;
-    await this.#drained();
+    await drained(this.process.pipes);
     this.isGone = true;
     this.isRetired = true;
     const why = this.#killedFor ?? reason;
@@ -186,17 +203,6 @@ export class Runner {
     const unbegun = runs.filter(({ hasBegun }) => !hasBegun);
     for (const run of unbegun) run.runner = null;
     this.owner.died(this, why, unbegun);
-  }
-
-  /** What it had said before it ended is on its way. A child of its own may hold the pipe, so that has a limit. */
-  #drained(): Promise<void> {
-    return new Promise((resolve) => {
-      const disarm = systemClock.schedule(systemClock.now() + LAST_WORDS_MS, resolve);
-      this.process.pipes.onEnd(() => {
-        disarm();
-        resolve();
-      });
-    });
   }
 
   #read(bytes: Uint8Array): void {
@@ -216,6 +222,8 @@ export class Runner {
     switch (message.kind) {
       case "begun":
         for (const number of message.runs) this.#begin(number);
+        // Of what has not begun it has at most twice its concurrency: that alone may have kept one waiting.
+        if (this.owner.kind.ahead > 0) this.owner.begun();
         return;
       case "done":
       case "failed":
@@ -270,22 +278,25 @@ export class Runner {
     const run = this.#ledger.get(number);
     if (run === undefined || !this.#has(run, number)) return;
     run.begunAt = performance.now();
+    if (!run.isAskedBack) this.#movedAt = run.begunAt;
     run.stillBefore = this.silence.stillMs;
     run.begun();
   }
 
   #end(message: Extract<FromRunner, { kind: "done" | "failed" | "stopped" }>): void {
     const run = this.#ledger.get(message.run);
-    if (!this.#ledger.hasBegun(message.run)) this.#unbegun--;
+    const hadBegun = this.#ledger.hasBegun(message.run);
+    if (!hadBegun) this.#unbegun--;
     const fault = this.#ledger.end(message.run, message.kind);
     if (run === undefined || fault !== null) {
       this.#unbegun++;
       this.#faults.add(fault ?? `${message.kind} of no run`);
       return;
     }
+    if (hadBegun && !run.isAskedBack) this.#movedAt = performance.now();
     if (this.#has(run, message.run)) this.#ended(run, message);
     else this.abandoned--;
-    this.done++;
+    if (hadBegun || message.kind !== "stopped") this.done++;
     if (this.size === 0) this.idleSince = performance.now();
     this.owner.changed(this);
   }
@@ -297,6 +308,9 @@ export class Runner {
       run.end(endingOf(message));
     } else if (run.cancelledAt !== null) {
       run.stopped("heeded", message.retry_in_ms);
+    } else if (run.isAskedBack) {
+      run.runner = null;
+      this.owner.placeFirst([run]);
     } else {
       this.#faults.add(`stopped of run ${message.run}, which was not cancelled`);
       const error = { name: "Error", message: "its runner has stopped it, and was not told to" };

@@ -44,7 +44,7 @@ test("a worker has its command, and defaults for the rest", () => {
       types: null,
       cwd: folder,
       env: {},
-      processes: 1,
+      processes: null,
       concurrency: 1,
       isolation: null,
       maxTasks: null,

@@ -11,6 +11,8 @@ import type { PoolOptions } from "../../runners/runner-pool.ts";
 import { runtime } from "../../runtime/index.ts";
 
 const LEAST_OWN_RUNNERS = 4;
+/** So many runs are handed ahead to a worker: with fewer a quick one waits for us. */
+const AHEAD = 2;
 /** The kind that runs handler files. */
 const OF_FILES = "handlers";
 
@@ -64,9 +66,9 @@ function kindOfWorker(table: WorkerTable, settings: Settings, processes: () => P
   return {
     name: nameOfWorker(table),
     start: async () => startRunner(await processes(), command, args, options),
-    ...{ concurrency, ahead: 1, isolation: table.isolation ?? byDefault, types },
+    ...{ concurrency, ahead: AHEAD, isolation: table.isolation ?? byDefault, types },
     maxTasks: table.maxTasks ?? settings.runnerMaxTasks,
-    processes: table.processes,
+    processes: table.processes ?? availableParallelism(),
   };
 }
 

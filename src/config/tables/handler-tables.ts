@@ -33,8 +33,8 @@ export interface WorkerTable {
   readonly cwd: string;
   /** What its environment has beside what every runner has; may hold secrets. */
   readonly env: Readonly<Record<string, string>>;
-  /** How many of them run. */
-  readonly processes: number;
+  /** How many there may be; null: as many as there are processors. */
+  readonly processes: number | null;
   /** How many attempts one of them runs at once. */
   readonly concurrency: number;
   /** Null: the setting says it. */
@@ -109,7 +109,7 @@ const Worker = v.strictObject({
   ),
   cwd: v.optional(PathSchema),
   env: v.optional(EnvironmentSchema, {}),
-  processes: v.optional(wholeNumber(1, 1_000), 1),
+  processes: v.optional(wholeNumber(1, 1_000)),
   concurrency: v.optional(wholeNumber(1, 10_000), 1),
   isolation: v.optional(v.picklist(["shared", "own"], "shared or own")),
   max_tasks: v.optional(wholeNumber(1, 100_000_000)),
@@ -138,7 +138,7 @@ export const WORKER = {
   schema: Worker,
   make(table: v.InferOutput<typeof Worker>, { name, origin, folder }: TablePlace): WorkerTable {
     const cwd = table.cwd === undefined ? folder : wholePath(table.cwd, folder);
-    const { types = null, env, processes, concurrency, isolation = null, max_tasks: maxTasks = null } = table;
+    const { types = null, env, processes = null, concurrency, isolation = null, max_tasks: maxTasks = null } = table;
     const limits = { maxTasks, maxRssBytes: table.max_rss || null };
     const command = commandFrom(table.command, cwd);
     return { name, origin, command, types, cwd, env, processes, concurrency, isolation, ...limits };

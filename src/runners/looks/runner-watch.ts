@@ -1,12 +1,13 @@
 /**
  * Looks after the runners of a pool: those that have work are pinged, one that stands still gets nothing new, and what
- * has not begun in it moves; one that has had nothing to do for a minute leaves, and one that does not leave when it is
- * told to is killed.
+ * has not begun in it moves; what was handed ahead and waits for a long run is asked back where it could begin; one
+ * that has had nothing to do for a minute leaves, and one that does not leave when it is told to is killed.
  */
 import { getLogger } from "@logtape/logtape";
 import { sleep } from "../../concurrency/index.ts";
 import type { Run } from "../run.ts";
 import type { Runner } from "../runner.ts";
+import type { RunnerKind } from "../runner-kind.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
 
@@ -19,7 +20,7 @@ const IDLE_MS = 60_000;
 const LEAVE_MS = 5_000;
 
 export interface WatchedPool {
-  readonly kind: { readonly name: string };
+  readonly kind: RunnerKind;
   readonly runners: readonly Runner[];
   /** Nothing is left of it. */
   readonly isGone: boolean;
@@ -51,6 +52,7 @@ function look(runner: Runner, pool: WatchedPool, isOurs: boolean, now: number): 
     lookAtIdle(runner, pool, now);
     return [];
   }
+  askBack(runner, pool);
   if (runner.silence.pinged()) runner.asks.ping();
   if (isOurs || !runner.isShared || !runner.silence.becomesBlocked()) return [];
   const runs = runner.runs();
@@ -62,6 +64,18 @@ function look(runner: Runner, pool: WatchedPool, isOurs: boolean, now: number): 
   const moved = runs.filter(({ hasBegun, cancelledAt }) => !hasBegun && cancelledAt === null);
   for (const run of moved) runner.takeBack(run);
   return moved;
+}
+
+/** What was handed ahead to one that takes long, where another one has a place for it, or may start. */
+function askBack(runner: Runner, { kind, runners }: WatchedPool): void {
+  if (kind.ahead === 0 || !runner.isShared || runner.unbegun === 0 || !runner.isSlow) return;
+  const shared = runners.filter(({ isShared, isRetired }) => isShared && !isRetired);
+  const isFree = ({ size, concurrency, silence }: Runner): boolean =>
+    size < Math.min(kind.concurrency, concurrency) && !silence.isBlocked;
+  if (shared.length >= kind.processes && !shared.some(isFree)) return;
+  for (const run of runner.runs()) {
+    if (!run.hasBegun && !run.isAskedBack && run.cancelledAt === null) runner.askBack(run);
+  }
 }
 
 function lookAtIdle(runner: Runner, { runners }: WatchedPool, now: number): void {

@@ -1,0 +1,17 @@
+/** What a runner had said before it ended is on its way: the end of its pipe. */
+import { systemClock } from "../../concurrency/index.ts";
+import type { ChildPipes } from "../../runtime/index.ts";
+
+/** How long that is waited for, in ms: a child of its own may hold the pipe. */
+const LAST_WORDS_MS = 200;
+
+/** To be called once it has ended. */
+export function drained(pipes: Pick<ChildPipes, "onEnd">): Promise<void> {
+  return new Promise((resolve) => {
+    const disarm = systemClock.schedule(systemClock.now() + LAST_WORDS_MS, resolve);
+    pipes.onEnd(() => {
+      disarm();
+      resolve();
+    });
+  });
+}
