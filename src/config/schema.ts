@@ -6,9 +6,12 @@
 import * as v from "valibot";
 import { addressProblem } from "../broker/drivers.ts";
 import { withHome } from "../runtime/process/home.ts";
+import { TypeSchema } from "../task/message/type-schema.ts";
 import { KnownQueueSchema, MAX_PRIORITIES, QueueNameSchema } from "../task/options/enqueue-options.ts";
 import { RUN_OPTIONS } from "../task/options/run-options.ts";
 import { bytes, DAY, duration, expectedDuration, HOUR, wholeNumber } from "./values.ts";
+
+const FOLLOWER = "a task type of 1 to 128 characters";
 
 /** `HOST:PORT`; the host in brackets where it is an IPv6 address. Or `unix:/PATH`. */
 export interface ListenAddress {
@@ -112,6 +115,9 @@ export const SettingsSchema = v.object({
   timeoutMs: orOff(duration(1, 30 * DAY), expectedDuration(1, 30 * DAY)),
   retentionMs: duration(0, 365 * DAY),
   deadRetentionMs: duration(60_000, 365 * DAY),
+  onDone: orOff(TypeSchema, FOLLOWER),
+  onDead: orOff(TypeSchema, FOLLOWER),
+  onCancelled: orOff(TypeSchema, FOLLOWER),
   deadLimit: wholeNumber(1, 1_000_000),
   // 0: any number.
   doneLimit: wholeNumber(0, 100_000_000),

@@ -45,6 +45,7 @@ import {
   outcomesFor,
 } from "./options.ts";
 import { Completion } from "./reports/completion.ts";
+import { deadFollowUp } from "./reports/dead-follow-up.ts";
 import { writeProgress } from "./reports/progress-writer.ts";
 import { TaskLogs } from "./reports/task-logs.ts";
 import { logConnection } from "./status/connection-log.ts";
@@ -58,6 +59,7 @@ import { collectionOf, collectNowAndThen } from "./upkeep/garbage-collection.ts"
 import { identityOf, keepBeating } from "./upkeep/heartbeat.ts";
 import { keepLeases } from "./upkeep/leases.ts";
 import { NameConflict } from "./upkeep/name-conflict.ts";
+import { tellOnCancelled } from "./upkeep/on-cancelled.ts";
 import { Promoter } from "./upkeep/promoter.ts";
 import { ScheduleFiring } from "./upkeep/schedules.ts";
 import { cleanUp, removeEnded } from "./upkeep/sweeper.ts";
@@ -131,7 +133,10 @@ export class Executor implements StatusSource {
     this.#promoter = new Promoter(broker);
     this.#logs = new TaskLogs(broker);
     this.#completion = new Completion(
-      { broker, tally, turn, logs: this.#logs, retriesIn: (delayMs) => this.#promoter.expect(delayMs) },
+      {
+        ...{ broker, tally, turn, logs: this.#logs, retriesIn: (delayMs) => this.#promoter.expect(delayMs) },
+        followUpOfDead: (outcome) => deadFollowUp(outcome, this.#parts.policy, handlers),
+      },
       outcomesFor(concurrency),
     );
     this.#cancels = new CancelWatch(broker, running);
@@ -251,6 +256,7 @@ export class Executor implements StatusSource {
     start("cancel answers", (signal) => this.#cancels.answer(signal));
     start("lease answers", (signal) => this.#leases.answer(signal));
     start("cancel watch", (signal) => this.#cancels.watch(signal));
+    start("on cancelled", (signal) => tellOnCancelled(broker, this.#handlers, this.#options, signal));
     start("suspects", (signal) => this.#company.run(signal));
     startIn("hand-back", (task) => this.#turnedAway.run(task.scope, LAST_WORDS_MS));
     startIn("promote", (task) => this.#promoter.run(task.scope));

@@ -31,6 +31,10 @@ export interface ExecutorOptions {
   readonly retryLaterLimit?: number;
   /** How long a record is kept, in ms. Default one day. */
   readonly retentionMs?: number;
+  /** The types that follow the ends of tasks whose message and handler say nothing. Default: none does. */
+  readonly onDone?: string | null;
+  readonly onDead?: string | null;
+  readonly onCancelled?: string | null;
   /** How many priorities the fleet has. Default 2. */
   readonly priorities?: number;
   /** How long the record of a dead task is kept, in ms. Default 30 days. */
@@ -53,6 +57,9 @@ export type ChangeableOptions = Pick<
   | "retryLaterLimit"
   | "retentionMs"
   | "abandonedLimit"
+  | "onDone"
+  | "onDead"
+  | "onCancelled"
 >;
 
 /** How many outcomes may wait for the broker before no more is claimed: this often the concurrency, at least 1 000. */

@@ -10,6 +10,8 @@ import { type KnownType, type Preparation, prepare, type ReadyTask, requestsOf }
 export interface ChildrenOf {
   /** The id of the task whose handler asks; undefined: none does. */
   readonly parent: string | undefined;
+  /** The id of the ended task that that one follows: nothing follows what it enqueues, either. */
+  readonly follows?: string | undefined;
   /** Each as child-task.ts has it; a payload may be a JsonText. */
   readonly tasks: readonly unknown[];
 }
@@ -23,14 +25,14 @@ export async function prepareChildren(
   broker: Pick<Broker, "now" | "enqueue">,
   preparation: Preparation,
   known: (type: string) => KnownType | undefined,
-  { parent, tasks }: ChildrenOf,
+  { parent, follows, tasks }: ChildrenOf,
 ): Promise<() => Promise<EnqueueReceipt[]>> {
   if (tasks.length === 0) throw new InvalidTaskError("there is no task to enqueue");
   const at = (index: number, error: unknown) => (tasks.length === 1 ? error : refusedAt(`tasks.${index}`, error));
   const ready = tasks.map((given, index): ReadyTask => {
     try {
       const task = readChild(given);
-      return prepare(broker, { ...preparation, parent }, task, known(task.type));
+      return prepare(broker, { ...preparation, parent, follows }, task, known(task.type));
     } catch (error) {
       throw at(index, error);
     }

@@ -43,6 +43,8 @@ export interface Preparation {
   readonly priorities?: number | undefined;
   /** The id of the task whose handler asks. */
   readonly parent?: string | undefined;
+  /** The id of the ended task that that one follows. */
+  readonly follows?: string | undefined;
 }
 
 /** A task that can be sent once its payload is checked. */
@@ -65,13 +67,13 @@ export interface ReadyTask {
  */
 export function prepare(
   broker: Pick<Broker, "now">,
-  { retentionMs, priorities, parent }: Preparation,
+  { retentionMs, priorities, parent, follows }: Preparation,
   { type, payload, options = NO_OPTIONS }: NewTask,
   known?: KnownType,
 ): ReadyTask {
   const now = broker.now();
   const json = payloadText(payload);
-  const surroundings = { now, retentionMs: known?.options.retentionMs ?? retentionMs, priorities, parent };
+  const surroundings = { now, retentionMs: known?.options.retentionMs ?? retentionMs, priorities, parent, follows };
   const task = prepareWritten(type, json, allOptions(options, known, now), surroundings);
   return { task, check: () => checkPayload(json, known) };
 }

@@ -10,6 +10,7 @@ import { claimSentences } from "./contract/claims.ts";
 import { completionSentences } from "./contract/completions.ts";
 import { enqueueSentences } from "./contract/enqueue.ts";
 import { fleetSentences } from "./contract/fleet.ts";
+import { followUpSentences } from "./contract/follow-ups.ts";
 import { leaseSentences } from "./contract/leases.ts";
 import { listBytesSentences } from "./contract/list-bytes.ts";
 import { listSentences } from "./contract/lists.ts";
@@ -35,6 +36,7 @@ export function brokerContract(name: string, makeHarness: MakeHarness): void {
   leaseSentences(sentence);
   cancelSentences(sentence);
   fleetSentences(sentence);
+  followUpSentences(sentence);
   listSentences(sentence);
   listBytesSentences(sentence);
   logSentences(sentence);

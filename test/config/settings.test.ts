@@ -50,6 +50,7 @@ test("without anything the defaults hold, and every value says so", () => {
   assert.equal(settings.retryLaterLimit, 100);
   assert.equal(settings.timeoutMs, null);
   assert.equal(settings.deadRetentionMs, 30 * 86_400_000);
+  assert.deepEqual([settings.onDone, settings.onDead, settings.onCancelled], [null, null, null]);
   assert.equal(settings.deadLimit, 10_000);
   assert.deepEqual([settings.doneLimit, settings.cancelledLimit], [100_000, 100_000]);
   assert.equal(settings.logBytes, 256_000_000);
@@ -100,6 +101,9 @@ const FOUR: Readonly<
   retryLaterLimit: ["", "7", "8", [undefined, 7, 8]],
   timeoutMs: ["", "off", '"30s"', [undefined, null, 30_000]],
   deadRetentionMs: ["", "1m", '"7d"', [undefined, 60_000, 604_800_000]],
+  onDone: ["", "a", '"b"', [undefined, "a", "b"]],
+  onDead: ["", "alert", '"off"', [undefined, "alert", null]],
+  onCancelled: ["", "off", '"b"', [undefined, null, "b"]],
   deadLimit: ["", "1", "500", [undefined, 1, 500]],
   doneLimit: ["", "0", "500", [undefined, 0, 500]],
   cancelledLimit: ["", "0", "500", [undefined, 0, 500]],

@@ -160,7 +160,7 @@ test("an endpoint has its URL, its secret beside the file, and hosts that it may
 
 test("every option of how a task is run can stand in a table", () => {
   for (const [name, { json, kind }] of RUN_OPTION_ROWS) {
-    const value = { number: "1", duration: '"1s"', backoff: '"fixed:1s"' }[kind];
+    const value = { number: "1", duration: '"1s"', backoff: '"fixed:1s"', type: '"other"' }[kind];
     const { execs } = tables(`[exec.a]\ncommand = ["a"]\n${json.replace(/_ms$/, "")} = ${value}\n`);
     assert.deepEqual(Object.keys(execs[0]?.options ?? {}), [name]);
   }

@@ -23,6 +23,7 @@ import type { TaskRecord } from "../../src/task/record/record.ts";
 const SAMPLES: Readonly<Record<RunOption["kind"], readonly [value: unknown, typed: string]>> = {
   number: [2, "2"],
   duration: [90_000, "90s"],
+  type: ["other", "other"],
   backoff: [{ kind: "exponential", delay_ms: 1_000, max_ms: 60_000 }, "exponential:1s:1m"],
 };
 
@@ -39,7 +40,7 @@ for (const [key, row] of RUN_OPTION_ROWS) {
     assert.ok(row.json in ScheduleView.entries);
     const definition = { type: "t", run: () => null, [key]: value };
     assert.deepEqual(defineTask(definition), definition);
-    assert.throws(() => defineTask({ ...definition, [key]: "wrong" }), new RegExp(`"${key}`));
+    assert.throws(() => defineTask({ ...definition, [key]: {} }), new RegExp(`"${key}`));
   });
 
   test(`${key} travels in the message, and is shown with the task`, () => {

@@ -20,6 +20,7 @@ import {
   logOrderKey,
   logSizesKey,
   NOBODYS_KEY,
+  ON_CANCELLED_KEY,
   PARKED_TYPES_KEY,
   PAUSED_KEY,
   PROBE_KEY,
@@ -86,6 +87,7 @@ export const TYPES: Readonly<Record<string, string>> = {
   [logKey("ID")]: "list",
   [logSizesKey("QUEUE")]: "hash",
   [logOrderKey("QUEUE")]: "zset",
+  [ON_CANCELLED_KEY]: "hash",
   [PAUSED_KEY]: "set",
   [PARKED_TYPES_KEY]: "set",
   [CANCELLED_KEY]: "zset",
@@ -141,6 +143,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
       .map((name) => `${PARKED_TYPES_KEY}: ${name}, of which none is parked`);
   },
   // As many as somebody has paused by hand; the soak pauses none.
+  [ON_CANCELLED_KEY]: () => [],
   [PAUSED_KEY]: () => [],
   [CANCELLED_KEY]: (keys, world) => marks(keys, world),
   [waitingCancelledKey("QUEUE")]: async (keys, world) => [

@@ -93,6 +93,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
       WHERE bytes <> (SELECT total(bytes) FROM log_sizes s WHERE s.queue = t.queue)`).map(
       (text) => `log_totals: ${text} bytes, which its logs do not have`,
     ),
+  on_cancelled: () => [],
   uniques: (look) => [
     ...look
       .texts("SELECT key FROM uniques WHERE until <= ?", look.now - SLACK_MS)

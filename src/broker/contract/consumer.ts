@@ -6,6 +6,7 @@ import type { FailureReason } from "../../task/record/failure-reason.ts";
 import type { ErrorRecord } from "../../task/record/record.ts";
 import type { LeaseStamp } from "../lease-stamp.ts";
 import type { TaskLines } from "./admin.ts";
+import type { FollowUp } from "./follow-up.ts";
 
 /** One claimed entry. The broker's own object: hand the same one back to renew, complete and release. */
 export interface Delivery {
@@ -55,6 +56,8 @@ interface OutcomeBase {
   readonly told: { readonly progress: number; readonly log: string } | null;
   /** Why it failed, for counts: brokers do not keep it. Absent: it did not. */
   readonly failedBy?: FailureReason;
+  /** Of an end: what is enqueued in the same step. Absent: nothing. */
+  readonly followUp?: FollowUp;
 }
 
 /** What is kept of a failed attempt beside its error. */

@@ -40,7 +40,20 @@ export interface Vanished {
   readonly countedAt: number;
 }
 
+/** What follows a task of a type that is cancelled while it waits; a client that cancels it does not know its type. */
+export interface OnCancelled {
+  /** "": any that says nothing else. */
+  readonly type: string;
+  /** The type of what follows; null: nothing does. */
+  readonly follower: string | null;
+}
+
+/** Of so many types a broker knows what follows: what is told beyond that is not kept. */
+export const MOST_ON_CANCELLED = 10_000;
+
 export interface Fleet {
+  /** Has whoever cancels a waiting task enqueue what follows that. What was told of other types stays. */
+  tellOnCancelled(told: readonly OnCancelled[]): Promise<void>;
   /**
    * Registers the executor (again) and stores its beat: JSON of the shape that RagFlow's readers expect.
    *

@@ -3,12 +3,13 @@
  * is told. A flag lasts an hour, and as long as a living task has its id.
  */
 
-import { hasEnded, isOpenTo, MOVES } from "../../task/state.ts";
+import { isOpenTo, MOVES } from "../../task/state.ts";
 import type { CancelReceipt } from "../broker.ts";
+import { afterCancel, followRequest } from "../contract/follow-up.ts";
+import { recordOf } from "./store/entry.ts";
 import type { MemoryStore } from "./store/store.ts";
 import { freeAllKeys } from "./store/unique-keys.ts";
-
-const FLAG_MS = 3_600_000;
+import { enqueue } from "./tasks.ts";
 
 export function cancel(store: MemoryStore, ids: readonly string[]): CancelReceipt[] {
   const receipts = ids.map((id) => cancelOne(store, id));
@@ -27,38 +28,11 @@ function cancelOne(store: MemoryStore, id: string): CancelReceipt {
   if (!isOpenTo(MOVES.cancel, state)) return { id, state };
   const now = store.now();
   const end = { dueAt: null, finishedAt: now, expiresAt: now + retentionMs, reason: "cancelled by a client" };
-  if (retentionMs > 0) store.move(entry, MOVES.cancel.to, end);
-  else store.remove(entry);
+  const followUp = afterCancel(entry.message, store.onCancelled, { id, type: entry.type, retentionMs, what: `${now}` });
+  if (retentionMs > 0 || followUp !== null) store.move(entry, MOVES.cancel.to, end);
+  if (followUp !== null) enqueue(store, [followRequest(followUp, recordOf(entry))]);
+  if (retentionMs <= 0) store.remove(entry);
   freeAllKeys(store, entry);
   store.flags.delete(id);
   return { id, state };
-}
-
-/** Which of the ids have a flag. */
-export function flagged(store: MemoryStore, ids: readonly string[]): string[] {
-  return ids.filter((id) => store.flags.has(id) && !isOld(store, id));
-}
-
-/** A task comes under this id: what was cancelled an hour ago was another one. */
-export function dropOldFlagOf(store: MemoryStore, id: string): void {
-  if (isOld(store, id)) store.flags.delete(id);
-}
-
-/** Forgets flags that are an hour old and whose task is not there, at most `max`; tells how many. */
-export function dropOldFlags(store: MemoryStore, max: number): number {
-  let dropped = 0;
-  for (const id of store.flags.keys()) {
-    if (dropped === max) break;
-    if (!isOld(store, id)) continue;
-    store.flags.delete(id);
-    dropped += 1;
-  }
-  return dropped;
-}
-
-function isOld(store: MemoryStore, id: string): boolean {
-  const at = store.flags.get(id);
-  if (at === undefined || at > store.now() - FLAG_MS) return false;
-  const entry = store.tasks.get(id);
-  return entry === undefined || hasEnded(entry.state);
 }

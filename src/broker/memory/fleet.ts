@@ -1,10 +1,12 @@
 /** The executors of a store: their last beats, and the clean-up lock. */
-import type { FleetMember } from "../broker.ts";
+import type { FleetMember, OnCancelled } from "../broker.ts";
+import { MOST_ON_CANCELLED } from "../contract/fleet.ts";
 import { readBeat } from "../contract/heartbeat.ts";
 import { withoutTasks } from "../fleet-beats.ts";
 import type { MemoryStore } from "./store/store.ts";
 
 const LOCK_MS = 60_000;
+const DEFAULT_TIMEOUT_MS = 120_000;
 
 export function beat(store: MemoryStore, name: string, json: string): void {
   store.executors.set(name, { at: store.now(), json });
@@ -37,9 +39,16 @@ export function unlock(store: MemoryStore, owner: string): void {
 }
 
 /** Removes executors other than `self` without a beat within the timeout. Gives their names. */
-export function expel(store: MemoryStore, self: string, timeoutMs: number): string[] {
+export function expel(store: MemoryStore, self: string, timeoutMs = DEFAULT_TIMEOUT_MS): string[] {
   const before = store.now() - timeoutMs;
   const stale = [...store.executors].filter(([name, { at }]) => name !== self && at <= before).map(([name]) => name);
   for (const name of stale) store.executors.delete(name);
   return stale;
+}
+
+export function tellOnCancelled({ onCancelled }: MemoryStore, told: readonly OnCancelled[]): void {
+  for (const { type, follower } of told) {
+    if (follower === null) onCancelled.delete(type);
+    else if (onCancelled.size < MOST_ON_CANCELLED || onCancelled.has(type)) onCancelled.set(type, follower);
+  }
 }

@@ -20,6 +20,7 @@ import {
   type EnqueueReceipt,
   type EnqueueRequest,
   type FleetMember,
+  type OnCancelled,
   type Outcome,
   type ProgressWrite,
   type QueueCounts,
@@ -49,6 +50,7 @@ import type {
 } from "../contract/schedules.ts";
 import { listPlaces } from "../list-places.ts";
 import { type KeepingRules, keepingRules, removeSome } from "../removal.ts";
+import { flagged } from "./cancel-flags.ts";
 import * as cancels from "./cancels.ts";
 import { type Claimant, claim } from "./claims/claims.ts";
 import * as ends from "./claims/ends.ts";
@@ -63,9 +65,6 @@ import { recordOf } from "./store/entry.ts";
 import { type MemoryStore, storeNamed } from "./store/store.ts";
 import * as tasks from "./tasks.ts";
 import * as watches from "./watches.ts";
-
-const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
-const DEFAULT_QUEUE_UNUSED_MS = 24 * 3_600_000;
 
 export class MemoryBroker implements Broker {
   readonly kind = "memory";
@@ -164,7 +163,7 @@ export class MemoryBroker implements Broker {
   }
 
   async cancelled(ids: readonly string[]): Promise<string[]> {
-    return cancels.flagged(this.#store, ids);
+    return flagged(this.#store, ids);
   }
 
   onCancel(listener: (ids: readonly string[]) => void): () => void {
@@ -279,6 +278,10 @@ export class MemoryBroker implements Broker {
     return this.#store.schedules.delete(name);
   }
 
+  async tellOnCancelled(told: readonly OnCancelled[]): Promise<void> {
+    fleet.tellOnCancelled(this.#store, told);
+  }
+
   /** Only the last beat is kept. */
   async beat(json: string): Promise<void> {
     fleet.beat(this.#store, this.#name, json);
@@ -305,8 +308,7 @@ export class MemoryBroker implements Broker {
   }
 
   async clean(): Promise<CleanReport> {
-    const { heartbeatTimeoutMs = DEFAULT_HEARTBEAT_TIMEOUT_MS, queueUnusedMs = DEFAULT_QUEUE_UNUSED_MS } =
-      this.#options;
+    const { heartbeatTimeoutMs, queueUnusedMs } = this.#options;
     const removed = fleet.expel(this.#store, this.#name, heartbeatTimeoutMs);
     const purged = await removeSome(() => this.removeEnded());
     return { removed, purged, dropped: dropUnused(this.#store, queueUnusedMs) };

@@ -2,11 +2,12 @@
 import type { Removal } from "../broker.ts";
 import { MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../contract/admin.ts";
 import type { KeepingRules } from "../removal.ts";
-import { dropOldFlags } from "./cancels.ts";
+import { dropOldFlags } from "./cancel-flags.ts";
 import type { Entry } from "./store/entry.ts";
 import type { MemoryStore } from "./store/store.ts";
 import { dropOldKeys, freeAllKeys } from "./store/unique-keys.ts";
 
+const DEFAULT_UNUSED_MS = 24 * 3_600_000;
 /** How many tasks, or flags, or keys one step removes. */
 const CHUNK = 1_000;
 
@@ -34,7 +35,7 @@ function surplus(store: MemoryStore, { deadLimit, doneLimit, cancelledLimit }: K
 }
 
 /** Forgets queues in which nothing is and that were not used for so long; gives their names. */
-export function dropUnused(store: MemoryStore, unusedMs: number): string[] {
+export function dropUnused(store: MemoryStore, unusedMs = DEFAULT_UNUSED_MS): string[] {
   const before = store.now() - unusedMs;
   const unused = [...store.queues.values()].filter(({ isEmpty, usedAt }) => isEmpty && usedAt <= before);
   for (const { name } of unused) store.queues.delete(name);

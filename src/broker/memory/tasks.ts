@@ -4,7 +4,7 @@ import { isOpenTo, MOVES } from "../../task/state.ts";
 import type { EnqueueReceipt, EnqueueRequest } from "../broker.ts";
 import { MAX_ADMINISTRATION_BATCH, type RetryReceipt } from "../contract/admin.ts";
 import { firstAttempt } from "../first-attempt.ts";
-import { dropOldFlagOf } from "./cancels.ts";
+import { dropOldFlagOf } from "./cancel-flags.ts";
 import { type Entry, NOTHING_TOLD } from "./store/entry.ts";
 import type { MemoryStore } from "./store/store.ts";
 import { heldBy, hold } from "./store/unique-keys.ts";

@@ -3,12 +3,13 @@
  * clean-up lock. Every beat registers again, so that an executor expelled by somebody else comes back by itself.
  */
 import type { Redis } from "ioredis";
-import type { FleetMember } from "../broker.ts";
+import type { FleetMember, OnCancelled } from "../broker.ts";
+import { MOST_ON_CANCELLED } from "../contract/fleet.ts";
 import { readBeat } from "../contract/heartbeat.ts";
 import { BeatSeries, type Replaced, withoutTasks } from "../fleet-beats.ts";
 import type { RedisConnections } from "./connection/connections.ts";
-import { EXECUTORS_KEY, EXPELLED_KEY, LOCK_KEY } from "./keys.ts";
-import { BEAT, EXPEL, LAST_BEATS, LEAVE, ONE_OF_THE_FLEET } from "./scripts/fleet.ts";
+import { EXECUTORS_KEY, EXPELLED_KEY, LOCK_KEY, ON_CANCELLED_KEY } from "./keys.ts";
+import { BEAT, EXPEL, LAST_BEATS, LEAVE, ONE_OF_THE_FLEET, TELL_ON_CANCELLED } from "./scripts/fleet.ts";
 import { runScript } from "./scripts/lua.ts";
 import { unlock } from "./scripts/unlock.ts";
 
@@ -48,6 +49,19 @@ export class RedisFleet {
     this.#executor = executor;
     this.#timeoutMs = timeoutMs;
     this.#now = now;
+  }
+
+  async tellOnCancelled(told: readonly OnCancelled[]): Promise<void> {
+    if (told.length === 0) return;
+    await this.#connections.run((redis) =>
+      runScript(
+        redis,
+        TELL_ON_CANCELLED,
+        ON_CANCELLED_KEY,
+        MOST_ON_CANCELLED,
+        ...told.flatMap(({ type, follower }) => [type, follower ?? ""]),
+      ),
+    );
   }
 
   async beat(json: string, isDue = true, kept = json): Promise<void> {

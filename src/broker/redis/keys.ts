@@ -32,6 +32,8 @@ export function cancelFlagKey(id: string): string {
 export const CANCEL_CHANNEL = "taskexe:cancel";
 /** What is pushed there, too: entries may have changed hands, so each executor asks before it ends one. */
 export const DOUBT = '"doubt"';
+/** What follows a task of a type that is cancelled while it waits, as executors have told: a hash, "" for all types. */
+export const ON_CANCELLED_KEY = "taskexe:on-cancelled";
 /** Ids cancelled while they waited in a stream; the score is when the mark may be forgotten, Unix ms. */
 export const CANCELLED_KEY = "taskexe:marked-cancelled";
 /** Of the errors of a task's attempts each has a field in its record, by its number from 1. */

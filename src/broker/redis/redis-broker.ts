@@ -16,6 +16,7 @@ import type {
   EnqueueReceipt,
   EnqueueRequest,
   FleetMember,
+  OnCancelled,
   Outcome,
   ProgressWrite,
   QueueCounts,
@@ -73,17 +74,15 @@ export class RedisBroker implements Broker {
     return this.#parts.connections.onChange(listener);
   }
 
-  now(): number {
-    return this.#parts.clock.now();
-  }
+  readonly now = (): number => this.#parts.clock.now();
 
   /** @throws (rejects) BrokerUnfitError where the server is too old. */
-  async open(signal: AbortSignal): Promise<void> {
-    const claims = this.#options.executor !== null;
-    await this.#parts.duties.untilDone("open", () => this.#open(claims, signal), signal);
+  open(signal: AbortSignal): Promise<void> {
+    return this.#parts.duties.untilDone("open", () => this.#open(signal), signal);
   }
 
-  async #open(claims: boolean, signal: AbortSignal): Promise<void> {
+  async #open(signal: AbortSignal): Promise<void> {
+    const claims = this.#options.executor !== null;
     await this.#parts.connections.open(claims, signal);
     await this.#parts.server.loaded(signal);
     await this.#parts.clock.read();
@@ -292,6 +291,8 @@ export class RedisBroker implements Broker {
     return glance(this.#parts.connections, asked);
   }
 
+  readonly tellOnCancelled = (told: readonly OnCancelled[]) => this.#parts.fleet.tellOnCancelled(told);
+
   beat(json: string, isDue = true, kept = json): Promise<void> {
     return this.#parts.duties.do("beat", async () => {
       await this.#parts.clock.read();
@@ -313,9 +314,7 @@ export class RedisBroker implements Broker {
     return this.#parts.duties.do("fleet", () => this.#parts.fleet.member(name));
   }
 
-  lock(): Promise<boolean> {
-    return this.#parts.duties.do("clean-up", () => this.#parts.fleet.lock());
-  }
+  readonly lock = () => this.#parts.duties.do("clean-up", () => this.#parts.fleet.lock());
 
   unlock(): Promise<void> {
     return this.#parts.duties.do("clean-up", () => this.#parts.fleet.unlock());

@@ -6,29 +6,28 @@
 import type { SqlStatement } from "../../runtime/index.ts";
 import { isOpenTo, MOVES } from "../../task/state.ts";
 import type { CancelReceipt } from "../broker.ts";
-import { PARKED, STATE, stateName } from "./file/schema.ts";
+import { afterCancel } from "../contract/follow-up.ts";
+import { ALIVE, FLAG_MS } from "./cancel-flags.ts";
+import { STATE, stateName } from "./file/schema.ts";
 import type { Store } from "./file/store.ts";
 import type { Transaction } from "./file/transaction.ts";
+import { enqueueFollowUp, followersOfCancelled } from "./follow-ups.ts";
 import { numberOf, textOf } from "./records/rows.ts";
 import { dropLogs } from "./records/task-logs.ts";
 import { freeAllKeys } from "./records/unique-keys.ts";
 
 /** How many ids one transaction takes. */
 const CHUNK = 1000;
-const FLAG_MS = 3_600_000;
 
-const WAITING_OR_RUNNING = [STATE.queued, STATE.running, STATE.scheduled, STATE.retrying, PARKED];
-/** A task that has not ended has this id. */
-const ALIVE = `EXISTS (SELECT 1 FROM ids JOIN tasks ON tasks.seq = ids.seq
-  WHERE ids.id = cancels.id AND tasks.state IN (${WAITING_OR_RUNNING.join()}))`;
-const FIND = `SELECT tasks.seq, state, queue, retention_ms FROM ids JOIN tasks ON tasks.seq = ids.seq WHERE ids.id = ?`;
+/** The message is read where it may say what follows. */
+const FIND = `SELECT tasks.seq, state, queue, type, retention_ms,
+  CASE WHEN instr(message, '"on_cancelled"') + instr(message, '"follows"') > 0 THEN message ELSE '' END AS options
+  FROM ids JOIN tasks ON tasks.seq = ids.seq WHERE ids.id = ?`;
 const REMOVE = "DELETE FROM tasks WHERE seq = ?";
 const END = `UPDATE tasks SET state = ${STATE.cancelled}, due_at = NULL, finished_at = ?, expires_at = ?, reason = ?
   WHERE seq = ?`;
 const FLAG = "INSERT OR REPLACE INTO cancels(id, at) VALUES(?, ?)";
 const FLAGGED = `SELECT id FROM cancels WHERE id IN (SELECT value FROM json_each(?)) AND (at > ? OR ${ALIVE})`;
-const ANY_OLD_FLAG = "SELECT 1 FROM cancels WHERE at <= ? LIMIT 1";
-const OLD_OF_THESE = `DELETE FROM cancels WHERE at <= ? AND id IN (SELECT value FROM json_each(?)) AND NOT ${ALIVE}`;
 const ANY_OLD_OF_NOBODY = `SELECT 1 FROM cancels WHERE at <= ? AND NOT ${ALIVE} LIMIT 1`;
 const DROP_OLD_FLAGS = `DELETE FROM cancels WHERE seq IN (SELECT seq FROM cancels WHERE at <= ? AND NOT ${ALIVE}
   ORDER BY at LIMIT ?)`;
@@ -43,12 +42,17 @@ export async function cancel(store: Store, ids: readonly string[], reason: strin
   const receipts: CancelReceipt[] = [];
   for (let at = 0; at < ids.length; at += CHUNK) {
     const chunk = ids.slice(at, at + CHUNK);
-    receipts.push(...(await store.write(chunk.length, (tx) => chunk.map((id) => cancelOne(tx, id, reason)))));
+    receipts.push(
+      ...(await store.write(chunk.length, (tx) => {
+        const followers = followersOfCancelled(tx);
+        return chunk.map((id) => cancelOne(tx, id, reason, followers));
+      })),
+    );
   }
   return receipts;
 }
 
-function cancelOne(tx: Transaction, id: string, reason: string): CancelReceipt {
+function cancelOne(tx: Transaction, id: string, reason: string, followers: ReadonlyMap<string, string>): CancelReceipt {
   const row = tx.sql(FIND).get(id);
   const state = row === undefined ? null : stateName(numberOf(row, "state"));
   if (row === undefined || state === null || state === "running") {
@@ -58,8 +62,11 @@ function cancelOne(tx: Transaction, id: string, reason: string): CancelReceipt {
   if (!isOpenTo(MOVES.cancel, state)) return { id, state };
   const seq = numberOf(row, "seq");
   const retentionMs = numberOf(row, "retention_ms");
-  if (retentionMs > 0) tx.sql(END).run(tx.now, tx.now + retentionMs, reason, seq);
-  else {
+  const message = textOf(row, "options");
+  const followUp = afterCancel(message, followers, { id, type: textOf(row, "type"), retentionMs, what: `${tx.now}` });
+  if (retentionMs > 0 || followUp !== null) tx.sql(END).run(tx.now, tx.now + retentionMs, reason, seq);
+  if (followUp !== null) enqueueFollowUp(tx, seq, followUp);
+  if (retentionMs <= 0) {
     tx.sql(REMOVE).run(seq);
     dropLogs(tx, [seq]);
   }
@@ -108,12 +115,6 @@ export function isOldFlagThere(sql: (text: string) => SqlStatement, now: number)
 export function dropOldFlags(tx: Transaction, max: number): number {
   if (!isOldFlagThere((text) => tx.sql(text), tx.now)) return 0;
   return Number(tx.sql(DROP_OLD_FLAGS).run(tx.now - FLAG_MS, max).changes);
-}
-
-/** Tasks come under these ids: what was cancelled an hour ago, and is not there, was another one. */
-export function dropOldFlagsOf(tx: Transaction, ids: readonly string[]): void {
-  const limit = tx.now - FLAG_MS;
-  if (tx.sql(ANY_OLD_FLAG).get(limit) !== undefined) tx.sql(OLD_OF_THESE).run(limit, JSON.stringify(ids));
 }
 
 /** Up to where the news of cancels have come. */

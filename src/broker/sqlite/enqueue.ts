@@ -2,7 +2,7 @@
  * Into the line: new tasks, and those whose time has come.
  */
 import type { EnqueueReceipt, EnqueueRequest } from "../broker.ts";
-import { dropOldFlagsOf } from "./cancels.ts";
+import { dropOldFlagsOf } from "./cancel-flags.ts";
 import { NO_TOKEN, STATE, stateName } from "./file/schema.ts";
 import type { Store } from "./file/store.ts";
 import type { Transaction } from "./file/transaction.ts";

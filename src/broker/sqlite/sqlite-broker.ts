@@ -17,6 +17,7 @@ import type {
   EnqueueReceipt,
   EnqueueRequest,
   FleetMember,
+  OnCancelled,
   Outcome,
   ProgressWrite,
   QueueCounts,
@@ -55,6 +56,7 @@ import { DatabaseFile } from "./file/database-file.ts";
 import { SqliteLifetime } from "./file/lifetime.ts";
 import { Store } from "./file/store.ts";
 import { member, members } from "./fleet.ts";
+import { tellOnCancelled } from "./follow-ups.ts";
 import { SqliteMembership } from "./membership.ts";
 import { Bell } from "./news/bell.ts";
 import { Watcher } from "./news/watcher.ts";
@@ -78,14 +80,13 @@ import {
   takeSchedules,
 } from "./schedules.ts";
 
-const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
-
 export class SqliteBroker implements Broker {
   readonly kind = "sqlite";
   readonly isRemote = false;
   readonly url: string;
   readonly leaseMs: number;
   readonly #options: BrokerOptions;
+  readonly #priorities: number;
   readonly #lifetime: SqliteLifetime;
   readonly #monitor = new ConnectionMonitor();
   readonly #bell = new Bell();
@@ -105,6 +106,7 @@ export class SqliteBroker implements Broker {
     this.url = url;
     this.leaseMs = leaseMs;
     this.#options = options;
+    this.#priorities = options.priorities ?? DEFAULT_PRIORITIES;
     this.#keeping = keepingRules(options);
     this.#store = new Store(file, this.#monitor, url);
     this.#self = new SqliteMembership(this.#store, executor, () => this.now());
@@ -161,7 +163,7 @@ export class SqliteBroker implements Broker {
   async written(): Promise<void> {}
 
   complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
-    return complete(this.#store, outcomes, this.#keeping.deadRetentionMs);
+    return complete(this.#store, outcomes, this.#keeping.deadRetentionMs, this.#bell);
   }
 
   async release(deliveries: readonly Delivery[]): Promise<void> {
@@ -303,6 +305,8 @@ export class SqliteBroker implements Broker {
     return readLogs(this.#store, id);
   }
 
+  readonly tellOnCancelled = (told: readonly OnCancelled[]) => tellOnCancelled(this.#store, told);
+
   beat(json: string, isDue = true, kept = json): Promise<void> {
     return this.#self.beat(json, isDue, kept);
   }
@@ -330,17 +334,13 @@ export class SqliteBroker implements Broker {
   clean(): Promise<CleanReport> {
     return clean(this.#store, {
       executor: this.#self.name,
-      heartbeatTimeoutMs: this.#options.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
+      heartbeatTimeoutMs: this.#options.heartbeatTimeoutMs,
       keeping: this.#keeping,
     });
   }
 
   removeEnded(): Promise<Removal> {
     return removeStep(this.#store, this.#keeping);
-  }
-
-  get #priorities(): number {
-    return this.#options.priorities ?? DEFAULT_PRIORITIES;
   }
 
   #mustClaim(): SqliteClaims {

@@ -78,7 +78,7 @@ export function runOptionsOf(options: Options, command: string): Omit<EnqueueOpt
 }
 
 /** What the flag of an option says, read as its kind. */
-function runOptionOf(options: Options, row: RunOption, command: string): number | Backoff | undefined {
+function runOptionOf(options: Options, row: RunOption, command: string): string | number | Backoff | undefined {
   const name = optionOf(row.flag);
   switch (row.kind) {
     case "number":
@@ -87,6 +87,8 @@ function runOptionOf(options: Options, row: RunOption, command: string): number 
       return durationOf(options, name, command);
     case "backoff":
       return backoffOf(options, name, command);
+    case "type":
+      return text(options[name]);
   }
 }
 

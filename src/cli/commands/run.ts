@@ -226,9 +226,9 @@ class Run {
     const defaults = { ...ends, retentionMs, deadRetentionMs };
     // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
     const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, heartbeatTimeoutMs / 4);
-    const { queues, priorities } = this.#settings;
+    const { queues, priorities, onDone, onDead, onCancelled } = this.#settings;
     const own = { name: this.#name, version: VERSION, priorities, once: this.#isOnce };
-    return { ...own, queues, heartbeatMs, heartbeatTimeoutMs, ...limits, ...defaults };
+    return { ...own, queues, heartbeatMs, heartbeatTimeoutMs, ...limits, ...defaults, onDone, onDead, onCancelled };
   }
 
   async #listen(

@@ -26,6 +26,7 @@ export function taskFields(record: TaskRecord, logs: readonly LogLine[]): [name:
     ["type", record.type],
     ["state", record.state],
     ["parent", options.parent ?? null],
+    ["follows", options.follows ?? null],
     ["queue", `${record.queue}, priority ${record.priority}`],
     ["attempt", options.attempts === undefined ? String(record.attempt) : `${record.attempt} of ${options.attempts}`],
     ["crashes", record.crashes > 0 ? String(record.crashes) : null],
@@ -72,6 +73,7 @@ function optionText({ kind }: RunOption, said: unknown): string | null {
   if (said === undefined) return null;
   switch (kind) {
     case "number":
+    case "type":
       return String(said);
     case "duration":
       return formatDuration(v.parse(v.number(), said));

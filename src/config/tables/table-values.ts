@@ -106,6 +106,8 @@ function schemaOf(row: RunOption): v.GenericSchema {
       return wholeNumber(...row.range);
     case "duration":
       return duration(0, MAX_DURATION_MS);
+    case "type":
+      return row.schema;
     case "backoff":
       return v.pipe(
         v.string(EXPECTED_BACKOFF),

@@ -148,6 +148,10 @@ export class Attempt implements HandlerAttempt {
     return this.message?.options.crashes ?? 0;
   }
 
+  get follows(): string | null {
+    return this.message?.options.follows ?? null;
+  }
+
   /** How many may run beside it; null: it is no suspect. */
   get company(): number | null {
     return this.message?.options.company ?? null;

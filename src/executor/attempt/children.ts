@@ -15,6 +15,8 @@ import { DEFAULT_RETENTION_MS, type ExecutorOptions } from "../options.ts";
 /** The attempt that asks. */
 export interface AskingAttempt {
   readonly id: string;
+  /** The id of the ended task that it follows, or that its parent does; null: it follows none. */
+  readonly follows: string | null;
   readonly scope: { readonly signal: AbortSignal };
   /** Why it may not enqueue any more; null: it may. */
   readonly enqueueRefusal: string | null;
@@ -47,8 +49,7 @@ export class Children {
       const known = (type: string) => knownTypeOf(this.#handlers.get(type));
       const { retentionMs = DEFAULT_RETENTION_MS, priorities } = this.#options;
       const send = await prepareChildren(this.#broker, { retentionMs, priorities }, known, {
-        parent: attempt.id,
-        tasks,
+        ...{ parent: attempt.id, follows: attempt.follows ?? undefined, tasks },
       });
       return await untilAvailable(() => {
         refuse(attempt);

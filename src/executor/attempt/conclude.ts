@@ -54,6 +54,13 @@ type Failed = Extract<Ending, { kind: "failed" }>;
 type Base = Omit<Extract<Outcome, { kind: "retry" }>, "kind" | "error" | "delayMs" | "message">;
 
 export function conclude(running: Attempt, ending: Concluded, policy: AttemptPolicy, clock: BrokerClock): Outcome {
+  const outcome = outcomeOf(running, ending, policy, clock);
+  if (outcome.kind === "retry" || outcome.kind === "parked") return outcome;
+  const followUp = policy.followUp(outcome.kind, running.message, running.options, outcome);
+  return followUp === undefined ? outcome : { ...outcome, followUp };
+}
+
+function outcomeOf(running: Attempt, ending: Concluded, policy: AttemptPolicy, clock: BrokerClock): Outcome {
   const { delivery, message } = running;
   if (message === null || delivery.raw === null) return unreadable(running, ending, policy);
   const done = doneOf(running, message, ending, policy.retentionOf(message, running.options));

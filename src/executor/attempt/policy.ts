@@ -1,10 +1,12 @@
 /** What holds for a task where several may say it: its message, then its handler, then the configuration. */
 
-import type { Broker } from "../../broker/broker.ts";
+import type { Broker, Outcome } from "../../broker/broker.ts";
+import { type FollowUp, followUpOf } from "../../broker/contract/follow-up.ts";
 import type { HandlerOptions } from "../../handlers/handler.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
 import { backoffDelay } from "../../task/options/retry.ts";
 import type { Backoff } from "../../task/options/run-options.ts";
+import type { EndedState } from "../../task/state.ts";
 import {
   DEFAULT_ATTEMPTS,
   DEFAULT_BACKOFF,
@@ -18,6 +20,9 @@ import {
 
 /** The broker's clock, Unix ms: asked only where a time matters, since asking costs a short task a part of its time. */
 export type BrokerClock = Pick<Broker, "now">;
+
+/** The option that names what follows an end. */
+const FOLLOWERS = { done: "onDone", dead: "onDead", cancelled: "onCancelled" } as const;
 
 /** How long an attempt may take, from when its code is called, and until when; null: as long as it likes. */
 export interface Limits {
@@ -37,6 +42,7 @@ export class AttemptPolicy {
   readonly #backoff: Backoff;
   readonly #timeoutMs: number;
   readonly #retentionMs: number;
+  readonly #followers: Readonly<Record<EndedState, string | null>>;
 
   constructor(options: ExecutorOptions) {
     this.#crashBudget = options.crashBudget ?? DEFAULT_CRASH_BUDGET;
@@ -47,6 +53,8 @@ export class AttemptPolicy {
     this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
     this.#timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
     this.#retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
+    const { onDone = null, onDead = null, onCancelled = null } = options;
+    this.#followers = { done: onDone, dead: onDead, cancelled: onCancelled };
   }
 
   attemptsOf(message: TaskMessage, options: HandlerOptions): number {
@@ -65,6 +73,22 @@ export class AttemptPolicy {
 
   retentionOf(message: TaskMessage, options: HandlerOptions): number {
     return message.options.retention_ms ?? options.retentionMs ?? this.#retentionMs;
+  }
+
+  /**
+   * What follows this end; undefined: nothing does, as behind whatever follows another task.
+   *
+   * @param message - null: it cannot be read.
+   */
+  followUp(
+    end: EndedState,
+    message: TaskMessage | null,
+    options: HandlerOptions,
+    { id, delivery }: Pick<Outcome, "id" | "delivery">,
+  ): FollowUp | undefined {
+    if (message?.options.follows !== undefined) return undefined;
+    const type = message?.options[`on_${end}`] ?? options[FOLLOWERS[end]] ?? this.#followers[end];
+    return type === null ? undefined : followUpOf(type, this.#retentionMs, { id, end, what: delivery.handle });
   }
 
   /** Why the task must not begin any more, or null. */

@@ -6,6 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import { untilAvailable } from "../../broker/availability.ts";
 import type { Broker, CompletionResult, Delivery, Outcome } from "../../broker/broker.ts";
+import type { FollowUp } from "../../broker/contract/follow-up.ts";
 import { type CancelScope, Latch, moveOnAfter, withNursery } from "../../concurrency/index.ts";
 import type { SharedTurn } from "../intake/shared-turn.ts";
 import type { Tally } from "../status/tally.ts";
@@ -30,6 +31,8 @@ export interface CompletionParts {
   readonly turn: SharedTurn;
   /** Written before the end of their task, so that whoever sees the end can read all of them. */
   readonly logs: TaskLogs;
+  /** What follows the dead end of a task whose own end cannot be recorded; undefined: nothing does. */
+  readonly followUpOfDead: (outcome: Outcome) => FollowUp | undefined;
   /** Told of each retry that was recorded, in how many ms it is due. */
   readonly retriesIn: (delayMs: number) => void;
 }
@@ -43,6 +46,7 @@ export class Completion {
   readonly #turn: SharedTurn;
   readonly #logs: TaskLogs;
   readonly #retriesIn: (delayMs: number) => void;
+  readonly #followUpOfDead: CompletionParts["followUpOfDead"];
   #queue: Outcome[] = [];
   /** Of all that wait, in characters. */
   #length = 0;
@@ -70,6 +74,7 @@ export class Completion {
     this.#turn = parts.turn;
     this.#logs = parts.logs;
     this.#retriesIn = parts.retriesIn;
+    this.#followUpOfDead = parts.followUpOfDead;
   }
 
   /** How many outcomes are not recorded yet. */
@@ -213,7 +218,10 @@ export class Completion {
       return;
     }
     logger.error("The end of {id} ({kind}) could not be recorded: {reason}", { id, kind, reason });
-    const dead = buried(outcome, `its end (${kind}) could not be recorded: ${reason}`);
+    const alone = buried(outcome, `its end (${kind}) could not be recorded: ${reason}`);
+    // What follows may itself be what was refused of a dead end.
+    const followUp = kind === "dead" ? undefined : this.#followUpOfDead(outcome);
+    const dead = followUp === undefined ? alone : { ...alone, followUp };
     this.#buried.add(dead);
     this.add(dead);
   }

@@ -20,6 +20,8 @@ export const TaskView = v.object({
   payload: v.unknown(),
   /** The id of the task whose handler enqueued it; null: nobody's did. */
   parent: v.nullable(v.string()),
+  /** The id of the ended task that it follows (`on_done` and the like), or that its parent does; null: none. */
+  follows: v.nullable(v.string()),
 });
 
 export const TaskAndLogView = v.object({ ...TaskView.entries, logs: v.array(LogView) });
@@ -28,9 +30,14 @@ export type TaskJson = v.InferOutput<typeof TaskView>;
 
 export function taskView(record: TaskRecord): TaskJson {
   const parsed = parseMessage(record.message);
-  if (!parsed.ok) return { ...record, payload: null, parent: null };
+  if (!parsed.ok) return { ...record, payload: null, parent: null, follows: null };
   const { payloadText, options } = parsed.message;
-  return { ...record, payload: new JsonText(payloadText), parent: options.parent ?? null };
+  return {
+    ...record,
+    payload: new JsonText(payloadText),
+    parent: options.parent ?? null,
+    follows: options.follows ?? null,
+  };
 }
 
 export function taskAndLogView(record: TaskRecord, logs: readonly LogLine[]): v.InferOutput<typeof TaskAndLogView> {

@@ -2,6 +2,9 @@
 import * as v from "valibot";
 import { DurationSchema, TimestampSchema } from "../limits.ts";
 import { runJsonEntries } from "../options/run-options.ts";
+import { MAX_TYPE_LENGTH } from "./type-schema.ts";
+
+export { MAX_TYPE_LENGTH, TypeSchema } from "./type-schema.ts";
 
 /** The type of a message that names none, and of the handler that takes it. */
 export const DEFAULT_TYPE = "default";
@@ -18,9 +21,8 @@ export const MAX_MESSAGE_LENGTH = 4 * 1024 * 1024;
  */
 export const MAX_MESSAGE_DEPTH = 500;
 
-/** The longest id and the longest type name, in UTF-16 code units. */
+/** The longest id, in UTF-16 code units. */
 export const MAX_ID_LENGTH = 256;
-export const MAX_TYPE_LENGTH = 128;
 export const MAX_UNIQUE_KEY_LENGTH = 512;
 
 /** How many reasons of crashes travel with a task. */
@@ -61,19 +63,14 @@ export const TaskOptionsSchema = v.looseObject({
   unique_key: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_UNIQUE_KEY_LENGTH))),
   /** The id of the task whose handler enqueued this one. */
   parent: v.optional(IdSchema),
+  /** The id of the ended task that this one follows (`on_done` and the like), or the task that enqueued it. */
+  follows: v.optional(IdSchema),
 });
 
 export type TaskOptions = v.InferOutput<typeof TaskOptionsSchema>;
 
 /** Those of a message that says none. */
 export const NO_OPTIONS: TaskOptions = Object.freeze({});
-
-export const TypeSchema = v.pipe(
-  v.string("must be a string"),
-  v.nonEmpty("must not be empty"),
-  v.maxLength(MAX_TYPE_LENGTH, `must be at most ${MAX_TYPE_LENGTH} characters long`),
-  v.check((type) => type.isWellFormed(), "must be text without halves of characters"),
-);
 
 /** That of a message: some producers write an empty one where they have none. */
 const TypeOrNoneSchema = v.pipe(

@@ -83,6 +83,8 @@ export interface Surroundings {
   readonly priorities?: number | undefined;
   /** The id of the task whose handler asks for it. */
   readonly parent?: string | undefined;
+  /** The id of the ended task that that one follows. */
+  readonly follows?: string | undefined;
 }
 
 /**
@@ -104,7 +106,7 @@ export function prepareWritten(
   type: string,
   json: JsonText,
   options: EnqueueOptions,
-  { now, retentionMs, priorities = DEFAULT_PRIORITIES, parent }: Surroundings,
+  { now, retentionMs, priorities = DEFAULT_PRIORITIES, parent, follows }: Surroundings,
 ): PreparedTask {
   const issues = optionIssues(options);
   if (issues !== null) throw new InvalidTaskError(told(issues));
@@ -112,7 +114,8 @@ export function prepareWritten(
   const { id = newId(), queue = DEFAULT_QUEUE, priority = 0 } = options;
   const unique = uniqueOf(type, json, options);
   // Who ends the task, or retries it by hand, must know its key, so the message says it.
-  const said = parent === undefined ? optionsOf(options) : { ...optionsOf(options), parent };
+  const own = optionsOf(options);
+  const said = parent === undefined ? own : { ...own, parent, ...(follows === undefined ? {} : { follows }) };
   const parts = { id, type, options: unique === null ? said : { ...said, ...keyOptions(unique) } };
   const message = formatMessage({ ...parts, payload: json });
   const refusal = refusalOfWritten(message, parts);

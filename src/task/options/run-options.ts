@@ -6,6 +6,7 @@
  */
 import * as v from "valibot";
 import { DurationSchema } from "../limits.ts";
+import { TypeSchema } from "../message/type-schema.ts";
 
 /** How long to wait before the next attempt. `full jitter`: a random time between 0 and the computed delay. */
 export const BackoffSchema = v.strictObject({
@@ -32,13 +33,20 @@ export interface RunOptions {
   readonly timeoutMs?: number | undefined;
   /** How long the record is kept after the end, in ms; 0 keeps none. */
   readonly retentionMs?: number | undefined;
+  /** The type of a task that is enqueued when this one is done, with its record as payload. */
+  readonly onDone?: string | undefined;
+  /** The same, when it is dead. */
+  readonly onDead?: string | undefined;
+  /** The same, when it is cancelled. */
+  readonly onCancelled?: string | undefined;
 }
 
 /** How the command line reads the value of an option, and shows one; a number with its range. */
 type Kind =
   | { readonly kind: "number"; readonly range: readonly [least: number, most: number] }
   | { readonly kind: "duration" }
-  | { readonly kind: "backoff" };
+  | { readonly kind: "backoff" }
+  | { readonly kind: "type" };
 
 /** One option. */
 export type RunOption = Kind & {
@@ -112,6 +120,9 @@ export const RUN_OPTIONS = {
     takes: "<duration>",
     help: "how long its record is kept after the end",
   },
+  onDone: follower("on_done", "done"),
+  onDead: follower("on_dead", "dead"),
+  onCancelled: follower("on_cancelled", "cancelled"),
 } as const satisfies { readonly [K in keyof Required<RunOptions>]: RunOption };
 
 type Table = typeof RUN_OPTIONS;
@@ -182,6 +193,20 @@ export function saidRunOptionsJson(said: SaidRunOptions): SaidJson {
 
 export function saidJsonEntries(): SaidEntries {
   return Object.fromEntries(RUN_OPTION_ROWS.map(([, row]) => [row.json, v.nullable(row.message)])) as SaidEntries;
+}
+
+/** The option that names the type of what follows one end of a task. */
+function follower<Json extends string, End extends string>(json: Json, end: End) {
+  return {
+    json,
+    kind: "type",
+    schema: TypeSchema,
+    message: TypeSchema,
+    definition: TypeSchema,
+    flag: `--${json.replace("_", "-")}`,
+    takes: "<type>",
+    help: `the type of a task that is enqueued, with its record, once it is ${end}`,
+  } as const;
 }
 
 function wholeNumberFrom(least: number) {

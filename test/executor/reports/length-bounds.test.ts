@@ -45,6 +45,7 @@ test("outcomes with long results hold back the intake, and travel in batches tha
     tally: new Tally(),
     turn: new SharedTurn(broker, { size: 0 }),
     logs: new TaskLogs(broker),
+    followUpOfDead: () => undefined,
     retriesIn: () => {},
   };
   const completion = new Completion(parts, 1_000, 50_000_000);

@@ -3,9 +3,11 @@
 import { attemptError, withError } from "../../../task/record/attempt-errors.ts";
 import type { CompletionResult, Outcome, ProgressWrite } from "../../broker.ts";
 import { outcomeProblem } from "../../check-outcomes.ts";
-import type { Entry } from "../store/entry.ts";
+import { followRequest } from "../../contract/follow-up.ts";
+import { type Entry, recordOf } from "../store/entry.ts";
 import type { MemoryStore } from "../store/store.ts";
 import { freeAllKeys, freeKey } from "../store/unique-keys.ts";
+import { enqueue } from "../tasks.ts";
 import { MemoryDelivery } from "./delivery.ts";
 import { releaseOne } from "./leases.ts";
 
@@ -27,7 +29,10 @@ export function complete(
     if (entry === null) return "lost";
     if (outcome.kind === "retry" || outcome.kind === "dead") keepError(store, entry, outcome);
     if (outcome.kind === "retry") retryLater(store, entry, outcome);
-    else end(store, entry, outcome, outcome.kind === "dead" ? deadRetentionMs : outcome.retentionMs);
+    else {
+      end(store, entry, outcome, outcome.kind === "dead" ? deadRetentionMs : outcome.retentionMs);
+      if (outcome.followUp !== undefined) enqueue(store, [followRequest(outcome.followUp, recordOf(entry))]);
+    }
     return "recorded";
   });
 }
@@ -41,7 +46,7 @@ function retryLater(store: MemoryStore, entry: Entry, outcome: Extract<Outcome, 
 
 function end(store: MemoryStore, entry: Entry, outcome: Ending, keptMs: number): void {
   const { kind, attempt, crashes, startedAt, uniqueKey } = outcome;
-  if (keptMs > 0) {
+  if (keptMs > 0 || outcome.followUp !== undefined) {
     const now = store.now();
     const told = toldBy(entry, outcome);
     store.move(entry, kind, {
@@ -53,7 +58,8 @@ function end(store: MemoryStore, entry: Entry, outcome: Ending, keptMs: number):
       reason: outcome.kind === "done" ? null : outcome.reason,
       error: outcome.kind === "dead" ? outcome.error : null,
     });
-  } else store.remove(entry);
+  }
+  if (keptMs <= 0) store.remove(entry);
   store.flags.delete(entry.id);
   if (kind === "cancelled") freeAllKeys(store, entry);
   else if (uniqueKey !== null) freeKey(store, entry, uniqueKey);

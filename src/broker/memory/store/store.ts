@@ -26,6 +26,8 @@ export class MemoryStore {
   /** When each id was cancelled, Unix ms. */
   readonly flags = new Map<string, number>();
   readonly paused = { queue: new Set<string>(), type: new Set<string>() };
+  /** What follows a cancel of a waiting task, by its type; "": of any. */
+  readonly onCancelled = new Map<string, string>();
   readonly schedules = new Map<string, KeptSchedule>();
   /** The last beat of each executor. */
   readonly executors = new Map<string, { readonly at: number; readonly json: string }>();

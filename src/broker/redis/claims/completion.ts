@@ -15,7 +15,7 @@ import { ReplyError } from "../connection/reply-decoder.ts";
 import type { WriteCoalescer } from "../connection/write-coalescer.ts";
 import { GROUP, LEFT_ENTRIES_KEY, LOG_PREFIX, RECORD_PREFIX, UNIQUE_PREFIX } from "../keys.ts";
 import { readHeads } from "../records/read-records.ts";
-import { END_CHUNK, END_SCRIPT, endArguments } from "../scripts/end.ts";
+import { END_CHUNK, END_FOLLOWED_SCRIPT, END_SCRIPT, endArguments } from "../scripts/end.ts";
 import { END_LAST, SETTLE } from "../scripts/leave-stream.ts";
 import { isUnknownScript, plainAnswer, type ScriptCall } from "../scripts/lua.ts";
 import { ownDelivery, type RedisDelivery } from "./delivery.ts";
@@ -211,7 +211,8 @@ export class RedisCompletion {
       ) !== null
     )
       this.#last.mayLeave(stream);
-    const call = { script: END_SCRIPT, args: endArguments(stream, this.#executor, this.#doubt.isOn, ends) };
+    const script = entries.some(({ outcome }) => outcome.followUp !== undefined) ? END_FOLLOWED_SCRIPT : END_SCRIPT;
+    const call = { script, args: endArguments(stream, this.#executor, this.#doubt.isOn, ends) };
     return this.#scriptPart(call, async (answers) => {
       for (const [at, entry] of entries.entries()) {
         const answer = answers[at];

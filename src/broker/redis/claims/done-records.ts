@@ -155,6 +155,7 @@ export function isKeptDone<Entry extends { readonly outcome: Outcome; readonly d
     outcome.kind === "done" &&
     outcome.retentionMs > 0 &&
     outcome.recorded &&
+    outcome.followUp === undefined &&
     outcome.told === null &&
     !outcome.resultOmitted &&
     outcome.uniqueKey === null &&

@@ -3,7 +3,9 @@
  * A task with nothing to tell (done, no record) writes nothing at all.
  */
 import { attemptError, droppedFor } from "../../../task/record/attempt-errors.ts";
+import { endedByOf } from "../../../task/record/ended-by.ts";
 import type { Outcome } from "../../broker.ts";
+import { aroundPayload, type FollowUp, isResultTooDeep } from "../../contract/follow-up.ts";
 import {
   CANCELLED_KEY,
   cancelFlagKey,
@@ -17,6 +19,7 @@ import {
   parkedName,
   recordKey,
   scheduledKey,
+  streamKey,
   uniqueKey,
   waitingCancelledKey,
 } from "../keys.ts";
@@ -50,16 +53,38 @@ const PLACES = 1_024;
 
 /** Whether an outcome writes nothing beside the acknowledgement: the hot path. */
 export function hasNothingToTell(outcome: Outcome): boolean {
-  return outcome.kind === "done" && outcome.retentionMs === 0 && !outcome.recorded;
+  return outcome.kind === "done" && outcome.retentionMs === 0 && !outcome.recorded && outcome.followUp === undefined;
 }
 
 /** The commands of one outcome. */
-export function outcomeCommands(
-  outcome: Outcome,
-  delivery: RedisDelivery,
-  { executor, now, index }: OutcomePlace,
-): RedisCommand[] {
+export function outcomeCommands(outcome: Outcome, delivery: RedisDelivery, place: OutcomePlace): RedisCommand[] {
   if (hasNothingToTell(outcome)) return NOTHING;
+  const { followUp } = outcome;
+  if (followUp === undefined) return stepsOf(outcome, delivery, place);
+  const follow = followStep(followUp, outcome, delivery);
+  if (outcome.kind !== "done" || outcome.retentionMs > 0) return [...stepsOf(outcome, delivery, place), follow];
+  // No record is kept, and yet there is one to hand on.
+  const kept = stepsOf({ ...outcome, retentionMs: 1 }, delivery, place);
+  return [...kept.filter(([name]) => name !== "ZADD"), follow, ["GONE", recordKey(outcome.id), logKey(outcome.id)]];
+}
+
+/** The step that enqueues what follows: see scripts/follow.ts. */
+function followStep(followUp: FollowUp, outcome: Outcome, { queue }: RedisDelivery): RedisCommand {
+  const errors = outcome.kind === "dead" && outcome.error !== null ? [outcome.error] : [];
+  const reason = outcome.kind === "cancelled" ? outcome.reason : null;
+  const state = outcome.kind === "dead" || outcome.kind === "cancelled" ? outcome.kind : "done";
+  const endedBy = endedByOf({ state, reason, errors });
+  const isDeep = outcome.kind === "done" && isResultTooDeep(outcome.result);
+  return [
+    "FOLLOW",
+    ...[outcome.id, followUp.id, followUp.type, streamKey(queue, 0), queue, Math.round(followUp.retentionMs)],
+    ...[isDeep ? 1 : "", ...aroundPayload(followUp)],
+    outcome.kind === "cancelled" ? waitingCancelledKey(queue) : "",
+    endedBy === null ? "" : JSON.stringify(endedBy),
+  ];
+}
+
+function stepsOf(outcome: Outcome, delivery: RedisDelivery, { executor, now, index }: OutcomePlace): RedisCommand[] {
   const key = recordKey(outcome.id);
   const { queue } = delivery;
   const head = headOf(outcome, delivery, executor);

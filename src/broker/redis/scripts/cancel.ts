@@ -2,18 +2,22 @@
 import type { Redis } from "ioredis";
 import { MOVES, TASK_STATES } from "../../../task/state.ts";
 import type { CancelReceipt } from "../../broker.ts";
+import { followPrefix, KEPT_AFTER_CANCEL_MS } from "../../contract/follow-up.ts";
 import {
   CANCELLED_KEY,
   cancelFlagKey,
   cancelledKey,
   GROUP,
+  ON_CANCELLED_KEY,
   PARKED_PREFIX,
   RECORD_PREFIX,
   scheduledKey,
+  streamKey,
   waitingCancelledKey,
 } from "../keys.ts";
 import { FIELD_LETTERS, packedStart } from "../records/codec.ts";
 import { SPLICE } from "../records/splice-lua.ts";
+import { FOLLOW } from "./follow.ts";
 import { runScript, script } from "./lua.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
@@ -21,11 +25,11 @@ const { promote, cancel } = MOVES;
 
 /**
  * ARGV group, record prefix, marks key, scheduled key less the queue, cancelled index less the queue, reason, parked
- * key less queue and type, waiting marks less the queue, then id and flag key in turn -> of each the state it was in,
- * or "" where no record is kept.
+ * key less queue and type, waiting marks less the queue, what follows a cancel by type, then id and flag key in turn ->
+ * of each the state it was in, or "" where no record is kept.
  */
 const CANCEL = script(
-  `${WHEREABOUTS}${SPLICE}
+  `${WHEREABOUTS}${SPLICE}${FOLLOW}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local ARGV = ARGV
@@ -89,8 +93,32 @@ local function stands(stream, entry)
   for _, one in ipairs(call('XRANGE', stream, entry, '+', 'COUNT', ahead)) do known[one[1]] = true end
   return known[entry]
 end
+-- What follows, as the executors have told, and as the message says; nil: nothing does.
+local someFollow = call('EXISTS', ARGV[9]) == 1
+local function followOf(id, r)
+  local message, said = r.message or '', {}
+  if find(message, '"follows"', 1, true) or find(message, '"on_cancelled"', 1, true) then
+    local ok, task = pcall(cjson.decode, message)
+    if ok and type(task) == 'table' and type(task.taskexe) == 'table' then said = task.taskexe end
+  end
+  if said.follows then return nil end
+  local kind = type(said.on_cancelled) == 'string' and said.on_cancelled
+  if not kind and someFollow then
+    local ofType, ofAll = unpack(call('HMGET', ARGV[9], r.type or '', ''))
+    kind = ofType or ofAll
+  end
+  if not kind then return nil end
+  local what = r.entry ~= '' and r.stream .. '|' .. r.entry or int(now)
+  local new = '${followPrefix("cancelled")}' .. shownId(id) .. ':' .. sub(redis.sha1hex(id .. ' ' .. what), 1, 8)
+  local before = '{"id":' .. encoded(new) .. ',"task_type":' .. encoded(kind) .. ',"payload":'
+  local after = ',"taskexe":{"follows":' .. encoded(id) .. '}}'
+  local kept = tonumber(r.retention) or 0
+  if kept == 0 then kept = ${KEPT_AFTER_CANCEL_MS} end
+  return { 'FOLLOW', id, new, kind, '${streamKey("", 0)}' .. r.queue, r.queue, int(kept), '', before, after, '', '' }
+end
 -- One that waits in a stream, and one that is not due, as nearly all are; nil for any other.
 local function cancelUsual(id, flag, key, text)
+  if someFollow or find(text, '"on_cancelled"', 1, true) then return nil end
   local facts, at, short = usual('queued', key, text)
   if facts then
     local queue, entry = facts.queue, unpackEntry(short)
@@ -132,15 +160,22 @@ local function cancel(id, flag)
   local standing = hasEntry and entryMessage(r.stream, r.entry)
   r.message = standing or r.message
   local timed = timedKey(r.unique_for_a_time, r.queue, r.message)
+  local step = followOf(id, r)
   local function finish()
     local kept = tonumber(r.retention) or 0
     r.state, r.finished_at, r.reason, r.due_at = '${cancel.to}', int(now), ARGV[6], nil
+    if step then
+      -- What was put before it must not be lost where this fails.
+      writePuts()
+      follow(step, r)
+    end
     putRecord(key, r)
     add(ARGV[5] .. r.queue, now + (kept > 0 and kept or 60000), id)
     free(r.unique, id)
     free(timed, id)
   end
   checkQueue(r.queue)
+  if step then mayFollow(step) end
   if r.unique or timed then expect('string', r.unique or flag, timed or flag) end
   if ${isOneOf("state", promote.from)} then
     call('ZREM', ARGV[4] .. r.queue, id)
@@ -164,7 +199,7 @@ local function cancel(id, flag)
   return 'queued'
 end
 local out, reason = {}, nil
-for i = 9, #ARGV, 2 do
+for i = 10, #ARGV, 2 do
   local ok, state = pcall(cancel, ARGV[i], ARGV[i + 1])
   if not ok then
     reason = type(state) == 'table' and state or { err = tostring(state) }
@@ -187,7 +222,7 @@ export async function cancelTasks(redis: Redis, ids: readonly string[], reason: 
     redis,
     CANCEL,
     ...[GROUP, RECORD_PREFIX, CANCELLED_KEY, scheduledKey(""), cancelledKey("")],
-    ...[reason, PARKED_PREFIX, waitingCancelledKey("")],
+    ...[reason, PARKED_PREFIX, waitingCancelledKey(""), ON_CANCELLED_KEY],
     ...ids.flatMap((id) => [id, cancelFlagKey(id)]),
   );
   const states: unknown[] = Array.isArray(reply) ? reply : [];

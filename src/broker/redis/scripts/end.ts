@@ -6,6 +6,7 @@
 import { MOVES } from "../../../task/state.ts";
 import type { RedisCommand } from "../claims/outcome-commands.ts";
 import { GROUP, LEFT_ENTRIES_KEY, recordKey } from "../keys.ts";
+import { FOLLOW } from "./follow.ts";
 import { script } from "./lua.ts";
 import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 
@@ -14,13 +15,15 @@ import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
  * number of steps, and of each step the number of its words and those -> of each outcome 1 when it was recorded, 0 when
  * it was not ours, or why it was refused. Steps change the record (KEEP: fields and values; FIRST: one that is only
  * written where there is none; DROP: fields; COUNT: one completion more; RAW: its message is the entry's own bytes), or
- * they are commands on another key, and two more: FREE, which deletes a key that has this value; UNFLAG, which deletes
- * a string.
+ * they are commands on another key, and some more: FREE, which deletes a key that has this value; UNFLAG, which deletes
+ * a string; FOLLOW, as follow.ts has it, behind all that changes the record; GONE, which deletes the record and its log
+ * in place of writing it. What is written is checked before.
  */
-const END = `${WHEREABOUTS}
+function endLua(follow: string): string {
+  return `${WHEREABOUTS}${follow}
 local stream, consumer, isDoubtful = KEYS[1], ARGV[1], ARGV[2] == '1'
 local TYPES = { ZADD = 'zset', ZREM = 'zset', SADD = 'set', FREE = 'string' }
-local COMMANDS = { FREE = 'DEL', UNFLAG = 'DEL' }
+local COMMANDS = { FREE = 'DEL', UNFLAG = 'DEL', GONE = 'DEL' }
 local CHANGES = {
   KEEP = function(r, step)
     for i = 2, #step, 2 do r[step[i]] = step[i + 1] end
@@ -50,6 +53,8 @@ local function finish(entry, fenced, record, steps)
   local r
   for _, step in ipairs(steps) do
     if CHANGES[step[1]] then r = r or readRecord(record) or {}
+    elseif step[1] == 'FOLLOW' then
+      mayFollow(step)
     else
       if TYPES[step[1]] then expect(TYPES[step[1]], step[2]) end
       mayRun(COMMANDS[step[1]] or step[1], step[2])
@@ -61,7 +66,12 @@ local function finish(entry, fenced, record, steps)
   mayRun('HSET', '${LEFT_ENTRIES_KEY}')
   for _, step in ipairs(steps) do
     local change = CHANGES[step[1]]
-    if change then change(r, step, entry) else take(step) end
+    if change then change(r, step, entry)
+    elseif step[1] == 'FOLLOW' then follow(step, r)
+    elseif step[1] == 'GONE' then
+      r = nil
+      call('DEL', step[2], step[3])
+    else take(step) end
   end
   if r then writeRecord(record, r) end
   call('XACK', stream, '${GROUP}', entry)
@@ -91,8 +101,11 @@ while i <= #ARGV do
 end
 pcall(settle, stream)
 return out`;
+}
 
-export const END_SCRIPT = script(END, 1);
+export const END_SCRIPT = script(endLua(""), 1);
+/** The same, where a step is FOLLOW. */
+export const END_FOLLOWED_SCRIPT = script(endLua(FOLLOW), 1);
 
 /** How many outcomes one call ends: more would hold Redis for long. */
 export const END_CHUNK = 100;

@@ -76,3 +76,16 @@ return out`,
  * KEYS gate; ARGV how long it is shut, in ms -> whether it was open: of a fleet one executor goes through at a time.
  */
 export const ONE_OF_THE_FLEET = script("return call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) and 1 or 0", 1);
+
+/** KEYS a hash; ARGV how many fields it may have, then types and what follows each ("": nothing). */
+export const TELL_ON_CANCELLED = script(
+  `
+for i = 2, #ARGV, 2 do
+  if ARGV[i + 1] == '' then call('HDEL', KEYS[1], ARGV[i])
+  elseif call('HLEN', KEYS[1]) < tonumber(ARGV[1]) or call('HEXISTS', KEYS[1], ARGV[i]) == 1 then
+    call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  end
+end
+return 1`,
+  1,
+);

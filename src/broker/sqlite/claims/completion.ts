@@ -9,6 +9,8 @@ import { anyFlag, dropFlag, flaggedOf } from "../cancels.ts";
 import { NO_TOKEN, STATE } from "../file/schema.ts";
 import type { Store } from "../file/store.ts";
 import type { Transaction } from "../file/transaction.ts";
+import { enqueueFollowUp } from "../follow-ups.ts";
+import type { Bell } from "../news/bell.ts";
 import { errorsOf, textOf } from "../records/rows.ts";
 import { anyLog, dropLogs } from "../records/task-logs.ts";
 import { freeAllKeys, freeKey } from "../records/unique-keys.ts";
@@ -17,6 +19,7 @@ import { SqliteDelivery } from "./delivery.ts";
 
 const HELD = `WHERE seq = ?1 AND token = ?2 AND state = ${STATE.running}`;
 const REMOVE = `DELETE FROM tasks ${HELD}`;
+const REMOVE_ENDED = "DELETE FROM tasks WHERE seq = ?";
 const END = `UPDATE tasks SET state = ?3, token = ${NO_TOKEN}, completions = (?3 = ${STATE.done}),
   attempt = ?4, started_at = ?5, finished_at = ?6, expires_at = ?7, result = ?8, result_omitted = ?9, reason = ?10,
   error = ?11, progress = coalesce(?12, progress), progress_msg = coalesce(?13, progress_msg), crashes = ?14 ${HELD}`;
@@ -33,12 +36,13 @@ type Ending = Exclude<Outcome, { kind: "parked" }>;
 type Failed = Extract<Outcome, { kind: "retry" | "dead" }>;
 
 /** Ends attempts, in order. Dead tasks are kept whatever their retention: somebody must be able to look at them. */
-export function complete(
+export async function complete(
   store: Store,
   outcomes: readonly Outcome[],
   deadRetentionMs: number,
+  bell: Bell,
 ): Promise<CompletionResult[]> {
-  return store.write(outcomes.length, (tx) => {
+  const results = await store.write(outcomes.length, (tx) => {
     // Asked once for all: a question a task would be felt.
     const ids = outcomes.map(({ delivery }) => SqliteDelivery.of(delivery).id);
     const flagged = anyFlag(tx) ? flaggedOf(tx, ids) : null;
@@ -59,6 +63,8 @@ export function complete(
       return "recorded";
     });
   });
+  if (outcomes.some(({ followUp }) => followUp !== undefined)) bell.ring();
+  return results;
 }
 
 function completeOne(tx: Transaction, delivery: SqliteDelivery, outcome: Ending, keptMs: number): boolean {
@@ -66,12 +72,16 @@ function completeOne(tx: Transaction, delivery: SqliteDelivery, outcome: Ending,
   if (outcome.kind === "retry" || outcome.kind === "dead") keepError(tx, delivery, outcome);
   if (outcome.kind === "retry") return retry(tx, delivery, outcome);
   const kept = keptMs > 0;
-  const { changes } = kept
-    ? tx
-        .sql(END)
-        .run(seq, token, STATE[outcome.kind], outcome.attempt, outcome.startedAt, ...ending(tx, outcome, keptMs))
-    : tx.sql(REMOVE).run(seq, token);
+  const { followUp } = outcome;
+  const { changes } =
+    kept || followUp !== undefined
+      ? tx
+          .sql(END)
+          .run(seq, token, STATE[outcome.kind], outcome.attempt, outcome.startedAt, ...ending(tx, outcome, keptMs))
+      : tx.sql(REMOVE).run(seq, token);
   if (changes !== 1) return false;
+  if (followUp !== undefined) enqueueFollowUp(tx, seq, followUp);
+  if (!kept && followUp !== undefined) tx.sql(REMOVE_ENDED).run(seq);
   tx.moved(queue, "running", kept ? outcome.kind : null);
   return true;
 }

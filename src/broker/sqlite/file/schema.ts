@@ -183,8 +183,21 @@ INSERT INTO log_sizes SELECT task, queue, sum(octet_length(text) + ${LOG_LINE_BY
 INSERT INTO log_totals SELECT queue, sum(bytes) FROM log_sizes GROUP BY queue;
 `;
 
+/** What follows a task of a type that is cancelled while it waits; "": of any type. */
+const ON_CANCELLED = `
+CREATE TABLE on_cancelled(type TEXT PRIMARY KEY, follower TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
 /** The step at n leads from format n to n + 1: a new file takes all of them, an old one those that it lacks. */
-const STEPS: readonly string[] = [FIRST, ADMINISTRATION, SCHEDULES, ATTEMPT_ERRORS, DUE_SCHEDULES, LOG_SIZES];
+const STEPS: readonly string[] = [
+  FIRST,
+  ADMINISTRATION,
+  SCHEDULES,
+  ATTEMPT_ERRORS,
+  DUE_SCHEDULES,
+  LOG_SIZES,
+  ON_CANCELLED,
+];
 
 /** PRAGMA user_version: how many steps a file has taken. */
 export const SCHEMA_VERSION = STEPS.length;

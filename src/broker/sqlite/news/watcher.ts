@@ -74,8 +74,10 @@ export class Watcher {
 
   /**
    * Passes on cancels that have not been passed on yet. To be called after our own, which data_version does not show.
+   * Something may follow what was cancelled, so claims look again.
    */
   passOn(): void {
+    this.#bell.ring();
     const { ids, last } = newsAfter(this.#store, this.#last);
     if (ids.length === 0) return;
     this.#last = last;

@@ -14,6 +14,7 @@ import { numberOf, type Row, textOf } from "./rows.ts";
 import { dropLogs } from "./task-logs.ts";
 import { dropOldKeys, isOldKeyThere } from "./unique-keys.ts";
 
+const DEFAULT_HEARTBEAT_TIMEOUT_MS = 120_000;
 /** How many tasks, or flags, or keys one step removes. */
 const CHUNK = 1_000;
 /** How many pages of 4 KiB one call gives back, and how many stay free for the next tasks. */
@@ -37,14 +38,15 @@ const FREE_PAGES = "SELECT freelist_count AS n FROM pragma_freelist_count";
 
 export interface CleaningRules {
   readonly executor: string;
-  readonly heartbeatTimeoutMs: number;
+  /** Default 120 000. */
+  readonly heartbeatTimeoutMs: number | undefined;
   readonly keeping: KeepingRules;
 }
 
 export async function clean(store: Store, rules: CleaningRules): Promise<CleanReport> {
   const removed = await store.write(CHUNK, (tx) => {
     tx.sql(EMPTY_COUNTS).run();
-    return expel(tx, rules.executor, rules.heartbeatTimeoutMs);
+    return expel(tx, rules.executor, rules.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS);
   });
   const purged = await removeSome(() => removeStep(store, rules.keeping));
   await shrink(store);
