@@ -34,8 +34,8 @@ export interface PoolOptions {
   readonly ownRunners: number;
   /** How long a first hello may take, in ms. */
   readonly helloMs?: number;
-  /** Told whenever it may have become true that nothing is left of a pool. */
-  readonly changed?: () => void;
+  /** Told whenever it may have become true that nothing is left of a pool; and of a runner that is gone before. */
+  readonly changed?: (gone?: Runner) => void;
   /** Where goes what a runner asks of no run; absent: such questions are not answered. */
   readonly door?: Door;
 }
@@ -203,7 +203,7 @@ export class RunnerPool implements RunnerOwner {
     }
     for (const run of unbegun) if (run.scope.signal.aborted) run.stopped("heeded");
     this.placeFirst(unbegun.filter(({ hasEnded }) => !hasEnded));
-    this.#options.changed?.();
+    this.#options.changed?.(this.#isClosing ? undefined : runner);
   }
 
   #queueOf({ company }: Run): Run[] {

@@ -86,7 +86,7 @@ export class Runner {
   #unbegun = 0;
   #hasHello = false;
   /** Why we have killed it; null: we have not. */
-  #killedFor: string | null = null;
+  killedFor: string | null = null;
 
   constructor(process: StartedRunner, isShared: boolean, owner: RunnerOwner) {
     this.process = process;
@@ -184,7 +184,7 @@ export class Runner {
 
   kill(signal: "SIGTERM" | "SIGKILL", why: string): void {
     this.isRetired = true;
-    this.#killedFor ??= why;
+    this.killedFor ??= why;
     this.process.kill(signal);
   }
 
@@ -194,7 +194,7 @@ export class Runner {
     await drained(this.process.pipes);
     this.isGone = true;
     this.isRetired = true;
-    const why = this.#killedFor ?? reason;
+    const why = this.killedFor ?? reason;
     this.#hello.reject(new Error(why));
     this.asks.fail(why);
     const company = this.#ledger.begun().length - 1;

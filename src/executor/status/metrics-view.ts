@@ -18,6 +18,9 @@ import type { ExecutorState, MetricsSource, RunnersSource } from "./status.ts";
 
 const STATES: readonly ExecutorState[] = ["starting", "running", "draining", "disconnected", "refused"];
 
+/** As the runners tell them. */
+const RESTART_REASONS = ["crash", "killed", "memory", "tasks", "reload"];
+
 /** Figures of the broker that are older are not told as if they were of now, in ms. */
 const STALE_MS = 10_000;
 
@@ -96,6 +99,9 @@ export class MetricsView implements MetricsSource {
     const bytes = processes.reduce((sum, { rss_bytes }) => sum + rss_bytes, 0);
     const one = (name: string, help: string, value: number): void =>
       writeNow(lines, { name: `taskexe_runner_${name}`, help }, [{ value }]);
+    const restarts = { name: "taskexe_runner_restarts_total", help: "Runners that another one took the place of." };
+    const counts = RESTART_REASONS.map((reason) => ({ values: [reason], value: runners?.restarts[reason] ?? 0 }));
+    writeNow(lines, { ...restarts, labels: ["reason"] }, counts, "counter");
     one("processes", "Processes that run handlers.", processes.length);
     one("resident_memory_bytes", "What they have in memory together.", bytes);
   }

@@ -54,6 +54,8 @@ export interface RunnersJson {
   readonly problems: readonly string[];
   /** The kinds of a generation that is being loaded that have not said hello. */
   readonly awaited: readonly string[];
+  /** How many are gone that others took the place of, by the reason. */
+  readonly restarts: Readonly<Record<string, number>>;
 }
 
 /** What is asked of the processes that run handlers. */

@@ -5,6 +5,7 @@
 import type { CancelScope, Nursery } from "../../concurrency/index.ts";
 import type { Handler } from "../../handlers/handler.ts";
 import { CATCH_ALL } from "../../task/message/message-schema.ts";
+import type { RestartCounts } from "../looks/restarts.ts";
 import { type RunnerView, viewOf } from "../looks/runner-view.ts";
 import type { Run } from "../run.ts";
 import type { Runner } from "../runner.ts";
@@ -138,6 +139,8 @@ export interface GenerationsView {
   readonly problems: readonly string[];
   /** The kinds of the generation that is being opened that have not said hello. */
   readonly awaited: readonly string[];
+  /** Why runners are gone that others took the place of, since the start. */
+  readonly restarts: Readonly<RestartCounts>;
 }
 
 export type AddHandlers = (handlers: readonly { readonly handler: Handler; readonly source: string }[]) => void;

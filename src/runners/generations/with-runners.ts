@@ -5,6 +5,7 @@
  */
 import { type CancelScope, Latch, moveOnAfter, type Nursery, withNursery } from "../../concurrency/index.ts";
 import type { HandlerEnding } from "../../handlers/handler.ts";
+import { countRestart, NO_RESTARTS, type RestartCounts } from "../looks/restarts.ts";
 import { snapshotsOf } from "../looks/snapshots.ts";
 import { type Trees, treesOf } from "../looks/trees.ts";
 import type { Runner } from "../runner.ts";
@@ -61,6 +62,7 @@ export class Runners {
   readonly #nursery: Nursery;
   /** Those of which something is left, the newest last. */
   readonly #living = new Set<Generation>();
+  readonly #restarts: RestartCounts = { ...NO_RESTARTS };
   #current: Generation | null = null;
   #changed = new Latch();
 
@@ -80,6 +82,7 @@ export class Runners {
       waiting: living.reduce((sum, { waiting }) => sum + waiting, 0),
       problems: this.#current?.problems ?? [],
       awaited: living.at(-1)?.awaited ?? [],
+      restarts: { ...this.#restarts },
     };
   }
 
@@ -113,7 +116,10 @@ export class Runners {
    */
   async load({ number, kinds, options, accept }: Load, scope: CancelScope): Promise<void> {
     await this.room(scope.signal);
-    const changed = (): void => this.#sweep();
+    const changed = (gone?: Runner): void => {
+      if (gone !== undefined) countRestart(this.#restarts, gone, (this.#current?.number ?? 0) > number);
+      this.#sweep();
+    };
     const generation = new Generation(number, kinds, { ...options, changed }, this.#nursery);
     this.#living.add(generation);
     try {

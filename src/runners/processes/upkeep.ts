@@ -5,6 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { type Nursery, sleep } from "../../concurrency/index.ts";
+import { noteReplaced } from "../looks/restarts.ts";
 import type { Runner } from "../runner.ts";
 import type { RunnerKind } from "../runner-kind.ts";
 
@@ -38,7 +39,7 @@ export class Upkeep {
         const megabytes = Math.ceil(bytes / MB);
         const { name: kind } = this.#kind;
         logger.info("runner {pid} of {kind} has {megabytes} MB: it is replaced", { pid, kind, megabytes });
-        this.#retire(runner);
+        this.#retire(runner, "memory");
       },
       { name: `${this.#kind.name}: memory of ${pid}` },
     );
@@ -57,15 +58,16 @@ export class Upkeep {
   /** A run of it has ended. */
   ended(runner: Runner): void {
     const { maxTasks = null } = this.#kind;
-    if (maxTasks !== null && runner.done >= maxTasks && !runner.isRetired) this.#retire(runner);
+    if (maxTasks !== null && runner.done >= maxTasks && !runner.isRetired) this.#retire(runner, "tasks");
     if (runner.isShared || runner.size > 0 || runner.isRetired || !runner.isReady) return;
     if (runner.process.leftOvers?.attemptEnded() !== true) return;
     runner.isReady = false;
     this.#nursery.startSoon(({ signal }) => this.#tidy(runner, signal), { name: `${this.#kind.name}: left-overs` });
   }
 
-  #retire(runner: Runner): void {
+  #retire(runner: Runner, why: "memory" | "tasks"): void {
     runner.isRetired = true;
+    noteReplaced(runner, why);
     this.#fit(runner);
   }
 

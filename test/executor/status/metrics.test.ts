@@ -179,6 +179,36 @@ test("what comes over HTTP is counted by its route's template, with what was enq
   }),
 );
 
+test("runners that are gone are counted by the reason, from 0", SLOW, () =>
+  Stage.with(async (stage) => {
+    const tasks = await stage.write({
+      "tasks/dies.ts": `import { defineTask } from "taskexe";
+        export default defineTask({ type: "dies", run: () => process.exit(3) });`,
+    });
+    const executor = await stage.executor({
+      tasks,
+      args: ["--isolation", "shared"],
+      env: { TASKEXE_CRASH_BUDGET: "0" },
+    });
+    const restarts = (series: ReadonlyMap<string, number>, reason: string) =>
+      series.get(`taskexe_runner_restarts_total{reason="${reason}"}`);
+    const atFirst = await scraped(executor);
+    assert.deepEqual(
+      ["crash", "killed", "memory", "tasks", "reload"].map((reason) => restarts(atFirst, reason)),
+      [0, 0, 0, 0, 0],
+    );
+    const headers = { "content-type": "application/json" };
+    await fetch(`${executor.url}/api/v1/tasks`, { method: "POST", headers, body: JSON.stringify({ type: "dies" }) });
+    await untilBy(executor, "the runner has died", async () => (restarts(await scraped(executor), "crash") ?? 0) >= 1);
+    const series = await scraped(executor);
+    assert.equal(restarts(series, "killed"), 0);
+    assert.equal((await executor.status()).runners?.restarts.crash, restarts(series, "crash"));
+    await untilBy(executor, "its crash is the reason of the failure", async () => {
+      return (sumOf(await scraped(executor), "taskexe_attempt_failures_total", 'reason="crash"') ?? 0) >= 1;
+    });
+  }),
+);
+
 /** Status and metrics of a moment in which nothing was counted between the two. */
 async function frozen(executor: ExecutorProcess) {
   for (;;) {

@@ -83,7 +83,7 @@ test("of more runners than can be named the rest is counted", async () => {
   const processes = Array.from({ length: 1_000 }, (_, pid) => {
     return { ...one, pid, rss_bytes: 5e7, started_at: "2026-08-01T10:00:00Z", busy_since: null };
   });
-  const runners = { view: () => ({ processes, waiting: 0, problems: [], generation: 1, awaited: [] }) };
+  const runners = { view: () => ({ processes, waiting: 0, problems: [], generation: 1, awaited: [], restarts: {} }) };
   const { whole, small } = await beatJson({
     ...partsOf(runningTasks(5_000, 10, "with-an-id-of-some-length-")),
     runners,
