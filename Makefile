@@ -49,7 +49,7 @@ soak: dist/taskexe ## ten minutes of kills, all is accounted for; ARGS=--hour: a
 	TASKEXE_BIN="$(CURDIR)/dist/taskexe" $(BUN) scripts/soak/main.ts $(ARGS)
 	@case "$(ARGS)" in *--hour*|*--rate*) ;; *) MODEL_RUNS=200 $(BUN) test --timeout 1800000 test/model ;; esac
 
-memory: dist/taskexe ## a million no-op tasks through one executor, whose memory must stay flat
+memory: dist/taskexe ## a million no-ops through one executor, and a million in a runner: memory must stay flat
 	@sh scripts/need-redis.sh
 	@exec $(BUN) scripts/memory-soak.ts $(ARGS)
 

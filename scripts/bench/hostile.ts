@@ -40,8 +40,8 @@ const NOTES = [
     "later. Run again: how often a good handler began once more.",
   `hostile: memory is bounded to ${MEMORY_MB} MB a process: ours by runner_max_rss, BullMQ's children by ` +
     "--max-old-space-size, Celery's by ulimit -v of 1 GB. Time: 5 s by ours, 5 s and 6 s (soft, hard) by Celery; " +
-    "BullMQ's sandbox has no such limit. All else is at its default; ours with --isolation shared, where a bad " +
-    "task has neighbours in its process. Celery's stray rejection is an exception in a thread.",
+    "BullMQ's sandbox has no such limit. All else is at its default; in ours a bad task has neighbours in its " +
+    "process then. Celery's stray rejection is an exception in a thread.",
 ];
 
 interface Result extends Sight {

@@ -28,9 +28,15 @@ export interface PickUpSide {
   begin(folder: string, times: string): Promise<PickUp>;
 }
 
-export function ourPickUp(where: string, durability: string, url: (folder: string) => string): PickUpSide {
+/** @param isolation - where the handler runs: `inline` was the only place in earlier figures. */
+export function ourPickUp(
+  where: string,
+  isolation: "shared" | "inline",
+  durability: string,
+  url: (folder: string) => string,
+): PickUpSide {
   return {
-    name: `taskexe on ${where} (${program().label})`,
+    name: `taskexe on ${where} (${program().label}), ${isolation}`,
     durability,
     async begin(folder, times) {
       const broker = url(folder);
@@ -41,6 +47,7 @@ export function ourPickUp(where: string, durability: string, url: (folder: strin
         home: folder,
         httpPort,
         tasks: script("ours/pick-up-task.ts"),
+        flags: { "--isolation": isolation },
         extraEnvironment: { BENCH_TIMES: times },
       });
       try {

@@ -32,7 +32,7 @@ export function ourHostileSide(server: RedisServer): HostileSide {
         home,
         httpPort,
         tasks: script("ours/hostile-tasks.ts"),
-        flags: { "--isolation": "shared", "--grace": "1s" },
+        flags: { "--grace": "1s" },
         extraEnvironment: { ...environment, TASKEXE_RUNNER_MAX_RSS: `${MEMORY_MB}MB` },
       });
       await firstAnswer(httpPort, "/readyz", READY_MS);
