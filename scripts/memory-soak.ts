@@ -1,8 +1,8 @@
 /**
  * Whether memory stays flat: a million tasks through one executor on Redis, its resident memory seen from outside, and
- * then as many through a user's file, in a runner, whose memory must stay flat, too. `bun scripts/memory-soak.ts [TASKS]`
- * prints two tables and exits with 1 where an end is more than 20 % above what the process took after the first tenth.
- * TASKEXE_BIN names an executable to soak in place of the source.
+ * then as many through a user's file, in a runner, whose memory must stay flat, too. `bun scripts/memory-soak.ts
+ * [TASKS]` prints two tables and exits with 1 where an end is more than 20 % above what the process took after the
+ * first tenth. TASKEXE_BIN names an executable to soak in place of the source.
  */
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -186,5 +186,6 @@ export const FromRunnerSchema = v.variant("kind", [
 
 export type ToRunner = v.InferOutput<typeof ToRunnerSchema>;
 export type FromRunner = v.InferOutput<typeof FromRunnerSchema>;
+export type Hello = v.InferOutput<typeof HelloSchema>;
 export type TypeManifest = v.InferOutput<typeof TypeManifestSchema>;
 export type { WireError };

@@ -34,21 +34,30 @@ const MAX_PROGRESS_MESSAGE = 10_000;
 /** Of all the properties of one log line so much is sent, as JSON, in characters. */
 const MAX_FIELDS = 256 * 1024;
 
+export interface HostedParts {
+  readonly outbox: Outbox;
+  readonly asks: Asks;
+  /** Ends the process where a task has replaced what all tasks use: see intact.ts. */
+  readonly checkGlobals: () => void;
+}
+
 export class HostedRun implements CodeAttempt {
   readonly run: number;
   readonly graceMs = Infinity;
   readonly #message: RunMessage;
   readonly #outbox: Outbox;
   readonly #asks: Asks;
+  readonly #checkGlobals: () => void;
   #scope: CancelScope | null = null;
   #cancel: CancelReason | null = null;
   #hasEnded = false;
 
-  constructor(message: RunMessage, { outbox, asks }: { readonly outbox: Outbox; readonly asks: Asks }) {
+  constructor(message: RunMessage, { outbox, asks, checkGlobals }: HostedParts) {
     this.run = message.run;
     this.#message = message;
     this.#outbox = outbox;
     this.#asks = asks;
+    this.#checkGlobals = checkGlobals;
   }
 
   get id(): string {
@@ -140,8 +149,12 @@ export class HostedRun implements CodeAttempt {
       return;
     }
     this.#hasEnded = true;
-    if (ending.kind === "done") this.#sayDone(ending);
-    else this.#sayFailed(ending);
+    if (ending.kind === "done") {
+      this.#sayDone(ending);
+      return;
+    }
+    this.#checkGlobals();
+    this.#sayFailed(ending);
   }
 
   #end(scope: CancelScope, reason: CancelReason): void {

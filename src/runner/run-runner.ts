@@ -18,6 +18,7 @@ import { type Ask, answerThreads, type Told } from "../runtime/process/executor-
 import { markRunner } from "../runtime/process/in-runner.ts";
 import { bindToParent } from "../runtime/process/parent-bond.ts";
 import { arePipes, openParentPipes, type ParentPipes } from "../runtime/process/parent-pipes.ts";
+import { noteGlobals } from "./intact.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, leave, sayLast, toldOf } from "./last-words.ts";
 import { manifestsOf } from "./manifests.ts";
 import { Outbox } from "./outbox.ts";
@@ -40,9 +41,14 @@ export async function runRunner(args: readonly string[], offered: OfferedModules
   const paths = args[0] === "--" ? args.slice(1) : args;
   if (!arePipes([READ_DESCRIPTOR, WRITE_DESCRIPTOR])) return leave(EXIT_USAGE, NO_PIPES);
   markRunner();
-  const gone = (error: unknown) => leave(EXIT_FAILED, `the executor cannot be reached any more: ${toldOf(error)}`);
+  let runner: Runner | null = null;
+  const gone = (error: unknown) => {
+    runner?.checkGlobals();
+    return leave(EXIT_FAILED, `the executor cannot be reached any more: ${toldOf(error)}`);
+  };
   const pipes = await openParentPipes(READ_DESCRIPTOR, WRITE_DESCRIPTOR, gone);
-  return new Runner(pipes, paths, offered).toTheEnd();
+  runner = new Runner(pipes, paths, offered);
+  return runner.toTheEnd();
 }
 
 class Runner {
@@ -55,6 +61,9 @@ class Runner {
   readonly #stopped = Promise.withResolvers<void>();
   /** The file that is being imported. */
   #importing: string | null = null;
+  /** What a task has replaced of what all tasks use; null: nothing. */
+  #replaced: () => string | null = () => null;
+  #undoListening: () => void = () => {};
   /** Asks the executor; nothing is said to it before the hello. */
   #ask: Ask = () => Promise.resolve(TOO_EARLY);
 
@@ -66,8 +75,7 @@ class Runner {
   }
 
   async toTheEnd(): Promise<never> {
-    runtime.onFatal((error) => this.#fail(error));
-    process.on("exit", (code) => this.#onExit(code));
+    this.#undoListening = this.#listen();
     try {
       await withNursery(this.#root, async (nursery) => {
         const faults = new Faults((what) => sayLast(`the executor does not keep to the protocol: ${what}`));
@@ -78,13 +86,14 @@ class Runner {
           () => this.#leaveAlone(),
         );
         answerThreads((members) => this.#ask(members));
-        const mayLog = logToExecutor(this.#outbox);
+        logToExecutor(this.#outbox);
         const registry = await this.#load();
         const { outbox, stopped } = { outbox: this.#outbox, stopped: () => this.#stopped.resolve() };
-        const host = new RunnerHost({ registry, outbox, runs: this.#runs, faults, nursery, stopped });
+        this.#replaced = noteGlobals();
+        const checkGlobals = (): void => this.checkGlobals();
+        const host = new RunnerHost({ registry, outbox, runs: this.#runs, checkGlobals, faults, nursery, stopped });
         await this.#sayHello(registry);
         this.#ask = (members) => host.ask(members);
-        mayLog();
         read = (bytes) => host.read(bytes);
         for (const bytes of early) host.read(bytes);
         await this.#stopped.promise;
@@ -95,6 +104,25 @@ class Runner {
       return leave(EXIT_FAILED, `the runner has failed: ${toldOf(error)}`);
     }
     return leave(EXIT_FINE);
+  }
+
+  /** Ends the process where a task has replaced what all tasks use, and listens again where it has ended that. */
+  checkGlobals(): void {
+    const what = this.#replaced();
+    if (what !== null) leave(EXIT_FAILED, `${what} was replaced by a task, which harms all others`);
+    if (process.listenerCount("uncaughtException") > 0 && process.listenerCount("unhandledRejection") > 0) return;
+    this.#undoListening();
+    this.#undoListening = this.#listen();
+  }
+
+  #listen(): () => void {
+    const undoFatal = runtime.onFatal((error) => this.#fail(error));
+    const exits = (code: number): void => this.#onExit(code);
+    process.on("exit", exits);
+    return () => {
+      undoFatal();
+      process.off("exit", exits);
+    };
   }
 
   async #load(): Promise<HandlerRegistry> {
@@ -123,6 +151,7 @@ class Runner {
 
   /** What nobody caught has left its task: the runner's state is not known any more. */
   #fail(error: unknown): void {
+    this.checkGlobals();
     const file = this.#importing;
     if (file !== null) leave(EXIT_USAGE, `an error outside of every task while ${file} was imported: ${toldOf(error)}`);
     leave(EXIT_FAILED, `an error outside of every task: ${toldOf(error)}; ${this.#runs.names()}`);

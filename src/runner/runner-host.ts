@@ -29,6 +29,8 @@ export interface HostParts {
   readonly outbox: Outbox;
   readonly runs: Runs;
   readonly faults: Faults;
+  /** See HostedParts. */
+  readonly checkGlobals: () => void;
   /** Everything that runs. */
   readonly nursery: Nursery;
   /** Told once all that ran has ended after a `stop`. */
@@ -70,6 +72,7 @@ export class RunnerHost {
         this.#cancel(message.run, message.reason);
         return;
       case "ping":
+        this.#parts.checkGlobals();
         this.#parts.outbox.line(`{"kind":"answer","ask":${message.ask}}\n`);
         return;
       case "tree":
@@ -104,7 +107,7 @@ export class RunnerHost {
       outbox.say({ kind: "failed", run: number, error, retry: true, later: false });
       return;
     }
-    const run = new HostedRun(message, { outbox, asks: this.#asks });
+    const run = new HostedRun(message, { outbox, asks: this.#asks, checkGlobals: this.#parts.checkGlobals });
     runs.add(run);
     this.#beginning.push({ run, handler });
   }

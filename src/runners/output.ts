@@ -11,6 +11,8 @@ import type { Runner } from "./runner.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
 
+/** How a line begins in which a runner of ours says why it ends. */
+const LAST_WORDS = "taskexe: ";
 const MOST_LINES = 100;
 const SECOND_MS = 1_000;
 /** The longest line; a longer one is cut into several. */
@@ -79,6 +81,7 @@ class OutputLines {
   }
 
   #tell(text: string): void {
+    if (text.startsWith(LAST_WORDS)) this.#runner.lastWords = text.slice(LAST_WORDS.length);
     if (this.#level === "warn" && !this.#runner.isReady) {
       this.#runner.firstErrors = cutText(`${this.#runner.firstErrors}${text}\n`, MOST_CHARACTERS);
       return;

@@ -6,7 +6,7 @@ import { getLogger } from "@logtape/logtape";
 import { encodeToRunner } from "../runner-protocol/encode.ts";
 import { Faults, TooManyFaultsError } from "../runner-protocol/faults.ts";
 import { MessageReader } from "../runner-protocol/message-reader.ts";
-import type { FromRunner } from "../runner-protocol/messages.ts";
+import type { FromRunner, Hello } from "../runner-protocol/messages.ts";
 import { RunLedger } from "../runner-protocol/run-ledger.ts";
 import { answer } from "./answers/answer.ts";
 import type { Door } from "./answers/door.ts";
@@ -26,8 +26,6 @@ const logger = getLogger(["taskexe", "runners"]);
 
 /** In one in which nothing began or ended for so long, in ms, nothing waits that could begin elsewhere. */
 const SLOW_MS = 50;
-
-export type Hello = Extract<FromRunner, { kind: "hello" }>;
 
 export interface RunnerOwner {
   readonly kind: RunnerKind;
@@ -67,6 +65,8 @@ export class Runner {
   isGone = false;
   /** What it wrote to standard error before it said hello: why it cannot be started. */
   firstErrors = "";
+  /** Why it ends, as it says itself. */
+  lastWords = "";
   /** Of one that is not shared: how many runs it may have as long as those that it has now run. */
   bound = 1;
   /** How many runs it has that nobody waits for any more. */
@@ -191,10 +191,10 @@ export class Runner {
   /** Waits until it has ended, and tells of all that was under way. */
   async toTheEnd(): Promise<void> {
     const { reason } = await this.process.ended;
-    await drained(this.process.pipes);
+    await drained(this.process.pipes, this.outputEnd.promise);
     this.isGone = true;
     this.isRetired = true;
-    const why = this.killedFor ?? reason;
+    const why = this.killedFor ?? (this.lastWords === "" ? reason : `${reason}: ${this.lastWords}`);
     this.#hello.reject(new Error(why));
     this.asks.fail(why);
     const company = this.#ledger.begun().length - 1;
@@ -209,7 +209,7 @@ export class Runner {
     this.silence.heard();
     try {
       for (const message of this.#reader.read(bytes)) {
-        if (this.#hasHello) this.#take(message);
+        if (this.#hasHello || message.kind === "log") this.#take(message);
         else this.#first(message);
       }
     } catch (error) {
@@ -312,9 +312,9 @@ export class Runner {
       run.runner = null;
       this.owner.placeFirst([run]);
     } else {
-      this.#faults.add(`stopped of run ${message.run}, which was not cancelled`);
-      const error = { name: "Error", message: "its runner has stopped it, and was not told to" };
-      run.end({ kind: "failed", error, retry: true, retryInMs: null, later: false });
+      const why = "it has stopped what it was not told to stop";
+      run.lost(this.begun, this.done === 0, why);
+      this.kill("SIGKILL", why);
     }
   }
 

@@ -5,9 +5,9 @@
 import { getLogger } from "@logtape/logtape";
 import { abortable, type CancelScope, Latch, moveOnAfter, type Nursery } from "../concurrency/index.ts";
 import { messageOf } from "../concurrency/unknown-values.ts";
-import type { TypeManifest } from "../runner-protocol/messages.ts";
+import type { Hello, TypeManifest } from "../runner-protocol/messages.ts";
 import { CATCH_ALL } from "../task/message/message-schema.ts";
-import type { Hello, Runner } from "./runner.ts";
+import type { Runner } from "./runner.ts";
 import type { RunnerKind, StartedRunner } from "./runner-kind.ts";
 
 const logger = getLogger(["taskexe", "runners"]);

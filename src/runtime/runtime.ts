@@ -98,6 +98,8 @@ export interface ChildPipes {
   onData(take: (bytes: Uint8Array) => void): void;
   /** Calls `ended` once, when the child and whatever it handed descriptor 4 to have closed it. */
   onEnd(ended: () => void): void;
+  /** Called once the child cannot be written to: it has closed its descriptor 3, or has ended. */
+  onDeaf(deaf: () => void): void;
   /** Reads nothing more until `resume`; a chunk that has been read already may still come. */
   pause(): void;
   resume(): void;

@@ -3,10 +3,10 @@
  * its runners find of it in their environment.
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { requestOf } from "../stage/outcomes.ts";
+import { processesWith } from "../stage/processes-with.ts";
 import { builtOnce } from "../stage/programs.ts";
 import { SLOW, Stage } from "../stage/stage.ts";
 import { recordOnce, until, untilBy } from "../stage/until.ts";
@@ -38,20 +38,6 @@ const TASKS = `import { spawn } from "node:child_process";
     return forEver(context);
   } });
   export const environment = defineTask({ type: "environment", run: () => JSON.stringify(process.env) });`;
-
-/** All processes that have this in their environment, or as an argument. */
-function processesWith(text: string): number[] {
-  return readdirSync("/proc").flatMap((name) => {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) return [];
-    try {
-      const [environ, command] = ["environ", "cmdline"].map((file) => readFileSync(`/proc/${name}/${file}`, "latin1"));
-      return environ?.includes(`MARK=${text}`) || command?.includes(text) ? [pid] : [];
-    } catch {
-      return [];
-    }
-  });
-}
 
 test("an executor that is killed leaves nothing, whatever its processes compute", {
   ...SLOW,

@@ -70,8 +70,7 @@ for (const { kind, open } of QUEUES) {
       );
 
       const tasks = await stage.write(TASKS);
-      const args = ["--isolation", "shared"];
-      const executor = await stage.executor({ broker, tasks, args, concurrency: 24 });
+      const executor = await stage.executor({ broker, tasks, concurrency: 24 });
       const ids = wanted.map(({ id }) => id);
       await until("all have ended", ENDS_WITHIN_MS, async () =>
         (await client.states(ids)).every((state) => state === "done" || state === "dead"),

@@ -10,8 +10,8 @@ import { setTimeout as pause } from "node:timers/promises";
 /** The repository. */
 export const ROOT = resolve(import.meta.dirname, "../..");
 export const BUN = join(ROOT, "node_modules/.bin/bun");
-/** How long a command that ends by itself may take, in ms: the machine may be busy. */
-const END_LIMIT_MS = 30_000;
+/** How long a command that ends by itself may take, in ms: a busy machine, and a runner that it starts. */
+const END_LIMIT_MS = 60_000;
 /** How long its output may be before the middle is left out, and how much of each end stays, in characters. */
 const MOST_OUTPUT = 32_000_000;
 const KEPT_OUTPUT = 4_000_000;

@@ -4,7 +4,7 @@
  * ended.
  */
 import { getLogger } from "@logtape/logtape";
-import { type Nursery, sleep } from "../../concurrency/index.ts";
+import { type Nursery, sleep, systemClock } from "../../concurrency/index.ts";
 import { noteReplaced } from "../looks/restarts.ts";
 import type { Runner } from "../runner.ts";
 import type { RunnerKind } from "../runner-kind.ts";
@@ -14,6 +14,8 @@ const logger = getLogger(["taskexe", "runners"]);
 /** How long what was killed may take to be gone, and how often that is looked at, in ms. */
 const GONE_MS = 5;
 const GONE_LIMIT_MS = 2_000;
+/** How long one may live that has closed a descriptor of the protocol, in ms. */
+const CUT_OFF_MS = 500;
 const MB = 1024 * 1024;
 
 export class Upkeep {
@@ -30,7 +32,9 @@ export class Upkeep {
 
   /** It has been started. */
   started(runner: Runner): void {
-    const { beyondLimit, pid } = runner.process;
+    const { beyondLimit, pid, pipes } = runner.process;
+    pipes.onEnd(() => cutOff(runner, 4));
+    pipes.onDeaf(() => cutOff(runner, 3));
     if (beyondLimit === undefined) return;
     this.#nursery.startSoon(
       async () => {
@@ -82,4 +86,12 @@ export class Upkeep {
     runner.isReady = true;
     this.#fit(runner);
   }
+}
+
+/** One that ends has closed them, too, and is gone at once. */
+function cutOff(runner: Runner, descriptor: number): void {
+  systemClock.schedule(systemClock.now() + CUT_OFF_MS, () => {
+    if (runner.isGone || runner.stoppedAt !== null) return;
+    runner.kill("SIGKILL", `it has closed its descriptor ${descriptor}`);
+  });
 }

@@ -47,6 +47,10 @@ class StreamPipes implements ChildPipes {
     else this.#from.once("close", ended);
   }
 
+  onDeaf(deaf: () => void): void {
+    this.#to.once("error", deaf);
+  }
+
   pause(): void {
     this.#from.pause();
   }
