@@ -10,7 +10,7 @@ import { hideEnvironment } from "../runtime/process/hide-environment.ts";
 import { VERSION } from "../version.ts";
 import { ENVIRONMENT_HELP } from "./arguments/help.ts";
 import { addCommands } from "./commands/command-file.ts";
-import { COMMANDS, DEFAULT_COMMAND } from "./commands/index.ts";
+import { COMMANDS, DEFAULT_COMMAND, EXECUTORS } from "./commands/index.ts";
 import { noteText, printText } from "./output/print.ts";
 import { reportFailure } from "./output/report-failure.ts";
 import { exitSoon, exitWhenWritten, surviveClosedOutputs, usageError } from "./process/exit.ts";
@@ -36,7 +36,7 @@ async function exitCodeOf(argv: readonly string[], isExecutor: () => void): Prom
   try {
     const program = newProgram();
     program.hook("preAction", (_program, command) => {
-      if (command.name() === DEFAULT_COMMAND && command.parent === program) isExecutor();
+      if (EXECUTORS.includes(command.name()) && command.parent === program) isExecutor();
     });
     const exit = (exitCode: number): void => {
       code = exitCode;

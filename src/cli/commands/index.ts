@@ -18,10 +18,14 @@ export const COMMANDS: CommandTable = {
   top: () => import("./top.ts"),
   cron: () => import("./cron/index.ts"),
   status: () => import("./status.ts"),
+  dev: () => import("./development/dev.ts"),
   new: () => import("./development/new.ts"),
   check: () => import("./development/check.ts"),
   version: () => import("./version.ts"),
 };
+
+/** Those that run an executor. */
+export const EXECUTORS: readonly string[] = ["run", "dev"];
 
 /** The command that is meant where none is named. */
 export const DEFAULT_COMMAND = "run";

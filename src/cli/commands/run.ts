@@ -11,6 +11,7 @@ import { wholeAddress } from "../../broker/drivers.ts";
 import { setHome } from "../../client/home.ts";
 import { type CancelScope, type Nursery, openRoot, withNursery } from "../../concurrency/index.ts";
 import { withoutCode } from "../../concurrency/unknown-values.ts";
+import { machinePath } from "../../config/embedded-queue.ts";
 import { takeExecutorName } from "../../config/executor-name.ts";
 import { holdsPassword } from "../../config/redact.ts";
 import type { Settings } from "../../config/settings.ts";
@@ -33,6 +34,7 @@ import { handleSignals, trackFromTheStart } from "../process/signals.ts";
 import { logStrayError } from "../process/stray-error.ts";
 import { brokerOf, createStateDirectory } from "../process/with-broker.ts";
 import { withHandlers } from "../process/with-handlers.ts";
+import { FileWatch, type WatchedFiles } from "../reload/file-watch.ts";
 import type { LoadedHandlers } from "../reload/loaded-handlers.ts";
 import { Reloads } from "../reload/reloads.ts";
 
@@ -42,12 +44,13 @@ const log = getLogger(["taskexe"]);
 export function define(command: Command, exit: (code: number) => void): void {
   withExecutorFlags(command)
     .description("run tasks until told to stop (the default command)")
+    .option("--watch", "load settings and handlers anew whenever one of their files changes")
     .option("--once", "work off what is due, then leave; HTTP only where --listen is given")
     .action(async (options: Options) => exit(await run(options)));
 }
 
 /** Runs the command until the executor has drained. Returns the exit code. */
-async function run(options: Options): Promise<number> {
+export async function run(options: Options): Promise<number> {
   // From here on nobody of the same user reads the token, or a password, out of this process.
   runtime.linuxCalls()?.closeToOthers();
   const isOnce = options.once === true;
@@ -70,7 +73,7 @@ async function run(options: Options): Promise<number> {
       : null;
   try {
     const name = settings.name ?? held?.name ?? "";
-    return await new Run(settings, { name, token, isOnce, read }).toTheEnd();
+    return await new Run(settings, { name, token, isOnce, read, watched: watchedBy(options) }).toTheEnd();
   } finally {
     held?.release();
   }
@@ -98,6 +101,7 @@ function takeToken({ tokenFile }: Settings): string | null {
 class Run {
   #settings: Settings;
   readonly #read: () => Settings;
+  readonly #watched: Watched | null;
   readonly #name: string;
   readonly #token: string | null;
   readonly #isOnce: boolean;
@@ -111,9 +115,10 @@ class Run {
   /** @param given.read - reads the settings again. */
   constructor(
     settings: Settings,
-    given: { name: string; token: string | null; isOnce: boolean; read: () => Settings },
+    given: { name: string; token: string | null; isOnce: boolean; read: () => Settings; watched: Watched | null },
   ) {
-    const { name, token, isOnce, read } = given;
+    const { name, token, isOnce, read, watched } = given;
+    this.#watched = watched;
     this.#settings = settings;
     this.#read = read;
     this.#name = name;
@@ -168,7 +173,12 @@ class Run {
         if (root.cancelCalled) return;
         this.#stop = (reason) => executor.drain(reason);
         this.#sayHello(broker, handlers, address);
-        await runWith(nursery.scope, executor, reloads);
+        await runWith(
+          nursery.scope,
+          executor,
+          reloads,
+          this.#watched?.(() => this.#settings, handlers),
+        );
         if (this.#isOnce)
           log.info("worked off: {done} done, {dead} dead, {retried} to be tried again", this.#tallyOf(executor));
       });
@@ -290,12 +300,35 @@ class Run {
   }
 }
 
+type Watched = (settings: () => Settings, handlers: LoadedHandlers) => () => WatchedFiles;
+
+/** What `--watch` looks at; null: it was not given. */
+function watchedBy({ watch, config }: Options): Watched | null {
+  if (watch !== true) return null;
+  const named = typeof config === "string" ? config : process.env.TASKEXE_CONFIG;
+  const file = named || machinePath(process.env, "etc/taskexe/taskexe.toml");
+  return (settings, handlers) => () => ({
+    files: [...handlers.files, ...(file === "off" ? [] : [file])],
+    places: settings().tasks,
+    loadedAt: handlers.beganAt,
+  });
+}
+
 /** Reloads as long as it runs. */
-function runWith(scope: CancelScope, executor: Executor, reloads: Reloads): Promise<void> {
+function runWith(
+  scope: CancelScope,
+  executor: Executor,
+  reloads: Reloads,
+  watched?: () => WatchedFiles,
+): Promise<void> {
   return withNursery(
     scope,
     async (nursery) => {
       nursery.startSoon(({ scope: inner }) => reloads.run(inner), { name: "reloads" });
+      if (watched !== undefined) {
+        const watch = new FileWatch(watched, (path) => reloads.request(`${path} has changed`));
+        nursery.startSoon(({ signal }) => watch.run(signal), { name: "file watch" });
+      }
       await executor.run(nursery.scope);
       nursery.scope.cancel("the executor has drained");
     },

@@ -49,6 +49,8 @@ export class LoadedHandlers implements Handlers, RunnersSource {
   #closeEndpoints: () => void = () => {};
   #generation = 0;
   #loadedAt: number | null = null;
+  /** When the load began that is in charge, Unix ms. */
+  beganAt = Date.now();
   #reload: ReloadJson | null = null;
 
   constructor(parts: LoadedParts) {
@@ -113,6 +115,7 @@ export class LoadedHandlers implements Handlers, RunnersSource {
    */
   async load(settings: Settings, scope: CancelScope): Promise<void> {
     let close = (): void => {};
+    const beganAt = Date.now();
     try {
       const inline = settings.isolation === "inline" ? settings.tasks : [];
       if (this.#generation > 0 && inline.length > 0 && !forgetModules()) throw new CommandFailure(ONLY_ON_BUN);
@@ -122,6 +125,7 @@ export class LoadedHandlers implements Handlers, RunnersSource {
       await this.#loadProcesses(handlers, settings, scope);
       this.#closeEndpoints();
       this.#closeEndpoints = close;
+      this.beganAt = beganAt;
     } catch (error) {
       close();
       const cause = findError(error, RunnerStartError) ?? findError(error, DuplicateHandlerError);
