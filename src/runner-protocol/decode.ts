@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { type FromRunner, FromRunnerSchema, type ToRunner, ToRunnerSchema } from "./messages.ts";
+import { plainRun } from "./plain-run.ts";
 
 /** A message, nothing (its kind is not known here), or what is wrong. */
 export type Decoded<M> = { readonly message: M } | { readonly unknownKind: string } | { readonly fault: string };
@@ -44,6 +45,11 @@ export function decode<S extends Side>(side: S, text: string): Decoded<MessageOf
   }
   const kind = "kind" in value ? value.kind : undefined;
   if (typeof kind !== "string") return { fault: "a message has no kind" };
+  if (side === "toRunner" && kind === "run") {
+    const plain = plainRun(value as Readonly<Record<string, unknown>>);
+    // It is one of that side.
+    if (plain !== null) return { message: plain as MessageOf<S> };
+  }
   const schema = KINDS[side].get(kind);
   if (schema === undefined) return { unknownKind: kind };
   try {
