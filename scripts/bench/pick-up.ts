@@ -76,10 +76,11 @@ async function measure(side: PickUpSide, count: number): Promise<number[]> {
 }
 
 /** Waits until so many tasks have begun, and gives when each did. */
-async function allBegan(file: string, count: number): Promise<Map<string, number>> {
+export async function allBegan(file: string, count: number): Promise<Map<string, number>> {
   const deadline = performance.now() + LOST_MS;
   for (;;) {
-    const lines = readFileSync(file, { encoding: "utf8", flag: "a+" }).trimEnd().split("\n");
+    const told = readFileSync(file, { encoding: "utf8", flag: "a+" }).trimEnd();
+    const lines = told === "" ? [] : told.split("\n");
     if (lines.length >= count) {
       return new Map(lines.map((line) => [line.split(" ")[0] ?? "", Number(line.split(" ")[1])]));
     }

@@ -8,6 +8,7 @@ import { startRedis } from "./redis-server.ts";
 import type { Check, Outcome, Row } from "./results.ts";
 import { bullmqSandboxSide, bullmqSide } from "./rivals/bullmq.ts";
 import type { Context } from "./rounds.ts";
+import { idleRunners } from "./runners-idle.ts";
 import { SCRIPT_RUNTIMES } from "./scripts.ts";
 import type { WatchedSide } from "./sides.ts";
 import { watched } from "./watched.ts";
@@ -55,7 +56,8 @@ export async function runners(context: Context): Promise<Outcome> {
       check("Python, two processes", two ?? Number.NaN, "tasks/s", 15_000),
       check("own, warm", best(rows, [own]), "tasks/s", 6_000),
     ];
-    return { rows, checks, notes: NOTES };
+    const idle = await idleRunners(context, server);
+    return { rows: [...rows, ...idle.rows], checks: [...checks, ...idle.checks], notes: [...NOTES, ...idle.notes] };
   } finally {
     for (const side of sides) await side.close();
     await server.stop();
