@@ -13,6 +13,7 @@ export {
   NotThroughExecutorError,
   PartlyEnqueuedError,
 } from "./client/errors.ts";
+export type { ClientLockOptions, TriedLock } from "./client/locks.ts";
 export * from "./concurrency/index.ts";
 export {
   defineTask,
@@ -29,6 +30,7 @@ export { RefusedEnqueueError } from "./handlers/enqueue-error.ts";
 export type { Schedule, ScheduledRun } from "./operations/schedules/schedule.ts";
 export { UnknownScheduleError } from "./operations/schedules/schedule-control.ts";
 export { UnknownTaskError, type WatchEvent } from "./operations/watch.ts";
+export { type HeldLock, LockLostError, LockNotTakenError, type LockOptions } from "./task/lock/lock.ts";
 export { InvalidTaskError } from "./task/message/new-task.ts";
 export type { EnqueueOptions } from "./task/options/enqueue-options.ts";
 export { DoNotRetryError, RetryLaterError } from "./task/options/retry.ts";

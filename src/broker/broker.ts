@@ -8,6 +8,7 @@ import type { Admin } from "./contract/admin.ts";
 import type { Connection } from "./contract/connection.ts";
 import type { Consumer } from "./contract/consumer.ts";
 import type { Fleet } from "./contract/fleet.ts";
+import type { Locks } from "./contract/locks.ts";
 import type { Producer } from "./contract/producer.ts";
 
 export type { QueueCounts } from "./contract/admin.ts";
@@ -43,4 +44,6 @@ export interface BrokerOptions {
 export interface Broker extends Producer, Consumer, Admin, Fleet, Connection {
   /** The name of its driver. */
   readonly kind: string;
+  /** Those that users take. */
+  readonly locks: Locks;
 }

@@ -24,12 +24,14 @@ import { pause } from "../operations/pauses.ts";
 
 import { type Preparation, prepare, type ReadyTask } from "../operations/prepare.ts";
 import { type WatchEvent, watchTask } from "../operations/watch.ts";
+import { type HeldLock, LockNotTakenError } from "../task/lock/lock.ts";
 import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
 import type { TaskRecord } from "../task/record/record.ts";
 import type { RetriedState } from "../task/state.ts";
 import { enqueueBatches, type Item, type Many, type MixedItem } from "./batches.ts";
 import { checkOptionNames, checkTask } from "./check-call.ts";
 import { ClientClosedError } from "./errors.ts";
+import { type ClientLockOptions, ClientLocks, type TriedLock } from "./locks.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
 import { ClientSchedules } from "./schedules.ts";
 import {
@@ -63,12 +65,14 @@ export class Client {
   readonly #preparation: Preparation;
   readonly #outbox: Outbox;
   readonly #watches = new Set<CancelScope>();
+  readonly #locks: ClientLocks;
   #closing: Promise<void> | null = null;
 
   constructor({ broker, retentionMs, priorities, ...limits }: ClientParts) {
     this.#broker = broker;
     this.#preparation = { retentionMs, priorities };
     this.#outbox = new Outbox(broker, limits);
+    this.#locks = new ClientLocks(broker.locks);
     this.schedules = new ClientSchedules((ask) => this.#ask(ask), this.#preparation);
   }
 
@@ -251,6 +255,28 @@ export class Client {
     return this.#ask((broker) => broker.paused());
   }
 
+  /**
+   * Holds a lock of the whole fleet for a block: one holder of a name at a time. It is renewed while the block runs;
+   * when it is lost, the block's scope is cancelled. `lock.fence` is larger than that of every holder before.
+   *
+   * @throws (rejects) LockNotTakenError where another held it for `waitMs`; LockLostError where it was lost before the
+   *   block had ended; what the block throws; RangeError; BrokerUnavailableError; the cancel of `options.scope`.
+   */
+  async withLock<T>(name: string, options: ClientLockOptions, body: (lock: HeldLock) => Promise<T> | T): Promise<T> {
+    const tried = await this.#ask(() => this.#locks.hold(name, options, body));
+    if (tried.taken) return tried.value;
+    throw new LockNotTakenError(name, options.waitMs ?? 0);
+  }
+
+  /** The same without a wait: `taken` is false where another one holds it, and the block was not called. */
+  tryLock<T>(
+    name: string,
+    options: Omit<ClientLockOptions, "waitMs">,
+    body: (lock: HeldLock) => Promise<T> | T,
+  ): Promise<TriedLock<T>> {
+    return this.#ask(() => this.#locks.hold(name, { ...options, waitMs: 0 }, body));
+  }
+
   /** Takes no more enqueues, waits for those on their way, ends the watches, and leaves nothing open. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -264,6 +290,7 @@ export class Client {
   async #close(): Promise<void> {
     await this.#outbox.close();
     for (const watch of this.#watches) watch.cancel("the client is closed");
+    await this.#locks.close();
     await this.#broker.close();
   }
 

@@ -14,6 +14,7 @@ import { followUpSentences } from "./contract/follow-ups.ts";
 import { leaseSentences } from "./contract/leases.ts";
 import { listBytesSentences } from "./contract/list-bytes.ts";
 import { listSentences } from "./contract/lists.ts";
+import { lockSentences } from "./contract/locks.ts";
 import { logSentences } from "./contract/logs.ts";
 import { orderSentences } from "./contract/order.ts";
 import { pauseSentences } from "./contract/pauses.ts";
@@ -39,6 +40,7 @@ export function brokerContract(name: string, makeHarness: MakeHarness): void {
   followUpSentences(sentence);
   listSentences(sentence);
   listBytesSentences(sentence);
+  lockSentences(sentence);
   logSentences(sentence);
   orderSentences(sentence);
   pauseSentences(sentence);

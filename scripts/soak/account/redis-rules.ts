@@ -15,6 +15,7 @@ import {
   FOREIGN_QUEUES_KEY,
   GROUP,
   LEFT_ENTRIES_KEY,
+  LOCK_FENCE_KEY,
   LOCK_KEY,
   logKey,
   logOrderKey,
@@ -64,6 +65,7 @@ const OWN_FLAG = cancelFlagKey("taskexe:ID");
 export const TYPES: Readonly<Record<string, string>> = {
   [EXECUTORS_KEY]: "set",
   [LOCK_KEY]: "string",
+  [LOCK_FENCE_KEY]: "string",
   [EXPELLED_KEY]: "string",
   [REMOVING_KEY]: "string",
   [PROBE_KEY]: "string",
@@ -112,6 +114,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
       : [],
   [BEATS.name]: beats,
   [LOCK_KEY]: endsWithin(MINUTE_MS),
+  [LOCK_FENCE_KEY]: () => [],
   [EXPELLED_KEY]: endsWithin(MINUTE_MS),
   [REMOVING_KEY]: endsWithin(MINUTE_MS),
   [PROBE_KEY]: (keys) => keys.map((key) => `${key}: is never to be there`),

@@ -72,7 +72,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
     const old = look.number("SELECT count(*) FROM beats WHERE at <= ?", look.now - BEATS_MS - SLACK_MS);
     return old > 0 ? [`beats: ${old} are older than half an hour`] : [];
   },
-  locks: only("locks", 1),
+  locks: only("locks", 2),
   // As many as somebody has paused, or put, by hand.
   paused: () => [],
   schedules: () => [],

@@ -57,6 +57,7 @@ import * as ends from "./claims/ends.ts";
 import * as leases from "./claims/leases.ts";
 import * as fleet from "./fleet.ts";
 import { list } from "./lists.ts";
+import { MemoryLocks } from "./locks.ts";
 import { appendLogs, logsAfter } from "./logs.ts";
 import * as pauses from "./pauses.ts";
 import { dropUnused, purge, removeStep } from "./removal.ts";
@@ -71,7 +72,9 @@ export class MemoryBroker implements Broker {
   readonly isRemote = false;
   readonly url: string;
   readonly leaseMs: number;
+  readonly locks = new MemoryLocks(() => this.#store);
   readonly #options: BrokerOptions;
+  readonly #priorities: number;
   readonly #keeping: KeepingRules;
   readonly #all: MemoryStore;
   readonly #cancelListeners = new Set<(ids: readonly string[]) => void>();
@@ -83,6 +86,7 @@ export class MemoryBroker implements Broker {
     this.url = `memory:${name}`;
     this.leaseMs = options.leaseMs;
     this.#options = options;
+    this.#priorities = options.priorities ?? DEFAULT_PRIORITIES;
     this.#keeping = keepingRules(options);
     this.#all = store;
   }
@@ -331,10 +335,6 @@ export class MemoryBroker implements Broker {
   get #store(): MemoryStore {
     if (this.#isOpen) return this.#all;
     throw new BrokerUnavailableError(`the broker ${this.url} is not open`);
-  }
-
-  get #priorities(): number {
-    return this.#options.priorities ?? DEFAULT_PRIORITIES;
   }
 
   get #claimant(): Claimant {

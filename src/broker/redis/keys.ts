@@ -38,6 +38,8 @@ export const ON_CANCELLED_KEY = "taskexe:on-cancelled";
 export const CANCELLED_KEY = "taskexe:marked-cancelled";
 /** Of the errors of a task's attempts each has a field in its record, by its number from 1. */
 export const ERROR_FIELD = "error:";
+/** The last fence that a lock of a user was taken under. */
+export const LOCK_FENCE_KEY = "taskexe:lock-fence";
 /** Never there: a write to it, only if it is there, shows whether writes are refused. */
 export const PROBE_KEY = "taskexe:probe";
 /** The prefix of the hash records. */

@@ -2,7 +2,9 @@
  * The parts of the Redis broker, made and joined: which part is handed to which. What the broker does with them is in
  * redis-broker.ts, and what each does in its own file.
  */
+
 import { DEFAULT_PRIORITIES } from "../../task/options/enqueue-options.ts";
+import type { TaskRecord } from "../../task/record/record.ts";
 import type { BrokerOptions } from "../broker.ts";
 import { DEFAULT_LOG_BYTES } from "../contract/admin.ts";
 import { type KeepingRules, keepingRules } from "../removal.ts";
@@ -133,5 +135,11 @@ export class RedisParts {
       now,
       unusedMs: options.queueUnusedMs,
     });
+  }
+
+  /** The record of a task, as it is once it is known whether it has ended elsewhere. */
+  async record(id: string): Promise<TaskRecord | null> {
+    const record = await this.records.get(id);
+    return record?.state === "queued" && (await this.elsewhere.hasEnded(id)) ? this.records.get(id) : record;
   }
 }

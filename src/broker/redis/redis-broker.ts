@@ -49,12 +49,14 @@ import { readFigures } from "./figures.ts";
 import { RedisParts } from "./parts.ts";
 import { queuesOf } from "./queue-upkeep.ts";
 import { glance } from "./records/glances.ts";
+import { RedisLocks } from "./scripts/locks.ts";
 
 export class RedisBroker implements Broker {
   readonly kind = "redis";
   readonly isRemote = true;
   readonly url: string;
   readonly leaseMs: number;
+  readonly locks: RedisLocks;
   readonly #options: BrokerOptions;
   readonly #parts: RedisParts;
 
@@ -64,6 +66,7 @@ export class RedisBroker implements Broker {
     this.url = this.#parts.url;
     this.leaseMs = options.leaseMs;
     this.#options = options;
+    this.locks = new RedisLocks(this.#parts.connections);
   }
 
   connection(): ConnectionState {
@@ -179,11 +182,8 @@ export class RedisBroker implements Broker {
     return this.#parts.duties.do("progress", () => this.#parts.records.writeProgress(writes, this.#parts.name));
   }
 
-  async record(id: string): Promise<TaskRecord | null> {
-    const record = await this.#parts.records.get(id);
-    return record?.state === "queued" && (await this.#parts.elsewhere.hasEnded(id))
-      ? this.#parts.records.get(id)
-      : record;
+  record(id: string): Promise<TaskRecord | null> {
+    return this.#parts.record(id);
   }
 
   counts(queues?: readonly string[]): Promise<QueueCounts[]> {

@@ -57,6 +57,7 @@ import { SqliteLifetime } from "./file/lifetime.ts";
 import { Store } from "./file/store.ts";
 import { member, members } from "./fleet.ts";
 import { tellOnCancelled } from "./follow-ups.ts";
+import { SqliteLocks } from "./locks.ts";
 import { SqliteMembership } from "./membership.ts";
 import { Bell } from "./news/bell.ts";
 import { Watcher } from "./news/watcher.ts";
@@ -85,6 +86,7 @@ export class SqliteBroker implements Broker {
   readonly isRemote = false;
   readonly url: string;
   readonly leaseMs: number;
+  readonly locks: SqliteLocks;
   readonly #options: BrokerOptions;
   readonly #priorities: number;
   readonly #lifetime: SqliteLifetime;
@@ -109,10 +111,10 @@ export class SqliteBroker implements Broker {
     this.#priorities = options.priorities ?? DEFAULT_PRIORITIES;
     this.#keeping = keepingRules(options);
     this.#store = new Store(file, this.#monitor, url);
+    this.locks = new SqliteLocks(this.#store);
     this.#self = new SqliteMembership(this.#store, executor, () => this.now());
-    this.#watcher = new Watcher(this.#store, this.#monitor, this.#bell, executor !== null, () => {
-      this.#self.registerAgain();
-    });
+    const again = (): void => this.#self.registerAgain();
+    this.#watcher = new Watcher(this.#store, this.#monitor, this.#bell, executor !== null, again);
     const parts = { url, file, store: this.#store, watcher: this.#watcher, monitor: this.#monitor };
     this.#lifetime = new SqliteLifetime(parts);
     this.#pauses = new SqlitePauses(this.#store);
@@ -315,9 +317,7 @@ export class SqliteBroker implements Broker {
     return this.#self.leave(json);
   }
 
-  member(name: string): Promise<FleetMember | null> {
-    return member(this.#store, name);
-  }
+  readonly member = (name: string): Promise<FleetMember | null> => member(this.#store, name);
 
   fleet(): Promise<FleetMember[]> {
     return members(this.#store);

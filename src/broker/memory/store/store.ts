@@ -31,6 +31,9 @@ export class MemoryStore {
   readonly schedules = new Map<string, KeptSchedule>();
   /** The last beat of each executor. */
   readonly executors = new Map<string, { readonly at: number; readonly json: string }>();
+  /** Locks of users, and the fence of the last one that was taken. */
+  readonly locks = new Map<string, { readonly owner: string; readonly until: number }>();
+  lastFence = 0;
   cleaner: { readonly owner: string; readonly until: number } | null = null;
   /** Claims that wait for something to come. */
   readonly waiting = new Set<Latch>();
