@@ -28,7 +28,7 @@ export function problemView(message: string, status: number): View {
   const { problems } = words;
   return h(
     "section",
-    { class: "panel problem-page", role: "alert" },
+    { class: "panel problem-page", role: "alert", "data-heals": status === 503 || status === 0 ? "" : null },
     h("h1", null, status === 404 ? problems.notFound : problems.title),
     h("p", null, lines(message, 2_000)),
     status === 503 && h("p", { class: "soft" }, problems.broker),

@@ -109,6 +109,8 @@ export function createPage(parts: PageParts, serve: Serve): Hono<Bindings> {
   });
   for (const [path, page] of Object.entries(PAGES)) app.get(path, show(page));
   app.get("*", async (context) => {
+    const { pathname } = new URL(context.req.url);
+    if (/[^/]\/$/.test(pathname)) return context.redirect(pathname.slice(0, -1), 301);
     if (!reads(context)) return answer(context, loginView(PAGE_ROOT, false), 401, words.login.title);
     return answer(context, problemView(words.problems.notFound, 404), 404, words.problems.notFound);
   });

@@ -191,8 +191,48 @@ test("a running task is cancelled from its page, and the page shows it", PATIENT
     await visit(page, "/ui/tasks/to-cancel");
     await page.click('[data-do="cancel"]');
     await page.locator("#told", { hasText: "Cancelled: 1 of 1 task" }).waitFor({ state: "attached" });
-    await until("it is cancelled", 60_000, async () => (await api("GET", "tasks/to-cancel")).state === "cancelled");
+    await page.locator("h1 + .state", { hasText: "cancelled" }).waitFor();
+    assert.equal((await api("GET", "tasks/to-cancel")).state, "cancelled");
+    await page.locator('#lamp[data-state="still"]', { hasText: "it has ended" }).waitFor();
   });
+});
+
+test("a page follows its task: the state and the lamp, and the focus stays where it is", PATIENT, async () => {
+  await api("POST", "tasks", { type: "noop", id: "followed", delay_ms: 3_600_000, payload: null });
+  await browser.look(executor.url, DESK, async (page) => {
+    await visit(page, "/ui/tasks/followed");
+    await page.locator('#lamp[data-state="live"]').waitFor();
+    await page.locator("main a", { hasText: "As JSON" }).focus();
+    await api("POST", "tasks/followed/cancel", {});
+    await page.locator("h1 + .state", { hasText: "cancelled" }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), "As JSON");
+  });
+});
+
+test("while an executor is away its page says so, and comes back by itself", PATIENT, async () => {
+  const folder = stage.path("going");
+  const first = await stage.executor({ folder, name: "going" });
+  const { port } = first;
+  const send = async (path: string) => (await fetch(`http://127.0.0.1:${port}/api/v1/${path}`)).json();
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ type: "noop", id: "waits", delay_ms: 3_600_000, payload: null });
+  await fetch(`http://127.0.0.1:${port}/api/v1/tasks`, { method: "POST", headers, body });
+  await browser.look(
+    `http://127.0.0.1:${port}`,
+    DESK,
+    async (page) => {
+      await page.goto(`http://127.0.0.1:${port}/ui/tasks/waits`);
+      await page.locator('#lamp[data-state="live"]').waitFor();
+      first.kill("SIGKILL");
+      await first.ended;
+      await page.locator('#lamp[data-state="away"]', { hasText: "executor away" }).waitFor();
+      await stage.executor({ folder, name: "going", args: ["--listen", `127.0.0.1:${port}`] });
+      await page.locator('#lamp[data-state="live"]').waitFor();
+      assert.equal((await send("tasks/waits")).state, "scheduled");
+    },
+    // The browser itself tells of the connection that broke.
+    { mayFail: true },
+  );
 });
 
 test("all that match are counted first, and above a hundred the number is typed", PATIENT, async () => {

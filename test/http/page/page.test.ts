@@ -137,6 +137,9 @@ test("what is no page is told so, as a page", async () => {
   assert.equal(status, 404);
   assert.match(headers.get("content-type") ?? "", /^text\/html/);
   assert.match(body, /There is no such page/);
+  assert.equal((await stage.app()("GET", "/ui/tasks/%E0%A4%A")).status, 404);
+  assert.equal((await stage.app()("GET", "/ui/tasks/no-such-task")).status, 404);
+  assert.equal((await stage.app()("GET", "/ui/tasks/")).headers.get("location"), "/ui/tasks");
 });
 
 test("the theme and the time zone come from cookies, and what is none counts as none", () => {

@@ -58,19 +58,21 @@ function hasChanged(what: Change, { state, retried }: Receipts["tasks"][number])
 export class Selection {
   readonly #bar: HTMLElement;
   readonly #page: Refreshed;
+  readonly #emptied: () => void;
   readonly #picked = new Set<string>();
   /** All that the query finds, in the place of those that were picked. */
   #isAll = false;
 
   /** Null where nothing can be selected. */
-  static of(page: Refreshed): Selection | null {
+  static of(page: Refreshed, emptied: () => void): Selection | null {
     const bar = document.querySelector<HTMLElement>("#bulk");
-    return bar === null ? null : new Selection(bar, page);
+    return bar === null ? null : new Selection(bar, page, emptied);
   }
 
-  private constructor(bar: HTMLElement, page: Refreshed) {
+  private constructor(bar: HTMLElement, page: Refreshed, emptied: () => void) {
     this.#bar = bar;
     this.#page = page;
+    this.#emptied = emptied;
     document.addEventListener("change", (event) => {
       const { pick } = (event.target as HTMLElement).dataset;
       if (pick !== undefined) this.#pick(pick, (event.target as HTMLInputElement).checked);
@@ -127,6 +129,7 @@ export class Selection {
 
   #draw(): void {
     this.#bar.hidden = this.isEmpty;
+    if (this.isEmpty) this.#emptied();
     if (this.isEmpty) return;
     const said = this.#isAll ? words.bulk.all : words.bulk.selected(this.#picked.size);
     const label = element("strong", {}, said);

@@ -2,6 +2,7 @@
 import { listenToClicks } from "./actions.ts";
 import { chooseFrame } from "./choices.ts";
 import { listenToKeys } from "./keys.ts";
+import { healPage } from "./live.ts";
 import { suggestTerms } from "./search.ts";
 import { Shown } from "./shown.ts";
 
@@ -12,3 +13,4 @@ chooseFrame();
 suggestTerms();
 listenToClicks(shown);
 listenToKeys(shown);
+healPage();

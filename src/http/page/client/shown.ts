@@ -1,11 +1,14 @@
 /** The page that is shown: its data, which the server has sent along, and how it is rendered again. */
-import { render } from "hono/jsx/dom";
+import { flushSync, jsx, render, useState } from "hono/jsx/dom";
 import { PAGES_BY_NAME } from "../pages/index.ts";
+import type { View } from "../view/h.ts";
 import type { Around, Page, PageName, Role } from "../view/page.ts";
 import { words } from "../view/words.ts";
 import { ask } from "./ask.ts";
 import { Selection } from "./bulk.ts";
+import { Charts } from "./charts.ts";
 import { Lamp } from "./lamp.ts";
+import { type Followed, Live } from "./live.ts";
 import { tell } from "./told.ts";
 
 interface Island {
@@ -16,7 +19,10 @@ interface Island {
   readonly data: unknown;
 }
 
-export class Shown {
+/** So near to its end a log counts as read to it. */
+const END_PX = 12;
+
+export class Shown implements Followed {
   readonly #page: Page;
   readonly #island: Island;
   readonly #main: HTMLElement;
@@ -25,6 +31,10 @@ export class Shown {
   readonly #skew: number;
   readonly #lamp = new Lamp();
   #isFrozen = false;
+  #isFirst = true;
+  #redraw: (() => void) | null = null;
+  #live: Live | null = null;
+  #charts: Charts | null = null;
   selection: Selection | null = null;
 
   private constructor(page: Page, island: Island, main: HTMLElement) {
@@ -47,7 +57,10 @@ export class Shown {
 
   begin(): void {
     this.render();
-    this.selection = Selection.of(this);
+    this.selection = Selection.of(this, () => this.#live?.release());
+    this.#charts = new Charts(this.around.zone);
+    this.#sample();
+    this.#live = new Live(this, this.#lamp);
   }
 
   /** Nothing moves until it is asked for again. */
@@ -55,10 +68,16 @@ export class Shown {
     this.#isFrozen = !this.#isFrozen;
     tell(this.#isFrozen ? words.told.frozen : words.told.thawed);
     this.#lamp.freeze(this.#isFrozen);
+    if (!this.#isFrozen) this.#live?.release();
   }
 
-  get topics(): readonly string[] {
-    return this.#page.topics(this.#data);
+  get streams(): readonly string[] {
+    return this.#page.streams(this.#data);
+  }
+
+  /** While rows are selected, the table stands still; while a dialog asks, so does what it asks about. */
+  get isHeld(): boolean {
+    return this.#isFrozen || this.selection?.isEmpty === false || document.querySelector("dialog[open]") !== null;
   }
 
   get around(): Around {
@@ -71,9 +90,44 @@ export class Shown {
   async refresh(): Promise<void> {
     this.#data = await this.#page.load(ask, new URL(location.href));
     this.render();
+    this.#sample();
   }
 
+  #sample(): void {
+    const sample = this.#page.sample?.(this.#data) ?? {};
+    if (Object.keys(sample).length > 0) this.#charts?.add(sample, this.around.now);
+  }
+
+  /** One root for as long as the page lives: what has not changed stays the same element. */
+  #draw(): void {
+    if (this.#redraw !== null) {
+      flushSync(this.#redraw);
+      return;
+    }
+    const root = (): View => {
+      const [count, setCount] = useState(0);
+      this.#redraw = () => setCount(count + 1);
+      return this.#page.view(this.#data, this.around);
+    };
+    render(jsx(root, {}), this.#main);
+  }
+
+  /** What has the focus keeps it, though its surroundings change; a log that was read to its end is followed. */
   render(): void {
-    render(this.#page.view(this.#data, this.around) as never, this.#main);
+    const focus = document.activeElement;
+    const scrolled = [...this.#main.querySelectorAll(".log, .json, pre")].map(
+      (each) => [each, each.scrollTop] as const,
+    );
+    const log = this.#main.querySelector("[data-follow]");
+    const isFollowed = this.#isFirst || log === null || log.scrollTop + log.clientHeight >= log.scrollHeight - END_PX;
+    this.#isFirst = false;
+    this.#draw();
+    for (const [each, top] of scrolled) if (each.scrollTop !== top) each.scrollTop = top;
+    const now = this.#main.querySelector("[data-follow]");
+    if (isFollowed && now !== null) now.scrollTop = now.scrollHeight;
+    // An element that was moved has lost it.
+    if (focus instanceof HTMLElement && focus.isConnected && document.activeElement !== focus) {
+      focus.focus({ preventScroll: true });
+    }
   }
 }

@@ -3,7 +3,7 @@ import type { ListedTask } from "../../../task/record/listed-task.ts";
 import { askQueues, askTasks } from "../view/api.ts";
 import { count } from "../view/format.ts";
 import { h, type View } from "../view/h.ts";
-import { type Around, type Ask, definePage, tasksPath } from "../view/page.ts";
+import { type Around, type Ask, definePage, eventsOf, tasksPath } from "../view/page.ts";
 import { ago, type Column, nothing, section, table, taskLink } from "../view/parts.ts";
 import { firstLine, name } from "../view/text.ts";
 import { words } from "../view/words.ts";
@@ -52,7 +52,7 @@ export const dead = definePage<DeadData>({
       ),
       section(words.dead.title, {}, groupTable(data, around)),
     ),
-  topics: () => ["tasks", "queues"],
+  streams: () => [eventsOf("queues")],
 });
 
 async function groupsOf(ask: Ask): Promise<Pick<DeadData, "groups" | "grouped">> {

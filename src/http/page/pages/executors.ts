@@ -6,7 +6,7 @@ import { at, bytes, count, span } from "../view/format.ts";
 import { h, type View } from "../view/h.ts";
 import { figure, LIVES_MS } from "../view/health.ts";
 import { nurseryTree } from "../view/nursery-tree.ts";
-import { type Around, definePage } from "../view/page.ts";
+import { type Around, definePage, eventsOf } from "../view/page.ts";
 import { ago, type Column, moment, nothing, section, table } from "../view/parts.ts";
 import { lines, name } from "../view/text.ts";
 import { words } from "../view/words.ts";
@@ -38,7 +38,7 @@ export const executors = definePage<ExecutorsData>({
         nurseryTree(tree),
       ),
     ),
-  topics: () => ["executors"],
+  streams: () => [eventsOf("executors")],
 });
 
 const FLEET_COLUMNS: readonly Column[] = [

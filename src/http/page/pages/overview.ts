@@ -3,9 +3,9 @@ import type { ExecutorStatus } from "../../../executor/status/status.ts";
 import { askStatus } from "../view/api.ts";
 import { at, count, span } from "../view/format.ts";
 import { h, type View } from "../view/h.ts";
-import { type Finding, figure, findings, livingMembers } from "../view/health.ts";
+import { type Finding, figure, findings, livingMembers, slotsOf } from "../view/health.ts";
 import { type Oldest, oldestOf } from "../view/oldest.ts";
-import { type Around, definePage, PAGE_ROOT, tasksPath } from "../view/page.ts";
+import { type Around, definePage, eventsOf, PAGE_ROOT, tasksPath } from "../view/page.ts";
 import { type Column, meter, nothing, section, table, taskLink, tile } from "../view/parts.ts";
 import { name } from "../view/text.ts";
 import { words } from "../view/words.ts";
@@ -31,17 +31,22 @@ export const overview = definePage<OverviewData>({
       h("h1", { class: "heard" }, words.pages.overview),
       health(data),
       tiles(data),
+      charts(),
       queues(data, around),
       here(data, around),
     ),
-  topics: () => ["queues", "executors"],
+  sample: ({ status }) => ({
+    ...{ done: status.done, retried: status.retried, dead: status.dead },
+    waiting: status.queues.reduce((sum, { queued }) => sum + queued, 0),
+    running: status.queues.reduce((sum, { running }) => sum + running, 0),
+  }),
+  streams: () => [eventsOf("queues", "executors")],
 });
 
 function health({ status, oldest }: OverviewData): View {
   const found = findings(status, oldest);
   const living = livingMembers(status);
-  const slots = living.reduce((sum, member) => sum + figure(member, "concurrency"), 0);
-  const taken = living.reduce((sum, member) => sum + figure(member, "slots_taken"), 0);
+  const { taken, slots } = slotsOf(status);
   if (found.length === 0) {
     const since = Math.min(...Object.values(oldest));
     const waits = Number.isFinite(since)
@@ -68,8 +73,7 @@ function tiles({ status, oldest }: OverviewData): View {
   const { queues, fleet } = status;
   const sum = (key: "queued" | "scheduled" | "running" | "dead" | "done"): number =>
     queues.reduce((all, queue) => all + queue[key], 0);
-  const living = livingMembers(status);
-  const slots = living.reduce((all, member) => all + figure(member, "concurrency"), 0);
+  const { taken, slots } = slotsOf(status);
   const failed = fleet.reduce((all, member) => all + figure(member, "failed"), 0);
   const since = Math.min(...Object.values(oldest));
   const { overview: said } = words;
@@ -90,9 +94,9 @@ function tiles({ status, oldest }: OverviewData): View {
     tile({
       label: said.running,
       figure: count(sum("running")),
-      note: said.runningOf(sum("running"), slots),
+      note: said.runningOf(taken, slots),
       href: tasksPath("state:running"),
-      more: meter(sum("running"), slots, said.runningOf(sum("running"), slots)),
+      more: meter(taken, slots, said.runningOf(taken, slots)),
     }),
     tile({
       label: said.failed,
@@ -109,6 +113,17 @@ function tiles({ status, oldest }: OverviewData): View {
     }),
     tile({ label: said.done, figure: count(sum("done")), note: said.doneOf, href: tasksPath("state:done") }),
   );
+}
+
+/** They are drawn by the islands: nothing was counted before the page was opened. */
+function charts(): View {
+  const one = (name: "flow" | "load"): View =>
+    section(
+      words.charts[name],
+      { class: "scripted", aside: h("span", { class: "soft" }, words.charts.since) },
+      h("figure", { class: "chart", "data-chart": name, "aria-label": words.charts[name] }),
+    );
+  return h("div", { class: "columns" }, one("flow"), one("load"));
 }
 
 function queues({ status, oldest }: OverviewData, around: Around): View {

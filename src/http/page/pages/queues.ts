@@ -4,7 +4,7 @@ import { askQueues, type QueuesAnswer } from "../view/api.ts";
 import { count, span } from "../view/format.ts";
 import { h, type View } from "../view/h.ts";
 import { type Oldest, oldestOf } from "../view/oldest.ts";
-import { type Around, definePage, tasksPath } from "../view/page.ts";
+import { type Around, definePage, eventsOf, tasksPath } from "../view/page.ts";
 import { type Column, pausedMark, section, table } from "../view/parts.ts";
 import { name } from "../view/text.ts";
 import { words } from "../view/words.ts";
@@ -33,7 +33,7 @@ export const queues = definePage<QueuesData>({
       ),
       answer.left_out > 0 && h("p", { class: "soft" }, words.frame.more(answer.left_out)),
     ),
-  topics: () => ["queues"],
+  streams: () => [eventsOf("queues")],
 });
 
 const COLUMNS: readonly Column[] = [

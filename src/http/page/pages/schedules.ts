@@ -2,7 +2,7 @@
 import { askSchedules, type SchedulesAnswer } from "../view/api.ts";
 import { count } from "../view/format.ts";
 import { h, type View } from "../view/h.ts";
-import { type Around, definePage, taskPath, tasksPath } from "../view/page.ts";
+import { type Around, definePage, eventsOf, taskPath, tasksPath } from "../view/page.ts";
 import { ago, type Column, moment, nothing, pausedMark, section, stateBadge, table } from "../view/parts.ts";
 import { name } from "../view/text.ts";
 import { words } from "../view/words.ts";
@@ -22,7 +22,7 @@ export const schedules = definePage<SchedulesAnswer>({
       h("div", { class: "title" }, h("h1", null, words.pages.schedules)),
       section(words.schedules.title, {}, list(answer, around)),
     ),
-  topics: () => ["schedules"],
+  streams: () => [eventsOf("queues")],
 });
 
 type Schedule = SchedulesAnswer["schedules"][number];

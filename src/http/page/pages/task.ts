@@ -1,4 +1,5 @@
 /** One task: its attempts on lanes, what runs of it just now, what came in and out, its errors and its log. */
+import { hasEnded } from "../../../task/state.ts";
 import type { TreeJson as Tree } from "../../tree-view.ts";
 import { askTask, askTree } from "../view/api.ts";
 import { membersOf } from "../view/exact-json.ts";
@@ -7,7 +8,7 @@ import { h, type View } from "../view/h.ts";
 import { jsonTree } from "../view/json-tree.ts";
 import { lanes } from "../view/lanes.ts";
 import { attemptOf, nurseryTree } from "../view/nursery-tree.ts";
-import { type Around, AskError, definePage, taskPath, tasksPath } from "../view/page.ts";
+import { type Around, AskError, definePage, eventsOf, taskPath, tasksPath } from "../view/page.ts";
 import { meter, moment, nothing, section, stateBadge } from "../view/parts.ts";
 import { lines, name } from "../view/text.ts";
 import { words } from "../view/words.ts";
@@ -22,7 +23,7 @@ export const task = definePage<TaskData>({
   name: "task",
   title: ({ task: { type, id } }) => `${type} ${id}`,
   async load(ask, url) {
-    const id = decodeURIComponent(url.pathname.split("/").at(-1) ?? "");
+    const id = idIn(url);
     const { text, answer } = await askTask(ask, id);
     const { payload: _payload, result, message: _message, logs, ...rest } = answer;
     const members = membersOf(text);
@@ -49,8 +50,18 @@ export const task = definePage<TaskData>({
         h("div", { class: "stack" }, facts(data, around), tree(data), log(data, around), commands(data.task)),
       ),
     ),
-  topics: ({ task: { id } }) => [`task:${id}`],
+  // The watch of one task tells more of it, its log too, and ends with it.
+  streams: ({ task: { id, state } }) =>
+    hasEnded(state) ? [] : [eventsOf(), `/api/v1/tasks/${encodeURIComponent(id)}/watch`],
 });
+
+function idIn({ pathname }: URL): string {
+  try {
+    return decodeURIComponent(pathname.split("/").at(-1) ?? "");
+  } catch {
+    throw new AskError(404, words.problems.notFound);
+  }
+}
 
 /** The tree is a further look: a page without it is a page. */
 async function liveTree(look: () => Promise<Tree>, id: string): Promise<Tree | null> {
@@ -67,7 +78,7 @@ function shownOf(text: string): Shown {
 }
 
 function heading({ task: { id, type, state, progress } }: TaskData, { role }: Around): View {
-  const isLiving = !["done", "dead", "cancelled"].includes(state);
+  const isLiving = !hasEnded(state);
   const action = (what: "cancel" | "retry", tone: string): View =>
     h("button", { type: "button", class: `scripted ${tone}`, "data-do": what, "data-id": id }, words.actions[what]);
   return h(
@@ -94,7 +105,7 @@ function ending({ task: { state, reason, error } }: TaskData): View | null {
   if (reason === null && said === null) return null;
   return h(
     "section",
-    { class: `health ${state === "dead" ? "bad" : "warn"}`, "aria-label": words.task.reason },
+    { key: "ending", class: `health ${state === "dead" ? "bad" : "warn"}`, "aria-label": words.task.reason },
     reason !== null && h("p", null, lines(reason, 600)),
     said !== null && said !== reason && h("pre", { class: "wrap" }, lines(said, 1_200)),
   );

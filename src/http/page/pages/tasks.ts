@@ -4,7 +4,7 @@ import type { TaskState } from "../../../task/state.ts";
 import { askQueues, askTasks } from "../view/api.ts";
 import { count, span } from "../view/format.ts";
 import { h, type View } from "../view/h.ts";
-import { type Around, type Ask, AskError, definePage, PAGE_ROOT, tasksPath } from "../view/page.ts";
+import { type Around, type Ask, AskError, definePage, eventsOf, PAGE_ROOT, tasksPath } from "../view/page.ts";
 import { ago, type Column, nothing, stateBadge, table, taskLink } from "../view/parts.ts";
 import { stateOf, withState } from "../view/query-text.ts";
 import { firstLine, lines, name } from "../view/text.ts";
@@ -72,7 +72,8 @@ export const tasks = definePage<TasksData>({
         : h("section", { class: "panel" }, rows(data, around)),
       foot(data, around),
     ),
-  topics: () => ["tasks", "queues"],
+  // A query that cannot be read finds nothing later, either.
+  streams: ({ problem }) => (problem === null ? [eventsOf("tasks", "queues")] : []),
 });
 
 /** A query that cannot be read is told in its place. */
@@ -146,8 +147,8 @@ function columnsFor(around: Around): Column[] {
       ? [{ title: words.tasks.selectAll, kind: "pick scripted", hidden: true } as const]
       : []),
     { title: columns.state },
-    { title: columns.id },
     { title: columns.type },
+    { title: columns.id },
     { title: columns.queue, kind: "mid" },
     { title: columns.attempt, kind: "n wide" },
     { title: columns.age, kind: "n wide" },
@@ -173,8 +174,8 @@ function taskRow(row: TaskRow, around: Around): View {
     { key: id, "data-row": id, "data-state": state },
     around.role === "admin" && h("td", { class: "pick scripted" }, pick),
     h("td", null, stateBadge(state)),
-    h("th", { scope: "row" }, taskLink(id)),
     h("td", null, h("a", { href: tasksPath(`type:${quoted(type)}`) }, name(type, 48))),
+    h("th", { scope: "row" }, taskLink(id)),
     h("td", { class: "mid" }, name(queue, 40)),
     h("td", { class: "n wide" }, count(attempt)),
     h("td", { class: "n wide" }, enqueued === null ? "–" : span(around.now - enqueued)),

@@ -2,7 +2,7 @@
 import { askType, askTypes, type TypeAnswer, type TypesAnswer } from "../view/api.ts";
 import { count } from "../view/format.ts";
 import { h, type View } from "../view/h.ts";
-import { type Around, definePage, PAGE_ROOT, tasksPath } from "../view/page.ts";
+import { type Around, definePage, eventsOf, PAGE_ROOT, tasksPath } from "../view/page.ts";
 import { type Column, nothing, pausedMark, section, stateBadge, table } from "../view/parts.ts";
 import { schemaForm } from "../view/schema-form.ts";
 import { name } from "../view/text.ts";
@@ -30,7 +30,7 @@ export const types = definePage<TypesData>({
       section(words.types.title, {}, typeTable(answer, around)),
       answer.more && h("p", { class: "soft" }, words.types.more),
     ),
-  topics: () => ["types"],
+  streams: () => [eventsOf("types")],
 });
 
 const COLUMNS: readonly Column[] = [

@@ -27,6 +27,13 @@ export function figure(member: ExecutorStatus["fleet"][number], key: string): nu
   return typeof value === "number" ? value : 0;
 }
 
+/** The slots of all who live, and how many of them are busy: our own as they are now, others' as they last told. */
+export function slotsOf(status: ExecutorStatus): { readonly taken: number; readonly slots: number } {
+  const others = livingMembers(status).filter(({ name }) => name !== status.name);
+  const sum = (key: string, own: number): number => others.reduce((all, member) => all + figure(member, key), own);
+  return { taken: sum("slots_taken", status.slots_taken), slots: sum("concurrency", status.concurrency) };
+}
+
 /**
  * All that is to be looked at, the worst first.
  *
@@ -80,8 +87,7 @@ function ofExecutors(status: ExecutorStatus, now: number): Finding[] {
   if (status.state === "draining") found.push({ severity: "warn", text: words.health.draining, href });
   if (status.abandoned > 0) found.push({ severity: "bad", text: words.health.ignoring(status.abandoned), href });
   if (status.lost > 0) found.push({ severity: "warn", text: words.health.lost(status.lost), href });
-  const slots = living.reduce((sum, member) => sum + figure(member, "concurrency"), 0);
-  const taken = living.reduce((sum, member) => sum + figure(member, "slots_taken"), 0);
+  const { taken, slots } = slotsOf(status);
   const waiting = status.queues.reduce((sum, queue) => sum + queue.queued, 0);
   if (slots > 0 && taken >= slots && waiting > 0)
     found.push({ severity: "warn", text: words.health.saturated(slots, waiting), href: tasksPath("state:queued") });

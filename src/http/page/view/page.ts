@@ -57,8 +57,15 @@ export interface PageOf<Data> {
   /** @param url - the address of the page. */
   load(ask: Ask, url: URL): Promise<Data>;
   view(data: Data, around: Around): View;
-  /** What of the stream of events says that it has changed. */
-  topics(data: Data): readonly string[];
+  /** What its charts are made of, at each look; absent: it has none. */
+  sample?(data: Data): Readonly<Record<string, number>>;
+  /** The streams that say that it has changed; none: it does not any more. */
+  streams(data: Data): readonly string[];
+}
+
+/** Where events come from: of the executor and its broker as a whole, and of these topics. */
+export function eventsOf(...topics: readonly string[]): string {
+  return `/api/v1/events?topics=${["overview", ...topics].join(",")}`;
 }
 
 /** Any page, whose data is its own business. */
@@ -71,7 +78,8 @@ export function definePage<Data>(page: PageOf<Data>): Page {
     title: (data) => page.title(data as Data),
     load: (ask, url) => page.load(ask, url),
     view: (data, around) => page.view(data as Data, around),
-    topics: (data) => page.topics(data as Data),
+    streams: (data) => page.streams(data as Data),
+    sample: (data) => page.sample?.(data as Data) ?? {},
   };
 }
 

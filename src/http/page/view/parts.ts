@@ -78,7 +78,8 @@ export function section(
   ...body: Child[]
 ) {
   const head = h("div", { class: "head" }, h("h2", null, title), attributes.aside);
-  return h("section", { class: `panel ${attributes.class ?? ""}` }, head, body);
+  // By its title it is the same one when others come or go: what has the focus in it keeps that.
+  return h("section", { key: title, class: `panel ${attributes.class ?? ""}` }, head, body);
 }
 
 /** What stands where there is nothing. */
