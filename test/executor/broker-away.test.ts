@@ -71,7 +71,7 @@ test("after a kill -9 of Redis under load, work goes on within 5 s of its restar
 });
 
 test("connections that are cut one by one under load are opened anew, and every task is done within its lease", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   await LedgerStage.with(async (stage) => {
     const redis = await stage.redis();
@@ -106,7 +106,7 @@ test("connections that are cut one by one under load are opened anew, and every 
 });
 
 test("a Redis that answers reads and leaves writes waiting is away, for as long as it does", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   await LedgerStage.with(async (stage) => {
     const redis = await stage.redis();
@@ -210,7 +210,7 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
 }
 
 test("an executor that is started before Redis says that it is starting, and is ready once Redis is there", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   await LedgerStage.with(async (stage) => {
     const redis = await stage.redis();
@@ -237,7 +237,7 @@ test("an executor that is started before Redis says that it is starting, and is 
   });
 });
 
-test("an executor that is told to stop before Redis is there leaves at once with 0", { timeout: 60_000 }, async () => {
+test("an executor that is told to stop before Redis is there leaves at once with 0", { timeout: 120_000 }, async () => {
   await LedgerStage.with(async (stage) => {
     const redis = await stage.redis();
     await redis.kill("SIGKILL");
@@ -248,7 +248,7 @@ test("an executor that is told to stop before Redis is there leaves at once with
 });
 
 test("a wrong password is told in /status without the password, and heals once it is the right one", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   await LedgerStage.with(async (stage) => {
     const redis = await stage.redis();
@@ -298,7 +298,7 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, one) => total + one, 0);
 }
 
-test("an executor says in its log that its broker is away, and that it is back", { timeout: 60_000 }, async () => {
+test("an executor says in its log that its broker is away, and that it is back", { timeout: 120_000 }, async () => {
   await LedgerStage.with(async (stage) => {
     const redis = await stage.redis({ appendonly: true });
     const executor = await stage.executor({ broker: redis.url });
@@ -313,7 +313,7 @@ test("an executor says in its log that its broker is away, and that it is back",
 });
 
 test("a Redis that is out of memory is away, and nothing ends over it: work goes on once there is room", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   await LedgerStage.with(async (stage) => {
     const redis = await stage.redis();

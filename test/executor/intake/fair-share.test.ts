@@ -13,7 +13,7 @@ const SLOTS = 4;
 
 for (const { kind, open } of QUEUES) {
   test(`over ${kind} an executor that took up its own tasks leaves those it has no slot for to others`, {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await LedgerStage.with(async (stage) => {
       const broker = await open(stage);
@@ -37,7 +37,7 @@ for (const { kind, open } of QUEUES) {
   });
 
   test(`over ${kind} an executor that took orphans over leaves those it has no slot for to others`, {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await LedgerStage.with(async (stage) => {
       const broker = await open(stage);

@@ -17,7 +17,7 @@ const STARTED_WITHIN_MS = 1_000;
 
 for (const { kind, open } of QUEUES) {
   test(`over ${kind} SIGTERM lets 50 running tasks finish within the grace, and the exit code is 0`, {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await LedgerStage.with(async (stage) => {
       const broker = await open(stage);
@@ -87,7 +87,7 @@ for (const [signal, code] of [
   ["SIGTERM", 143],
   ["SIGINT", 130],
 ] as const) {
-  test(`a second ${signal} ends the executor at once with ${code}`, { timeout: 60_000 }, async () => {
+  test(`a second ${signal} ends the executor at once with ${code}`, { timeout: 120_000 }, async () => {
     await LedgerStage.with(async (stage) => {
       const broker = `sqlite:${stage.path("tasks.db")}`;
       const client = await stage.client(broker);

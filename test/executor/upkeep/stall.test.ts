@@ -94,7 +94,7 @@ async function theWaitingOneRanElsewhere(stage: LedgerStage, client: Broker, ids
 
 for (const { kind, open } of QUEUES) {
   test(`over ${kind} a completion that comes after the lease was lost is refused, and the task is done once`, {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await LedgerStage.with(async (stage) => {
       const { gate, client, id, stalled, other } = await stallOverOne(stage, await open(stage), kind);
@@ -129,7 +129,7 @@ for (const { kind, open } of QUEUES) {
 
 for (const { kind, open } of QUEUES) {
   test(`over ${kind} a task whose lease was lost while it waited for its slot is never started`, {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await LedgerStage.with(async (stage) => {
       const { gate, client, ids, stalled, other } = await stallWithOneWaiting(stage, await open(stage), kind);
@@ -145,7 +145,7 @@ for (const { kind, open } of QUEUES) {
 
 for (const { kind, open } of QUEUES) {
   test(`over ${kind} a task whose slot comes after its lease was lost is not started, though nobody has told yet`, {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await LedgerStage.with(async (stage) => {
       const { gate, client, ids, stalled, other } = await stallWithOneWaiting(stage, await open(stage), kind);
@@ -162,7 +162,7 @@ for (const { kind, open } of QUEUES) {
 
 for (const { kind, open } of QUEUES) {
   test(`over ${kind} an attempt whose lease was lost is stopped, and counts as lost too`, {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await LedgerStage.with(async (stage) => {
       const { gate, client, id, stalled, other } = await stallOverOne(stage, await open(stage), kind);

@@ -57,6 +57,8 @@ for (const { kind, open } of QUEUES) {
         );
         const computing = request("computes", "computes", { ms: COMPUTE_MS, ledger }, { crash_budget: 0, attempts: 1 });
         await client.enqueue([...waiting, computing]);
+        const ended = async () => /done|dead/.test((await client.record("computes"))?.state ?? "");
+        await until("it has ended", COMPUTE_MS + 60_000, ended);
         const record = await recordOnce("done", first, client, "computes");
         assert.deepEqual([record.attempt, record.crashes, record.completions], [1, 0, 1]);
         assert.equal(readFileSync(ledger, "utf8"), "computes 1\n");
