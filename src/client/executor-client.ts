@@ -66,7 +66,9 @@ function errorOf({ code, message }: Extract<Told, { error: unknown }>["error"]):
 
 /** What of a broker there is without one; each other call of it throws. */
 function brokerOver(line: Line): Broker {
-  const known: Pick<Broker, "url" | "record" | "cancel" | "close"> = {
+  const lock = async (): Promise<never> => refuse("lock");
+  const known: Pick<Broker, "url" | "locks" | "record" | "cancel" | "close"> = {
+    locks: { take: lock, renew: lock, free: lock },
     url: "the executor's",
     // As the executor's broker gave it.
     record: async (id) => (await line.ask(`"kind":"task","id":${JSON.stringify(id)}`)) as TaskRecord | null,

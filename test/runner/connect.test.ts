@@ -35,6 +35,7 @@ export const parent = defineTask({ type: "parent", async run({ payload: far }) {
     wrong: await told(client.enqueue("child", 1, { priority: 99 })),
     misspelt: await told(client.enqueue("child", 1, { prio: 1 })),
     counts: await told(client.counts()),
+    lock: await told(client.withLock("report", {}, () => 1)),
     schedules: await told(client.schedules.list()),
     byFilter: await told(client.cancel({ type: "child" })),
   };
@@ -100,7 +101,7 @@ describe("connect() without an address, in a runner", () => {
       assert.match(refused.tooEarly, /^NotThroughExecutorError: nothing can be asked .* while handler files are/);
       assert.match(refused.wrong, /^InvalidTaskError: .*priority/);
       assert.match(refused.misspelt, /^InvalidTaskError: prio: is not known.*priority/);
-      for (const each of [refused.counts, refused.schedules, refused.byFilter])
+      for (const each of [refused.counts, refused.lock, refused.schedules, refused.byFilter])
         assert.match(each, /^NotThroughExecutorError: \w+ needs the broker's address/);
       assert.match(refused.closed, /^ClientClosedError/);
       const client = await stage.client(broker);
