@@ -88,7 +88,7 @@ test("an unknown format of the tree is refused with what there is", async () => 
 test("/ lists every path, and each of them is there", async () => {
   const text = await (await app.request("/")).text();
   const paths = [...text.matchAll(/^(\/\S*)/gm)].map((match) => match[1] ?? "");
-  assert.deepEqual(paths, ["/", "/status", "/status/tree", "/healthz", "/readyz"]);
+  assert.deepEqual(paths, ["/", "/status", "/status/tree", "/metrics", "/metrics/broker", "/healthz", "/readyz"]);
   for (const path of paths) assert.equal((await app.request(path)).status, 200, path);
 });
 
@@ -97,12 +97,12 @@ test("an unknown path is a 404 in JSON that names the known ones", async () => {
   assert.equal(response.status, 404);
   assert.deepEqual(await response.json(), {
     error: "there is no /statsu",
-    paths: ["/", "/status", "/status/tree", "/healthz", "/readyz"],
+    paths: ["/", "/status", "/status/tree", "/metrics", "/metrics/broker", "/healthz", "/readyz"],
   });
 });
 
 test("other methods than GET and HEAD are a 405 with Allow, on every path", async () => {
-  for (const path of ["/", "/status", "/status/tree", "/healthz", "/readyz"]) {
+  for (const path of ["/", "/status", "/status/tree", "/metrics", "/metrics/broker", "/healthz", "/readyz"]) {
     for (const method of ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"]) {
       const response = await app.request(path, { method });
       assert.equal(response.status, 405, `${method} ${path}`);
