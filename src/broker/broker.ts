@@ -10,6 +10,7 @@ import type { Consumer } from "./contract/consumer.ts";
 import type { Fleet } from "./contract/fleet.ts";
 import type { Locks } from "./contract/locks.ts";
 import type { Producer } from "./contract/producer.ts";
+import type { MoveIn } from "./contract/sources.ts";
 
 export type { QueueCounts } from "./contract/admin.ts";
 export * from "./contract/connection.ts";
@@ -46,4 +47,6 @@ export interface Broker extends Producer, Consumer, Admin, Fleet, Connection {
   readonly kind: string;
   /** Those that users take. */
   readonly locks: Locks;
+  /** Absent: it has no keys from which tasks could be moved in. */
+  readonly moveIn?: MoveIn;
 }

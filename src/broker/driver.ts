@@ -30,6 +30,8 @@ export interface Driver {
   from?(address: string, folder: string): string;
   /** The address of a file that is made where nobody names a broker. Absent: it cannot serve as that. */
   embedded?(path: string): string;
+  /** Whether its brokers can move tasks in from keys (`[source.NAME]`). Absent: they cannot. */
+  readonly hasKeySources?: boolean;
   /** The same text for two addresses, as a broker shows them, of one place. */
   placeOf(url: string): string;
   /** Lines for people about an error of its server; null: it is none of those. */

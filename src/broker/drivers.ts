@@ -59,6 +59,11 @@ export function embeddedAddress(path: string): string {
   throw new TypeError("no driver keeps a queue in a file");
 }
 
+/** Whether a broker at this address can move tasks in from keys (`[source.NAME]`). */
+export function hasKeySources(address: string): boolean {
+  return driverOf(address)?.hasKeySources === true;
+}
+
 /** The same text for two addresses, as brokers show them, of one place. */
 export function placeOf(url: string): string {
   return driverOf(url)?.placeOf(url) ?? url;

@@ -32,6 +32,7 @@ import { connect } from "./intake/connecting.ts";
 import { CountedIntake } from "./intake/counted.ts";
 import { Intake } from "./intake/intake.ts";
 import { SharedTurn } from "./intake/shared-turn.ts";
+import { moveFromSources } from "./intake/sources.ts";
 import { Abandonment } from "./leaving/abandonment.ts";
 import { Drain } from "./leaving/drain.ts";
 import { HandBack } from "./leaving/hand-back.ts";
@@ -64,9 +65,7 @@ import { Promoter } from "./upkeep/promoter.ts";
 import { ScheduleFiring } from "./upkeep/schedules.ts";
 import { cleanUp, removeEnded } from "./upkeep/sweeper.ts";
 
-/**
- * How long a broker that is away is waited for at the end, in ms: for what goes back, outcomes, logs, the last beat.
- */
+/** How long a broker that is away is waited for at the end, in ms. */
 const LAST_WORDS_MS = 5_000;
 
 export class Executor implements StatusSource {
@@ -256,6 +255,7 @@ export class Executor implements StatusSource {
     start("cancel answers", (signal) => this.#cancels.answer(signal));
     start("lease answers", (signal) => this.#leases.answer(signal));
     start("cancel watch", (signal) => this.#cancels.watch(signal));
+    startIn("sources", (task) => moveFromSources(broker, this.#options, task.scope));
     start("on cancelled", (signal) => tellOnCancelled(broker, this.#handlers, this.#options, signal));
     start("suspects", (signal) => this.#company.run(signal));
     startIn("hand-back", (task) => this.#turnedAway.run(task.scope, LAST_WORDS_MS));

@@ -1,5 +1,7 @@
 /** What an executor needs to know. The command line fills it from the configuration; tests fill it by hand. */
+
 import type { Backoff } from "../task/options/run-options.ts";
+import type { MovedSource } from "./intake/sources.ts";
 
 export interface ExecutorOptions {
   /** Unique in the fleet; the owner of what it claims. */
@@ -35,6 +37,8 @@ export interface ExecutorOptions {
   readonly onDone?: string | null;
   readonly onDead?: string | null;
   readonly onCancelled?: string | null;
+  /** From which tasks are moved in. Default: none. */
+  readonly sources?: readonly MovedSource[];
   /** How many priorities the fleet has. Default 2. */
   readonly priorities?: number;
   /** How long the record of a dead task is kept, in ms. Default 30 days. */

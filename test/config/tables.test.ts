@@ -29,7 +29,7 @@ function problems(text: string): readonly string[] {
 }
 
 test("without a file, and in one of plain settings, there are no tables", () => {
-  const none = { workers: [], execs: [], https: [] };
+  const none = { workers: [], execs: [], https: [], sources: [] };
   assert.deepEqual(readSettings({}, { HOME: "/h", TASKEXE_CONFIG: "off" }).tables, none);
   assert.deepEqual(tables("concurrency = 3\n"), none);
 });

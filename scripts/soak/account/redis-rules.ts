@@ -40,6 +40,7 @@ import {
   SCHEDULES_PUT_KEY,
   SCHEDULES_PUTS_KEY,
   scheduledKey,
+  sourceKey,
   uniqueKey,
   VANISHED_KEY,
   VOID_ENTRIES_KEY,
@@ -89,6 +90,7 @@ export const TYPES: Readonly<Record<string, string>> = {
   [logKey("ID")]: "list",
   [logSizesKey("QUEUE")]: "hash",
   [logOrderKey("QUEUE")]: "zset",
+  [sourceKey("NAME")]: "string",
   [ON_CANCELLED_KEY]: "hash",
   [PAUSED_KEY]: "set",
   [PARKED_TYPES_KEY]: "set",
@@ -146,6 +148,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
       .map((name) => `${PARKED_TYPES_KEY}: ${name}, of which none is parked`);
   },
   // As many as somebody has paused by hand; the soak pauses none.
+  // It ends by itself, a second after the last look.
+  [sourceKey("NAME")]: () => [],
   [ON_CANCELLED_KEY]: () => [],
   [PAUSED_KEY]: () => [],
   [CANCELLED_KEY]: (keys, world) => marks(keys, world),

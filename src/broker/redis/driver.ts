@@ -29,6 +29,7 @@ export const redisDriver: Driver = {
     if (/^\/?\d{0,5}$/.test(new URL(address).pathname)) return null;
     return 'a db that is a number from 0 behind the host; a "/" in a password is written %2F';
   },
+  hasKeySources: true,
   placeOf: (url) => url.replace(/^(rediss?:\/\/)(?:localhost|\[::1\])(?=:)/, "$1127.0.0.1"),
   advise: (error) => (readText(error, "name") === "ReplyError" ? redisRefusal(error) : null),
   isConflict: ({ message }) => WRONG_KEY.test(message),

@@ -38,6 +38,11 @@ export const ON_CANCELLED_KEY = "taskexe:on-cancelled";
 export const CANCELLED_KEY = "taskexe:marked-cancelled";
 /** Of the errors of a task's attempts each has a field in its record, by its number from 1. */
 export const ERROR_FIELD = "error:";
+/** Who holds a source: the name of an executor, for a second. */
+export function sourceKey(name: string): string {
+  return `taskexe:source:${name}`;
+}
+
 /** The last fence that a lock of a user was taken under. */
 export const LOCK_FENCE_KEY = "taskexe:lock-fence";
 /** Never there: a write to it, only if it is there, shows whether writes are refused. */

@@ -7,6 +7,7 @@ import { DEFAULT_PRIORITIES } from "../../task/options/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
 import type { BrokerOptions } from "../broker.ts";
 import { DEFAULT_LOG_BYTES } from "../contract/admin.ts";
+import type { MoveIn } from "../contract/sources.ts";
 import { type KeepingRules, keepingRules } from "../removal.ts";
 import { RedisCancels } from "./cancels.ts";
 import { RedisClaims } from "./claims/claims.ts";
@@ -35,6 +36,7 @@ import { RedisLogs } from "./records/task-logs.ts";
 import { RedisRecords } from "./records/task-records.ts";
 import { RedisVanished } from "./records/vanished.ts";
 import { RedisSchedules } from "./schedules.ts";
+import { movesIn } from "./scripts/sources.ts";
 import { type StreamName, streamsOf } from "./streams.ts";
 
 /** After how long without a beat an executor is expelled where nobody says it, in ms. */
@@ -66,6 +68,7 @@ export class RedisParts {
   readonly elsewhere: RedisElsewhere;
   readonly vanished: RedisVanished;
   readonly schedules: RedisSchedules;
+  readonly moveIn: MoveIn;
   readonly name: string;
   /** Of the queues that are served, the urgent ones first. */
   readonly streams: readonly StreamName[];
@@ -123,6 +126,7 @@ export class RedisParts {
     this.vanished = new RedisVanished(this.connections, this.elsewhere, now);
     this.byHand = new RedisRetryAndPurge(this.connections, options.queues);
     this.schedules = new RedisSchedules(this.connections, priorities, now);
+    this.moveIn = movesIn(this.connections, this.register, this.name);
     this.upkeep = new RedisQueueUpkeep({
       connections: this.connections,
       register: this.register,

@@ -41,6 +41,7 @@ import type {
   StoredSchedule,
   TakenSchedules,
 } from "../contract/schedules.ts";
+import type { MoveIn } from "../contract/sources.ts";
 import { listPlaces } from "../list-places.ts";
 import type { RedisDelivery } from "./claims/delivery.ts";
 import { withoutPaused } from "./claims/without-paused.ts";
@@ -291,6 +292,8 @@ export class RedisBroker implements Broker {
     return glance(this.#parts.connections, asked);
   }
 
+  readonly moveIn: MoveIn = (source, max) => this.#parts.moveIn(source, max);
+
   readonly tellOnCancelled = (told: readonly OnCancelled[]) => this.#parts.fleet.tellOnCancelled(told);
 
   beat(json: string, isDue = true, kept = json): Promise<void> {
@@ -316,9 +319,7 @@ export class RedisBroker implements Broker {
 
   readonly lock = () => this.#parts.duties.do("clean-up", () => this.#parts.fleet.lock());
 
-  unlock(): Promise<void> {
-    return this.#parts.duties.do("clean-up", () => this.#parts.fleet.unlock());
-  }
+  readonly unlock = () => this.#parts.duties.do("clean-up", () => this.#parts.fleet.unlock());
 
   clean(): Promise<CleanReport> {
     return this.#parts.duties.do("clean-up", () => cleanUp(this.#parts, this.#options.queues));

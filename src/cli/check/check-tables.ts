@@ -1,16 +1,23 @@
 /** The tables of the configuration file that make handlers: whether what they name is there. Nothing is started. */
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { hasKeySources } from "../../broker/drivers.ts";
 import type { ExecTable, HandlerTables, HttpTable, WorkerTable } from "../../config/tables/handler-tables.ts";
+import { NEEDS_KEYS, type SourceTable } from "../../config/tables/source-tables.ts";
 import { type Finding, fine, problem } from "./finding.ts";
 
 /** Types that handler files have, too, are told with both places. */
-export function checkTables(tables: HandlerTables, sourceOf: (type: string) => string | undefined): Finding[] {
-  const { workers, execs, https } = tables;
+export function checkTables(
+  tables: HandlerTables,
+  broker: string,
+  sourceOf: (type: string) => string | undefined,
+): Finding[] {
+  const { workers, execs, https, sources } = tables;
   const found = [
     ...workers.map((table) => checkWorker(table)),
     ...execs.map((table) => checkExec(table)),
     ...https.map((table) => checkHttp(table)),
+    ...sources.map((table) => checkSource(table, broker)),
   ];
   for (const { origin, type } of [...execs, ...https]) {
     const source = sourceOf(type);
@@ -29,6 +36,11 @@ function checkWorker({ origin, command, cwd, types }: WorkerTable): Finding {
     "tables",
     `${origin}: ${command[0]}, types ${types === null ? "as it says when it starts" : types.join(",")}`,
   );
+}
+
+function checkSource({ origin, kind, key, type, queue }: SourceTable, broker: string): Finding {
+  if (!hasKeySources(broker)) return problem("tables", `${origin}: ${NEEDS_KEYS}`, "name another broker, or remove it");
+  return fine("tables", `${origin}: the ${kind} ${JSON.stringify(key)}, ${type} in ${queue}`);
 }
 
 function checkExec({ origin, command, cwd }: ExecTable): Finding {

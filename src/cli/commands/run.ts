@@ -29,6 +29,7 @@ import { setUpLogging } from "../output/logging.ts";
 import { reportFailure } from "../output/report-failure.ts";
 import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "../process/exit.ts";
 import { watchExits } from "../process/exit-watch.ts";
+import { movedSources } from "../process/moved-sources.ts";
 import { namesOfKinds } from "../process/runner-kinds.ts";
 import { handleSignals, trackFromTheStart } from "../process/signals.ts";
 import { logStrayError } from "../process/stray-error.ts";
@@ -219,16 +220,8 @@ class Run {
 
   #executorOptions(): ExecutorOptions {
     const { concurrency, graceMs, abandonedLimit } = this.#settings;
-    const {
-      attempts,
-      foreignAttempts,
-      heartbeatTimeoutMs,
-      crashBudget,
-      retryLaterLimit,
-      timeoutMs,
-      retentionMs,
-      deadRetentionMs,
-    } = this.#settings;
+    const { attempts, foreignAttempts, heartbeatTimeoutMs, crashBudget, retryLaterLimit } = this.#settings;
+    const { timeoutMs, retentionMs, deadRetentionMs } = this.#settings;
     const { backoff: kind, backoffDelayMs, backoffMaxMs } = this.#settings;
     const backoff = { kind, delay_ms: backoffDelayMs, max_ms: backoffMaxMs };
     const limits = { concurrency, graceMs, abandonedLimit };
@@ -237,8 +230,20 @@ class Run {
     // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
     const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, heartbeatTimeoutMs / 4);
     const { queues, priorities, onDone, onDead, onCancelled } = this.#settings;
+    const ways = movedSources(this.#settings);
     const own = { name: this.#name, version: VERSION, priorities, once: this.#isOnce };
-    return { ...own, queues, heartbeatMs, heartbeatTimeoutMs, ...limits, ...defaults, onDone, onDead, onCancelled };
+    return {
+      ...own,
+      queues,
+      heartbeatMs,
+      heartbeatTimeoutMs,
+      ...limits,
+      ...defaults,
+      onDone,
+      onDead,
+      onCancelled,
+      ...ways,
+    };
   }
 
   async #listen(

@@ -8,6 +8,7 @@ import { withHome } from "../../runtime/process/home.ts";
 import { TypeSchema } from "../../task/message/message-schema.ts";
 import { pathFrom } from "../paths.ts";
 import { bytes, wholeNumber } from "../values.ts";
+import type { SourceTable } from "./source-tables.ts";
 import {
   CommandSchema,
   EnvironmentSchema,
@@ -77,10 +78,12 @@ export interface HandlerTables {
   readonly workers: readonly WorkerTable[];
   readonly execs: readonly ExecTable[];
   readonly https: readonly HttpTable[];
+  /** They make no handlers, but tasks. */
+  readonly sources: readonly SourceTable[];
 }
 
 /** Where no file says any. */
-export const NO_TABLES: HandlerTables = { workers: [], execs: [], https: [] };
+export const NO_TABLES: HandlerTables = { workers: [], execs: [], https: [], sources: [] };
 
 /** What every maker is given beside the checked entries. */
 export interface TablePlace {

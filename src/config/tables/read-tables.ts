@@ -6,10 +6,11 @@ import * as v from "valibot";
 import { didYouMean } from "../nearest.ts";
 import { shownName, shownValue } from "../redact.ts";
 import { EXEC, type HandlerTables, HTTP, type TablePlace, WORKER } from "./handler-tables.ts";
+import { SOURCE, sourceProblem } from "./source-tables.ts";
 import { isTable } from "./table-values.ts";
 
 /** The keys of a file that are tables of handlers. */
-export const TABLE_KINDS = ["worker", "exec", "http"] as const;
+export const TABLE_KINDS = ["worker", "exec", "http", "source"] as const;
 
 interface Kind<Output, Table> {
   readonly kind: (typeof TABLE_KINDS)[number];
@@ -43,7 +44,8 @@ export function readTables(file: Readonly<Record<string, unknown>>, path: string
     }
     return found;
   };
-  const tables = { workers: read(WORKER), execs: read(EXEC), https: read(HTTP) };
+  const tables = { workers: read(WORKER), execs: read(EXEC), https: read(HTTP), sources: read(SOURCE) };
+  problems.push(...tables.sources.map(sourceProblem).filter((problem) => problem !== null));
   problems.push(...definedTwice(tables));
   return { tables, problems };
 }
@@ -57,7 +59,7 @@ function namedTables(
   const given = file[kind];
   if (given === undefined) return [];
   if (isTable(given)) return Object.entries(given);
-  const name = kind === "worker" ? "NAME" : "TYPE";
+  const name = kind === "worker" || kind === "source" ? "NAME" : "TYPE";
   problems.push(`${path}:${kind}: expected tables [${kind}.${name}], got ${shownValue(given)}`);
   return [];
 }

@@ -88,6 +88,7 @@ export class StatusView {
       lag: ours.reduce((sum, queue) => sum + queue.queued, 0),
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
       ...(runners === undefined ? {} : { runners }),
+      ...(options.sources === undefined ? {} : { sources: options.sources.map(({ figures }) => figures) }),
       broker: brokerView(broker),
       vanished: vanishedView(this.#vanished),
       queues,

@@ -6,6 +6,7 @@ import type { RunnerFigures } from "../../handlers/runner-figures.ts";
 import type { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
 import type { MemberJson } from "../../operations/views/member-view.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
+import type { SourceFigures } from "../intake/sources.ts";
 import type { StopsJson } from "./stops.ts";
 
 /** `disconnected`: the broker is away; `refused`: it answers, and refuses. */
@@ -103,6 +104,8 @@ export interface ExecutorStatus {
   readonly pending: number;
   readonly lag: number;
   readonly memory: { readonly rss_bytes: number; readonly heap_bytes: number; readonly max_rss_bytes: number };
+  /** From which tasks are moved in, and what each has given here; absent: none. */
+  readonly sources?: readonly SourceFigures[];
   /** Absent where the executor does not know how its handlers are loaded. */
   readonly runners?: RunnersJson;
   readonly broker: {

@@ -62,7 +62,7 @@ async function findingsOf(options: Options): Promise<Finding[]> {
     ...checkState(settings),
     await checkBroker(settings, options.offline !== true),
     ...findings,
-    ...checkTables(settings.tables, (type) => registry.sourceOf(type)),
+    ...checkTables(settings.tables, settings.broker, (type) => registry.sourceOf(type)),
   ];
 }
 
