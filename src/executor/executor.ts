@@ -31,6 +31,7 @@ import { claimUntilLeaving } from "./intake/claiming.ts";
 import { connect } from "./intake/connecting.ts";
 import { CountedIntake } from "./intake/counted.ts";
 import { Intake } from "./intake/intake.ts";
+import { LeftToOthers } from "./intake/left-to-others.ts";
 import { SharedTurn } from "./intake/shared-turn.ts";
 import { moveFromSources } from "./intake/sources.ts";
 import { Abandonment } from "./leaving/abandonment.ts";
@@ -91,6 +92,7 @@ export class Executor implements StatusSource {
   /** What goes back when the executor leaves, and what goes back at once. */
   readonly #handBack: HandBack;
   readonly #turnedAway: HandBack;
+  readonly #left: LeftToOthers;
   readonly #company = new InlineCompany(() => this.#intake?.slotFreed());
   readonly #firing: ScheduleFiring;
   /** Null: it stays until it is told to leave. */
@@ -145,6 +147,7 @@ export class Executor implements StatusSource {
     this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor, options.heartbeatTimeoutMs);
     this.#handBack = new HandBack(broker);
     this.#turnedAway = new HandBack(broker);
+    this.#left = new LeftToOthers(broker, (count) => tally.countLeft(count));
     const definitionOf = (type: string) => handlers.get(type)?.options;
     const firing = new ScheduleFiring(broker, definitionOf, (schedule, missed) => counts.fired(schedule, missed));
     this.#firing = firing;
@@ -241,6 +244,7 @@ export class Executor implements StatusSource {
       ...this.#completion.deliveries(),
       ...this.#handBack.deliveries(),
       ...this.#turnedAway.deliveries(),
+      ...this.#left.deliveries(),
     ];
     const forget = (delivery: Delivery): void => {
       if (this.#intake?.forget(delivery)) this.#tally.countLost(delivery.queue, "");
@@ -259,17 +263,14 @@ export class Executor implements StatusSource {
     start("on cancelled", (signal) => tellOnCancelled(broker, this.#handlers, this.#options, signal));
     start("suspects", (signal) => this.#company.run(signal));
     startIn("hand-back", (task) => this.#turnedAway.run(task.scope, LAST_WORDS_MS));
+    start("left to others", (signal) => this.#left.run(signal));
     startIn("promote", (task) => this.#promoter.run(task.scope));
     start("clean-up", (signal) => cleanUp(broker, (vanished) => this.#view.note(vanished), signal));
     start("removal", (signal) => removeEnded(broker, signal));
     // One that only works off looks at them whenever it asks what is due.
     if (this.#workOff === null) start("schedules", (signal) => this.#firing.run(signal));
-    start("garbage collection", (signal) =>
-      collectNowAndThen(
-        collectionOf(() => this.#tally.attempts),
-        signal,
-      ),
-    );
+    const collection = collectionOf(() => this.#tally.attempts);
+    start("garbage collection", (signal) => collectNowAndThen(collection, signal));
     start("status", (signal) => this.metrics.look.refresh(signal));
     start("loop lag", (signal) => this.metrics.lag.run(signal));
   }
@@ -289,7 +290,7 @@ export class Executor implements StatusSource {
           scope,
         );
         if (failure !== null) this.drain("the claims failed");
-        this.#handBack.add(...intake.takeReady());
+        this.#handBack.add(...intake.takeReady(), ...this.#left.takeAll());
         await this.#handBack.release(scope, LAST_WORDS_MS);
         await this.#drain.finishOrHandBack(scope, graceMs);
         await this.#handBack.release(scope, LAST_WORDS_MS);
@@ -306,10 +307,9 @@ export class Executor implements StatusSource {
       attempts.startSoon((task: Task) => runAttempt(delivery, task, this.#parts), { name: "attempt" });
     };
     const recoverAtOnce = !this.#nameConflict.isShared;
-    const most = (): number => this.#company.most;
-    const counted = new CountedIntake(this.metrics.counts.tasks, broker);
-    const parts = { broker, running, completion, turn, recoverAtOnce, start, most, counted };
-    return new Intake(parts, this.#options.concurrency);
+    const [counted, left] = [new CountedIntake(this.metrics.counts.tasks, broker), this.#left];
+    const parts = { broker, running, completion, turn, recoverAtOnce, start, counted, left };
+    return new Intake({ ...parts, most: () => this.#company.most }, this.#options.concurrency);
   }
 
   #attemptParts(): AttemptParts {
@@ -322,7 +322,7 @@ export class Executor implements StatusSource {
       ...{ broker, handlers, options, running, slotFreed, company: this.#company, cancels: this.#cancels },
       ...{ leases: this.#leases, logs: this.#logs, tally: this.#tally, metrics: this.metrics.counts },
       ...{ completion: this.#completion, handBack: this.#handBack, turnedAway: this.#turnedAway },
-      abandonment: this.#abandonment,
+      ...{ abandonment: this.#abandonment, left: this.#left },
     });
   }
 

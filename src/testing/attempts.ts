@@ -92,6 +92,7 @@ export class Attempts {
       stops: new Stops(),
       ended: (outcome) => outcomes.push(outcome),
       turnAway: ({ delivery }) => turnedAway.push(delivery),
+      left: { leaves: async () => false, add: (delivery) => turnedAway.push(delivery) },
       // Only a drain of an executor hands back, and only another executor takes a lease away: there is neither here.
       handBack: () => {},
       lost: () => {},

@@ -12,6 +12,7 @@ import {
   FOREIGN_QUEUES_KEY,
   GROUP,
   LEFT_ENTRIES_KEY,
+  LEFT_TO_OTHERS_KEY,
   NOBODYS_KEY,
   PARKED_TYPES_KEY,
   PAUSED_KEY,
@@ -139,7 +140,7 @@ export async function redisRaw(server: RedisServer): Promise<Raw> {
     const known = new Set([...STREAMS, ...FLEET_KEYS, ...holders, ...records]);
     const indexes = /^taskexe:(scheduled|done|dead|cancelled|waiting-cancelled|parked):/;
     const sets = [PAUSED_KEY, PARKED_TYPES_KEY, CANCELLED_KEY, VANISHED_KEY, EXPELLED_KEY, REMOVING_KEY, NOBODYS_KEY];
-    sets.push(LEFT_ENTRIES_KEY, VOID_ENTRIES_KEY);
+    sets.push(LEFT_ENTRIES_KEY, LEFT_TO_OTHERS_KEY, VOID_ENTRIES_KEY);
     sets.push(QUEUES_KEY, QUEUE_RULES_KEY, FOREIGN_QUEUES_KEY, QUEUE_WALK_KEY, QUEUES_TENDED_KEY);
     const strange = keys.filter((key) => !known.has(key) && !sets.includes(key) && !indexes.test(key));
     assert.deepEqual(

@@ -28,6 +28,7 @@ export const STATUS: ExecutorStatus = {
   failed: 2,
   retried: 1,
   lost: 0,
+  left: 0,
   stops: { heeded: 0, killed: 0, abandoned: 0, last: [] },
   abandoned: 0,
   counted_at: "2026-08-01T10:00:04.500+00:00",

@@ -15,6 +15,7 @@ import {
   FOREIGN_QUEUES_KEY,
   GROUP,
   LEFT_ENTRIES_KEY,
+  LEFT_TO_OTHERS_KEY,
   LOCK_FENCE_KEY,
   LOCK_KEY,
   logKey,
@@ -79,6 +80,7 @@ export const TYPES: Readonly<Record<string, string>> = {
   [VANISHED_KEY]: "hash",
   [NOBODYS_KEY]: "zset",
   [LEFT_ENTRIES_KEY]: "hash",
+  [LEFT_TO_OTHERS_KEY]: "hash",
   [VOID_ENTRIES_KEY]: "zset",
   [QUEUES_KEY]: "zset",
   [FOREIGN_QUEUES_KEY]: "set",
@@ -173,6 +175,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
     const left = Object.entries(await redis.hgetall(LEFT_ENTRIES_KEY));
     return left.map(([stream, entry]) => `${LEFT_ENTRIES_KEY}: ${entry} is left in ${stream}`);
   },
+  [LEFT_TO_OTHERS_KEY]: endsWithin(MINUTE_MS),
   [VOID_ENTRIES_KEY]: async (_, { redis }) => {
     const waiting = await redis.zrange(VOID_ENTRIES_KEY, "0", "9");
     return waiting.map((member) => `${VOID_ENTRIES_KEY}: ${member} waits`);

@@ -121,7 +121,22 @@ export interface Backlog {
   readonly lag: number;
 }
 
+/** What a broker knows that executors of other programs share, as RagFlow's. */
+export interface OtherPrograms {
+  /** Whether one of them lives, and no executor of ours has the type: it may run a foreign message that we cannot. */
+  mayRun(type: string): Promise<boolean>;
+  /**
+   * Arranges that no executor of ours reads where these came from, for long enough that others get what they ask for.
+   *
+   * @returns in how many ms that has begun: then they are to be released.
+   */
+  quietIn(deliveries: readonly Delivery[]): Promise<number>;
+}
+
 export interface Consumer {
+  /** Absent: no other program takes tasks from it. */
+  readonly others?: OtherPrograms;
+
   /** How long a claim is held without a renewal, in ms. */
   readonly leaseMs: number;
 

@@ -2,7 +2,7 @@
  * One clean-up, under the clean-up lock: executors that are gone, old marks and consumers, what is over, then the
  * queues that nobody serves, and a look for tasks that nothing holds.
  */
-import type { CleanReport } from "../broker.ts";
+import type { CleanReport, Removal } from "../broker.ts";
 import { removeSome } from "../removal.ts";
 import { forgetVoid } from "./claims/void-entries.ts";
 import { dropConsumers } from "./group-consumers.ts";
@@ -21,4 +21,10 @@ export async function cleanUp(parts: RedisParts, queues: readonly string[]): Pro
   const others = await upkeep.tend();
   const { dropped } = others;
   return { removed, purged: purged + others.purged, dropped, vanished: await vanished.look() };
+}
+
+/** A step of what goes as it comes: what is over, and ended entries that were left in their streams. */
+export async function removeEnded({ last, removal }: RedisParts, queues: readonly string[]): Promise<Removal> {
+  await last.settle();
+  return removal.step(queues);
 }

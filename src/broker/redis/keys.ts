@@ -124,6 +124,11 @@ export const NOBODYS_KEY = "taskexe:nobodys";
 
 /** By stream the entry that was ended and stands there still, being the last that the group has delivered: a hash. */
 export const LEFT_ENTRIES_KEY = "taskexe:left-entries";
+/**
+ * By stream from when until when none of ours reads it, Unix ms, so that executors of another program get what we have
+ * left to them: a hash, see other-programs.ts.
+ */
+export const LEFT_TO_OTHERS_KEY = "taskexe:left-to-others";
 /** Entries of tasks that are gone, which nobody has claimed yet: `STREAM ENTRY`, all scores are 0. */
 export const VOID_ENTRIES_KEY = "taskexe:void-entries";
 

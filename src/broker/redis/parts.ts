@@ -15,6 +15,7 @@ import { RedisCompletion } from "./claims/completion.ts";
 import { RedisHandBack } from "./claims/hand-back.ts";
 import { LastDelivered } from "./claims/last-delivered.ts";
 import { RedisLeases } from "./claims/leases.ts";
+import { RedisOtherPrograms } from "./claims/other-programs.ts";
 import { TaskStarts } from "./claims/task-starts.ts";
 import { parseRedisAddress } from "./connection/address.ts";
 import { RedisClock } from "./connection/clock.ts";
@@ -54,6 +55,7 @@ export class RedisParts {
   readonly handBack: RedisHandBack;
   readonly last: LastDelivered;
   readonly fleet: RedisFleet;
+  readonly others: RedisOtherPrograms;
   readonly queues: RedisEnqueue;
   readonly register: RedisQueueRegister;
   readonly upkeep: RedisQueueUpkeep;
@@ -102,10 +104,21 @@ export class RedisParts {
     this.keeping = keepingRules(options);
     this.register = new RedisQueueRegister(this.connections);
     const register = () => this.register.serve(options.queues, this.keeping);
-    this.intake = new RedisClaims(this.connections, wire, this.name, streams, this.pauses, doubt, last, register);
+    this.fleet = new RedisFleet(this.connections, this.name, heartbeatTimeoutMs, now);
+    this.others = new RedisOtherPrograms(this.connections, this.fleet, heartbeatTimeoutMs, now);
+    this.intake = new RedisClaims(
+      this.connections,
+      wire,
+      this.name,
+      streams,
+      this.pauses,
+      doubt,
+      last,
+      this.others,
+      register,
+    );
     this.completion = new RedisCompletion({ ...common, leaseMs, now });
     this.duties = new RedisDuties(this.connections, options.executor !== null, () => this.intake.renewGroups());
-    this.fleet = new RedisFleet(this.connections, this.name, heartbeatTimeoutMs, now);
     this.handBack = new RedisHandBack(this.connections, this.name, last);
     this.leases = new RedisLeases({
       connections: this.connections,

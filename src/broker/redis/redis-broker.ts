@@ -33,6 +33,7 @@ import type {
   RetryReceipt,
   TaskLines,
 } from "../contract/admin.ts";
+import type { OtherPrograms } from "../contract/consumer.ts";
 import type {
   ScheduleChange,
   ScheduleChanged,
@@ -45,7 +46,7 @@ import type { MoveIn } from "../contract/sources.ts";
 import { listPlaces } from "../list-places.ts";
 import type { RedisDelivery } from "./claims/delivery.ts";
 import { withoutPaused } from "./claims/without-paused.ts";
-import { cleanUp } from "./clean-up.ts";
+import { cleanUp, removeEnded } from "./clean-up.ts";
 import { readFigures } from "./figures.ts";
 import { RedisParts } from "./parts.ts";
 import { queuesOf } from "./queue-upkeep.ts";
@@ -58,6 +59,7 @@ export class RedisBroker implements Broker {
   readonly url: string;
   readonly leaseMs: number;
   readonly locks: RedisLocks;
+  readonly others: OtherPrograms;
   readonly #options: BrokerOptions;
   readonly #parts: RedisParts;
 
@@ -66,6 +68,7 @@ export class RedisBroker implements Broker {
     this.#parts = new RedisParts(url, options);
     this.url = this.#parts.url;
     this.leaseMs = options.leaseMs;
+    this.others = this.#parts.others;
     this.#options = options;
     this.locks = new RedisLocks(this.#parts.connections);
   }
@@ -326,10 +329,7 @@ export class RedisBroker implements Broker {
   }
 
   removeEnded(): Promise<Removal> {
-    return this.#parts.duties.do("removal", async () => {
-      await this.#parts.last.settle();
-      return this.#parts.removal.step(this.#options.queues);
-    });
+    return this.#parts.duties.do("removal", () => removeEnded(this.#parts, this.#options.queues));
   }
 
   /** After a claim of `max` that brought too much: to its place; what has none any more is held for the next claim. */

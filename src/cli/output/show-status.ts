@@ -21,7 +21,8 @@ export function showExecutor(answer: ExecutorAnswer): void {
     [
       "tasks",
       `${answer.done} done, ${answer.dead} dead, ${answer.cancelled} cancelled; attempts: ${answer.failed} failed ` +
-        `(${answer.retried} retried), ${answer.lost} lost, ${answer.abandoned} abandoned`,
+        `(${answer.retried} retried), ${answer.lost} lost, ${answer.abandoned} abandoned` +
+        (answer.left > 0 ? `, ${answer.left} left to executors of another program` : ""),
     ],
     ...stopped(answer.stops),
     ...lost(answer.vanished),

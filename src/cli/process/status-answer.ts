@@ -30,6 +30,7 @@ export const ExecutorAnswerSchema = v.object({
   cancelled: Count,
   retried: Count,
   lost: Count,
+  left: Count,
   abandoned: Count,
   stops: v.optional(v.object({ heeded: Count, killed: Count, abandoned: Count })),
   memory: v.optional(v.object({ rss_bytes: Count, max_rss_bytes: Count })),

@@ -3,6 +3,7 @@ import type { Broker } from "../../broker/broker.ts";
 import type { Handlers } from "../../handlers/handler.ts";
 import type { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
 import { countedProducer } from "../../operations/counted-producer.ts";
+import type { LeftToOthers } from "../intake/left-to-others.ts";
 import type { Abandonment } from "../leaving/abandonment.ts";
 import type { HandBack } from "../leaving/hand-back.ts";
 import type { ExecutorOptions } from "../options.ts";
@@ -34,6 +35,7 @@ export interface PartsOfExecutor {
   /** What goes back when the executor leaves, and what goes back at once. */
   readonly handBack: HandBack;
   readonly turnedAway: HandBack;
+  readonly left: LeftToOthers;
   readonly abandonment: Abandonment;
   /** A slot may be free again. */
   readonly slotFreed: () => void;
@@ -47,7 +49,7 @@ export function attemptParts(parts: PartsOfExecutor): AttemptParts {
     to.add(delivery);
   };
   return {
-    ...{ broker, handlers, running, company, cancels, leases, logs, stops: tally.stops, slotFreed },
+    ...{ broker, handlers, running, company, cancels, leases, logs, stops: tally.stops, slotFreed, left: parts.left },
     policy: new AttemptPolicy(options),
     children: new Children(
       countedProducer(broker, (queue, count) => tasks.enqueued(queue, "client", count)),

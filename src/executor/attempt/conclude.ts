@@ -43,10 +43,12 @@ export type Ending =
   | { readonly kind: "parked" }
   /** A suspect runs here, beside which it may not: others take it. */
   | { readonly kind: "turned-away" }
+  /** A foreign message of a type that nobody of ours has: an executor of another program may run it. */
+  | { readonly kind: "left" }
   /** Stopped from outside; the running task says why. */
   | { readonly kind: "stopped" };
 
-export type Concluded = Exclude<Ending, { kind: "stopped" | "turned-away" }>;
+export type Concluded = Exclude<Ending, { kind: "stopped" | "turned-away" | "left" }>;
 
 type Failed = Extract<Ending, { kind: "failed" }>;
 

@@ -14,6 +14,7 @@ import { parseMessage } from "../../task/message/message.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
 import { cancelReason } from "../../task/record/ended-by.ts";
 import { appendLog, messageText, progressLine } from "../../task/record/progress.ts";
+import type { LeftToOthers } from "../intake/left-to-others.ts";
 import type { Stops } from "../status/stops.ts";
 import { hadBegunAlone, mustBeAlone, noteAlone } from "./alone.ts";
 import { Attempt, type AttemptHost } from "./attempt.ts";
@@ -30,6 +31,8 @@ import { unknownTypeError } from "./unknown-type.ts";
 const logger = getLogger(["taskexe", "executor"]);
 
 export interface AttemptParts extends AttemptHost {
+  /** Takes what executors of other programs may run. */
+  readonly left: Pick<LeftToOthers, "leaves" | "add">;
   readonly broker: Broker;
   readonly handlers: Handlers;
   readonly running: RunningAttempts;
@@ -59,6 +62,7 @@ const STOPPED: Ending = Object.freeze({ kind: "stopped" });
 const PARKED: Ending = Object.freeze({ kind: "parked" });
 const UNREADABLE = Object.freeze({ failedBy: "payload" });
 const TURNED_AWAY: Ending = Object.freeze({ kind: "turned-away" });
+const LEFT: Ending = Object.freeze({ kind: "left" });
 
 /**
  * Runs one attempt in the scope of `task`: step by step, until one gives an ending. Most steps have nothing to wait
@@ -78,7 +82,7 @@ export async function runAttempt(delivery: Delivery, { scope }: Task, parts: Att
       judgeDeaths(attempt, parts) ??
       setPausedAside(attempt, parts) ??
       refuseLate(attempt, parts) ??
-      refuseUnknownType(attempt, parts) ??
+      (attempt.handler === undefined ? await refuseUnknownType(attempt, parts) : null) ??
       findPlace(attempt, parts) ??
       (attempt.place === "must wait" ? await waitForPlace(attempt, parts) : null) ??
       (mustBeAlone(attempt) ? await tellAlone(attempt, parts) : null) ??
@@ -161,8 +165,9 @@ function refuseLate(attempt: Attempt, { policy, broker }: AttemptParts): Ending 
   return late === null ? null : { kind: "dead", reason: late, error: null, failedBy: "timeout" };
 }
 
-function refuseUnknownType({ handler, type }: Attempt, { handlers }: AttemptParts): Ending | null {
-  return handler === undefined ? { kind: "unknown-type", error: unknownTypeError(type, handlers.types()) } : null;
+async function refuseUnknownType({ type, message, scope }: Attempt, { handlers, left }: AttemptParts): Promise<Ending> {
+  if (message?.foreign === true && (await left.leaves(type, scope.signal))) return LEFT;
+  return { kind: "unknown-type", error: unknownTypeError(type, handlers.types()) };
 }
 
 /** Only inline attempts die together with the executor; whoever may not begin beside them goes back. */
@@ -236,6 +241,10 @@ function unlessStopped({ stop, scope }: Attempt, ending: Ending): Ending {
 
 /** Hands the ending on: an outcome, a hand-back, or nothing. */
 function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
+  if (ending.kind === "left") {
+    parts.left.add(attempt.delivery);
+    return;
+  }
   if (ending.kind === "turned-away") {
     parts.turnAway(attempt);
     return;

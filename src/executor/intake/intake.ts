@@ -12,6 +12,7 @@ import type { Broker, Delivery } from "../../broker/broker.ts";
 import { Latch, type Nursery, sleep, type Task } from "../../concurrency/index.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { Completion } from "../reports/completion.ts";
+import type { LeftToOthers } from "./left-to-others.ts";
 import type { SharedTurn } from "./shared-turn.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
@@ -27,6 +28,8 @@ export interface IntakeParts {
   readonly broker: Broker;
   readonly running: RunningAttempts;
   readonly completion: Completion;
+  /** What is held for executors of other programs. */
+  readonly left: Pick<LeftToOthers, "deliveries">;
   readonly turn: SharedTurn;
   /** False: what is pending under our name may be another's that still lives, and comes when its lease is over. */
   readonly recoverAtOnce: boolean;
@@ -45,6 +48,7 @@ export class Intake {
   readonly #broker: Broker;
   readonly #running: RunningAttempts;
   readonly #completion: Completion;
+  readonly #left: Pick<LeftToOthers, "deliveries">;
   #limit: number;
   readonly #turn: SharedTurn;
   readonly #start: (delivery: Delivery) => void;
@@ -70,6 +74,7 @@ export class Intake {
     this.#broker = parts.broker;
     this.#running = parts.running;
     this.#completion = parts.completion;
+    this.#left = parts.left;
     this.#limit = limit;
     this.#turn = parts.turn;
     this.#start = parts.start;
@@ -184,6 +189,7 @@ export class Intake {
     const handles = new Set<string>();
     for (const { handle } of this.#running.deliveries()) handles.add(handle);
     for (const { handle } of this.#completion.deliveries()) handles.add(handle);
+    for (const { handle } of this.#left.deliveries()) handles.add(handle);
     for (const { handle } of this.#ready) handles.add(handle);
     return handles;
   }

@@ -81,6 +81,7 @@ export class StatusView {
       failed: tally.failed,
       retried: tally.retried,
       lost: tally.lost,
+      left: tally.left,
       stops: tally.stops.json(),
       abandoned: running.abandonedCount,
       counted_at: countedAt === null ? null : isoWithOffset(countedAt),

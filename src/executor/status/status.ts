@@ -91,6 +91,8 @@ export interface ExecutorStatus {
   readonly retried: number;
   /** Attempts whose lease had gone to another executor: their completion was refused, or they were stopped before. */
   readonly lost: number;
+  /** How often a foreign message of a type that none of ours has went back, for executors of other programs. */
+  readonly left: number;
   /** How attempts ended that were told to stop, by a cancel, their timeout, a drain: how many, and the last five. */
   readonly stops: StopsJson;
   /** Tasks that were cancelled, ignored it, and run on without a nursery: each keeps its slot. */

@@ -14,6 +14,8 @@ export class Tally {
   retried = 0;
   /** Attempts whose lease had gone to another executor: their completion was refused, or they were stopped before. */
   lost = 0;
+  /** How often a foreign message went back unrun for executors of other programs. */
+  left = 0;
 
   /** @param metrics - counts the same by queue and type; null: nobody asks for that. */
   constructor(metrics: ExecutorMetrics | null = null) {
@@ -40,6 +42,10 @@ export class Tally {
   countLost(queue: string, type: string): void {
     this.lost++;
     this.#metrics?.tasks.ended(queue, type, OUTCOME.lost);
+  }
+
+  countLeft(count: number): void {
+    this.left += count;
   }
 
   /** It goes back unrun. */

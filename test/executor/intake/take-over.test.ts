@@ -38,6 +38,7 @@ function intakeOver(
     turn: new SharedTurn({ written: async () => {} }, { size: 0 }),
     recoverAtOnce: true,
     start: ({ handle }: Delivery) => started.push(handle),
+    left: { deliveries: () => [] },
     most: () => 4,
   };
   return new Intake(parts, 4);

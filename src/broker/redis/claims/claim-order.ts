@@ -17,6 +17,9 @@ export interface ClaimTurn {
   readonly isWhole: boolean;
 }
 
+/** Whether a stream is not looked at just now. */
+type IsLeftOut = (stream: StreamName) => boolean;
+
 export class ClaimOrder {
   readonly #levels: readonly (readonly StreamName[])[];
   #turn = 0;
@@ -30,8 +33,8 @@ export class ClaimOrder {
     this.#levels = [...Map.groupBy(streams, ({ priority }) => priority).values()];
   }
 
-  /** The streams for the next claim, but for those of queues that are left out. */
-  next(isLeftOut: (queue: string) => boolean): ClaimTurn {
+  /** The streams for the next claim, but for those that are left out. */
+  next(isLeftOut: IsLeftOut): ClaimTurn {
     const keys = this.all(isLeftOut);
     const [first] = keys;
     if (keys.length === 1 || this.#isAlone) return { keys, inOrder: false, isWhole: true };
@@ -40,20 +43,20 @@ export class ClaimOrder {
     return { keys, inOrder: true, isWhole: true };
   }
 
-  /** All streams, urgent first, but for those of queues that are left out. */
-  all(isLeftOut: (queue: string) => boolean): readonly string[] {
+  /** All streams, urgent first, but for those that are left out. */
+  all(isLeftOut: IsLeftOut): readonly string[] {
     this.#turn++;
     const turned = this.#levels.flatMap((level) => {
       const from = this.#turn % level.length;
       return from === 0 ? level : [...level.slice(from), ...level.slice(0, from)];
     });
-    return turned.filter(({ queue }) => !isLeftOut(queue)).map(({ key }) => key);
+    return turned.filter((stream) => !isLeftOut(stream)).map(({ key }) => key);
   }
 
   /** The streams that are more urgent than the least urgent ones. */
-  urgent(isLeftOut: (queue: string) => boolean): readonly string[] {
+  urgent(isLeftOut: IsLeftOut): readonly string[] {
     const streams = this.#levels.slice(0, -1).flat();
-    return streams.filter(({ queue }) => !isLeftOut(queue)).map(({ key }) => key);
+    return streams.filter((stream) => !isLeftOut(stream)).map(({ key }) => key);
   }
 
   /** Learns from what a claim of `max` was given. */

@@ -10,7 +10,7 @@ import { abortable, sleep } from "../../../concurrency/index.ts";
 import type { Delivery } from "../../broker.ts";
 import { type LeaseStamp, stampLease } from "../../lease-stamp.ts";
 import { CommandBatch } from "../connection/command-batch.ts";
-import { BLOCK_MS, type RedisConnections } from "../connection/connections.ts";
+import type { RedisConnections } from "../connection/connections.ts";
 import type { Doubt } from "../connection/doubt.ts";
 import type { Reply } from "../connection/raw-connection.ts";
 import type { RawEntry } from "../connection/replies.ts";
@@ -32,18 +32,16 @@ import { runScript } from "../scripts/lua.ts";
 import type { StreamName } from "../streams.ts";
 import { ClaimOrder, type ClaimTurn } from "./claim-order.ts";
 import { RedisDelivery } from "./delivery.ts";
+import { endRead } from "./end-read.ts";
 import type { LastDelivered } from "./last-delivered.ts";
 import { ALL_MARKS, askMarks, type IsMarked, NONE_IS } from "./marks.ts";
+import type { RedisOtherPrograms } from "./other-programs.ts";
 import { areAllVoid, withoutVoid } from "./void-entries.ts";
 
 /** How long entries that have no slot are held for the next claim, in ms. */
 const HELD_MS = 1_000;
 /** How long a claim waits before it looks again while every queue is paused, in ms. */
 const ALL_PAUSED_MS = 250;
-/** The pause between two attempts to wake a blocked read, in ms. */
-const UNBLOCK_PAUSE_MS = 10;
-/** A signal that never aborts, for the little that must be finished after an abort. */
-const NEVER = new AbortController().signal;
 
 /** What holds for all entries of one reply. */
 export interface DeliveryFacts {
@@ -61,6 +59,7 @@ export class RedisClaims {
   readonly #pauses: RedisPauses;
   readonly #doubt: Doubt;
   readonly #last: LastDelivered;
+  readonly #others: RedisOtherPrograms;
   readonly #order: ClaimOrder;
   readonly #beforeGroups: () => Promise<void>;
   /** Entries of a queue that was paused while the read was under way, or that nobody waits for: to be handed back. */
@@ -76,6 +75,9 @@ export class RedisClaims {
   #someWereMarked = false;
   /** Whether all that the last read brought was void: there may be more. */
   #onlyVoid = false;
+  /** Its queue is paused, or it is left to executors of other programs. */
+  readonly #isLeftOut = ({ key, queue }: StreamName): boolean =>
+    this.#pauses.isQueuePaused(queue) || this.#others.isQuiet(key);
   /** Whether the last read found something. */
   #busy = true;
 
@@ -88,10 +90,12 @@ export class RedisClaims {
     pauses: RedisPauses,
     doubt: Doubt,
     last: LastDelivered,
+    others: RedisOtherPrograms,
     beforeGroups: () => Promise<void>,
   ) {
     this.#doubt = doubt;
     this.#last = last;
+    this.#others = others;
     this.#beforeGroups = beforeGroups;
     this.#connections = connections;
     this.#wire = wire;
@@ -183,7 +187,8 @@ export class RedisClaims {
   async #take(max: number, signal: AbortSignal): Promise<RedisDelivery[]> {
     const { reader } = this.#connections;
     if (!reader.isOpen) await reader.opened(signal);
-    if (this.#streams.every(({ queue }) => this.#pauses.isQueuePaused(queue))) {
+    await this.#others.refresh();
+    if (this.#streams.every(this.#isLeftOut)) {
       await sleep(ALL_PAUSED_MS, signal);
       await this.#pauses.refresh();
       return [];
@@ -205,7 +210,7 @@ export class RedisClaims {
       if (!this.#onlyVoid) return this.#choose(max, found);
     } catch (error) {
       if (!signal.aborted) throw this.#connections.translate(error);
-      await this.#endRead(reading);
+      this.#unwanted.push(...(await endRead(this.#connections, reading)));
       throw signal.reason;
     }
     return this.#take(max, signal);
@@ -214,7 +219,7 @@ export class RedisClaims {
   /** Takes what is there; `isWhole`: everything was looked at, so that nothing found means that there is nothing. */
   async #poll(max: number): Promise<{ readonly found: RedisDelivery[]; readonly isWhole: boolean }> {
     const lease = stampLease();
-    const turn = this.#order.next((queue) => this.#pauses.isQueuePaused(queue));
+    const turn = this.#order.next(this.#isLeftOut);
     const answer = turn.inOrder ? await this.#readInOrder(turn, max) : await this.#readAtOnce(turn, max);
     this.#order.learn(turn, answer.streams, max);
     return { found: await this.#deliveriesOf(answer, lease), isWhole: turn.isWhole && answer.isKnown };
@@ -252,13 +257,12 @@ export class RedisClaims {
 
   async #block(max: number): Promise<RedisDelivery[]> {
     const lease = stampLease();
-    const isLeftOut = (queue: string): boolean => this.#pauses.isQueuePaused(queue);
-    const [keys, urgent] = [this.#order.all(isLeftOut), this.#order.urgent(isLeftOut)];
+    const [keys, urgent] = [this.#order.all(this.#isLeftOut), this.#order.urgent(this.#isLeftOut)];
     if (keys.length === 0) return [];
     const { reader } = this.#connections;
     const { id } = reader;
     const isKnown = this.#scriptOnReader === id;
-    const question = { executor: this.#executor, keys, urgent, max, blockMs: BLOCK_MS, isKnown };
+    const question = { executor: this.#executor, keys, urgent, max, blockMs: this.#others.waitMs, isKnown };
     const batch = new CommandBatch();
     askToWake(batch, question);
     const answer = readWoken(await reader.send(batch), question);
@@ -288,6 +292,7 @@ export class RedisClaims {
     try {
       if (answer.someAreVoid) streams = await withoutVoid(this.#connections, streams);
       this.#onlyVoid = areAllVoid(answer.streams, streams);
+      await this.#others.told(answer.someAreLeft);
       if (answer.somethingIsPaused || this.#pauses.some) await this.#pauses.refresh();
       const mayBeCancelled = someAreMarked ? await askMarks((fill) => this.#wire.send(fill), streams, marks) : NONE_IS;
       all = deliveries(mayBeCancelled);
@@ -318,29 +323,6 @@ export class RedisClaims {
     const all = this.#held.length === 0 ? found : [...this.#held.splice(0), ...found].sort(urgentFirst);
     if (all.length > max) this.#surplus.push(...all.splice(max));
     return all;
-  }
-
-  /**
-   * After an abort: wakes the blocked read and waits for what it brings. Entries that were on their way are ours by
-   * then; the caller hands them back.
-   */
-  async #endRead(reading: Promise<RedisDelivery[]>): Promise<void> {
-    let ended = false;
-    const late = Promise.allSettled([reading]).then((results) => {
-      ended = true;
-      return results;
-    });
-    const { reader, commands } = this.#connections;
-    while (!ended) {
-      try {
-        await commands.client("UNBLOCK", reader.id, "TIMEOUT");
-      } catch {
-        // Redis is away: the read fails by itself once its socket is closed.
-        reader.reconnect();
-      }
-      if (!ended) await sleep(UNBLOCK_PAUSE_MS, NEVER);
-    }
-    for (const result of await late) if (result.status === "fulfilled") this.#unwanted.push(...result.value);
   }
 }
 

@@ -7,17 +7,17 @@
 import type { CommandBatch } from "../connection/command-batch.ts";
 import type { Reply } from "../connection/raw-connection.ts";
 import { readStreams, type StreamEntries } from "../connection/replies.ts";
-import { CANCELLED_KEY, GROUP, PAUSED_KEY, VOID_ENTRIES_KEY } from "../keys.ts";
+import { CANCELLED_KEY, GROUP, LEFT_TO_OTHERS_KEY, PAUSED_KEY, VOID_ENTRIES_KEY } from "../keys.ts";
 import { isUnknownScript, plainScript } from "./lua.ts";
 
 /**
- * KEYS streams, urgent first, then the marks of cancelled tasks, the set of what is paused, void entries; ARGV group,
- * consumer, max -> streams with their entries as XREADGROUP gives them, 1 where anything is marked + 2 where anything
- * is paused + 4 where an entry is void, the first error or "". What was read before an error is ours by then, and must
- * be told.
+ * KEYS streams, urgent first, then the marks of cancelled tasks, the set of what is paused, void entries, the streams
+ * that are left to others; ARGV group, consumer, max -> streams with their entries as XREADGROUP gives them, 1 where
+ * anything is marked + 2 where anything is paused + 4 where an entry is void + 8 where a stream is left, the first
+ * error or "". What was read before an error is ours by then, and must be told.
  */
 const CLAIM = `
-local n, left = #KEYS - 3, tonumber(ARGV[3])
+local n, left = #KEYS - 4, tonumber(ARGV[3])
 local marked, paused = KEYS[n + 1], KEYS[n + 2]
 local some = redis.call('EXISTS', paused)
 local taken, failed = {}, ''
@@ -34,13 +34,14 @@ for i = 1, n do
     end
   end
 end
-return { taken, 4 * redis.call('EXISTS', KEYS[n + 3]) + 2 * some + redis.call('EXISTS', marked), failed }`;
+local flags = 8 * redis.call('EXISTS', KEYS[n + 4]) + 4 * redis.call('EXISTS', KEYS[n + 3])
+return { taken, flags + 2 * some + redis.call('EXISTS', marked), failed }`;
 
 const SCRIPT = plainScript(CLAIM, 0);
 
 /** What a claim looks at beside its streams. */
-const FLAGS = [CANCELLED_KEY, PAUSED_KEY, VOID_ENTRIES_KEY] as const;
-/** EXISTS counts a key as often as it is named: 1 for the first, 2 for the second, 4 for the third. */
+const FLAGS = [CANCELLED_KEY, PAUSED_KEY, VOID_ENTRIES_KEY, LEFT_TO_OTHERS_KEY] as const;
+/** EXISTS counts a key as often as it is named: 1 for the first, 2 for the second, and so on. */
 const FLAGS_BY_BIT = FLAGS.flatMap((key, index) => Array.from({ length: 2 ** index }, () => key));
 
 export interface ClaimAnswer {
@@ -50,6 +51,8 @@ export interface ClaimAnswer {
   readonly somethingIsPaused: boolean;
   /** Whether any entry is void. */
   readonly someAreVoid: boolean;
+  /** Whether any stream is left to executors of other programs. */
+  readonly someAreLeft: boolean;
   /** The marks themselves (marks.ts), where they were asked for in the same write. */
   readonly marks?: Reply | undefined;
   /** Why a stream could not be read; "" where all could. */
@@ -123,11 +126,14 @@ function askFlags(batch: CommandBatch): void {
   batch.add(["EXISTS", ...FLAGS_BY_BIT]);
 }
 
-type Flags = Pick<ClaimAnswer, "someAreMarked" | "somethingIsPaused" | "someAreVoid">;
+type Flags = Pick<ClaimAnswer, "someAreMarked" | "somethingIsPaused" | "someAreVoid" | "someAreLeft">;
 
 function readFlags(reply: unknown): Flags {
   const flags = Number(reply ?? 0);
-  return { someAreMarked: flags % 2 === 1, somethingIsPaused: flags % 4 >= 2, someAreVoid: flags >= 4 };
+  return {
+    ...{ someAreMarked: flags % 2 === 1, somethingIsPaused: flags % 4 >= 2 },
+    ...{ someAreVoid: flags % 8 >= 4, someAreLeft: flags >= 8 },
+  };
 }
 
 export function readAtOnce([read = NO_REPLY, flags = NO_REPLY]: readonly Reply[]): ClaimAnswer {
