@@ -258,7 +258,12 @@ test('systemd\'s credential counts where no other token is given, and "off" is n
 
 test("what tasks say is in /status for this machine, and for others only with the token", async () => {
   const beat = { current: { a1: { id: "a1", task_type: "sum", payload: { secret: 1 } } }, done: 1 };
-  const status = { ...STATUS, fleet: [{ name: "x", at: "2026-08-01T10:00:00.000+00:00", beat }] };
+  const runners = {
+    ...{ generation: 1, processes: [], waiting: 0, awaited: [], restarts: {} },
+    problems: ["/srv/secret.ts:1: no such thing"],
+    reload: { state: "failed", since: "2026-08-01T10:00:00.000+00:00", reason: "/srv/secret.ts:1" } as const,
+  };
+  const status = { ...STATUS, runners, fleet: [{ name: "x", at: "2026-08-01T10:00:00.000+00:00", beat }] };
   const ask = async (address: string, more: { headers?: Record<string, string>; peer?: string } = {}) => {
     const listener = { hostname: address, address };
     const api = { broker: stage.broker, token: TOKEN, retentionMs: 1, signal: stage.root.signal };
@@ -277,6 +282,8 @@ test("what tasks say is in /status for this machine, and for others only with th
   ]) {
     assert.doesNotMatch(JSON.stringify(hidden), /half|secret/);
     assert.equal(hidden.current["0a1b"].progress, 0.5);
+    assert.equal(hidden.runners.problems.length, 1);
+    assert.equal(hidden.runners.reload.state, "failed");
     assert.deepEqual(hidden.fleet, [
       { name: "x", at: "2026-08-01T10:00:00.000+00:00", beat: { current: { a1: { task_type: "sum" } }, done: 1 } },
     ]);
