@@ -43,7 +43,7 @@ const BAD: Readonly<Record<string, RegExp>> = {
   segfault: /: killed by SIG(SEGV|ILL|TRAP|ABRT)$/,
   aborts: /: (killed by SIG(ABRT|ILL|TRAP)|exit code 134)$/,
   overflows: /^RangeError: Maximum call stack size exceeded/,
-  strays: /: exit code 1$/,
+  strays: /: exit code 1: an error outside of every task: Error: let go of$/,
 };
 
 for (const { kind, open } of QUEUES) {

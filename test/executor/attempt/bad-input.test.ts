@@ -249,6 +249,6 @@ describe("an entry that cannot be run", () => {
     const record = await dead(unreadable(entry));
     const shown = await stage.run(["task", record.id, "--json", "--broker", redis.url]);
     assert.equal(shown.code, 0, shown.stderr);
-    assert.deepEqual(JSON.parse(shown.stdout), { ...record, payload: null, parent: null, logs: [] });
+    assert.deepEqual(JSON.parse(shown.stdout), { ...record, payload: null, parent: null, follows: null, logs: [] });
   });
 });
