@@ -30,7 +30,13 @@ export { RefusedEnqueueError } from "./handlers/enqueue-error.ts";
 export type { Schedule, ScheduledRun } from "./operations/schedules/schedule.ts";
 export { UnknownScheduleError } from "./operations/schedules/schedule-control.ts";
 export { UnknownTaskError, type WatchEvent } from "./operations/watch.ts";
-export { type HeldLock, LockLostError, LockNotTakenError, type LockOptions } from "./task/lock/lock.ts";
+export {
+  type HeldLock,
+  LockLostError,
+  LockNotTakenError,
+  type LockOptions,
+  LockRefusedError,
+} from "./task/lock/lock.ts";
 export { InvalidTaskError } from "./task/message/new-task.ts";
 export type { EnqueueOptions } from "./task/options/enqueue-options.ts";
 export { DoNotRetryError, RetryLaterError } from "./task/options/retry.ts";

@@ -21,6 +21,7 @@ import {
   withNursery,
 } from "../concurrency/index.ts";
 import type { Handlers } from "../handlers/handler.ts";
+import { KeptLocks } from "../operations/kept-locks.ts";
 import { attemptParts } from "./attempt/attempt-parts.ts";
 import { CancelWatch } from "./attempt/cancel-watch.ts";
 import { InlineCompany } from "./attempt/company.ts";
@@ -84,6 +85,7 @@ export class Executor implements StatusSource {
   readonly #cancels: CancelWatch;
   readonly #leases: LeaseCheck;
   readonly #logs: TaskLogs;
+  readonly #locks: KeptLocks;
   readonly #view: StatusView;
   readonly #runners: RunnersSource | undefined;
   readonly #abandonment: Abandonment;
@@ -127,12 +129,11 @@ export class Executor implements StatusSource {
     this.metrics = new MetricsView({ broker, handlers, running, options, bootAt, runners, state });
     const { look, counts } = this.metrics;
     const tally = new Tally(counts);
-    this.#tally = tally;
-    this.#turn = turn;
+    [this.#tally, this.#turn] = [tally, turn];
     const isLeaving = (): boolean => this.#drain.isRequested;
     const leaveFor = (error: Error): void => this.#leaveFor(error);
     this.#promoter = new Promoter(broker);
-    this.#logs = new TaskLogs(broker);
+    [this.#logs, this.#locks] = [new TaskLogs(broker), new KeptLocks(broker.locks, options.name)];
     this.#completion = new Completion(
       {
         ...{ broker, tally, turn, logs: this.#logs, retriesIn: (delayMs) => this.#promoter.expect(delayMs) },
@@ -140,13 +141,11 @@ export class Executor implements StatusSource {
       },
       outcomesFor(concurrency),
     );
-    this.#cancels = new CancelWatch(broker, running);
-    this.#leases = new LeaseCheck(broker);
+    [this.#cancels, this.#leases] = [new CancelWatch(broker, running), new LeaseCheck(broker)];
     this.#abandonment = new Abandonment(running, { count: abandonedLimit, slots: concurrency }, leaveFor);
     this.#heartbeat = heartbeatParts({ broker, running, tally, handlers, options, bootAt, runners, isLeaving });
     this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor, options.heartbeatTimeoutMs);
-    this.#handBack = new HandBack(broker);
-    this.#turnedAway = new HandBack(broker);
+    [this.#handBack, this.#turnedAway] = [new HandBack(broker), new HandBack(broker)];
     this.#left = new LeftToOthers(broker, (count) => tally.countLeft(count));
     const definitionOf = (type: string) => handlers.get(type)?.options;
     const firing = new ScheduleFiring(broker, definitionOf, (schedule, missed) => counts.fired(schedule, missed));
@@ -256,6 +255,7 @@ export class Executor implements StatusSource {
     startIn("completion", (task) => this.#completion.run(task.scope));
     start("progress", (signal) => writeProgress(broker, this.#running, signal));
     start("task logs", (signal) => this.#logs.run(signal));
+    startIn("locks", (task) => this.#locks.run(task.scope));
     start("cancel answers", (signal) => this.#cancels.answer(signal));
     start("lease answers", (signal) => this.#leases.answer(signal));
     start("cancel watch", (signal) => this.#cancels.watch(signal));
@@ -320,9 +320,9 @@ export class Executor implements StatusSource {
     const [broker, handlers, options, running] = [this.#broker, this.#handlers, this.#options, this.#running];
     return attemptParts({
       ...{ broker, handlers, options, running, slotFreed, company: this.#company, cancels: this.#cancels },
-      ...{ leases: this.#leases, logs: this.#logs, tally: this.#tally, metrics: this.metrics.counts },
-      ...{ completion: this.#completion, handBack: this.#handBack, turnedAway: this.#turnedAway },
-      ...{ abandonment: this.#abandonment, left: this.#left },
+      ...{ leases: this.#leases, locks: this.#locks, logs: this.#logs, tally: this.#tally },
+      ...{ metrics: this.metrics.counts, completion: this.#completion, handBack: this.#handBack },
+      ...{ turnedAway: this.#turnedAway, abandonment: this.#abandonment, left: this.#left },
     });
   }
 

@@ -6,6 +6,7 @@ import * as v from "valibot";
 import type { CancelScope, Nursery } from "../concurrency/index.ts";
 import { isObject, read } from "../concurrency/unknown-values.ts";
 import { DurationSchema } from "../task/limits.ts";
+import type { HeldLock, LockOptions } from "../task/lock/lock.ts";
 import { MAX_TYPE_LENGTH } from "../task/message/message-schema.ts";
 import {
   isPayloadSchema,
@@ -67,6 +68,20 @@ export interface TaskContext<Payload = unknown> {
    *   ended or lost its lease, or 10 000 enqueues are not answered yet.
    */
   readonly enqueue: Enqueue;
+  /**
+   * Holds a lock of the whole fleet for a block: one holder of a name at a time. The executor renews it while the block
+   * runs; when it is lost, the block's scope is cancelled. `lock.fence` is larger than that of every holder before.
+   *
+   * @throws (rejects) LockNotTakenError where another held it for `waitMs`; LockLostError where it was lost before the
+   *   block had ended; LockRefusedError where this attempt has ended, has lost its lease, or holds 100 already; what
+   *   the block throws; RangeError; the cancel of the scope.
+   */
+  lock<T>(name: string, options: TaskLockOptions, body: (lock: HeldLock) => Promise<T> | T): Promise<T>;
+}
+
+export interface TaskLockOptions extends LockOptions {
+  /** In which the block runs: its cancel ends the wait, and the block. Default: that of the attempt. */
+  readonly scope?: CancelScope | undefined;
 }
 
 /** What became of an enqueue. */

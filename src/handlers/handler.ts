@@ -4,6 +4,7 @@
  * own business. All that passes here is data, but for the scope that cancels: errors come as records, results as JSON.
  */
 import type { AbandonedTask, CancelScope } from "../concurrency/index.ts";
+import type { KeptLock, LockTerms } from "../task/lock/lock.ts";
 import type { EnqueueDefaults } from "../task/options/enqueue-defaults.ts";
 import type { Backoff, RunOptions } from "../task/options/run-options.ts";
 import type { EndedBy } from "../task/record/ended-by.ts";
@@ -103,6 +104,21 @@ export interface HandlerAttempt {
    *   broker throws.
    */
   enqueue(tasks: readonly unknown[]): Promise<readonly EnqueuedTask[]>;
+  /**
+   * Takes a lock of the whole fleet, which is renewed until it is given back, at the end of the attempt at the latest.
+   *
+   * @param signal - ends the wait; absent: the cancel of the attempt does.
+   * @returns null: another one held it for as long as was to be waited.
+   * @throws (rejects) LockRefusedError where the attempt has ended, has lost its lease, or has too many; the signal's
+   *   reason; what the broker throws.
+   */
+  takeLock(terms: LockTerms, signal?: AbortSignal): Promise<KeptLock | null>;
+  /**
+   * Gives a lock of the attempt back.
+   *
+   * @param fence - of which holding; absent: whichever has that name.
+   */
+  freeLock(name: string, fence: number | undefined): Promise<void>;
   /** A part of the attempt ignores its cancel, and runs on. */
   leaveBehind(part: AbandonedTask): void;
   /**
@@ -129,6 +145,7 @@ export type CodeAttempt = Pick<
   | "asksForDelay"
   | "begun"
   | "enqueue"
+  | "takeLock"
   | "tellProgress"
   | "writeLog"
   | "leaveBehind"

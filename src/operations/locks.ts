@@ -179,7 +179,7 @@ export class Holding implements Taken {
         pauseMs = Math.min(ttlMs / 10, TRY_MS);
       }
     }
-    this.#lose();
+    this.lose();
   }
 
   /** Gives it back. What the broker does not hear of ends by its time to live. */
@@ -202,7 +202,9 @@ export class Holding implements Taken {
     this.#over();
   }
 
-  #lose(): void {
+  /** It counts as lost: whoever keeps it cannot. */
+  lose(): void {
+    if (this.#isLost || this.#isFreed) return;
     this.#isLost = true;
     for (const listener of [...this.#listeners]) listener();
     this.#listeners.clear();

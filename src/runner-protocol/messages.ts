@@ -59,7 +59,13 @@ const CancelSchema = v.object({
 export const ToRunnerSchema = v.variant("kind", [
   RunSchema,
   CancelSchema,
-  v.object({ kind: v.literal("lock_lost"), ...run, name: Text }),
+  v.object({
+    kind: v.literal("lock_lost"),
+    ...run,
+    name: Text,
+    /** Which holding of that name. */
+    fence: v.optional(WholeNumber),
+  }),
   v.object({ kind: v.literal("ping"), ...ask }),
   v.object({ kind: v.literal("tree"), ...ask }),
   v.object({ kind: v.literal("check"), ...ask, type: TypeSchema, payload: v.optional(v.unknown()) }),
@@ -180,7 +186,14 @@ export const FromRunnerSchema = v.variant("kind", [
   v.object({ kind: v.literal("task"), ...ask, id: IdSchema }),
   v.object({ kind: v.literal("cancel"), ...ask, ids: v.pipe(v.array(IdSchema), v.maxLength(MOST_IDS)) }),
   v.object({ kind: v.literal("lock"), ...ask, ...run, name: Text, ttl_ms: DurationSchema, wait_ms: DurationSchema }),
-  v.object({ kind: v.literal("unlock"), ...ask, ...run, name: Text }),
+  v.object({
+    kind: v.literal("unlock"),
+    ...ask,
+    ...run,
+    name: Text,
+    /** Which holding of that name; absent: whichever there is. */
+    fence: v.optional(WholeNumber),
+  }),
   AnswerSchema,
 ]);
 

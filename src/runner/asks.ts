@@ -9,6 +9,7 @@ import { MOST_OPEN_ASKS, RefusedEnqueueError } from "../handlers/enqueue-error.t
 import { MAX_LINE_FROM_RUNNER } from "../runner-protocol/limits.ts";
 import type { ToRunner } from "../runner-protocol/messages.ts";
 import type { Told } from "../runtime/process/executor-line.ts";
+import { LockRefusedError, type LockTerms } from "../task/lock/lock.ts";
 import { childText } from "../task/message/child-text.ts";
 import { InvalidTaskError, PayloadRefusedError } from "../task/message/new-task.ts";
 import { TASK_STATES } from "../task/state.ts";
@@ -17,6 +18,7 @@ import type { Outbox } from "./outbox.ts";
 type Answer = Extract<ToRunner, { kind: "answer" }>;
 
 const EnqueuedSchema = v.array(v.object({ id: v.string(), created: v.boolean(), state: v.picklist(TASK_STATES) }));
+const LockedSchema = v.object({ fence: v.number() });
 
 export class Asks {
   readonly #outbox: Pick<Outbox, "line">;
@@ -31,6 +33,25 @@ export class Asks {
   async enqueue(run: number, tasks: readonly unknown[]): Promise<readonly EnqueuedTask[]> {
     const text = `[${tasks.map(childText).join(",")}]`;
     return v.parse(EnqueuedSchema, await this.#ask(`"kind":"enqueue","run":${run},"tasks":${text}`));
+  }
+
+  /**
+   * @returns null: another one holds it.
+   * @throws (rejects) LockRefusedError; why else there is none.
+   */
+  async lock(run: number, { name, ttlMs, waitMs }: LockTerms): Promise<{ readonly fence: number } | null> {
+    const asked = `"kind":"lock","run":${run},"name":${JSON.stringify(name)},"ttl_ms":${ttlMs},"wait_ms":${waitMs}`;
+    try {
+      return v.parse(LockedSchema, await this.#ask(asked));
+    } catch (error) {
+      if (error instanceof RefusedEnqueueError) throw new LockRefusedError(error.message);
+      if (error instanceof AnswerError && error.code === "held") return null;
+      throw error;
+    }
+  }
+
+  async unlock(run: number, name: string, fence: number): Promise<void> {
+    await this.#ask(`"kind":"unlock","run":${run},"name":${JSON.stringify(name)},"fence":${fence}`);
   }
 
   /** What somebody asks of no run. Never rejects. */

@@ -14,7 +14,9 @@ import { propertiesAsJson } from "../handlers/in-process/task-log.ts";
 import type { ToRunner } from "../runner-protocol/messages.ts";
 import { wireOfRecord } from "../runner-protocol/wire-error.ts";
 import { cutText, MAX_SHOWN_LINE } from "../runtime/cut-text.ts";
+import { type KeptLock, LockRefusedError, type LockTerms } from "../task/lock/lock.ts";
 import type { Asks } from "./asks.ts";
+import { LocksOfRun } from "./locks-of-run.ts";
 import type { Outbox } from "./outbox.ts";
 
 export type RunMessage = Extract<ToRunner, { kind: "run" }>;
@@ -44,6 +46,7 @@ export interface HostedParts {
 export class HostedRun implements CodeAttempt {
   readonly run: number;
   readonly graceMs = Infinity;
+  #locks: LocksOfRun | null = null;
   readonly #message: RunMessage;
   readonly #outbox: Outbox;
   readonly #asks: Asks;
@@ -122,6 +125,19 @@ export class HostedRun implements CodeAttempt {
     if (this.#cancel === "lost")
       throw new RefusedEnqueueError(`the lease of ${this.id} was lost: another attempt may run`);
     return this.#asks.enqueue(this.run, tasks);
+  }
+
+  async takeLock(terms: LockTerms, signal: AbortSignal = new AbortController().signal): Promise<KeptLock | null> {
+    if (this.#hasEnded) throw new LockRefusedError(`the attempt of ${this.id} has ended: it takes no lock any more`);
+    if (this.#cancel === "lost")
+      throw new LockRefusedError(`the lease of ${this.id} was lost: another attempt may run`);
+    this.#locks ??= new LocksOfRun(this.run, this.#asks);
+    return this.#locks.take(terms, signal);
+  }
+
+  /** The executor does not hold a lock of it any more. */
+  lostLock(name: string, fence: number | undefined): void {
+    this.#locks?.lost(name, fence);
   }
 
   leaveBehind(): void {

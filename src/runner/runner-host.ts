@@ -88,7 +88,8 @@ export class RunnerHost {
         this.#asks.answered(message);
         return;
       case "lock_lost":
-        // Nothing here holds a lock.
+        // One that has ended holds none.
+        this.#parts.runs.get(message.run)?.lostLock(message.name, message.fence);
         return;
     }
   }

@@ -16,6 +16,7 @@ import { RunningAttempts } from "../executor/attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../executor/options.ts";
 import { Stops } from "../executor/status/stops.ts";
 import type { Handler, HandlerAttempt, Handlers } from "../handlers/handler.ts";
+import { KeptLocks } from "../operations/kept-locks.ts";
 import type { NotingBroker } from "./noting-broker.ts";
 import { Notes, type TaskRun, taskRun } from "./task-run.ts";
 
@@ -24,12 +25,14 @@ export class Attempts {
   readonly #running = new RunningAttempts();
   readonly #handlers: Handlers;
   readonly #options: ExecutorOptions;
+  readonly #locks: KeptLocks;
   /** By the ids of the tasks that run. */
   readonly #notes = new Map<string, Notes>();
 
   constructor(broker: NotingBroker, handlers: Handlers, options: ExecutorOptions) {
     this.#broker = broker;
     this.#options = options;
+    this.#locks = new KeptLocks(broker.locks, options.name);
     this.#handlers = {
       get: (type) => this.#noting(handlers.get(type)),
       types: () => handlers.types(),
@@ -48,6 +51,7 @@ export class Attempts {
       await withNursery(scope, async (services) => {
         const parts = this.#parts(outcomes, turnedAway);
         services.startSoon((task) => parts.cancels.answer(task.signal), { name: "cancel answers" });
+        services.startSoon((task) => this.#locks.run(task.scope), { name: "locks" });
         services.startSoon((task) => parts.leases.answer(task.signal), { name: "lease answers" });
         await withNursery(services.scope, async (attempts) => {
           for (const delivery of deliveries) {
@@ -87,6 +91,7 @@ export class Attempts {
       },
       graceMs: this.#options.graceMs,
       children: new Children(broker, this.#handlers, this.#options),
+      locks: this.#locks,
       company: new InlineCompany(() => {}),
       slots: this.#options.concurrency,
       stops: new Stops(),

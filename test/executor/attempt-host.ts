@@ -11,6 +11,11 @@ export function attemptHost(now = 0): AttemptHost {
     logs: { add: () => {} },
     graceMs: options.graceMs,
     children: { enqueue: () => Promise.reject(new Error("nothing is enqueued here")) },
+    locks: {
+      take: () => Promise.reject(new Error("nothing is locked here")),
+      free: () => Promise.resolve(),
+      ended: () => {},
+    },
     abandoned: () => {},
     freed: () => {},
   };

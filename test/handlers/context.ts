@@ -43,6 +43,7 @@ export async function runTask<Schema extends PayloadSchema | undefined>(
         nursery.scope.signal.throwIfAborted();
       },
       enqueue: () => Promise.reject(new Error("nothing is enqueued here")),
+      lock: () => Promise.reject(new Error("nothing is locked here")),
       log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     };
     result = await definition.run(context);

@@ -32,6 +32,8 @@ function attemptOf(given: Partial<HandlerAttempt>): { readonly attempt: HandlerA
     writeLog: ({ level, plain }) => told.lines.push(`${level} ${plain}`),
     leaveBehind: ({ name }) => told.leftBehind.push(name),
     enqueue: () => Promise.reject(new Error("nothing is enqueued here")),
+    takeLock: () => Promise.reject(new Error("nothing is locked here")),
+    freeLock: () => Promise.resolve(),
     tellEndedBy: () => undefined,
     tellDelay: () => undefined,
     ...given,

@@ -107,6 +107,8 @@ function start(
     tellProgress: (value, message) => told.progress.push([value, message]),
     writeLog: ({ level, plain }) => told.lines.push(`${level} ${plain}`),
     enqueue: () => Promise.reject(new Error("nothing is enqueued here")),
+    takeLock: () => Promise.reject(new Error("nothing is locked here")),
+    freeLock: () => Promise.resolve(),
     leaveBehind: () => {},
     tellDelay: () => {},
     tellEndedBy: (endedBy) => {

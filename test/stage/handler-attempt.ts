@@ -24,6 +24,8 @@ export function handlerAttempt(given: Partial<HandlerAttempt> = {}): HandlerAtte
     writeLog() {},
     leaveBehind() {},
     enqueue: () => Promise.reject(new Error("nothing is enqueued here")),
+    takeLock: () => Promise.reject(new Error("nothing is locked here")),
+    freeLock: () => Promise.resolve(),
     ...given,
   };
 }

@@ -3,6 +3,7 @@ import type { Broker } from "../../broker/broker.ts";
 import type { Handlers } from "../../handlers/handler.ts";
 import type { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
 import { countedProducer } from "../../operations/counted-producer.ts";
+import type { KeptLocks } from "../../operations/kept-locks.ts";
 import type { LeftToOthers } from "../intake/left-to-others.ts";
 import type { Abandonment } from "../leaving/abandonment.ts";
 import type { HandBack } from "../leaving/hand-back.ts";
@@ -29,6 +30,7 @@ export interface PartsOfExecutor {
   readonly cancels: CancelWatch;
   readonly leases: LeaseCheck;
   readonly logs: TaskLogs;
+  readonly locks: KeptLocks;
   readonly tally: Tally;
   readonly metrics: ExecutorMetrics;
   readonly completion: Completion;
@@ -42,14 +44,15 @@ export interface PartsOfExecutor {
 }
 
 export function attemptParts(parts: PartsOfExecutor): AttemptParts {
-  const { broker, handlers, options, running, company, cancels, leases, logs, tally, slotFreed } = parts;
+  const { broker, handlers, options, running, company, cancels, leases, logs, locks, tally, slotFreed } = parts;
   const { tasks } = parts.metrics;
   const giveBack = ({ delivery, type }: Attempt, to: HandBack): void => {
     tally.countReleased(delivery.queue, type);
     to.add(delivery);
   };
   return {
-    ...{ broker, handlers, running, company, cancels, leases, logs, stops: tally.stops, slotFreed, left: parts.left },
+    ...{ broker, handlers, running, company, cancels, leases, logs, locks, stops: tally.stops, slotFreed },
+    left: parts.left,
     policy: new AttemptPolicy(options),
     children: new Children(
       countedProducer(broker, (queue, count) => tasks.enqueued(queue, "client", count)),

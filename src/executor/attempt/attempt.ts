@@ -14,7 +14,9 @@ import type {
   HandlerOptions,
   Suspect,
 } from "../../handlers/handler.ts";
+import type { KeptLocks } from "../../operations/kept-locks.ts";
 import { cutText } from "../../runtime/cut-text.ts";
+import type { KeptLock, LockTerms } from "../../task/lock/lock.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
 import type { EndedBy } from "../../task/record/ended-by.ts";
 import {
@@ -45,6 +47,8 @@ export interface AttemptHost {
   readonly graceMs: number;
   /** Takes what handlers enqueue. */
   readonly children: Pick<Children, "enqueue">;
+  /** Keeps the locks that handlers take. */
+  readonly locks: Pick<KeptLocks, "take" | "free" | "ended">;
   /** A part of the attempt ignores its cancel and was left behind. */
   readonly abandoned: (attempt: Attempt) => void;
   /** A part that was left behind has ended. */
@@ -72,6 +76,8 @@ export class Attempt implements HandlerAttempt {
   hasLogged = false;
   /** Once the attempt has ended nothing that its handler tells belongs to the task any more. */
   hasEnded = false;
+  /** Whether it has asked for a lock. */
+  hasLocks = false;
   /** Whether its code was called. */
   hasBegun = false;
   /** null: it may take as long as it likes. */
@@ -191,12 +197,35 @@ export class Attempt implements HandlerAttempt {
 
   /** Why its handler may enqueue nothing any more; null: it may. */
   get enqueueRefusal(): string | null {
-    if (this.hasEnded) return `the attempt of ${this.id} has ended: it enqueues nothing any more`;
+    return this.#refusal("enqueues nothing");
+  }
+
+  /** Why its handler may take no lock any more; null: it may. */
+  get lockRefusal(): string | null {
+    return this.#refusal("takes no lock");
+  }
+
+  #refusal(what: string): string | null {
+    if (this.hasEnded) return `the attempt of ${this.id} has ended: it ${what} any more`;
     return this.stop === "lost" ? `the lease of ${this.id} was lost: another attempt may run by now` : null;
   }
 
   enqueue(tasks: readonly unknown[]): Promise<readonly EnqueuedTask[]> {
     return this.#host.children.enqueue(this, tasks);
+  }
+
+  takeLock(terms: LockTerms, signal = this.scope.signal): Promise<KeptLock | null> {
+    this.hasLocks = true;
+    return this.#host.locks.take(this, terms, signal);
+  }
+
+  freeLock(name: string, fence: number | undefined): Promise<void> {
+    return this.#host.locks.free(this, name, fence);
+  }
+
+  /** It has ended: so have its locks, but for those of code that runs on. */
+  freeLocks(): void {
+    if (this.hasLocks) this.#host.locks.ended(this, this.endedBy.how === "abandoned");
   }
 
   /** Cancels the attempt; the first cause wins. */

@@ -94,6 +94,7 @@ export async function runAttempt(delivery: Delivery, { scope }: Task, parts: Att
   } finally {
     if (attempt.hasBegun) parts.ran(attempt);
     parts.running.remove(attempt);
+    attempt.freeLocks();
     if (attempt.place === "begun") parts.company.leave(attempt.company);
   }
   handOn(attempt, ending, parts);

@@ -50,6 +50,14 @@ export class TaskContextOf implements TaskContext {
     };
   }
 
+  /** A function of its own, as those below. */
+  get lock(): TaskContext["lock"] {
+    return async (name, { scope = this.scope, ...options } = {}, body) => {
+      const { holdLock } = await import("./hold-lock.ts");
+      return holdLock({ attempt: this.#attempt, scope }, name, options, body);
+    };
+  }
+
   /** A function of its own, so that `run({ progress })` can take it apart. */
   get progress(): TaskContext["progress"] {
     return async (value, message) => {

@@ -11,6 +11,9 @@ export const MAX_LOCK_NAME = 256;
 /** How long a lock is held without a renewal, in ms: the least, what holds where nobody says it, and the most. */
 export const [LEAST_LOCK_TTL_MS, DEFAULT_LOCK_TTL_MS, MOST_LOCK_TTL_MS] = [100, 30_000, 86_400_000];
 
+/** So many locks one attempt may hold and wait for. */
+export const MOST_LOCKS_OF_ATTEMPT = 100;
+
 /** On Redis a lock is a key of that very name: these are others'. */
 const TAKEN_NAMES = /^(?:taskexe:|te\.)|^(?:TASKEXE|clean_task_executor)$|-cancel$/;
 
@@ -54,6 +57,11 @@ export class LockLostError extends Error {
   }
 }
 
+/** The attempt has ended or has lost its lease, or too many locks are held or waited for. Nothing was taken. */
+export class LockRefusedError extends Error {
+  override readonly name = "LockRefusedError";
+}
+
 export const LockNameSchema = v.pipe(
   v.string("the name of a lock must be text"),
   v.nonEmpty("the name of a lock must not be empty"),
@@ -90,6 +98,12 @@ export interface Taken {
   readonly isHeld: boolean;
   /** Called once, when it is lost; at once where it is already. Undone by what it gives back. */
   onLost(listener: () => void): () => void;
+}
+
+/** A lock that somebody else renews. */
+export interface KeptLock extends Taken {
+  /** Gives it back; again, or once it is lost, that changes nothing. */
+  free(): Promise<void>;
 }
 
 /**
