@@ -66,7 +66,8 @@ function errorOf({ code, message }: Extract<Told, { error: unknown }>["error"]):
 
 /** What of a broker there is without one; each other call of it throws. */
 function brokerOver(line: Line): Broker {
-  const lock = async (): Promise<never> => refuse("lock");
+  const lock = async (): Promise<never> =>
+    refuse("lock", "; lock(name, options, body) of the handler's context needs none");
   const known: Pick<Broker, "url" | "locks" | "record" | "cancel" | "close"> = {
     locks: { take: lock, renew: lock, free: lock },
     url: "the executor's",
@@ -81,10 +82,11 @@ function brokerOver(line: Line): Broker {
   }) as Broker;
 }
 
-function refuse(name: string): never {
+/** @param instead - what to do about it, where there is more to say. */
+function refuse(name: string, instead = ""): never {
   throw new NotThroughExecutorError(
     `${name} needs the broker's address, connect(ADDRESS): a handler that runs in a runner has none, and its ` +
-      "executor enqueues, reads records and cancels by ids for it",
+      `executor enqueues, reads records and cancels by ids for it${instead}`,
   );
 }
 

@@ -103,6 +103,7 @@ describe("connect() without an address, in a runner", () => {
       assert.match(refused.misspelt, /^InvalidTaskError: prio: is not known.*priority/);
       for (const each of [refused.counts, refused.lock, refused.schedules, refused.byFilter])
         assert.match(each, /^NotThroughExecutorError: \w+ needs the broker's address/);
+      assert.match(refused.lock, /lock\(name, options, body\) of the handler's context needs none$/);
       assert.match(refused.closed, /^ClientClosedError/);
       const client = await stage.client(broker);
       const stored = await client.record("many-1099");
