@@ -18,8 +18,8 @@ import { note } from "./print.ts";
 const MOST_ERRORS = 20;
 /** How deep causes are followed: they may lead in a circle. */
 const MOST_CAUSES = 10;
-/** The nursery of the whole program: every path begins with it. */
-const PROGRAM = "taskexe";
+/** The nurseries of the whole program, and those around an executor: they are no place that tells a user anything. */
+const PROGRAM = ["taskexe", "handlers", "run"];
 
 /**
  * Tells what is wrong, on standard error unless `tell` takes it elsewhere, and returns the exit code.
@@ -44,7 +44,8 @@ export function reportFailure(
 }
 
 function pathOf({ path }: LocatedError): readonly string[] {
-  return path[0] === PROGRAM ? path.slice(1) : path;
+  const from = path.findIndex((name, at) => name !== PROGRAM[at]);
+  return from === -1 ? [] : path.slice(from);
 }
 
 /** Sentences for users say all there is to say; any other error needs the place where it happened. */
