@@ -3,6 +3,7 @@
  * function of its own, so that the pool does not know what keeps processes together.
  */
 import type { ChildPipes } from "../runtime/index.ts";
+import type { Death } from "./processes/death-reason.ts";
 
 export interface RunnerKind {
   /** As logs and /status call it: `handlers`, `worker NAME`. */
@@ -35,7 +36,7 @@ export interface StartedRunner {
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
   /** Resolves once it has ended, with what it died of, as `killed by SIGSEGV`. Never rejects. */
-  readonly ended: Promise<{ readonly reason: string }>;
+  readonly ended: Promise<Death>;
   /** What attempts leave in it, where it runs one at a time. */
   readonly leftOvers?: LeftOversOfRunner;
   /** Resolves with its memory in bytes once that is beyond its limit; with null at its end. */

@@ -16,6 +16,7 @@ import { Inbox } from "./lines/inbox.ts";
 import { lineOfRun } from "./lines/line-of-run.ts";
 import { Outbox } from "./lines/outbox.ts";
 import { LogBounds, passLineOn } from "./log-bounds.ts";
+import { wholeReason } from "./processes/death-reason.ts";
 import type { Run } from "./run.ts";
 import type { RunnerKind, StartedRunner } from "./runner-kind.ts";
 import { Silence } from "./silence.ts";
@@ -74,7 +75,6 @@ export class Runner {
   done = 0;
   /** Resolved once all that it wrote to its standard output and error was read. */
   readonly outputEnd = Promise.withResolvers<void>();
-  /** Told of it: whoever places runs. */
   readonly owner: RunnerOwner;
   readonly #hello = Promise.withResolvers<Hello>();
   readonly #ledger = new RunLedger<Run>();
@@ -190,11 +190,11 @@ export class Runner {
 
   /** Waits until it has ended, and tells of all that was under way. */
   async toTheEnd(): Promise<void> {
-    const { reason } = await this.process.ended;
+    const end = await this.process.ended;
     await drained(this.process.pipes, this.outputEnd.promise);
     this.isGone = true;
     this.isRetired = true;
-    const why = this.killedFor ?? (this.lastWords === "" ? reason : `${reason}: ${this.lastWords}`);
+    const why = wholeReason(end, this.killedFor, this.lastWords);
     this.#hello.reject(new Error(why));
     this.asks.fail(why);
     const company = this.#ledger.begun().length - 1;

@@ -34,7 +34,7 @@ const MB = 1024 * 1024;
 
 /** Of whom a process died, however often. */
 const died = (how: string): RegExp =>
-  new RegExp(`^quarantined: its process died (once|\\d+ times) while it ran alone .*: ${how}$`, "s");
+  new RegExp(`^quarantined: its process died (once|\\d+ times) while it ran alone .*: ${how}(, ${how})?$`, "s");
 
 /** How each bad task ends; a text is a state, and it is not dead. */
 const BAD: Readonly<Record<string, RegExp | "done" | "cancelled">> = {
@@ -54,7 +54,9 @@ const BAD: Readonly<Record<string, RegExp | "done" | "cancelled">> = {
   // Bun speaks through others of its own: it goes on.
   "closes descriptor 3": /^TimeoutError|: it has (closed its descriptor 3|stopped what it was not told to stop)$/,
   "closes descriptor 4": /^TimeoutError|: it has closed its descriptor 4$/,
-  "closes all descriptors": died("it has (closed its descriptor [34]|stopped what it was not told to stop)"),
+  "closes all descriptors": died(
+    "(it has (closed its descriptor [34]|stopped what it was not told to stop)|killed by SIG[A-Z]+)",
+  ),
   "patches setTimeout": died("exit code 1: globalThis.setTimeout was replaced by a task.*"),
   "patches Promise": died("exit code 1: Promise.prototype.then was replaced by a task.*"),
   "patches Array": died("exit code 1: Array.prototype.* was replaced by a task.*"),
