@@ -40,7 +40,7 @@ describe("the package", () => {
       .filter(({ parentPath }) => !parentPath.startsWith(installed.inside("lib/new/templates")))
       .map(({ name }) => name);
     const others = files.filter((name) => !/\.js$|\.d\.ts$/.test(name));
-    assert.deepEqual(others.sort(), ["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
+    assert.deepEqual(others.sort(), ["CHANGELOG.md", "LICENSE", "README.md", "package.json", "page.txt"]);
     assert.deepEqual(
       files.filter((name) => name.includes(".test.")),
       [],

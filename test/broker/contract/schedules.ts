@@ -155,7 +155,8 @@ export function scheduleSentences(sentence: Sentence): void {
       changed.push(...taken.changed.map(({ name }) => name));
       ({ seen: since, isMore } = taken);
     }
-    assert.equal(isMore, false);
+    // Where reading them takes over a second, those that were taken first are due again.
+    assert.ok(!isMore || due.length > names.length, `${due.length} due, and there is more`);
     assert.deepEqual([[...new Set(due)].sort(), changed], [names, names]);
   });
 
