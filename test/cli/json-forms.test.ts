@@ -92,6 +92,22 @@ async function api(method: string, path: string, template: string, body?: Json):
 
 const V1 = "/api/v1";
 
+/** The data of the first event of a stream of them. */
+async function firstEvent(): Promise<Json> {
+  const stop = new AbortController();
+  const response = await fetch(`${executor.url}${V1}/events?topics=overview,queues,types,executors`, stop);
+  called.add("GET /events");
+  let text = "";
+  for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part;
+    const [, data] = /^data: (.*)\n/m.exec(text) ?? [];
+    if (data === undefined) continue;
+    stop.abort();
+    return JSON.parse(data);
+  }
+  throw new Error(`the stream ended: ${text}`);
+}
+
 /** The same keys all the way down, but for data of users; lists by their first items. */
 function formOf(value: Json): Json {
   if (Array.isArray(value)) return value.slice(0, 1).map(formOf);
@@ -205,6 +221,11 @@ const states = once(async () => {
   assert.deepEqual(await api("POST", `${V1}/queues/aside/resume`, "/queues/{name}/resume"), resumed);
   sameForm(await api("POST", `${V1}/types/t/pause`, "/types/{name}/pause"), paused, "a paused type");
   sameForm(await api("POST", `${V1}/types/t/resume`, "/types/{name}/resume"), resumed, "a resumed type");
+
+  const { types } = await api("GET", `${V1}/types`, "/types");
+  const [one] = types;
+  assert.equal((await api("GET", `${V1}/types/${one.type}`, "/types/{name}")).type, one.type);
+  inSnakeCase(await firstEvent(), "an event");
 
   const { queues } = await api("GET", `${V1}/queues`, "/queues");
   const status = inSnakeCase(await (await fetch(`${executor.url}/status`)).json(), "/status");

@@ -279,6 +279,7 @@ test("schedules are put, shown, replaced and removed", async () => {
   const { next_at, ...rest } = (await ask("GET", "schedules/nightly")).body;
   assert.equal(next_at, put.body.next_at);
   const unsaid = { attempts: null, backoff: null, crash_budget: null, timeout_ms: null, delay_ms: null };
+  const follows = { on_done: null, on_dead: null, on_cancelled: null };
   const before = { last_at: null, waiting_at: null, skipped: 0, last_skipped_at: null, runs: [] };
   assert.deepEqual(rest, {
     ...{
@@ -290,7 +291,7 @@ test("schedules are put, shown, replaced and removed", async () => {
       deadline_ms: null,
       retention_ms: 86_400_000,
     },
-    ...{ unique: null, overlap: "allow", paused: false, ...before },
+    ...{ ...follows, unique: null, overlap: "allow", paused: false, ...before },
   });
   await ask("PUT", "schedules/nightly", { body: { cron: "@daily", type: "report" } });
   const listed = (await ask("GET", "schedules")).body.schedules;
