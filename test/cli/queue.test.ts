@@ -129,7 +129,7 @@ test("enqueue --jsonl takes many lines, tells wrong ones by number and exits wit
     "taskexe: line 1503: type: is missing",
     'taskexe: line 1504: expected an object like {"type","payload"}',
     "taskexe: line 1505: priorty: is not known; known are type, payload, id, queue, priority, attempts, backoff, " +
-      "crash_budget, timeout_ms, retention_ms, deadline_at, delay_ms, at, unique",
+      "crash_budget, timeout_ms, retention_ms, on_done, on_dead, on_cancelled, deadline_at, delay_ms, at, unique",
     "taskexe: line 1506: priority: must be a whole number from 0 (ordinary) to 9 (most urgent)",
     "taskexe: line 1507: priority: must be 0 to 1, got 3: the setting priorities is 2, and nobody looks into others",
     "taskexe: line 1508: timeout_ms: must be 0 or more",

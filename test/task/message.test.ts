@@ -20,7 +20,7 @@ function bySchema(raw: string): unknown {
   const { taskexe: _, ...whole } = fields;
   const foreign = !("payload" in fields);
   const payload = foreign ? whole : fields.payload;
-  return { id, type: type ?? "default", payload, options: options ?? {}, foreign, fields };
+  return { id, type: type || "default", payload, options: options ?? {}, foreign, fields };
 }
 
 function read(raw: string): unknown {

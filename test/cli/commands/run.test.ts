@@ -179,7 +179,7 @@ test("SIGUSR1 logs the tree of nurseries and tasks in a debug log, and in no oth
     await until(async () => (await stage.run(["task", `seen-${debug}`])).stdout.includes("running"));
     executor.kill("SIGUSR1");
     await executor.says(/heap snapshot in/);
-    const tree = /DBG signals: tree: root {2}0 ms {2}running\n(?:.*\n)*?.*tree: {3}executor {2}.*running\n/;
+    const tree = /DBG signals: tree: root {2}0 ms {2}running\n(?:.*\n)*?.*tree: +executor {2}.*running\n/;
     assert.equal(tree.test(executor.output()), debug === "1", executor.output());
     assert.equal(/tree: {7}attempt .* running\n.*tree: {9}sleep .* running\n/.test(executor.output()), debug === "1");
     await stage.run(["cancel", `seen-${debug}`]);
