@@ -3,17 +3,7 @@
 # how to get it. The tests start servers of their own on free ports; none that runs already is touched.
 set -eu
 command -v redis-server >/dev/null 2>&1 && exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-  echo "redis-server is missing: installing Debian's package" >&2
-  # The package would start a server at once; the tests need only the program.
-  policy=/usr/sbin/policy-rc.d
-  if [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' > "$policy"
-    chmod 755 "$policy"
-    trap 'rm -f "$policy"' EXIT
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends redis-server >&2
+if sh "$(dirname "$0")/install-quietly.sh" redis-server; then
   command -v redis-server >/dev/null 2>&1 && exit 0
 fi
 echo "The tests need redis-server 7.0 or later on the PATH." >&2
