@@ -12,7 +12,7 @@ import { freePort, type RedisServer } from "./redis-server.ts";
 import type { Check, Outcome, Row } from "./results.ts";
 import type { Context } from "./rounds.ts";
 import { script } from "./scripts.ts";
-import { removeFolders, tempFolder } from "./temp-folders.ts";
+import { inFolder } from "./temp-folders.ts";
 
 const BENCH = "runners";
 const READY_MS = 20_000;
@@ -99,13 +99,4 @@ function row(
 
 function below(what: string, value: number, unit: string, target: number): Check {
   return { bench: BENCH, what, value, unit, relation: "<", target, aim: null };
-}
-
-async function inFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
-  const folder = tempFolder();
-  try {
-    return await body(folder);
-  } finally {
-    removeFolders([folder]);
-  }
 }

@@ -12,6 +12,16 @@ export function tempFolder(): string {
   return path;
 }
 
+/** Gives the block an empty folder, which is removed after it. */
+export async function inFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
+  const folder = tempFolder();
+  try {
+    return await body(folder);
+  } finally {
+    removeFolders([folder]);
+  }
+}
+
 /** Removes one, or all that are left. */
 export function removeFolders(paths: Iterable<string> = [...made]): void {
   for (const path of paths) {
