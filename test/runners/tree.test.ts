@@ -109,7 +109,7 @@ test(
 
 test("status and top show the runner of an attempt, with what it has and since when", SLOW, async () => {
   await client.enqueue([requestOf("shown", "waits", null)]);
-  const { node } = await treeWith("shown", () => true);
+  const { node } = await treeWith("shown", ({ runner }) => runner !== undefined);
   const row = new RegExp(`^ *${node.runner} +handlers .*shared +ready +[1-9]\\d* +\\d+ +[\\d.]+ MB +\\S+`, "m");
   const { host } = new URL(executor.url);
   assert.match((await stage.run(["status", "--listen", host])).stdout, row);

@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 
-import { countsIn, type Job, runJob } from "../../scripts/test/job.ts";
+import { runThenAgain } from "../../scripts/test/again.ts";
+import { countsIn, type Job, type Report, runJob } from "../../scripts/test/job.ts";
 import { runInLanes } from "../../scripts/test/lanes.ts";
 import { allJobs, sayings, shuffle } from "../../scripts/test/plan.ts";
 
@@ -117,4 +118,33 @@ test("what each runner says of how many there were is understood", () => {
   assert.deepEqual(countsIn("deno", "ok | 7 passed | 1 failed | 2 ignored (3s)\n"), {
     ...{ passed: 7, failed: 1, skipped: 2 },
   });
+});
+
+const ran = (failed: number): Report => ({ passed: 1, failed, skipped: 0, output: "", failedTests: [], ms: 1 });
+
+/** Runs jobs of which each fails as often as it says, and tells which were run again. */
+async function runFailing(failures: Readonly<Record<string, number>>) {
+  const left = { ...failures };
+  let again: readonly string[] = [];
+  const outcome = await runThenAgain({
+    jobs: Object.keys(failures).map((label) => ({ label, isAlone: false })),
+    lanes: 3,
+    mostAgain: 2,
+    run: async ({ label }) => ran((left[label] ?? 0) > 0 ? left[label]-- : 0),
+    tellAgain: (jobs) => {
+      again = jobs.map(({ label }) => label);
+    },
+  });
+  const names = (jobs: readonly { readonly label: string }[]) => jobs.map(({ label }) => label);
+  return { again, failed: names(outcome.failed), unsteady: names(outcome.unsteady) };
+}
+
+test("what failed beside others is run once more alone: its last run counts, and it is named", async () => {
+  const outcome = await runFailing({ steady: 0, unsteady: 1, broken: 2 });
+  assert.deepEqual(outcome, { again: ["unsteady", "broken"], failed: ["broken"], unsteady: ["unsteady"] });
+});
+
+test("where more fail than a busy machine explains, none is run again", async () => {
+  const outcome = await runFailing({ one: 1, two: 1, three: 1, four: 0 });
+  assert.deepEqual(outcome, { again: [], failed: ["one", "two", "three"], unsteady: [] });
 });
