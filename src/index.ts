@@ -29,7 +29,7 @@ export {
 export { RefusedEnqueueError } from "./handlers/enqueue-error.ts";
 export type { Schedule, ScheduledRun } from "./operations/schedules/schedule.ts";
 export { UnknownScheduleError } from "./operations/schedules/schedule-control.ts";
-export { UnknownTaskError, type WatchEvent } from "./operations/watch.ts";
+export { UnknownTaskError, type WatchEvent } from "./operations/watch/watch.ts";
 export {
   type HeldLock,
   LockLostError,

@@ -8,7 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { createBroker } from "../../src/broker/drivers.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { watchTask } from "../../src/operations/watch.ts";
+import { watchTask } from "../../src/operations/watch/watch.ts";
 import { startRedis } from "../../test/stage/redis/server.ts";
 
 const [WATCHERS, SECONDS, LINES_A_SECOND, LINE_LENGTH] = [20, 10, 5, 2_000];

@@ -17,13 +17,20 @@ import {
 import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../broker/contract/admin.ts";
 import { type CancelScope, openRoot } from "../concurrency/index.ts";
 
-import { cancelMatching, inBatches, purgeMatching, retryMatching, type TaskFilter, total } from "../operations/bulk.ts";
+import {
+  cancelMatching,
+  inBatches,
+  purgeMatching,
+  retryMatching,
+  type TaskFilter,
+  total,
+} from "../operations/changes/bulk.ts";
 import { checkFilter } from "../operations/filters.ts";
 import { listPage } from "../operations/pages.ts";
 import { pause } from "../operations/pauses.ts";
 
 import { type Preparation, prepare, type ReadyTask } from "../operations/prepare.ts";
-import { type WatchEvent, watchTask } from "../operations/watch.ts";
+import { type WatchEvent, watchTask } from "../operations/watch/watch.ts";
 import { type HeldLock, LockNotTakenError } from "../task/lock/lock.ts";
 import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
 import type { TaskRecord } from "../task/record/record.ts";

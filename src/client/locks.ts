@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import type { Locks } from "../broker/contract/locks.ts";
 import { type CancelScope, Latch, moveOnAfter, openRoot, withNursery, withScope } from "../concurrency/index.ts";
-import { LockTaker } from "../operations/locks.ts";
+import { LockTaker } from "../operations/locks/locks.ts";
 import { type HeldLock, type LockOptions, lockTerms, whileHeld } from "../task/lock/lock.ts";
 import { ClientClosedError } from "./errors.ts";
 

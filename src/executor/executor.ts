@@ -21,7 +21,7 @@ import {
   withNursery,
 } from "../concurrency/index.ts";
 import type { Handlers } from "../handlers/handler.ts";
-import { KeptLocks } from "../operations/kept-locks.ts";
+import { KeptLocks } from "../operations/locks/kept-locks.ts";
 import { attemptParts } from "./attempt/attempt-parts.ts";
 import { CancelWatch } from "./attempt/cancel-watch.ts";
 import { InlineCompany } from "./attempt/company.ts";

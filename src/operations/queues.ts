@@ -5,7 +5,7 @@
 import type { Broker, FleetMember } from "../broker/broker.ts";
 import type { PauseTarget } from "../broker/contract/admin.ts";
 import { type QueueJson, queueViews } from "./views/queue-view.ts";
-import { livingOf } from "./waiting.ts";
+import { livingOf } from "./watch/waiting.ts";
 
 /** How many queues are counted beside those of the program. */
 const MOST_OTHERS = 100;

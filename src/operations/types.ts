@@ -1,6 +1,6 @@
 /** The types that people see: those that living executors name in their heartbeats, and those that are paused. */
 import type { Broker } from "../broker/broker.ts";
-import { livingOf } from "./waiting.ts";
+import { livingOf } from "./watch/waiting.ts";
 
 /** How many are told. */
 const MOST_TYPES = 1_000;

@@ -16,7 +16,7 @@ import { RunningAttempts } from "../executor/attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../executor/options.ts";
 import { Stops } from "../executor/status/stops.ts";
 import type { Handler, HandlerAttempt, Handlers } from "../handlers/handler.ts";
-import { KeptLocks } from "../operations/kept-locks.ts";
+import { KeptLocks } from "../operations/locks/kept-locks.ts";
 import type { NotingBroker } from "./noting-broker.ts";
 import { Notes, type TaskRun, taskRun } from "./task-run.ts";
 

@@ -4,7 +4,7 @@ import { recordKey, streamKey } from "../../src/broker/redis/keys.ts";
 import { LONGEST_COPY } from "../../src/broker/redis/records/codec.ts";
 import { RECORDS } from "../../src/broker/redis/records/record-lua.ts";
 import { runScript, script } from "../../src/broker/redis/scripts/lua.ts";
-import { cancelMatching, retryMatching, total } from "../../src/operations/bulk.ts";
+import { cancelMatching, retryMatching, total } from "../../src/operations/changes/bulk.ts";
 import { claimAll, done, idOf, QUEUE, task, tasks } from "../stage/outcomes.ts";
 import { countOf, NOTHING } from "../stage/sentences.ts";
 import { redisSentences } from "./redis-sentences.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Broker, Delivery } from "../../src/broker/broker.ts";
 import { deadKey, GROUP, NOBODYS_KEY, recordKey, streamKey } from "../../src/broker/redis/keys.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
-import { watchTask } from "../../src/operations/watch.ts";
+import { watchTask } from "../../src/operations/watch/watch.ts";
 import { claimOne, done, idOf, QUEUE, task } from "../stage/outcomes.ts";
 import { countOf, NOTHING, type SentenceStage } from "../stage/sentences.ts";
 import { redisSentences } from "./redis-sentences.ts";

@@ -1,7 +1,7 @@
 /** Changes to whatever matches a filter, over brokers that go on while they are made. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cancelMatching, purgeMatching, retryMatching } from "../../src/operations/bulk.ts";
+import { cancelMatching, purgeMatching, retryMatching } from "../../src/operations/changes/bulk.ts";
 import type { ListedTask } from "../../src/task/record/listed-task.ts";
 import type { TaskState } from "../../src/task/state.ts";
 

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import type { FleetMember } from "../../src/broker/broker.ts";
 import type { PauseTarget } from "../../src/broker/contract/admin.ts";
 import { readBeat } from "../../src/broker/contract/heartbeat.ts";
-import { WaitingReasons, whyWaiting } from "../../src/operations/waiting.ts";
+import { WaitingReasons, whyWaiting } from "../../src/operations/watch/waiting.ts";
 import type { TaskRecord } from "../../src/task/record/record.ts";
 
 const NOW = Date.parse("2026-03-01T12:00:00Z");

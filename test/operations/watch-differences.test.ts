@@ -1,7 +1,7 @@
 /** What a watch finds to be new in messages that grow at one end and lose their other. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { textAfter } from "../../src/operations/watch.ts";
+import { textAfter } from "../../src/operations/watch/watch.ts";
 
 test("text is new behind what was known, also where its beginning was cut off within a line", () => {
   assert.equal(textAfter("", "10:00 a"), "10:00 a");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TaskGlance } from "../../src/broker/contract/admin.ts";
 import { Cancelled, openRoot } from "../../src/concurrency/index.ts";
-import { readerOf } from "../../src/operations/watch-reader.ts";
+import { readerOf } from "../../src/operations/watch/watch-reader.ts";
 import type { TaskRecord } from "../../src/task/record/record.ts";
 
 function stage() {

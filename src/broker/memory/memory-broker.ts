@@ -1,12 +1,11 @@
 /**
  * A broker in memory, for tests (taskexe/testing): brokers of one name in this process share a store. It keeps every
- * promise of the contract but that of a restart; nothing of it runs by itself. This file puts the parts together.
+ * promise of the contract but that of a restart; nothing of it runs by itself. This file puts the parts together;
+ * what people ask is in memory-administration.ts.
  */
 
 import { checkpoint } from "../../concurrency/index.ts";
-import { DEFAULT_PRIORITIES } from "../../task/options/enqueue-options.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
-import type { TaskState } from "../../task/state.ts";
 import {
   type Backlog,
   type Broker,
@@ -23,32 +22,10 @@ import {
   type OnCancelled,
   type Outcome,
   type ProgressWrite,
-  type QueueCounts,
   type Removal,
 } from "../broker.ts";
 import { checkRequests } from "../check-requests.ts";
-import {
-  DEFAULT_LOG_BYTES,
-  type ListPage,
-  type ListQuery,
-  type LogLine,
-  type LogTail,
-  type OtherQueues,
-  type PauseTarget,
-  type PurgeQuery,
-  type RetryReceipt,
-  type TaskGlance,
-  type TaskLines,
-} from "../contract/admin.ts";
-import type {
-  ScheduleChange,
-  ScheduleChanged,
-  ScheduleList,
-  ScheduleListQuery,
-  StoredSchedule,
-  TakenSchedules,
-} from "../contract/schedules.ts";
-import { listPlaces } from "../list-places.ts";
+import { DEFAULT_LOG_BYTES, type TaskLines } from "../contract/admin.ts";
 import { type KeepingRules, keepingRules, removeSome } from "../removal.ts";
 import { flagged } from "./cancel-flags.ts";
 import * as cancels from "./cancels.ts";
@@ -56,25 +33,20 @@ import { type Claimant, claim } from "./claims/claims.ts";
 import * as ends from "./claims/ends.ts";
 import * as leases from "./claims/leases.ts";
 import * as fleet from "./fleet.ts";
-import { list } from "./lists.ts";
 import { MemoryLocks } from "./locks.ts";
-import { appendLogs, logsAfter } from "./logs.ts";
-import * as pauses from "./pauses.ts";
-import { dropUnused, purge, removeStep } from "./removal.ts";
-import * as schedules from "./schedules.ts";
+import { appendLogs } from "./logs.ts";
+import { MemoryAdministration } from "./memory-administration.ts";
+import { dropUnused, removeStep } from "./removal.ts";
 import { recordOf } from "./store/entry.ts";
 import { type MemoryStore, storeNamed } from "./store/store.ts";
 import * as tasks from "./tasks.ts";
-import * as watches from "./watches.ts";
 
-export class MemoryBroker implements Broker {
+export class MemoryBroker extends MemoryAdministration implements Broker {
   readonly kind = "memory";
   readonly isRemote = false;
   readonly url: string;
   readonly leaseMs: number;
-  readonly locks = new MemoryLocks(() => this.#store);
-  readonly #options: BrokerOptions;
-  readonly #priorities: number;
+  readonly locks = new MemoryLocks(() => this.store);
   readonly #keeping: KeepingRules;
   readonly #all: MemoryStore;
   readonly #cancelListeners = new Set<(ids: readonly string[]) => void>();
@@ -83,10 +55,9 @@ export class MemoryBroker implements Broker {
 
   /** @param store - default: the one of that name, which this process shares. */
   constructor(name: string, options: BrokerOptions, store: MemoryStore = storeNamed(name)) {
+    super(options);
     this.url = `memory:${name}`;
     this.leaseMs = options.leaseMs;
-    this.#options = options;
-    this.#priorities = options.priorities ?? DEFAULT_PRIORITIES;
     this.#keeping = keepingRules(options);
     this.#all = store;
   }
@@ -120,54 +91,54 @@ export class MemoryBroker implements Broker {
   }
 
   async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
-    checkRequests(requests, this.#priorities);
-    return tasks.enqueue(this.#store, requests);
+    checkRequests(requests, this.priorities);
+    return tasks.enqueue(this.store, requests);
   }
 
   async cancel(ids: readonly string[]): Promise<CancelReceipt[]> {
-    return cancels.cancel(this.#store, ids);
+    return cancels.cancel(this.store, ids);
   }
 
   async record(id: string): Promise<TaskRecord | null> {
-    const entry = this.#store.tasks.get(id);
+    const entry = this.store.tasks.get(id);
     return entry === undefined ? null : recordOf(entry);
   }
 
   async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
     // Whoever claims and ends without a wait leaves others their turn.
     await checkpoint(signal);
-    return claim(() => this.#store, this.#claimant, max, signal);
+    return claim(() => this.store, this.#claimant, max, signal);
   }
 
   async recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
-    return leases.recover(this.#store, this.#claimant, known, max);
+    return leases.recover(this.store, this.#claimant, known, max);
   }
 
   async renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
-    return leases.renew(this.#store, this.leaseMs, deliveries);
+    return leases.renew(this.store, this.leaseMs, deliveries);
   }
 
   /** The store is this process's own: nothing is on its way. */
   async written(): Promise<void> {}
 
   async complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
-    return ends.complete(this.#store, outcomes, this.#keeping.deadRetentionMs);
+    return ends.complete(this.store, outcomes, this.#keeping.deadRetentionMs);
   }
 
   async release(deliveries: readonly Delivery[]): Promise<void> {
-    leases.release(this.#store, deliveries);
+    leases.release(this.store, deliveries);
   }
 
   async reclaim(max: number): Promise<Delivery[]> {
-    return leases.reclaim(this.#store, this.#claimant, max);
+    return leases.reclaim(this.store, this.#claimant, max);
   }
 
   async promote(max: number): Promise<{ readonly promoted: number; readonly nextInMs: number | null }> {
-    return tasks.promote(this.#store, max);
+    return tasks.promote(this.store, max);
   }
 
   async cancelled(ids: readonly string[]): Promise<string[]> {
-    return flagged(this.#store, ids);
+    return flagged(this.store, ids);
   }
 
   onCancel(listener: (ids: readonly string[]) => void): () => void {
@@ -176,11 +147,11 @@ export class MemoryBroker implements Broker {
   }
 
   async writeProgress(writes: readonly ProgressWrite[]): Promise<void> {
-    ends.writeProgress(this.#store, writes);
+    ends.writeProgress(this.store, writes);
   }
 
   async appendLogs(logs: readonly TaskLines[]): Promise<void> {
-    appendLogs(this.#store, logs, this.#options.logBytes ?? DEFAULT_LOG_BYTES);
+    appendLogs(this.store, logs, this.options.logBytes ?? DEFAULT_LOG_BYTES);
   }
 
   isTypePaused(type: string): boolean {
@@ -195,131 +166,44 @@ export class MemoryBroker implements Broker {
     };
   }
 
-  async counts(queues: readonly string[] = this.#options.queues): Promise<QueueCounts[]> {
-    return watches.counts(this.#store, queues);
-  }
-
-  async figures(queues: readonly string[]) {
-    return watches.figures(this.#store, queues);
-  }
-
-  async otherQueues(max: number): Promise<OtherQueues> {
-    return watches.otherQueues(this.#store, this.#options.queues, max);
-  }
-
-  list(query: ListQuery): Promise<ListPage> {
-    return listPlaces.take(async () => list(this.#store, query, this.#options.queues));
-  }
-
-  async retry(ids: readonly string[]): Promise<RetryReceipt[]> {
-    return tasks.retry(this.#store, ids);
-  }
-
-  async purge(query: PurgeQuery, max: number): Promise<number> {
-    return purge(this.#store, query, max, this.#options.queues);
-  }
-
-  async pause(target: PauseTarget): Promise<void> {
-    pauses.pause(this.#store, target);
-  }
-
-  async resume(target: PauseTarget): Promise<void> {
-    pauses.resume(this.#store, target);
-  }
-
-  async paused(): Promise<PauseTarget[]> {
-    return pauses.paused(this.#store);
-  }
-
-  async logs(id: string): Promise<LogLine[]> {
-    return [...(await this.logsAfter(id, 0)).lines];
-  }
-
-  async logsAfter(id: string, after: number): Promise<LogTail> {
-    return logsAfter(this.#store, id, after);
-  }
-
-  async glance(
-    asked: readonly { readonly id: string; readonly seen: string | null }[],
-  ): Promise<(TaskGlance | "same" | null)[]> {
-    return watches.glance(this.#store, asked);
-  }
-
-  async states(ids: readonly string[]): Promise<(TaskState | null)[]> {
-    return watches.statesOf(this.#store, ids);
-  }
-
-  async listSchedules(query: ScheduleListQuery): Promise<ScheduleList> {
-    return listPlaces.take(() => schedules.listSchedules(this.#store, query));
-  }
-
-  everySchedule(): AsyncGenerator<readonly StoredSchedule[]> {
-    return schedules.storedSchedules(this.#store);
-  }
-
-  async countSchedules(): Promise<number> {
-    return this.#store.schedules.size;
-  }
-
-  async takeSchedules(since: number | null, max: number): Promise<TakenSchedules> {
-    return schedules.takeSchedules(this.#store, since, max);
-  }
-
-  async postponeSchedule(name: string, takenUntil: number, at: number): Promise<void> {
-    schedules.postponeSchedule(this.#store, name, takenUntil, at);
-  }
-
-  async schedule(name: string): Promise<StoredSchedule | null> {
-    return schedules.scheduleNamed(this.#store, name);
-  }
-
-  async changeSchedule(change: ScheduleChange): Promise<ScheduleChanged> {
-    if (change.enqueue !== undefined) checkRequests([change.enqueue.request], this.#priorities);
-    return schedules.changeSchedule(this.#store, change);
-  }
-
-  async removeSchedule(name: string): Promise<boolean> {
-    return this.#store.schedules.delete(name);
-  }
-
   async tellOnCancelled(told: readonly OnCancelled[]): Promise<void> {
-    fleet.tellOnCancelled(this.#store, told);
+    fleet.tellOnCancelled(this.store, told);
   }
 
   /** Only the last beat is kept. */
   async beat(json: string): Promise<void> {
-    fleet.beat(this.#store, this.#name, json);
+    fleet.beat(this.store, this.#name, json);
   }
 
   async leave(): Promise<void> {
-    this.#store.executors.delete(this.#name);
+    this.store.executors.delete(this.#name);
   }
 
   async fleet(): Promise<FleetMember[]> {
-    return fleet.members(this.#store);
+    return fleet.members(this.store);
   }
 
   async member(name: string): Promise<FleetMember | null> {
-    return fleet.member(this.#store, name);
+    return fleet.member(this.store, name);
   }
 
   async lock(): Promise<boolean> {
-    return fleet.lock(this.#store, this.#name);
+    return fleet.lock(this.store, this.#name);
   }
 
   async unlock(): Promise<void> {
-    fleet.unlock(this.#store, this.#name);
+    fleet.unlock(this.store, this.#name);
   }
 
   async clean(): Promise<CleanReport> {
-    const { heartbeatTimeoutMs, queueUnusedMs } = this.#options;
-    const removed = fleet.expel(this.#store, this.#name, heartbeatTimeoutMs);
+    const { heartbeatTimeoutMs, queueUnusedMs } = this.options;
+    const removed = fleet.expel(this.store, this.#name, heartbeatTimeoutMs);
     const purged = await removeSome(() => this.removeEnded());
-    return { removed, purged, dropped: dropUnused(this.#store, queueUnusedMs) };
+    return { removed, purged, dropped: dropUnused(this.store, queueUnusedMs) };
   }
 
   async removeEnded(): Promise<Removal> {
-    return removeStep(this.#store, this.#keeping);
+    return removeStep(this.store, this.#keeping);
   }
 
   readonly #tellCancels = (ids: readonly string[]): void => {
@@ -332,18 +216,18 @@ export class MemoryBroker implements Broker {
   }
 
   /** @throws BrokerUnavailableError where it is not open. */
-  get #store(): MemoryStore {
+  protected get store(): MemoryStore {
     if (this.#isOpen) return this.#all;
     throw new BrokerUnavailableError(`the broker ${this.url} is not open`);
   }
 
   get #claimant(): Claimant {
-    const { queues, leaseMs } = this.#options;
+    const { queues, leaseMs } = this.options;
     return { executor: this.#name, queues, leaseMs };
   }
 
   get #name(): string {
-    const { executor } = this.#options;
+    const { executor } = this.options;
     if (executor === null) throw new TypeError("this broker was opened for a client: it is no executor");
     return executor;
   }

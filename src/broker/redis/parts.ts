@@ -36,7 +36,7 @@ import { RedisRetryAndPurge } from "./records/retry-and-purge.ts";
 import { RedisLogs } from "./records/task-logs.ts";
 import { RedisRecords } from "./records/task-records.ts";
 import { RedisVanished } from "./records/vanished.ts";
-import { RedisSchedules } from "./schedules.ts";
+import { RedisSchedules } from "./schedules/schedules.ts";
 import { movesIn } from "./scripts/sources.ts";
 import { type StreamName, streamsOf } from "./streams.ts";
 

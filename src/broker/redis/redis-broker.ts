@@ -1,9 +1,9 @@
 /**
  * The Redis broker: streams and one consumer group, with the names that RagFlow's producers and admin pages know.
- * This file says what each call of the contract asks of which part; the parts are put together in parts.ts.
+ * This file says what each call of executors and producers asks of which part; redis-administration.ts has those of
+ * people, and the parts are put together in parts.ts.
  */
 import type { TaskRecord } from "../../task/record/record.ts";
-import type { TaskState } from "../../task/state.ts";
 import type {
   Backlog,
   Broker,
@@ -19,332 +19,214 @@ import type {
   OnCancelled,
   Outcome,
   ProgressWrite,
-  QueueCounts,
   Removal,
 } from "../broker.ts";
-import type {
-  ListPage,
-  ListQuery,
-  LogLine,
-  LogTail,
-  OtherQueues,
-  PauseTarget,
-  PurgeQuery,
-  RetryReceipt,
-  TaskLines,
-} from "../contract/admin.ts";
+import type { TaskLines } from "../contract/admin.ts";
 import type { OtherPrograms } from "../contract/consumer.ts";
-import type {
-  ScheduleChange,
-  ScheduleChanged,
-  ScheduleList,
-  ScheduleListQuery,
-  StoredSchedule,
-  TakenSchedules,
-} from "../contract/schedules.ts";
 import type { MoveIn } from "../contract/sources.ts";
-import { listPlaces } from "../list-places.ts";
 import type { RedisDelivery } from "./claims/delivery.ts";
 import { withoutPaused } from "./claims/without-paused.ts";
 import { cleanUp, removeEnded } from "./clean-up.ts";
-import { readFigures } from "./figures.ts";
 import { RedisParts } from "./parts.ts";
-import { queuesOf } from "./queue-upkeep.ts";
-import { glance } from "./records/glances.ts";
+import { RedisAdministration } from "./redis-administration.ts";
 import { RedisLocks } from "./scripts/locks.ts";
 
-export class RedisBroker implements Broker {
+export class RedisBroker extends RedisAdministration implements Broker {
   readonly kind = "redis";
   readonly isRemote = true;
   readonly url: string;
   readonly leaseMs: number;
   readonly locks: RedisLocks;
   readonly others: OtherPrograms;
-  readonly #options: BrokerOptions;
-  readonly #parts: RedisParts;
 
   /** @throws BrokerUrlError when the address cannot be read. */
   constructor(url: string, options: BrokerOptions) {
-    this.#parts = new RedisParts(url, options);
-    this.url = this.#parts.url;
+    super(new RedisParts(url, options), options);
+    this.url = this.parts.url;
     this.leaseMs = options.leaseMs;
-    this.others = this.#parts.others;
-    this.#options = options;
-    this.locks = new RedisLocks(this.#parts.connections);
+    this.others = this.parts.others;
+    this.locks = new RedisLocks(this.parts.connections);
   }
 
   connection(): ConnectionState {
-    return this.#parts.connections.state();
+    return this.parts.connections.state();
   }
 
   onConnectionChange(listener: (state: ConnectionState) => void): () => void {
-    return this.#parts.connections.onChange(listener);
+    return this.parts.connections.onChange(listener);
   }
 
-  readonly now = (): number => this.#parts.clock.now();
+  readonly now = (): number => this.parts.clock.now();
 
   /** @throws (rejects) BrokerUnfitError where the server is too old. */
   open(signal: AbortSignal): Promise<void> {
-    return this.#parts.duties.untilDone("open", () => this.#open(signal), signal);
+    return this.parts.duties.untilDone("open", () => this.#open(signal), signal);
   }
 
   async #open(signal: AbortSignal): Promise<void> {
-    const claims = this.#options.executor !== null;
-    await this.#parts.connections.open(claims, signal);
-    await this.#parts.server.loaded(signal);
-    await this.#parts.clock.read();
+    const claims = this.options.executor !== null;
+    await this.parts.connections.open(claims, signal);
+    await this.parts.server.loaded(signal);
+    await this.parts.clock.read();
     if (!claims) return;
-    await this.#parts.intake.createGroups();
-    await this.#parts.cancels.subscribe();
+    await this.parts.intake.createGroups();
+    await this.parts.cancels.subscribe();
   }
 
   async close(): Promise<void> {
-    this.#parts.connections.close();
+    this.parts.connections.close();
   }
 
   async enqueue(requests: readonly EnqueueRequest[]): Promise<EnqueueReceipt[]> {
-    if (this.#parts.clock.hasStepped) await this.#parts.clock.read();
-    const due = requests.filter(({ queue }) => this.#parts.register.isDue(queue));
-    if (due.length > 0) await this.#parts.register.use(due.map(({ queue }) => queue));
-    return this.#parts.queues.enqueue(requests);
+    if (this.parts.clock.hasStepped) await this.parts.clock.read();
+    const due = requests.filter(({ queue }) => this.parts.register.isDue(queue));
+    if (due.length > 0) await this.parts.register.use(due.map(({ queue }) => queue));
+    return this.parts.queues.enqueue(requests);
   }
 
   async claim(max: number, signal: AbortSignal): Promise<Delivery[]> {
     this.#mustBeExecutor();
     try {
-      return await this.#parts.duties.do("claim", async () => {
-        const taken = await this.#parts.intake.claim(max, signal);
-        if (this.#parts.intake.hasTooMuch) await this.#putBack(max);
+      return await this.parts.duties.do("claim", async () => {
+        const taken = await this.parts.intake.claim(max, signal);
+        if (this.parts.intake.hasTooMuch) await this.#putBack(max);
         return taken;
       });
     } catch (error) {
-      await this.#giveUp(this.#parts.intake.takeAll());
+      await this.#giveUp(this.parts.intake.takeAll());
       throw error;
     }
   }
 
   async recover(known: ReadonlySet<string>, max: number): Promise<Delivery[]> {
     this.#mustBeExecutor();
-    this.#parts.connections.mustHaveLines();
+    this.parts.connections.mustHaveLines();
     // Pending under our own name as well, and found with the rest.
-    this.#parts.intake.takeAll();
-    return this.#parts.duties.do("recover", async () =>
-      withoutPaused(this.#parts, await this.#parts.leases.recover(known, max)),
+    this.parts.intake.takeAll();
+    return this.parts.duties.do("recover", async () =>
+      withoutPaused(this.parts, await this.parts.leases.recover(known, max)),
     );
   }
 
   renew(deliveries: readonly Delivery[]): Promise<Delivery[]> {
-    return this.#parts.duties.do("renew", () => this.#parts.leases.renew(deliveries));
+    return this.parts.duties.do("renew", () => this.parts.leases.renew(deliveries));
   }
 
   written(): Promise<void> {
-    return this.#parts.wire.written();
+    return this.parts.wire.written();
   }
 
   complete(outcomes: readonly Outcome[]): Promise<CompletionResult[]> {
-    return this.#parts.duties.do("complete", async () => {
-      if (this.#parts.clock.hasStepped) await this.#parts.clock.read();
-      return this.#parts.completion.complete(outcomes);
+    return this.parts.duties.do("complete", async () => {
+      if (this.parts.clock.hasStepped) await this.parts.clock.read();
+      return this.parts.completion.complete(outcomes);
     });
   }
 
   release(deliveries: readonly Delivery[]): Promise<void> {
-    return this.#parts.duties.do("release", () => this.#parts.handBack.release(deliveries));
+    return this.parts.duties.do("release", () => this.parts.handBack.release(deliveries));
   }
 
   async reclaim(max: number): Promise<Delivery[]> {
     this.#mustBeExecutor();
-    return this.#parts.duties.do("reclaim", async () => {
-      await this.#giveUp(this.#parts.intake.takeOld());
-      return withoutPaused(this.#parts, await this.#parts.leases.reclaim(max));
+    return this.parts.duties.do("reclaim", async () => {
+      await this.#giveUp(this.parts.intake.takeOld());
+      return withoutPaused(this.parts, await this.parts.leases.reclaim(max));
     });
   }
 
   promote(max: number): ReturnType<Broker["promote"]> {
-    return this.#parts.duties.do("promote", async () => {
-      if (this.#parts.clock.hasStepped) await this.#parts.clock.read();
-      const unparked = await this.#parts.pauses.unparkResumed();
-      const { promoted, nextInMs, refused } = await this.#parts.queues.promote(max);
+    return this.parts.duties.do("promote", async () => {
+      if (this.parts.clock.hasStepped) await this.parts.clock.read();
+      const unparked = await this.parts.pauses.unparkResumed();
+      const { promoted, nextInMs, refused } = await this.parts.queues.promote(max);
       const left = [...unparked, ...refused];
       return left.length === 0 ? { promoted, nextInMs } : { promoted, nextInMs, refused: left };
     });
   }
 
   cancel(ids: readonly string[]): Promise<CancelReceipt[]> {
-    return this.#parts.cancels.cancel(ids, "cancelled by a client");
+    return this.parts.cancels.cancel(ids, "cancelled by a client");
   }
 
   cancelled(ids: readonly string[]): Promise<string[]> {
-    return this.#parts.duties.do("cancels", () => this.#parts.cancels.flagged(ids));
+    return this.parts.duties.do("cancels", () => this.parts.cancels.flagged(ids));
   }
 
   onCancel(listener: (ids: readonly string[]) => void): () => void {
-    return this.#parts.cancels.onCancel(listener);
+    return this.parts.cancels.onCancel(listener);
   }
 
   writeProgress(writes: readonly ProgressWrite[]): Promise<void> {
-    return this.#parts.duties.do("progress", () => this.#parts.records.writeProgress(writes, this.#parts.name));
+    return this.parts.duties.do("progress", () => this.parts.records.writeProgress(writes, this.parts.name));
   }
 
   record(id: string): Promise<TaskRecord | null> {
-    return this.#parts.record(id);
-  }
-
-  counts(queues?: readonly string[]): Promise<QueueCounts[]> {
-    return this.#parts.duties.do("counts", () => this.#parts.queues.counts(queues));
-  }
-
-  otherQueues(max: number): Promise<OtherQueues> {
-    return this.#parts.duties.do("counts", () => this.#parts.register.others(this.#options.queues, max));
-  }
-
-  figures(queues: readonly string[]) {
-    return this.#parts.duties.do("counts", () => readFigures(this.#parts, queues));
+    return this.parts.record(id);
   }
 
   backlog(): Promise<Backlog> {
-    return this.#parts.duties.do("counts", () => this.#parts.queues.backlog());
-  }
-
-  list(query: ListQuery): Promise<ListPage> {
-    return listPlaces.take(() => this.#parts.listing.list(query));
-  }
-
-  retry(ids: readonly string[]): Promise<RetryReceipt[]> {
-    return this.#parts.byHand.retry(ids);
-  }
-
-  purge(query: PurgeQuery, max: number): Promise<number> {
-    return this.#parts.byHand.purge(query, max);
-  }
-
-  pause(target: PauseTarget): Promise<void> {
-    return this.#parts.pauses.pause(target);
-  }
-
-  resume(target: PauseTarget): Promise<void> {
-    return this.#parts.pauses.resume(target);
-  }
-
-  paused(): Promise<PauseTarget[]> {
-    return this.#parts.duties.do("counts", () => this.#parts.pauses.list());
+    return this.parts.duties.do("counts", () => this.parts.queues.backlog());
   }
 
   isTypePaused(type: string): boolean {
-    return this.#parts.pauses.isTypePaused(type);
-  }
-
-  listSchedules(query: ScheduleListQuery): Promise<ScheduleList> {
-    return this.#parts.duties.do("schedules", () => listPlaces.take(() => this.#parts.schedules.listed(query)));
-  }
-
-  everySchedule(): AsyncGenerator<readonly StoredSchedule[]> {
-    return this.#parts.schedules.every((ask) => this.#parts.duties.do("schedules", ask));
-  }
-
-  countSchedules(): Promise<number> {
-    return this.#parts.schedules.count();
-  }
-
-  takeSchedules(since: number | null, max: number): Promise<TakenSchedules> {
-    return this.#parts.duties.do("schedules", async () => {
-      if (this.#parts.clock.hasStepped) await this.#parts.clock.read();
-      return this.#parts.schedules.take(since, max);
-    });
-  }
-
-  postponeSchedule(name: string, takenUntil: number, at: number): Promise<void> {
-    return this.#parts.duties.do("schedules", () => this.#parts.schedules.postpone(name, takenUntil, at));
-  }
-
-  async schedule(name: string): Promise<StoredSchedule | null> {
-    if (this.#parts.clock.hasStepped) await this.#parts.clock.read();
-    return this.#parts.schedules.get(name);
-  }
-
-  changeSchedule(change: ScheduleChange): Promise<ScheduleChanged> {
-    return this.#parts.duties.try(async () => {
-      const { definition, enqueue } = change;
-      const queues = definition === undefined ? [] : queuesOf(definition);
-      await this.#parts.register.use(enqueue === undefined ? queues : [...queues, enqueue.request.queue]);
-      return this.#parts.schedules.change(change);
-    });
-  }
-
-  removeSchedule(name: string): Promise<boolean> {
-    return this.#parts.schedules.remove(name);
-  }
-
-  states(ids: readonly string[]): Promise<(TaskState | null)[]> {
-    return this.#parts.duties.do("schedules", () => this.#parts.schedules.states(ids));
+    return this.parts.pauses.isTypePaused(type);
   }
 
   appendLogs(logs: readonly TaskLines[]): Promise<void> {
-    return this.#parts.duties.do("task logs", () => this.#parts.logs.append(logs));
+    return this.parts.duties.do("task logs", () => this.parts.logs.append(logs));
   }
 
-  logs(id: string): Promise<LogLine[]> {
-    return this.#parts.logs.all(id);
-  }
+  readonly moveIn: MoveIn = (source, max) => this.parts.moveIn(source, max);
 
-  logsAfter(id: string, after: number): Promise<LogTail> {
-    return this.#parts.logs.after(id, after);
-  }
-
-  glance(asked: readonly { readonly id: string; readonly seen: string | null }[]) {
-    return glance(this.#parts.connections, asked);
-  }
-
-  readonly moveIn: MoveIn = (source, max) => this.#parts.moveIn(source, max);
-
-  readonly tellOnCancelled = (told: readonly OnCancelled[]) => this.#parts.fleet.tellOnCancelled(told);
+  readonly tellOnCancelled = (told: readonly OnCancelled[]) => this.parts.fleet.tellOnCancelled(told);
 
   beat(json: string, isDue = true, kept = json): Promise<void> {
-    return this.#parts.duties.do("beat", async () => {
-      await this.#parts.clock.read();
-      if (isDue) await this.#parts.server.refresh();
-      await this.#parts.register.goOnServing(this.#options.queues, this.#parts.keeping);
-      await this.#parts.fleet.beat(json, isDue, kept);
+    return this.parts.duties.do("beat", async () => {
+      await this.parts.clock.read();
+      if (isDue) await this.parts.server.refresh();
+      await this.parts.register.goOnServing(this.options.queues, this.parts.keeping);
+      await this.parts.fleet.beat(json, isDue, kept);
     });
   }
 
   leave(json: string): Promise<void> {
-    return this.#parts.duties.do("leave", () => this.#parts.fleet.leave(json));
+    return this.parts.duties.do("leave", () => this.parts.fleet.leave(json));
   }
 
   fleet(): Promise<FleetMember[]> {
-    return this.#parts.duties.do("fleet", () => this.#parts.fleet.members());
+    return this.parts.duties.do("fleet", () => this.parts.fleet.members());
   }
 
   member(name: string): Promise<FleetMember | null> {
-    return this.#parts.duties.do("fleet", () => this.#parts.fleet.member(name));
+    return this.parts.duties.do("fleet", () => this.parts.fleet.member(name));
   }
 
-  readonly lock = () => this.#parts.duties.do("clean-up", () => this.#parts.fleet.lock());
+  readonly lock = () => this.parts.duties.do("clean-up", () => this.parts.fleet.lock());
 
-  readonly unlock = () => this.#parts.duties.do("clean-up", () => this.#parts.fleet.unlock());
+  readonly unlock = () => this.parts.duties.do("clean-up", () => this.parts.fleet.unlock());
 
   clean(): Promise<CleanReport> {
-    return this.#parts.duties.do("clean-up", () => cleanUp(this.#parts, this.#options.queues));
+    return this.parts.duties.do("clean-up", () => cleanUp(this.parts, this.options.queues));
   }
 
   removeEnded(): Promise<Removal> {
-    return this.#parts.duties.do("removal", () => removeEnded(this.#parts, this.#options.queues));
+    return this.parts.duties.do("removal", () => removeEnded(this.parts, this.options.queues));
   }
 
   /** After a claim of `max` that brought too much: to its place; what has none any more is held for the next claim. */
   async #putBack(max: number): Promise<void> {
-    const { surplus, unwanted } = this.#parts.intake.takeTooMuch();
-    this.#parts.intake.hold(await this.#parts.handBack.place(surplus, max));
+    const { surplus, unwanted } = this.parts.intake.takeTooMuch();
+    this.parts.intake.hold(await this.parts.handBack.place(surplus, max));
     await this.#giveUp(unwanted);
   }
 
   async #giveUp(unwanted: readonly RedisDelivery[]): Promise<void> {
     // Away just now: the lease of what could not be handed back runs out by itself.
-    if (unwanted.length > 0 && this.connection().state !== "away") await this.#parts.handBack.release(unwanted);
+    if (unwanted.length > 0 && this.connection().state !== "away") await this.parts.handBack.release(unwanted);
   }
 
   #mustBeExecutor(): void {
-    if (this.#options.executor === null) throw new TypeError("this broker was opened for a client: it cannot claim");
+    if (this.options.executor === null) throw new TypeError("this broker was opened for a client: it cannot claim");
   }
 }

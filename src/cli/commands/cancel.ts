@@ -1,7 +1,7 @@
 /** `taskexe cancel`: cancels tasks wherever they are: by id, telling how each was found, or all that match. */
 import type { Command } from "commander";
 import type { CancelReceipt } from "../../broker/broker.ts";
-import { cancelMatching, inBatches } from "../../operations/bulk.ts";
+import { cancelMatching, inBatches } from "../../operations/changes/bulk.ts";
 import { hasEnded } from "../../task/state.ts";
 import { settingsWithQueue, type TaskFlags, taskFlags } from "../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../arguments/flags.ts";

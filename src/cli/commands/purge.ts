@@ -1,6 +1,6 @@
 /** `taskexe purge`: removes the records of ended tasks. Asks nothing; tells how many are gone. */
 import type { Command } from "commander";
-import { purgeMatching } from "../../operations/bulk.ts";
+import { purgeMatching } from "../../operations/changes/bulk.ts";
 import { ENDED_STATES } from "../../task/state.ts";
 import { choice, settingsWithQueue, taskFlags } from "../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../arguments/flags.ts";

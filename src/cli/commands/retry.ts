@@ -1,7 +1,7 @@
 /** `taskexe retry`: queues dead and cancelled tasks again: by id, telling how each was found, or all that match. */
 import type { Command } from "commander";
 import type { RetryReceipt } from "../../broker/contract/admin.ts";
-import { DEFAULT_RETRIED_STATE, inBatches, retryMatching } from "../../operations/bulk.ts";
+import { DEFAULT_RETRIED_STATE, inBatches, retryMatching } from "../../operations/changes/bulk.ts";
 import { retryView } from "../../operations/views/receipt-views.ts";
 import { RETRIED_STATES } from "../../task/state.ts";
 import { choice, settingsWithQueue, taskFlags } from "../arguments/filters.ts";

@@ -5,7 +5,7 @@
  */
 import type { Command } from "commander";
 import { watchEventView } from "../../operations/views/watch-event-view.ts";
-import { UnknownTaskError, type WatchEvent, watchTask } from "../../operations/watch.ts";
+import { UnknownTaskError, type WatchEvent, watchTask } from "../../operations/watch/watch.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
 import { howMany } from "../output/how-many.ts";

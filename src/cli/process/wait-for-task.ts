@@ -1,11 +1,11 @@
 /**
  * Waits until a task has ended and tells how: its result on standard output, why it failed on standard error.
- * The looks at the record are src/operations/waiting.ts's; a broker that is away is borne for a while.
+ * The looks at the record are src/operations/watch/waiting.ts's; a broker that is away is borne for a while.
  */
 import type { Broker } from "../../broker/broker.ts";
 import { type CancelScope, moveOnAfter } from "../../concurrency/index.ts";
 import { taskView } from "../../operations/views/task-view.ts";
-import { untilEnded, type WaitingBroker } from "../../operations/waiting.ts";
+import { untilEnded, type WaitingBroker } from "../../operations/watch/waiting.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
 import { formatDuration } from "../../task/times/durations.ts";
 import { howMany } from "../output/how-many.ts";

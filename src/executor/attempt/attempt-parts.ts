@@ -3,7 +3,7 @@ import type { Broker } from "../../broker/broker.ts";
 import type { Handlers } from "../../handlers/handler.ts";
 import type { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
 import { countedProducer } from "../../operations/counted-producer.ts";
-import type { KeptLocks } from "../../operations/kept-locks.ts";
+import type { KeptLocks } from "../../operations/locks/kept-locks.ts";
 import type { LeftToOthers } from "../intake/left-to-others.ts";
 import type { Abandonment } from "../leaving/abandonment.ts";
 import type { HandBack } from "../leaving/hand-back.ts";

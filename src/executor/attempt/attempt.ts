@@ -14,7 +14,7 @@ import type {
   HandlerOptions,
   Suspect,
 } from "../../handlers/handler.ts";
-import type { KeptLocks } from "../../operations/kept-locks.ts";
+import type { KeptLocks } from "../../operations/locks/kept-locks.ts";
 import { cutText } from "../../runtime/cut-text.ts";
 import type { KeptLock, LockTerms } from "../../task/lock/lock.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";

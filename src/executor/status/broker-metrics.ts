@@ -4,7 +4,7 @@
  */
 import { type FamilyHead, type GaugeValue, writeNow } from "../../metrics/series.ts";
 import { OTHER } from "../../metrics/task-series.ts";
-import { LIVES_MS } from "../../operations/waiting.ts";
+import { LIVES_MS } from "../../operations/watch/waiting.ts";
 import type { SeenBroker } from "./broker-look.ts";
 
 /** Of each queue eight series, of each type one. */

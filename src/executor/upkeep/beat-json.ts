@@ -99,7 +99,7 @@ function bytesOf(text: string): number {
 }
 
 /**
- * What it serves, for whoever wonders why a task waits (operations/waiting.ts): all queues, or nothing is told.
+ * What it serves, for whoever wonders why a task waits (operations/watch/waiting.ts): all queues, or nothing is told.
  */
 function servedBy({ serves }: HeartbeatParts): Record<string, unknown> {
   if (serves === null) return {};

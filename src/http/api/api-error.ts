@@ -11,7 +11,7 @@ import { isConflict } from "../../broker/drivers.ts";
 import { TooManyListsError } from "../../broker/list-places.ts";
 import { CursorError } from "../../operations/pages.ts";
 import { UnknownScheduleError } from "../../operations/schedules/schedule-control.ts";
-import { UnknownTaskError } from "../../operations/watch.ts";
+import { UnknownTaskError } from "../../operations/watch/watch.ts";
 import { InvalidTaskError, PayloadRefusedError } from "../../task/message/new-task.ts";
 import { CronError } from "../../task/times/cron.ts";
 

@@ -2,7 +2,7 @@
  * The JSON form of what a watch tells: a kind and its data. A server-sent event has the kind as its name; a line of
  * `watch --json` has it beside the data.
  */
-import type { WatchEvent } from "../watch.ts";
+import type { WatchEvent } from "../watch/watch.ts";
 import { taskView } from "./task-view.ts";
 
 export interface WatchEventJson {

@@ -1,6 +1,6 @@
 /**
  * A lock of the whole fleet as users have it: what may be asked, what its holder is told, and the block that ends when
- * the lock is lost. Who takes and renews it is operations/locks.ts.
+ * the lock is lost. Who takes and renews it is operations/locks/locks.ts.
  */
 import * as v from "valibot";
 import { type CancelScope, withScope } from "../../concurrency/index.ts";

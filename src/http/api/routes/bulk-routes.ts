@@ -1,6 +1,6 @@
 /** Many tasks at once over HTTP: cancel, retry and purge, by ids or by what matches. Each answers within a bound. */
 import * as v from "valibot";
-import { bounded, cancelMatching, inBatches, purgeMatching, retryMatching } from "../../../operations/bulk.ts";
+import { bounded, cancelMatching, inBatches, purgeMatching, retryMatching } from "../../../operations/changes/bulk.ts";
 import { CancelView, RetryView, retryView } from "../../../operations/views/receipt-views.ts";
 import type { ApiParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";

@@ -7,7 +7,7 @@ import type { Context } from "hono";
 import type { Broker } from "../../../broker/broker.ts";
 import { abortable, type CancelScope, moveOnAfter, openRoot } from "../../../concurrency/index.ts";
 import { watchEventView } from "../../../operations/views/watch-event-view.ts";
-import { UnknownTaskError, type WatchEvent, watchTask } from "../../../operations/watch.ts";
+import { UnknownTaskError, type WatchEvent, watchTask } from "../../../operations/watch/watch.ts";
 import { printableJson } from "../../../task/text/printable-json.ts";
 import { ApiError } from "../api-error.ts";
 import type { PeerBindings } from "../guard/guard.ts";

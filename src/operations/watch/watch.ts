@@ -3,12 +3,12 @@
  * new; holds one record and where its log stood, nothing else. How it is read is watch-reader.ts.
  */
 
-import { untilAnswered } from "../broker/availability.ts";
-import type { Broker } from "../broker/broker.ts";
-import type { LogLine, TaskGlance } from "../broker/contract/admin.ts";
-import type { CancelScope } from "../concurrency/index.ts";
-import type { TaskRecord } from "../task/record/record.ts";
-import { hasEnded, type TaskState } from "../task/state.ts";
+import { untilAnswered } from "../../broker/availability.ts";
+import type { Broker } from "../../broker/broker.ts";
+import type { LogLine, TaskGlance } from "../../broker/contract/admin.ts";
+import type { CancelScope } from "../../concurrency/index.ts";
+import type { TaskRecord } from "../../task/record/record.ts";
+import { hasEnded, type TaskState } from "../../task/state.ts";
 import { WaitingReasons } from "./waiting.ts";
 import { readerOf, type WatchReader } from "./watch-reader.ts";
 

@@ -4,10 +4,10 @@
  * watches.
  */
 
-import type { Broker } from "../broker/broker.ts";
-import type { LogTail, TaskGlance } from "../broker/contract/admin.ts";
-import { abortable, type CancelScope, openRoot, sleep } from "../concurrency/index.ts";
-import type { TaskRecord } from "../task/record/record.ts";
+import type { Broker } from "../../broker/broker.ts";
+import type { LogTail, TaskGlance } from "../../broker/contract/admin.ts";
+import { abortable, type CancelScope, openRoot, sleep } from "../../concurrency/index.ts";
+import type { TaskRecord } from "../../task/record/record.ts";
 import type { WaitingBroker } from "./waiting.ts";
 
 /** Between two looks, in ms. */

@@ -4,11 +4,11 @@
  * tell, nothing is made up.
  */
 
-import type { Broker, FleetMember } from "../broker/broker.ts";
-import { type CancelScope, sleep } from "../concurrency/index.ts";
-import { CATCH_ALL } from "../task/message/message-schema.ts";
-import type { TaskRecord } from "../task/record/record.ts";
-import { hasEnded } from "../task/state.ts";
+import type { Broker, FleetMember } from "../../broker/broker.ts";
+import { type CancelScope, sleep } from "../../concurrency/index.ts";
+import { CATCH_ALL } from "../../task/message/message-schema.ts";
+import type { TaskRecord } from "../../task/record/record.ts";
+import { hasEnded } from "../../task/state.ts";
 
 /** Executors beat each 30 s: one that has missed two beats is not reckoned with, in ms. */
 export const LIVES_MS = 75_000;

@@ -2,8 +2,8 @@
  * Cron schedules: a hash of definitions and one of states, by name. One script changes both and enqueues, where the
  * state is still the one that was read: once for the whole fleet.
  */
-import { TASK_STATES, type TaskState } from "../../task/state.ts";
-import { checkRequests } from "../check-requests.ts";
+import { TASK_STATES, type TaskState } from "../../../task/state.ts";
+import { checkRequests } from "../../check-requests.ts";
 import {
   lookAt,
   type ScheduleChange,
@@ -13,11 +13,11 @@ import {
   type StoredSchedule,
   TAKEN_MS,
   type TakenSchedules,
-} from "../contract/schedules.ts";
-import { BYTES_AT_ONCE, everySchedule, type ScheduleSource, scheduleList } from "../schedule-list.ts";
-import { definitionText, readSchedule, stateText } from "../schedule-text.ts";
-import { execute, type RedisConnections } from "./connection/connections.ts";
-import { readPending } from "./connection/replies.ts";
+} from "../../contract/schedules.ts";
+import { BYTES_AT_ONCE, everySchedule, type ScheduleSource, scheduleList } from "../../schedule-list.ts";
+import { definitionText, readSchedule, stateText } from "../../schedule-text.ts";
+import { execute, type RedisConnections } from "../connection/connections.ts";
+import { readPending } from "../connection/replies.ts";
 import {
   GROUP,
   SCHEDULE_STATES_KEY,
@@ -27,13 +27,13 @@ import {
   SCHEDULES_PUT_KEY,
   SCHEDULES_PUTS_KEY,
   streamKey,
-} from "./keys.ts";
-import { readHeads } from "./records/read-records.ts";
-import { ScheduleChanges } from "./schedule-changes.ts";
-import { NO_TASK } from "./scripts/change-schedules.ts";
-import { taskArguments } from "./scripts/enqueue-one.ts";
-import { runScript } from "./scripts/lua.ts";
-import { POSTPONE_SCHEDULE, TAKE_SCHEDULES } from "./scripts/schedules.ts";
+} from "../keys.ts";
+import { readHeads } from "../records/read-records.ts";
+import { NO_TASK } from "../scripts/change-schedules.ts";
+import { taskArguments } from "../scripts/enqueue-one.ts";
+import { runScript } from "../scripts/lua.ts";
+import { POSTPONE_SCHEDULE, TAKE_SCHEDULES } from "../scripts/schedules.ts";
+import { ScheduleChanges } from "./changes.ts";
 
 export class RedisSchedules {
   readonly #connections: RedisConnections;

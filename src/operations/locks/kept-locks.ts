@@ -3,10 +3,10 @@
  * back with the attempt at the latest. Where code runs on that was given up, its locks are left to their time to live.
  */
 import { getLogger } from "@logtape/logtape";
-import type { Locks } from "../broker/contract/locks.ts";
-import { type CancelScope, Latch, type Nursery, openRoot, withNursery, withScope } from "../concurrency/index.ts";
-import { messageOf } from "../concurrency/unknown-values.ts";
-import { type KeptLock, LockRefusedError, type LockTerms, MOST_LOCKS_OF_ATTEMPT } from "../task/lock/lock.ts";
+import type { Locks } from "../../broker/contract/locks.ts";
+import { type CancelScope, Latch, type Nursery, openRoot, withNursery, withScope } from "../../concurrency/index.ts";
+import { messageOf } from "../../concurrency/unknown-values.ts";
+import { type KeptLock, LockRefusedError, type LockTerms, MOST_LOCKS_OF_ATTEMPT } from "../../task/lock/lock.ts";
 import { type Holding, LockTaker } from "./locks.ts";
 
 const logger = getLogger(["taskexe", "executor"]);

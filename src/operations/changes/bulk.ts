@@ -4,12 +4,12 @@
  * caller can show it, stop, or go on later; nothing is kept between two batches.
  */
 
-import type { Broker } from "../broker/broker.ts";
-import { type ListPage, MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../broker/contract/admin.ts";
-import { checkpoint } from "../concurrency/index.ts";
-import type { TaskRecord } from "../task/record/record.ts";
-import type { RetriedState, TaskState } from "../task/state.ts";
-import { conditionsOf } from "./filters.ts";
+import type { Broker } from "../../broker/broker.ts";
+import { type ListPage, MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../../broker/contract/admin.ts";
+import { checkpoint } from "../../concurrency/index.ts";
+import type { TaskRecord } from "../../task/record/record.ts";
+import type { RetriedState, TaskState } from "../../task/state.ts";
+import { conditionsOf } from "../filters.ts";
 
 /** Which tasks: of a type, of a queue, or of both. */
 export interface TaskFilter {

@@ -5,9 +5,9 @@
  * there: the time is counted from before the question was sent, on the monotonic clock.
  */
 import { randomUUID } from "node:crypto";
-import { Pauses } from "../broker/availability.ts";
-import { BrokerUnavailableError } from "../broker/contract/connection.ts";
-import type { Locks, LockTry } from "../broker/contract/locks.ts";
+import { Pauses } from "../../broker/availability.ts";
+import { BrokerUnavailableError } from "../../broker/contract/connection.ts";
+import type { Locks, LockTry } from "../../broker/contract/locks.ts";
 import {
   abortable,
   type CancelScope,
@@ -16,8 +16,8 @@ import {
   openRoot,
   type Permit,
   sleep,
-} from "../concurrency/index.ts";
-import type { LockTerms, Taken } from "../task/lock/lock.ts";
+} from "../../concurrency/index.ts";
+import type { LockTerms, Taken } from "../../task/lock/lock.ts";
 
 /** Between two tries while another process holds it, in ms: half of it at the least. */
 const TRY_MS = 100;

@@ -3,9 +3,9 @@
  * one second, and a call for each would cost more than what it does. Each still stands for itself: what is wrong with
  * one is told to whoever asked for that one.
  */
-import { checkpoint } from "../../concurrency/index.ts";
-import type { RedisConnections } from "./connection/connections.ts";
-import { type ChangeArguments, changeSchedules } from "./scripts/change-schedules.ts";
+import { checkpoint } from "../../../concurrency/index.ts";
+import type { RedisConnections } from "../connection/connections.ts";
+import { type ChangeArguments, changeSchedules } from "../scripts/change-schedules.ts";
 
 /** How many one script makes, about 2 ms, and of how many characters: payloads may be long. */
 const MOST = 25;
