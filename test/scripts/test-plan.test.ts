@@ -130,7 +130,11 @@ async function runFailing(failures: Readonly<Record<string, number>>) {
     jobs: Object.keys(failures).map((label) => ({ label, isAlone: false })),
     lanes: 3,
     mostAgain: 2,
-    run: async ({ label }) => ran((left[label] ?? 0) > 0 ? left[label]-- : 0),
+    run: async ({ label }) => {
+      const failed = left[label] ?? 0;
+      left[label] = Math.max(0, failed - 1);
+      return ran(failed);
+    },
     tellAgain: (jobs) => {
       again = jobs.map(({ label }) => label);
     },
