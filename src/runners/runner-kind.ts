@@ -24,6 +24,8 @@ export interface RunnerKind {
   readonly types: readonly string[] | null;
   /** One is replaced after so many runs; null: never. */
   readonly maxTasks?: number | null;
+  /** How long one may take until it says hello, in ms; null: as long as any. */
+  readonly helloMs?: number | null;
 }
 
 /** `shared`: beside others; `own`: alone in its runner. */

@@ -56,7 +56,7 @@ export class Starts {
   /** The types of the first hello, as text: those of a generation are the same. */
   #types: string | null = null;
 
-  constructor(kind: RunnerKind, helloMs = HELLO_MS) {
+  constructor(kind: RunnerKind, helloMs = kind.helloMs ?? HELLO_MS) {
     this.#kind = kind;
     this.#helloMs = helloMs;
   }

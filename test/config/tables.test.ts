@@ -49,6 +49,7 @@ test("a worker has its command, and defaults for the rest", () => {
       isolation: null,
       maxTasks: null,
       maxRssBytes: null,
+      startTimeoutMs: null,
     },
   ]);
 });
@@ -65,6 +66,7 @@ test("a worker says all of it", () => {
     isolation = "own"
     max_tasks = 1000
     max_rss = "512MB"
+    start_timeout = "5m"
   `);
   assert.deepEqual(workers, [
     {
@@ -79,6 +81,7 @@ test("a worker says all of it", () => {
       isolation: "own",
       maxTasks: 1_000,
       maxRssBytes: 512_000_000,
+      startTimeoutMs: 300_000,
     },
   ]);
 });

@@ -74,3 +74,19 @@ test("SIGTERM ends an executor whose runners have not said hello, and nothing is
     assert.throws(() => process.kill(worker?.pid ?? 0, 0), /ESRCH/);
   }),
 );
+
+test("start_timeout of a worker is how long its hello is waited for; then the executor ends with 2", SLOW, () =>
+  Stage.with(async (stage) => {
+    await stage.write({
+      "worker.sh": WORKER,
+      "taskexe.toml": `[worker.lazy]
+command = ["sh", ${JSON.stringify(stage.path("worker.sh"))}, "/nowhere/gate"]
+start_timeout = "1s"
+`,
+    });
+    const args = ["run", "--config", stage.path("taskexe.toml"), "--listen", "off"];
+    const { code, stderr } = await stage.run([...args, "--broker", `sqlite:${stage.path("queue.db")}`]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /worker lazy cannot be started: process \d+ has not said hello within 1000 ms/);
+  }),
+);

@@ -68,6 +68,7 @@ function kindOfWorker(table: WorkerTable, settings: Settings, processes: () => P
     start: async () => startRunner(await processes(), command, args, options),
     ...{ concurrency, ahead: AHEAD, isolation: table.isolation ?? byDefault, types },
     maxTasks: table.maxTasks ?? settings.runnerMaxTasks,
+    helloMs: table.startTimeoutMs,
     processes: table.processes ?? availableParallelism(),
   };
 }

@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { withHome } from "../../runtime/process/home.ts";
 import { TypeSchema } from "../../task/message/message-schema.ts";
 import { pathFrom } from "../paths.ts";
-import { bytes, wholeNumber } from "../values.ts";
+import { bytes, duration, HOUR, wholeNumber } from "../values.ts";
 import type { SourceTable } from "./source-tables.ts";
 import {
   CommandSchema,
@@ -44,6 +44,8 @@ export interface WorkerTable {
   readonly maxTasks: number | null;
   /** Bytes of resident memory beyond which it is replaced; null: any number. */
   readonly maxRssBytes: number | null;
+  /** How long it may take until it says hello, in ms; null: as long as any runner. */
+  readonly startTimeoutMs: number | null;
 }
 
 /** `[exec.TYPE]`: one process an attempt. */
@@ -117,6 +119,7 @@ const Worker = v.strictObject({
   isolation: v.optional(v.picklist(["shared", "own"], "shared or own")),
   max_tasks: v.optional(wholeNumber(1, 100_000_000)),
   max_rss: v.optional(bytes(1_000_000, 1_000_000_000_000)),
+  start_timeout: v.optional(duration(1_000, HOUR)),
 });
 
 const Exec = v.strictObject({
@@ -142,7 +145,7 @@ export const WORKER = {
   make(table: v.InferOutput<typeof Worker>, { name, origin, folder }: TablePlace): WorkerTable {
     const cwd = table.cwd === undefined ? folder : wholePath(table.cwd, folder);
     const { types = null, env, processes = null, concurrency, isolation = null, max_tasks: maxTasks = null } = table;
-    const limits = { maxTasks, maxRssBytes: table.max_rss || null };
+    const limits = { maxTasks, maxRssBytes: table.max_rss || null, startTimeoutMs: table.start_timeout ?? null };
     const command = commandFrom(table.command, cwd);
     return { name, origin, command, types, cwd, env, processes, concurrency, isolation, ...limits };
   },
