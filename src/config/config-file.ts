@@ -70,6 +70,6 @@ function fromFolder(key: SettingKey, value: unknown, folder: string): unknown {
     return paths.map((path) => (typeof path === "string" && path !== "" ? pathFrom(path, folder) : path));
   }
   if (typeof value !== "string" || value === "") return value;
-  if (key === "tokenFile" || key === "brokerFile") return pathFrom(value, folder);
+  if (key === "tokenFile" || key === "tokensFile" || key === "brokerFile") return pathFrom(value, folder);
   return key === "broker" ? addressFrom(value, folder) : value;
 }

@@ -100,6 +100,7 @@ export const SettingsSchema = v.object({
   listen: ListenOn,
   page: v.picklist(["off", "read", "on"], "off, read or on"),
   tokenFile: PathOrNone,
+  tokensFile: PathOrNone,
   leaseMs: duration(500, HOUR),
   graceMs: duration(0, DAY),
   log: v.picklist(["pretty", "json"], "pretty or json"),

@@ -102,6 +102,7 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
   },
   page: setting("page", "on"),
   tokenFile: { flag: null, environment: ["TASKEXE_TOKEN_FILE"], file: "token_file", fallback: null },
+  tokensFile: { flag: null, environment: ["TASKEXE_TOKENS_FILE"], file: "tokens_file", fallback: null },
   leaseMs: {
     flag: "--lease",
     environment: ["TASKEXE_LEASE"],

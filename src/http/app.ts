@@ -5,15 +5,17 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
-import { treeText } from "../concurrency/index.ts";
+import { type TreeNode, treeText } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status/status.ts";
 import { METRICS_TYPE } from "../metrics/series.ts";
 import { printableJson } from "../task/text/printable-json.ts";
 import { API_ROOT, createApi } from "./api/api.ts";
-import { type PeerBindings, seesTexts } from "./api/guard/guard.ts";
+import { Access, type PeerBindings } from "./api/guard/access.ts";
+import { PATHS_BESIDE } from "./api/guard/roles.ts";
 import type { ApiParts } from "./api/parts.ts";
 import { countRequests } from "./count-requests.ts";
 import { hostCheck, type Listener } from "./host-check.ts";
+import { limitedStatus } from "./limited-status.ts";
 import { allowedMethods, withLength } from "./methods.ts";
 import { createPage, type PageMode } from "./page/page.ts";
 import { PAGE_ROOT } from "./page/view/page.ts";
@@ -56,15 +58,18 @@ export interface AppOptions {
 export function createApp(source: StatusSource, options: AppOptions = {}): Hono<{ Bindings: PeerBindings }> {
   const app = new Hono<{ Bindings: PeerBindings }>({ getPath: soundPath });
   const listener = options.listener ?? { hostname: "127.0.0.1", address: "127.0.0.1" };
-  const sees = seesTexts({ token: options.api?.token ?? null, listener });
+  const access = new Access(options.api ?? { token: null }, listener);
   const { page = "off" } = options;
   const hasPage = options.api !== undefined && page !== "off";
   const paths = { ...(options.api ? WITH_API : PATHS), ...(hasPage ? PAGE_PATH : {}) };
   const guard: MiddlewareHandler<{ Bindings: PeerBindings }> = async (context, next) => {
-    if (options.openStatus !== false || sees(context)) return next();
-    const error =
-      "this is told only to this machine, and to whoever sends Authorization: Bearer TOKEN (open_status = 0)";
-    return context.json({ error }, 401, { "WWW-Authenticate": 'Bearer realm="taskexe"' });
+    if (options.openStatus !== false || seesAll(context, access)) return next();
+    const known = access.known(context);
+    // Of their own queues they are told in /status, of the whole nowhere.
+    if (known !== null && context.req.path === "/status") return next();
+    const who = "this is told only to this machine, and to whoever sends Authorization: Bearer TOKEN (open_status = 0)";
+    if (known === null) return context.json({ error: who }, 401, { "WWW-Authenticate": 'Bearer realm="taskexe"' });
+    return context.json({ error: `${context.req.path} is of the whole, and the token is limited to queues` }, 403);
   };
 
   app.use(countRequests(source.metrics.counts));
@@ -75,12 +80,20 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
   app.use(allowedMethods(app, refuseMethod));
 
   app.get("/", (context) => text(context, index(paths)));
-  for (const path of ["/status", "/status/*", "/metrics", "/metrics/*"]) app.use(path, guard);
+  for (const [path, need] of Object.entries(PATHS_BESIDE)) if (need === "status") app.use(path, guard);
   app.get("/status", async (context) => {
     await source.look();
-    return json(context, sees(context) ? source.status() : publicStatus(source.status()));
+    const status = source.status();
+    const { queues = null } = access.known(context) ?? {};
+    if (queues !== null) return json(context, limitedStatus(status, queues, source.metrics.counts.tasks.pairs()));
+    return json(context, seesAll(context, access) ? status : publicStatus(status));
   });
-  app.get("/status/tree", (context) => showTree(context, source));
+  app.get("/status/tree", async (context) => {
+    const tree = await source.tree();
+    const isLimited = (access.known(context)?.queues ?? null) !== null;
+    // What lives in it has the names of all tasks.
+    return showTree(context, isLimited ? { ...tree, children: [] } : tree);
+  });
   app.get("/metrics", (context) => text(context, source.metrics.text(), METRICS_TYPE));
   app.get("/metrics/broker", async (context) => {
     await source.look();
@@ -94,9 +107,9 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
     return context.json(readiness, readiness.ready ? 200 : 503);
   });
 
-  if (options.api) app.route(API_ROOT, createApi(options.api, listener));
+  if (options.api) app.route(API_ROOT, createApi(options.api, listener, access));
   if (options.api && page !== "off") {
-    const parts = { token: options.api.token, listener, mode: page, name: () => source.status().name };
+    const parts = { access, mode: page, name: () => source.status().name };
     app.route(
       PAGE_ROOT,
       createPage(parts, async (request, bindings) => app.fetch(request, bindings)),
@@ -120,13 +133,19 @@ export function createApp(source: StatusSource, options: AppOptions = {}): Hono<
   return app;
 }
 
-async function showTree(context: Context, source: StatusSource): Promise<Response> {
+/** Who may see what tasks say in /status: this machine, and whoever has a token that is not limited to queues. */
+function seesAll(context: Context<{ Bindings: PeerBindings }>, access: Access): boolean {
+  const known = access.known(context);
+  return known === null ? access.foreignness(context) === null : known.queues === null;
+}
+
+function showTree(context: Context, tree: TreeNode): Response {
   const format = context.req.query("format") ?? "json";
   switch (format) {
     case "json":
-      return json(context, treeView(await source.tree()), 0);
+      return json(context, treeView(tree), 0);
     case "text":
-      return text(context, treeText(await source.tree()));
+      return text(context, treeText(tree));
     default:
       return context.json({ error: `format must be json or text, got ${JSON.stringify(format.slice(0, 60))}` }, 400);
   }

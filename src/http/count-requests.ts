@@ -4,7 +4,7 @@
  */
 import type { MiddlewareHandler } from "hono";
 import type { ExecutorMetrics } from "../metrics/executor-metrics.ts";
-import type { PeerBindings } from "./api/guard/guard.ts";
+import type { PeerBindings } from "./api/guard/access.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 

@@ -4,7 +4,7 @@
  */
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { TrieRouter } from "hono/router/trie-router";
-import type { PeerBindings } from "./api/guard/guard.ts";
+import type { PeerBindings } from "./api/guard/access.ts";
 
 /**
  * Answers OPTIONS and wrong methods; what no route has goes on, to be "not found".

@@ -1,7 +1,8 @@
 /** A producer whose enqueues are counted, by queue. */
 import type { Broker } from "../broker/broker.ts";
 
-type Producer = Pick<Broker, "now" | "enqueue">;
+/** The part of a broker that enqueues. */
+export type Producer = Pick<Broker, "now" | "enqueue">;
 
 /** @param created - told how many of an enqueue were created in a queue. */
 export function countedProducer(producer: Producer, created: (queue: string, count: number) => void): Producer {

@@ -86,6 +86,7 @@ const FOUR: Readonly<
   listen: ["off", "[::1]:0", '"h:1"', [null, { hostname: "::1", port: 0 }, { hostname: "h", port: 1 }]],
   page: ["read", "off", '"on"', ["read", "off", "on"]],
   tokenFile: ["", "/a", '"/b"', [undefined, "/a", "/b"]],
+  tokensFile: ["", "/a", '"/b"', [undefined, "/a", "/b"]],
   leaseMs: ["1s", "2", '"3m"', [1_000, 2_000, 180_000]],
   graceMs: ["0", "2s", "3", [0, 2_000, 3_000]],
   log: ["json", "pretty", '"json"', ["json", "pretty", "json"]],

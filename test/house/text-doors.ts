@@ -93,7 +93,7 @@ export const DOORS: Readonly<Record<string, Door>> = {
   "the state in a query": (text) => [stateOf(text), withState(text, "dead")],
   "a JSON text for people": (text) => [treeOf(text), treeOf(JSON.stringify({ text }))],
   "the cookies of a browser": preferencesOf,
-  "a session": (text) => new Sessions("0123456789abcdef").allows("h:1", `taskexe_session_1=${text}; ${text}`),
+  "a session": (text) => new Sessions().find("h:1", `taskexe_session_1=${text}; ${text}`, []),
   "text for the page": (text) => [name(text), lines(text), firstLine(text)],
   "a Host": (text) => nameOfHost(text),
   "an address of a client": canonical,

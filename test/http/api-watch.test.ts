@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { Hono } from "hono";
 import { openRoot, withNursery } from "../../src/concurrency/index.ts";
 import { answerError } from "../../src/http/api/api-error.ts";
-import type { PeerBindings } from "../../src/http/api/guard/guard.ts";
+import type { PeerBindings } from "../../src/http/api/guard/access.ts";
 import { TaskWatches } from "../../src/http/api/watch/task-watches.ts";
 import { type HttpAddress, serveHttp } from "../../src/http/serve-http.ts";
 import { runtime } from "../../src/runtime/index.ts";
@@ -48,10 +48,10 @@ async function watchesServed(
   body: (url: string) => Promise<void>,
 ): Promise<void> {
   const root = openRoot();
-  const watches = new TaskWatches(stage.broker, root.signal, limits);
+  const watches = new TaskWatches(root.signal, limits);
   const app = new Hono<{ Bindings: PeerBindings }>();
   app.onError(answerError);
-  app.get("/:id", (context) => watches.answer(context, context.req.param("id")));
+  app.get("/:id", (context) => watches.answer(context, stage.broker, context.req.param("id")));
   const server = await runtime.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => app.fetch(request) });
   try {
     await body(`http://127.0.0.1:${server.port}`);

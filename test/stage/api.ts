@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import type { Broker } from "../../src/broker/broker.ts";
 import { createBroker } from "../../src/broker/drivers.ts";
 import { openRoot } from "../../src/concurrency/index.ts";
+import type { StatusSource } from "../../src/executor/status/status.ts";
 import type { ApiParts } from "../../src/http/api/parts.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { PageMode } from "../../src/http/page/page.ts";
@@ -57,20 +58,26 @@ export class ApiStage extends Stage {
   }
 
   app(
-    options: Pick<ApiParts, "handlerOf"> & {
+    options: Pick<ApiParts, "handlerOf" | "tokens" | "events"> & {
       readonly token?: string;
       /** What is listened on: an address, or a name with the address it stands for. */
       readonly hostname?: string;
       readonly address?: string;
       readonly broker?: Broker;
       readonly page?: PageMode;
+      readonly openStatus?: boolean;
+      readonly source?: StatusSource;
     } = {},
   ) {
     const { token = null, hostname = "127.0.0.1", address = hostname, broker = this.broker } = options;
-    const { handlerOf, page = "on" } = options;
-    const known = handlerOf === undefined ? {} : { handlerOf };
+    const { handlerOf, tokens, events, page = "on", openStatus = true, source = fakeSource() } = options;
+    const known = {
+      ...(handlerOf === undefined ? {} : { handlerOf }),
+      ...(tokens === undefined ? {} : { tokens }),
+      ...(events === undefined ? {} : { events }),
+    };
     const api: ApiParts = { broker, token, retentionMs: DAY_MS, signal: this.root.signal, ...known };
-    const app = createApp(fakeSource(), { listener: { hostname, address }, api, page });
+    const app = createApp(source, { listener: { hostname, address }, api, page, openStatus });
     return async (method: string, path: string, ask: Ask = {}): Promise<Reply> => {
       const { body, peer = "127.0.0.1", isOld = false, headers } = ask;
       const sent = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) };

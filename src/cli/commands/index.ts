@@ -18,6 +18,7 @@ export const COMMANDS: CommandTable = {
   top: () => import("./top.ts"),
   cron: () => import("./cron/index.ts"),
   status: () => import("./status.ts"),
+  token: () => import("./token/index.ts"),
   dev: () => import("./development/dev.ts"),
   new: () => import("./development/new.ts"),
   check: () => import("./development/check.ts"),

@@ -20,14 +20,13 @@ import { Executor } from "../../executor/executor.ts";
 import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../../executor/options.ts";
 import type { RunnersSource } from "../../executor/status/status.ts";
 import type { Handlers } from "../../handlers/handler.ts";
-import { readToken, TokenError } from "../../http/api/guard/token.ts";
 import { type HttpAddress, serveHttp } from "../../http/serve-http.ts";
 import { runtime } from "../../runtime/index.ts";
 import { VERSION } from "../../version.ts";
 import { type Options, settingsOf, withExecutorFlags } from "../arguments/flags.ts";
 import { setUpLogging } from "../output/logging.ts";
 import { reportFailure } from "../output/report-failure.ts";
-import { CommandFailure, EXIT_FAILED, EXIT_USAGE } from "../process/exit.ts";
+import { EXIT_FAILED, EXIT_USAGE } from "../process/exit.ts";
 import { watchExits } from "../process/exit-watch.ts";
 import { movedSources } from "../process/moved-sources.ts";
 import { namesOfKinds } from "../process/runner-kinds.ts";
@@ -36,6 +35,7 @@ import { logStrayError } from "../process/stray-error.ts";
 import { brokerOf, createStateDirectory } from "../process/with-broker.ts";
 import { withHandlers } from "../process/with-handlers.ts";
 import { FileWatch, type WatchedFiles } from "../reload/file-watch.ts";
+import { type HttpAccess, takeAccess } from "../reload/http-access.ts";
 import type { LoadedHandlers } from "../reload/loaded-handlers.ts";
 import { Reloads } from "../reload/reloads.ts";
 
@@ -65,7 +65,7 @@ export async function run(options: Options): Promise<number> {
   await setUpLogging(settings.log);
   for (const warning of settings.warnings) log.warn(warning);
   if (settings.exposure !== null) log.warn(settings.exposure);
-  const token = takeToken(settings);
+  const access = takeAccess(settings);
   // Handlers have it from connect(), and what they start is not to find the password.
   if (holdsPassword(process.env.TASKEXE_BROKER ?? "")) delete process.env.TASKEXE_BROKER;
   const held =
@@ -74,7 +74,7 @@ export async function run(options: Options): Promise<number> {
       : null;
   try {
     const name = settings.name ?? held?.name ?? "";
-    return await new Run(settings, { name, token, isOnce, read, watched: watchedBy(options) }).toTheEnd();
+    return await new Run(settings, { name, access, isOnce, read, watched: watchedBy(options) }).toTheEnd();
   } finally {
     held?.release();
   }
@@ -85,26 +85,12 @@ function quietly(settings: Settings): Settings {
   return settings.origins.listen === "default" ? { ...settings, listen: null } : settings;
 }
 
-/** The token of the API. Handlers, and what they start, are not to find it in their environment. */
-function takeToken({ tokenFile }: Settings): string | null {
-  const { TASKEXE_TOKEN: given, CREDENTIALS_DIRECTORY: credentials } = process.env;
-  delete process.env.TASKEXE_TOKEN;
-  try {
-    const { token, warning } = readToken({ token: given, file: tokenFile, credentials });
-    if (warning !== null) log.warn(warning);
-    return token;
-  } catch (error) {
-    if (error instanceof TokenError) throw new CommandFailure(error.message, EXIT_USAGE);
-    throw error;
-  }
-}
-
 class Run {
   #settings: Settings;
   readonly #read: () => Settings;
   readonly #watched: Watched | null;
   readonly #name: string;
-  readonly #token: string | null;
+  readonly #access: HttpAccess;
   readonly #isOnce: boolean;
   #stop: (reason: string) => void = () => {};
   #reloads: Reloads | null = null;
@@ -116,14 +102,14 @@ class Run {
   /** @param given.read - reads the settings again. */
   constructor(
     settings: Settings,
-    given: { name: string; token: string | null; isOnce: boolean; read: () => Settings; watched: Watched | null },
+    given: { name: string; access: HttpAccess; isOnce: boolean; read: () => Settings; watched: Watched | null },
   ) {
-    const { name, token, isOnce, read, watched } = given;
+    const { name, access, isOnce, read, watched } = given;
     this.#watched = watched;
     this.#settings = settings;
     this.#read = read;
     this.#name = name;
-    this.#token = token;
+    this.#access = access;
     this.#isOnce = isOnce;
   }
 
@@ -151,7 +137,10 @@ class Run {
     const undoSignals = handleSignals(nursery, {
       runners: () => this.#runners,
       stop: (reason) => this.#stop(reason),
-      reload: (reason) => this.#reloads?.request(reason),
+      reload: (reason) => {
+        this.#access.tokens?.reload();
+        this.#reloads?.request(reason);
+      },
     });
     const importing = (file: string | null): void => {
       this.#importing = file;
@@ -258,7 +247,7 @@ class Run {
     const types = () => handlers.types();
     const isStarting = () => handlers.generation === 0;
     const api = {
-      ...{ broker, token: this.#token, priorities, handlerOf, isStarting, types },
+      ...{ broker, ...this.#access, priorities, handlerOf, isStarting, types },
       get retentionMs() {
         return settings().retentionMs;
       },

@@ -10,7 +10,7 @@ import { SETTING_KEYS, SETTING_NAMES } from "../../config/sources.ts";
 const AS_AT_THE_START: readonly SettingKey[] = [
   ...(["broker", "brokerFile", "queues", "priorities", "name", "leaseMs", "heartbeatTimeoutMs"] as const),
   ...(["deadRetentionMs", "deadLimit", "doneLimit", "cancelledLimit", "logBytes"] as const),
-  ...(["listen", "tokenFile", "openStatus", "page", "trackAllocations"] as const),
+  ...(["listen", "tokenFile", "tokensFile", "openStatus", "page", "trackAllocations"] as const),
 ];
 
 export interface ChangedSettings {

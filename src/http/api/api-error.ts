@@ -9,6 +9,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerRefusedError, BrokerUnavailableError } from "../../broker/broker.ts";
 import { isConflict } from "../../broker/drivers.ts";
 import { TooManyListsError } from "../../broker/list-places.ts";
+import { QueueForbiddenError } from "../../operations/limits/limited-broker.ts";
 import { CursorError } from "../../operations/pages.ts";
 import { UnknownScheduleError } from "../../operations/schedules/schedule-control.ts";
 import { UnknownTaskError } from "../../operations/watch/watch.ts";
@@ -54,6 +55,7 @@ function apiErrorOf(error: unknown, context: Context): ApiError {
   if (error instanceof PayloadRefusedError) return new ApiError(422, PAYLOAD_REFUSED_CODE, error.message);
   if (error instanceof InvalidTaskError || error instanceof CronError)
     return new ApiError(400, "invalid", error.message);
+  if (error instanceof QueueForbiddenError) return new ApiError(403, "forbidden", error.message);
   if (error instanceof CursorError) return new ApiError(400, "invalid", `query: cursor: ${error.message}`);
   if (error instanceof UnknownTaskError || error instanceof UnknownScheduleError)
     return new ApiError(404, "not_found", error.message);

@@ -3,12 +3,16 @@
  * and the routes together; each group of routes is a file in routes/.
  */
 import { Hono, type MiddlewareHandler } from "hono";
+import type { Broker } from "../../broker/broker.ts";
+import { type AskedBroker, LimitedBroker } from "../../operations/limits/limited-broker.ts";
 import { VERSION } from "../../version.ts";
 import type { Listener } from "../host-check.ts";
 import { ApiError, answerError } from "./api-error.ts";
 import { openApiOf } from "./description/openapi.ts";
-import { apiGuard, changeGuard, type PeerBindings } from "./guard/guard.ts";
-import type { ApiParts } from "./parts.ts";
+import { Access, type PeerBindings } from "./guard/access.ts";
+import { apiGuard, checkToken, routeGuard } from "./guard/guard.ts";
+import type { Caller } from "./guard/roles.ts";
+import type { ApiParts, RouteParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
 import { bulkRoutes } from "./routes/bulk-routes.ts";
 import { enqueueRoutes } from "./routes/enqueue-routes.ts";
@@ -25,14 +29,24 @@ export const API_ROOT = "/api/v1";
  * The API as an application of its own, to be mounted at `API_ROOT`.
  *
  * @param listener - what is listened on.
+ * @param access - who may ask; shared with whatever else asks that.
  */
-export function createApi(parts: ApiParts, listener: Listener): Hono<{ Bindings: PeerBindings }> {
+export function createApi(
+  parts: ApiParts,
+  listener: Listener,
+  access = new Access(parts, listener),
+): Hono<{ Bindings: PeerBindings }> {
   const api = new Hono<{ Bindings: PeerBindings }>();
   api.onError(answerError);
-  api.use("*", apiGuard(parts));
+  api.use("*", apiGuard(access));
   api.use("*", refuseWhileStarting(parts));
-  const mayChange = changeGuard({ token: parts.token, listener });
-  for (const { method, path, run } of apiRoutes(parts)) api.on(method, path, mayChange, run);
+  const seenBy = brokersFor(parts.broker);
+  for (const { operationId, method, path, run } of apiRoutes(parts)) {
+    api.on(method, path, routeGuard(access, operationId), (context) => {
+      const caller = checkToken(context, access);
+      return run(context, { caller, broker: seenBy(caller) });
+    });
+  }
   return api;
 }
 
@@ -47,13 +61,24 @@ function refuseWhileStarting({ isStarting = () => false }: ApiParts): Middleware
   };
 }
 
+/** The broker as each caller sees it: one for each, as long as it is known. */
+function brokersFor(broker: Broker): (caller: Caller) => AskedBroker {
+  const limited = new WeakMap<Caller, AskedBroker>();
+  return (caller) => {
+    if (caller.queues === null) return broker;
+    const seen = limited.get(caller) ?? new LimitedBroker(broker, caller.queues);
+    limited.set(caller, seen);
+    return seen;
+  };
+}
+
 /** All routes, the description of them included. */
-export function apiRoutes(parts: ApiParts): Route[] {
+export function apiRoutes(parts: RouteParts): Route[] {
   const routes: Route[] = [
     ...enqueueRoutes(parts),
     ...taskRoutes(parts),
-    ...bulkRoutes(parts),
-    ...queueRoutes(parts),
+    ...bulkRoutes(),
+    ...queueRoutes(),
     ...typeRoutes(parts),
     ...scheduleRoutes(parts),
     ...eventRoutes(parts),

@@ -2,12 +2,14 @@
 import type { Broker } from "../../broker/broker.ts";
 import type { HandlerManifest } from "../../handlers/handler.ts";
 import type { EventHub } from "./events/event-hub.ts";
+import type { AccessOptions } from "./guard/access.ts";
 
-export interface ApiParts {
+/** What the routes are given of it: their broker comes with each call. */
+export type RouteParts = Omit<ApiParts, "broker" | "token" | "tokens">;
+
+export interface ApiParts extends AccessOptions {
   /** The executor's own. */
   readonly broker: Broker;
-  /** Every call needs it; null: see guard.ts. */
-  readonly token: string | null;
   /** How long records are kept where a task does not say, in ms. */
   readonly retentionMs: number;
   /** How many priorities the fleet has; default 2. */

@@ -5,11 +5,13 @@
 import type { Context } from "hono";
 import * as v from "valibot";
 import { MUST_BE_OBJECT } from "../../operations/filters.ts";
+import type { AskedBroker } from "../../operations/limits/limited-broker.ts";
 import { isTooDeep } from "../../task/message/message.ts";
 import { MAX_MESSAGE_DEPTH } from "../../task/message/message-schema.ts";
 import { told } from "../../task/message/new-task.ts";
 import { withPayloadTexts, writeJson } from "../../task/text/json-text.ts";
 import { ApiError } from "./api-error.ts";
+import type { Caller } from "./guard/roles.ts";
 import { checkLength, readBody } from "./read-body.ts";
 
 export type Fields = v.StrictObjectSchema<v.ObjectEntries, undefined>;
@@ -44,11 +46,17 @@ export interface Route {
   readonly answers: Readonly<Record<number, Answer>>;
   /** Which mistakes it knows besides those of every call. */
   readonly problems: readonly ProblemStatus[];
-  readonly run: (context: Context) => Promise<Response>;
+  readonly run: (context: Context, asker: Asker) => Promise<Response>;
+}
+
+/** Whoever asks, and the broker as they see it: a handler has no other one. */
+export interface Asker {
+  readonly caller: Caller;
+  readonly broker: AskedBroker;
 }
 
 /** What a handler is given. */
-export interface Call<Params, Query, Body> {
+export interface Call<Params, Query, Body> extends Asker {
   readonly context: Context;
   readonly params: Params;
   readonly query: Query;
@@ -85,7 +93,7 @@ export function route<Params extends Fields, Query extends Fields, Body extends 
   return {
     ...rest,
     ...{ params, query, body, described, bodyLimit, problems },
-    async run(context) {
+    async run(context, asker) {
       checkLength(context, bodyLimit);
       const read = {
         params: check<v.GenericSchema>(params ?? None, context.req.param(), "path"),
@@ -93,7 +101,7 @@ export function route<Params extends Fields, Query extends Fields, Body extends 
         body: body === undefined ? undefined : check<v.GenericSchema>(body, await objectOf(context, bodyLimit), "body"),
       };
       // Each part has just passed the schema that its type was made of.
-      return handle({ context, ...read } as Parameters<typeof handle>[0]);
+      return handle({ context, ...asker, ...read } as Parameters<typeof handle>[0]);
     },
   };
 }

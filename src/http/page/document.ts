@@ -1,11 +1,12 @@
 /** The HTML around a view: the frame with its navigation, search and choices, and what the islands need to know. */
 import { raw } from "hono/html";
 import { VERSION } from "../../version.ts";
+import type { Role } from "../api/guard/roles.ts";
 import type { AssetNames } from "./assets.ts";
 import { type Preferences, THEMES } from "./preferences.ts";
 import { clock } from "./view/format.ts";
 import { h, icon, type View } from "./view/h.ts";
-import { PAGE_NAMES, PAGE_ROOT, type PageName, type Role } from "./view/page.ts";
+import { PAGE_NAMES, PAGE_ROOT, type PageName } from "./view/page.ts";
 import { name } from "./view/text.ts";
 import { words } from "./view/words.ts";
 
@@ -15,6 +16,8 @@ export interface Frame extends Preferences {
   readonly assets: AssetNames | null;
   readonly executor: string;
   readonly role: Role;
+  /** The operations of the API that it may ask for and that change something. */
+  readonly may: readonly string[];
   /** It was signed in, and can sign out. */
   readonly hasSession: boolean;
   readonly url: URL;
@@ -126,6 +129,13 @@ function rail({ page }: Frame): View {
   return h("nav", { "aria-label": words.frame.nav }, h("ul", null, links));
 }
 
+/** Told by the server alone: browsers need not have these words. */
+const ROLES: Readonly<Record<Role, { readonly name: string; readonly why: string }>> = {
+  read: { name: "read only", why: words.frame.readOnly },
+  operate: { name: "may operate", why: "May cancel, retry, pause and enqueue" },
+  admin: { name: "may change", why: "May do everything" },
+};
+
 /** The choices work with JavaScript only, and are hidden without it. */
 function choices({ theme, zone, role, hasSession }: Frame): View {
   const themes = THEMES.map((each) => h("option", { value: each, selected: each === theme }, words.frame.themes[each]));
@@ -137,7 +147,7 @@ function choices({ theme, zone, role, hasSession }: Frame): View {
     { class: "choices" },
     h("label", { class: "scripted" }, h("span", null, words.frame.theme), h("select", { id: "theme" }, themes)),
     h("label", { class: "scripted" }, h("span", null, words.frame.zone), h("select", { id: "zone" }, zones)),
-    h("span", { class: "chip", title: words.frame.roleWhy[role], id: "role" }, words.frame.role[role]),
+    h("span", { class: "chip", title: ROLES[role].why, id: "role" }, ROLES[role].name),
     h("button", { class: "scripted quiet", type: "button", "data-do": "keys" }, words.frame.keys, h("kbd", null, "?")),
     hasSession &&
       h(
@@ -150,7 +160,7 @@ function choices({ theme, zone, role, hasSession }: Frame): View {
 }
 
 /** A block of data is not run, whatever stands in it; only its end must not be in it. */
-function island({ page, role, zone }: Frame, { data, now }: Content): View {
-  const json = JSON.stringify({ page, role, zone, now, data }).replace(/</g, "\\u003c");
+function island({ page, may, zone }: Frame, { data, now }: Content): View {
+  const json = JSON.stringify({ page, may, zone, now, data }).replace(/</g, "\\u003c");
   return h("script", { type: "application/json", id: "island" }, raw(json) as unknown as string);
 }

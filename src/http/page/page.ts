@@ -1,13 +1,13 @@
 /**
  * The page for people, at /ui: HTML that the server renders from what the API answers, so it shows what the API would
  * tell whoever asks, and nothing else; without JavaScript it can be read. What it changes goes through the API, too.
- * With a token, a browser signs in and has a session (guard/session.ts).
+ * Where tokens are configured, a browser signs in by any of them and has a session (guard/session.ts).
  */
 import { type Context, Hono } from "hono";
 import { ApiError } from "../api/api-error.ts";
-import { checkOrigin, type GuardOptions, hostOf, type PeerBindings, rights } from "../api/guard/guard.ts";
-import { Sessions } from "../api/guard/session.ts";
-import { tokenComparison } from "../api/guard/token.ts";
+import { type Access, hostOf, type PeerBindings } from "../api/guard/access.ts";
+import { checkOrigin, slowed } from "../api/guard/guard.ts";
+import { mayChange } from "../api/guard/roles.ts";
 import { readBody } from "../api/read-body.ts";
 import { Assets } from "./assets.ts";
 import { documentOf, type Frame } from "./document.ts";
@@ -20,7 +20,8 @@ import { words } from "./view/words.ts";
 
 export type PageMode = "off" | "read" | "on";
 
-export interface PageParts extends GuardOptions {
+export interface PageParts {
+  readonly access: Access;
   readonly mode: Exclude<PageMode, "off">;
   /** The executor's. */
   readonly name: () => string;
@@ -39,21 +40,26 @@ const LOGIN_BODY_LIMIT = 4 * 1024;
 
 /** @param serve - the application itself, of which the page asks the API. */
 export function createPage(parts: PageParts, serve: Serve): Hono<Bindings> {
-  const { token, listener, mode, name } = parts;
+  const { access, mode, name } = parts;
+  const { sessions } = access;
   const assets = new Assets();
-  const { reads, changes } = rights({ token, listener });
-  const sessions = token === null ? null : new Sessions(token);
+  const reads = (context: Context<Bindings>): boolean => access.caller(context) !== null;
 
-  const frameOf = async (context: Context<Bindings>, shown: PageName | null): Promise<Frame> => ({
-    page: shown,
-    assets: await assets.names(),
-    // Whoever has not signed in is told nothing of it.
-    executor: reads(context) ? name() : "",
-    role: mode === "on" && changes(context) ? "admin" : "read",
-    hasSession: sessions !== null && reads(context),
-    ...preferencesOf(context.req.header("cookie") ?? ""),
-    url: new URL(context.req.url),
-  });
+  const frameOf = async (context: Context<Bindings>, shown: PageName | null): Promise<Frame> => {
+    const caller = access.caller(context);
+    const changer = mode === "on" ? caller : null;
+    return {
+      page: shown,
+      assets: await assets.names(),
+      // Whoever has not signed in is told nothing of it.
+      executor: caller === null ? "" : name(),
+      role: changer?.role ?? "read",
+      may: changer === null ? [] : mayChange(changer),
+      hasSession: access.isGuarded && caller !== null,
+      ...preferencesOf(context.req.header("cookie") ?? ""),
+      url: new URL(context.req.url),
+    };
+  };
 
   const answer = async (context: Context<Bindings>, view: View, status: 200 | 401 | 404 | 503, title: string) => {
     const frame = await frameOf(context, null);
@@ -67,7 +73,7 @@ export function createPage(parts: PageParts, serve: Serve): Hono<Bindings> {
         const frame = await frameOf(context, page.name);
         const data = await page.load((path) => ask(context, path, serve), frame.url);
         const now = Date.now();
-        const around = { now, zone: frame.zone, role: frame.role, path: frame.url.pathname, search: frame.url.search };
+        const around = { now, zone: frame.zone, may: frame.may, path: frame.url.pathname, search: frame.url.search };
         return html(
           context,
           documentOf(frame, { title: page.title(data), view: page.view(data, around), data, now }),
@@ -86,24 +92,25 @@ export function createPage(parts: PageParts, serve: Serve): Hono<Bindings> {
     return (await assets.answer(context, context.req.param("name"))) ?? context.notFound();
   });
   app.post("/login", async (context) => {
-    if (sessions === null || token === null) return context.redirect(PAGE_ROOT, 303);
+    if (!access.isGuarded) return context.redirect(PAGE_ROOT, 303);
     try {
       checkOrigin(context);
       const form = new URLSearchParams(await readBody(context, LOGIN_BODY_LIMIT));
       const next = nextPath(form.get("next") ?? "");
-      if (!tokenComparison(token)(form.get("token")?.trim() ?? "")) {
-        return await answer(context, loginView(next, true), 401, words.login.title);
-      }
-      context.header("Set-Cookie", sessions.begin(hostOf(context), isTls(context)));
+      const shown = access.typed(context, form.get("token")?.trim() ?? "");
+      if (shown.kind === "slowed") throw slowed(shown.retryMs);
+      if (shown.kind !== "known") return await answer(context, loginView(next, true), 401, words.login.title);
+      context.header("Set-Cookie", sessions.begin(shown.caller, hostOf(context), isTls(context)));
       return context.redirect(next, 303);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      return context.json({ error: { code: error.code, message: error.message } }, error.status);
+      return context.json({ error: { code: error.code, message: error.message } }, error.status, { ...error.headers });
     }
   });
   app.post("/logout", (context) => {
-    if (sessions !== null) {
-      context.header("Set-Cookie", sessions.end(hostOf(context), isTls(context)));
+    if (access.isGuarded) {
+      const cookies = context.req.header("cookie") ?? "";
+      context.header("Set-Cookie", sessions.end(hostOf(context), cookies, isTls(context)));
     }
     return context.redirect(PAGE_ROOT, 303);
   });

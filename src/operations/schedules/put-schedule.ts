@@ -4,7 +4,6 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
-import type { Broker } from "../../broker/broker.ts";
 import type { ScheduleDefinition, ScheduleState, StoredSchedule } from "../../broker/contract/schedules.ts";
 import { NEW_STATE } from "../../broker/schedule-text.ts";
 import { InvalidTaskError, payloadText, prepareTask, told } from "../../task/message/new-task.ts";
@@ -21,7 +20,7 @@ import {
 } from "../../task/options/schedule-options.ts";
 import { nextRun } from "../../task/times/cron.ts";
 import { checkPayload, type KnownType, type Preparation } from "../prepare.ts";
-import { type Schedule, scheduleOf } from "./schedule.ts";
+import { type Schedule, type ScheduleBroker, scheduleOf } from "./schedule.ts";
 import { askStates, stateOf } from "./schedule-runs.ts";
 
 /** How many schedules one broker has. */
@@ -58,7 +57,7 @@ export interface ScheduleSurroundings extends Preparation {
  *   refuses the payload; InvalidTaskError where anything else is wrong.
  */
 export async function putSchedule(
-  broker: Broker,
+  broker: ScheduleBroker,
   schedule: NewSchedule,
   surroundings: ScheduleSurroundings,
 ): Promise<Schedule> {
@@ -82,7 +81,7 @@ export async function putSchedule(
   );
 }
 
-async function checked(broker: Broker, schedule: NewSchedule, { known, ...others }: ScheduleSurroundings) {
+async function checked(broker: ScheduleBroker, schedule: NewSchedule, { known, ...others }: ScheduleSurroundings) {
   const { name, cron, timezone = null, type, payload = null, overlap = null, ...options } = schedule;
   const named = v.safeParse(ScheduleNameSchema, name);
   if (!named.success) throw new InvalidTaskError(`name: ${named.issues[0].message}`);
@@ -102,7 +101,7 @@ async function checked(broker: Broker, schedule: NewSchedule, { known, ...others
   return { name, cron, timezone, type, payload: json.text, options: said(options), defaults, overlap, retentionMs };
 }
 
-async function checkNumber(broker: Broker): Promise<void> {
+async function checkNumber(broker: ScheduleBroker): Promise<void> {
   if ((await broker.countSchedules()) < MAX_SCHEDULES) return;
   throw new InvalidTaskError(`there are ${MAX_SCHEDULES} schedules, which is the most there can be: remove one`);
 }

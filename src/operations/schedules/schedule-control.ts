@@ -1,10 +1,10 @@
 /** A schedule by hand: run it now, pause it, resume it. Each may be asked again, and happens once. */
 
-import type { Broker, EnqueueReceipt } from "../../broker/broker.ts";
+import type { EnqueueReceipt } from "../../broker/broker.ts";
 import type { ScheduleState, StoredSchedule } from "../../broker/contract/schedules.ts";
 import { nextRun } from "../../task/times/cron.ts";
 import { MOST_TRIES } from "./put-schedule.ts";
-import { type Schedule, scheduleOf } from "./schedule.ts";
+import { type Schedule, type ScheduleBroker, scheduleOf } from "./schedule.ts";
 import { askStates, changing, firing, overlapNow, runId, settled, skipping, stateOf } from "./schedule-runs.ts";
 
 /** There is no schedule of that name. */
@@ -25,7 +25,7 @@ export class UnknownScheduleError extends Error {
  *   unique key, `created` is false and the id is that one's; with `queue` the run is scheduled for that one's end.
  * @throws UnknownScheduleError.
  */
-export async function runSchedule(broker: Broker, name: string, at = broker.now()): Promise<EnqueueReceipt> {
+export async function runSchedule(broker: ScheduleBroker, name: string, at = broker.now()): Promise<EnqueueReceipt> {
   const dueAt = Math.round(at);
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const schedule = await found(broker, name);
@@ -36,7 +36,7 @@ export async function runSchedule(broker: Broker, name: string, at = broker.now(
 }
 
 /** One try; null where somebody else has changed it meanwhile. */
-async function runOnce(broker: Broker, schedule: StoredSchedule, at: number): Promise<EnqueueReceipt | null> {
+async function runOnce(broker: ScheduleBroker, schedule: StoredSchedule, at: number): Promise<EnqueueReceipt | null> {
   const { name, waitingAt, runs } = schedule;
   const id = runId(name, at);
   const states = await askStates(broker, [schedule]);
@@ -64,7 +64,7 @@ async function runOnce(broker: Broker, schedule: StoredSchedule, at: number): Pr
  *
  * @throws UnknownScheduleError.
  */
-export function pauseSchedule(broker: Broker, name: string): Promise<Schedule> {
+export function pauseSchedule(broker: ScheduleBroker, name: string): Promise<Schedule> {
   return change(broker, name, (state) => {
     if (state.paused) return null;
     const { waitingAt } = state;
@@ -78,14 +78,14 @@ export function pauseSchedule(broker: Broker, name: string): Promise<Schedule> {
  *
  * @throws UnknownScheduleError.
  */
-export function resumeSchedule(broker: Broker, name: string): Promise<Schedule> {
+export function resumeSchedule(broker: ScheduleBroker, name: string): Promise<Schedule> {
   return change(broker, name, (state, { cron, timezone }) =>
     state.paused ? { ...state, paused: false, nextAt: nextRun(cron, timezone, broker.now()) } : null,
   );
 }
 
 async function change(
-  broker: Broker,
+  broker: ScheduleBroker,
   name: string,
   next: (state: ScheduleState, schedule: StoredSchedule) => ScheduleState | null,
 ): Promise<Schedule> {
@@ -99,7 +99,7 @@ async function change(
   throw changedByOthers(name);
 }
 
-async function found(broker: Broker, name: string): Promise<StoredSchedule> {
+async function found(broker: ScheduleBroker, name: string): Promise<StoredSchedule> {
   const schedule = await broker.schedule(name);
   if (schedule === null) throw new UnknownScheduleError(name);
   return schedule;

@@ -57,6 +57,9 @@ export interface SchedulesPage {
   readonly cursor: string | null;
 }
 
+/** The part of a broker that changes of schedules need. */
+export type ScheduleBroker = Pick<Broker, "now" | "states" | "schedule" | "countSchedules" | "changeSchedule">;
+
 type Listing = Pick<Broker, "listSchedules" | "states">;
 
 /**

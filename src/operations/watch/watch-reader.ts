@@ -19,6 +19,8 @@ const BATCH = 1_000;
 const FLEET_AGE_MS = 1_500;
 
 type Watched = Pick<Broker, "glance" | "record" | "logsAfter"> & WaitingBroker;
+/** The part of a broker that watches need. */
+export type WatchedBroker = Watched & Pick<Broker, "url" | "connection">;
 
 /** One look at all that are watched, shared by those who wait for it. */
 interface Look {

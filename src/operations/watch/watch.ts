@@ -4,13 +4,12 @@
  */
 
 import { untilAnswered } from "../../broker/availability.ts";
-import type { Broker } from "../../broker/broker.ts";
 import type { LogLine, TaskGlance } from "../../broker/contract/admin.ts";
 import type { CancelScope } from "../../concurrency/index.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
 import { hasEnded, type TaskState } from "../../task/state.ts";
 import { WaitingReasons } from "./waiting.ts";
-import { readerOf, type WatchReader } from "./watch-reader.ts";
+import { readerOf, type WatchedBroker, type WatchReader } from "./watch-reader.ts";
 
 /** What was seen. Each is told once, in this order: state, log, progress, waiting; `end` is the last. */
 export type WatchEvent =
@@ -35,7 +34,7 @@ export class UnknownTaskError extends Error {
  * of
  *   `scope`.
  */
-export async function* watchTask(broker: Broker, id: string, scope: CancelScope): AsyncGenerator<WatchEvent> {
+export async function* watchTask(broker: WatchedBroker, id: string, scope: CancelScope): AsyncGenerator<WatchEvent> {
   const reader = readerOf(broker);
   const leave = reader.enter();
   try {
@@ -46,7 +45,7 @@ export async function* watchTask(broker: Broker, id: string, scope: CancelScope)
 }
 
 async function* changesOf(
-  broker: Broker,
+  broker: WatchedBroker,
   reader: WatchReader,
   id: string,
   scope: CancelScope,

@@ -13,12 +13,14 @@ import { builtinRegistry } from "../../../handlers/builtin.ts";
 import { HandlerLoadError, loadHandlers } from "../../../handlers/loading/load-handlers.ts";
 import type { HandlerRegistry } from "../../../handlers/registry.ts";
 import { readToken } from "../../../http/api/guard/token.ts";
+import { readTokens } from "../../../http/api/guard/tokens-file.ts";
 import { providedModules } from "../../../provide/index.ts";
 import { runtime } from "../../../runtime/index.ts";
 import { type Options, settingsOf, withExecutorFlags } from "../../arguments/flags.ts";
 import { checkBroker } from "../../check/check-broker.ts";
 import { checkTables } from "../../check/check-tables.ts";
 import { type Finding, fine, problem, warning } from "../../check/finding.ts";
+import { howMany } from "../../output/how-many.ts";
 import { printJson, printLine } from "../../output/print.ts";
 import { describe } from "../../output/report-failure.ts";
 import { EXIT_USAGE } from "../../process/exit.ts";
@@ -73,12 +75,18 @@ function told({ queues, concurrency, origins }: Settings): string {
   return `queues ${queues.join(",")}, ${concurrency} at once; ${sources}`;
 }
 
-function checkToken({ tokenFile }: Settings): Finding[] {
+function checkToken({ tokenFile, tokensFile }: Settings): Finding[] {
   const { TASKEXE_TOKEN: token, CREDENTIALS_DIRECTORY: credentials } = process.env;
   try {
     const read = readToken({ token, file: tokenFile, credentials });
-    if (read.warning !== null) return [warning("token", read.warning)];
-    return read.token === null ? [] : [fine("token", "the HTTP API asks for it")];
+    const file = tokensFile === null ? null : readTokens(tokensFile);
+    const warnings = [read.warning, file?.warning ?? null].filter((each) => each !== null);
+    if (warnings.length > 0) return warnings.map((each) => warning("token", each));
+    const many =
+      file === null
+        ? []
+        : [fine("token", `the HTTP API takes ${howMany(file.entries.length, "token")} of ${tokensFile}`)];
+    return read.token === null ? many : [fine("token", "the HTTP API asks for it"), ...many];
   } catch (error) {
     return [problem("token", describe(error).join("; "))];
   }

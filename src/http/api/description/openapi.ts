@@ -1,5 +1,6 @@
 /** The description of the API (OpenAPI 3.1), made of the very routes that are served. */
 import type * as v from "valibot";
+import { needOf } from "../guard/roles.ts";
 import type { Fields, Route } from "../route.ts";
 import { type JsonSchema, jsonSchemaOf, namedSchemas, parameterSchemaOf } from "./json-schema.ts";
 
@@ -62,7 +63,10 @@ const TAG_OF: Readonly<Record<string, Tag>> = {
 const PROBLEMS: Readonly<Record<number, { readonly description: string; readonly of: (route: Route) => boolean }>> = {
   400: { description: "a parameter or the body is not right, or was cut off", of: () => true },
   401: { description: "this executor wants a token, and this is not it", of: () => true },
-  403: { description: "without a token only this machine may change anything", of: changes },
+  403: {
+    description: "the token's role or its queues do not let it; without a token only this machine may change anything",
+    of: () => true,
+  },
   404: { description: "there is no such thing", of: ({ problems }) => problems.includes(404) },
   409: { description: "it is in no state in which this can be done", of: ({ problems }) => problems.includes(409) },
   413: { description: "the body is too long", of: changes },
@@ -72,10 +76,17 @@ const PROBLEMS: Readonly<Record<number, { readonly description: string; readonly
   },
   421: { description: "the request is for another host", of: () => true },
   429: {
-    description: "too many at once; Retry-After says when to ask again",
-    of: ({ problems }) => problems.includes(429),
+    description: "too many at once, or too many wrong tokens; Retry-After says when to ask again",
+    of: () => true,
   },
 };
+
+/** @see guard/roles.ts */
+function needsOf(operationId: string): string {
+  const { role, isWhole } = needOf(operationId);
+  const whole = isWhole === true ? ", and a token that is not limited to queues" : "";
+  return `Needs the role ${role}${whole}, where tokens are configured.`;
+}
 
 function changes({ method }: Route): boolean {
   return method !== "GET";
@@ -83,8 +94,9 @@ function changes({ method }: Route): boolean {
 
 const DESCRIPTION = [
   "Times are Unix ms on the broker's clock, durations ms.",
-  "Where a token is configured every call needs it as a bearer token; where none is, calls that change something are",
-  "served to the same machine alone. POST and PUT need Content-Type: application/json, with or without a body.",
+  "Where tokens are configured every call needs one as a bearer token, with the role that the operation needs; where",
+  "none is, calls that change something are served to the same machine alone. POST and PUT need",
+  "Content-Type: application/json, with or without a body.",
   "Every enqueue can be repeated under the same id, every other change can be repeated as it is.",
 ].join(" ");
 
@@ -107,7 +119,7 @@ function operationOf(route: Route): JsonSchema {
   return {
     operationId,
     summary,
-    description: `${summary}.`,
+    description: `${summary}. ${needsOf(operationId)}`,
     tags: [TAG_OF[path.split("/")[1] ?? ""] ?? "tasks"],
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(taken === undefined ? {} : { requestBody: { required: true, content: json(taken) } }),

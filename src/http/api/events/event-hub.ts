@@ -8,7 +8,7 @@ import { Latch, sleep } from "../../../concurrency/index.ts";
 import { printableJson } from "../../../task/text/printable-json.ts";
 import { EventLog } from "./event-log.ts";
 import { Listener } from "./listener.ts";
-import { TASK_TOPIC, type TopicFields, type TopicReader } from "./topics.ts";
+import { readTopic, TASK_TOPIC, type TopicFields, type TopicReader } from "./topics.ts";
 
 /** Between two looks, in ms, and after how many of them those who listen get a sign of life: 15 s. */
 const LOOK_MS = 250;
@@ -46,7 +46,7 @@ export class EventHub {
 
   /** How many tasks are followed, each once. */
   get tasks(): number {
-    return [...this.#told.keys()].filter((topic) => topic.startsWith(TASK_TOPIC)).length;
+    return [...this.#told.keys()].filter((key) => readTopic(key).topic.startsWith(TASK_TOPIC)).length;
   }
 
   /** Looks while somebody listens, until the signal aborts; then all streams end. */
@@ -149,7 +149,7 @@ export class EventHub {
   }
 
   #text(topic: string, data: string): string {
-    return `event: ${topic}\nid: ${this.#name}.${this.#number}\ndata: ${data}\n\n`;
+    return `event: ${readTopic(topic).topic}\nid: ${this.#name}.${this.#number}\ndata: ${data}\n\n`;
   }
 
   #forgetOld(): void {

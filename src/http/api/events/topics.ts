@@ -7,10 +7,23 @@ import type { Broker } from "../../../broker/broker.ts";
 import type { ExecutorStatus, StatusSource } from "../../../executor/status/status.ts";
 import { OUTCOME } from "../../../metrics/task-series.ts";
 import type { TaskRecord } from "../../../task/record/record.ts";
+import { limitedStatus, pairsOf } from "../../limited-status.ts";
 
 export const TOPICS = ["overview", "queues", "types", "executors", "tasks"] as const;
 /** Before the id of a task. */
 export const TASK_TOPIC = "task:";
+
+/** The topic for whoever is limited to queues: the same queues share it. */
+export function topicFor(topic: string, queues: ReadonlySet<string> | null): string {
+  return queues === null ? topic : `@${[...queues].sort().join(",")} ${topic}`;
+}
+
+/** A topic as it is called, and the queues that it is limited to. */
+export function readTopic(key: string): { readonly topic: string; readonly queues: ReadonlySet<string> | null } {
+  if (!key.startsWith("@")) return { topic: key, queues: null };
+  const end = key.indexOf(" ");
+  return { topic: key.slice(end + 1), queues: new Set(key.slice(1, end).split(",")) };
+}
 
 export type TopicFields = Readonly<Record<string, unknown>>;
 
@@ -21,7 +34,7 @@ const MOST_TEXT = 2_000;
 export class TopicReader {
   readonly #source: StatusSource;
   readonly #broker: Pick<Broker, "glance" | "record"> | null;
-  /** How the tasks that somebody follows were seen last. */
+  /** How the tasks that somebody follows were seen last, by topic. */
   readonly #glances = new Map<string, string>();
 
   /** @param broker - null: no single tasks are told of. */
@@ -31,47 +44,61 @@ export class TopicReader {
   }
 
   /** What these topics tell now; a task of which nothing has changed is left out. */
-  async read(topics: ReadonlySet<string>): Promise<Map<string, TopicFields>> {
+  async read(keys: ReadonlySet<string>): Promise<Map<string, TopicFields>> {
     const read = new Map<string, TopicFields>();
-    if (topics.has("types")) read.set("types", this.#types());
-    if (["overview", "queues", "executors", "tasks"].some((topic) => topics.has(topic))) {
-      const status = this.#source.status();
-      if (topics.has("overview")) read.set("overview", overview(status));
-      if (topics.has("tasks")) read.set("tasks", tasks(status));
-      if (topics.has("queues")) read.set("queues", byName(status.queues));
-      if (topics.has("executors")) read.set("executors", executors(status));
+    const whole = lazily(() => this.#source.status());
+    const followed: Followed[] = [];
+    for (const key of keys) {
+      const { topic, queues } = readTopic(key);
+      if (topic.startsWith(TASK_TOPIC)) followed.push({ key, id: topic.slice(TASK_TOPIC.length), queues });
+      else read.set(key, this.#fields(topic, queues, whole));
     }
-    const ids = [...topics]
-      .filter((topic) => topic.startsWith(TASK_TOPIC))
-      .map((topic) => topic.slice(TASK_TOPIC.length));
     const broker = this.#broker;
-    if (ids.length > 0 && broker !== null) await ifAvailable(() => this.#readTasks(broker, ids, read));
+    if (followed.length > 0 && broker !== null) await ifAvailable(() => this.#readTasks(broker, followed, read));
     return read;
   }
 
+  #fields(topic: string, queues: ReadonlySet<string> | null, whole: () => ExecutorStatus): TopicFields {
+    if (topic === "types") return this.#types(queues);
+    const { tasks: counted } = this.#source.metrics.counts;
+    const status = queues === null ? whole() : limitedStatus(whole(), queues, counted.pairs());
+    switch (topic) {
+      case "overview":
+        return overview(status);
+      case "tasks":
+        return tasks(status);
+      case "queues":
+        return byName(status.queues);
+      default:
+        return executors(status);
+    }
+  }
+
   /** Nobody follows it any more. */
-  forget(topic: string): void {
-    this.#glances.delete(topic.slice(TASK_TOPIC.length));
+  forget(key: string): void {
+    this.#glances.delete(key);
   }
 
   async #readTasks(
     broker: Pick<Broker, "glance" | "record">,
-    ids: readonly string[],
+    followed: readonly Followed[],
     read: Map<string, TopicFields>,
   ): Promise<void> {
-    const glances = await broker.glance(ids.map((id) => ({ id, seen: this.#glances.get(id) ?? null })));
+    const glances = await broker.glance(followed.map(({ key, id }) => ({ id, seen: this.#glances.get(key) ?? null })));
     for (const [index, glance] of glances.entries()) {
-      const id = ids[index] ?? "";
-      if (glance === "same") continue;
-      const record = glance === null ? null : await broker.record(id);
-      if (glance !== null) this.#glances.set(id, glance.seen);
-      read.set(`${TASK_TOPIC}${id}`, record === null ? { state: null } : taskFields(record));
+      const one = followed[index];
+      if (glance === "same" || one === undefined) continue;
+      const record = glance === null ? null : await broker.record(one.id);
+      if (glance !== null) this.#glances.set(one.key, glance.seen);
+      const isSeen = record !== null && one.queues?.has(record.queue) !== false;
+      read.set(one.key, isSeen ? taskFields(record) : { state: null });
     }
   }
 
-  #types(): TopicFields {
+  #types(queues: ReadonlySet<string> | null): TopicFields {
     const counts = new Map<string, number[]>();
-    for (const { type, outcomes } of this.#source.metrics.counts.tasks.pairs()) {
+    const all = this.#source.metrics.counts.tasks.pairs();
+    for (const { type, outcomes } of queues === null ? all : pairsOf(all, queues)) {
       const sum = counts.get(type) ?? OUTCOMES.map(() => 0);
       for (const [index, count] of outcomes.entries()) sum[index] = (sum[index] ?? 0) + count;
       counts.set(type, sum);
@@ -83,6 +110,22 @@ export class TopicReader {
       ]),
     );
   }
+}
+
+/** A task that somebody follows. */
+interface Followed {
+  readonly key: string;
+  readonly id: string;
+  /** The only ones that whoever follows it may see; null: all. */
+  readonly queues: ReadonlySet<string> | null;
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 function overview({ state, concurrency, slots_taken, queues, fleet, broker, counted_at }: ExecutorStatus): TopicFields {

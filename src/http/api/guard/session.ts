@@ -1,47 +1,85 @@
 /**
- * The session of a browser that has shown the token: a cookie that no script and no other site can use. It holds until
- * when it counts, and a digest of that with the token, so nothing is kept here, any executor with the same token knows
- * it, and another token ends it. The token itself is not in it.
+ * The sessions of browsers that have shown a token: a cookie that no script and no other site can use. It holds a
+ * random name, of which only the digest is kept here, with whose token it was: nothing of the token is in it. A session
+ * ends after 12 hours, when it is signed out, with its token, and with the executor.
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import type { TokenEntry } from "./tokens-file.ts";
 
-/** How long a browser stays signed in: 12 hours, in ms. */
+/** How long a browser stays signed in, in ms. */
 const SESSION_MS = 12 * 3_600_000;
+/** How many there are; the oldest goes. */
+const MOST_SESSIONS = 1_000;
+
+/** Whose token opened it. */
+interface Session {
+  readonly name: string;
+  readonly hash: Buffer;
+  /** On the clock that only goes forward, in ms. */
+  readonly until: number;
+}
 
 export class Sessions {
-  readonly #token: string;
+  /** By the digest of its name. */
+  readonly #sessions = new Map<string, Session>();
+  readonly #now: () => number;
 
-  constructor(token: string) {
-    this.#token = token;
+  /** @param now - a clock that only goes forward, in ms. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  get count(): number {
+    return this.#sessions.size;
   }
 
   /** The header Set-Cookie that signs a browser in. @param host - the Host of the request. */
-  begin(host: string, isTls: boolean): string {
-    const until = Date.now() + SESSION_MS;
-    return cookie(host, `${until}.${this.#digest(until)}`, SESSION_MS / 1_000, isTls);
+  begin({ name, hash }: Pick<TokenEntry, "name" | "hash">, host: string, isTls: boolean): string {
+    const id = randomBytes(32).toString("hex");
+    this.#sessions.set(digest(id), { name, hash, until: this.#now() + SESSION_MS });
+    const [oldest] = this.#sessions.keys();
+    if (this.#sessions.size > MOST_SESSIONS && oldest !== undefined) this.#sessions.delete(oldest);
+    return cookie(host, id, SESSION_MS / 1_000, isTls);
   }
 
-  /** The header that signs it out. */
-  end(host: string, isTls: boolean): string {
+  /** Ends the session of these cookies; the header that signs the browser out. */
+  end(host: string, cookies: string, isTls: boolean): string {
+    for (const key of keysIn(host, cookies)) this.#sessions.delete(key);
     return cookie(host, "", 0, isTls);
   }
 
-  /** Whether the cookies of a request have a session that counts. */
-  allows(host: string, cookies: string): boolean {
-    const name = `${nameFor(host)}=`;
-    const given = cookies.split(";").map((each) => each.trim());
-    return given.some((each) => each.startsWith(name) && this.#isSound(each.slice(name.length)));
+  /** Whose session the cookies of a request have; null: none that counts. @param entries - the tokens of now. */
+  find<Entry extends TokenEntry>(host: string, cookies: string, entries: readonly Entry[]): Entry | null {
+    for (const key of keysIn(host, cookies)) {
+      const session = this.#sessions.get(key);
+      if (session === undefined) continue;
+      const entry = entries.find(({ name, hash }) => name === session.name && hash.equals(session.hash));
+      if (entry !== undefined && this.#now() < session.until) return entry;
+      // Its time is over, or its token is none any more.
+      this.#sessions.delete(key);
+    }
+    return null;
   }
+}
 
-  #isSound(value: string): boolean {
-    const [, until = "", digest = ""] = /^(\d{1,16})\.([0-9a-f]{64})$/.exec(value) ?? [];
-    if (digest === "" || Number(until) < Date.now()) return false;
-    return timingSafeEqual(Buffer.from(digest, "hex"), Buffer.from(this.#digest(Number(until)), "hex"));
-  }
+/** How many cookies of this name one request may have. */
+const MOST_COOKIES = 4;
 
-  #digest(until: number): string {
-    return createHmac("sha256", this.#token).update(`taskexe session until ${until}`).digest("hex");
-  }
+function keysIn(host: string, cookies: string): string[] {
+  const name = `${nameFor(host)}=`;
+  return cookies
+    .split(";")
+    .map((each) => each.trim())
+    .filter((each) => each.startsWith(name))
+    .slice(0, MOST_COOKIES)
+    .map((each) => each.slice(name.length))
+    .filter((id) => /^[0-9a-f]{64}$/.test(id))
+    .map(digest);
+}
+
+/** Looked up by its digest, so that the time of that tells nothing of a name. */
+function digest(id: string): string {
+  return createHash("sha256").update(id).digest("hex");
 }
 
 function cookie(host: string, value: string, seconds: number, isTls: boolean): string {

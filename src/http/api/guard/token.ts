@@ -1,8 +1,7 @@
 /**
- * The token that guards the API: where it comes from, and the comparison. It is read once at the start; it is never
- * logged, shown or compared in a time that tells anything about it.
+ * The one token that may do everything: where it comes from. It is read once at the start; it is never logged or shown.
+ * Others, with less rights, stand in a file (tokens-file.ts); who asks is access.ts.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readText, UnreadableFileError } from "../../../runtime/files/read-text.ts";
@@ -54,16 +53,6 @@ function credentialIn(folder: string): string | null {
   if (!existsSync(file)) return null;
   const token = read(file).text.trim();
   return token === "off" || token === "" ? null : checked(token, `the credential ${file}`);
-}
-
-/** Makes the comparison with a token: digests of one length, in a time that does not depend on where they differ. */
-export function tokenComparison(token: string): (given: string) => boolean {
-  const expected = digest(token);
-  return (given) => timingSafeEqual(digest(given), expected);
-}
-
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }
 
 function read(file: string) {

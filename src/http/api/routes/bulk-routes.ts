@@ -2,7 +2,6 @@
 import * as v from "valibot";
 import { bounded, cancelMatching, inBatches, purgeMatching, retryMatching } from "../../../operations/changes/bulk.ts";
 import { CancelView, RetryView, retryView } from "../../../operations/views/receipt-views.ts";
-import type { ApiParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
 import { CancelSchema, PurgeSchema, RetrySchema } from "../schemas.ts";
 
@@ -11,7 +10,7 @@ const BOUNDS = { most: 10_000, longestMs: 10_000 };
 
 const AGAIN = "`more` says that there may be more: ask again";
 
-export function bulkRoutes({ broker }: ApiParts): Route[] {
+export function bulkRoutes(): Route[] {
   return [
     route({
       operationId: "cancelTasks",
@@ -28,7 +27,7 @@ export function bulkRoutes({ broker }: ApiParts): Route[] {
           ]),
         },
       },
-      async handle({ context, body: { ids, ...filter } }) {
+      async handle({ context, broker, body: { ids, ...filter } }) {
         if (ids !== undefined) return context.json({ tasks: await inBatches(ids, (some) => broker.cancel(some)) });
         const { count, more } = await bounded(cancelMatching(broker, filter), BOUNDS);
         return context.json({ cancelled: count, more });
@@ -49,7 +48,7 @@ export function bulkRoutes({ broker }: ApiParts): Route[] {
           ]),
         },
       },
-      async handle({ context, body: { ids, ...filter } }) {
+      async handle({ context, broker, body: { ids, ...filter } }) {
         if (ids !== undefined)
           return context.json({ tasks: (await inBatches(ids, (some) => broker.retry(some))).map(retryView) });
         const { count, more } = await bounded(retryMatching(broker, filter), BOUNDS);
@@ -68,7 +67,7 @@ export function bulkRoutes({ broker }: ApiParts): Route[] {
           schema: v.object({ purged: v.number(), more: v.boolean() }),
         },
       },
-      async handle({ context, body }) {
+      async handle({ context, broker, body }) {
         const { count, more } = await bounded(purgeMatching(broker, body), BOUNDS);
         return context.json({ purged: count, more });
       },

@@ -1,12 +1,13 @@
 /** Enqueueing over HTTP: one task, or up to 1 000 that are enqueued all or not at all. */
 import * as v from "valibot";
 import type { EnqueueReceipt } from "../../../broker/broker.ts";
-import { countedProducer } from "../../../operations/counted-producer.ts";
+import { countedProducer, type Producer } from "../../../operations/counted-producer.ts";
+import type { AskedBroker } from "../../../operations/limits/limited-broker.ts";
 import { prepare, type ReadyTask, requestsOf } from "../../../operations/prepare.ts";
 import { ReceiptView } from "../../../operations/views/receipt-views.ts";
 import { refusedAt } from "../../../task/message/new-task.ts";
 import { optionsOfJson, type TaskJson, TaskJsonSchema } from "../../../task/message/task-json.ts";
-import type { ApiParts } from "../parts.ts";
+import type { RouteParts } from "../parts.ts";
 import { knownType, PAYLOAD_REFUSED } from "../payload-check.ts";
 import { type Route, route } from "../route.ts";
 import { DescribedTasksSchema, NewTasksSchema } from "../schemas.ts";
@@ -21,13 +22,14 @@ const Body = v.lazy((body) =>
 
 const ManyView = v.object({ tasks: v.array(ReceiptView), created: v.number() });
 
-export function enqueueRoutes(parts: ApiParts): Route[] {
-  const broker = countedProducer(parts.broker, (queue, count) => parts.enqueued?.(queue, count));
-  const ready = (task: TaskJson): ReadyTask => {
+export function enqueueRoutes(parts: RouteParts): Route[] {
+  const countedIn = (broker: AskedBroker): Producer =>
+    countedProducer(broker, (queue, count) => parts.enqueued?.(queue, count));
+  const ready = (broker: Producer, task: TaskJson): ReadyTask => {
     const { type, payload } = task;
     return prepare(broker, parts, { type, payload, options: optionsOfJson(task) }, knownType(parts, type));
   };
-  const send = (tasks: readonly ReadyTask[]): Promise<EnqueueReceipt[]> =>
+  const send = (broker: Producer, tasks: readonly ReadyTask[]): Promise<EnqueueReceipt[]> =>
     broker.enqueue(
       requestsOf(
         tasks.map(({ task }) => task),
@@ -52,16 +54,17 @@ export function enqueueRoutes(parts: ApiParts): Route[] {
         201: { description: "one: it is enqueued", schema: ReceiptView },
         422: PAYLOAD_REFUSED,
       },
-      async handle({ context, body }) {
+      async handle({ context, broker: asked, body }) {
+        const broker = countedIn(asked);
         if ("tasks" in body) {
-          const tasks = body.tasks.map((task, index) => named(index, () => ready(task)));
+          const tasks = body.tasks.map((task, index) => named(index, () => ready(broker, task)));
           for (const [index, task] of tasks.entries()) await checkNamed(index, task);
-          const receipts = await send(tasks);
+          const receipts = await send(broker, tasks);
           return context.json({ tasks: receipts, created: receipts.filter(({ created }) => created).length });
         }
-        const task = ready(body);
+        const task = ready(broker, body);
         await task.check();
-        const [receipt] = await send([task]);
+        const [receipt] = await send(broker, [task]);
         if (receipt === undefined) throw new Error("the broker gave no receipt");
         return context.json(receipt, receipt.created ? 201 : 200);
       },

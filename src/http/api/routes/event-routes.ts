@@ -2,8 +2,8 @@
 import * as v from "valibot";
 import { MessageSchema } from "../../../task/message/message-schema.ts";
 import { ApiError } from "../api-error.ts";
-import { TASK_TOPIC, TOPICS } from "../events/topics.ts";
-import type { ApiParts } from "../parts.ts";
+import { TASK_TOPIC, TOPICS, topicFor } from "../events/topics.ts";
+import type { RouteParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
 import { WatchPlaces } from "../watch/watch-places.ts";
 
@@ -34,7 +34,7 @@ const EventsQuery = v.strictObject({
 });
 
 /** Without a hub there are none. */
-export function eventRoutes({ events }: ApiParts): Route[] {
+export function eventRoutes({ events }: RouteParts): Route[] {
   if (events === undefined) return [];
   const places = new WatchPlaces(MOST_LISTENERS, MOST_FOR_ONE);
   return [
@@ -55,8 +55,8 @@ export function eventRoutes({ events }: ApiParts): Route[] {
           type: "text/event-stream",
         },
       },
-      handle({ context, query }) {
-        const topics = new Set(query.topics);
+      handle({ context, caller, query }) {
+        const topics = new Set(query.topics.map((topic) => topicFor(topic, caller.queues)));
         const tasks = query.topics.filter((topic) => topic.startsWith(TASK_TOPIC)).length;
         if (events.tasks + tasks > MOST_TASKS) throw tooMany(`${MOST_TASKS} tasks are followed`);
         const leave = places.take(context.env?.peer ?? "");

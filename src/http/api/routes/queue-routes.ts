@@ -4,11 +4,10 @@ import { pause, resume } from "../../../operations/pauses.ts";
 import { seenQueues } from "../../../operations/queues.ts";
 import { PausedView, PauseView, pausedView } from "../../../operations/views/pause-view.ts";
 import { QueueView } from "../../../operations/views/queue-view.ts";
-import type { ApiParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
 import { QueueParams, TypeParams } from "../schemas.ts";
 
-export function queueRoutes({ broker }: ApiParts): Route[] {
+export function queueRoutes(): Route[] {
   const paused = { 200: { description: "it is paused", schema: PauseView } };
   const resumed = { 200: { description: "it is not paused any more", schema: PauseView } };
   return [
@@ -28,7 +27,7 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
           }),
         },
       },
-      async handle({ context }) {
+      async handle({ context, broker }) {
         const { queues, leftOut } = await seenQueues(broker);
         return context.json({
           counted_at: Math.round(broker.now()),
@@ -45,7 +44,8 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
       summary: "Let nothing of a queue start, in the whole fleet",
       params: QueueParams,
       answers: paused,
-      handle: async ({ context, params: { name } }) => context.json(await pause(broker, { kind: "queue", name })),
+      handle: async ({ context, broker, params: { name } }) =>
+        context.json(await pause(broker, { kind: "queue", name })),
     }),
     route({
       operationId: "resumeQueue",
@@ -54,7 +54,8 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
       summary: "Let a queue go on",
       params: QueueParams,
       answers: resumed,
-      handle: async ({ context, params: { name } }) => context.json(await resume(broker, { kind: "queue", name })),
+      handle: async ({ context, broker, params: { name } }) =>
+        context.json(await resume(broker, { kind: "queue", name })),
     }),
     route({
       operationId: "pauseType",
@@ -63,7 +64,8 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
       summary: "Let nothing of a type start, in the whole fleet",
       params: TypeParams,
       answers: paused,
-      handle: async ({ context, params: { name } }) => context.json(await pause(broker, { kind: "type", name })),
+      handle: async ({ context, broker, params: { name } }) =>
+        context.json(await pause(broker, { kind: "type", name })),
     }),
     route({
       operationId: "resumeType",
@@ -72,7 +74,8 @@ export function queueRoutes({ broker }: ApiParts): Route[] {
       summary: "Let a type go on",
       params: TypeParams,
       answers: resumed,
-      handle: async ({ context, params: { name } }) => context.json(await resume(broker, { kind: "type", name })),
+      handle: async ({ context, broker, params: { name } }) =>
+        context.json(await resume(broker, { kind: "type", name })),
     }),
   ];
 }

@@ -11,13 +11,13 @@ import {
 import { ReceiptView } from "../../../operations/views/receipt-views.ts";
 import { ScheduleView, scheduleView } from "../../../operations/views/schedule-view.ts";
 import { scheduleOptionsOfJson } from "../../../task/options/schedule-options.ts";
-import type { ApiParts } from "../parts.ts";
+import type { RouteParts } from "../parts.ts";
 import { knownType, PAYLOAD_REFUSED } from "../payload-check.ts";
 import { exactJson, type Route, route } from "../route.ts";
 import { ScheduleListSchema, ScheduleParams, ScheduleSchema } from "../schemas.ts";
 
-export function scheduleRoutes(parts: ApiParts): Route[] {
-  const { broker, priorities } = parts;
+export function scheduleRoutes(parts: RouteParts): Route[] {
+  const { priorities } = parts;
   return [
     route({
       operationId: "listSchedules",
@@ -32,7 +32,7 @@ export function scheduleRoutes(parts: ApiParts): Route[] {
           schema: v.object({ schedules: v.array(ScheduleView), cursor: v.nullable(v.string()) }),
         },
       },
-      async handle({ context, query }) {
+      async handle({ context, broker, query }) {
         const { schedules, cursor } = await listSchedules(broker, query);
         return exactJson(context, { schedules: schedules.map(scheduleView), cursor });
       },
@@ -45,7 +45,7 @@ export function scheduleRoutes(parts: ApiParts): Route[] {
       params: ScheduleParams,
       problems: [404],
       answers: { 200: { description: "the schedule", schema: ScheduleView } },
-      async handle({ context, params: { name } }) {
+      async handle({ context, broker, params: { name } }) {
         const schedule = await findSchedule(broker, name);
         if (schedule === null) throw new UnknownScheduleError(name);
         return exactJson(context, scheduleView(schedule));
@@ -59,7 +59,7 @@ export function scheduleRoutes(parts: ApiParts): Route[] {
       params: ScheduleParams,
       body: ScheduleSchema,
       answers: { 200: { description: "it is stored", schema: ScheduleView }, 422: PAYLOAD_REFUSED },
-      async handle({ context, params: { name }, body }) {
+      async handle({ context, broker, params: { name }, body }) {
         const { cron, timezone, type, payload, overlap } = body;
         const wanted = { name, cron, timezone, type, payload, overlap, ...scheduleOptionsOfJson(body) };
         const surroundings = { retentionMs: parts.retentionMs, priorities, known: knownType(parts, type) };
@@ -76,7 +76,7 @@ export function scheduleRoutes(parts: ApiParts): Route[] {
       answers: {
         200: { description: "it is gone", schema: v.object({ name: v.string(), removed: v.boolean() }) },
       },
-      async handle({ context, params: { name } }) {
+      async handle({ context, broker, params: { name } }) {
         if (!(await broker.removeSchedule(name))) throw new UnknownScheduleError(name);
         return context.json({ name, removed: true });
       },
@@ -92,7 +92,7 @@ export function scheduleRoutes(parts: ApiParts): Route[] {
         200: { description: "an earlier run has not ended, or another task holds its unique key", schema: ReceiptView },
         201: { description: "it is enqueued, or waits for the end of the run before it", schema: ReceiptView },
       },
-      async handle({ context, params: { name } }) {
+      async handle({ context, broker, params: { name } }) {
         const receipt = await runSchedule(broker, name);
         return context.json(receipt, receipt.created ? 201 : 200);
       },
@@ -105,7 +105,7 @@ export function scheduleRoutes(parts: ApiParts): Route[] {
       params: ScheduleParams,
       problems: [404],
       answers: { 200: { description: "it is paused", schema: ScheduleView } },
-      handle: async ({ context, params: { name } }) =>
+      handle: async ({ context, broker, params: { name } }) =>
         exactJson(context, scheduleView(await pauseSchedule(broker, name))),
     }),
     route({
@@ -116,7 +116,7 @@ export function scheduleRoutes(parts: ApiParts): Route[] {
       params: ScheduleParams,
       problems: [404],
       answers: { 200: { description: "it is not paused any more", schema: ScheduleView } },
-      handle: async ({ context, params: { name } }) =>
+      handle: async ({ context, broker, params: { name } }) =>
         exactJson(context, scheduleView(await resumeSchedule(broker, name))),
     }),
   ];

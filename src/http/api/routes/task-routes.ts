@@ -7,13 +7,13 @@ import { LogView, TaskAndLogView, taskAndLogView } from "../../../operations/vie
 import { ListedTaskSchema } from "../../../task/record/listed-task.ts";
 import { hasEnded } from "../../../task/state.ts";
 import { ApiError } from "../api-error.ts";
-import type { ApiParts } from "../parts.ts";
+import type { RouteParts } from "../parts.ts";
 import { exactJson, type Route, route } from "../route.ts";
 import { IdParams, ListQuerySchema } from "../schemas.ts";
 import { TaskWatches } from "../watch/task-watches.ts";
 
-export function taskRoutes({ broker, signal }: ApiParts): Route[] {
-  const watches = new TaskWatches(broker, signal);
+export function taskRoutes({ signal }: RouteParts): Route[] {
+  const watches = new TaskWatches(signal);
   return [
     route({
       operationId: "listTasks",
@@ -37,7 +37,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
           }),
         },
       },
-      async handle({ context, query }) {
+      async handle({ context, broker, query }) {
         const { tasks, cursor, looked } = await searchPage(broker, query);
         return context.json({ tasks, cursor, ...(looked === null ? {} : { looked }) });
       },
@@ -50,7 +50,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       params: IdParams,
       problems: [404],
       answers: { 200: { description: "everything that is kept about it, its log included", schema: TaskAndLogView } },
-      async handle({ context, params }) {
+      async handle({ context, broker, params }) {
         const record = await broker.record(params.id);
         if (record === null) throw unknown(params.id);
         return exactJson(context, taskAndLogView(record, await broker.logs(params.id)));
@@ -64,7 +64,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       params: IdParams,
       problems: [404],
       answers: { 200: { description: "oldest first", schema: v.object({ lines: v.array(LogView) }) } },
-      async handle({ context, params }) {
+      async handle({ context, broker, params }) {
         const lines = await broker.logs(params.id);
         if (lines.length === 0 && (await broker.record(params.id)) === null) throw unknown(params.id);
         return context.json({ lines });
@@ -78,7 +78,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       params: IdParams,
       problems: [404, 429],
       answers: { 200: { description: "ends with the task", type: "text/event-stream" } },
-      handle: ({ context, params }) => watches.answer(context, params.id),
+      handle: ({ context, broker, params }) => watches.answer(context, broker, params.id),
     }),
     route({
       operationId: "cancelTask",
@@ -88,7 +88,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       params: IdParams,
       problems: [404, 409],
       answers: { 200: { description: "the state it was in", schema: CancelView } },
-      async handle({ context, params: { id } }) {
+      async handle({ context, broker, params: { id } }) {
         const [receipt] = await broker.cancel([id]);
         const state = receipt?.state ?? null;
         if (state === null) {
@@ -110,7 +110,7 @@ export function taskRoutes({ broker, signal }: ApiParts): Route[] {
       params: IdParams,
       problems: [404, 409],
       answers: { 200: { description: "it is queued; the state it was in", schema: RetryView } },
-      async handle({ context, params: { id } }) {
+      async handle({ context, broker, params: { id } }) {
         const [receipt] = await broker.retry([id]);
         if (receipt === undefined || receipt.state === null) throw unknown(id);
         if (receipt.heldBy !== undefined) {

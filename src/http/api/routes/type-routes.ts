@@ -1,7 +1,7 @@
 /** Types over HTTP: which there are, and what payloads this executor knows that they take. */
 import * as v from "valibot";
 import { seenTypes } from "../../../operations/types.ts";
-import type { ApiParts } from "../parts.ts";
+import type { RouteParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
 import { TypeParams } from "../schemas.ts";
 
@@ -14,7 +14,7 @@ const TypeView = v.object({
   loaded: v.boolean(),
 });
 
-export function typeRoutes({ broker, handlerOf, types = () => [] }: ApiParts): Route[] {
+export function typeRoutes({ handlerOf, types = () => [] }: RouteParts): Route[] {
   const loaded = (type: string): boolean => handlerOf?.(type) !== undefined;
   return [
     route({
@@ -28,7 +28,7 @@ export function typeRoutes({ broker, handlerOf, types = () => [] }: ApiParts): R
           schema: v.object({ types: v.array(TypeView), more: v.boolean() }),
         },
       },
-      async handle({ context }) {
+      async handle({ context, broker }) {
         const seen = await seenTypes(broker, types());
         return context.json({ ...seen, types: seen.types.map((each) => ({ ...each, loaded: loaded(each.type) })) });
       },

@@ -4,13 +4,13 @@
  * client of the network. A comment each 15 s keeps the connection, and lets a client that is gone be noticed.
  */
 import type { Context } from "hono";
-import type { Broker } from "../../../broker/broker.ts";
 import { abortable, type CancelScope, moveOnAfter, openRoot } from "../../../concurrency/index.ts";
+import type { AskedBroker } from "../../../operations/limits/limited-broker.ts";
 import { watchEventView } from "../../../operations/views/watch-event-view.ts";
 import { UnknownTaskError, type WatchEvent, watchTask } from "../../../operations/watch/watch.ts";
 import { printableJson } from "../../../task/text/printable-json.ts";
 import { ApiError } from "../api-error.ts";
-import type { PeerBindings } from "../guard/guard.ts";
+import type { PeerBindings } from "../guard/access.ts";
 import { WatchPlaces } from "./watch-places.ts";
 
 const MOST_WATCHES = 100;
@@ -28,18 +28,15 @@ export interface WatchLimits {
 }
 
 export class TaskWatches {
-  readonly #broker: Broker;
   readonly #signal: AbortSignal;
   readonly #places: WatchPlaces;
   readonly #heartbeatMs: number;
 
   /** @param signal - ends all watches when it aborts. */
   constructor(
-    broker: Broker,
     signal: AbortSignal,
     { most = MOST_WATCHES, mostForOne = MOST_FOR_ONE, heartbeatMs = HEARTBEAT_MS }: WatchLimits = {},
   ) {
-    this.#broker = broker;
     this.#signal = signal;
     this.#places = new WatchPlaces(most, mostForOne);
     this.#heartbeatMs = heartbeatMs;
@@ -48,12 +45,13 @@ export class TaskWatches {
   /**
    * The answer to a request to watch.
    *
+   * @param broker - as whoever asks sees it.
    * @throws (rejects) ApiError when too many watch already; UnknownTaskError.
    */
-  async answer(context: Context<{ Bindings: PeerBindings }>, id: string): Promise<Response> {
+  async answer(context: Context<{ Bindings: PeerBindings }>, broker: AskedBroker, id: string): Promise<Response> {
     const leave = this.#take(context.env?.peer ?? "");
     const scope = openRoot({ signal: this.#signal });
-    const events = watchTask(this.#broker, id, scope);
+    const events = watchTask(broker, id, scope);
     const stream = new EventStream(events, scope, leave, this.#heartbeatMs);
     try {
       await stream.begin();

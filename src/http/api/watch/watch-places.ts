@@ -2,7 +2,8 @@
  * The places for watches: so many in all, and of those so many for one client of the network, so that one that takes
  * all it can get leaves some to the others. This machine's clients are one address, and only the whole bounds them.
  */
-import { canonical, isLocal } from "../../ip-loopback.ts";
+import { clientOf } from "../../client-of.ts";
+import { isLocal } from "../../ip-loopback.ts";
 
 /** No place is free: how many are taken, and whether by this one client. */
 export interface Taken {
@@ -39,15 +40,4 @@ export class WatchPlaces {
     else this.#counts.set(client, left);
     this.#total--;
   }
-}
-
-/** Whoever has one address of IPv6 has all of its network: the first four groups. */
-function clientOf(peer: string): string {
-  const address = canonical(peer);
-  if (!address.startsWith("[")) return address;
-  const [head = "", tail = ""] = address.slice(1, -1).split("::");
-  const groups = head.split(":");
-  const behind = tail === "" ? [] : tail.split(":");
-  const between = address.includes("::") ? Array.from({ length: 8 - groups.length - behind.length }, () => "0") : [];
-  return [...groups, ...between, ...behind].slice(0, 4).join(":");
 }

@@ -2,7 +2,7 @@
 import { flushSync, jsx, render, useState } from "hono/jsx/dom";
 import { PAGES_BY_NAME } from "../pages/index.ts";
 import type { View } from "../view/h.ts";
-import type { Around, Page, PageName, Role } from "../view/page.ts";
+import type { Around, Page, PageName } from "../view/page.ts";
 import { words } from "../view/words.ts";
 import { ask } from "./ask.ts";
 import { Selection } from "./bulk.ts";
@@ -13,7 +13,7 @@ import { tell } from "./told.ts";
 
 interface Island {
   readonly page: PageName;
-  readonly role: Role;
+  readonly may: readonly string[];
   readonly zone: string;
   readonly now: number;
   readonly data: unknown;
@@ -81,9 +81,9 @@ export class Shown implements Followed {
   }
 
   get around(): Around {
-    const { role, zone } = this.#island;
+    const { may, zone } = this.#island;
     const { pathname: path, search } = location;
-    return { now: Date.now() + this.#skew, zone, role, path, search };
+    return { now: Date.now() + this.#skew, zone, may, path, search };
   }
 
   /** Asks again, and shows what is new. @throws (rejects) AskError. */

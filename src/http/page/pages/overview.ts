@@ -130,7 +130,7 @@ function queues({ status, oldest }: OverviewData, around: Around): View {
   const { queues: all, queues_left_out: left = 0 } = status;
   const aside = left > 0 ? h("span", { class: "soft" }, words.frame.more(left)) : null;
   // Pausing has its own page.
-  return section(words.overview.queues, { aside }, queueTable(all, oldest, { ...around, role: "read" }));
+  return section(words.overview.queues, { aside }, queueTable(all, oldest, { ...around, may: [] }));
 }
 
 const NOW_COLUMNS: readonly Column[] = [

@@ -50,7 +50,7 @@ const COLUMNS: readonly Column[] = [
 
 /** One table for all pages that show queues. */
 export function queueTable(all: readonly QueueJson[], oldest: Oldest, around: Around): View {
-  const canChange = around.role === "admin";
+  const canChange = around.may.includes("pauseQueue");
   const actions: Column[] = canChange ? [{ title: words.columns.actions, kind: "n scripted", hidden: true }] : [];
   return table(
     words.queues.title,

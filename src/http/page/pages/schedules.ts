@@ -39,7 +39,7 @@ const COLUMNS: readonly Column[] = [
 
 function list({ schedules: all, cursor }: SchedulesAnswer, around: Around): View {
   if (all.length === 0) return nothing(words.schedules.none, h("code", null, words.schedules.hint));
-  const canChange = around.role === "admin";
+  const canChange = around.may.includes("pauseSchedule");
   const actions: Column[] = canChange ? [{ title: words.columns.actions, kind: "n scripted", hidden: true }] : [];
   const rows = all.map((schedule) => row(schedule, canChange, around));
   return h("div", null, table(words.schedules.title, [...COLUMNS, ...actions], rows), [

@@ -77,7 +77,7 @@ function shownOf(text: string): Shown {
   return { text: text.slice(0, MOST_JSON), isCut: text.length > MOST_JSON };
 }
 
-function heading({ task: { id, type, state, progress } }: TaskData, { role }: Around): View {
+function heading({ task: { id, type, state, progress } }: TaskData, { may }: Around): View {
   const isLiving = !hasEnded(state);
   const action = (what: "cancel" | "retry", tone: string): View =>
     h("button", { type: "button", class: `scripted ${tone}`, "data-do": what, "data-id": id }, words.actions[what]);
@@ -91,8 +91,8 @@ function heading({ task: { id, type, state, progress } }: TaskData, { role }: Ar
     h(
       "div",
       { class: "actions" },
-      role === "admin" && isLiving && action("cancel", "bad"),
-      role === "admin" && (state === "dead" || state === "cancelled") && action("retry", "primary"),
+      may.includes("cancelTasks") && isLiving && action("cancel", "bad"),
+      may.includes("retryTasks") && (state === "dead" || state === "cancelled") && action("retry", "primary"),
     ),
     state === "running" && progress > 0 && meter(progress, 1, words.columns.progress, "whole"),
   );

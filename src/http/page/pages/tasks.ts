@@ -66,7 +66,7 @@ export const tasks = definePage<TasksData>({
       heading(data),
       states(data),
       data.problem !== null && h("p", { class: "health warn", role: "alert" }, lines(data.problem, 1_000)),
-      around.role === "admin" && h("div", { class: "bulk scripted", id: "bulk", hidden: true }),
+      around.may.includes("cancelTasks") && h("div", { class: "bulk scripted", id: "bulk", hidden: true }),
       data.rows.length === 0
         ? h("section", { class: "panel" }, nothing(words.tasks.none, words.tasks.noneHint))
         : h("section", { class: "panel" }, rows(data, around)),
@@ -143,7 +143,7 @@ function states({ query, counts }: TasksData): View {
 function columnsFor(around: Around): Column[] {
   const { columns } = words;
   return [
-    ...(around.role === "admin"
+    ...(around.may.includes("cancelTasks")
       ? [{ title: words.tasks.selectAll, kind: "pick scripted", hidden: true } as const]
       : []),
     { title: columns.state },
@@ -172,7 +172,7 @@ function taskRow(row: TaskRow, around: Around): View {
   return h(
     "tr",
     { key: id, "data-row": id, "data-state": state },
-    around.role === "admin" && h("td", { class: "pick scripted" }, pick),
+    around.may.includes("cancelTasks") && h("td", { class: "pick scripted" }, pick),
     h("td", null, stateBadge(state)),
     h("td", null, h("a", { href: tasksPath(`type:${quoted(type)}`) }, name(type, 48))),
     h("th", { scope: "row" }, taskLink(id)),

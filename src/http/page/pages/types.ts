@@ -41,15 +41,19 @@ const COLUMNS: readonly Column[] = [
 
 function typeTable({ types: all }: TypesAnswer, around: Around): View {
   if (all.length === 0) return nothing(words.types.none);
-  const canChange = around.role === "admin";
+  const canChange = around.may.includes("enqueueTasks");
   const actions: Column[] = canChange ? [{ title: words.columns.actions, kind: "n scripted", hidden: true }] : [];
-  const rows = all.map((type) => typeRow(type, canChange));
+  const rows = all.map((type) => typeRow(type, canChange, around));
   return table(words.types.title, [...COLUMNS, ...actions], rows);
 }
 
 const STATES = ["running", "queued", "retrying", "dead"] as const;
 
-function typeRow({ type, executors, paused, loaded }: TypesAnswer["types"][number], canChange: boolean): View {
+function typeRow(
+  { type, executors, paused, loaded }: TypesAnswer["types"][number],
+  canChange: boolean,
+  { may }: Around,
+): View {
   const what = paused ? "resume" : "pause";
   const links = STATES.map((state) => h("a", { href: tasksPath(`state:${state} type:${type}`) }, stateBadge(state)));
   const shown = name(type);
@@ -75,14 +79,15 @@ function typeRow({ type, executors, paused, loaded }: TypesAnswer["types"][numbe
           words.actions.enqueue,
           h("span", { class: "heard" }, ` ${shown}`),
         ),
-        h(
-          "button",
-          {
-            ...{ type: "button", class: "quiet", "data-do": what, "data-kind": "type", "data-name": type },
-            "aria-label": `${words.actions[what]} ${shown}`,
-          },
-          words.actions[what],
-        ),
+        may.includes("pauseType") &&
+          h(
+            "button",
+            {
+              ...{ type: "button", class: "quiet", "data-do": what, "data-kind": "type", "data-name": type },
+              "aria-label": `${words.actions[what]} ${shown}`,
+            },
+            words.actions[what],
+          ),
       ),
   );
 }

@@ -36,15 +36,13 @@ export function problemIn(json: string): string | null {
   }
 }
 
-/** What whoever looks may do: `read` shows no buttons. */
-export type Role = "read" | "admin";
-
 /** What a view knows beside its data. */
 export interface Around {
   /** Unix ms on the broker's clock, of the data. */
   readonly now: number;
   readonly zone: string;
-  readonly role: Role;
+  /** What whoever looks may ask to be changed, by the names of the API; nothing: there are no buttons. */
+  readonly may: readonly string[];
   /** The address of the page, with its query. */
   readonly path: string;
   readonly search: string;

@@ -20,7 +20,7 @@ interface Member {
   readonly isRequired: boolean;
 }
 
-export function schemaForm({ type, payload_schema: schema, queue, loaded }: TypeAnswer, { role }: Around): View {
+export function schemaForm({ type, payload_schema: schema, queue, loaded }: TypeAnswer, { may }: Around): View {
   const members = schema === null ? null : membersIn(schema);
   const { types: said } = words;
   const body =
@@ -43,9 +43,9 @@ export function schemaForm({ type, payload_schema: schema, queue, loaded }: Type
         h("input", { name: "~delay", type: "number", min: 0, step: "any", placeholder: "0" }),
       ),
       h("p", { class: "problem", role: "alert", hidden: true }),
-      role === "admin"
+      may.includes("enqueueTasks")
         ? h("button", { class: "primary scripted", type: "submit" }, said.send)
-        : h("p", { class: "soft" }, words.frame.roleWhy.read),
+        : h("p", { class: "soft" }, words.frame.readOnly),
     ),
     schema !== null &&
       h(

@@ -24,11 +24,7 @@ export const words = {
     themes: { system: "System", light: "Light", dark: "Dark" },
     zone: "Times in",
     utc: "UTC",
-    role: { read: "read only", admin: "may change" },
-    roleWhy: {
-      read: "Reads only: changes need the token, or this machine itself",
-      admin: "May cancel, retry, pause and enqueue",
-    },
+    readOnly: "Reads only: changes need a token, or this machine itself",
     executor: "This page is served by the executor",
     keys: "Keys",
     signOut: "Sign out",
