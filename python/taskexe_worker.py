@@ -373,8 +373,11 @@ class Attempt:
         self.crashes: int = message["crashes"]
         #: As it came, before any check.
         self.payload: Any = message["payload"] if "payload" in message else about.get("message")
-        #: A W3C ``traceparent``, or None.
-        self.trace: Optional[str] = message.get("trace")
+        #: The trace that it belongs to, as W3C Trace Context writes it, or None; `trace` is the same.
+        self.traceparent: Optional[str] = message.get("trace")
+        self.trace = self.traceparent
+        #: What other systems say of that trace, or None.
+        self.tracestate: Optional[str] = message.get("tracestate")
         #: Why it is to stop; None: it is not.
         self.cancel_reason: Optional[str] = None
         #: How long it may take to stop, in seconds, once it is cancelled.

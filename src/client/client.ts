@@ -35,6 +35,7 @@ import { type HeldLock, LockNotTakenError } from "../task/lock/lock.ts";
 import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
 import type { TaskRecord } from "../task/record/record.ts";
 import type { RetriedState } from "../task/state.ts";
+import { activeTrace } from "../task/trace/active-trace.ts";
 import { enqueueBatches, type Item, type Many, type MixedItem } from "./batches.ts";
 import { checkOptionNames, checkTask } from "./check-call.ts";
 import { ClientClosedError } from "./errors.ts";
@@ -320,7 +321,9 @@ export class Client {
     this.#checkOpen();
     checkTask(task);
     checkOptionNames(options);
-    return prepare(this.#broker, this.#preparation, { type: typeOf(task), payload, options }, knownOf(task));
+    const trace = activeTrace();
+    const preparation = trace === null ? this.#preparation : { ...this.#preparation, trace };
+    return prepare(this.#broker, preparation, { type: typeOf(task), payload, options }, knownOf(task));
   }
 }
 

@@ -48,6 +48,10 @@ export interface TaskContext<Payload = unknown> {
   readonly task: TaskInfo;
   /** Which attempt this is, from 1. */
   readonly attempt: number;
+  /** The trace that this attempt belongs to, as W3C Trace Context writes it; null: none. */
+  readonly traceparent: string | null;
+  /** What other systems say of that trace; null: nothing. */
+  readonly tracestate: string | null;
   /** Aborted once the task is cancelled, timed out, or the executor must hand it back. */
   readonly signal: AbortSignal;
   readonly scope: CancelScope;

@@ -9,6 +9,7 @@ import type { EnqueueDefaults } from "../task/options/enqueue-defaults.ts";
 import type { Backoff, RunOptions } from "../task/options/run-options.ts";
 import type { EndedBy } from "../task/record/ended-by.ts";
 import type { ErrorRecord } from "../task/record/record.ts";
+import type { TraceContext } from "../task/trace/trace-context.ts";
 import type { EnqueuedTask, TaskInfo, TaskLogLevel } from "./define-task.ts";
 import type { PayloadReading } from "./read-payload.ts";
 
@@ -91,6 +92,8 @@ export interface HandlerAttempt {
   readonly deadlineInMs: number | null;
   /** Why its scope was cancelled; to be asked once it was. */
   readonly cancelReason: CancelReason;
+  /** The trace that it belongs to; null, or absent: none. */
+  readonly trace?: TraceContext | null | undefined;
   /** The code is called now: its timeout and its start count from here. Saying it again changes nothing. */
   begun(): void;
   /** @param value - 0 to 1, or -1 for failed. */
@@ -143,6 +146,7 @@ export type CodeAttempt = Pick<
   | "attempt"
   | "graceMs"
   | "asksForDelay"
+  | "trace"
   | "begun"
   | "enqueue"
   | "takeLock"

@@ -5,6 +5,7 @@
 import type { Broker, EnqueueReceipt } from "../broker/broker.ts";
 import { readChild } from "../task/message/child-task.ts";
 import { InvalidTaskError, refusedAt } from "../task/message/new-task.ts";
+import type { TraceContext } from "../task/trace/trace-context.ts";
 import { type KnownType, type Preparation, prepare, type ReadyTask, requestsOf } from "./prepare.ts";
 
 export interface ChildrenOf {
@@ -12,6 +13,8 @@ export interface ChildrenOf {
   readonly parent: string | undefined;
   /** The id of the ended task that that one follows: nothing follows what it enqueues, either. */
   readonly follows?: string | undefined;
+  /** The trace of that one, for those that name none of their own. */
+  readonly trace?: TraceContext | null | undefined;
   /** Each as child-task.ts has it; a payload may be a JsonText. */
   readonly tasks: readonly unknown[];
 }
@@ -25,14 +28,14 @@ export async function prepareChildren(
   broker: Pick<Broker, "now" | "enqueue">,
   preparation: Preparation,
   known: (type: string) => KnownType | undefined,
-  { parent, follows, tasks }: ChildrenOf,
+  { parent, follows, trace, tasks }: ChildrenOf,
 ): Promise<() => Promise<EnqueueReceipt[]>> {
   if (tasks.length === 0) throw new InvalidTaskError("there is no task to enqueue");
   const at = (index: number, error: unknown) => (tasks.length === 1 ? error : refusedAt(`tasks.${index}`, error));
   const ready = tasks.map((given, index): ReadyTask => {
     try {
       const task = readChild(given);
-      return prepare(broker, { ...preparation, parent, follows }, task, known(task.type));
+      return prepare(broker, { ...preparation, parent, follows, trace: task.trace ?? trace }, task, known(task.type));
     } catch (error) {
       throw at(index, error);
     }

@@ -15,6 +15,7 @@ import {
 import { type EnqueueDefaults, withDefaults } from "../task/options/enqueue-defaults.ts";
 import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
 import type { JsonText } from "../task/text/json-text.ts";
+import type { TraceContext } from "../task/trace/trace-context.ts";
 
 /** What is known of a type where a task of it is made. */
 export interface KnownType {
@@ -45,6 +46,8 @@ export interface Preparation {
   readonly parent?: string | undefined;
   /** The id of the ended task that that one follows. */
   readonly follows?: string | undefined;
+  /** The trace that the asker is in; null, or absent: none. */
+  readonly trace?: TraceContext | null | undefined;
 }
 
 /** A task that can be sent once its payload is checked. */
@@ -67,13 +70,14 @@ export interface ReadyTask {
  */
 export function prepare(
   broker: Pick<Broker, "now">,
-  { retentionMs, priorities, parent, follows }: Preparation,
+  { retentionMs, priorities, parent, follows, trace }: Preparation,
   { type, payload, options = NO_OPTIONS }: NewTask,
   known?: KnownType,
 ): ReadyTask {
   const now = broker.now();
   const json = payloadText(payload);
-  const surroundings = { now, retentionMs: known?.options.retentionMs ?? retentionMs, priorities, parent, follows };
+  const kept = known?.options.retentionMs ?? retentionMs;
+  const surroundings = { now, retentionMs: kept, priorities, parent, follows, trace };
   const task = prepareWritten(type, json, allOptions(options, known, now), surroundings);
   return { task, check: () => checkPayload(json, known) };
 }

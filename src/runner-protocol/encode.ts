@@ -43,10 +43,11 @@ export function encodeFromRunner(message: FromRunner): string {
  * @throws MessageTooLongError.
  */
 export function encodeRun({ task, text, ...about }: RunOfText): string {
-  const { run, attempt, crashes, asks_for_delay: asks, deadline_in_ms: deadlineInMs, trace } = about;
+  const { run, attempt, crashes, asks_for_delay: asks, deadline_in_ms: deadlineInMs, trace, tracestate } = about;
   // By hand: it is written for each attempt.
   const deadline = deadlineInMs === undefined ? "" : `,"deadline_in_ms":${deadlineInMs}`;
-  const traced = trace === undefined ? "" : `,"trace":${JSON.stringify(trace)}`;
+  const state = tracestate === undefined ? "" : `,"tracestate":${JSON.stringify(tracestate)}`;
+  const traced = trace === undefined ? "" : `,"trace":${JSON.stringify(trace)}${state}`;
   const numbers = `"run":${run},"attempt":${attempt},"crashes":${crashes}`;
   const head = `{"kind":"run",${numbers},"asks_for_delay":${asks}${deadline}${traced}}`;
   const own = JSON.stringify(task);

@@ -43,7 +43,9 @@ const RunSchema = v.object({
   crashes: WholeNumber,
   payload: v.optional(v.unknown()),
   deadline_in_ms: v.optional(v.number()),
+  /** The trace that it belongs to: `traceparent` of W3C Trace Context, and the `tracestate` beside it. */
   trace: v.optional(Text),
+  tracestate: v.optional(Text),
   /** Whether `failed` is to say when the next attempt is due, where the handler has a function for that. */
   asks_for_delay: v.optional(v.boolean(), false),
 });

@@ -15,6 +15,7 @@ import type { ToRunner } from "../runner-protocol/messages.ts";
 import { wireOfRecord } from "../runner-protocol/wire-error.ts";
 import { cutText, MAX_SHOWN_LINE } from "../runtime/cut-text.ts";
 import { type KeptLock, LockRefusedError, type LockTerms } from "../task/lock/lock.ts";
+import { readTrace, type TraceContext } from "../task/trace/trace-context.ts";
 import type { Asks } from "./asks.ts";
 import { LocksOfRun } from "./locks-of-run.ts";
 import type { Outbox } from "./outbox.ts";
@@ -84,6 +85,11 @@ export class HostedRun implements CodeAttempt {
 
   get attempt(): number {
     return this.#message.attempt;
+  }
+
+  get trace(): TraceContext | null {
+    const { trace, tracestate } = this.#message;
+    return trace === undefined ? null : readTrace(trace, tracestate);
   }
 
   get asksForDelay(): boolean {

@@ -34,6 +34,8 @@ export async function runTask<Schema extends PayloadSchema | undefined>(
       payload: checked as never,
       task: { id, type: definition.type, queue: "test", priority: 0, queuedAt: null, message: {} },
       attempt: 1,
+      traceparent: null,
+      tracestate: null,
       signal: nursery.scope.signal,
       scope: nursery.scope,
       nursery,

@@ -239,10 +239,13 @@ def tell(payload, attempt):
     assert attempt is current()
     left = attempt.remaining()
     return [attempt.id, attempt.type, attempt.task["queue"], attempt.attempt, attempt.crashes, attempt.trace,
-            left is not None and 50 < left <= 60, attempt.cancel_reason, attempt.cancelled.is_set()]
+            left is not None and 50 < left <= 60, attempt.cancel_reason, attempt.cancelled.is_set(),
+            attempt.traceparent, attempt.tracestate]
 `);
-  const run = worker.run("tell", null, { attempt: 2, crashes: 1, trace: "00-aa-bb-01", deadline_in_ms: 60_000 });
-  const told = ["task-1", "tell", "common", 2, 1, "00-aa-bb-01", true, null, false];
+  const run = worker.run("tell", null, {
+    ...{ attempt: 2, crashes: 1, trace: "00-aa-bb-01", tracestate: "a=1", deadline_in_ms: 60_000 },
+  });
+  const told = ["task-1", "tell", "common", 2, 1, "00-aa-bb-01", true, null, false, "00-aa-bb-01", "a=1"];
   assert.deepEqual(await worker.result(run), told);
 });
 

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import * as v from "valibot";
-import { formatMessage, parseMessage } from "../../src/task/message/message.ts";
+import { formatMessage, parseMessage, withOptions } from "../../src/task/message/message.ts";
 import { MessageSchema, type TaskOptions } from "../../src/task/message/message-schema.ts";
+import { traceIn } from "../../src/task/trace/trace-context.ts";
 
 /** What the parser and the schema themselves say of a message, or that it is refused. */
 function bySchema(raw: string): unknown {
@@ -20,22 +21,34 @@ function bySchema(raw: string): unknown {
   const { taskexe: _, ...whole } = fields;
   const foreign = !("payload" in fields);
   const payload = foreign ? whole : fields.payload;
-  return { id, type: type || "default", payload, options: options ?? {}, foreign, fields };
+  return { id, type: type || "default", payload, options: options ?? {}, foreign, fields, trace: traceIn(fields) };
 }
 
 function read(raw: string): unknown {
   const parsed = parseMessage(raw);
   if (!parsed.ok) return "refused";
-  const { id, type, payload, payloadText, options, foreign, fields } = parsed.message;
+  const { id, type, payload, payloadText, options, foreign, fields, trace } = parsed.message;
   assert.deepEqual(JSON.parse(payloadText), payload, raw);
-  return { id, type, payload, options: { ...options }, foreign, fields };
+  return { id, type, payload, options: { ...options }, foreign, fields, trace };
 }
 
+const TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const traced = `"trace":{"traceparent":"${TRACEPARENT}"}`;
 const head = '{"id":"a","task_type":"t"';
 
 test("options are read by their message, even where another one has ended in the same way", () => {
   const messages = [
     `${head},"payload":null,"taskexe":{"attempts":5}}`,
+    // A trace, as we write it, as others do, and where it says nothing.
+    `${head},${traced},"payload":{"n":1}}`,
+    `${head},${traced},"payload":{"n":1},"taskexe":{"attempts":5}}`,
+    `${head},"payload":{"n":1},${traced}}`,
+    `${head},${traced},"payload":1,"trace":{"traceparent":"00-1"}}`,
+    `${head},"trace":{"traceparent":"${TRACEPARENT}","tracestate":"a=1"},"payload":null}`,
+    `${head},"trace":{"traceparent":"${TRACEPARENT.replace("00-", "ff-")}"},"payload":null}`,
+    `${head},"trace":{"traceparent":"${TRACEPARENT.replace("b7ad6b7169203331", "0".repeat(16))}"},"payload":null}`,
+    `${head},"trace":"none","payload":null}`,
+    `${head},"traceparent":"${TRACEPARENT}"}`,
     // The same end, within the payload; the task itself has no options.
     `${head},"payload":{"taskexe":1,"taskexe":{"attempts":5}}}`,
     // The same end, within the options.
@@ -110,8 +123,9 @@ test("a sequence of messages is read as if each were the only one", () => {
   );
   const first = fc.record({ id, payload, taskexe: options });
   const last = fc.record({ id, taskexe: options, payload }, { requiredKeys: ["id", "payload"] });
-  const ours = fc.tuple(id, payload, options).map(([id, payload, options]) => {
-    return formatMessage({ id, type: "t", payload, options: options as TaskOptions });
+  const trace = fc.constantFrom(null, { traceparent: TRACEPARENT }, { traceparent: TRACEPARENT, tracestate: "a=}" });
+  const ours = fc.tuple(id, payload, options, trace).map(([id, payload, options, trace]) => {
+    return formatMessage({ id, type: "t", payload, options: options as TaskOptions, trace });
   });
   const anyOrder = fc.oneof(first, last).map((message) => JSON.stringify({ task_type: "t", ...message }));
   const raw = fc.oneof(ours, anyOrder);
@@ -121,4 +135,13 @@ test("a sequence of messages is read as if each were the only one", () => {
     }),
     { numRuns: 500 },
   );
+});
+
+test("a retry keeps the trace of its task", () => {
+  const trace = { traceparent: TRACEPARENT, tracestate: "a=1,b=2" };
+  const first = formatMessage({ id: "a", type: "t", payload: { n: 1 }, trace });
+  const parsed = parseMessage(withOptions(first, { attempt: 2 }));
+  assert.ok(parsed.ok);
+  const { trace: kept, options, payloadText } = parsed.message;
+  assert.deepEqual([kept, options, payloadText], [trace, { attempt: 2 }, '{"n":1}']);
 });

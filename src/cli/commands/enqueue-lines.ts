@@ -11,6 +11,7 @@ import { prepare, requestsOf } from "../../operations/prepare.ts";
 import { InvalidTaskError, type PreparedTask } from "../../task/message/new-task.ts";
 import { optionsOfJson, TaskJsonSchema } from "../../task/message/task-json.ts";
 import { withPayloadTexts } from "../../task/text/json-text.ts";
+import type { TraceContext } from "../../task/trace/trace-context.ts";
 import { type Line, readLines, sizeOf } from "../arguments/input.ts";
 import { readJson } from "../arguments/json-text.ts";
 import { howMany } from "../output/how-many.ts";
@@ -35,6 +36,8 @@ export interface LinesOptions {
   readonly retentionMs: number;
   /** How many the fleet has. */
   readonly priorities: number;
+  /** The trace that the caller is in; null, or absent: none. */
+  readonly trace?: TraceContext | null;
   /** Print the ids too, as JSON. */
   readonly json: boolean;
 }

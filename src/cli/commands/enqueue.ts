@@ -8,6 +8,7 @@ import type { CancelScope } from "../../concurrency/index.ts";
 import type { Settings } from "../../config/settings.ts";
 import { type NewTask, prepare, requestsOf } from "../../operations/prepare.ts";
 import { InvalidTaskError, type PreparedTask } from "../../task/message/new-task.ts";
+import { readTrace, type TraceContext } from "../../task/trace/trace-context.ts";
 import { type Options, settingsOf, text, withBrokerFlags, withRunFlags } from "../arguments/flags.ts";
 import {
   durationOf,
@@ -63,12 +64,8 @@ async function enqueue(type: string | undefined, payload: string | undefined, op
     }
     const defaults = { queue: queueOf(options, "enqueue"), priority };
     const { retentionMs, priorities } = settings;
-    return withBroker(
-      settings,
-      (broker, scope) =>
-        enqueueLines(broker, scope, { path: lines, defaults, retentionMs, priorities, json: !!options.json }),
-      CREATES,
-    );
+    const asked = { path: lines, defaults, retentionMs, priorities, trace: traceOfCaller(), json: !!options.json };
+    return withBroker(settings, (broker, scope) => enqueueLines(broker, scope, asked), CREATES);
   }
   if (type === undefined) throw usageError("enqueue needs the TYPE of the task, or --jsonl FILE", "enqueue");
   const place = { id: text(options.id), queue: queueOf(options, "enqueue"), priority };
@@ -104,11 +101,17 @@ async function enqueueOne(
 
 function prepared(broker: Broker, wanted: NewTask, settings: Settings): PreparedTask {
   try {
-    return prepare(broker, settings, wanted).task;
+    const { retentionMs, priorities } = settings;
+    return prepare(broker, { retentionMs, priorities, trace: traceOfCaller() }, wanted).task;
   } catch (error) {
     if (!(error instanceof InvalidTaskError)) throw error;
     throw new CommandFailure(error.message.replace(/^deadlineAt:/, "flag --deadline:"), EXIT_USAGE);
   }
+}
+
+/** A command of an attempt, or of anybody who does so, has its trace in its environment. */
+function traceOfCaller(): TraceContext | null {
+  return readTrace(process.env.TRACEPARENT, process.env.TRACESTATE);
 }
 
 /** Sends it until the answer comes: always under the same id, so that a lost answer never makes two tasks of one. */

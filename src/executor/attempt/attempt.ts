@@ -26,6 +26,7 @@ import {
   progressLine,
   takesProgress,
 } from "../../task/record/progress.ts";
+import { type TraceContext, tracedAs } from "../../task/trace/trace-context.ts";
 import type { TaskLogs } from "../reports/task-logs.ts";
 import type { Children } from "./children.ts";
 import type { Entrance } from "./company.ts";
@@ -146,6 +147,15 @@ export class Attempt implements HandlerAttempt {
     return this.scope.signal.aborted ? "drain" : (this.limit?.kind ?? "drain");
   }
 
+  get trace(): TraceContext | null {
+    return this.message?.trace ?? null;
+  }
+
+  /** What its log lines say of its trace. */
+  get traced(): { readonly trace_id?: string } {
+    return tracedAs(this.trace);
+  }
+
   get attempt(): number {
     return this.message?.options.attempt ?? 1;
   }
@@ -259,7 +269,7 @@ export class Attempt implements HandlerAttempt {
    */
   writeLog(line: HandlerLogLine): void {
     const { id, type, message } = this;
-    this.#taskLogger ??= taskLogger.with({ id, type });
+    this.#taskLogger ??= taskLogger.with({ id, type, ...this.traced });
     this.#taskLogger[line.level](line.text, line.properties ?? {});
     if (message === null || this.hasEnded || this.#host.policy.retentionOf(message, this.options) === 0) return;
     this.hasLogged = true;
@@ -286,6 +296,7 @@ export class Attempt implements HandlerAttempt {
       name,
       id: this.id,
       ageMs: Math.round(ageMs),
+      ...this.traced,
     });
     this.#host.abandoned(this);
     const free = (): void => this.#host.freed(this);

@@ -9,6 +9,7 @@ import type { Broker, EnqueueReceipt } from "../../broker/broker.ts";
 import { MOST_OPEN_ASKS, RefusedEnqueueError } from "../../handlers/enqueue-error.ts";
 import type { Handlers } from "../../handlers/handler.ts";
 import { prepareChildren } from "../../operations/children.ts";
+import type { TraceContext } from "../../task/trace/trace-context.ts";
 import { knownTypeOf } from "../known-type.ts";
 import { DEFAULT_RETENTION_MS, type ExecutorOptions } from "../options.ts";
 
@@ -17,6 +18,7 @@ export interface AskingAttempt {
   readonly id: string;
   /** The id of the ended task that it follows, or that its parent does; null: it follows none. */
   readonly follows: string | null;
+  readonly trace?: TraceContext | null | undefined;
   readonly scope: { readonly signal: AbortSignal };
   /** Why it may not enqueue any more; null: it may. */
   readonly enqueueRefusal: string | null;
@@ -49,7 +51,7 @@ export class Children {
       const known = (type: string) => knownTypeOf(this.#handlers.get(type));
       const { retentionMs = DEFAULT_RETENTION_MS, priorities } = this.#options;
       const send = await prepareChildren(this.#broker, { retentionMs, priorities }, known, {
-        ...{ parent: attempt.id, follows: attempt.follows ?? undefined, tasks },
+        ...{ parent: attempt.id, follows: attempt.follows ?? undefined, trace: attempt.trace, tasks },
       });
       return await untilAvailable(() => {
         refuse(attempt);

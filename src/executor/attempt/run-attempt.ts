@@ -122,7 +122,7 @@ async function askWhetherCancelled({ id, scope }: Attempt, { cancels }: AttemptP
 
 async function askWhetherLost(attempt: Attempt, { leases }: AttemptParts): Promise<Ending | null> {
   if (!(await abortable(leases.isLost(attempt.delivery), attempt.scope.signal))) return null;
-  logger.warn("The lease of {id} was lost to another executor before it began", { id: attempt.id });
+  logger.warn("The lease of {id} was lost to another executor before it began", { id: attempt.id, ...attempt.traced });
   attempt.end("lost", "the lease was lost before it began");
   return STOPPED;
 }
@@ -182,7 +182,7 @@ async function waitForPlace(attempt: Attempt, parts: AttemptParts): Promise<null
   const { id, scope, company } = attempt;
   if (company === null) throw new Error("an attempt that is no suspect waits for its place");
   logger.warn("{id} waits until {company} other tasks run here at the most: processes have died over it", {
-    ...{ id, company },
+    ...{ id, company, ...attempt.traced },
   });
   await parts.company.wait(company, scope.signal);
   attempt.place = "begun";
@@ -276,13 +276,13 @@ function outcomeOf(attempt: Attempt, ending: Concluded, { policy, broker }: Atte
     note(attempt, ending, broker);
     const outcome = conclude(attempt, ending, policy, broker);
     if (outcome.kind === "dead" && ending.kind !== "dead") {
-      logger.warn("Dead: {id}: {reason}", { id: outcome.id, reason: outcome.reason });
+      logger.warn("Dead: {id}: {reason}", { id: outcome.id, reason: outcome.reason, ...attempt.traced });
     }
     return outcome;
   } catch (thrown) {
     const error = toErrorRecord(thrown);
     const reason = `how the attempt ended cannot be told: ${messagesOf(error)}`;
-    logger.error("Dead: {id}: {reason}", { id: attempt.id, reason });
+    logger.error("Dead: {id}: {reason}", { id: attempt.id, reason, ...attempt.traced });
     attempt.handler = undefined;
     return conclude(attempt, { kind: "dead", reason, error, failedBy: "error" }, policy, broker);
   }
@@ -297,12 +297,13 @@ function note(attempt: Attempt, ending: Concluded, clock: BrokerClock): void {
       const error = messagesOf(ending.error);
       const text = messageText(attempt.message?.fields, error, { failed: true });
       attempt.log = appendLog(attempt.log ?? "", progressLine(clock.now(), text));
-      logger.warn("Attempt {attempt} of {id} ({type}) failed: {error}", { attempt: attempt.attempt, id, type, error });
+      const about = { attempt: attempt.attempt, id, type, error, ...attempt.traced };
+      logger.warn("Attempt {attempt} of {id} ({type}) failed: {error}", about);
       return;
     }
     case "done":
       if (ending.omitted === null) return;
-      logger.warn("{id} ({type}) is done, but {omitted}", { id, type, omitted: ending.omitted });
+      logger.warn("{id} ({type}) is done, but {omitted}", { id, type, omitted: ending.omitted, ...attempt.traced });
       return;
     case "cancelled": {
       const last = attempt.lastMessage || messageText(attempt.message?.fields, "stopped");
@@ -314,11 +315,13 @@ function note(attempt: Attempt, ending: Concluded, clock: BrokerClock): void {
     case "orphaned":
       logger.warn("Attempt {attempt} of {id} ({type}): {error}", {
         ...{ attempt: attempt.attempt, id, type },
-        error: errorOf(ending).message,
+        ...{ error: errorOf(ending).message, ...attempt.traced },
       });
       return;
     case "dead":
-      logger.warn("Dead: {id}: {reason}", { id: id || attempt.delivery.handle, reason: ending.reason });
+      logger.warn("Dead: {id}: {reason}", {
+        ...{ id: id || attempt.delivery.handle, reason: ending.reason, ...attempt.traced },
+      });
       return;
     case "parked":
       return;

@@ -218,8 +218,11 @@ class CommandRun {
 }
 
 /** What a command finds in its environment of the attempt. */
-function toldOf({ id, attempt }: HandlerAttempt, folder: string): Record<string, string> {
-  return { TASKEXE_DIR: folder, TASKEXE_TASK_ID: id, TASKEXE_ATTEMPT: String(attempt) };
+function toldOf({ id, attempt, trace }: HandlerAttempt, folder: string): Record<string, string> {
+  const own = { TASKEXE_DIR: folder, TASKEXE_TASK_ID: id, TASKEXE_ATTEMPT: String(attempt) };
+  if (!trace) return own;
+  const { traceparent, tracestate } = trace;
+  return { ...own, TRACEPARENT: traceparent, ...(tracestate === undefined ? {} : { TRACESTATE: tracestate }) };
 }
 
 type Failed = Extract<HandlerEnding, { kind: "failed" }>;

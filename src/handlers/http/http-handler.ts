@@ -141,7 +141,7 @@ async function readSome(body: AnswerBody, scope: CancelScope): Promise<void> {
 }
 
 function headersOf(attempt: HandlerAttempt, body: Uint8Array, keys: readonly Uint8Array[]): Record<string, string> {
-  const { id, type, attempt: number, task } = attempt;
+  const { id, type, attempt: number, task, trace } = attempt;
   const key = headerText(id);
   return {
     Accept: "application/json",
@@ -153,7 +153,7 @@ function headersOf(attempt: HandlerAttempt, body: Uint8Array, keys: readonly Uin
     "Taskexe-Task-Type": headerText(type),
     "Taskexe-Queue": headerText(task.queue),
     "Taskexe-Attempt": String(number),
-    ...traceHeaders(id, task.message),
+    ...traceHeaders(id, trace),
     ...signatureHeaders(key, Date.now(), body, keys),
   };
 }

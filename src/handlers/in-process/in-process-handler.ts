@@ -15,6 +15,7 @@ import {
 } from "../../concurrency/index.ts";
 import { DoNotRetryError } from "../../task/options/retry.ts";
 import { runOptionsIn } from "../../task/options/run-options.ts";
+import { inTrace } from "../../task/trace/active-trace.ts";
 import type { TaskDefinition } from "../define-task.ts";
 import { messagesOf, toErrorRecord } from "../error-record.ts";
 import type { CodeAttempt, CodeEnding, Handler, HandlerManifest, HandlerOptions } from "../handler.ts";
@@ -101,7 +102,9 @@ class HandlerRun implements NurseryOptions {
   }
 
   #body(nursery: Nursery): Promise<void> | void {
-    const returned = this.#definition.run(new TaskContextOf(this.#attempt, this.#payload, nursery));
+    const context = new TaskContextOf(this.#attempt, this.#payload, nursery);
+    const { trace } = this.#attempt;
+    const returned = trace ? inTrace(trace, () => this.#definition.run(context)) : this.#definition.run(context);
     if (isPlain(returned)) this.#value = returned;
     else return this.#keep(Promise.resolve(returned));
   }

@@ -27,6 +27,14 @@ export class TaskContextOf implements TaskContext {
     return this.#attempt.attempt;
   }
 
+  get traceparent(): string | null {
+    return this.#attempt.trace?.traceparent ?? null;
+  }
+
+  get tracestate(): string | null {
+    return this.#attempt.trace?.tracestate ?? null;
+  }
+
   get scope(): CancelScope {
     return this.nursery.scope;
   }

@@ -5,13 +5,14 @@ import type { Run } from "../run.ts";
 /** @throws MessageTooLongError. */
 export function lineOfRun({ attempt, number }: Run): string {
   const { id, type, queue, priority, queuedAt } = attempt.task;
-  const { payloadText, deadlineInMs } = attempt;
+  const { payloadText, deadlineInMs, trace } = attempt;
   return encodeRun({
     run: number,
     attempt: attempt.attempt,
     crashes: attempt.crashes,
     asks_for_delay: attempt.asksForDelay,
     ...(deadlineInMs === null ? {} : { deadline_in_ms: deadlineInMs }),
+    ...(trace ? { trace: trace.traceparent, tracestate: trace.tracestate } : {}),
     task: { id, type, queue, priority, queued_at: queuedAt },
     text: attempt.isForeign ? { message: payloadText } : { payload: payloadText },
   });

@@ -9,6 +9,8 @@ import { DurationSchema } from "../limits.ts";
 import { type EnqueueOptions, optionIssues } from "../options/enqueue-options.ts";
 import { runOptionsToJson } from "../options/run-options.ts";
 import type { JsonText } from "../text/json-text.ts";
+import { activeTrace } from "../trace/active-trace.ts";
+import { type TraceContext, traceOf } from "../trace/trace-context.ts";
 import { InvalidTaskError, PayloadRefusedError, payloadText, told } from "./new-task.ts";
 import { refusalBySchema } from "./payload-schema.ts";
 import { optionsOfJson, TaskJsonSchema } from "./task-json.ts";
@@ -17,6 +19,8 @@ import { type AnyTask, typeOf } from "./task-type.ts";
 export const ChildTaskSchema = v.strictObject({
   ...TaskJsonSchema.entries,
   deadline_ms: v.optional(DurationSchema),
+  /** The trace that the asking code is in, `{traceparent, tracestate?}`; what is none is ignored. */
+  trace: v.optional(v.unknown()),
 });
 
 export type ChildTask = v.InferOutput<typeof ChildTaskSchema>;
@@ -55,6 +59,7 @@ export async function writeChild(task: AnyTask, payload: unknown, options: Enque
     delay_ms: delayMs,
     at: at === undefined ? undefined : Number(at),
     unique: unique && { key: unique.key, for_ms: unique.forMs },
+    trace: activeTrace() ?? undefined,
   };
   return { head, payload: written };
 }
@@ -68,13 +73,15 @@ export function readChild(given: unknown): {
   readonly type: string;
   readonly payload: unknown;
   readonly options: EnqueueOptions & { readonly deadlineMs?: number };
+  readonly trace: TraceContext | null;
 } {
   const checked = v.safeParse(ChildTaskSchema, given);
   if (!checked.success) throw new InvalidTaskError(told(checked.issues));
-  const { deadline_ms: deadlineMs, ...task } = checked.output;
+  const { deadline_ms: deadlineMs, trace: said, ...task } = checked.output;
   const options = optionsOfJson(task);
   const { type, payload } = task;
-  return { type, payload, options: deadlineMs === undefined ? options : { ...options, deadlineMs } };
+  const trace = traceOf(said);
+  return { type, payload, options: deadlineMs === undefined ? options : { ...options, deadlineMs }, trace };
 }
 
 async function checkPayload(task: AnyTask, written: JsonText): Promise<void> {

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { DurationSchema, TimestampSchema } from "../limits.ts";
 import { runJsonEntries } from "../options/run-options.ts";
+import type { TraceContext } from "../trace/trace-context.ts";
 import { MAX_TYPE_LENGTH } from "./type-schema.ts";
 
 export { MAX_TYPE_LENGTH, TypeSchema } from "./type-schema.ts";
@@ -95,6 +96,8 @@ export interface TaskMessage {
   /** The same as text, as it came but for line breaks between its tokens. Looked for only where it is asked for. */
   readonly payloadText: string;
   readonly options: TaskOptions;
+  /** The trace that whoever enqueued it was in; null: none. */
+  readonly trace: TraceContext | null;
   /** True for a message that another producer wrote (it has no `payload` key). */
   readonly foreign: boolean;
   /** The whole message as it came, for heartbeats. */

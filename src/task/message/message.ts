@@ -1,12 +1,14 @@
 /**
  * Reads and writes the message on the wire: JSON in the stream field `message`, `{"id","task_type",...}`.
- * Ours adds `payload` (what the handler gets) and, where they differ from the defaults, `taskexe` (options).
+ * Ours adds `payload` (what the handler gets) and, where they differ from the defaults, `taskexe` (options); before the
+ * payload stands `trace`, where the task belongs to one.
  * A foreign message (no `payload` key) is handed to its handler whole, unknown keys and all.
  * Whatever cannot be a task gets a reason that names what is wrong; nothing here throws on bad input.
  */
 import * as v from "valibot";
 import { withoutMember } from "../text/json-spans.ts";
 import { endlessNumber, JsonText, oneLine, payloadIn } from "../text/json-text.ts";
+import { type TraceContext, traceIn } from "../trace/trace-context.ts";
 import {
   DEFAULT_TYPE,
   IdSchema,
@@ -88,6 +90,7 @@ class AnyMessage implements TaskMessage {
   readonly foreign: boolean;
   readonly fields: TaskMessage["fields"];
   readonly #raw: string;
+  #trace: TraceContext | null | undefined;
 
   constructor(raw: string, fields: TaskMessage["fields"], head: v.InferOutput<typeof MessageSchema>) {
     this.id = head.id;
@@ -98,6 +101,11 @@ class AnyMessage implements TaskMessage {
     this.payload = this.foreign ? withoutOptions(fields) : fields.payload;
     this.fields = fields;
     this.#raw = raw;
+  }
+
+  get trace(): TraceContext | null {
+    if (this.#trace === undefined) this.#trace = traceIn(this.fields);
+    return this.#trace;
   }
 
   get payloadText(): string {
@@ -126,6 +134,7 @@ export interface WrittenParts {
   readonly id: string;
   readonly type: string;
   readonly options?: TaskOptions;
+  readonly trace?: TraceContext | null | undefined;
 }
 
 /**
@@ -134,10 +143,11 @@ export interface WrittenParts {
  * @param task - its payload is a value, or a JsonText that is written as it is.
  */
 export function formatMessage(task: WrittenParts & { readonly payload: unknown }): string {
-  const { id, type, payload = null, options } = task;
+  const { id, type, payload = null, options, trace } = task;
   const head = JSON.stringify({ id, task_type: type });
   const text = payload instanceof JsonText ? payload.text : JSON.stringify(payload);
-  return `${head.slice(0, -1)},"payload":${text}${endOf(options)}`;
+  const traced = trace ? `,"trace":${JSON.stringify(trace)}` : "";
+  return `${head.slice(0, -1)}${traced},"payload":${text}${endOf(options)}`;
 }
 
 /**

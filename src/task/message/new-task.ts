@@ -11,6 +11,7 @@ import { runOptionsToJson } from "../options/run-options.ts";
 import { distinctValue, JsonText } from "../text/json-text.ts";
 import { unwritablePart } from "../text/unwritable.ts";
 import { LATEST_TIME } from "../times/times.ts";
+import type { TraceContext } from "../trace/trace-context.ts";
 import { formatMessage, isTooDeep, refusalOfWritten } from "./message.ts";
 import { MAX_MESSAGE_DEPTH, type TaskOptions } from "./message-schema.ts";
 
@@ -85,6 +86,8 @@ export interface Surroundings {
   readonly parent?: string | undefined;
   /** The id of the ended task that that one follows. */
   readonly follows?: string | undefined;
+  /** The trace that it belongs to. */
+  readonly trace?: TraceContext | null | undefined;
 }
 
 /**
@@ -106,7 +109,7 @@ export function prepareWritten(
   type: string,
   json: JsonText,
   options: EnqueueOptions,
-  { now, retentionMs, priorities = DEFAULT_PRIORITIES, parent, follows }: Surroundings,
+  { now, retentionMs, priorities = DEFAULT_PRIORITIES, parent, follows, trace }: Surroundings,
 ): PreparedTask {
   const issues = optionIssues(options);
   if (issues !== null) throw new InvalidTaskError(told(issues));
@@ -117,7 +120,7 @@ export function prepareWritten(
   const own = optionsOf(options);
   const said = parent === undefined ? own : { ...own, parent, ...(follows === undefined ? {} : { follows }) };
   const parts = { id, type, options: unique === null ? said : { ...said, ...keyOptions(unique) } };
-  const message = formatMessage({ ...parts, payload: json });
+  const message = formatMessage({ ...parts, payload: json, trace });
   const refusal = refusalOfWritten(message, parts);
   if (refusal !== null) throw new InvalidTaskError(refusal);
   const dueAt = dueAtOf(options, now);

@@ -4,11 +4,14 @@
  * parser: 0.2 us where parsing all of it took 0.36. What does not stand exactly so is left to who reads any message.
  */
 import { mayHaveEndlessNumber, oneLine } from "../text/json-text.ts";
+import { readTrace, type TraceContext } from "../trace/trace-context.ts";
 import { MAX_ID_LENGTH, MAX_TYPE_LENGTH, NO_OPTIONS, type TaskMessage, type TaskOptions } from "./message-schema.ts";
 
 const HEAD = '{"id":"';
 const TYPE = '","task_type":"';
 const PAYLOAD = '","payload":';
+/** What may stand between the two: a trace as we write it, without other systems' state. */
+const TRACED = /","trace":\{"traceparent":"([\da-f-]{55})"\},"payload":/y;
 /** How the options begin, as JSON.stringify writes them behind another key. */
 const OPTIONS = ',"taskexe":';
 
@@ -27,10 +30,11 @@ const FLAT_OPTIONS = /^,"taskexe":\{[^{}]{1,500}\}\}$/;
 interface Middle {
   readonly text: string;
   readonly type: string;
+  readonly trace: TraceContext | null;
 }
 
 /** That of the last message: many that follow have the same. */
-let lastMiddle: Middle = { text: `${TYPE}noop${PAYLOAD}`, type: "noop" };
+let lastMiddle: Middle = { text: `${TYPE}noop${PAYLOAD}`, type: "noop", trace: null };
 
 /** How a message ends, and the options that this end says. */
 interface Ending {
@@ -49,24 +53,27 @@ class OwnMessage implements TaskMessage {
   readonly type: string;
   readonly payload: unknown;
   readonly options: TaskOptions;
+  readonly trace: TraceContext | null;
   readonly foreign = false;
   readonly #raw: string;
+  readonly #payloadAt: number;
   readonly #endingLength: number;
   #fields: TaskMessage["fields"] | null = null;
 
-  constructor(raw: string, id: string, type: string, payload: unknown, { text, options }: Ending) {
+  constructor(raw: string, id: string, middle: Middle, payload: unknown, { text, options }: Ending) {
     this.#raw = raw;
     this.id = id;
-    this.type = type;
+    this.type = middle.type;
+    this.trace = middle.trace;
     this.payload = payload;
     this.options = options;
+    // The id stands there as it is, so it says where the payload begins.
+    this.#payloadAt = HEAD.length + id.length + middle.text.length;
     this.#endingLength = text.length;
   }
 
   get payloadText(): string {
-    // Id and type stand there as they are, so they say where the payload begins.
-    const from = HEAD.length + this.id.length + TYPE.length + this.type.length + PAYLOAD.length;
-    return oneLine(this.#raw.slice(from, this.#raw.length - this.#endingLength));
+    return oneLine(this.#raw.slice(this.#payloadAt, this.#raw.length - this.#endingLength));
   }
 
   get fields(): TaskMessage["fields"] {
@@ -87,9 +94,9 @@ export function readOwn(raw: string): TaskMessage | null {
   // One JSON value between the two: nothing that is hidden in it says something else.
   const payload = raw.slice(idEnd + middle.text.length, raw.length - ending.text.length);
   try {
-    if (payload === "null") return new OwnMessage(raw, id, middle.type, null, ending);
+    if (payload === "null") return new OwnMessage(raw, id, middle, null, ending);
     // One that may hold a number without an end is looked at by whoever reads any message.
-    return mayHaveEndlessNumber(payload) ? null : new OwnMessage(raw, id, middle.type, JSON.parse(payload), ending);
+    return mayHaveEndlessNumber(payload) ? null : new OwnMessage(raw, id, middle, JSON.parse(payload), ending);
   } catch {
     // The reader of any message says what is wrong with it, if anything is.
     return null;
@@ -102,9 +109,17 @@ function middleOf(raw: string, idEnd: number): Middle | null {
   const typeAt = idEnd + TYPE.length;
   const typeEnd = raw.indexOf('"', typeAt);
   const type = raw.slice(typeAt, typeEnd);
-  if (!raw.startsWith(PAYLOAD, typeEnd) || !isPlain(type, MAX_TYPE_LENGTH)) return null;
-  lastMiddle = { text: TYPE + type + PAYLOAD, type };
+  if (!isPlain(type, MAX_TYPE_LENGTH)) return null;
+  if (!raw.startsWith(PAYLOAD, typeEnd)) return tracedMiddle(raw, type, typeEnd);
+  lastMiddle = { text: TYPE + type + PAYLOAD, type, trace: null };
   return lastMiddle;
+}
+
+/** One with a trace: each has its own, so it is not kept. */
+function tracedMiddle(raw: string, type: string, typeEnd: number): Middle | null {
+  TRACED.lastIndex = typeEnd;
+  const [text, traceparent] = TRACED.exec(raw) ?? [];
+  return text === undefined ? null : { text: TYPE + type + text, type, trace: readTrace(traceparent) };
 }
 
 /** Keeps options that have passed the schema for the messages that end like this one. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Broker, Outcome } from "../../../src/broker/broker.ts";
 import type { ListPage } from "../../../src/broker/contract/admin.ts";
+import { formatMessage } from "../../../src/task/message/message.ts";
 import {
   LISTED_ERROR_BYTES,
   LISTED_MESSAGE_LENGTH,
@@ -52,6 +53,25 @@ async function only(broker: Broker): Promise<ListedTask> {
 }
 
 export function listBytesSentences(sentence: Sentence): void {
+  sentence("a task with a trace is listed and found by its type, however long it is", async (stage) => {
+    const broker = await stage.open("a");
+    const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "a=1" };
+    const requests = ["short", "long"].map((id) => {
+      const payload = id === "long" ? "é".repeat(MB / 2) : 1;
+      return task(id, {
+        message: formatMessage({ id, type: "noop", payload, trace, options: { retention_ms: 1_000 } }),
+      });
+    });
+    await broker.enqueue([...requests, task("other", { type: "other" })]);
+    for (const state of ["queued", "running"] as const) {
+      const { tasks } = await broker.list({ limit: 10, type: "noop", state });
+      assert.deepEqual(tasks.map(({ id }) => id).sort(), ["long", "short"], state);
+      if (state === "queued") await claimAll(broker, 3, stage.signal);
+    }
+    for (const { id, message } of requests) assert.equal((await broker.record(id))?.message, message);
+    assert.deepEqual((await broker.cancel(["long", "short"])).length, 2);
+  });
+
   sentence("a list cuts a long message, and tells how long it is", async (stage) => {
     const broker = await stage.open("a");
     const request = longTask("one", MB);

@@ -20,7 +20,7 @@ export interface ListedMessage {
 }
 
 /** How a message begins that this program wrote, up to its payload; id and type as they are. */
-const OWN_START = /^\{"id":"[^"\\]+","task_type":"[^"\\]+","payload":/;
+const OWN_START = /^\{"id":"[^"\\]+","task_type":"[^"\\]+",(?:"trace":\{[^{}]*\},)?"payload":/;
 const OPTIONS = ',"taskexe":{';
 /** Its options, at its very end, where they hold no object. */
 const OPTIONS_AT_END = /,"taskexe":\{[^{}]*\}\}$/;

@@ -23,6 +23,8 @@ const WHOLE_BYTES = 2 * BYTES_PER_UNIT * LISTED_MESSAGE_LENGTH;
 
 /** A Lua pattern: how a message of ours begins, with its id and its type. */
 const OWN = '^{"id":"([^"\\\\]+)","task_type":"([^"\\\\]+)","payload":';
+/** The same with a trace before the payload. */
+const OWN_TRACED = OWN.replace(',"payload":', ',"trace":{[^{}]*},"payload":');
 
 /** Chunks are small at first, and stay so where messages are long: ten may be megabytes. */
 const CHUNKS = `
@@ -62,7 +64,10 @@ repeat
     local fields = entry[2]
     local text, id, kind = fields[2], nil, nil
     looked, after, bytes = looked + 1, entry[1], bytes + #text
-    if isBrief and #fields == 2 and fields[1] == '${MESSAGE_FIELD}' then id, kind = match(text, '${OWN}') end
+    if isBrief and #fields == 2 and fields[1] == '${MESSAGE_FIELD}' then
+      id, kind = match(text, '${OWN}')
+      if not id then id, kind = match(text, '${OWN_TRACED}') end
+    end
     local place, isFound = #found, false
     if id then
       isFound = wanted == '' or kind == wanted

@@ -7,6 +7,7 @@ import { prepare, type ReadyTask, requestsOf } from "../../../operations/prepare
 import { ReceiptView } from "../../../operations/views/receipt-views.ts";
 import { refusedAt } from "../../../task/message/new-task.ts";
 import { optionsOfJson, type TaskJson, TaskJsonSchema } from "../../../task/message/task-json.ts";
+import { readTrace, type TraceContext } from "../../../task/trace/trace-context.ts";
 import type { RouteParts } from "../parts.ts";
 import { knownType, PAYLOAD_REFUSED } from "../payload-check.ts";
 import { type Route, route } from "../route.ts";
@@ -25,9 +26,11 @@ const ManyView = v.object({ tasks: v.array(ReceiptView), created: v.number() });
 export function enqueueRoutes(parts: RouteParts): Route[] {
   const countedIn = (broker: AskedBroker): Producer =>
     countedProducer(broker, (queue, count) => parts.enqueued?.(queue, count));
-  const ready = (broker: Producer, task: TaskJson): ReadyTask => {
+  const ready = (broker: Producer, task: TaskJson, trace: TraceContext | null): ReadyTask => {
     const { type, payload } = task;
-    return prepare(broker, parts, { type, payload, options: optionsOfJson(task) }, knownType(parts, type));
+    const { retentionMs, priorities } = parts;
+    const asked = { type, payload, options: optionsOfJson(task) };
+    return prepare(broker, { retentionMs, priorities, trace }, asked, knownType(parts, type));
   };
   const send = (broker: Producer, tasks: readonly ReadyTask[]): Promise<EnqueueReceipt[]> =>
     broker.enqueue(
@@ -56,13 +59,14 @@ export function enqueueRoutes(parts: RouteParts): Route[] {
       },
       async handle({ context, broker: asked, body }) {
         const broker = countedIn(asked);
+        const trace = readTrace(context.req.header("traceparent"), context.req.header("tracestate"));
         if ("tasks" in body) {
-          const tasks = body.tasks.map((task, index) => named(index, () => ready(broker, task)));
+          const tasks = body.tasks.map((task, index) => named(index, () => ready(broker, task, trace)));
           for (const [index, task] of tasks.entries()) await checkNamed(index, task);
           const receipts = await send(broker, tasks);
           return context.json({ tasks: receipts, created: receipts.filter(({ created }) => created).length });
         }
-        const task = ready(broker, body);
+        const task = ready(broker, body, trace);
         await task.check();
         const [receipt] = await send(broker, [task]);
         if (receipt === undefined) throw new Error("the broker gave no receipt");
