@@ -1,0 +1,3 @@
+class TaskCanceledException(Exception):
+    def __init__(self, msg):
+        self.msg = msg
