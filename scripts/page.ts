@@ -51,11 +51,7 @@ async function scriptText(): Promise<string> {
         name: "views in the browser",
         setup(build) {
           build.onResolve({ filter: /^hono\/jsx$/ }, () => ({ path: dom }));
-          // Its own minified form is the smaller one; it is a script, not a module.
-          build.onLoad({ filter: /uplot\/dist\/uPlot\.esm\.js$/ }, () => ({
-            contents: `${readFileSync(join(UPLOT, "uPlot.iife.min.js"), "utf8")};export default uPlot;`,
-            loader: "js",
-          }));
+          build.onLoad({ filter: /uplot\/dist\/uPlot\.esm\.js$/ }, () => ({ contents: chartText(), loader: "js" }));
           // Forms with functions as their actions, and parts of the head in the midst of a page: no view has them.
           const spare = /hono\/dist\/jsx\/dom\/intrinsic-element\/components\.js$/;
           build.onLoad({ filter: spare }, () => ({ contents: "export const components_exports = {};", loader: "js" }));
@@ -67,6 +63,14 @@ async function scriptText(): Promise<string> {
   if (!built.success || output === undefined || more.length > 0) throw new Error(`page: ${built.logs.join("\n")}`);
   // Bun bundles; this takes some kilobytes more out of it.
   return transformSync(await output.text(), { minify: true, format: "esm", charset: "utf8" }).code;
+}
+
+/** uPlot without what it hands out at its end for other kinds of charts, so that bars and splines are left out. */
+function chartText(): string {
+  const text = readFileSync(join(UPLOT, "uPlot.esm.js"), "utf8");
+  const end = text.indexOf("\nuPlot.assign = assign;");
+  if (end < 0) throw new Error("page: uPlot.esm.js does not end as it did: look at what may be left out of it");
+  return `${text.slice(0, end)}\nexport { uPlot as default };`;
 }
 
 /** All style sheets in the order of their names, those of uPlot first, without comments and needless space. */
