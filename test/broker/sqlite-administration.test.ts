@@ -46,7 +46,7 @@ const SCHEMA = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
 const BACK_TO_FORMAT_3 = `DROP TABLE on_cancelled; DROP TABLE log_sizes; DROP TABLE log_totals;
   DROP INDEX schedules_due; DROP INDEX schedules_put; ALTER TABLE schedules DROP COLUMN look_at;
   ALTER TABLE schedules DROP COLUMN put; ALTER TABLE tasks DROP COLUMN result_omitted;
-  ALTER TABLE tasks DROP COLUMN errors;
+  ALTER TABLE tasks DROP COLUMN errors; ALTER TABLE tasks DROP COLUMN times;
   PRAGMA user_version = 3;`;
 /** What a file had before lists, pauses, schedules, logs and unique keys. */
 const BACK_TO_FORMAT_1 = `${BACK_TO_FORMAT_3} DROP INDEX tasks_listed; DROP INDEX tasks_parked;

@@ -57,6 +57,7 @@ for (const [key, row] of RUN_OPTION_ROWS) {
         result: null,
         result_omitted: null,
         ended_by: null,
+        times: null,
         reason: null,
         error: null,
         errors: [],

@@ -2,6 +2,7 @@
  * The contract's part for executors: they take tasks, keep them by a lease, and end them. Delivery is at least once; a
  * completion is recorded once: an executor that has lost the lease is refused (`lost`), never obeyed.
  */
+import type { Spent } from "../../task/record/attempt-times.ts";
 import type { FailureReason } from "../../task/record/failure-reason.ts";
 import type { ErrorRecord } from "../../task/record/record.ts";
 import type { LeaseStamp } from "../lease-stamp.ts";
@@ -33,6 +34,16 @@ export interface Delivery {
   readonly mayBeHeld?: boolean;
   /** When it was last known to be ours; a renewal sets it anew. */
   readonly lease: LeaseStamp;
+  /** Noted by the executor that has claimed it. */
+  arrival?: Arrival | undefined;
+}
+
+/** When a claim came in; shared by those that came together. */
+export interface Arrival {
+  /** Unix ms on the broker's clock. */
+  readonly at: number;
+  /** How long those of it had waited, about; null: that is not known. */
+  readonly waitedSeconds: number | null;
 }
 
 interface OutcomeBase {
@@ -46,6 +57,8 @@ interface OutcomeBase {
   readonly crashes: number;
   /** When the attempt began, Unix ms on the broker's clock; null when the handler never ran. */
   readonly startedAt: number | null;
+  /** Where its time went until its code had ended; absent: the code was never called, or nothing is kept of it. */
+  readonly spent?: Spent | undefined;
   /** How long the record is to be kept, in ms; 0: keep none. */
   readonly retentionMs: number;
   /** Whether a record may be there already (from the enqueue or from progress), to be removed with retention 0. */

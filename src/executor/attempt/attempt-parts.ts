@@ -63,7 +63,11 @@ export function attemptParts(parts: PartsOfExecutor): AttemptParts {
     handBack: (attempt) => giveBack(attempt, parts.handBack),
     turnAway: (attempt) => giveBack(attempt, parts.turnedAway),
     ...{ slots: options.concurrency, graceMs: options.graceMs },
-    ran: ({ type, startedAt }) => tasks.ran(type, Math.max(0, broker.now() - startedAt) / 1_000),
+    ran: (attempt) => {
+      const endedAt = broker.now();
+      attempt.codeEndedAt = endedAt;
+      tasks.ran(attempt.type, Math.max(0, endedAt - attempt.startedAt) / 1_000);
+    },
     lost: ({ delivery, type }) => tally.countLost(delivery.queue, type),
     abandoned: (attempt) => {
       running.abandon(attempt);

@@ -18,6 +18,7 @@ import type { KeptLocks } from "../../operations/locks/kept-locks.ts";
 import { cutText } from "../../runtime/cut-text.ts";
 import type { KeptLock, LockTerms } from "../../task/lock/lock.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
+import { type Spent, spentOf } from "../../task/record/attempt-times.ts";
 import type { EndedBy } from "../../task/record/ended-by.ts";
 import {
   appendLog,
@@ -81,6 +82,8 @@ export class Attempt implements HandlerAttempt {
   hasLocks = false;
   /** Whether its code was called. */
   hasBegun = false;
+  /** When its code ended, Unix ms on the broker's clock; null: it was never called, or runs. */
+  codeEndedAt: number | null = null;
   /** null: it may take as long as it likes. */
   limit: TimeLimit | null = null;
   /** Of an inline one: whether it has begun beside others; null: that is not known yet. */
@@ -134,6 +137,13 @@ export class Attempt implements HandlerAttempt {
   get startedAt(): number {
     this.#startedAt ??= this.#host.broker.now();
     return this.#startedAt;
+  }
+
+  /** Where its time went; undefined: its code was never called. */
+  get spent(): Spent | undefined {
+    const { delivery, startedAt: begunAt, codeEndedAt: endedAt } = this;
+    if (endedAt === null) return undefined;
+    return spentOf({ queuedAt: delivery.queuedAt, claimedAt: delivery.arrival?.at ?? null, begunAt, endedAt });
   }
 
   get deadlineInMs(): number | null {

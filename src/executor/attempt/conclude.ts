@@ -156,6 +156,7 @@ function doneOf(
   // A foreign task with nothing to tell leaves nothing behind; what a delivery that died had told goes, too.
   const hasTold = running.log !== null || running.hasLogged || wasTriedBefore(running, message);
   const isQuiet = message.foreign && hasNone && !hasTold;
+  const keptMs = isQuiet ? 0 : retentionMs;
   return {
     kind: "done",
     delivery: running.delivery,
@@ -164,7 +165,9 @@ function doneOf(
     attempt: running.attempt,
     crashes: running.crashes,
     startedAt: running.startedAt,
-    retentionMs: isQuiet ? 0 : retentionMs,
+    // The common end of a task that keeps no record costs nothing for it.
+    spent: ending.kind === "done" && keptMs === 0 ? undefined : running.spent,
+    retentionMs: keptMs,
     recorded,
     uniqueKey: keyToFree(message.options, ending),
     told: running.log === null ? null : { progress: running.progress, log: running.log },

@@ -1,8 +1,10 @@
 /**
  * What comes in, for metrics. Of a batch of one queue and one priority the first was queued first and the last last:
  * where both have waited about as long (the same bucket), so has each between them, and none is looked at one by one.
+ * Each delivery is told when it came, for the record of its task.
  */
 import type { Broker, Delivery } from "../../broker/broker.ts";
+import type { Arrival } from "../../broker/contract/consumer.ts";
 import type { TaskSeries } from "../../metrics/task-series.ts";
 
 export class CountedIntake {
@@ -39,14 +41,24 @@ export class CountedIntake {
     const mean = longest === null || shortest === null ? null : (longest + shortest) / 2;
     if (count === 1 || mean === null || this.#tasks.isAlike(longest ?? 0, shortest ?? 0)) {
       this.#tasks.claimed(first.queue, count, mean);
+      const arrival: Arrival = { at: now, waitedSeconds: mean };
+      for (let at = from; at < to; at++) note(deliveries[at], arrival);
       return;
     }
-    for (const delivery of deliveries.slice(from, to)) this.#tasks.claimed(delivery.queue, 1, waited(delivery, now));
+    for (const delivery of deliveries.slice(from, to)) {
+      const waitedSeconds = waited(delivery, now);
+      this.#tasks.claimed(delivery.queue, 1, waitedSeconds);
+      note(delivery, { at: now, waitedSeconds });
+    }
   }
 }
 
 function isOneLine(one: Delivery | undefined, other: Delivery | undefined): boolean {
   return one?.queue === other?.queue && one?.priority === other?.priority;
+}
+
+function note(delivery: Delivery | undefined, arrival: Arrival): void {
+  if (delivery !== undefined) delivery.arrival = arrival;
 }
 
 /** In seconds, from when it was queued; null: that is not known. */

@@ -14,13 +14,13 @@ const MAX_STACK = 2_000;
 const MAX_PARTS = 5;
 const MAX_PART_MESSAGE = 200;
 
-/** Which attempt failed, when (Unix ms, the broker's clock), and on which executor. */
-export type AttemptOf = Pick<AttemptError, "attempt" | "at" | "executor">;
+/** Which attempt failed, when (Unix ms, the broker's clock), on which executor, and where its time went. */
+export type AttemptOf = Pick<AttemptError, "attempt" | "at" | "executor" | "times">;
 
 /** One entry of the list: the error shortened, a group with its first parts, each by name and message. */
 export function attemptError(error: ErrorRecord, of: AttemptOf): AttemptError {
   const { name, message, stack, parts = [], ended_by: endedBy } = error;
-  const { attempt, at, executor } = of;
+  const { attempt, at, executor, times } = of;
   const kept = parts.slice(0, MAX_PARTS).map((part) => ({
     name: part.name,
     message: shortened(part.message, MAX_PART_MESSAGE),
@@ -30,6 +30,7 @@ export function attemptError(error: ErrorRecord, of: AttemptOf): AttemptError {
     ...(stack === undefined ? {} : { stack: shortened(stack, MAX_STACK) }),
     ...(kept.length === 0 ? {} : { parts: kept }),
     ...(endedBy === undefined ? {} : { ended_by: endedBy }),
+    ...(times === undefined ? {} : { times }),
   };
 }
 

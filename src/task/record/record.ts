@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { TASK_STATES } from "../state.ts";
+import { AttemptTimesSchema } from "./attempt-times.ts";
 import { EndedBySchema } from "./ended-by.ts";
 
 /** An error as it is kept: bounded in size, a group with its parts. */
@@ -32,6 +33,8 @@ export interface AttemptError extends ErrorRecord {
   /** When, Unix ms on the broker's clock. */
   readonly at: number;
   readonly executor: string;
+  /** Where its time went; absent: its code was never called. */
+  readonly times?: v.InferOutput<typeof AttemptTimesSchema> | undefined;
 }
 
 export const AttemptErrorSchema: v.GenericSchema<AttemptError> = v.object({
@@ -43,6 +46,7 @@ export const AttemptErrorSchema: v.GenericSchema<AttemptError> = v.object({
   stack: v.optional(v.string()),
   parts: v.optional(v.array(ErrorRecordSchema)),
   ended_by: v.optional(EndedBySchema),
+  times: v.optional(AttemptTimesSchema),
 });
 
 const Time = v.nullable(v.number());
@@ -71,6 +75,8 @@ export const TaskRecordSchema = v.object({
   reason: v.nullable(v.string()),
   /** How the code of its last attempt ended, where that was told to stop: it was cancelled, or its time was over. */
   ended_by: v.nullable(EndedBySchema),
+  /** Where the time of its last attempt went; null: none has ended, or its code was never called. */
+  times: v.nullable(AttemptTimesSchema),
   /** The last one. */
   error: v.nullable(ErrorRecordSchema),
   /** Those of all attempts, oldest first: the first, and the last nine. */

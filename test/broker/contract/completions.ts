@@ -34,6 +34,7 @@ export function completionSentences(sentence: Sentence): void {
       result: { pages: [1, 2] },
       result_omitted: null,
       ended_by: null,
+      times: null,
       reason: null,
       error: null,
       errors: [],
@@ -74,6 +75,49 @@ export function completionSentences(sentence: Sentence): void {
       records.map((record) => byId.get(record?.id ?? "")),
       ended,
     );
+  });
+
+  sentence("a record tells where the time of its attempts went", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue(tasks(5));
+    const [plain, told, stopped, failed, tried] = await claimAll(broker, 5, stage.signal);
+    assert.ok(plain && told && stopped && failed && tried);
+    const spent = { waitedMs: 4, claimedMs: null, ranMs: 1_000 };
+    const ended = { spent, startedAt: Math.round(broker.now()) - 1_500 };
+    const error = { name: "Error", message: "no" };
+    await broker.complete([
+      done(plain, ended),
+      done(told, { ...ended, told: { progress: 0.5, log: "half" } }),
+      cancelledBy(stopped, { ...ended, reason: "cancelled by a client" }),
+      dead(failed, { ...ended, error }),
+      retry(tried, { ...ended, error, delayMs: 60_000 }),
+    ]);
+    const records = await Promise.all([plain, told, stopped, failed, tried].map((one) => broker.record(idOf(one))));
+    for (const record of records) {
+      const times = record?.times;
+      assert.ok(times, `nothing is told of ${record?.id}`);
+      assert.deepEqual([times.waited_ms, times.claimed_ms, times.ran_ms], [4, null, 1_000]);
+      const at = record.finished_at ?? record.errors[0]?.at ?? 0;
+      assert.ok(Math.abs(times.recorded_ms - (at - (record.started_at ?? 0) - 1_000)) <= 1, JSON.stringify(record));
+    }
+    assert.deepEqual(
+      [records[3]?.errors[0]?.times, records[4]?.errors[0]?.times],
+      [records[3]?.times, records[4]?.times],
+    );
+    const { tasks: listed } = await broker.list({ limit: 10 });
+    for (const { id, times } of listed) assert.deepEqual(times, records.find((record) => record?.id === id)?.times);
+  });
+
+  sentence("a task that runs again tells nothing of the attempt before but what its errors do", async (stage) => {
+    const broker = await stage.open("a");
+    await broker.enqueue([task("one")]);
+    const first = await claimOne(broker, stage.signal);
+    await broker.complete([dead(first, { spent: { waitedMs: 1, claimedMs: 2, ranMs: 3 }, startedAt: broker.now() })]);
+    await broker.retry(["one"]);
+    const second = await claimOne(broker, stage.signal);
+    assert.equal((await broker.record("one"))?.times, null);
+    await broker.complete([done(second)]);
+    assert.equal((await broker.record("one"))?.times, null, "its executor has told nothing");
   });
 
   sentence("a done task whose result was left out says why, whatever else it has to tell", async (stage) => {

@@ -160,6 +160,7 @@ test("a frame fits its screen, marks what is wrong and lets no text of a task st
       progress_msg: "10:00:00 one\n10:00:01 two",
       result_omitted: null,
       ended_by: null,
+      times: null,
       reason: null,
       error: null,
       errors: [],

@@ -20,6 +20,7 @@ function recordOf(options: TaskOptions, more: Partial<TaskRecord> = {}): TaskRec
       reason: null,
       result_omitted: null,
       ended_by: null,
+      times: null,
       error: null,
       errors: [],
       executor: null,

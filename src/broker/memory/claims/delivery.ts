@@ -1,5 +1,6 @@
 /** A task that an executor holds, with the fence that proves it. */
 import type { Delivery } from "../../broker.ts";
+import type { Arrival } from "../../contract/consumer.ts";
 import type { LeaseStamp } from "../../lease-stamp.ts";
 import type { Entry } from "../store/entry.ts";
 import type { MemoryStore } from "../store/store.ts";
@@ -16,6 +17,7 @@ export class MemoryDelivery implements Delivery {
   readonly queuedAt: number | null;
   readonly mayBeCancelled: boolean;
   lease: LeaseStamp;
+  arrival: Arrival | undefined = undefined;
 
   constructor(entry: Entry, mayBeCancelled: boolean, lease: LeaseStamp) {
     this.entry = entry;

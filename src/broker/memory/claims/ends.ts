@@ -1,6 +1,7 @@
 /** The ends of attempts, and progress on the way; neither does anything where the lease is lost. */
 
 import { attemptError, withError } from "../../../task/record/attempt-errors.ts";
+import { packSpent, timesOf } from "../../../task/record/attempt-times.ts";
 import type { CompletionResult, Outcome, ProgressWrite } from "../../broker.ts";
 import { outcomeProblem } from "../../check-outcomes.ts";
 import { followRequest } from "../../contract/follow-up.ts";
@@ -57,6 +58,7 @@ function end(store: MemoryStore, entry: Entry, outcome: Ending, keptMs: number):
       resultOmitted: outcome.kind === "done" ? (outcome.resultOmitted ?? null) : null,
       reason: outcome.kind === "done" ? null : outcome.reason,
       error: outcome.kind === "dead" ? outcome.error : null,
+      times: outcome.spent === undefined ? null : packSpent(outcome.spent),
     });
   }
   if (keptMs <= 0) store.remove(entry);
@@ -69,7 +71,10 @@ function end(store: MemoryStore, entry: Entry, outcome: Ending, keptMs: number):
 function keepError(store: MemoryStore, entry: Entry, outcome: Extract<Outcome, { kind: "retry" | "dead" }>): void {
   if (outcome.error === null) return;
   const { attempt } = outcome.failure ?? outcome;
-  const of = { attempt, at: store.now(), executor: entry.owner ?? "" };
+  const { spent, startedAt } = outcome;
+  const at = store.now();
+  const times = spent === undefined ? undefined : timesOf(spent, startedAt ?? at, at);
+  const of = { attempt, at, executor: entry.owner ?? "", times };
   entry.errors = withError(entry.errors, attemptError(outcome.error, of));
 }
 

@@ -1,5 +1,6 @@
 /** A task as the memory broker keeps it, and its record. Only the store changes an entry that is in its lists. */
 
+import { lastTimes } from "../../../task/record/attempt-times.ts";
 import { endedByOf } from "../../../task/record/ended-by.ts";
 import type { AttemptError, ErrorRecord, TaskRecord } from "../../../task/record/record.ts";
 import type { TaskState } from "../../../task/state.ts";
@@ -39,6 +40,8 @@ export interface Entry {
   reason: string | null;
   error: ErrorRecord | null;
   errors: readonly AttemptError[];
+  /** Of its last attempt, packed; null: nothing is told. */
+  times: string | null;
   readonly log: Log;
 }
 
@@ -68,6 +71,7 @@ export const NOTHING_TOLD = {
   resultOmitted: null,
   reason: null,
   error: null,
+  times: null,
 } as const satisfies Partial<Entry>;
 
 export function recordOf(entry: Entry): TaskRecord {
@@ -78,6 +82,7 @@ export function recordOf(entry: Entry): TaskRecord {
     progress_msg: entry.progressMsg,
     result_omitted: entry.resultOmitted,
     ended_by: endedByOf(entry),
+    times: lastTimes({ ...entry, packed: entry.times }),
     errors: [...entry.errors],
     executor: entry.owner,
     enqueued_at: entry.enqueuedAt,

@@ -1,5 +1,6 @@
 /** A claimed stream entry, and the lease it is held under. */
 import type { Delivery } from "../../broker.ts";
+import type { Arrival } from "../../contract/consumer.ts";
 import type { LeaseStamp } from "../../lease-stamp.ts";
 import { GROUP, MESSAGE_FIELD, recordKey } from "../keys.ts";
 
@@ -14,6 +15,7 @@ export class RedisDelivery implements Delivery {
   readonly mayBeCancelled: boolean;
   readonly mayBeHeld: boolean;
   lease: LeaseStamp;
+  arrival: Arrival | undefined = undefined;
 
   constructor(from: {
     readonly queue: string;

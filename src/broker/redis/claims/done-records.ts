@@ -5,6 +5,7 @@
  * message that stands in the record already, so that no message is sent or packed here. It does so where the record is
  * as its enqueue wrote it, and merges both where it says more.
  */
+import { packSpent, type Spent } from "../../../task/record/attempt-times.ts";
 import type { Outcome } from "../../broker.ts";
 import { doneKey, GROUP, LEFT_ENTRIES_KEY, RECORD_PREFIX } from "../keys.ts";
 import {
@@ -30,11 +31,11 @@ const MESSAGE = `[${[PAYLOAD_LETTER, FIELD_LETTERS.message].flatMap((each) => [e
 /**
  * KEYS stream, index, left entries; ARGV group, record prefix, keep until, pattern of what stands between entry and
  * message in a record that is as its enqueue wrote it, the same fields of one that is done, the entry that may be the
- * last which was delivered ("": none). Then runs of tasks that were queued
- * and begun in the same milliseconds: how many, how many arguments each has, pattern of the time in their entries, the
- * fields before those that all share, and of each task entry, id and, in a run of three arguments, its result,
- * packed -> where each of those that were refused stands, from 1, and why. Nothing is acknowledged whose record was not
- * written. All records are read by one command and written by one: a call from Lua costs as much as what it does.
+ * last which was delivered ("": none). Then runs of tasks that were queued, claimed, begun and ended in the same
+ * milliseconds: how many, how many arguments each has, pattern of the time in their entries, the fields before those
+ * that all share, and of each task entry, id and, in a run of three arguments, its result, packed -> where those
+ * that were refused stand, from 1, and why. Nothing is acknowledged whose record was not written. All records are read
+ * by one command and written by one: a call from Lua costs as much as what it does.
  */
 const KEEP_DONE = `${MUST_STAY}
 for i, kind in ipairs({ 'stream', 'zset', 'hash' }) do
@@ -176,7 +177,7 @@ interface DoneCall<Entry> {
   run: Run;
 }
 
-/** Tasks that were queued and begun in the same milliseconds. */
+/** Tasks that were queued, claimed, begun and ended in the same milliseconds. */
 interface Run {
   /** Where its arguments begin: first how many tasks it has. */
   readonly at: number;
@@ -186,10 +187,11 @@ interface Run {
   readonly since: string;
   readonly attempt: number;
   readonly startedAt: number;
+  readonly spent: Spent | undefined;
 }
 
 /** That of no task: an id that begins with a dash there is not. */
-const NO_RUN: Run = { at: 0, count: 0, hasResults: false, since: "-", attempt: 0, startedAt: 0 };
+const NO_RUN: Run = { at: 0, count: 0, hasResults: false, since: "-", attempt: 0, startedAt: 0, spent: undefined };
 
 /** Calls that keep them, one for each stream, type and time to be kept, and whose ends each holds. */
 export function keepDoneCalls<Entry extends KeptDone>(
@@ -264,7 +266,7 @@ function newCall<Entry extends KeptDone>({ outcome, delivery }: Entry, executor:
   return { call: { script: SCRIPT, args }, entries: [], run: NO_RUN };
 }
 
-const { enqueued_at: SINCE, attempt: ATTEMPT, started_at: STARTED } = FIELD_LETTERS;
+const { enqueued_at: SINCE, attempt: ATTEMPT, started_at: STARTED, times: TIMES } = FIELD_LETTERS;
 const { finished_at: FINISHED, executor: EXECUTOR } = FIELD_LETTERS;
 
 function isOf(run: Run, { outcome, delivery }: KeptDone): boolean {
@@ -272,18 +274,25 @@ function isOf(run: Run, { outcome, delivery }: KeptDone): boolean {
     delivery.entry.startsWith(run.since) &&
     Math.round(outcome.startedAt) === run.startedAt &&
     outcome.attempt === run.attempt &&
-    hasResult(outcome) === run.hasResults
+    hasResult(outcome) === run.hasResults &&
+    isSpentAlike(outcome.spent, run.spent)
   );
 }
 
+/** Of tasks that were queued and begun at the same times. */
+function isSpentAlike(one: Spent | undefined, other: Spent | undefined): boolean {
+  return one?.ranMs === other?.ranMs && one?.claimedMs === other?.claimedMs && one?.waitedMs === other?.waitedMs;
+}
+
 function newRun(args: (string | number)[], { outcome, delivery }: KeptDone): Run {
-  const { attempt } = outcome;
+  const { attempt, spent } = outcome;
   const { entry, queuedAt } = delivery;
   const startedAt = Math.round(outcome.startedAt);
   const hasResults = hasResult(outcome);
   const times = `${packNumber(SINCE, queuedAt)}${packNumber(ATTEMPT, attempt)}${packNumber(STARTED, startedAt)}`;
-  const at = args.push(0, hasResults ? 3 : 2, patternOf(packTime(queuedAt)), times) - 4;
-  return { at, count: 0, hasResults, since: entry.slice(0, entry.indexOf("-") + 1), attempt, startedAt };
+  const fields = spent === undefined ? times : `${times}${packField(TIMES, packSpent(spent))}`;
+  const at = args.push(0, hasResults ? 3 : 2, patternOf(packTime(queuedAt)), fields) - 4;
+  return { at, count: 0, hasResults, since: entry.slice(0, entry.indexOf("-") + 1), attempt, startedAt, spent };
 }
 
 function hasResult({ result }: KeptDone["outcome"]): boolean {

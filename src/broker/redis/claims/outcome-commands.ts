@@ -3,6 +3,7 @@
  * A task with nothing to tell (done, no record) writes nothing at all.
  */
 import { attemptError, droppedFor } from "../../../task/record/attempt-errors.ts";
+import { packSpent, timesOf } from "../../../task/record/attempt-times.ts";
 import { endedByOf } from "../../../task/record/ended-by.ts";
 import type { Outcome } from "../../broker.ts";
 import { aroundPayload, type FollowUp, isResultTooDeep } from "../../contract/follow-up.ts";
@@ -61,7 +62,7 @@ export function outcomeCommands(outcome: Outcome, delivery: RedisDelivery, place
   if (hasNothingToTell(outcome)) return NOTHING;
   const { followUp } = outcome;
   if (followUp === undefined) return stepsOf(outcome, delivery, place);
-  const follow = followStep(followUp, outcome, delivery);
+  const follow = followStep(followUp, outcome, delivery, place.now);
   if (outcome.kind !== "done" || outcome.retentionMs > 0) return [...stepsOf(outcome, delivery, place), follow];
   // No record is kept, and yet there is one to hand on.
   const kept = stepsOf({ ...outcome, retentionMs: 1 }, delivery, place);
@@ -69,7 +70,7 @@ export function outcomeCommands(outcome: Outcome, delivery: RedisDelivery, place
 }
 
 /** The step that enqueues what follows: see scripts/follow.ts. */
-function followStep(followUp: FollowUp, outcome: Outcome, { queue }: RedisDelivery): RedisCommand {
+function followStep(followUp: FollowUp, outcome: Outcome, { queue }: RedisDelivery, now: number): RedisCommand {
   const errors = outcome.kind === "dead" && outcome.error !== null ? [outcome.error] : [];
   const reason = outcome.kind === "cancelled" ? outcome.reason : null;
   const state = outcome.kind === "dead" || outcome.kind === "cancelled" ? outcome.kind : "done";
@@ -81,6 +82,7 @@ function followStep(followUp: FollowUp, outcome: Outcome, { queue }: RedisDelive
     ...[isDeep ? 1 : "", ...aroundPayload(followUp)],
     outcome.kind === "cancelled" ? waitingCancelledKey(queue) : "",
     endedBy === null ? "" : JSON.stringify(endedBy),
+    timesIn(outcome, now),
   ];
 }
 
@@ -98,7 +100,15 @@ function stepsOf(outcome: Outcome, delivery: RedisDelivery, { executor, now, ind
       return [
         since,
         ["KEEP", ...head, "state", "done", "finished_at", Math.round(now), "progress", 1],
-        ["KEEP", "result", outcome.result ?? "", "result_omitted", outcome.resultOmitted ?? ""],
+        [
+          "KEEP",
+          "result",
+          outcome.result ?? "",
+          "result_omitted",
+          outcome.resultOmitted ?? "",
+          "times",
+          spentIn(outcome),
+        ],
         ["COUNT"],
         ...messageOf(delivery),
         ["DROP", "entry", "due_at", "retention"],
@@ -109,6 +119,7 @@ function stepsOf(outcome: Outcome, delivery: RedisDelivery, { executor, now, ind
       return [
         since,
         ["KEEP", ...head, "state", "cancelled", "finished_at", Math.round(now), "reason", outcome.reason],
+        ["KEEP", "times", spentIn(outcome)],
         ...messageOf(delivery),
         ["DROP", "entry", "due_at"],
         ["ZADD", cancelledKey(queue), until, outcome.id],
@@ -152,18 +163,29 @@ function stepsOf(outcome: Outcome, delivery: RedisDelivery, { executor, now, ind
 
 /** Keeps the error of this attempt beside those before it: each has a number, and the oldest but the first goes. */
 function errorSteps(
-  { error, failure, attempt }: Extract<Outcome, { kind: "retry" | "dead" }>,
+  { error, failure, attempt, spent, startedAt }: Extract<Outcome, { kind: "retry" | "dead" }>,
   executor: string,
   at: number,
 ): RedisCommand[] {
   if (error === null) return [];
   const number = (failure?.before ?? 0) + 1;
-  const kept = attemptError(error, { attempt: failure?.attempt ?? attempt, at, executor });
+  const times = spent === undefined ? undefined : timesOf(spent, startedAt ?? at, at);
+  const kept = attemptError(error, { attempt: failure?.attempt ?? attempt, at, executor, times });
   const dropped = droppedFor(number);
   return [
     ["KEEP", `${ERROR_FIELD}${number}`, JSON.stringify(kept)],
     ...(dropped === null ? [] : [["DROP", `${ERROR_FIELD}${dropped}`] as const]),
   ];
+}
+
+/** As JSON; "": its code was never called. */
+function timesIn({ spent, startedAt }: Outcome, now: number): string {
+  return spent === undefined ? "" : JSON.stringify(timesOf(spent, startedAt ?? now, now));
+}
+
+/** "": nothing is told of it. */
+function spentIn({ spent }: Outcome): string {
+  return spent === undefined ? "" : packSpent(spent);
 }
 
 /** Until when a record is kept, Unix ms; 0: that of a cancelled task. */

@@ -39,6 +39,8 @@ export const FIELD_LETTERS = {
   due_at: "d",
   attempt: "a",
   started_at: "s",
+  /** `WAITED CLAIMED RAN`, in ms, of the attempt that ended done or cancelled. */
+  times: "z",
   finished_at: "f",
   /** Absent: 1 where it is done, else 0. */
   progress: "g",

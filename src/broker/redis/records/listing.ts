@@ -297,6 +297,7 @@ const BARE = {
   result: null,
   reason: null,
   ended_by: null,
+  times: null,
   error: null,
   errors: [],
   started_at: null,

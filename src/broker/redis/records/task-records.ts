@@ -5,6 +5,7 @@
 
 import * as v from "valibot";
 import { parseMessage } from "../../../task/message/message.ts";
+import { lastTimes } from "../../../task/record/attempt-times.ts";
 import { endedByOf } from "../../../task/record/ended-by.ts";
 import { type ListedTask, listedOf } from "../../../task/record/listed-task.ts";
 import {
@@ -110,9 +111,11 @@ export class RedisRecords {
     const isOfThis = number(fields.attempt) === attempt && fields.executor === holder?.consumer;
     const told = isOfThis || holder === null ? number(fields.started_at) : null;
     const about = { state, reason: fields.reason ?? null, errors: errorsOf(fields) };
+    const finishedAt = number(fields.finished_at);
     return {
       ...about,
       ended_by: endedByOf(about),
+      times: lastTimes({ ...about, packed: fields.times ?? null, startedAt: told, finishedAt }),
       id,
       type: stored.output.type,
       queue: stored.output.queue,
@@ -130,7 +133,7 @@ export class RedisRecords {
       message,
       enqueued_at: number(fields.enqueued_at),
       started_at: holder === null ? told : await this.#starts.of(id, holder, told),
-      finished_at: number(fields.finished_at),
+      finished_at: finishedAt,
       due_at: number(fields.due_at),
     };
   }

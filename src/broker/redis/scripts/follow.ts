@@ -8,8 +8,8 @@ import { ERROR_FIELD, RECORD_PREFIX } from "../keys.ts";
 /**
  * A step is a table: 'FOLLOW', the id of the ended task, the id of the one that follows, its type, its stream, its
  * queue, how long its record is kept, '1' where the result is nested too deep, its message before and behind the
- * payload, of a cancelled one the marks of those that were ended while they waited: what follows them is there; and how
- * its code was ended, as JSON.
+ * payload, of a cancelled one the marks of those that were ended while they waited: what follows them is there; how
+ * its code was ended, and where the time of its attempt went, as JSON.
  * `mayFollow(step)` looks at keys and rights, before anything is written; `follow(step, r)` enqueues it, `r` being the
  * record of the ended task. `shownId(id)`: how an id stands in that of what follows. `encoded(text)`:
  * as JSON. Needs WHEREABOUTS.
@@ -41,7 +41,7 @@ local function errorsOf(r)
   return '[' .. table.concat(list, ',') .. ']'
 end
 local function nonEmpty(value) return value ~= '' and value or nil end
-local function recordJson(id, r, isDeep, endedBy)
+local function recordJson(id, r, isDeep, endedBy, times)
   local omitted = isDeep and '${RESULT_TOO_DEEP}' or nonEmpty(r.result_omitted)
   return '{"id":' .. encoded(id) .. ',"type":' .. encoded(r.type) .. ',"queue":' .. encoded(r.queue)
     .. ',"priority":' .. (r.priority or '0') .. ',"state":"' .. r.state .. '","attempt":' .. (r.attempt or '0')
@@ -50,7 +50,7 @@ local function recordJson(id, r, isDeep, endedBy)
     .. ',"result":' .. (isDeep and 'null' or json(r.result)) .. ',"result_omitted":' .. encoded(omitted)
     .. ',"reason":' .. encoded(r.reason) .. ',"error":' .. (r.state == 'dead' and json(r.error) or 'null')
     .. ',"errors":' .. errorsOf(r)
-    .. ',"ended_by":' .. json(endedBy) .. ',"executor":' .. encoded(r.executor)
+    .. ',"ended_by":' .. json(endedBy) .. ',"times":' .. json(times) .. ',"executor":' .. encoded(r.executor)
     .. ',"message":' .. encoded(beginning(r.message or ''))
     .. ',"enqueued_at":' .. json(r.enqueued_at) .. ',"started_at":' .. json(r.started_at)
     .. ',"finished_at":' .. json(r.finished_at) .. ',"due_at":' .. json(r.due_at) .. '}'
@@ -64,7 +64,7 @@ local function mayFollow(step)
 end
 local function follow(step, r)
   if step.isThere then return end
-  local message = step[9] .. recordJson(step[2], r, step[8] == '1', step[12]) .. step[10]
+  local message = step[9] .. recordJson(step[2], r, step[8] == '1', step[12], step[13]) .. step[10]
   local entry = call('XADD', step[5], '*', 'message', message)
   if tonumber(step[7]) <= 0 then return end
   local new = { state = 'queued', entry = entry, type = step[4], queue = step[6], retention = step[7] }

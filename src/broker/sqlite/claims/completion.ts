@@ -3,6 +3,7 @@
  * lease was lost and nothing is written. A task that keeps no record is removed by one DELETE.
  */
 import { attemptError, withError } from "../../../task/record/attempt-errors.ts";
+import { packSpent, timesOf } from "../../../task/record/attempt-times.ts";
 import type { CompletionResult, Outcome, ProgressWrite } from "../../broker.ts";
 import { outcomeProblem } from "../../check-outcomes.ts";
 import { anyFlag, dropFlag, flaggedOf } from "../cancels.ts";
@@ -22,7 +23,8 @@ const REMOVE = `DELETE FROM tasks ${HELD}`;
 const REMOVE_ENDED = "DELETE FROM tasks WHERE seq = ?";
 const END = `UPDATE tasks SET state = ?3, token = ${NO_TOKEN}, completions = (?3 = ${STATE.done}),
   attempt = ?4, started_at = ?5, finished_at = ?6, expires_at = ?7, result = ?8, result_omitted = ?9, reason = ?10,
-  error = ?11, progress = coalesce(?12, progress), progress_msg = coalesce(?13, progress_msg), crashes = ?14 ${HELD}`;
+  error = ?11, progress = coalesce(?12, progress), progress_msg = coalesce(?13, progress_msg), crashes = ?14,
+  times = ?15 ${HELD}`;
 const RETRY = `UPDATE tasks SET state = ${STATE.retrying}, token = ${NO_TOKEN}, deliveries = 0, attempt = ?3,
   started_at = ?4, due_at = ?5, error = ?6, message = ?7, progress = coalesce(?8, progress),
   progress_msg = coalesce(?9, progress_msg), crashes = ?10 ${HELD}`;
@@ -93,7 +95,8 @@ function ending(tx: Transaction, outcome: Exclude<Ending, { kind: "retry" }>, ke
   const error = outcome.kind === "dead" && outcome.error !== null ? JSON.stringify(outcome.error) : null;
   const [progress, log] = toldBy(outcome);
   const last = { done: 1, dead: -1, cancelled: progress }[outcome.kind];
-  return [tx.now, tx.now + Math.ceil(keptMs), result, omitted, reason, error, last, log, outcome.crashes];
+  const times = outcome.kind === "dead" || outcome.spent === undefined ? null : packSpent(outcome.spent);
+  return [tx.now, tx.now + Math.ceil(keptMs), result, omitted, reason, error, last, log, outcome.crashes, times];
 }
 
 function retry(tx: Transaction, delivery: SqliteDelivery, outcome: Extract<Outcome, { kind: "retry" }>): boolean {
@@ -114,7 +117,9 @@ function keepError(tx: Transaction, { seq, token }: SqliteDelivery, outcome: Fai
   const row = tx.sql(ERRORS).get(seq, token);
   if (row === undefined) return;
   const { attempt } = outcome.failure ?? outcome;
-  const added = attemptError(outcome.error, { attempt, at: tx.now, executor: textOf(row, "owner") });
+  const { spent, startedAt } = outcome;
+  const times = spent === undefined ? undefined : timesOf(spent, startedAt ?? tx.now, tx.now);
+  const added = attemptError(outcome.error, { attempt, at: tx.now, executor: textOf(row, "owner"), times });
   tx.sql(KEEP_ERRORS).run(JSON.stringify(withError(errorsOf(row), added)), seq);
 }
 

@@ -3,6 +3,7 @@
  */
 import type { SqlValue } from "../../../runtime/index.ts";
 import type { Delivery } from "../../broker.ts";
+import type { Arrival } from "../../contract/consumer.ts";
 import type { LeaseStamp } from "../../lease-stamp.ts";
 import { NO_TOKEN } from "../file/schema.ts";
 import { numberOf, textOf } from "../records/rows.ts";
@@ -24,6 +25,7 @@ export class SqliteDelivery implements Delivery {
   readonly queuedAt: number | null;
   readonly mayBeCancelled: boolean;
   lease: LeaseStamp;
+  arrival: Arrival | undefined = undefined;
 
   constructor(row: Record<string, SqlValue>, mayBeCancelled: boolean, lease: LeaseStamp) {
     this.seq = numberOf(row, "seq");

@@ -188,6 +188,11 @@ const ON_CANCELLED = `
 CREATE TABLE on_cancelled(type TEXT PRIMARY KEY, follower TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
+/** Where the time of the last attempt went, of a task that is done or cancelled: task/record/attempt-times.ts. */
+const ATTEMPT_TIMES = `
+ALTER TABLE tasks ADD COLUMN times TEXT;
+`;
+
 /** The step at n leads from format n to n + 1: a new file takes all of them, an old one those that it lacks. */
 const STEPS: readonly string[] = [
   FIRST,
@@ -197,6 +202,7 @@ const STEPS: readonly string[] = [
   DUE_SCHEDULES,
   LOG_SIZES,
   ON_CANCELLED,
+  ATTEMPT_TIMES,
 ];
 
 /** PRAGMA user_version: how many steps a file has taken. */

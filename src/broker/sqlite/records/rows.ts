@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import type { SqlValue } from "../../../runtime/index.ts";
 import { MAX_ATTEMPT_ERRORS } from "../../../task/record/attempt-errors.ts";
+import { lastTimes } from "../../../task/record/attempt-times.ts";
 import { endedByOf } from "../../../task/record/ended-by.ts";
 import {
   beginningOf,
@@ -61,6 +62,11 @@ export function recordOf(row: Row): TaskRecord {
     ...row,
     state,
     ended_by: endedByOf({ state, reason, errors }),
+    times: lastTimes({
+      ...{ state, errors, packed: typeof row.times === "string" ? row.times : null },
+      startedAt: typeof row.started_at === "number" ? row.started_at : null,
+      finishedAt: typeof row.finished_at === "number" ? row.finished_at : null,
+    }),
     executor: row.owner,
     started_at: row.attempt === 0 ? null : row.started_at,
     result: jsonOf(row, "result"),
@@ -70,7 +76,7 @@ export function recordOf(row: Row): TaskRecord {
 }
 
 const SHORT_COLUMNS = `seq, id, type, queue, priority, state, attempt, crashes, completions, progress, owner,
-  enqueued_at, started_at, finished_at, due_at`;
+  enqueued_at, started_at, finished_at, due_at, times`;
 
 /** The columns of a task of which only the id is wanted. */
 export const BRIEF_COLUMNS = `${SHORT_COLUMNS}, '' AS progress_msg, NULL AS reason, NULL AS result_omitted,

@@ -1,7 +1,8 @@
 /**
- * The attempts of a task on lanes over one axis of time: since when it waited, when it ran, how that ended. What is not
- * known is not drawn: of earlier attempts only their ends are kept. The same stands beside the lane in words.
+ * The attempts of a task on lanes over one axis of time: since when it waited, when it was claimed, when it ran, how
+ * long its end waited to be recorded. What is not known is not drawn. The same stands beside the lane in words.
  */
+import type { AttemptTimes } from "../../../task/record/attempt-times.ts";
 import type { AttemptError } from "../../../task/record/record.ts";
 import type { TaskState } from "../../../task/state.ts";
 import { span } from "./format.ts";
@@ -15,6 +16,7 @@ export interface LaneTask {
   readonly state: TaskState;
   readonly attempt: number;
   readonly errors: readonly AttemptError[];
+  readonly times: AttemptTimes | null;
   readonly executor: string | null;
   readonly enqueued_at: number | null;
   readonly started_at: number | null;
@@ -23,7 +25,7 @@ export interface LaneTask {
 }
 
 interface Part {
-  readonly kind: "waited" | "between" | "ran";
+  readonly kind: "waited" | "claimed" | "between" | "ran" | "recorded";
   readonly from: number;
   readonly to: number;
 }
@@ -59,12 +61,14 @@ function lanesOf(task: LaneTask, now: number): Lane[] {
   const failed = earlier.filter(({ attempt }) => attempt < Math.max(1, task.attempt) || task.state === "retrying");
   let since = task.enqueued_at ?? task.started_at ?? now;
   const result: Lane[] = [];
-  for (const { attempt, at, executor, name: kind, message } of failed) {
+  for (const { attempt, at, executor, name: kind, message, times } of failed) {
     const isLast = attempt === task.attempt && task.started_at !== null && task.started_at <= at;
     const begun = isLast ? (task.started_at ?? since) : since;
-    const parts: Part[] = isLast
-      ? [{ kind: "waited", from: since, to: begun } as const, { kind: "ran", from: begun, to: at } as const]
-      : [{ kind: "between", from: since, to: at } as const];
+    const parts: readonly Part[] = times
+      ? partsOf(times, at)
+      : isLast
+        ? [{ kind: "waited", from: since, to: begun } as const, { kind: "ran", from: begun, to: at } as const]
+        : [{ kind: "between", from: since, to: at } as const];
     result.push({ attempt, executor, parts, ending: "retrying", error: `${kind}: ${message}`, endedAt: at });
     since = at;
   }
@@ -75,6 +79,8 @@ function lanesOf(task: LaneTask, now: number): Lane[] {
 function lastLane(task: LaneTask, since: number, now: number): Lane {
   const { state, attempt, executor, started_at: started, finished_at: finished } = task;
   const end = finished ?? now;
+  const lane = { attempt: Math.max(1, attempt), executor, ending: state, error: null, endedAt: finished };
+  if (task.times !== null && finished !== null) return { ...lane, parts: partsOf(task.times, finished) };
   const hasRun = started !== null && state !== "queued" && state !== "scheduled";
   const parts: Part[] = hasRun
     ? [
@@ -82,7 +88,21 @@ function lastLane(task: LaneTask, since: number, now: number): Lane {
         { kind: "ran", from: started, to: Math.max(started, end) },
       ]
     : [{ kind: "waited", from: since, to: Math.max(since, end) }];
-  return { attempt: Math.max(1, attempt), executor, parts, ending: state, error: null, endedAt: finished };
+  return { ...lane, parts };
+}
+
+/** Back from when its end was recorded. */
+function partsOf(times: AttemptTimes, recordedAt: number): Part[] {
+  const { waited_ms, claimed_ms, ran_ms, recorded_ms } = times;
+  const ended = recordedAt - recorded_ms;
+  const begun = ended - ran_ms;
+  const claimed = begun - (claimed_ms ?? 0);
+  return [
+    { kind: "waited", from: claimed - (waited_ms ?? 0), to: claimed },
+    { kind: "claimed", from: claimed, to: begun },
+    { kind: "ran", from: begun, to: ended },
+    { kind: "recorded", from: ended, to: recordedAt },
+  ];
 }
 
 function laneRow(

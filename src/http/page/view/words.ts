@@ -164,7 +164,7 @@ export const words = {
   task: {
     lanes: "Attempts",
     lane: (attempt: number) => `Attempt ${attempt}`,
-    part: { waited: "waited", ran: "ran", between: "waited and ran" },
+    part: { waited: "waited", claimed: "claimed", ran: "ran", recorded: "recorded", between: "waited and ran" },
     payload: "Payload",
     result: "Result",
     noResult: "No result.",
