@@ -12,11 +12,17 @@ export function roomyRunner(runners: Iterable<Runner>, { concurrency, ahead }: R
   for (const runner of runners) {
     if (!runner.isShared || runner.isRetired || !runner.isReady || runner.silence.isBlocked) continue;
     const most = Math.min(concurrency, runner.concurrency);
-    const more = ahead === 0 || runner.isSlow ? 0 : ahead;
-    if (runner.size >= most + more || runner.unbegun >= 2 * most) continue;
+    if (runner.size >= most && !takesAhead(runner, most, ahead)) continue;
     if (best === undefined || runner.size < best.size) best = runner;
   }
   return best;
+}
+
+/** Whether more is handed ahead to one that is full. @param most - how many it runs at once. */
+function takesAhead({ size, unbegun, isSlow, pace }: Runner, most: number, least: number): boolean {
+  if (least === 0 || isSlow) return false;
+  const more = pace.ahead(least);
+  return size < most + more && unbegun < Math.max(2 * most, more) && pace.fills(unbegun, more);
 }
 
 /**

@@ -12,8 +12,9 @@ export interface RunnerKind {
   /** How many runs one of its shared runners has at once; what a hello says is the most where that is less. */
   readonly concurrency: number;
   /**
-   * How many more are handed over to wait in a shared runner, so that it goes on without a round trip; while it is
-   * quick, and so that no more than twice its concurrency have not begun.
+   * How many more are handed over to wait in a shared runner, so that it goes on without a round trip; none while what
+   * it runs takes long, and more where its runs are quick (pace.ts). No more than that, or twice its concurrency, have
+   * not begun.
    */
   readonly ahead: number;
   /** How many shared runners there may be. */

@@ -16,6 +16,7 @@ import { Inbox } from "./lines/inbox.ts";
 import { lineOfRun } from "./lines/line-of-run.ts";
 import { Outbox } from "./lines/outbox.ts";
 import { LogBounds, passLineOn } from "./log-bounds.ts";
+import { Pace } from "./pace.ts";
 import { wholeReason } from "./processes/death-reason.ts";
 import type { Run } from "./run.ts";
 import type { RunnerKind, StartedRunner } from "./runner-kind.ts";
@@ -24,9 +25,6 @@ import { endingOf } from "./told-ending.ts";
 import { TurnProgress } from "./turn-progress.ts";
 
 const logger = getLogger(["taskexe", "runners"]);
-
-/** In one in which nothing began or ended for so long, in ms, nothing waits that could begin elsewhere. */
-const SLOW_MS = 50;
 
 export interface RunnerOwner {
   readonly kind: RunnerKind;
@@ -53,8 +51,7 @@ export class Runner {
   readonly startedAt = Date.now();
   /** Since when it has had nothing to do, on the clock of performance.now(). */
   idleSince = performance.now();
-  /** When a run of it last began or ended, on the same clock. */
-  #movedAt = 0;
+  readonly pace = new Pace();
   /** It has said hello. */
   isReady = false;
   /** How many runs it takes at once, as its hello says. */
@@ -92,7 +89,7 @@ export class Runner {
     this.process = process;
     this.isShared = isShared;
     this.owner = owner;
-    this.#outbox = new Outbox(process.pipes, isShared ? Math.ceil(owner.kind.concurrency / 2) : 1);
+    this.#outbox = new Outbox(process.pipes, isShared ? owner.kind.concurrency : 1);
     this.hello = this.#hello.promise;
     // Whoever waits for it hears of it; nobody else must.
     this.hello.catch(() => {});
@@ -133,7 +130,7 @@ export class Runner {
     const number = this.#ledger.open(run);
     run.givenTo(this, number, this.silence.stillMs);
     try {
-      this.#outbox.sayRun(lineOfRun(run));
+      this.#outbox.sayRun(lineOfRun(run), this.size === 1);
     } catch (error) {
       this.#ledger.end(number, "stopped");
       throw error;
@@ -150,7 +147,7 @@ export class Runner {
 
   /** What it runs takes long: whatever was handed ahead to it waits for that. */
   get isSlow(): boolean {
-    return this.begun > 0 && performance.now() - this.#movedAt > SLOW_MS;
+    return this.begun > 0 && this.pace.isSlow;
   }
 
   /** Asks for a run that was handed ahead: it goes elsewhere once the runner says that it has stopped it. */
@@ -278,7 +275,7 @@ export class Runner {
     const run = this.#ledger.get(number);
     if (run === undefined || !this.#has(run, number)) return;
     run.begunAt = performance.now();
-    if (!run.isAskedBack) this.#movedAt = run.begunAt;
+    if (!run.isAskedBack) this.pace.began(run.begunAt);
     run.stillBefore = this.silence.stillMs;
     run.begun();
   }
@@ -293,7 +290,7 @@ export class Runner {
       this.#faults.add(fault ?? `${message.kind} of no run`);
       return;
     }
-    if (hadBegun && !run.isAskedBack) this.#movedAt = performance.now();
+    if (hadBegun && !run.isAskedBack) this.pace.ended(performance.now(), run.begunAt);
     if (this.#has(run, message.run)) this.#ended(run, message);
     else this.abandoned--;
     if (hadBegun || message.kind !== "stopped") this.done++;

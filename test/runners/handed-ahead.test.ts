@@ -23,6 +23,27 @@ test("it runs in another process, which is started for it, while the long one go
   });
 });
 
+test("one whose runs are quick is given more, and none of them is lost where it dies", SOON, async () => {
+  await withPool(worker(1), async ({ run, view }) => {
+    const size = (): number => view().runners[0]?.tasks ?? 0;
+    // A slow machine has to try again.
+    await until(async () => {
+      await Promise.all(Array.from({ length: 30 }, () => pidOf(run({ do: "tell" }))));
+      const long = run({ do: "wait" });
+      const behind = Array.from({ length: 12 }, () => run({ do: "tell" }));
+      const most = size();
+      long.cancel();
+      await Promise.all(behind.map(pidOf));
+      return most > 3;
+    });
+    const deadly = run({ do: "exit", code: 7 });
+    const behind = Array.from({ length: 12 }, () => run({ do: "tell" }));
+    const ended = await deadly.ending;
+    assert.ok(ended !== "stopped" && (ended.kind === "suspected" || ended.kind === "crashed"), JSON.stringify(ended));
+    await Promise.all(behind.map(pidOf));
+  });
+});
+
 test("where there may be no other process it waits, and begins when the long one has ended", SOON, async () => {
   await withPool(worker(1), async ({ run, view }) => {
     const long = run({ do: "wait" });

@@ -11,7 +11,7 @@ import type { PoolOptions } from "../../runners/runner-pool.ts";
 import { runtime } from "../../runtime/index.ts";
 
 const LEAST_OWN_RUNNERS = 4;
-/** So many runs are handed ahead to a worker: with fewer a quick one waits for us. */
+/** So many runs are handed ahead to a worker: with fewer one waits for us. One whose runs are quick gets more. */
 const AHEAD = 2;
 /** The kind that runs handler files. */
 const OF_FILES = "handlers";
