@@ -2,6 +2,7 @@
  * Which attempts are under way on one connection, seen from the executor. Numbers count up from 1, so that an attempt
  * that never was and one that has ended are told apart without a memory of those that ended.
  */
+import { NumberTable } from "./number-table.ts";
 
 interface Entry<Run> {
   readonly run: Run;
@@ -12,7 +13,7 @@ interface Entry<Run> {
 export class RunLedger<Run = void> {
   #next = 1;
   /** Those under way: whether the runner has said that it calls their handler. */
-  readonly #runs = new Map<number, Entry<Run>>();
+  readonly #runs = new NumberTable<Entry<Run>>();
 
   /** How many are under way. */
   get size(): number {
@@ -22,7 +23,7 @@ export class RunLedger<Run = void> {
   /** The number of one more. */
   open(run: Run): number {
     const number = this.#next++;
-    this.#runs.set(number, { run, hasBegun: false });
+    this.#runs.add(number, { run, hasBegun: false });
     return number;
   }
 
@@ -32,7 +33,7 @@ export class RunLedger<Run = void> {
   }
 
   isOpen(number: number): boolean {
-    return this.#runs.has(number);
+    return this.#runs.get(number) !== undefined;
   }
 
   hasBegun(number: number): boolean {
@@ -41,12 +42,12 @@ export class RunLedger<Run = void> {
 
   /** All that are under way, in the order of their numbers. */
   runs(): Run[] {
-    return [...this.#runs.values()].map(({ run }) => run);
+    return this.#runs.entries().map(([, { run }]) => run);
   }
 
   /** The numbers of those that have begun: whatever else was handed over can be placed elsewhere. */
   begun(): number[] {
-    return [...this.#runs].filter(([, { hasBegun }]) => hasBegun).map(([number]) => number);
+    return this.#runs.entries().flatMap(([number, { hasBegun }]) => (hasBegun ? [number] : []));
   }
 
   /** The runner calls its handler. @returns what is wrong with that; null: nothing. */
@@ -60,7 +61,7 @@ export class RunLedger<Run = void> {
 
   /** It has ended, in whatever way. @returns what is wrong with that; null: nothing. */
   end(number: number, kind: "done" | "failed" | "stopped"): string | null {
-    return this.#runs.delete(number) ? null : this.#unknown(number, kind);
+    return this.#runs.remove(number) === undefined ? this.#unknown(number, kind) : null;
   }
 
   #unknown(run: number, kind: string): string {

@@ -1,5 +1,6 @@
 /** The runs that are under way in this runner, and those that ended last: for the tree, and for last words. */
 import { annotatedTree } from "../concurrency/tree.ts";
+import { NumberTable } from "../runner-protocol/number-table.ts";
 import { MOST_NODES_OF_RUNNER, someNodes } from "../runner-protocol/tree-nodes.ts";
 import type { HostedRun } from "./hosted-run.ts";
 
@@ -8,7 +9,7 @@ const MOST_RUNNING = 50;
 const MOST_ENDED = 16;
 
 export class Runs {
-  readonly #runs = new Map<number, HostedRun>();
+  readonly #runs = new NumberTable<HostedRun>();
   /** By turns overwritten. */
   readonly #endedTypes = new Array<string>(MOST_ENDED).fill("");
   readonly #endedIds = new Array<string>(MOST_ENDED).fill("");
@@ -23,11 +24,11 @@ export class Runs {
   }
 
   add(run: HostedRun): void {
-    this.#runs.set(run.run, run);
+    this.#runs.add(run.run, run);
   }
 
   remove(run: HostedRun): void {
-    this.#runs.delete(run.run);
+    this.#runs.remove(run.run);
     const at = this.#endedCount++ % MOST_ENDED;
     this.#endedTypes[at] = run.type;
     this.#endedIds[at] = run.id;
@@ -36,7 +37,7 @@ export class Runs {
   /** What lives in the nursery of each one. */
   trees(): unknown {
     const room = { left: MOST_NODES_OF_RUNNER };
-    return [...this.#runs.values()].map(({ run, id, type, scope }) => {
+    return this.#runs.entries().map(([, { run, id, type, scope }]) => {
       const tree = scope === null ? null : annotatedTree(scope, () => undefined, room.left);
       const { children, unlisted } = someNodes(tree?.children ?? [], room);
       const left = unlisted + (tree?.unlisted ?? 0);
@@ -46,7 +47,7 @@ export class Runs {
 
   /** One of these most likely did whatever nobody can be found for. */
   names(): string {
-    const running = [...this.#runs.values()].map(({ type, id }) => `${type} ${id}`);
+    const running = this.#runs.entries().map(([, { type, id }]) => `${type} ${id}`);
     const shown = running.slice(0, MOST_RUNNING);
     if (running.length > MOST_RUNNING) shown.push(`and ${running.length - MOST_RUNNING} more`);
     const ended = this.#endedTypes.map((type, at) => `${type} ${this.#endedIds[at]}`).slice(0, this.#endedCount);
