@@ -39,23 +39,31 @@ export function encodeFromRunner(message: FromRunner): string {
 }
 
 /**
- * @param run - its text must be valid JSON: it is not looked at.
+ * @param about - its text must be valid JSON: it is not looked at.
  * @throws MessageTooLongError.
  */
-export function encodeRun({ task, text, ...about }: RunOfText): string {
-  const { run, attempt, crashes, asks_for_delay: asks, deadline_in_ms: deadlineInMs, trace, tracestate } = about;
+export function encodeRun(about: RunOfText): string {
   // By hand: it is written for each attempt.
+  const { run, task, attempt, crashes, asks_for_delay: asks, deadline_in_ms: deadlineInMs, text } = about;
+  const { trace, tracestate } = about;
   const deadline = deadlineInMs === undefined ? "" : `,"deadline_in_ms":${deadlineInMs}`;
   const state = tracestate === undefined ? "" : `,"tracestate":${JSON.stringify(tracestate)}`;
   const traced = trace === undefined ? "" : `,"trace":${JSON.stringify(trace)}${state}`;
-  const numbers = `"run":${run},"attempt":${attempt},"crashes":${crashes}`;
-  const head = `{"kind":"run",${numbers},"asks_for_delay":${asks}${deadline}${traced}}`;
-  const own = JSON.stringify(task);
+  const numbers = `"run":${run},"attempt":${attempt},"crashes":${crashes},"asks_for_delay":${asks}`;
+  const { id, type, queue, priority, queued_at: queuedAt } = task;
+  const names = `{"id":${quoted(id)},"type":${quoted(type)},"queue":${quoted(queue)}`;
+  const own = `${names},"priority":${priority},"queued_at":${queuedAt}`;
+  const head = `{"kind":"run",${numbers}${deadline}${traced},"task":${own}`;
   const whole =
-    "payload" in text
-      ? `${head.slice(0, -1)},"task":${own},"payload":${oneLine(text.payload)}}`
-      : `${head.slice(0, -1)},"task":${own.slice(0, -1)},"message":${oneLine(text.message)}}}`;
+    "payload" in text ? `${head}},"payload":${oneLine(text.payload)}}` : `${head},"message":${oneLine(text.message)}}}`;
   return lineOf(whole, MAX_LINE_TO_RUNNER);
+}
+
+/** Names stand in JSON as they are, but for unusual ones. */
+const PLAIN = /^[\w.:@/ -]*$/;
+
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 /** JSON has line breaks between its tokens alone: within a text they are escaped. */

@@ -190,7 +190,18 @@ export class Attempt implements HandlerAttempt {
 
   get task(): TaskInfo {
     const { queue, priority, queuedAt } = this.delivery;
-    return { id: this.id, type: this.type, queue, priority, queuedAt, message: this.message?.fields ?? {} };
+    const { id, type, message } = this;
+    // The whole message is read once somebody looks at it.
+    return {
+      id,
+      type,
+      queue,
+      priority,
+      queuedAt,
+      get message() {
+        return message?.fields ?? {};
+      },
+    };
   }
 
   /** What its handler says of it. */

@@ -11,8 +11,9 @@ export function lineOfRun({ attempt, number }: Run): string {
     attempt: attempt.attempt,
     crashes: attempt.crashes,
     asks_for_delay: attempt.asksForDelay,
-    ...(deadlineInMs === null ? {} : { deadline_in_ms: deadlineInMs }),
-    ...(trace ? { trace: trace.traceparent, tracestate: trace.tracestate } : {}),
+    deadline_in_ms: deadlineInMs ?? undefined,
+    trace: trace?.traceparent,
+    tracestate: trace?.tracestate,
     task: { id, type, queue, priority, queued_at: queuedAt },
     text: attempt.isForeign ? { message: payloadText } : { payload: payloadText },
   });
