@@ -5,6 +5,7 @@
 
 export { BrokerUnavailableError, type CancelReceipt, type EnqueueReceipt, type QueueCounts } from "./broker/broker.ts";
 export type { ListPage, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "./broker/contract/admin.ts";
+export type { EditReceipt } from "./broker/contract/edit.ts";
 export type { Client, Item, MixedItem } from "./client/client.ts";
 export { type ConnectOptions, connect } from "./client/connect.ts";
 export {
@@ -27,6 +28,7 @@ export {
   type TaskLog,
 } from "./handlers/define-task.ts";
 export { RefusedEnqueueError } from "./handlers/enqueue-error.ts";
+export type { PromoteReceipt, TaskChange } from "./operations/changes/edit.ts";
 export type { Schedule, ScheduledRun } from "./operations/schedules/schedule.ts";
 export { UnknownScheduleError } from "./operations/schedules/schedule-control.ts";
 export { UnknownTaskError, type WatchEvent } from "./operations/watch/watch.ts";

@@ -23,3 +23,12 @@ export function checkTask(task: unknown): void {
   const got = task === undefined ? "nothing" : task === null ? "null" : `a value of the type ${typeof task}`;
   throw new InvalidTaskError(`task: must be the name of a type, or what defineTask has made, got ${got}`);
 }
+
+/** Tells ids from a filter. */
+export function isIds(which: unknown): which is string | readonly string[] {
+  return typeof which === "string" || Array.isArray(which);
+}
+
+export function listOf(ids: string | readonly string[]): readonly string[] {
+  return typeof ids === "string" ? [ids] : ids;
+}

@@ -15,20 +15,21 @@ import {
   type QueueCounts,
 } from "../broker/broker.ts";
 import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../broker/contract/admin.ts";
+import type { EditReceipt } from "../broker/contract/edit.ts";
 import { type CancelScope, openRoot } from "../concurrency/index.ts";
-
 import {
   cancelMatching,
   inBatches,
+  promoteMatching,
   purgeMatching,
   retryMatching,
   type TaskFilter,
   total,
 } from "../operations/changes/bulk.ts";
+import { editTask, type PromoteReceipt, promote, retryWith, type TaskChange } from "../operations/changes/edit.ts";
 import { checkFilter } from "../operations/filters.ts";
 import { listPage } from "../operations/pages.ts";
 import { pause } from "../operations/pauses.ts";
-
 import { type Preparation, prepare, type ReadyTask } from "../operations/prepare.ts";
 import { type WatchEvent, watchTask } from "../operations/watch/watch.ts";
 import { type HeldLock, LockNotTakenError } from "../task/lock/lock.ts";
@@ -37,14 +38,17 @@ import type { TaskRecord } from "../task/record/record.ts";
 import type { RetriedState } from "../task/state.ts";
 import { activeTrace } from "../task/trace/active-trace.ts";
 import { enqueueBatches, type Item, type Many, type MixedItem } from "./batches.ts";
-import { checkOptionNames, checkTask } from "./check-call.ts";
+import { checkOptionNames, checkTask, isIds, listOf } from "./check-call.ts";
 import { ClientClosedError } from "./errors.ts";
 import { type ClientLockOptions, ClientLocks, type TriedLock } from "./locks.ts";
 import { Outbox, type OutboxLimits } from "./outbox.ts";
+import { type Pausable, targetOf } from "./pausable.ts";
 import { ClientSchedules } from "./schedules.ts";
 import {
   type AnyTask,
+  knownBy,
   knownOf,
+  type NewPayload,
   type PayloadInput,
   type PayloadSchema,
   type TypedTask,
@@ -52,10 +56,8 @@ import {
   type UntypedTask,
 } from "./task-type.ts";
 
-/** A queue or a type by its name. */
-export type Pausable = { readonly queue: string } | { readonly type: string };
-
 export type { Item, Many, MixedItem } from "./batches.ts";
+export type { Pausable } from "./pausable.ts";
 
 export interface ClientParts extends OutboxLimits {
   /** Open already; the client closes it. */
@@ -149,8 +151,7 @@ export class Client {
    * gives all. A page ends early where it has 4 MB (`maxBytes`).
    *
    * @throws TypeError for a key or a state that there is not; RangeError for a limit that is not 1 to 1 000, bytes
-   * below
-   *   1, or a cursor that no list has given.
+   *   below 1, or a cursor that no list has given.
    */
   list(query: Omit<ListQuery, "limit"> & { readonly limit?: number } = {}): Promise<ListPage> {
     return this.#ask((broker) => {
@@ -191,8 +192,7 @@ export class Client {
   /**
    * Cancels tasks by id: tells in which state each was. With a filter all living ones that match: tells how many.
    *
-   * @throws TypeError, with nothing cancelled, for a filter without a type and a queue, or with a key that there is
-   * not.
+   * @throws TypeError, with nothing cancelled, for a filter without a type and a queue, or with an unknown key.
    */
   cancel(ids: string | readonly string[]): Promise<CancelReceipt[]>;
   cancel(filter: TaskFilter): Promise<number>;
@@ -205,20 +205,42 @@ export class Client {
   }
 
   /**
-   * Queues dead and cancelled tasks again, by id; with a filter all dead ones (or, with that state, all cancelled ones)
-   * that match.
-   *
-   * @throws TypeError, with nothing retried, for a filter without a type, a queue and a state, or with a key that there
-   *   is not.
+   * Queues dead and cancelled tasks again, by id, also with another payload; with a filter all dead ones (or, with that
+   * state, all cancelled ones) that match.
+   * @throws TypeError, with nothing retried, for a filter without a type, a queue and a state, or with an unknown key.
    */
-  retry(ids: string | readonly string[]): Promise<RetryReceipt[]>;
+  retry(ids: string | readonly string[], other?: NewPayload): Promise<RetryReceipt[]>;
   retry(filter: TaskFilter & { readonly state?: RetriedState }): Promise<number>;
-  retry(which: string | readonly string[] | (TaskFilter & { state?: RetriedState })): Promise<RetryReceipt[] | number> {
+  retry(
+    which: string | readonly string[] | (TaskFilter & { state?: RetriedState }),
+    other?: NewPayload,
+  ): Promise<RetryReceipt[] | number> {
     return this.#ask<RetryReceipt[] | number>((broker) => {
-      if (isIds(which)) return inBatches(listOf(which), (batch) => broker.retry(batch));
+      const again = (batch: readonly string[]): Promise<RetryReceipt[]> =>
+        other === undefined ? broker.retry(batch) : retryWith(broker, knownBy(other.task), batch, other.payload);
+      if (isIds(which)) return inBatches(listOf(which), again);
       checkFilter("retry", which);
       return total(retryMatching(broker, which));
     });
+  }
+
+  /** Runs now: queues scheduled and retrying tasks at once, by id; with a filter all that match. Throws as `cancel`. */
+  promote(ids: string | readonly string[]): Promise<PromoteReceipt[]>;
+  promote(filter: TaskFilter): Promise<number>;
+  promote(which: string | readonly string[] | TaskFilter): Promise<PromoteReceipt[] | number> {
+    return this.#ask<PromoteReceipt[] | number>((broker) => {
+      if (isIds(which)) return inBatches(listOf(which), (batch) => promote(broker, batch));
+      checkFilter("promote", which);
+      return total(promoteMatching(broker, which));
+    });
+  }
+
+  /**
+   * Changes a task that waits: its payload (checked where its definition is given), its priority, its time. With an
+   * InvalidTaskError nothing is changed.
+   */
+  edit(id: string, change: TaskChange, task?: AnyTask): Promise<EditReceipt> {
+    return this.#ask((broker) => editTask(broker, knownBy(task), id, change, this.#preparation.priorities));
   }
 
   /**
@@ -325,16 +347,4 @@ export class Client {
     const preparation = trace === null ? this.#preparation : { ...this.#preparation, trace };
     return prepare(this.#broker, preparation, { type: typeOf(task), payload, options }, knownOf(task));
   }
-}
-
-function isIds(which: unknown): which is string | readonly string[] {
-  return typeof which === "string" || Array.isArray(which);
-}
-
-function listOf(ids: string | readonly string[]): readonly string[] {
-  return typeof ids === "string" ? [ids] : ids;
-}
-
-function targetOf(what: Pausable): PauseTarget {
-  return "queue" in what ? { kind: "queue", name: what.queue } : { kind: "type", name: what.type };
 }

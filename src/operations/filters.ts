@@ -1,7 +1,7 @@
 /**
- * Which tasks a list, a cancel, a retry or a purge is about: the one set of rules for the client, the command line and
- * HTTP. A misspelt key counts as a mistake, never as no condition; and without any condition a change would reach all
- * there is, which is more often a slip than a wish.
+ * Which tasks a list, a cancel, a retry, a promotion or a purge is about: the one set of rules for the client, the
+ * command line and HTTP. A misspelt key counts as a mistake, never as no condition; and without any condition a change
+ * would reach all there is, which is more often a slip than a wish.
  */
 import * as v from "valibot";
 import { CURSOR_PATTERN } from "../broker/list-cursor.ts";
@@ -24,6 +24,7 @@ export const FILTERS = {
   list: { state: v.optional(oneOf(TASK_STATES)), ...place },
   cancel: place,
   retry: { ...place, state: v.optional(oneOf(RETRIED_STATES)) },
+  promote: place,
   purge: { ...place, state: oneOf(ENDED_STATES) },
 } as const;
 
@@ -34,6 +35,7 @@ const TAKES: Readonly<Record<FilteredCall, string>> = {
   list: "a state, a type, a queue, a limit, a maxBytes and a cursor, all optional",
   cancel: "ids, or a filter with a type or a queue",
   retry: `ids, or a filter with a type, a queue or a state (${listed(RETRIED_STATES)})`,
+  promote: "ids, or a filter with a type or a queue",
   purge: `a state (${listed(ENDED_STATES)}), with a type, a queue or neither`,
 };
 
@@ -66,6 +68,10 @@ const SCHEMAS: Readonly<Record<FilteredCall, v.GenericSchema>> = {
   ),
   retry: v.pipe(
     v.strictObject(FILTERS.retry, MUST_BE_OBJECT),
+    v.check((filter) => hasCondition(filter), "none is given"),
+  ),
+  promote: v.pipe(
+    v.strictObject(FILTERS.promote, MUST_BE_OBJECT),
     v.check((filter) => hasCondition(filter), "none is given"),
   ),
   purge: v.strictObject(FILTERS.purge, MUST_BE_OBJECT),

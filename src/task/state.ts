@@ -28,6 +28,8 @@ export const MOVES = {
   /** Out of attempts, refused, or quarantined. */
   bury: { from: ["running"], to: "dead" },
   cancel: { from: ["scheduled", "queued", "running", "retrying"], to: "cancelled" },
+  /** By hand: it shall wait for a later time. */
+  postpone: { from: ["queued"], to: "scheduled" },
   /** By hand, from its first attempt. */
   revive: { from: ["dead", "cancelled"], to: "queued" },
 } as const satisfies Readonly<Record<string, Move>>;

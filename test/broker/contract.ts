@@ -8,6 +8,7 @@ import { attemptErrorSentences } from "./contract/attempt-errors.ts";
 import { cancelSentences } from "./contract/cancels.ts";
 import { claimSentences } from "./contract/claims.ts";
 import { completionSentences } from "./contract/completions.ts";
+import { editSentences } from "./contract/edits.ts";
 import { enqueueSentences } from "./contract/enqueue.ts";
 import { fleetSentences } from "./contract/fleet.ts";
 import { followUpSentences } from "./contract/follow-ups.ts";
@@ -29,6 +30,7 @@ import { uniqueSentences } from "./contract/unique.ts";
 /** Registers the whole suite. `makeHarness` gives fresh data for each test. */
 export function brokerContract(name: string, makeHarness: MakeHarness): void {
   const sentence = sentences(name, makeHarness);
+  editSentences(sentence);
   enqueueSentences(sentence);
   claimSentences(sentence);
   completionSentences(sentence);

@@ -183,6 +183,15 @@ const endings = once(async () => {
   sameForm((await api("POST", `${V1}/retry`, "/retry", { ids: ["r3"] })).tasks[0], retried, "one retry of many");
   await api("POST", `${V1}/retry`, "/retry", { type: "none" });
   await cli("retry", "--type", "none");
+  for (const id of ["w1", "w2", "w3"]) await cli("enqueue", "noop", "--id", id, "--queue", "aside", ...waits);
+  const [promoted] = await cli("promote", "w1");
+  sameForm(await api("POST", `${V1}/tasks/w2/promote`, "/tasks/{id}/promote"), promoted, "run now");
+  const promotions = await api("POST", `${V1}/promote`, "/promote", { ids: ["w3"] });
+  sameForm(promotions.tasks[0], promoted, "one of many that are run now");
+  const edited = await cli("edit", "w1", "--priority", "1");
+  sameForm(await api("PATCH", `${V1}/tasks/w2`, "/tasks/{id}", { priority: 1 }), edited, "an edit");
+  const dry = await api("POST", `${V1}/promote`, "/promote", { type: "none", dry_run: true });
+  sameForm({ matching: dry.matching }, await cli("promote", "--type", "none", "--dry-run"), "a dry run");
   await api("POST", `${V1}/purge`, "/purge", { state: "dead", type: "none" });
   await cli("purge", "--state", "dead", "--type", "none");
 });

@@ -61,6 +61,56 @@ test("retry queues tasks again, by id or all that match, and exits with 1 where 
   assert.deepEqual([all.stdout, all.code], ["2 tasks queued again\n", 0]);
 });
 
+test("promote queues what waits for its time, by id or all that match, and exits with 1 where it cannot", async () => {
+  const waits = ["--queue", "pq", "--delay", "1h"];
+  for (const id of ["p1", "p2", "p3"]) await stage.run(["enqueue", "idle", "--id", id, ...waits]);
+  const some = await stage.run(["promote", "p1", "nobody"]);
+  assert.match(some.stdout, /p1 +scheduled +queued/);
+  assert.match(some.stdout, /nobody +unknown +no record/);
+  assert.equal(some.code, 1);
+  assert.equal((await json("task", "p1")).state, "queued");
+  const dry = await stage.run(["promote", "--queue", "pq", "--dry-run"]);
+  assert.deepEqual([dry.stdout, dry.code], ["2 tasks would be changed; nothing was\n", 0]);
+  assert.equal((await json("task", "p2")).state, "scheduled");
+  assert.deepEqual(await json("promote", "--type", "idle", "--queue", "pq"), { promoted: 2 });
+  assert.deepEqual(await json("promote", "--queue", "pq"), { promoted: 0 });
+});
+
+test("edit changes a task that waits, and says what it is where it cannot", async () => {
+  await stage.run(["enqueue", "idle", '{"a":1}', "--id", "e-one", "--queue", "edited"]);
+  const change = ["--payload", '{"n":12345678901234567890}', "--priority", "1", "--in", "1h"];
+  const changed = await stage.run(["edit", "e-one", ...change]);
+  assert.deepEqual([changed.stdout, changed.stderr, changed.code], ["e-one changed\n", "", 0]);
+  const { state, priority, due_at: due } = await json("task", "e-one");
+  assert.deepEqual([state, priority], ["scheduled", 1]);
+  assert.ok(due > Date.now() + 3_000_000);
+  assert.match((await stage.run(["task", "e-one", "--json"])).stdout, /12345678901234567890/);
+  assert.deepEqual(await json("edit", "e-one", "--at", "2020-01-01T00:00:00Z"), {
+    ...{ id: "e-one", state: "scheduled", edited: true },
+  });
+  assert.equal((await json("task", "e-one")).state, "queued");
+  await stage.run(["cancel", "e-one"]);
+  const ended = await stage.run(["edit", "e-one", "--priority", "0"]);
+  assert.match(ended.stderr, /the task e-one has ended: it is cancelled/);
+  assert.deepEqual([ended.stdout, ended.code], ["", 1]);
+  assert.match((await stage.run(["edit", "nobody", "--in", "0"])).stderr, /no record of a task nobody is kept/);
+  const again = await stage.run(["retry", "e-one", "--payload", '{"fixed":true}']);
+  assert.match(again.stdout, /e-one +cancelled +queued/);
+  assert.deepEqual((await json("task", "e-one")).payload, { fixed: true });
+});
+
+test("a dry run counts what a change would reach, and changes nothing", async () => {
+  for (const id of ["dry1", "dry2", "dry3"]) await stage.run(["enqueue", "idle", "--id", id, "--queue", "dry"]);
+  const place = ["--queue", "dry", "--dry-run"];
+  assert.deepEqual(await json("cancel", ...place), { matching: 3 });
+  assert.deepEqual(await json("cancel", "--type", "idle", ...place), { matching: 3 });
+  assert.deepEqual(await json("cancel", "--type", "none", ...place), { matching: 0 });
+  await stage.run(["cancel", "dry1", "dry2"]);
+  assert.deepEqual(await json("retry", "--state", "cancelled", ...place), { matching: 2 });
+  assert.deepEqual(await json("purge", "--state", "cancelled", "--type", "idle", ...place), { matching: 2 });
+  assert.deepEqual(await json("purge", "--state", "cancelled", "--queue", "dry"), { purged: 2 });
+});
+
 test("ctrl-C stops a change of many, which says how many were changed; the same command does the rest", async () => {
   const COUNT = 40_000;
   const url = `sqlite:${join(stage.folder, "many.db")}`;
@@ -280,6 +330,16 @@ const MISTAKES: readonly (readonly [given: readonly string[], says: RegExp])[] =
   [["cancel"], /missing required argument: the IDs of tasks/],
   [["retry"], /retry takes IDs, or --type, --queue or --all/],
   [["retry", "x", "--state", "dead"], /--state goes with/],
+  [["retry", "--type", "x", "--payload", "1"], /--payload goes with IDs/],
+  [["retry", "x", "--dry-run"], /--dry-run goes with/],
+  [["cancel", "x", "--dry-run"], /--dry-run goes with/],
+  [["promote"], /promote takes IDs, or --type, --queue or --all/],
+  [["promote", "x", "--dry-run"], /--dry-run goes with/],
+  [["edit"], /missing required argument 'id'/],
+  [["edit", "x"], /edit takes --payload, --priority, --at or --in/],
+  [["edit", "x", "--at", "2030-01-01T00:00:00Z", "--in", "1h"], /--at and --in exclude each other/],
+  [["edit", "x", "--priority", "7"], /flag --priority: expected 0 \(ordinary\) to 1/],
+  [["edit", "x", "--payload", "{"], /the payload: /],
   [["purge"], /purge needs --state/],
   [["purge", "--state", "queued"], /flag --state: expected done, dead, cancelled, got "queued"/],
   [["pause", "thing", "x"], /pause takes queue NAME or type NAME, got "thing"/],

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as v from "valibot";
 import { type Broker, BrokerUnavailableError } from "../../src/broker/broker.ts";
 import { Client } from "../../src/client/client.ts";
 import { ClientClosedError } from "../../src/client/errors.ts";
-import { type PurgeQuery, UnknownTaskError, type WatchEvent } from "../../src/index.ts";
+import { defineTask, type PurgeQuery, UnknownTaskError, type WatchEvent } from "../../src/index.ts";
 import { onBothBrokers } from "../stage/broker.ts";
 import { claimAll, dead, done } from "../stage/outcomes.ts";
 import { until } from "../stage/until.ts";
@@ -24,6 +25,27 @@ function shortly(event: WatchEvent): string {
 }
 
 const short = (events: readonly WatchEvent[]): string[] => events.map(shortly);
+
+onBothBrokers("what waits is run now or changed, and a payload is checked by its definition", async (stage) => {
+  const client = await stage.connect();
+  const sized = defineTask({ type: "sized", payload: v.object({ size: v.number() }), run: () => null });
+  await client.enqueue(sized, { size: 1 }, { id: "s", delayMs: 3_600_000 });
+  await assert.rejects(client.edit("s", { payload: { size: "large" } }, sized), /size/);
+  await assert.rejects(client.edit("s", {}), /must change something/);
+  assert.deepEqual(await client.edit("s", { payload: { size: 2 }, priority: 1 }, sized), {
+    ...{ id: "s", state: "scheduled", edited: true },
+  });
+  assert.deepEqual(await client.promote("s"), [{ id: "s", state: "scheduled", promoted: true }]);
+  assert.equal(await client.promote({ type: "sized" }), 0);
+  assert.match((await client.task("s"))?.message ?? "", /"size":2/);
+  await client.cancel("s");
+  await assert.rejects(client.retry("s", { payload: { size: null }, task: sized }), /size/);
+  assert.equal((await client.task("s"))?.state, "cancelled");
+  assert.deepEqual(await client.retry("s", { payload: { size: 3 }, task: sized }), [
+    { id: "s", state: "cancelled", retried: true },
+  ]);
+  assert.match((await client.task("s"))?.message ?? "", /"size":3/);
+});
 
 onBothBrokers("watch tells states, log lines and progress as they come, and ends with the task", async (stage) => {
   const client = await stage.connect();

@@ -220,6 +220,56 @@ test("dead tasks are retried by ids or by what matches, and purged", async () =>
   );
 });
 
+test("a task that waits is run now or changed, and any other is told by its state", async () => {
+  const waits = (id: string) => ask("POST", "tasks", { body: { type: "idle", id, delay_ms: 3_600_000 } });
+  await waits("later");
+  assert.deepEqual((await ask("POST", "tasks/later/promote")).body, {
+    id: "later",
+    state: "scheduled",
+    promoted: true,
+  });
+  refused(await ask("POST", "tasks/later/promote"), 409, "conflict", /is queued: only scheduled and retrying ones/);
+  refused(await ask("POST", "tasks/nobody/promote"), 404, "not_found", /no record/);
+  const edit = (id: string, body: unknown) => ask("PATCH", `tasks/${id}`, { body });
+  assert.deepEqual((await edit("later", { payload: { to: "you" }, priority: 1, delay_ms: 3_600_000 })).body, {
+    ...{ id: "later", state: "queued", edited: true },
+  });
+  const { state, priority, payload } = (await ask("GET", "tasks/later")).body;
+  assert.deepEqual([state, priority, payload], ["scheduled", 1, { to: "you" }]);
+  assert.equal((await edit("later", { at: "2020-01-01T00:00:00Z" })).status, 200);
+  assert.equal((await ask("GET", "tasks/later")).body.state, "queued");
+  refused(await edit("later", {}), 400, "invalid", /give a payload, a priority, at or delay_ms/);
+  refused(await edit("later", { at: "2020-01-01T00:00:00Z", delay_ms: 1 }), 400, "invalid", /exclude each other/);
+  refused(await edit("later", { priority: 9 }), 400, "invalid", /priority: must be 0 to 1/);
+  refused(await edit("later", { paylod: 1 }), 400, "invalid", /paylod: is not known/);
+  refused(await edit("nobody", { priority: 1 }), 404, "not_found", /no record/);
+  await ask("POST", "tasks/later/cancel");
+  refused(await edit("later", { payload: 1 }), 409, "conflict", /is cancelled: only one that waits can be changed/);
+  assert.equal((await ask("POST", "tasks/later/retry", { body: { payload: [1] } })).status, 200);
+  assert.deepEqual((await ask("GET", "tasks/later")).body.payload, [1]);
+});
+
+test("many are run now by ids or by what matches, and a dry run only counts them", async () => {
+  for (const id of ["m1", "m2", "m3"]) await ask("POST", "tasks", { body: { type: "many", id, delay_ms: 3_600_000 } });
+  const many = async (path: string, body: unknown) => (await ask("POST", path, { body })).body;
+  assert.deepEqual(await many("promote", { type: "many", dry_run: true }), { matching: 3, more: false });
+  assert.deepEqual((await many("promote", { ids: ["m1", "nobody"] })).tasks, [
+    { id: "m1", state: "scheduled", promoted: true },
+    { id: "nobody", state: null, promoted: false },
+  ]);
+  assert.deepEqual(await many("promote", { type: "many" }), { promoted: 2, more: false });
+  assert.deepEqual(await many("cancel", { type: "many", dry_run: true }), { matching: 3, more: false });
+  assert.deepEqual(await many("cancel", { type: "many" }), { cancelled: 3, more: false });
+  assert.deepEqual(await many("retry", { type: "many", state: "cancelled", dry_run: true }), {
+    ...{ matching: 3, more: false },
+  });
+  assert.deepEqual(await many("purge", { type: "many", state: "cancelled", dry_run: true }), {
+    ...{ matching: 3, more: false },
+  });
+  refused(await ask("POST", "promote", { body: {} }), 400, "invalid", /give either ids, or a type or a queue/);
+  refused(await ask("POST", "cancel", { body: { ids: ["m1"], dry_run: true } }), 400, "invalid", /give either/);
+});
+
 test("a retry of a task whose unique key another holds by now names that one", async () => {
   const keyed = (id: string) => ({ body: { type: "idle", id, delay_ms: 60_000, unique: { key: "only one" } } });
   await ask("POST", "tasks", keyed("former"));

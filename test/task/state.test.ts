@@ -7,7 +7,7 @@ test("a task moves as its life is drawn, and in no other way", () => {
   const moves = TASK_STATES.map((from) => [from, TASK_STATES.filter((to) => mayMove(from, to))]);
   assert.deepEqual(Object.fromEntries(moves), {
     scheduled: ["queued", "cancelled"],
-    queued: ["running", "cancelled"],
+    queued: ["scheduled", "running", "cancelled"],
     running: ["queued", "retrying", "done", "dead", "cancelled"],
     retrying: ["queued", "cancelled"],
     done: [],

@@ -4,6 +4,7 @@
  */
 import type { ListedTask } from "../../task/record/listed-task.ts";
 import type { EndedState, TaskState } from "../../task/state.ts";
+import type { EditReceipt, TaskEdit } from "./edit.ts";
 import type { Schedules } from "./schedules.ts";
 
 /** Which tasks a list gives. Absent filters match everything. */
@@ -46,6 +47,8 @@ export interface RetryReceipt {
   readonly state: TaskState | null;
   readonly retried: boolean;
   readonly heldBy?: string;
+  /** Why it cannot have the payload that it was to be retried with. */
+  readonly refused?: string;
 }
 
 /** Which ended records are to go. */
@@ -149,8 +152,19 @@ export interface Admin extends Schedules {
    * @throws (rejects) RangeError for a query that cannot be; TooManyListsError where the line is full.
    */
   list(query: ListQuery): Promise<ListPage>;
-  /** Queues dead and cancelled tasks again, from their first attempt. At most 1 000. */
-  retry(ids: readonly string[]): Promise<RetryReceipt[]>;
+  /**
+   * Queues dead and cancelled tasks again, from their first attempt. At most 1 000.
+   *
+   * @param payload - JSON text that each has in the place of its own. Absent: each has its own.
+   */
+  retry(ids: readonly string[], payload?: string): Promise<RetryReceipt[]>;
+  /**
+   * Changes tasks that wait: each in one go, against claims too, so that it runs once, as it was before or after. At
+   * most 1 000; of one id at most one.
+   *
+   * @throws (rejects) RangeError for too many, or a number that cannot be.
+   */
+  edit(edits: readonly TaskEdit[]): Promise<EditReceipt[]>;
   /** Removes ended records, at most `max` (1..1 000); tells how many went. Call again until it gives 0. */
   purge(query: PurgeQuery, max: number): Promise<number>;
 

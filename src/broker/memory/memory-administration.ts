@@ -19,6 +19,8 @@ import type {
   RetryReceipt,
   TaskGlance,
 } from "../contract/admin.ts";
+import type { EditReceipt, TaskEdit } from "../contract/edit.ts";
+import { checkEdits } from "../contract/edit-rules.ts";
 import type {
   ScheduleChange,
   ScheduleChanged,
@@ -28,6 +30,7 @@ import type {
   TakenSchedules,
 } from "../contract/schedules.ts";
 import { listPlaces } from "../list-places.ts";
+import { edit } from "./edits.ts";
 import { list } from "./lists.ts";
 import { logsAfter } from "./logs.ts";
 import * as pauses from "./pauses.ts";
@@ -65,8 +68,13 @@ export abstract class MemoryAdministration implements Admin {
     return listPlaces.take(async () => list(this.store, query, this.options.queues));
   }
 
-  async retry(ids: readonly string[]): Promise<RetryReceipt[]> {
-    return tasks.retry(this.store, ids);
+  async retry(ids: readonly string[], payload?: string): Promise<RetryReceipt[]> {
+    return tasks.retry(this.store, ids, payload);
+  }
+
+  async edit(edits: readonly TaskEdit[]): Promise<EditReceipt[]> {
+    checkEdits(edits, this.priorities);
+    return edit(this.store, edits);
   }
 
   async purge(query: PurgeQuery, max: number): Promise<number> {

@@ -3,6 +3,7 @@
 import { isOpenTo, MOVES } from "../../task/state.ts";
 import type { EnqueueReceipt, EnqueueRequest } from "../broker.ts";
 import { MAX_ADMINISTRATION_BATCH, type RetryReceipt } from "../contract/admin.ts";
+import { messageWith } from "../contract/edit-rules.ts";
 import { firstAttempt } from "../first-attempt.ts";
 import { dropOldFlagOf } from "./cancel-flags.ts";
 import { type Entry, NOTHING_TOLD } from "./store/entry.ts";
@@ -52,21 +53,23 @@ export function promote(store: MemoryStore, max: number): { promoted: number; ne
 }
 
 /** @throws RangeError for more than 1 000 ids. */
-export function retry(store: MemoryStore, ids: readonly string[]): RetryReceipt[] {
+export function retry(store: MemoryStore, ids: readonly string[], payload?: string): RetryReceipt[] {
   if (ids.length > MAX_ADMINISTRATION_BATCH) {
     throw new RangeError(`a retry takes at most ${MAX_ADMINISTRATION_BATCH} ids at once, got ${ids.length}`);
   }
-  const receipts = ids.map((id) => retryOne(store, id));
+  const receipts = ids.map((id) => retryOne(store, id, payload));
   store.ring();
   return receipts;
 }
 
-function retryOne(store: MemoryStore, id: string): RetryReceipt {
+function retryOne(store: MemoryStore, id: string, payload: string | undefined): RetryReceipt {
   const entry = store.tasks.get(id);
   if (entry === undefined) return { id, state: null, retried: false };
   const { state, queue } = entry;
   if (!isOpenTo(MOVES.revive, state)) return { id, state, retried: false };
-  const { message, unique } = firstAttempt(entry.message);
+  const changed = messageWith(entry.message, payload);
+  if (changed.refused !== undefined) return { id, state, retried: false, refused: changed.refused };
+  const { message, unique } = firstAttempt(changed.message);
   const holder = heldBy(store, { queue, unique });
   if (holder !== null && holder.id !== id) return { id, state, retried: false, heldBy: holder.id };
   // One that is held for a time, and still is, is held no longer for that.

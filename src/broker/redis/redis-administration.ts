@@ -1,3 +1,4 @@
+import { DEFAULT_PRIORITIES } from "../../task/options/enqueue-options.ts";
 import type { TaskState } from "../../task/state.ts";
 import type { BrokerOptions, QueueCounts } from "../broker.ts";
 import type {
@@ -11,6 +12,8 @@ import type {
   PurgeQuery,
   RetryReceipt,
 } from "../contract/admin.ts";
+import type { EditReceipt, TaskEdit } from "../contract/edit.ts";
+import { checkEdits } from "../contract/edit-rules.ts";
 import type {
   ScheduleChange,
   ScheduleChanged,
@@ -23,6 +26,7 @@ import { listPlaces } from "../list-places.ts";
 import { readFigures } from "./figures.ts";
 import type { RedisParts } from "./parts.ts";
 import { queuesOf } from "./queue-upkeep.ts";
+import { editTasks } from "./records/edits.ts";
 import { glance } from "./records/glances.ts";
 
 export class RedisAdministration implements Admin {
@@ -50,8 +54,13 @@ export class RedisAdministration implements Admin {
     return listPlaces.take(() => this.parts.listing.list(query));
   }
 
-  retry(ids: readonly string[]): Promise<RetryReceipt[]> {
-    return this.parts.byHand.retry(ids);
+  retry(ids: readonly string[], payload?: string): Promise<RetryReceipt[]> {
+    return this.parts.byHand.retry(ids, payload);
+  }
+
+  async edit(edits: readonly TaskEdit[]): Promise<EditReceipt[]> {
+    checkEdits(edits, this.options.priorities ?? DEFAULT_PRIORITIES);
+    return editTasks(this.parts.connections, edits);
   }
 
   purge(query: PurgeQuery, max: number): Promise<number> {

@@ -17,6 +17,8 @@ import type {
   PurgeQuery,
   RetryReceipt,
 } from "../contract/admin.ts";
+import type { EditReceipt, TaskEdit } from "../contract/edit.ts";
+import { checkEdits } from "../contract/edit-rules.ts";
 import type {
   ScheduleChange,
   ScheduleChanged,
@@ -31,6 +33,7 @@ import type { Store } from "./file/store.ts";
 import { Bell } from "./news/bell.ts";
 import { SqlitePauses } from "./pauses.ts";
 import { counts, figures, otherQueues } from "./records/counts.ts";
+import { edit } from "./records/edits.ts";
 import { glance } from "./records/glances.ts";
 import { list } from "./records/listing.ts";
 import { purge, retry } from "./records/retry-and-purge.ts";
@@ -79,8 +82,15 @@ export class SqliteAdministration implements Admin {
     return listPlaces.take(() => list(this.store, query, this.options.queues, this.priorities));
   }
 
-  async retry(ids: readonly string[]): Promise<RetryReceipt[]> {
-    const receipts = await this.store.inPlace(retry(this.store, ids));
+  async retry(ids: readonly string[], payload?: string): Promise<RetryReceipt[]> {
+    const receipts = await this.store.inPlace(retry(this.store, ids, payload));
+    this.bell.ring();
+    return receipts;
+  }
+
+  async edit(edits: readonly TaskEdit[]): Promise<EditReceipt[]> {
+    checkEdits(edits, this.priorities);
+    const receipts = await this.store.inPlace(edit(this.store, edits));
     this.bell.ring();
     return receipts;
   }

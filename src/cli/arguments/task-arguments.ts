@@ -65,7 +65,7 @@ export type TaskFlagValues = EnqueueOptions & { readonly deadlineMs?: number | u
 
 /** What those flags say. */
 export function enqueueOptionsOf(options: Options): TaskFlagValues {
-  return { ...runOptionsOf(options, "enqueue"), at: timeOf(options, "at"), ...deadlineOf(options) };
+  return { ...runOptionsOf(options, "enqueue"), at: timeOf(options, "at", "enqueue"), ...deadlineOf(options) };
 }
 
 /** What they say of how a task is run, but for points in time. */
@@ -116,7 +116,7 @@ function deadlineOf(options: Options): Pick<TaskFlagValues, "deadlineMs" | "dead
   if (given === undefined) return {};
   const isDuration = parseDuration(given) !== null && !/^\d{9,}$/.test(given.trim());
   if (isDuration) return { deadlineMs: durationOf(options, "deadline", "enqueue") };
-  return { deadlineAt: timeOf(options, "deadline", ", or a duration from now") };
+  return { deadlineAt: timeOf(options, "deadline", "enqueue", ", or a duration from now") };
 }
 
 const LONGEST = formatDuration(MAX_DURATION_MS);
@@ -132,13 +132,14 @@ export function durationOf(options: Options, name: string, command: string, leas
   throw usageError(`flag ${flagOf(name)}: ${expected}, got ${JSON.stringify(given)}`, command);
 }
 
-function timeOf(options: Options, name: "at" | "deadline", orElse = ""): number | undefined {
+/** A point in time, Unix ms; undefined where the flag was not given. */
+export function timeOf(options: Options, name: "at" | "deadline", command: string, orElse = ""): number | undefined {
   const given = text(options[name])?.trim();
   if (given === undefined) return undefined;
   const read = readTime(/^-?\d+(\.\d+)?$/.test(given) ? Number(given) : given);
   if (read.ok) return read.at;
   const expected = read.reason.replace(/^must (be|have)/, "expected");
-  throw usageError(`flag ${flagOf(name)}: ${expected}${orElse}, got ${JSON.stringify(given)}`, "enqueue");
+  throw usageError(`flag ${flagOf(name)}: ${expected}${orElse}, got ${JSON.stringify(given)}`, command);
 }
 
 function numberOf(

@@ -1,9 +1,12 @@
 /** The count of what was changed, shown as it grows; a cancel stops between two steps. */
 import type { Broker, QueueCounts } from "../../broker/broker.ts";
 import { type CancelScope, checkpoint } from "../../concurrency/index.ts";
+import { countMatching } from "../../operations/changes/count.ts";
+import type { TaskState } from "../../task/state.ts";
 import type { TaskFlags } from "../arguments/filters.ts";
+import type { Options } from "../arguments/flags.ts";
 import { howMany } from "./how-many.ts";
-import { note } from "./print.ts";
+import { note, printJson, printLine } from "./print.ts";
 import { progressBar } from "./progress-bar.ts";
 
 /** How a change is told of while it goes on, and after. */
@@ -43,6 +46,21 @@ export async function counted(
     if (!isWhole) note(`taskexe: stopped early: ${changed}; the same command does the rest`, "warning");
   }
   return count;
+}
+
+/** Tells how many tasks a change would reach. Returns the exit code. */
+export async function wouldChange(
+  broker: Pick<Broker, "list" | "counts">,
+  filter: TaskFlags,
+  states: readonly TaskState[],
+  { json }: Options,
+  scope: CancelScope,
+): Promise<number> {
+  const told = { doing: "counting", done: "counted", what: "task", total: null };
+  const count = await counted(told, countMatching(broker, filter, states), scope);
+  if (json) printJson({ matching: count });
+  else printLine(`${howMany(count, "task")} would be changed; nothing was`);
+  return 0;
 }
 
 /** How many tasks match by now; null: nobody knows without looking at each, as of a type. */

@@ -76,3 +76,13 @@ function apiErrorOf(error: unknown, context: Context): ApiError {
   logger.error("{method} {path} failed: {error}", { method: context.req.method, path: context.req.path, error });
   return new ApiError(500, "internal", "internal error; the log of this executor has the details");
 }
+
+/** No record of a task is kept. */
+export function unknownTask(id: string): ApiError {
+  return new ApiError(404, "not_found", `no record of a task ${JSON.stringify(id)} is kept`);
+}
+
+/** What was asked for does not go with how things are. */
+export function conflict(message: string): ApiError {
+  return new ApiError(409, "conflict", message);
+}

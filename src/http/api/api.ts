@@ -15,6 +15,7 @@ import type { Caller } from "./guard/roles.ts";
 import type { ApiParts, RouteParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
 import { bulkRoutes } from "./routes/bulk-routes.ts";
+import { changeRoutes } from "./routes/change-routes.ts";
 import { enqueueRoutes } from "./routes/enqueue-routes.ts";
 import { eventRoutes } from "./routes/event-routes.ts";
 import { queueRoutes } from "./routes/queue-routes.ts";
@@ -77,6 +78,7 @@ export function apiRoutes(parts: RouteParts): Route[] {
   const routes: Route[] = [
     ...enqueueRoutes(parts),
     ...taskRoutes(parts),
+    ...changeRoutes(parts),
     ...bulkRoutes(),
     ...queueRoutes(),
     ...typeRoutes(parts),

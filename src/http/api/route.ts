@@ -16,7 +16,7 @@ import { checkLength, readBody } from "./read-body.ts";
 
 export type Fields = v.StrictObjectSchema<v.ObjectEntries, undefined>;
 
-export type Method = "GET" | "POST" | "PUT" | "DELETE";
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** The mistakes of a client that only some calls know. */
 export type ProblemStatus = 404 | 409 | 429;
@@ -41,6 +41,8 @@ export interface Route {
   readonly body: v.GenericSchema | undefined;
   /** The body as it is described, where its schema cannot be. */
   readonly described: v.GenericSchema | undefined;
+  /** Whether it may be left out: it is then an empty object. */
+  readonly isBodyOptional: boolean;
   /** The longest body, in bytes. */
   readonly bodyLimit: number;
   readonly answers: Readonly<Record<number, Answer>>;
@@ -72,6 +74,7 @@ interface Definition<Params extends Fields, Query extends Fields, Body extends v
   readonly query?: Query;
   readonly body?: Body;
   readonly described?: v.GenericSchema;
+  readonly isBodyOptional?: boolean;
   readonly bodyLimit?: number;
   readonly answers: Readonly<Record<number, Answer>>;
   readonly problems?: readonly ProblemStatus[];
@@ -89,16 +92,21 @@ const None = v.strictObject({});
 export function route<Params extends Fields, Query extends Fields, Body extends v.GenericSchema>(
   definition: Definition<Params, Query, Body>,
 ): Route {
-  const { params, query, body, described, bodyLimit = USUAL_BODY_LIMIT, problems = [], handle, ...rest } = definition;
+  const { params, query, body, described, isBodyOptional = false, problems = [], handle, ...rest } = definition;
+  const { bodyLimit = USUAL_BODY_LIMIT } = definition;
+  const given = async (context: Context): Promise<object> => {
+    const text = await readBody(context, bodyLimit);
+    return isBodyOptional && text === "" ? {} : objectIn(text);
+  };
   return {
     ...rest,
-    ...{ params, query, body, described, bodyLimit, problems },
+    ...{ params, query, body, described, isBodyOptional, bodyLimit, problems },
     async run(context, asker) {
       checkLength(context, bodyLimit);
       const read = {
         params: check<v.GenericSchema>(params ?? None, context.req.param(), "path"),
         query: check<v.GenericSchema>(query ?? None, queryOf(context), "query"),
-        body: body === undefined ? undefined : check<v.GenericSchema>(body, await objectOf(context, bodyLimit), "body"),
+        body: body === undefined ? undefined : check<v.GenericSchema>(body, await given(context), "body"),
       };
       // Each part has just passed the schema that its type was made of.
       return handle({ context, ...asker, ...read } as Parameters<typeof handle>[0]);
@@ -125,8 +133,8 @@ export function exactJson(context: Context, value: unknown): Response {
 }
 
 /** Every body is an object. A schema would take an array for one, and read its methods as keys. */
-async function objectOf(context: Context, maxBytes: number): Promise<object> {
-  const value = jsonOf(await readBody(context, maxBytes));
+function objectIn(text: string): object {
+  const value = jsonOf(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   throw new ApiError(400, "invalid", `body: ${MUST_BE_OBJECT}`);
 }

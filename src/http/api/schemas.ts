@@ -8,9 +8,12 @@ import { DEFAULT_PAGE } from "../../operations/pages.ts";
 import { PAUSE_NAMES } from "../../operations/pauses.ts";
 import { ScheduleNameSchema } from "../../operations/schedules/put-schedule.ts";
 import { MAX_QUERY_LENGTH } from "../../operations/search/task-query.ts";
+import { DurationSchema } from "../../task/limits.ts";
 import { MessageSchema } from "../../task/message/message-schema.ts";
 import { TaskJsonSchema } from "../../task/message/task-json.ts";
+import { PrioritySchema } from "../../task/options/enqueue-options.ts";
 import { ScheduleJsonEntries } from "../../task/options/schedule-options.ts";
+import { TimeJsonSchema } from "../../task/times/times.ts";
 
 export const TaskId = MessageSchema.entries.id;
 
@@ -52,23 +55,51 @@ export const DescribedTasksSchema = v.strictObject({ tasks: many(TaskJsonSchema,
 
 const ids = v.optional(many(TaskId, MAX_ADMINISTRATION_BATCH));
 
+/** Nothing is changed: what matches is counted. */
+const dry_run = v.optional(v.boolean("must be true or false"));
+
 export const CancelSchema = v.pipe(
-  v.strictObject({ ids, ...FILTERS.cancel }),
+  v.strictObject({ ids, dry_run, ...FILTERS.cancel }),
   v.check(
-    ({ ids, ...filter }) => (ids === undefined) === hasCondition(filter),
+    ({ ids, dry_run: isDry, ...filter }) =>
+      ids === undefined ? hasCondition(filter) : !isDry && !hasCondition(filter),
+    "give either ids, or a type or a queue",
+  ),
+);
+
+export const PromoteSchema = v.pipe(
+  v.strictObject({ ids, dry_run, ...FILTERS.promote }),
+  v.check(
+    ({ ids, dry_run: isDry, ...filter }) =>
+      ids === undefined ? hasCondition(filter) : !isDry && !hasCondition(filter),
     "give either ids, or a type or a queue",
   ),
 );
 
 export const RetrySchema = v.pipe(
-  v.strictObject({ ids, ...FILTERS.retry }),
+  v.strictObject({ ids, dry_run, ...FILTERS.retry }),
   v.check(
-    ({ ids, ...filter }) => (ids === undefined) === hasCondition(filter),
+    ({ ids, dry_run: isDry, ...filter }) =>
+      ids === undefined ? hasCondition(filter) : !isDry && !hasCondition(filter),
     "give either ids, or a type, a queue or a state",
   ),
 );
 
-export const PurgeSchema = v.strictObject(FILTERS.purge);
+export const PurgeSchema = v.strictObject({ dry_run, ...FILTERS.purge });
+
+/** A change of a task that waits; what is absent stays. */
+export const EditSchema = v.pipe(
+  v.strictObject({
+    payload: v.optional(v.unknown()),
+    priority: v.optional(PrioritySchema),
+    at: v.optional(TimeJsonSchema),
+    delay_ms: v.optional(DurationSchema),
+  }),
+  v.check((change) => Object.keys(change).length > 0, "give a payload, a priority, at or delay_ms"),
+);
+
+/** The body of a retry; none is needed. */
+export const RetryOneSchema = v.strictObject({ payload: v.optional(v.unknown()) });
 
 export const ScheduleSchema = v.strictObject(ScheduleJsonEntries);
 

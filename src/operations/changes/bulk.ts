@@ -1,15 +1,16 @@
 /**
- * Changes to whatever matches a filter: cancel, retry, purge, in batches that the broker takes. The client, the command
- * line and HTTP stand on these. Each is a generator that tells after every batch how many it has changed, so that a
- * caller can show it, stop, or go on later; nothing is kept between two batches.
+ * Changes to whatever matches a filter (cancel, retry, promote, purge), in batches that the broker takes. The client,
+ * the command line and HTTP stand on these. Each is a generator that tells after every batch how many it has changed,
+ * so that a caller can show it, stop, or go on later; nothing is kept between two batches.
  */
 
 import type { Broker } from "../../broker/broker.ts";
 import { type ListPage, MAX_ADMINISTRATION_BATCH, type PurgeQuery } from "../../broker/contract/admin.ts";
 import { checkpoint } from "../../concurrency/index.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
-import type { RetriedState, TaskState } from "../../task/state.ts";
+import { MOVES, type RetriedState, type TaskState } from "../../task/state.ts";
 import { conditionsOf } from "../filters.ts";
+import { promote } from "./edit.ts";
 
 /** Which tasks: of a type, of a queue, or of both. */
 export interface TaskFilter {
@@ -36,7 +37,7 @@ const MOST_ASKED = 1_000_000;
 const CLOCK_SKEW_MS = 1_000;
 
 // In the order in which tasks move, so that one which moves meanwhile is met again.
-const LIVING: readonly TaskState[] = ["scheduled", "retrying", "queued", "running"];
+export const LIVING: readonly TaskState[] = ["scheduled", "retrying", "queued", "running"];
 
 /** Cancels every living task that matches. Yields how many more were cancelled, running ones included. */
 export async function* cancelMatching(
@@ -79,6 +80,26 @@ export function retryMatching(
     const moved = (await broker.retry(ids)).filter(({ retried }) => retried).length;
     return { moved, told: moved };
   });
+}
+
+/**
+ * Queues every scheduled and retrying task that matches at once. Yields how many more were queued. One that fails
+ * meanwhile and waits for its next attempt is not queued again.
+ */
+export async function* promoteMatching(
+  broker: Pick<Broker, "list" | "edit">,
+  filter: TaskFilter,
+): AsyncGenerator<number> {
+  const asked = new Set<string>();
+  for (const state of MOVES.promote.from) {
+    yield* walk(broker, { ...filter, state, brief: true }, async (tasks) => {
+      const fresh = tasks.map(({ id }) => id).filter((id) => !asked.has(id));
+      if (fresh.length === 0) return NO_CHANGE;
+      for (const id of fresh) if (asked.size < MOST_ASKED) asked.add(id);
+      const moved = (await promote(broker, fresh)).filter(({ promoted }) => promoted).length;
+      return { moved, told: moved };
+    });
+  }
 }
 
 /** Removes every ended record that matches. Yields how many more are gone. */

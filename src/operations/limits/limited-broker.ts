@@ -13,7 +13,7 @@ import type { TaskRecord } from "../../task/record/record.ts";
 /** What is asked of a broker on behalf of others: all of it holds to the limits. */
 export type AskedBroker = Pick<
   Broker,
-  | ("url" | "connection" | "now" | "enqueue" | "cancel" | "record" | "list" | "retry" | "purge" | "counts")
+  | ("url" | "connection" | "now" | "enqueue" | "cancel" | "record" | "list" | "retry" | "edit" | "purge" | "counts")
   | ("otherQueues" | "pause" | "resume" | "paused" | "logs" | "logsAfter" | "glance" | "fleet")
   | ("listSchedules" | "countSchedules" | "schedule" | "changeSchedule" | "removeSchedule" | "states")
 >;
@@ -64,10 +64,22 @@ export class LimitedBroker implements AskedBroker {
     return ids.map((id) => receipts.get(id) ?? { id, state: null });
   }
 
-  async retry(ids: readonly string[]): ReturnType<Broker["retry"]> {
+  async retry(ids: readonly string[], payload?: string): ReturnType<Broker["retry"]> {
     const ours = await this.#ours(ids);
-    const receipts = new Map((await this.#broker.retry(ids.filter((id) => ours.has(id)))).map((one) => [one.id, one]));
+    const made = await this.#broker.retry(
+      ids.filter((id) => ours.has(id)),
+      payload,
+    );
+    const receipts = new Map(made.map((one) => [one.id, one]));
     return ids.map((id) => receipts.get(id) ?? { id, state: null, retried: false });
+  }
+
+  async edit(edits: Parameters<Broker["edit"]>[0]): ReturnType<Broker["edit"]> {
+    const ours = await this.#ours(edits.map(({ id }) => id));
+    const receipts = new Map(
+      (await this.#broker.edit(edits.filter(({ id }) => ours.has(id)))).map((one) => [one.id, one]),
+    );
+    return edits.map(({ id }) => receipts.get(id) ?? { id, state: null, edited: false });
   }
 
   async record(id: string): Promise<TaskRecord | null> {

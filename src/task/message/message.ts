@@ -6,7 +6,7 @@
  * Whatever cannot be a task gets a reason that names what is wrong; nothing here throws on bad input.
  */
 import * as v from "valibot";
-import { withoutMember } from "../text/json-spans.ts";
+import { membersOf, withoutMember } from "../text/json-spans.ts";
 import { endlessNumber, JsonText, oneLine, payloadIn } from "../text/json-text.ts";
 import { type TraceContext, traceIn } from "../trace/trace-context.ts";
 import {
@@ -30,6 +30,8 @@ export type ParsedMessage =
 
 /** The key of the options in a message. */
 const OPTIONS_KEY = "taskexe";
+/** That of the payload. */
+const PAYLOAD_KEY = "payload";
 
 const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d];
 
@@ -158,6 +160,19 @@ export function formatMessage(task: WrittenParts & { readonly payload: unknown }
 export function withOptions(raw: string, options: TaskOptions): string {
   const rest = oneLine(withoutMember(raw, OPTIONS_KEY));
   return `${rest.slice(0, -1)}${endOf(options)}`;
+}
+
+/**
+ * The same message with another payload.
+ *
+ * @param raw - one that has a payload, as it came.
+ * @param payload - JSON text.
+ */
+export function withPayload(raw: string, payload: string): string {
+  const options = membersOf(raw).findLast(({ key }) => key === OPTIONS_KEY);
+  const rest = oneLine(withoutMember(withoutMember(raw, OPTIONS_KEY), PAYLOAD_KEY));
+  const end = options === undefined ? "}" : `,"${OPTIONS_KEY}":${oneLine(raw.slice(options.from, options.to))}}`;
+  return `${rest.slice(0, -1)},"${PAYLOAD_KEY}":${oneLine(payload)}${end}`;
 }
 
 /** The end of a message whose other keys stand before it. */

@@ -12,10 +12,10 @@ export interface Entry {
   readonly id: string;
   readonly type: string;
   readonly queue: string;
-  readonly priority: number;
   readonly retentionMs: number;
   readonly enqueuedAt: number;
   state: TaskState;
+  priority: number;
   /** In line: the smaller one comes first. */
   place: number;
   message: string;

@@ -1,4 +1,6 @@
+import { isOpenTo, MOVES, TASK_STATES, type TaskState } from "../../../task/state.ts";
 import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../../contract/admin.ts";
+import { type ChangedMessage, messageWith } from "../../contract/edit-rules.ts";
 import { firstAttempt } from "../../first-attempt.ts";
 import type { RedisConnections } from "../connection/connections.ts";
 import { inChunks } from "../connection/in-flight.ts";
@@ -26,14 +28,14 @@ export class RedisRetryAndPurge {
     this.#queues = queues;
   }
 
-  async retry(ids: readonly string[]): Promise<RetryReceipt[]> {
+  async retry(ids: readonly string[], payload?: string): Promise<RetryReceipt[]> {
     if (ids.length > MAX_ADMINISTRATION_BATCH) {
       throw new RangeError(`a retry takes at most ${MAX_ADMINISTRATION_BATCH} ids at once, got ${ids.length}`);
     }
     // Most often all of them are of the usual kind, or none.
-    let areUsual = true;
+    let areUsual = payload === undefined;
     return inChunks(ids, RETRY_CHUNK, async (chunk) => {
-      if (!areUsual) return this.#retrySome(chunk);
+      if (!areUsual) return this.#retrySome(chunk, payload);
       const done = await this.#connections.run((redis) => retryUsual(redis, chunk));
       const rest = chunk.filter((_, index) => !done[index]);
       areUsual = rest.length < chunk.length / 2;
@@ -72,18 +74,27 @@ export class RedisRetryAndPurge {
     return purged;
   }
 
-  async #retrySome(ids: readonly string[]): Promise<RetryReceipt[]> {
-    const tasks = await this.#firstAttempts(ids);
-    return this.#connections.run((redis) => retryTasks(redis, tasks));
+  async #retrySome(ids: readonly string[], payload?: string): Promise<RetryReceipt[]> {
+    const tasks = await this.#firstAttempts(ids, payload);
+    const taken = tasks.filter(({ refused }) => refused === undefined);
+    const made = await this.#connections.run((redis) => retryTasks(redis, taken));
+    if (taken.length === tasks.length) return made;
+    const receipts = new Map(made.map((receipt) => [receipt.id, receipt]));
+    return tasks.map(({ id, state, refused = "" }) => receipts.get(id) ?? { id, state, retried: false, refused });
   }
 
   /** What each is queued as. */
-  async #firstAttempts(ids: readonly string[]): Promise<Retry[]> {
+  async #firstAttempts(ids: readonly string[], payload: string | undefined): Promise<Wanted[]> {
     const records = await readWhole(this.#connections, ids);
     return ids.map((id, index) => {
       const { message = "", queue = "", ...fields } = records[index] ?? {};
-      const first = firstAttempt(message, errorsIn(Object.keys(fields)));
-      return { id, queue, ...first, isAsItIs: first.message === message && message !== "" };
+      const state = TASK_STATES.find((name) => name === fields.state) ?? null;
+      const isRetried = state !== null && isOpenTo(MOVES.revive, state);
+      // Of one that is not retried only its state is told.
+      const changed: ChangedMessage = isRetried ? messageWith(message, payload) : { message };
+      const first = firstAttempt(changed.message ?? "", errorsIn(Object.keys(fields)));
+      const isAsItIs = first.message === message && message !== "";
+      return { id, queue, state, refused: changed.refused, ...first, isAsItIs };
     });
   }
 
@@ -91,6 +102,12 @@ export class RedisRetryAndPurge {
     const which = { index: INDEX_OF[state](queue), queue, state };
     return this.#connections.run((redis) => removeRecords(redis, which, ids));
   }
+}
+
+/** A task to be queued again, or why it cannot be with that payload. */
+interface Wanted extends Retry {
+  readonly state: TaskState | null;
+  readonly refused: string | undefined;
 }
 
 /** How many errors of attempts a record has been given, by the names of its fields. */

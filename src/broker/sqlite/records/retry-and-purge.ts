@@ -1,6 +1,7 @@
 /** Retries and purges by hand. */
 import { isOpenTo, MOVES } from "../../../task/state.ts";
 import { MAX_ADMINISTRATION_BATCH, type PurgeQuery, type RetryReceipt } from "../../contract/admin.ts";
+import { messageWith } from "../../contract/edit-rules.ts";
 import { firstAttempt } from "../../first-attempt.ts";
 import { dropFlag } from "../cancels.ts";
 import { STATE, stateName } from "../file/schema.ts";
@@ -21,20 +22,22 @@ const RETRY = `UPDATE tasks SET state = ${STATE.queued}, place = ?, queued_at = 
   WHERE seq = ?`;
 
 /** @throws (rejects) RangeError for more than 1 000 ids. */
-export async function retry(store: Store, ids: readonly string[]): Promise<RetryReceipt[]> {
+export async function retry(store: Store, ids: readonly string[], payload?: string): Promise<RetryReceipt[]> {
   if (ids.length > MAX_ADMINISTRATION_BATCH) {
     throw new RangeError(`a retry takes at most ${MAX_ADMINISTRATION_BATCH} ids at once, got ${ids.length}`);
   }
-  return store.write(ids.length, (tx) => ids.map((id) => retryOne(tx, id)));
+  return store.write(ids.length, (tx) => ids.map((id) => retryOne(tx, id, payload)));
 }
 
-function retryOne(tx: Transaction, id: string): RetryReceipt {
+function retryOne(tx: Transaction, id: string, payload: string | undefined): RetryReceipt {
   const row = tx.sql(FIND).get(id);
   if (row === undefined) return { id, state: null, retried: false };
   const state = stateName(numberOf(row, "state"));
   if (!isOpenTo(MOVES.revive, state)) return { id, state, retried: false };
   const [seq, queue] = [numberOf(row, "seq"), textOf(row, "queue")];
-  const { message, unique } = firstAttempt(textOf(row, "message"));
+  const changed = messageWith(textOf(row, "message"), payload);
+  if (changed.refused !== undefined) return { id, state, retried: false, refused: changed.refused };
+  const { message, unique } = firstAttempt(changed.message);
   const keyed = { id, queue, ...(unique === undefined ? {} : { unique }) };
   const holder = heldBy(tx, keyed);
   if (holder !== null && holder.id !== id) return { id, state, retried: false, heldBy: holder.id };

@@ -122,7 +122,7 @@ function operationOf(route: Route): JsonSchema {
     description: `${summary}. ${needsOf(operationId)}`,
     tags: [TAG_OF[path.split("/")[1] ?? ""] ?? "tasks"],
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(taken === undefined ? {} : { requestBody: { required: true, content: json(taken) } }),
+    ...(taken === undefined ? {} : { requestBody: { required: !route.isBodyOptional, content: json(taken) } }),
     responses: {
       ...Object.fromEntries(
         Object.entries(answers).map(([status, { description, schema, type }]) => {

@@ -1,12 +1,12 @@
-/** Single tasks over HTTP: lists, records, logs, a watch, a cancel, a retry. */
+/** Single tasks over HTTP: lists, records, logs, a watch, a cancel. Other changes are in change-routes.ts. */
 import * as v from "valibot";
 import { searchPage } from "../../../operations/search/search.ts";
 import { QUERY_KEYS } from "../../../operations/search/task-query.ts";
-import { CancelView, RetryView, retryView } from "../../../operations/views/receipt-views.ts";
+import { CancelView } from "../../../operations/views/receipt-views.ts";
 import { LogView, TaskAndLogView, taskAndLogView } from "../../../operations/views/task-view.ts";
 import { ListedTaskSchema } from "../../../task/record/listed-task.ts";
 import { hasEnded } from "../../../task/state.ts";
-import { ApiError } from "../api-error.ts";
+import { ApiError, conflict, unknownTask } from "../api-error.ts";
 import type { RouteParts } from "../parts.ts";
 import { exactJson, type Route, route } from "../route.ts";
 import { IdParams, ListQuerySchema } from "../schemas.ts";
@@ -52,7 +52,7 @@ export function taskRoutes({ signal }: RouteParts): Route[] {
       answers: { 200: { description: "everything that is kept about it, its log included", schema: TaskAndLogView } },
       async handle({ context, broker, params }) {
         const record = await broker.record(params.id);
-        if (record === null) throw unknown(params.id);
+        if (record === null) throw unknownTask(params.id);
         return exactJson(context, taskAndLogView(record, await broker.logs(params.id)));
       },
     }),
@@ -66,7 +66,7 @@ export function taskRoutes({ signal }: RouteParts): Route[] {
       answers: { 200: { description: "oldest first", schema: v.object({ lines: v.array(LogView) }) } },
       async handle({ context, broker, params }) {
         const lines = await broker.logs(params.id);
-        if (lines.length === 0 && (await broker.record(params.id)) === null) throw unknown(params.id);
+        if (lines.length === 0 && (await broker.record(params.id)) === null) throw unknownTask(params.id);
         return context.json({ lines });
       },
     }),
@@ -102,38 +102,5 @@ export function taskRoutes({ signal }: RouteParts): Route[] {
         return context.json({ id, state });
       },
     }),
-    route({
-      operationId: "retryTask",
-      method: "POST",
-      path: "/tasks/:id/retry",
-      summary: "Queue a dead or cancelled task again, from its first attempt",
-      params: IdParams,
-      problems: [404, 409],
-      answers: { 200: { description: "it is queued; the state it was in", schema: RetryView } },
-      async handle({ context, broker, params: { id } }) {
-        const [receipt] = await broker.retry([id]);
-        if (receipt === undefined || receipt.state === null) throw unknown(id);
-        if (receipt.heldBy !== undefined) {
-          throw conflict(
-            `the unique key of the task ${JSON.stringify(id)} is held by ${JSON.stringify(receipt.heldBy)}: retry ` +
-              "it when that has ended",
-          );
-        }
-        if (!receipt.retried) {
-          throw conflict(
-            `the task ${JSON.stringify(id)} is ${receipt.state}: only dead and cancelled ones are retried`,
-          );
-        }
-        return context.json(retryView(receipt));
-      },
-    }),
   ];
-}
-
-function unknown(id: string): ApiError {
-  return new ApiError(404, "not_found", `no record of a task ${JSON.stringify(id)} is kept`);
-}
-
-function conflict(message: string): ApiError {
-  return new ApiError(409, "conflict", message);
 }

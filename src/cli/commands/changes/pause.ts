@@ -1,16 +1,16 @@
 /** `taskexe pause`: a queue or a type, for the whole fleet; alone it tells what is paused. */
 import type { Command } from "commander";
 
-import { pause as pauseTarget } from "../../operations/pauses.ts";
-import { pausedView } from "../../operations/views/pause-view.ts";
-import { InvalidTaskError } from "../../task/message/new-task.ts";
+import { pause as pauseTarget } from "../../../operations/pauses.ts";
+import { pausedView } from "../../../operations/views/pause-view.ts";
+import { InvalidTaskError } from "../../../task/message/new-task.ts";
 
-import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
-import { pauseTargetOf } from "../arguments/pause-target.ts";
-import { printJson, printLine, printTable } from "../output/print.ts";
-import { printPaused } from "../output/print-paused.ts";
-import { CommandFailure } from "../process/exit.ts";
-import { CREATES, withBroker } from "../process/with-broker.ts";
+import { type Options, settingsOf, withBrokerFlags } from "../../arguments/flags.ts";
+import { pauseTargetOf } from "../../arguments/pause-target.ts";
+import { printJson, printLine, printTable } from "../../output/print.ts";
+import { printPaused } from "../../output/print-paused.ts";
+import { CommandFailure } from "../../process/exit.ts";
+import { CREATES, withBroker } from "../../process/with-broker.ts";
 
 /** How it is called. */
 export function define(command: Command, exit: (code: number) => void): void {

@@ -1,16 +1,16 @@
 /** `taskexe cancel`: cancels tasks wherever they are: by id, telling how each was found, or all that match. */
 import type { Command } from "commander";
-import type { CancelReceipt } from "../../broker/broker.ts";
-import { cancelMatching, inBatches } from "../../operations/changes/bulk.ts";
-import { hasEnded } from "../../task/state.ts";
-import { settingsWithQueue, type TaskFlags, taskFlags } from "../arguments/filters.ts";
-import { type Options, withBrokerFlags } from "../arguments/flags.ts";
-import { counted, matching } from "../output/counted.ts";
-import { howMany } from "../output/how-many.ts";
-import { sayIfLost } from "../output/outlets.ts";
-import { printJson, printLine, printTable } from "../output/print.ts";
-import { usageError } from "../process/exit.ts";
-import { withBroker } from "../process/with-broker.ts";
+import type { CancelReceipt } from "../../../broker/broker.ts";
+import { cancelMatching, inBatches, LIVING } from "../../../operations/changes/bulk.ts";
+import { hasEnded } from "../../../task/state.ts";
+import { settingsWithQueue, type TaskFlags, taskFlags } from "../../arguments/filters.ts";
+import { type Options, withBrokerFlags } from "../../arguments/flags.ts";
+import { counted, matching, wouldChange } from "../../output/counted.ts";
+import { howMany } from "../../output/how-many.ts";
+import { sayIfLost } from "../../output/outlets.ts";
+import { printJson, printLine, printTable } from "../../output/print.ts";
+import { usageError } from "../../process/exit.ts";
+import { withBroker } from "../../process/with-broker.ts";
 
 /** How it is called. */
 export function define(command: Command, exit: (code: number) => void): void {
@@ -19,6 +19,7 @@ export function define(command: Command, exit: (code: number) => void): void {
     .argument("[id...]", "ids of tasks")
     .option("--type <type>", "all of this type, in the configured queues")
     .option("--queue <name>", "all in this queue")
+    .option("--dry-run", "only count those that match")
     .option("--json", "print JSON")
     .action(async (ids: string[], options: Options) => exit(await cancel(ids, options)));
 }
@@ -29,6 +30,7 @@ async function cancel(ids: readonly string[], options: Options): Promise<number>
   const byFilter = Object.keys(filter).length > 0;
   if (byFilter && ids.length > 0) throw usageError("cancel takes IDs, or --type and --queue, not both", "cancel");
   if (byFilter) return cancelAll(filter, options);
+  if (options.dryRun) throw usageError("--dry-run goes with --type and --queue", "cancel");
   if (ids.length === 0) throw usageError("missing required argument: the IDs of tasks, or --type or --queue", "cancel");
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     const receipts = await inBatches(ids, (batch) => broker.cancel(batch), scope.signal);
@@ -45,6 +47,7 @@ async function cancel(ids: readonly string[], options: Options): Promise<number>
 
 async function cancelAll(filter: TaskFlags, options: Options): Promise<number> {
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
+    if (options.dryRun) return wouldChange(broker, filter, LIVING, options, scope);
     const total = await matching(broker, filter, ["queued", "running", "scheduled"]);
     const told = { doing: "cancelling", done: "cancelled", what: "task", total };
     const cancelled = await counted(told, cancelMatching(broker, filter), scope);

@@ -1,10 +1,10 @@
 /** `taskexe resume`: lets a queue or a type go on. */
 import type { Command } from "commander";
-import { resume as resumeTarget } from "../../operations/pauses.ts";
-import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
-import { pauseTargetOf } from "../arguments/pause-target.ts";
-import { printPaused } from "../output/print-paused.ts";
-import { withBroker } from "../process/with-broker.ts";
+import { resume as resumeTarget } from "../../../operations/pauses.ts";
+import { type Options, settingsOf, withBrokerFlags } from "../../arguments/flags.ts";
+import { pauseTargetOf } from "../../arguments/pause-target.ts";
+import { printPaused } from "../../output/print-paused.ts";
+import { withBroker } from "../../process/with-broker.ts";
 
 /** How it is called. */
 export function define(command: Command, exit: (code: number) => void): void {
