@@ -9,6 +9,7 @@ import type { Connection } from "./contract/connection.ts";
 import type { Consumer } from "./contract/consumer.ts";
 import type { Fleet } from "./contract/fleet.ts";
 import type { Locks } from "./contract/locks.ts";
+import type { ManyChanges } from "./contract/many-changes.ts";
 import type { Producer } from "./contract/producer.ts";
 import type { MoveIn } from "./contract/sources.ts";
 
@@ -49,4 +50,6 @@ export interface Broker extends Producer, Consumer, Admin, Fleet, Connection {
   readonly locks: Locks;
   /** Absent: it has no keys from which tasks could be moved in. */
   readonly moveIn?: MoveIn;
+  /** Absent: changes to many are lists, and changes of what they give. */
+  readonly many?: ManyChanges;
 }

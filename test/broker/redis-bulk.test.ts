@@ -5,7 +5,7 @@ import { LONGEST_COPY } from "../../src/broker/redis/records/codec.ts";
 import { RECORDS } from "../../src/broker/redis/records/record-lua.ts";
 import { runScript, script } from "../../src/broker/redis/scripts/lua.ts";
 import { cancelMatching, retryMatching, total } from "../../src/operations/changes/bulk.ts";
-import { claimAll, done, idOf, QUEUE, task, tasks } from "../stage/outcomes.ts";
+import { claimAll, done, idOf, parked, QUEUE, task, tasks } from "../stage/outcomes.ts";
 import { countOf, NOTHING } from "../stage/sentences.ts";
 import { redisSentences } from "./redis-sentences.ts";
 
@@ -88,6 +88,61 @@ sentence("a cancel of all that match finds messages of others, and no task of an
   assert.deepEqual(new Set(await broker.cancelled(Object.keys(messages))), new Set(expected));
 });
 
+sentence("what is queued is cancelled as it is found, wherever and however it waits, and told once", async (stage) => {
+  const broker = await stage.open("a");
+  // What runs, what is parked, what is urgent, what has no record, an id whose flag has a name of its own.
+  await broker.enqueue([task("runs"), task("runs without a record", { retentionMs: 0 })]);
+  await claimAll(broker, 2, stage.signal);
+  await broker.pause({ kind: "type", name: "aside" });
+  await broker.enqueue(tasks(300, "parked").map((one) => task(one.id, { type: "aside" })));
+  await broker.complete((await claimAll(broker, 300, stage.signal)).map((one) => parked(one)));
+  const waiting = [
+    task("urgent", { priority: 1 }),
+    task("bare", { retentionMs: 0 }),
+    task("taskexe:odd"),
+    task("held"),
+  ];
+  await broker.enqueue([...waiting, task("other", { type: "other" }), ...tasks(250, "waits")]);
+  await redis().rpush("held-cancel", "a list");
+  const many = broker.many;
+  assert.ok(many !== undefined);
+  await assert.rejects(total(many.cancelQueued({ type: "noop" })), /held-cancel/, "what is no flag is told, and stays");
+  assert.equal(await redis().type("held-cancel"), "list");
+  await redis().del("held-cancel");
+  const before = (await countOf(broker)).cancelled ?? 0;
+  assert.ok(before > 0, "what came before it is cancelled");
+  const rest = await total(cancelMatching(broker, { type: "noop" }));
+  assert.equal(await total(cancelMatching(broker, { type: "aside" })), 300);
+  assert.equal((await countOf(broker)).queued, 2, "that of the other type, and the one without a record");
+  assert.equal((await countOf(broker)).cancelled, 300 + 250 + 3, "and those that ran or had no record end later");
+  assert.equal(before + rest, 250 + 3 + 3, `${before}, then ${rest}`);
+  assert.equal(await redis().exists("taskexe:flag:taskexe:odd", "bare-cancel", "urgent-cancel"), 3);
+  assert.deepEqual(await broker.cancelled(["runs", "bare", "other"]), ["runs", "bare"]);
+});
+
+sentence("what was cancelled in line is queued again as it is found; what came later is not", async (stage) => {
+  const broker = await stage.open("a");
+  const all = [...tasks(230, "waits"), task("other", { type: "other" }), task("bare", { retentionMs: 0 })];
+  await broker.enqueue([...all, task("later"), task("sleeps", { delayMs: 60_000 })]);
+  await broker.cancel([...all, { id: "sleeps" }].map(({ id }) => id));
+  await redis().del("waits1-cancel");
+  const { many } = broker;
+  assert.ok(many !== undefined);
+  const queued: string[] = [];
+  let isFirst = true;
+  for await (const ids of many.requeueCancelled({ type: "noop" })) {
+    queued.push(...ids);
+    if (isFirst) await broker.cancel(["later"]);
+    isFirst = false;
+  }
+  assert.deepEqual(new Set(queued), new Set(tasks(230, "waits").map(({ id }) => id)));
+  assert.equal(queued.length, 230);
+  assert.deepEqual(await broker.cancelled(queued), []);
+  const left = await total(retryMatching(broker, { state: "cancelled" }));
+  assert.equal(left, 3, "the later one, the sleeping one, that of the other type");
+  assert.equal((await countOf(broker)).queued, 230 + 3 + 1);
+});
+
 /** KEYS record -> the same, read and packed field by field. */
 const PACK_ANEW = script(
   `${RECORDS}
@@ -145,6 +200,12 @@ sentence("what is cancelled and retried together lies as if each record were pac
   const again = await broker.retry([...kept, "plain"]);
   assert.ok(again.slice(0, -1).every(({ retried }) => retried));
   assert.deepEqual(again.at(-1), { id: "plain", state: "queued", retried: false });
+  await check("queued");
+  // Where they are changed as they are found it is no other; one that says no id is found by nobody.
+  await total(cancelMatching(broker, {}));
+  await broker.cancel(["no json", "no json later"]);
+  await check("cancelled");
+  await total(retryMatching(broker, { state: "cancelled" }));
   await check("queued");
 });
 

@@ -14,6 +14,9 @@ const CANCEL_CHUNK = 100;
 const FORGET_CHUNK = 1_000;
 const FORGET_CALLS = 100;
 
+/** What the records of those say that were cancelled from outside. */
+export const REASON = "cancelled by a client";
+
 export class RedisCancels {
   readonly #connections: RedisConnections;
   readonly #listeners = new Set<(ids: readonly string[]) => void>();
@@ -45,11 +48,14 @@ export class RedisCancels {
     const receipts = await inChunks(ids, CANCEL_CHUNK, (chunk) =>
       this.#connections.run((redis) => cancelTasks(redis, chunk, reason)),
     );
-    const running = receipts.filter(({ state }) => state === null || state === "running").map(({ id }) => id);
-    if (running.length > 0) {
-      await this.#connections.run((redis) => redis.publish(CANCEL_CHANNEL, JSON.stringify(running)));
-    }
+    await this.push(receipts.filter(({ state }) => state === null || state === "running").map(({ id }) => id));
     return receipts;
+  }
+
+  /** Tells the executors of flagged tasks that one of them may run. */
+  async push(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#connections.run((redis) => redis.publish(CANCEL_CHANNEL, JSON.stringify(ids)));
   }
 
   async flagged(ids: readonly string[]): Promise<string[]> {

@@ -18,7 +18,7 @@ export function streamKey(queue: string, priority: number): string {
 }
 
 /** How the keys begin that are ours alone. */
-const OWN_PREFIX = "taskexe:";
+export const OWN_PREFIX = "taskexe:";
 
 /**
  * Any non-empty value cancels the task. Only where an id begins as our own keys do, the flag has a place of its own: no

@@ -26,6 +26,7 @@ import { RedisServerFacts } from "./connection/server-facts.ts";
 import { WriteCoalescer } from "./connection/write-coalescer.ts";
 import { RedisEnqueue } from "./enqueue.ts";
 import { RedisFleet } from "./fleet.ts";
+import { RedisManyChanges } from "./many-changes.ts";
 import { RedisPauses } from "./pauses.ts";
 import { RedisQueueRegister } from "./queue-register.ts";
 import { RedisQueueUpkeep } from "./queue-upkeep.ts";
@@ -67,6 +68,7 @@ export class RedisParts {
   readonly listing: RedisListing;
   readonly logs: RedisLogs;
   readonly byHand: RedisRetryAndPurge;
+  readonly many: RedisManyChanges;
   readonly elsewhere: RedisElsewhere;
   readonly vanished: RedisVanished;
   readonly schedules: RedisSchedules;
@@ -138,6 +140,7 @@ export class RedisParts {
     this.elsewhere = new RedisElsewhere(this.connections, this.fleet);
     this.vanished = new RedisVanished(this.connections, this.elsewhere, now);
     this.byHand = new RedisRetryAndPurge(this.connections, options.queues);
+    this.many = new RedisManyChanges(this.connections, this.cancels, options.queues, priorities);
     this.schedules = new RedisSchedules(this.connections, priorities, now);
     this.moveIn = movesIn(this.connections, this.register, this.name);
     this.upkeep = new RedisQueueUpkeep({

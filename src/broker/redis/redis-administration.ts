@@ -14,6 +14,7 @@ import type {
 } from "../contract/admin.ts";
 import type { EditReceipt, TaskEdit } from "../contract/edit.ts";
 import { checkEdits } from "../contract/edit-rules.ts";
+import type { ManyChanges } from "../contract/many-changes.ts";
 import type {
   ScheduleChange,
   ScheduleChanged,
@@ -32,10 +33,12 @@ import { glance } from "./records/glances.ts";
 export class RedisAdministration implements Admin {
   protected readonly parts: RedisParts;
   protected readonly options: BrokerOptions;
+  readonly many: ManyChanges;
 
   constructor(parts: RedisParts, options: BrokerOptions) {
     this.parts = parts;
     this.options = options;
+    this.many = parts.many;
   }
 
   counts(queues?: readonly string[]): Promise<QueueCounts[]> {

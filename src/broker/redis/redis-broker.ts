@@ -24,6 +24,7 @@ import type {
 import type { TaskLines } from "../contract/admin.ts";
 import type { OtherPrograms } from "../contract/consumer.ts";
 import type { MoveIn } from "../contract/sources.ts";
+import { REASON } from "./cancels.ts";
 import type { RedisDelivery } from "./claims/delivery.ts";
 import { withoutPaused } from "./claims/without-paused.ts";
 import { cleanUp, removeEnded } from "./clean-up.ts";
@@ -146,7 +147,7 @@ export class RedisBroker extends RedisAdministration implements Broker {
   }
 
   cancel(ids: readonly string[]): Promise<CancelReceipt[]> {
-    return this.parts.cancels.cancel(ids, "cancelled by a client");
+    return this.parts.cancels.cancel(ids, REASON);
   }
 
   cancelled(ids: readonly string[]): Promise<string[]> {

@@ -41,10 +41,14 @@ export const LIVING: readonly TaskState[] = ["scheduled", "retrying", "queued", 
 
 /** Cancels every living task that matches. Yields how many more were cancelled, running ones included. */
 export async function* cancelMatching(
-  broker: Pick<Broker, "list" | "cancel">,
+  broker: Pick<Broker, "list" | "cancel" | "many">,
   filter: TaskFilter,
 ): AsyncGenerator<number> {
   for (const state of LIVING) {
+    if (state === "queued" && broker.many !== undefined) {
+      yield* broker.many.cancelQueued(conditionsOf(filter));
+      continue;
+    }
     // A running one stays in the list until it has ended, and one may stand in its stream as long: each is asked once.
     const asked = new Set<string>();
     yield* walk(broker, { ...filter, state, brief: state !== "running" }, async (tasks, walks) => {
@@ -64,19 +68,28 @@ export async function* cancelMatching(
  * Queues every dead (or cancelled) task that matches once more, as they are now: one that ends again meanwhile is not
  * taken again. Yields how many more were queued.
  */
-export function retryMatching(
-  broker: Pick<Broker, "list" | "retry" | "now">,
+export async function* retryMatching(
+  broker: Pick<Broker, "list" | "retry" | "now" | "many">,
   { state = DEFAULT_RETRIED_STATE, ...filter }: TaskFilter & { readonly state?: RetriedState | undefined },
 ): AsyncGenerator<number> {
   const begun = broker.now();
   const taken = new Set<string>();
+  // What ends again later than this says so by its time.
+  const take = (ids: readonly string[]): void => {
+    if (broker.now() <= begun + 2 * CLOCK_SKEW_MS) for (const id of ids) taken.add(id);
+  };
+  if (state === "cancelled" && broker.many !== undefined) {
+    for await (const ids of broker.many.requeueCancelled(conditionsOf(filter))) {
+      take(ids);
+      yield ids.length;
+    }
+  }
   const wasMeant = ({ id, finished_at: at }: TaskRecord): boolean =>
     (at === null || at <= begun + CLOCK_SKEW_MS) && !taken.has(id);
-  return walk(broker, { ...filter, state, brief: true }, async (tasks) => {
+  yield* walk(broker, { ...filter, state, brief: true }, async (tasks) => {
     const ids = tasks.filter(wasMeant).map(({ id }) => id);
     if (ids.length === 0) return NO_CHANGE;
-    // What ends again later than this says so by its time.
-    if (broker.now() <= begun + 2 * CLOCK_SKEW_MS) for (const id of ids) taken.add(id);
+    take(ids);
     const moved = (await broker.retry(ids)).filter(({ retried }) => retried).length;
     return { moved, told: moved };
   });

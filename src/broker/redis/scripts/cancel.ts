@@ -24,12 +24,12 @@ import { isOneOf, WHEREABOUTS } from "./whereabouts.ts";
 const { promote, cancel } = MOVES;
 
 /**
- * ARGV group, record prefix, marks key, scheduled key less the queue, cancelled index less the queue, reason, parked
- * key less queue and type, waiting marks less the queue, what follows a cancel by type, then id and flag key in turn ->
- * of each the state it was in, or "" where no record is kept.
+ * Lua. `cancel(id, flag, text)`: cancels a task and tells the state it was in, "" where no record is kept; `text` is
+ * the record as it was read a moment ago, nil where it was not. `finishAll()`: writes what was put off. ARGV from 1:
+ * group, record prefix, marks key, scheduled key less the queue, cancelled index less the queue, reason, parked key
+ * less queue and type, waiting marks less the queue, what follows a cancel by type.
  */
-const CANCEL = script(
-  `${WHEREABOUTS}${SPLICE}${FOLLOW}
+export const CANCELLING = `${WHEREABOUTS}${SPLICE}${FOLLOW}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local ARGV = ARGV
@@ -137,9 +137,9 @@ local function cancelUsual(id, flag, key, text)
   finishUsual(key, id, facts, packed('${FIELD_LETTERS.enqueued_at}', short), sub(text, at))
   return 'scheduled'
 end
-local function cancel(id, flag)
+local function cancel(id, flag, text)
   local key = ARGV[2] .. id
-  local text = readText(key)
+  text = text or readText(key)
   local usualState = type(text) == 'string' and cancelUsual(id, flag, key, text)
   if usualState then return usualState end
   local r = loadRecord(key, text)
@@ -198,6 +198,16 @@ local function cancel(id, flag)
   add(ARGV[8] .. r.queue, now + 2592000000, id)
   return 'queued'
 end
+local function finishAll()
+  writePuts()
+  for key, ids in pairs(leaving) do call('ZREM', key, unpack(ids)) end
+  for key, list in pairs(members) do call('ZADD', key, unpack(list)) end
+end
+`;
+
+/** ARGV as above, then id and flag key in turn -> of each the state it was in, or "" where no record is kept. */
+const CANCEL = script(
+  `${CANCELLING}
 local out, reason = {}, nil
 for i = 10, #ARGV, 2 do
   local ok, state = pcall(cancel, ARGV[i], ARGV[i + 1])
@@ -207,22 +217,27 @@ for i = 10, #ARGV, 2 do
   end
   out[#out + 1] = state
 end
-writePuts()
-for key, ids in pairs(leaving) do call('ZREM', key, unpack(ids)) end
-for key, list in pairs(members) do call('ZADD', key, unpack(list)) end
+finishAll()
 -- Those before it are cancelled.
 if reason then error(reason) end
 return out`,
   0,
 );
 
+/** The first words of a script with this part. @param reason - goes into the records. */
+export function cancellingWords(reason: string): string[] {
+  return [
+    ...[GROUP, RECORD_PREFIX, CANCELLED_KEY, scheduledKey(""), cancelledKey("")],
+    ...[reason, PARKED_PREFIX, waitingCancelledKey(""), ON_CANCELLED_KEY],
+  ];
+}
+
 /** @param reason - goes into the records. @returns what each was, in order. */
 export async function cancelTasks(redis: Redis, ids: readonly string[], reason: string): Promise<CancelReceipt[]> {
   const reply = await runScript(
     redis,
     CANCEL,
-    ...[GROUP, RECORD_PREFIX, CANCELLED_KEY, scheduledKey(""), cancelledKey("")],
-    ...[reason, PARKED_PREFIX, waitingCancelledKey(""), ON_CANCELLED_KEY],
+    ...cancellingWords(reason),
     ...ids.flatMap((id) => [id, cancelFlagKey(id)]),
   );
   const states: unknown[] = Array.isArray(reply) ? reply : [];

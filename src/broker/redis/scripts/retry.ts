@@ -28,6 +28,16 @@ const AS_IT_IS = "=";
 /** In place of a message: only a task of the usual kind is queued again, whose message is that of a first attempt. */
 const IF_USUAL = "?";
 
+/** `isOfFirst(text)`: see its comment; the text is that of a record. */
+export const IS_OF_FIRST = `
+-- Ours, with no options but a retention: there is nothing in it of an earlier attempt, and no unique key.
+local function isOfFirst(text)
+  if find(text, '\\\\u', 1, true) then return false end
+  local options = find(text, '"taskexe"', 1, true)
+  return not options or find(text, '^,"taskexe":{"retention_ms":%d+}$', options - 1) ~= nil
+end
+`;
+
 /**
  * ARGV record prefix, marks key, dead index less the queue, cancelled index less the queue, waiting marks less
  * the queue, then 5 of each task: id, flag key, the message of the first attempt ("${AS_IT_IS}": the one it has;
@@ -36,7 +46,7 @@ const IF_USUAL = "?";
  * none is kept), 1 when it is queued again, and who holds its key where another does, else "".
  */
 const RETRY = script(
-  `${WHEREABOUTS}${SPLICE}${UNFLAG}
+  `${WHEREABOUTS}${SPLICE}${UNFLAG}${IS_OF_FIRST}
 expect('zset', ARGV[2], '${VOID_ENTRIES_KEY}')
 expect('hash', '${LEFT_ENTRIES_KEY}')
 local ARGV = ARGV
@@ -73,12 +83,6 @@ local function retryUsual(id, flag, key, text)
   unflag(flag)
   putText(key, '${packedStart("queued")}' .. packed('${FIELD_LETTERS.entry}', short) .. facts.kept .. sub(text, at))
   return true
-end
--- Ours, with no options but a retention: there is nothing in it of an earlier attempt, and no unique key.
-local function isOfFirst(text)
-  if find(text, '\\\\u', 1, true) then return false end
-  local options = find(text, '"taskexe"', 1, true)
-  return not options or find(text, '^,"taskexe":{"retention_ms":%d+}$', options - 1) ~= nil
 end
 local function retry(id, flag, message, unique, ttl)
   local key = ARGV[1] .. id

@@ -22,12 +22,12 @@ const STEP_BYTES = 1_000_000;
 const WHOLE_BYTES = 2 * BYTES_PER_UNIT * LISTED_MESSAGE_LENGTH;
 
 /** A Lua pattern: how a message of ours begins, with its id and its type. */
-const OWN = '^{"id":"([^"\\\\]+)","task_type":"([^"\\\\]+)","payload":';
+export const OWN_MESSAGE = '^{"id":"([^"\\\\]+)","task_type":"([^"\\\\]+)","payload":';
 /** The same with a trace before the payload. */
-const OWN_TRACED = OWN.replace(',"payload":', ',"trace":{[^{}]*},"payload":');
+export const TRACED_MESSAGE = OWN_MESSAGE.replace(',"payload":', ',"trace":{[^{}]*},"payload":');
 
 /** Chunks are small at first, and stay so where messages are long: ten may be megabytes. */
-const CHUNKS = `
+export const CHUNKS = `
 local size, looked, bytes = 1, 0, 0
 local function isOver(most)
   local fit = looked == 0 and 160 or math.floor(${STEP_BYTES / 10} * looked / (bytes + 1))
@@ -65,8 +65,8 @@ repeat
     local text, id, kind = fields[2], nil, nil
     looked, after, bytes = looked + 1, entry[1], bytes + #text
     if isBrief and #fields == 2 and fields[1] == '${MESSAGE_FIELD}' then
-      id, kind = match(text, '${OWN}')
-      if not id then id, kind = match(text, '${OWN_TRACED}') end
+      id, kind = match(text, '${OWN_MESSAGE}')
+      if not id then id, kind = match(text, '${TRACED_MESSAGE}') end
     end
     local place, isFound = #found, false
     if id then
@@ -179,7 +179,7 @@ export async function readParts(
   return parts;
 }
 
-function partsIn(reply: unknown): EntryPart[] {
+export function partsIn(reply: unknown): EntryPart[] {
   if (!Array.isArray(reply)) return [];
   return reply.filter(Array.isArray).map(([entry, fields, end, bytes]: unknown[]) => {
     return { entry: String(entry), fields, cut: end === undefined ? null : { end: String(end), bytes: Number(bytes) } };

@@ -1,4 +1,13 @@
-/** Taking away the flag of a task: a fragment of Lua for scripts that people ask for. */
+/** The flag of a cancelled task: fragments of Lua for scripts that people ask for. */
+import { cancelFlagKey, OWN_PREFIX } from "../keys.ts";
+
+/** `flagOf(id)`: as cancelFlagKey has it. */
+export const FLAG_OF = `
+local function flagOf(id)
+  if string.sub(id, 1, ${OWN_PREFIX.length}) ~= '${OWN_PREFIX}' then return id .. '${cancelFlagKey("")}' end
+  return '${cancelFlagKey(OWN_PREFIX).slice(0, -OWN_PREFIX.length)}' .. id
+end
+`;
 
 /** Takes a flag away, which is a string: its name is made of an id, and what else stands there is no flag. */
 export const UNFLAG = `
