@@ -269,7 +269,7 @@ export class Executor implements StatusSource {
     start("removal", (signal) => removeEnded(broker, signal));
     // One that only works off looks at them whenever it asks what is due.
     if (this.#workOff === null) start("schedules", (signal) => this.#firing.run(signal));
-    const collection = collectionOf(() => this.#tally.attempts);
+    const collection = collectionOf(this.#tally, this.#running);
     start("garbage collection", (signal) => collectNowAndThen(collection, signal));
     start("status", (signal) => this.metrics.look.refresh(signal));
     start("loop lag", (signal) => this.metrics.lag.run(signal));

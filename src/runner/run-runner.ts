@@ -18,6 +18,7 @@ import { type Ask, answerThreads, type Told } from "../runtime/process/executor-
 import { markRunner } from "../runtime/process/in-runner.ts";
 import { bindToParent } from "../runtime/process/parent-bond.ts";
 import { arePipes, openParentPipes, type ParentPipes } from "../runtime/process/parent-pipes.ts";
+import { giveBackSoon } from "./give-back.ts";
 import { noteGlobals } from "./intact.ts";
 import { EXIT_FAILED, EXIT_FINE, EXIT_USAGE, leave, sayLast, toldOf } from "./last-words.ts";
 import { manifestsOf } from "./manifests.ts";
@@ -96,7 +97,9 @@ class Runner {
         this.#ask = (members) => host.ask(members);
         read = (bytes) => host.read(bytes);
         for (const bytes of early) host.read(bytes);
+        const giveUp = giveBackSoon(this.#runs);
         await this.#stopped.promise;
+        giveUp();
       });
       this.#outbox.flush();
       await this.#outbox.writing;

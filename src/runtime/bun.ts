@@ -22,6 +22,7 @@ import { mendTracingChannel } from "./tracing-channel.ts";
 export function bunRuntime(): Runtime {
   mendTracingChannel();
   const compiled = Bun.isStandaloneExecutable;
+  const calls = linuxCalls(bunForeignCalls());
   return {
     name: "bun",
     version: Bun.version,
@@ -33,13 +34,17 @@ export function bunRuntime(): Runtime {
     sleep,
     memory,
     collectGarbage,
+    giveBackMemory: () => {
+      Bun.gc(true);
+      calls()?.forgetCode();
+    },
     writeHeapSnapshot,
     allocations: trackAllocations(heapBytes, () => observeObjectCounts()),
     serve,
     spawn,
     openDatabase,
     hostId,
-    linuxCalls: linuxCalls(bunForeignCalls()),
+    linuxCalls: calls,
   };
 }
 

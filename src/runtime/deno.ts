@@ -68,6 +68,7 @@ export function denoRuntime(): Runtime {
     sleep,
     memory,
     collectGarbage,
+    giveBackMemory: () => {},
     writeHeapSnapshot,
     allocations: trackAllocations(heapBytes, observeCallSites),
     serve,

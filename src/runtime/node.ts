@@ -31,6 +31,7 @@ export function nodeRuntime(): Runtime {
     sleep,
     memory,
     collectGarbage,
+    giveBackMemory: () => {},
     writeHeapSnapshot,
     allocations: trackAllocations(heapBytes, observeCallSites),
     serve,

@@ -170,6 +170,8 @@ export interface Runtime {
   memory(): MemoryFigures;
   /** Collects garbage now where the runtime allows it; tells whether it did. */
   collectGarbage(): boolean;
+  /** Gives back the memory that only the start needed, where the runtime can. Blocks for some 10 ms. */
+  giveBackMemory(): void;
   /** Writes a heap snapshot that Chrome's tools read, mode 0600. The path must not exist. Blocks for its duration. */
   writeHeapSnapshot(path: string): Promise<void>;
   readonly allocations: AllocationTracking;

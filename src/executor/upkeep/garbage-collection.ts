@@ -2,7 +2,8 @@
  * Keeps resident memory flat. JavaScriptCore's small collections leave what was in flight until the next whole one, and
  * under a steady load of short tasks it makes that after some 600 000 of them: by then a quarter more memory is taken
  * than after the last. So it is asked for one earlier. It takes 15 ms where little lives, and in proportion to what
- * lives; a big heap is left to the collector's own measure.
+ * lives; a big heap is left to the collector's own measure. What only the start needed is given back as soon as there
+ * is a moment when nothing runs.
  */
 import { sleep } from "../../concurrency/index.ts";
 import { runtime } from "../../runtime/index.ts";
@@ -16,20 +17,38 @@ const LOOK_MS = 1_000;
 export interface CollectionParts {
   /** How many attempts have ended by now. */
   readonly attempts: () => number;
+  /** How many attempts run. */
+  readonly running: () => number;
   readonly rssBytes: () => number;
   readonly collect: () => void;
+  /** Gives back what only the start needed. */
+  readonly giveBack: () => void;
 }
 
 /** That of this process. */
-export function collectionOf(attempts: CollectionParts["attempts"]): CollectionParts {
-  return { attempts, rssBytes: () => runtime.memory().rssBytes, collect: () => runtime.collectGarbage() };
+export function collectionOf(
+  tally: { readonly attempts: number },
+  running: { readonly size: number },
+): CollectionParts {
+  return {
+    attempts: () => tally.attempts,
+    running: () => running.size,
+    rssBytes: () => runtime.memory().rssBytes,
+    collect: () => runtime.collectGarbage(),
+    giveBack: () => runtime.giveBackMemory(),
+  };
 }
 
 /** Collects where it is due, until the signal aborts. */
 export async function collectNowAndThen(parts: CollectionParts, signal: AbortSignal): Promise<never> {
   let last = parts.attempts();
+  let isFresh = true;
   for (;;) {
     await sleep(LOOK_MS, signal);
+    if (isFresh && parts.running() === 0) {
+      isFresh = false;
+      parts.giveBack();
+    }
     const now = parts.attempts();
     if (now - last < COLLECT_AFTER) continue;
     last = now;

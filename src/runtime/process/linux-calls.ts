@@ -3,6 +3,7 @@
  * which Bun and Deno let us do. Node.js does not, and neither does a process that may make no code at run time
  * (systemd's MemoryDenyWriteExecute): then there are none, and whoever wants them says what is lost.
  */
+import { readFileSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 
 /** How an argument is handed over: a C int, a C long, or the bytes of an array. */
@@ -18,13 +19,14 @@ export interface ForeignCalls {
   readonly address: ((bytes: Uint8Array) => bigint) | null;
 }
 
-/** Numbers of the kernel: prctl(2), prlimit(2), waitpid(2), fcntl(2). */
+/** Numbers of the kernel: prctl(2), prlimit(2), waitpid(2), fcntl(2), madvise(2). */
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_CHILD_SUBREAPER = 36;
 const RLIMIT_DATA = 2;
 const WNOHANG = 1;
 const F_SETFD = 2;
+const MADV_DONTNEED = 4;
 
 const SIGNATURES = {
   prctl: ["int", "long", "long", "long", "long"],
@@ -34,6 +36,7 @@ const SIGNATURES = {
   fcntl: ["int", "int", "int"],
   signal: ["int", "long"],
   execvp: ["bytes", "bytes"],
+  madvise: ["long", "long", "int"],
 } as const satisfies Signatures;
 
 export interface LinuxCalls {
@@ -47,6 +50,11 @@ export interface LinuxCalls {
   closeToOthers(): void;
   /** Takes a dead child out of the list of processes. False: it lives, or it is no child of this process. */
   reap(pid: number): boolean;
+  /**
+   * Lets go of the machine code of this program that is in its memory: it comes back from the file, page by page, where
+   * it is needed again, and what only the start needed does not.
+   */
+  forgetCode(): void;
   /** Bounds the memory that a process may take for its data, in bytes. False: it could not be done. */
   limitData(pid: number, bytes: number): boolean;
   /**
@@ -77,17 +85,47 @@ function open(foreign: ForeignCalls): LinuxCalls | null {
   return null;
 }
 
+interface Mapping {
+  readonly from: number;
+  readonly bytes: number;
+}
+
+/** Where the machine code of this program stands in memory: it is never written, so the file has all of it. */
+function machineCode(): Mapping[] {
+  try {
+    const program = readlinkSync("/proc/self/exe");
+    const lines = readFileSync("/proc/self/maps", "latin1").split("\n");
+    return lines.flatMap((line) => {
+      const [, from = "", to = "", path] = /^([\da-f]+)-([\da-f]+) r-xp \S+ \S+ \d+ +(.+)$/.exec(line) ?? [];
+      const start = Number.parseInt(from, 16);
+      return path === program ? [{ from: start, bytes: Number.parseInt(to, 16) - start }] : [];
+    });
+  } catch {
+    // Where there is no /proc it stays.
+    return [];
+  }
+}
+
 type Calls = Readonly<Record<keyof typeof SIGNATURES, LibraryCall>>;
 
 function callsOf(c: Calls, address: ForeignCalls["address"]): LinuxCalls {
   const set = (option: number, value: number): void => {
     c.prctl(option, value, 0, 0, 0);
   };
+  let code: readonly Mapping[] | null = null;
   return {
     dieWithParent: () => set(PR_SET_PDEATHSIG, constants.signals.SIGKILL),
     parent: () => c.getppid(),
     adoptOrphans: () => set(PR_SET_CHILD_SUBREAPER, 1),
-    closeToOthers: () => set(PR_SET_DUMPABLE, 0),
+    closeToOthers: () => {
+      // Nor can we read it from then on.
+      code ??= machineCode();
+      set(PR_SET_DUMPABLE, 0);
+    },
+    forgetCode: () => {
+      code ??= machineCode();
+      for (const { from, bytes } of code) c.madvise(from, bytes, MADV_DONTNEED);
+    },
     reap: (pid) => c.waitpid(pid, new Int32Array(1), WNOHANG) === pid,
     limitData: (pid, bytes) => {
       const limit = BigInt(Math.round(bytes));

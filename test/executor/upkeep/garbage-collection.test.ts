@@ -11,6 +11,8 @@ test("a whole collection comes after many attempts, and not where the heap is bi
   let [attempts, rssBytes, collections] = [5, COLLECT_BELOW - 1, 0];
   const parts = {
     attempts: () => attempts,
+    running: () => 0,
+    giveBack: () => {},
     rssBytes: () => rssBytes,
     collect: () => {
       collections++;
@@ -31,6 +33,27 @@ test("a whole collection comes after many attempts, and not where the heap is bi
   attempts += COLLECT_AFTER;
   await clock.advance(60_000);
   assert.equal(collections, 2);
+  root.cancel("over");
+  await running;
+});
+
+test("what only the start needed is given back once, when nothing runs", async () => {
+  const clock = new MockClock();
+  const root = openRoot({ clock });
+  let [runs, given] = [3, 0];
+  const parts = {
+    ...{ attempts: () => 0, rssBytes: () => 0, collect: () => {} },
+    running: () => runs,
+    giveBack: () => {
+      given++;
+    },
+  };
+  const running = assert.rejects(collectNowAndThen(parts, root.signal));
+  await clock.advance(10_000);
+  assert.equal(given, 0);
+  runs = 0;
+  await clock.advance(10_000);
+  assert.equal(given, 1);
   root.cancel("over");
   await running;
 });
