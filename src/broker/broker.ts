@@ -5,6 +5,7 @@
  * Every method rejects with BrokerUnavailableError while the broker is away or refuses, and is safe to call again.
  */
 import type { Admin } from "./contract/admin.ts";
+import type { Audit, AuditLimits } from "./contract/audit.ts";
 import type { Connection } from "./contract/connection.ts";
 import type { Consumer } from "./contract/consumer.ts";
 import type { Fleet } from "./contract/fleet.ts";
@@ -41,6 +42,8 @@ export interface BrokerOptions {
    * How many bytes of tasks' logs are kept in a queue, the oldest logs go first; 0: any number. Default 256 000 000.
    */
   readonly logBytes?: number;
+  /** How much of the record of changes is kept; default: as contract/audit.ts says. */
+  readonly auditLimits?: AuditLimits;
 }
 
 export interface Broker extends Producer, Consumer, Admin, Fleet, Connection {
@@ -48,6 +51,8 @@ export interface Broker extends Producer, Consumer, Admin, Fleet, Connection {
   readonly kind: string;
   /** Those that users take. */
   readonly locks: Locks;
+  /** Who has changed what. */
+  readonly audit: Audit;
   /** Absent: it has no keys from which tasks could be moved in. */
   readonly moveIn?: MoveIn;
   /** Absent: changes to many are lists, and changes of what they give. */

@@ -2,8 +2,9 @@
  * The HTTP server as a child of a nursery: it listens, says where, and serves until its scope is cancelled; then the
  * port is free again. What it answers is app.ts.
  */
-import type { Task } from "../concurrency/index.ts";
+import { type Task, withNursery } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status/status.ts";
+import { AuditLog } from "../operations/audit/audit-log.ts";
 import { runtime } from "../runtime/index.ts";
 import { EventHub } from "./api/events/event-hub.ts";
 import { TopicReader } from "./api/events/topics.ts";
@@ -38,6 +39,7 @@ export async function serveHttp(
 ): Promise<void> {
   const enqueued = (queue: string, count: number): void => source.metrics.counts.tasks.enqueued(queue, "http", count);
   const events = new EventHub(new TopicReader(source, api?.broker ?? null));
+  const audit = api === undefined ? null : new AuditLog(api.broker);
   let app: ReturnType<typeof createApp> | null = null;
   const server = await runtime.serve({
     hostname,
@@ -51,17 +53,23 @@ export async function serveHttp(
       listener: server,
       openStatus,
       page,
-      ...(api && { api: partsOf(api, { enqueued, events, signal: task.signal }) }),
+      ...(api && { api: partsOf(api, { enqueued, events, signal: task.signal, ...(audit && { audit }) }) }),
     });
     started({ hostname: server.hostname, port: server.port });
-    await events.run(task.signal);
+    await withNursery(task.scope, async (nursery) => {
+      if (audit !== null) nursery.startSoon(({ signal }) => audit.run(signal), { name: "audit" });
+      await events.run(nursery.scope.signal);
+    });
   } finally {
     await server.close();
   }
 }
 
 /** What may change while it is served is asked for each time. */
-function partsOf(api: Omit<ApiParts, "signal">, more: Pick<ApiParts, "enqueued" | "events" | "signal">): ApiParts {
+function partsOf(
+  api: Omit<ApiParts, "signal">,
+  more: Pick<ApiParts, "enqueued" | "events" | "signal" | "audit">,
+): ApiParts {
   return {
     ...api,
     get retentionMs() {

@@ -5,6 +5,7 @@
 
 import { type MakeHarness, sentences } from "../stage/sentences.ts";
 import { attemptErrorSentences } from "./contract/attempt-errors.ts";
+import { auditSentences } from "./contract/audit.ts";
 import { cancelSentences } from "./contract/cancels.ts";
 import { claimSentences } from "./contract/claims.ts";
 import { completionSentences } from "./contract/completions.ts";
@@ -31,6 +32,7 @@ import { uniqueSentences } from "./contract/unique.ts";
 export function brokerContract(name: string, makeHarness: MakeHarness): void {
   const sentence = sentences(name, makeHarness);
   editSentences(sentence);
+  auditSentences(sentence);
   enqueueSentences(sentence);
   claimSentences(sentence);
   completionSentences(sentence);

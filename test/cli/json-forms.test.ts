@@ -250,6 +250,10 @@ const states = once(async () => {
   sameForm(known.broker, status.broker, "the broker");
   assert.deepEqual(Object.keys(known.fleet[0]), ["name", "at", "beat"]);
 
+  const changes = await cli("audit", "--what", "pauseType", "--limit", "1");
+  sameForm(await api("GET", `${V1}/audit?what=pauseType&limit=1`, "/audit"), changes, "the record of changes");
+  assert.equal(changes.entries[0].via, "http");
+
   for (const path of ["/status/tree", "/healthz", "/readyz"]) {
     inSnakeCase(await (await fetch(`${executor.url}${path}`)).json(), path);
   }

@@ -98,6 +98,7 @@ test("a user with exactly the advised rights runs an executor and every command,
     [0, "purge", "--state", "cancelled"],
     [0, "purge", "--state", "dead"],
     [0, "purge", "--state", "done"],
+    [0, "audit"],
   ];
   for (const [code, ...given] of commands) {
     const ended = await stage.run(given, { env });

@@ -3,8 +3,10 @@
  * keys of that kind have. A rule gives a sentence for each thing that it does not explain.
  */
 
+import { MOST_AUDIT_ENTRIES } from "../../../src/broker/contract/audit.ts";
 import { readBeat } from "../../../src/broker/contract/heartbeat.ts";
 import {
+  AUDIT_KEY,
   CANCELLED_KEY,
   cancelFlagKey,
   cancelledKey,
@@ -68,6 +70,7 @@ export const TYPES: Readonly<Record<string, string>> = {
   [EXECUTORS_KEY]: "set",
   [LOCK_KEY]: "string",
   [LOCK_FENCE_KEY]: "string",
+  [AUDIT_KEY]: "stream",
   [EXPELLED_KEY]: "string",
   [REMOVING_KEY]: "string",
   [PROBE_KEY]: "string",
@@ -119,6 +122,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
   [BEATS.name]: beats,
   [LOCK_KEY]: endsWithin(MINUTE_MS),
   [LOCK_FENCE_KEY]: () => [],
+  [AUDIT_KEY]: async (_, { redis }) => {
+    const count = await redis.xlen(AUDIT_KEY);
+    return count > MOST_AUDIT_ENTRIES ? [`${AUDIT_KEY}: ${count} entries, more than ${MOST_AUDIT_ENTRIES}`] : [];
+  },
   [EXPELLED_KEY]: endsWithin(MINUTE_MS),
   [REMOVING_KEY]: endsWithin(MINUTE_MS),
   [PROBE_KEY]: (keys) => keys.map((key) => `${key}: is never to be there`),

@@ -4,6 +4,7 @@
  */
 import { statSync } from "node:fs";
 import { MAX_LOG_LINES } from "../../../src/broker/contract/admin.ts";
+import { MOST_AUDIT_ENTRIES } from "../../../src/broker/contract/audit.ts";
 import { STATE } from "../../../src/broker/sqlite/file/schema.ts";
 import { runtime, type SqlDatabase } from "../../../src/runtime/index.ts";
 import { type Account, type Expected, few, type Kind, SLACK_MS } from "./account.ts";
@@ -94,6 +95,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
       (text) => `log_totals: ${text} bytes, which its logs do not have`,
     ),
   on_cancelled: () => [],
+  audit: only("audit", MOST_AUDIT_ENTRIES),
   uniques: (look) => [
     ...look
       .texts("SELECT key FROM uniques WHERE until <= ?", look.now - SLACK_MS)

@@ -27,6 +27,7 @@ import {
 import { checkRequests } from "../check-requests.ts";
 import { DEFAULT_LOG_BYTES, type TaskLines } from "../contract/admin.ts";
 import { type KeepingRules, keepingRules, removeSome } from "../removal.ts";
+import { MemoryAudit } from "./audit.ts";
 import { flagged } from "./cancel-flags.ts";
 import * as cancels from "./cancels.ts";
 import { type Claimant, claim } from "./claims/claims.ts";
@@ -47,6 +48,7 @@ export class MemoryBroker extends MemoryAdministration implements Broker {
   readonly url: string;
   readonly leaseMs: number;
   readonly locks = new MemoryLocks(() => this.store);
+  readonly audit: MemoryAudit;
   readonly #keeping: KeepingRules;
   readonly #all: MemoryStore;
   readonly #cancelListeners = new Set<(ids: readonly string[]) => void>();
@@ -58,6 +60,7 @@ export class MemoryBroker extends MemoryAdministration implements Broker {
     super(options);
     this.url = `memory:${name}`;
     this.leaseMs = options.leaseMs;
+    this.audit = new MemoryAudit(() => this.store, options.auditLimits);
     this.#keeping = keepingRules(options);
     this.#all = store;
   }

@@ -43,6 +43,8 @@ export function sourceKey(name: string): string {
   return `taskexe:source:${name}`;
 }
 
+/** Who has changed what: a stream. */
+export const AUDIT_KEY = "taskexe:audit";
 /** The last fence that a lock of a user was taken under. */
 export const LOCK_FENCE_KEY = "taskexe:lock-fence";
 /** Never there: a write to it, only if it is there, shows whether writes are refused. */

@@ -30,6 +30,7 @@ import { withoutPaused } from "./claims/without-paused.ts";
 import { cleanUp, removeEnded } from "./clean-up.ts";
 import { RedisParts } from "./parts.ts";
 import { RedisAdministration } from "./redis-administration.ts";
+import { RedisAudit } from "./scripts/audit.ts";
 import { RedisLocks } from "./scripts/locks.ts";
 
 export class RedisBroker extends RedisAdministration implements Broker {
@@ -38,6 +39,7 @@ export class RedisBroker extends RedisAdministration implements Broker {
   readonly url: string;
   readonly leaseMs: number;
   readonly locks: RedisLocks;
+  readonly audit: RedisAudit;
   readonly others: OtherPrograms;
 
   /** @throws BrokerUrlError when the address cannot be read. */
@@ -47,6 +49,7 @@ export class RedisBroker extends RedisAdministration implements Broker {
     this.leaseMs = options.leaseMs;
     this.others = this.parts.others;
     this.locks = new RedisLocks(this.parts.connections);
+    this.audit = new RedisAudit(this.parts.connections, options.auditLimits);
   }
 
   connection(): ConnectionState {

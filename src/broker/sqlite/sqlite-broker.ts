@@ -20,6 +20,7 @@ import { checkRequests } from "../check-requests.ts";
 import { DEFAULT_LOG_BYTES, type TaskLines } from "../contract/admin.ts";
 import { type KeepingRules, keepingRules } from "../removal.ts";
 import { pathOf } from "./address.ts";
+import { SqliteAudit } from "./audit.ts";
 import { cancel, flagged } from "./cancels.ts";
 import { SqliteClaims } from "./claims/claims.ts";
 import { complete, writeProgress } from "./claims/completion.ts";
@@ -44,6 +45,7 @@ export class SqliteBroker extends SqliteAdministration implements Broker {
   readonly isRemote = false;
   readonly leaseMs: number;
   readonly locks: SqliteLocks;
+  readonly audit: SqliteAudit;
   readonly #lifetime: SqliteLifetime;
   readonly #monitor: ConnectionMonitor;
   readonly #self: SqliteMembership;
@@ -63,6 +65,7 @@ export class SqliteBroker extends SqliteAdministration implements Broker {
     this.leaseMs = leaseMs;
     this.#keeping = keepingRules(options);
     this.locks = new SqliteLocks(this.store);
+    this.audit = new SqliteAudit(this.store, options.auditLimits);
     this.#self = new SqliteMembership(this.store, executor, () => this.now());
     const again = (): void => this.#self.registerAgain();
     this.#watcher = new Watcher(this.store, this.#monitor, this.bell, executor !== null, again);

@@ -14,6 +14,7 @@ import { withPayloadTexts } from "../../task/text/json-text.ts";
 import type { TraceContext } from "../../task/trace/trace-context.ts";
 import { type Line, readLines, sizeOf } from "../arguments/input.ts";
 import { readJson } from "../arguments/json-text.ts";
+import { recordChange } from "../changes/record-change.ts";
 import { howMany } from "../output/how-many.ts";
 import { sayIfLost } from "../output/outlets.ts";
 import { note, printJson, printLine } from "../output/print.ts";
@@ -22,7 +23,7 @@ import { EXIT_FAILED } from "../process/exit.ts";
 import { patiently } from "../process/with-broker.ts";
 
 /** The part of a broker that lines need. */
-export type LinesBroker = Pick<Broker, "url" | "connection" | "enqueue" | "now">;
+export type LinesBroker = Pick<Broker, "url" | "connection" | "enqueue" | "now" | "audit">;
 
 /** How many wrong lines are told one by one. */
 const MOST_TOLD = 20;
@@ -69,10 +70,12 @@ export async function enqueueLines(broker: LinesBroker, scope: CancelScope, opti
     scope.signal.throwIfAborted();
   } catch (error) {
     bar.end(`${run.enqueued} tasks`);
+    await recordChange(broker, { what: "enqueueTasks", of: {}, count: run.enqueued, outcome: "stopped" });
     run.tellStopped();
     throw error;
   }
   bar.end(`${run.enqueued} tasks`);
+  await recordChange(broker, { what: "enqueueTasks", of: {}, count: run.enqueued });
   return run.tell();
 }
 

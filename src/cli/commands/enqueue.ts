@@ -19,6 +19,7 @@ import {
   priorityOf,
   queueOf,
 } from "../arguments/task-arguments.ts";
+import { recordChange } from "../changes/record-change.ts";
 import { sayIfLost } from "../output/outlets.ts";
 import { note, printJson, printLine } from "../output/print.ts";
 import { CommandFailure, EXIT_USAGE, usageError } from "../process/exit.ts";
@@ -91,6 +92,8 @@ async function enqueueOne(
     throw new CommandFailure(`--wait: ${why}`, EXIT_USAGE);
   }
   const receipt = await send(broker, scope, task, { isOurs: wanted.options?.id === undefined });
+  const { type, queue } = task;
+  await recordChange(broker, { what: "enqueueTasks", of: { type, queue }, count: receipt.created ? 1 : 0 });
   sayIfLost(`the task ${receipt.id} is enqueued`);
   if (!receipt.created) note(`taskexe: ${whyNot(receipt, task.id)}`);
   if (wait !== null) return waitForTask(broker, scope, receipt.id, wait);

@@ -18,6 +18,7 @@ export const COMMANDS: CommandTable = {
   pause: () => import("./changes/pause.ts"),
   resume: () => import("./changes/resume.ts"),
   top: () => import("./top.ts"),
+  audit: () => import("./audit/index.ts"),
   cron: () => import("./cron/index.ts"),
   status: () => import("./status.ts"),
   token: () => import("./token/index.ts"),

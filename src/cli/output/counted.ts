@@ -19,6 +19,8 @@ export interface Told {
   readonly what: string;
   /** About how many there are; null: nobody knows. */
   readonly total: number | null;
+  /** Told how many were changed, once, however it ended; absent: nothing is changed. */
+  readonly record?: (count: number, isWhole: boolean) => Promise<void>;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface Told {
  * that or by an error, it says how many were changed by then.
  */
 export async function counted(
-  { doing, done, what, total }: Told,
+  { doing, done, what, total, record }: Told,
   steps: AsyncIterable<number>,
   scope: CancelScope,
 ): Promise<number> {
@@ -42,6 +44,7 @@ export async function counted(
     isWhole = true;
   } finally {
     bar.end(String(count), isWhole);
+    await record?.(count, isWhole);
     const changed = `${howMany(count, what)} ${done} by then`;
     if (!isWhole) note(`taskexe: stopped early: ${changed}; the same command does the rest`, "warning");
   }

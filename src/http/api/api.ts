@@ -4,16 +4,19 @@
  */
 import { Hono, type MiddlewareHandler } from "hono";
 import type { Broker } from "../../broker/broker.ts";
+import { AuditLog } from "../../operations/audit/audit-log.ts";
 import { type AskedBroker, LimitedBroker } from "../../operations/limits/limited-broker.ts";
 import { VERSION } from "../../version.ts";
 import type { Listener } from "../host-check.ts";
 import { ApiError, answerError } from "./api-error.ts";
 import { openApiOf } from "./description/openapi.ts";
 import { Access, type PeerBindings } from "./guard/access.ts";
+import { audited } from "./guard/audited.ts";
 import { apiGuard, checkToken, routeGuard } from "./guard/guard.ts";
 import type { Caller } from "./guard/roles.ts";
 import type { ApiParts, RouteParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
+import { auditRoutes } from "./routes/audit-routes.ts";
 import { bulkRoutes } from "./routes/bulk-routes.ts";
 import { changeRoutes } from "./routes/change-routes.ts";
 import { enqueueRoutes } from "./routes/enqueue-routes.ts";
@@ -42,7 +45,9 @@ export function createApi(
   api.use("*", apiGuard(access));
   api.use("*", refuseWhileStarting(parts));
   const seenBy = brokersFor(parts.broker);
+  const { audit = new AuditLog(parts.broker) } = parts;
   for (const { operationId, method, path, run } of apiRoutes(parts)) {
+    if (method !== "GET") api.on(method, path, audited(operationId, access, audit));
     api.on(method, path, routeGuard(access, operationId), (context) => {
       const caller = checkToken(context, access);
       return run(context, { caller, broker: seenBy(caller) });
@@ -84,6 +89,7 @@ export function apiRoutes(parts: RouteParts): Route[] {
     ...typeRoutes(parts),
     ...scheduleRoutes(parts),
     ...eventRoutes(parts),
+    ...auditRoutes(),
     route({
       operationId: "getDescription",
       method: "GET",

@@ -1,6 +1,7 @@
 /** What the API stands on, handed in by whoever serves it. */
 import type { Broker } from "../../broker/broker.ts";
 import type { HandlerManifest } from "../../handlers/handler.ts";
+import type { AuditLog } from "../../operations/audit/audit-log.ts";
 import type { EventHub } from "./events/event-hub.ts";
 import type { AccessOptions } from "./guard/access.ts";
 
@@ -22,6 +23,8 @@ export interface ApiParts extends AccessOptions {
   readonly enqueued?: (queue: string, count: number) => void;
   /** The types that this executor has; absent where none are known. */
   readonly types?: () => readonly string[];
+  /** Records changes; whoever serves runs it. Absent: what comes in masses is kept with the next change. */
+  readonly audit?: AuditLog;
   /** What tells of changes; whoever serves runs it. Absent: there are no events. */
   readonly events?: EventHub;
   /** Ends the watches when it aborts. */

@@ -11,6 +11,7 @@ import { MAX_MESSAGE_DEPTH } from "../../task/message/message-schema.ts";
 import { told } from "../../task/message/new-task.ts";
 import { withPayloadTexts, writeJson } from "../../task/text/json-text.ts";
 import { ApiError } from "./api-error.ts";
+import { ASKED } from "./guard/audited.ts";
 import type { Caller } from "./guard/roles.ts";
 import { checkLength, readBody } from "./read-body.ts";
 
@@ -108,6 +109,7 @@ export function route<Params extends Fields, Query extends Fields, Body extends 
         query: check<v.GenericSchema>(query ?? None, queryOf(context), "query"),
         body: body === undefined ? undefined : check<v.GenericSchema>(body, await given(context), "body"),
       };
+      context.set(ASKED, Object.assign({}, read.body, read.params));
       // Each part has just passed the schema that its type was made of.
       return handle({ context, ...asker, ...read } as Parameters<typeof handle>[0]);
     },

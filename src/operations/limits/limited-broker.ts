@@ -13,8 +13,8 @@ import type { TaskRecord } from "../../task/record/record.ts";
 /** What is asked of a broker on behalf of others: all of it holds to the limits. */
 export type AskedBroker = Pick<
   Broker,
-  | ("url" | "connection" | "now" | "enqueue" | "cancel" | "record" | "list" | "retry" | "edit" | "purge" | "counts")
-  | ("otherQueues" | "pause" | "resume" | "paused" | "logs" | "logsAfter" | "glance" | "fleet")
+  | ("url" | "connection" | "now" | "audit" | "enqueue" | "cancel" | "record" | "list" | "retry" | "edit" | "purge")
+  | ("counts" | "otherQueues" | "pause" | "resume" | "paused" | "logs" | "logsAfter" | "glance" | "fleet")
   | ("listSchedules" | "countSchedules" | "schedule" | "changeSchedule" | "removeSchedule" | "states")
 >;
 
@@ -43,6 +43,11 @@ export class LimitedBroker implements AskedBroker {
 
   get url(): string {
     return this.#broker.url;
+  }
+
+  /** It is of the whole broker. */
+  get audit(): Broker["audit"] {
+    throw new QueueForbiddenError("the record of changes is of all queues");
   }
 
   connection(): ReturnType<Broker["connection"]> {

@@ -101,6 +101,7 @@ function forgetful(lost: (call: number) => boolean) {
   const broker: LinesBroker = {
     url: "redis://somewhere:6379/1",
     now: Date.now,
+    audit: { add: async () => {}, list: async () => [] },
     connection: () => ({ state: "away", warnings: [], lastError: "the connection was lost" }),
     async enqueue(requests) {
       calls.push(requests.map(({ id }) => id));

@@ -5,6 +5,7 @@
  */
 import type { Latch } from "../../../concurrency/index.ts";
 import { mayMove, type TaskState } from "../../../task/state.ts";
+import type { AuditText } from "../../contract/audit.ts";
 import type { Entry } from "./entry.ts";
 import type { KeptSchedule } from "./kept-schedule.ts";
 import { QueueBooks } from "./queue-books.ts";
@@ -34,6 +35,8 @@ export class MemoryStore {
   /** Locks of users, and the fence of the last one that was taken. */
   readonly locks = new Map<string, { readonly owner: string; readonly until: number }>();
   lastFence = 0;
+  /** The record of changes, oldest first. */
+  audit: readonly AuditText[] = [];
   cleaner: { readonly owner: string; readonly until: number } | null = null;
   /** Claims that wait for something to come. */
   readonly waiting = new Set<Latch>();

@@ -193,6 +193,11 @@ const ATTEMPT_TIMES = `
 ALTER TABLE tasks ADD COLUMN times TEXT;
 `;
 
+/** Who has changed what, the oldest first. */
+const AUDIT = `
+CREATE TABLE audit(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entry TEXT NOT NULL) STRICT;
+`;
+
 /** The step at n leads from format n to n + 1: a new file takes all of them, an old one those that it lacks. */
 const STEPS: readonly string[] = [
   FIRST,
@@ -203,6 +208,7 @@ const STEPS: readonly string[] = [
   LOG_SIZES,
   ON_CANCELLED,
   ATTEMPT_TIMES,
+  AUDIT,
 ];
 
 /** PRAGMA user_version: how many steps a file has taken. */

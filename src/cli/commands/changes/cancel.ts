@@ -5,6 +5,7 @@ import { cancelMatching, inBatches, LIVING } from "../../../operations/changes/b
 import { hasEnded } from "../../../task/state.ts";
 import { settingsWithQueue, type TaskFlags, taskFlags } from "../../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../../arguments/flags.ts";
+import { recordChange, recordOf } from "../../changes/record-change.ts";
 import { counted, matching, wouldChange } from "../../output/counted.ts";
 import { howMany } from "../../output/how-many.ts";
 import { sayIfLost } from "../../output/outlets.ts";
@@ -34,6 +35,8 @@ async function cancel(ids: readonly string[], options: Options): Promise<number>
   if (ids.length === 0) throw usageError("missing required argument: the IDs of tasks, or --type or --queue", "cancel");
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     const receipts = await inBatches(ids, (batch) => broker.cancel(batch), scope.signal);
+    const changed = receipts.filter(({ state }) => state !== null && !hasEnded(state)).length;
+    await recordChange(broker, { what: "cancelTasks", of: { ids }, count: changed });
     sayIfLost("the cancels are carried out");
     if (options.json) printJson(receipts);
     else
@@ -49,7 +52,13 @@ async function cancelAll(filter: TaskFlags, options: Options): Promise<number> {
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     if (options.dryRun) return wouldChange(broker, filter, LIVING, options, scope);
     const total = await matching(broker, filter, ["queued", "running", "scheduled"]);
-    const told = { doing: "cancelling", done: "cancelled", what: "task", total };
+    const told = {
+      doing: "cancelling",
+      done: "cancelled",
+      what: "task",
+      total,
+      record: recordOf(broker, "cancelTasks", filter),
+    };
     const cancelled = await counted(told, cancelMatching(broker, filter), scope);
     sayIfLost(`${cancelled} tasks are cancelled`);
     if (options.json) printJson({ cancelled });

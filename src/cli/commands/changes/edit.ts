@@ -6,6 +6,7 @@ import { InvalidTaskError } from "../../../task/message/new-task.ts";
 import { hasEnded } from "../../../task/state.ts";
 import { type Options, settingsOf, text, withBrokerFlags } from "../../arguments/flags.ts";
 import { durationOf, payloadOf, priorityOf, timeOf } from "../../arguments/task-arguments.ts";
+import { recordChange } from "../../changes/record-change.ts";
 import { sayIfLost } from "../../output/outlets.ts";
 import { printJson, printLine } from "../../output/print.ts";
 import { CommandFailure, EXIT_USAGE, usageError } from "../../process/exit.ts";
@@ -41,6 +42,7 @@ async function run(id: string, options: Options): Promise<number> {
   return withBroker(settings, async (broker) => {
     const receipt = await edited(() => editTask(broker, () => undefined, id, change, settings.priorities));
     if (!receipt.edited) throw new CommandFailure(whyNot(receipt));
+    await recordChange(broker, { what: "editTask", of: { id, ...change }, count: 1 });
     sayIfLost(`the task ${id} is changed`);
     if (options.json) printJson(receipt);
     else printLine(`${id} changed`);

@@ -7,6 +7,7 @@ import { InvalidTaskError } from "../../../task/message/new-task.ts";
 
 import { type Options, settingsOf, withBrokerFlags } from "../../arguments/flags.ts";
 import { pauseTargetOf } from "../../arguments/pause-target.ts";
+import { recordChange } from "../../changes/record-change.ts";
 import { printJson, printLine, printTable } from "../../output/print.ts";
 import { printPaused } from "../../output/print-paused.ts";
 import { CommandFailure } from "../../process/exit.ts";
@@ -34,6 +35,8 @@ async function pause(kind: string | undefined, name: string | undefined, options
       const view = await pauseTarget(broker, target).catch((error: unknown) => {
         throw error instanceof InvalidTaskError ? new CommandFailure(error.message) : error;
       });
+      const { kind: of } = target;
+      await recordChange(broker, { what: of === "queue" ? "pauseQueue" : "pauseType", of: target, count: 1 });
       printPaused(view, options);
       return 0;
     },

@@ -7,6 +7,7 @@ import { type PromoteReceipt, promote } from "../../../operations/changes/edit.t
 import { MOVES } from "../../../task/state.ts";
 import { settingsWithQueue, taskFlags } from "../../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../../arguments/flags.ts";
+import { recordChange, recordOf } from "../../changes/record-change.ts";
 import { counted, matching, wouldChange } from "../../output/counted.ts";
 import { howMany } from "../../output/how-many.ts";
 import { sayIfLost } from "../../output/outlets.ts";
@@ -37,7 +38,13 @@ async function run(ids: readonly string[], options: Options): Promise<number> {
     if (options.dryRun) return wouldChange(broker, filter, MOVES.promote.from, options, scope);
     if (byFilter) {
       const total = await matching(broker, filter, ["scheduled"]);
-      const told = { doing: "queueing", done: "queued", what: "task", total };
+      const told = {
+        doing: "queueing",
+        done: "queued",
+        what: "task",
+        total,
+        record: recordOf(broker, "promoteTasks", filter),
+      };
       const promoted = await counted(told, promoteMatching(broker, filter), scope);
       sayIfLost(`${promoted} tasks are queued`);
       if (options.json) printJson({ promoted });
@@ -45,6 +52,8 @@ async function run(ids: readonly string[], options: Options): Promise<number> {
       return 0;
     }
     const receipts = await inBatches(ids, (batch) => promote(broker, batch), scope.signal);
+    const count = receipts.filter(({ promoted }) => promoted).length;
+    await recordChange(broker, { what: "promoteTasks", of: { ids }, count });
     sayIfLost("the tasks are queued");
     if (options.json) printJson(receipts);
     else

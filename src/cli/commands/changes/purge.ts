@@ -4,6 +4,7 @@ import { purgeMatching } from "../../../operations/changes/bulk.ts";
 import { ENDED_STATES } from "../../../task/state.ts";
 import { choice, settingsWithQueue, taskFlags } from "../../arguments/filters.ts";
 import { type Options, withBrokerFlags } from "../../arguments/flags.ts";
+import { recordOf } from "../../changes/record-change.ts";
 import { counted, matching, wouldChange } from "../../output/counted.ts";
 import { howMany } from "../../output/how-many.ts";
 import { sayIfLost } from "../../output/outlets.ts";
@@ -30,7 +31,9 @@ async function purge(options: Options): Promise<number> {
   const filter = taskFlags(options, "purge");
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     if (options.dryRun) return wouldChange(broker, filter, [state], options, scope);
-    const told = { doing: "purging", done: "removed", what: "record", total: await matching(broker, filter, [state]) };
+    const total = await matching(broker, filter, [state]);
+    const record = recordOf(broker, "purgeTasks", { ...filter, state });
+    const told = { doing: "purging", done: "removed", what: "record", total, record };
     const purged = await counted(told, purgeMatching(broker, { ...filter, state }), scope);
     sayIfLost(`${purged} records are removed`);
     if (options.json) printJson({ purged });

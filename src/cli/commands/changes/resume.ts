@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { resume as resumeTarget } from "../../../operations/pauses.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../../arguments/flags.ts";
 import { pauseTargetOf } from "../../arguments/pause-target.ts";
+import { recordChange } from "../../changes/record-change.ts";
 import { printPaused } from "../../output/print-paused.ts";
 import { withBroker } from "../../process/with-broker.ts";
 
@@ -20,7 +21,10 @@ export function define(command: Command, exit: (code: number) => void): void {
 async function resume(kind: string, name: string, options: Options): Promise<number> {
   const target = pauseTargetOf(kind, name, "resume");
   return withBroker(settingsOf(options), async (broker) => {
-    printPaused(await resumeTarget(broker, target), options);
+    const view = await resumeTarget(broker, target);
+    const what = target.kind === "queue" ? "resumeQueue" : "resumeType";
+    await recordChange(broker, { what, of: target, count: 1 });
+    printPaused(view, options);
     return 0;
   });
 }

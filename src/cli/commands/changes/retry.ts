@@ -8,6 +8,7 @@ import { RETRIED_STATES } from "../../../task/state.ts";
 import { choice, settingsWithQueue, taskFlags } from "../../arguments/filters.ts";
 import { type Options, text, withBrokerFlags } from "../../arguments/flags.ts";
 import { payloadOf } from "../../arguments/task-arguments.ts";
+import { recordChange, recordOf } from "../../changes/record-change.ts";
 import { counted, matching, wouldChange } from "../../output/counted.ts";
 import { howMany } from "../../output/how-many.ts";
 import { sayIfLost } from "../../output/outlets.ts";
@@ -49,7 +50,13 @@ async function retry(ids: readonly string[], options: Options): Promise<number> 
       const which = { ...filter, state: state ?? DEFAULT_RETRIED_STATE };
       if (options.dryRun) return wouldChange(broker, filter, [which.state], options, scope);
       const total = await matching(broker, filter, [which.state]);
-      const told = { doing: "retrying", done: "queued again", what: "task", total };
+      const told = {
+        doing: "retrying",
+        done: "queued again",
+        what: "task",
+        total,
+        record: recordOf(broker, "retryTasks", which),
+      };
       const retried = await counted(told, retryMatching(broker, which), scope);
       sayIfLost(`${retried} tasks are queued again`);
       if (options.json) printJson({ retried });
@@ -59,6 +66,8 @@ async function retry(ids: readonly string[], options: Options): Promise<number> 
     const again = (batch: readonly string[]): Promise<RetryReceipt[]> =>
       payload === null ? broker.retry(batch) : retryWith(broker, () => undefined, batch, payload);
     const receipts = await inBatches(ids, again, scope.signal);
+    const count = receipts.filter(({ retried }) => retried).length;
+    await recordChange(broker, { what: "retryTasks", of: { ids }, count });
     sayIfLost("the retries are carried out");
     if (options.json) printJson(receipts.map(retryView));
     else

@@ -7,6 +7,7 @@ import { CronError } from "../../../task/times/cron.ts";
 import { type Options, settingsOf, withBrokerFlags, withRunFlags } from "../../arguments/flags.ts";
 import { newScheduleOf } from "../../arguments/schedule-arguments.ts";
 import { payloadOf } from "../../arguments/task-arguments.ts";
+import { recordChange } from "../../changes/record-change.ts";
 import { sayIfLost } from "../../output/outlets.ts";
 import { printJson, printLine } from "../../output/print.ts";
 import { CommandFailure, EXIT_USAGE } from "../../process/exit.ts";
@@ -49,6 +50,7 @@ async function cronAdd(
     async (broker) => {
       try {
         const stored = await putSchedule(broker, wanted, settings);
+        await recordChange(broker, { what: "putSchedule", of: { name, cron, type, queue: stored.queue }, count: 1 });
         sayIfLost(`the schedule ${name} is kept`);
         if (options.json) printJson(scheduleView(stored));
         else printLine(stored.paused ? `${name} is paused` : `${name} fires next at ${nextOf(stored)}`);

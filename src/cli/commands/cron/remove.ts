@@ -1,6 +1,7 @@
 /** `taskexe cron remove`: removes a schedule. */
 import type { Command } from "commander";
 import { type Options, settingsOf, withBrokerFlags } from "../../arguments/flags.ts";
+import { recordChange } from "../../changes/record-change.ts";
 import { sayIfLost } from "../../output/outlets.ts";
 import { note, printJson, printLine } from "../../output/print.ts";
 import { EXIT_FAILED } from "../../process/exit.ts";
@@ -19,6 +20,7 @@ export function define(command: Command, exit: (code: number) => void): void {
 async function cronRemove(name: string, options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker) => {
     const removed = await broker.removeSchedule(name);
+    if (removed) await recordChange(broker, { what: "removeSchedule", of: { name }, count: 1 });
     if (removed) sayIfLost(`the schedule ${name} is removed`);
     if (options.json) printJson({ name, removed });
     else if (removed) printLine(`${name} is removed`);

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { resumeSchedule } from "../../../operations/schedules/schedule-control.ts";
 import { scheduleView } from "../../../operations/views/schedule-view.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../../arguments/flags.ts";
+import { recordChange } from "../../changes/record-change.ts";
 import { sayIfLost } from "../../output/outlets.ts";
 import { printJson, printLine } from "../../output/print.ts";
 import { withBroker } from "../../process/with-broker.ts";
@@ -21,6 +22,7 @@ export function define(command: Command, exit: (code: number) => void): void {
 async function cronResume(name: string, options: Options): Promise<number> {
   return withBroker(settingsOf(options), async (broker) => {
     const schedule = await knownSchedule(() => resumeSchedule(broker, name));
+    await recordChange(broker, { what: "resumeSchedule", of: { name }, count: 1 });
     sayIfLost(`the schedule ${name} goes on`);
     if (options.json) printJson(scheduleView(schedule));
     else printLine(`${name} goes on and fires next at ${nextOf(schedule)}`);

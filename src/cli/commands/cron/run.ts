@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { runSchedule } from "../../../operations/schedules/schedule-control.ts";
 import { type Options, settingsOf, withBrokerFlags } from "../../arguments/flags.ts";
+import { recordChange } from "../../changes/record-change.ts";
 import { sayIfLost } from "../../output/outlets.ts";
 import { note, printJson, printLine } from "../../output/print.ts";
 import { patiently, withBroker } from "../../process/with-broker.ts";
@@ -22,6 +23,7 @@ async function cronRun(name: string, options: Options): Promise<number> {
     // One id for all tries, so that a lost answer never makes two runs of one.
     const at = Math.round(broker.now());
     const receipt = await knownSchedule(() => patiently(broker, scope, () => runSchedule(broker, name, at)));
+    await recordChange(broker, { what: "runSchedule", of: { name }, count: receipt.created ? 1 : 0 });
     const { id, created, state } = receipt;
     sayIfLost(created ? `the run ${id} is enqueued` : `nothing was enqueued: ${id} has not ended`);
     if (!created) note(`taskexe: nothing was enqueued: ${id} has not ended or holds the unique key: ${state}`);

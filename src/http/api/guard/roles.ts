@@ -58,6 +58,7 @@ export const NEEDS: Readonly<Record<string, Need>> = {
   pauseSchedule: OPERATE,
   resumeSchedule: OPERATE,
   listenToEvents: READ,
+  listChanges: ADMIN_ALL,
   getDescription: READ,
 };
 
@@ -89,7 +90,7 @@ export function refusalOf({ role, queues }: Pick<Caller, "role" | "queues">, ope
   return null;
 }
 
-/** The operations that change something and that it may ask for, as the page has a button for each. */
+/** The operations beyond reading that it may ask for, as the page has buttons for them. */
 export function mayChange(caller: Caller): string[] {
   return Object.keys(NEEDS).filter((id) => needOf(id).role !== "read" && refusalOf(caller, id) === null);
 }
