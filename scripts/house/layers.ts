@@ -29,7 +29,7 @@ export const LAYERS: readonly Layer[] = [
   { name: "runner-protocol", uses: ["handlers", ...TASKS] },
   { name: "runners", uses: ["runner-protocol", "handlers", ...TASKS] },
   { name: "runner", uses: ["runner-protocol", "handlers", ...TASKS] },
-  { name: "operations", uses: STORES },
+  { name: "operations", uses: ["metrics", ...STORES] },
   { name: "executor", uses: ["metrics", "operations", "handlers", ...STORES] },
   { name: "client", uses: ["config", "operations", ...STORES] },
   { name: "testing", uses: ["client", "executor", "operations", "handlers", ...STORES] },

@@ -57,6 +57,7 @@ import { MetricsView } from "./status/metrics-view.ts";
 import type { ExecutorState, ExecutorStatus, Readiness, RunnersSource, StatusSource } from "./status/status.ts";
 import { StatusView, WITH_BROKER } from "./status/status-view.ts";
 import { Tally } from "./status/tally.ts";
+import { noteMinutes } from "./status/work.ts";
 import { beatJson, type HeartbeatParts, heartbeatParts } from "./upkeep/beat-json.ts";
 import { collectionOf, collectNowAndThen } from "./upkeep/garbage-collection.ts";
 import { identityOf, keepBeating } from "./upkeep/heartbeat.ts";
@@ -269,10 +270,10 @@ export class Executor implements StatusSource {
     start("removal", (signal) => removeEnded(broker, signal));
     // One that only works off looks at them whenever it asks what is due.
     if (this.#workOff === null) start("schedules", (signal) => this.#firing.run(signal));
-    const collection = collectionOf(this.#tally, this.#running);
-    start("garbage collection", (signal) => collectNowAndThen(collection, signal));
+    start("garbage collection", (signal) => collectNowAndThen(collectionOf(this.#tally, this.#running), signal));
     start("status", (signal) => this.metrics.look.refresh(signal));
     start("loop lag", (signal) => this.metrics.lag.run(signal));
+    start("rates", (signal) => noteMinutes(this.#tally, signal));
   }
 
   /** Claims and runs until the drain is over. */

@@ -4,7 +4,7 @@
  * places. What has none is counted under `other`, so that sums stay true. So is a name that nobody registered.
  */
 import { FAILURE_REASONS, type FailureReason } from "../task/record/failure-reason.ts";
-import { Counters, Histograms, type Places } from "./series.ts";
+import { Counters, Histograms, Places } from "./series.ts";
 
 /** The outcomes of attempts, by their number. */
 export const OUTCOME = { done: 0, retry: 1, dead: 2, cancelled: 3, lost: 4, released: 5 } as const;
@@ -16,8 +16,8 @@ export const ENQUEUED_VIA = ["http", "client", "schedule"] as const;
 export type EnqueuedVia = (typeof ENQUEUED_VIA)[number];
 
 /** The upper bounds of the buckets, in seconds. */
-const RAN_BOUNDS = [0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600];
-const WAITED_BOUNDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300, 1_800];
+export const RAN_BOUNDS = [0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600];
+export const WAITED_BOUNDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300, 1_800];
 
 /** So many queues and types have series of their own at the most. */
 const MOST_QUEUES = 24;
@@ -35,6 +35,8 @@ export interface Served {
 /** The numbers of the series of one type. */
 interface TypeSeries {
   readonly ran: number;
+  /** In a family that is not written: by type waits are told by heartbeats and /status. */
+  readonly waited: number;
   readonly killed: number;
   /** The first of those by reason. */
   readonly failures: number;
@@ -72,6 +74,8 @@ export class TaskSeries {
     readonly lost: Counters;
     readonly enqueued: Counters;
   };
+  /** Of those of each type. */
+  readonly #waits = new Histograms({ name: "waits", help: "" }, WAITED_BOUNDS, new Places(Number.POSITIVE_INFINITY));
   readonly #queues = new Map<string, QueueSeries>();
   readonly #types = new Map<string, TypeSeries>();
   readonly #otherQueue: QueueSeries;
@@ -81,7 +85,7 @@ export class TaskSeries {
   #lastType = "";
   #lastAttempts: number;
   #lastRan = "";
-  #lastRanSeries: number;
+  #lastRanSeries: TypeSeries;
 
   /** @param places - all of them are taken, if there is enough to count. */
   constructor(served: Served, places: Places) {
@@ -91,7 +95,7 @@ export class TaskSeries {
     this.#otherType = this.#beginType(OTHER);
     this.#otherQueue = this.#beginQueue(OTHER);
     this.#lastAttempts = this.#attemptsIn(this.#otherQueue, OTHER);
-    this.#lastRanSeries = this.#otherType.ran;
+    this.#lastRanSeries = this.#otherType;
     for (const queue of served.queues) this.#queue(queue);
   }
 
@@ -127,13 +131,14 @@ export class TaskSeries {
     this.#families.failures.add(this.#type(type).failures + FAILURE_REASONS.indexOf(reason));
   }
 
-  /** The code of an attempt has ended. */
-  ran(type: string, seconds: number): void {
+  /** The code of an attempt has ended. @param waitedSeconds - how long its task had waited; null: not known. */
+  ran(type: string, seconds: number, waitedSeconds: number | null = null): void {
     if (type !== this.#lastRan) {
-      this.#lastRanSeries = this.#type(type).ran;
+      this.#lastRanSeries = this.#type(type);
       this.#lastRan = type;
     }
-    this.#families.ran.observe(this.#lastRanSeries, seconds);
+    this.#families.ran.observe(this.#lastRanSeries.ran, seconds);
+    if (waitedSeconds !== null) this.#waits.observe(this.#lastRanSeries.waited, waitedSeconds);
   }
 
   killed(type: string): void {
@@ -147,6 +152,20 @@ export class TaskSeries {
       for (const [type, first] of series.attempts) {
         yield { queue, type, outcomes: OUTCOMES.map((_, outcome) => attempts.value(first + outcome)) };
       }
+    }
+  }
+
+  /** How many runs and waits of each type fell into each bucket. */
+  *types(): Iterable<{ readonly type: string; readonly ran: Float64Array; readonly waited: Float64Array }> {
+    for (const [type, series] of [...this.#types, [OTHER, this.#otherType] as const]) {
+      yield { type, ran: this.#families.ran.buckets(series.ran), waited: this.#waits.buckets(series.waited) };
+    }
+  }
+
+  /** How many waits of tasks of each queue fell into each bucket. */
+  *queues(): Iterable<{ readonly queue: string; readonly waited: Float64Array }> {
+    for (const [queue, series] of [...this.#queues, [OTHER, this.#otherQueue] as const]) {
+      yield { queue, waited: this.#families.waited.buckets(series.waited) };
     }
   }
 
@@ -205,7 +224,7 @@ export class TaskSeries {
     if (types.length > MOST_TYPES || size > this.#places.left) return;
     // Whoever was other may be somebody by now.
     [this.#lastType, this.#lastQueue, this.#lastRan] = ["", "", ""];
-    [this.#lastAttempts, this.#lastRanSeries] = [this.#attemptsIn(this.#otherQueue, OTHER), this.#otherType.ran];
+    [this.#lastAttempts, this.#lastRanSeries] = [this.#attemptsIn(this.#otherQueue, OTHER), this.#otherType];
     for (const type of types) {
       this.#type(type);
       for (const series of this.#queues.values()) this.#attemptsIn(series, type);
@@ -224,6 +243,7 @@ export class TaskSeries {
     const { ran, killed, failures } = this.#families;
     return {
       ran: ran.begin([type]),
+      waited: this.#waits.begin(),
       killed: killed.begin([type]),
       failures: firstOf(FAILURE_REASONS, (reason) => failures.begin([type, reason])),
     };

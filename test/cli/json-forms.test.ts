@@ -234,6 +234,8 @@ const states = once(async () => {
   const { types } = await api("GET", `${V1}/types`, "/types");
   const [one] = types;
   assert.equal((await api("GET", `${V1}/types/${one.type}`, "/types/{name}")).type, one.type);
+  const { loaded: _loaded, ...ofFleet } = one;
+  sameForm((await cli("types")).types[0], ofFleet, "a type of the fleet");
   inSnakeCase(await firstEvent(), "an event");
 
   const { queues } = await api("GET", `${V1}/queues`, "/queues");

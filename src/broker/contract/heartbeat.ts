@@ -22,6 +22,19 @@ const RunnerSchema = v.looseObject({
   busy_since: v.nullable(v.string()),
 });
 
+const Counts = v.array(v.pipe(v.number(), v.minValue(0)));
+
+/** What it has counted since it booted: src/metrics/work-json.ts says what each is. */
+const WorkSchema = v.looseObject({
+  types: v.record(
+    v.string(),
+    v.looseObject({ running: v.number(), minute: v.tuple([v.number(), v.number()]), ran: Counts, waited: Counts }),
+  ),
+  pairs: v.array(v.tuple([v.string(), v.string(), Counts])),
+  queues: v.record(v.string(), Counts),
+  left_out: Figure,
+});
+
 export const HeartbeatSchema = v.looseObject({
   ip_address: told(v.string()),
   pid: Figure,
@@ -45,6 +58,7 @@ export const HeartbeatSchema = v.looseObject({
   /** The processes that run its handlers; `more_runners` counts those that are left out. */
   runners: told(v.array(RunnerSchema)),
   more_runners: Figure,
+  work: told(WorkSchema),
   /** When its tasks began, Unix ms on the broker's clock, by id. */
   started: told(v.record(v.string(), v.unknown())),
   /** Its tasks by id: the messages as they came. */

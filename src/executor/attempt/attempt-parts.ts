@@ -66,7 +66,8 @@ export function attemptParts(parts: PartsOfExecutor): AttemptParts {
     ran: (attempt) => {
       const endedAt = broker.now();
       attempt.codeEndedAt = endedAt;
-      tasks.ran(attempt.type, Math.max(0, endedAt - attempt.startedAt) / 1_000);
+      const ranSeconds = Math.max(0, endedAt - attempt.startedAt) / 1_000;
+      tasks.ran(attempt.type, ranSeconds, attempt.delivery.arrival?.waitedSeconds ?? null);
     },
     lost: ({ delivery, type }) => tally.countLost(delivery.queue, type),
     abandoned: (attempt) => {

@@ -4,8 +4,10 @@
  */
 
 import type { Broker, Vanished } from "../../broker/broker.ts";
+import type { WorkJson } from "../../metrics/work-json.ts";
 import { brokerView } from "../../operations/views/broker-view.ts";
 import { memberView } from "../../operations/views/member-view.ts";
+import { typeFigures } from "../../operations/views/type-view.ts";
 import { runtime } from "../../runtime/index.ts";
 import { isoWithOffset } from "../../task/times/iso-time.ts";
 import type { Attempt } from "../attempt/attempt.ts";
@@ -14,6 +16,7 @@ import type { ExecutorOptions } from "../options.ts";
 import { BrokerLook } from "./broker-look.ts";
 import type { CurrentTask, ExecutorState, ExecutorStatus, Readiness, RunnersJson, RunnersSource } from "./status.ts";
 import type { Tally } from "./tally.ts";
+import { workOf } from "./work.ts";
 
 /** How much is told of the tasks that run, and of the fleet, in bytes of JSON. */
 const MOST_CURRENT_BYTES = 128 * 1024;
@@ -83,6 +86,7 @@ export class StatusView {
       lost: tally.lost,
       left: tally.left,
       stops: tally.stops.json(),
+      ...typesOf(workOf(tally, running)),
       abandoned: running.abandonedCount,
       counted_at: countedAt === null ? null : isoWithOffset(countedAt),
       pending: ours.reduce((sum, queue) => sum + queue.running, 0),
@@ -138,6 +142,11 @@ export class StatusView {
     }
     return fitting(current, MOST_CURRENT_BYTES);
   }
+}
+
+/** From entries, so that a type like __proto__ is a key as any other. */
+function typesOf(work: WorkJson | null): Pick<ExecutorStatus, "types"> {
+  return work === null ? {} : { types: Object.fromEntries(typeFigures([work])) };
 }
 
 /** The first of a list, as far as there is room for their JSON, in bytes, and how many are left out. */

@@ -6,6 +6,7 @@ import type { RunnerFigures } from "../../handlers/runner-figures.ts";
 import type { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
 import type { MemberJson } from "../../operations/views/member-view.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
+import type { TypeFigures } from "../../operations/views/type-view.ts";
 import type { SourceFigures } from "../intake/sources.ts";
 import type { StopsJson } from "./stops.ts";
 
@@ -95,6 +96,8 @@ export interface ExecutorStatus {
   readonly left: number;
   /** How attempts ended that were told to stop, by a cancel, their timeout, a drain: how many, and the last five. */
   readonly stops: StopsJson;
+  /** What it has counted of each type since it booted; as many as there is room for. */
+  readonly types?: Readonly<Record<string, TypeFigures>>;
   /** Tasks that were cancelled, ignored it, and run on without a nursery: each keeps its slot. */
   readonly abandoned: number;
   /**

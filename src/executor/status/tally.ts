@@ -1,12 +1,15 @@
 /** What an executor has done since it booted. Each figure is counted where the broker has confirmed it, once. */
 import type { CompletionResult, Outcome } from "../../broker/broker.ts";
 import type { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
-import { OUTCOME } from "../../metrics/task-series.ts";
+import { LastMinute } from "../../metrics/last-minute.ts";
+import { OUTCOME, type TaskSeries } from "../../metrics/task-series.ts";
 import { Stops } from "./stops.ts";
 
 export class Tally {
   readonly stops: Stops;
   readonly #metrics: ExecutorMetrics | null;
+  /** By type, noted by `noteMinute`. */
+  readonly lastMinute = new LastMinute();
   done = 0;
   dead = 0;
   cancelled = 0;
@@ -21,6 +24,11 @@ export class Tally {
   constructor(metrics: ExecutorMetrics | null = null) {
     this.#metrics = metrics;
     this.stops = new Stops(metrics);
+  }
+
+  /** The same by queue and type; null: nobody asks for that. */
+  get tasks(): TaskSeries | null {
+    return this.#metrics?.tasks ?? null;
   }
 
   /** How many attempts have ended. */

@@ -11,6 +11,7 @@ import type { ExecutorOptions } from "../options.ts";
 import { outsideAddress } from "../status/ip-address.ts";
 import type { RunnersSource } from "../status/status.ts";
 import type { Tally } from "../status/tally.ts";
+import { workOf } from "../status/work.ts";
 
 /** The longest beat, in bytes of UTF-8. */
 export const MOST_BYTES = 64 * 1024;
@@ -83,7 +84,13 @@ export async function beatJson(parts: HeartbeatParts): Promise<BeatJson> {
     lease_ms: parts.broker.leaseMs,
     stops: parts.tally.stops.json(),
   };
-  const beside = { ...figures, started: startsOf(parts.running), ...servedBy(parts), ...runnersOf(parts) };
+  const beside = {
+    ...figures,
+    started: startsOf(parts.running),
+    ...servedBy(parts),
+    ...runnersOf(parts),
+    ...countedBy(parts),
+  };
   const { current, more } = currentOf(parts.running, (room) => {
     const head = { ...beside, current_left_out: Number.MAX_SAFE_INTEGER, current: {} };
     return room - bytesOf(JSON.stringify(head));
@@ -121,6 +128,12 @@ function runnersOf({ runners }: HeartbeatParts): Record<string, unknown> {
   const told = processes.slice(0, MOST_RUNNERS).map(({ started_at: _startedAt, ...runner }) => runner);
   const left = processes.length - told.length;
   return { runners: told, ...(left > 0 ? { more_runners: left } : {}) };
+}
+
+/** What it has counted, by queue and type. */
+function countedBy({ tally, running }: HeartbeatParts): Record<string, unknown> {
+  const work = workOf(tally, running);
+  return work === null ? {} : { work };
 }
 
 /** The first of these names, as far as there is room for their JSON. */

@@ -1,6 +1,7 @@
 /** Types over HTTP: which there are, and what payloads this executor knows that they take. */
 import * as v from "valibot";
 import { seenTypes } from "../../../operations/types.ts";
+import { TypeFiguresView } from "../../../operations/views/type-view.ts";
 import type { RouteParts } from "../parts.ts";
 import { type Route, route } from "../route.ts";
 import { TypeParams } from "../schemas.ts";
@@ -10,6 +11,7 @@ const TypeView = v.object({
   /** How many living executors name it. */
   executors: v.number(),
   paused: v.boolean(),
+  ...TypeFiguresView.entries,
   /** Whether this executor has its handler. */
   loaded: v.boolean(),
 });

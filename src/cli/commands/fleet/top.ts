@@ -3,17 +3,17 @@
  * or where the output is no terminal, one frame and the end. What a frame shows is top-frame.ts.
  */
 import type { Command } from "commander";
-import { type Broker, BrokerUnavailableError } from "../../broker/broker.ts";
-import { type CancelScope, sleep, withScope } from "../../concurrency/index.ts";
-import { seenQueues } from "../../operations/queues.ts";
-import { memberView } from "../../operations/views/member-view.ts";
-import { pausedView } from "../../operations/views/pause-view.ts";
-import { isoWithOffset } from "../../task/times/iso-time.ts";
-import { type Options, settingsOf, withBrokerFlags } from "../arguments/flags.ts";
-import { standardOutput } from "../output/outlets.ts";
-import { printJson, printLine } from "../output/print.ts";
-import { type FleetView, frameOf } from "../output/top-frame.ts";
-import { withBroker } from "../process/with-broker.ts";
+import { type Broker, BrokerUnavailableError } from "../../../broker/broker.ts";
+import { type CancelScope, sleep, withScope } from "../../../concurrency/index.ts";
+import { seenQueues } from "../../../operations/queues.ts";
+import { memberView } from "../../../operations/views/member-view.ts";
+import { pausedView } from "../../../operations/views/pause-view.ts";
+import { isoWithOffset } from "../../../task/times/iso-time.ts";
+import { type Options, settingsOf, withBrokerFlags } from "../../arguments/flags.ts";
+import { standardOutput } from "../../output/outlets.ts";
+import { printJson, printLine } from "../../output/print.ts";
+import { type FleetView, frameOf } from "../../output/top-frame.ts";
+import { withBroker } from "../../process/with-broker.ts";
 
 const REDRAW_MS = 1_000;
 /** How many running tasks are read for one frame. */
