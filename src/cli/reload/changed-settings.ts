@@ -29,10 +29,13 @@ export function changedSettings(before: Settings, now: Settings): ChangedSetting
   const stays: Partial<SettingValues> = {};
   for (const key of kept) take(stays, before, key);
   const { brokerSource, stateDirectory } = before;
+  // Tasks are moved in from them since the start.
+  const { sources } = before.tables;
+  const tables = { ...now.tables, sources };
   return {
-    settings: { ...now, ...stays, brokerSource, stateDirectory },
-    taken: [...taken.map(nameOf), ...(isSame(before.tables, now.tables) ? [] : ["tables of handlers"])],
-    kept: kept.map(nameOf),
+    settings: { ...now, ...stays, brokerSource, stateDirectory, tables },
+    taken: [...taken.map(nameOf), ...(isSame(before.tables, tables) ? [] : ["tables of handlers"])],
+    kept: [...kept.map(nameOf), ...(isSame(sources, now.tables.sources) ? [] : ["[source.NAME] tables"])],
   };
 }
 
