@@ -191,6 +191,8 @@ export type HandlerEnding =
       readonly retryInMs: number | null;
       /** It was asked for, and nothing went wrong: the next attempt has the same number. */
       readonly later: boolean;
+      /** Of one that is to come later: its code has not run, so it counts for no bound, and clears it of nothing. */
+      readonly isUnrun?: boolean;
     }
   /** The process died that ran it, and nothing had begun in that process beside or before it: one crash is charged. */
   | {

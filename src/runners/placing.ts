@@ -50,3 +50,14 @@ export function placeApart(runs: Run[], free: readonly Runner[], give: (runner: 
   }
   return left;
 }
+
+/** Where there may be no further runner, idle ones that have run something make room for so many fresh ones. */
+export function wornRunners(free: readonly Runner[], count: number): readonly Runner[] {
+  return free.filter(({ size, done }) => size === 0 && done > 0).slice(0, Math.max(0, count));
+}
+
+/** One that answers a question soon; undefined: there is none. */
+export function idleRunner(runners: Iterable<Runner>): Runner | undefined {
+  const ready = [...runners].filter(({ isRetired, silence }) => !isRetired && !silence.isBlocked);
+  return ready.find(({ size }) => size === 0) ?? ready.find(({ isShared }) => isShared);
+}

@@ -65,7 +65,7 @@ export class Run {
    * @throws (rejects) the cancel of its scope, where it was stopped.
    */
   toTheEnd(): Promise<HandlerEnding> {
-    this.#deafen = onCancel(this.scope, () => this.place?.cancelled(this));
+    if (!this.hasEnded) this.#deafen = onCancel(this.scope, () => this.place?.cancelled(this));
     return this.#end.promise;
   }
 

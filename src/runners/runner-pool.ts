@@ -7,13 +7,14 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { type CancelScope, Latch, type Nursery } from "../concurrency/index.ts";
+import type { HandlerEnding } from "../handlers/handler.ts";
 import { MessageTooLongError } from "../runner-protocol/encode.ts";
 import type { TypeManifest } from "../runner-protocol/messages.ts";
 import type { Door } from "./answers/door.ts";
 import { Escalation } from "./escalation.ts";
 import { watchRunners } from "./looks/runner-watch.ts";
 import { passOutputOn } from "./output.ts";
-import { placeApart, roomyRunner } from "./placing.ts";
+import { idleRunner, placeApart, roomyRunner, wornRunners } from "./placing.ts";
 import { Upkeep } from "./processes/upkeep.ts";
 import type { Run } from "./run.ts";
 import { Runner, type RunnerOwner } from "./runner.ts";
@@ -128,6 +129,11 @@ export class RunnerPool implements RunnerOwner {
       this.#give(runner, run);
       return;
     }
+    const unable = this.#unable(run.company === ANY);
+    if (unable !== null && this.#elsewhere === null) {
+      run.end(unable);
+      return;
+    }
     this.#queueOf(run).push(run);
     this.#place();
   }
@@ -147,8 +153,7 @@ export class RunnerPool implements RunnerOwner {
 
   /** One that is ready, for a question; undefined: there is none. */
   idleRunner(): Runner | undefined {
-    const ready = [...this.#runners].filter(({ isRetired, silence }) => !isRetired && !silence.isBlocked);
-    return ready.find(({ size }) => size === 0) ?? ready.find(({ isShared }) => isShared);
+    return idleRunner(this.#runners);
   }
 
   /** How often attempts of a type have ignored their cancel: from the second time on it runs alone. */
@@ -199,7 +204,8 @@ export class RunnerPool implements RunnerOwner {
     this.#runners.delete(runner);
     this.#gone.set();
     if (!this.#isClosing && runner.stoppedAt === null) {
-      logger.warn("runner {pid} of {kind} has ended: {reason}", { ...this.#named(runner), reason });
+      const { pid } = runner.process;
+      logger.warn("runner {pid} of {kind} has ended: {reason}", { pid, kind: this.kind.name, reason });
     }
     for (const run of unbegun) if (run.scope.signal.aborted) run.stopped("heeded");
     this.placeFirst(unbegun.filter(({ hasEnded }) => !hasEnded));
@@ -237,15 +243,8 @@ export class RunnerPool implements RunnerOwner {
     if (this.#apart.length === 0) return;
     const free = [...this.#runners].filter(({ isShared, isRetired, isReady }) => !isShared && !isRetired && isReady);
     this.#apart = placeApart(this.#apart, free, (runner, run) => this.#give(runner, run));
-    this.#makeRoom(free);
-  }
-
-  /** Where there may be no further runner, idle ones make room for fresh ones. */
-  #makeRoom(free: readonly Runner[]): void {
     const wanted = this.#apart.filter(({ wantsFresh }) => wantsFresh).length - this.#starts.underWay.apart;
-    if (wanted <= 0) return;
-    const worn = free.filter(({ size, done }) => size === 0 && done > 0);
-    for (const runner of worn.slice(0, Math.max(0, wanted - this.#roomApart()))) runner.stop();
+    if (wanted > 0) for (const runner of wornRunners(free, wanted - this.#roomApart())) runner.stop();
   }
 
   #give(runner: Runner, run: Run): void {
@@ -291,7 +290,17 @@ export class RunnerPool implements RunnerOwner {
       if (runner !== null) this.#ready(runner);
       this.#options.changed?.();
     };
-    this.#starts.more(this.#nursery, { made, isOver, started }, isShared ? "shared" : "apart");
+    const failed = (): void => {
+      const unable = this.#unable(isShared);
+      if (unable !== null) for (const run of (isShared ? this.#shared : this.#apart).splice(0)) run.end(unable);
+    };
+    this.#starts.more(this.#nursery, { made, isOver, started, failed }, isShared ? "shared" : "apart");
+  }
+
+  /** How a run ends for which there is no runner, and none can be started; null: it waits for one. */
+  #unable(isShared: boolean): HandlerEnding | null {
+    const isThere = [...this.#runners].some((one) => one.isReady && !one.isRetired && one.isShared === isShared);
+    return isThere ? null : this.#starts.unable(isShared ? "shared" : "apart");
   }
 
   #made(process: StartedRunner, isShared: boolean): Runner {
@@ -301,7 +310,11 @@ export class RunnerPool implements RunnerOwner {
     this.#nursery.startSoon(() => runner.toTheEnd(), { name });
     this.#nursery.startSoon(() => passOutputOn(runner), { name: `${name}: output` });
     this.#upkeep.started(runner);
-    if (this.#isLeaving) this.#refuse(runner);
+    if (this.#isLeaving) {
+      // One that came too late.
+      runner.stop();
+      runner.kill("SIGKILL", "it is not wanted any more");
+    }
     return runner;
   }
 
@@ -324,12 +337,6 @@ export class RunnerPool implements RunnerOwner {
     this.#place();
   }
 
-  /** One that came too late. */
-  #refuse(runner: Runner): void {
-    runner.stop();
-    runner.kill("SIGKILL", "it is not wanted any more");
-  }
-
   #retire(runner: Runner): void {
     runner.isRetired = true;
     this.#leaveIfDone(runner);
@@ -339,9 +346,5 @@ export class RunnerPool implements RunnerOwner {
     if (runner.size > runner.abandoned || runner.isGone) return;
     if (runner.abandoned > 0) runner.kill("SIGKILL", "what ignored its cancel was all that ran in it");
     else runner.stop();
-  }
-
-  #named({ process: { pid } }: Runner): { readonly pid: number; readonly kind: string } {
-    return { pid, kind: this.kind.name };
   }
 }

@@ -1,10 +1,12 @@
 /**
  * How runners of a kind come to be: the first one must say hello in time, with the types that are expected, or the
- * executor does not start; a later one that cannot is tried again after 0.1 to 30 s.
+ * executor does not start; a later one that cannot is tried again after 0.1 to 30 s, and so are the runs that have no
+ * other runner: they hold no slot meanwhile.
  */
 import { getLogger } from "@logtape/logtape";
 import { abortable, type CancelScope, Latch, moveOnAfter, type Nursery } from "../concurrency/index.ts";
 import { messageOf } from "../concurrency/unknown-values.ts";
+import type { HandlerEnding } from "../handlers/handler.ts";
 import type { Hello, TypeManifest } from "../runner-protocol/messages.ts";
 import { CATCH_ALL } from "../task/message/message-schema.ts";
 import type { Runner } from "./runner.ts";
@@ -15,6 +17,8 @@ const logger = getLogger(["taskexe", "runners"]);
 const HELLO_MS = 30_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 30_000;
+/** What waits for a runner that cannot be started comes again after this at the soonest. */
+const SOONEST_MS = 1_000;
 
 /** A runner could not be started, or has not said what it must. */
 export class RunnerStartError extends Error {
@@ -39,6 +43,8 @@ interface More {
   readonly isOver: () => boolean;
   /** Null: it was wanted no more. */
   readonly started: (runner: Runner | null) => void;
+  /** It could not be started, and is tried again. */
+  readonly failed: () => void;
 }
 
 /** As its standard error has it, without the name of a program of ours before each line. */
@@ -51,6 +57,8 @@ export class Starts {
   readonly #helloMs: number;
   #problem: string | null = null;
   #failures = 0;
+  /** When the next try is, on the clock of performance.now(). */
+  #nextTryAt = 0;
   readonly #underWay = { shared: 0, apart: 0 };
   readonly #over = new Latch();
   /** The types of the first hello, as text: those of a generation are the same. */
@@ -71,17 +79,27 @@ export class Starts {
     return this.#underWay;
   }
 
+  /** How runs end that wait for a runner which cannot be started now; null: it can, or it is not tried. */
+  unable(way: "shared" | "apart"): HandlerEnding | null {
+    if (this.#problem === null || this.#underWay[way] === 0) return null;
+    const retryInMs = Math.max(SOONEST_MS, this.#nextTryAt - performance.now());
+    const [problem, { name }] = [this.#problem, this.#kind];
+    const message = problem.startsWith(name) ? problem : `${name} cannot be started: ${problem}`;
+    const error = { name: RunnerStartError.name, message };
+    return { kind: "failed", error, retry: true, retryInMs, later: true, isUnrun: true };
+  }
+
   /** None is wanted any more: nobody waits until one can be tried again. */
   giveUp(): void {
     this.#over.set();
   }
 
   /** Starts one more beside those that there are. @param started - told of it once it has said hello. */
-  more(nursery: Nursery, { made, isOver, started }: More, way: "shared" | "apart"): void {
+  more(nursery: Nursery, { made, isOver, started, failed }: More, way: "shared" | "apart"): void {
     this.#underWay[way]++;
     nursery.startSoon(
       async ({ scope }) => {
-        const more = await this.#untilReady(scope, made, isOver);
+        const more = await this.#untilReady(scope, { made, isOver, failed });
         this.#underWay[way]--;
         started(more?.runner ?? null);
       },
@@ -115,7 +133,7 @@ export class Starts {
   }
 
   /** Tries until it can. Null: it is not wanted any more. @throws (rejects) the cancel of the scope. */
-  async #untilReady(scope: CancelScope, made: More["made"], isOver: More["isOver"]): Promise<Started | null> {
+  async #untilReady(scope: CancelScope, { made, isOver, failed }: Omit<More, "started">): Promise<Started | null> {
     for (;;) {
       try {
         const started = await this.once(scope, made);
@@ -127,10 +145,12 @@ export class Starts {
         this.#problem = error.message;
         const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS);
         if (isOver()) return null;
-        logger.error("{problem}; it is tried again in {pauseMs} ms, and what waits for it waits", {
+        logger.error("{problem}; it is tried again in {pauseMs} ms, and what waits for it is tried again, too", {
           problem: error.message,
           pauseMs,
         });
+        this.#nextTryAt = performance.now() + pauseMs;
+        failed();
         await moveOnAfter(scope, pauseMs, ({ signal }) => this.#over.wait(signal));
       }
     }

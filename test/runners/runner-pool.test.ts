@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { HandlerEnding } from "../../src/handlers/handler.ts";
 import { RunnerStartError } from "../../src/runners/starts.ts";
 import { until } from "../stage/until.ts";
-import { type Running, withPool } from "./pool-stage.ts";
+import { type Running, startFake, withPool } from "./pool-stage.ts";
 
 const SOON = { timeout: 30_000 };
 
@@ -283,3 +283,33 @@ test("a kind whose first runner does not start ends the block before it begins, 
   await refused({ kind: { types: ["x", "y"] } }, /its hello does not have the type y$/);
   await refused({ hello: '{"protocol":2}' }, /^fakes cannot be started: hello: protocol: must be 1$/);
 });
+
+test("where no runner can be started later, runs come again uncharged, and run once one can", SOON, async () => {
+  let isBroken = false;
+  const start = () => {
+    return isBroken ? Promise.reject(new Error("no interpreter")) : startFake('[{"type":"x"}]', "{}");
+  };
+  await withPool({ kind: { start, processes: 1 } }, async (pool) => {
+    isBroken = true;
+    assert.equal((await endingOf(pool.run({ do: "exit", code: 7 }))).kind, "crashed");
+    const isHandedBack = (ending: HandlerEnding): boolean => {
+      if (ending.kind !== "failed" || !ending.later || ending.isUnrun !== true) return false;
+      assert.match(ending.error.message, /^fakes cannot be started: no interpreter/);
+      assert.ok((ending.retryInMs ?? 0) >= 1_000 && (ending.retryInMs ?? 0) <= 30_000, `${ending.retryInMs}`);
+      return true;
+    };
+    const waits = [pool.run({ do: "tell" }), pool.run({ do: "tell" })];
+    for (const run of waits) assert.ok(isHandedBack(await endingOf(run)));
+    assert.deepEqual([pool.view().waiting, pool.view().problems.length], [0, 1], "nothing waits here, and why is told");
+    assert.ok(isHandedBack(await endingOf(pool.run({ do: "tell" }))), "nor does what comes meanwhile");
+    isBroken = false;
+    await until("one runs", 20_000, async () => (await endingOf(pool.run({ do: "tell" }))).kind === "done");
+    assert.equal(pool.view().problems.length, 0);
+  });
+});
+
+async function endingOf(running: Running): Promise<HandlerEnding> {
+  const ending = await running.ending;
+  assert.ok(ending !== "stopped");
+  return ending;
+}

@@ -1,5 +1,6 @@
 /** An executor whose runners take their time to start: it answers, is not ready, says why, and claims nothing. */
 import assert from "node:assert/strict";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { drained } from "../stage/executor.ts";
@@ -88,5 +89,43 @@ start_timeout = "1s"
     const { code, stderr } = await stage.run([...args, "--broker", `sqlite:${stage.path("queue.db")}`]);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /worker lazy cannot be started: process \d+ has not said hello within 1000 ms/);
+  }),
+);
+
+test("tasks of a worker whose program is gone wait as retrying, uncharged, and hold up no others", SLOW, () =>
+  Stage.with(async (stage) => {
+    const url = `sqlite:${join(stage.folder, "queue.db")}`;
+    const script = stage.path("worker.sh");
+    await stage.write({
+      ...{ gate: "", "worker.sh": WORKER },
+      "taskexe.toml": `retry_later_limit = 1
+concurrency = 2
+[worker.lazy]
+command = ["sh", ${JSON.stringify(script)}, ${JSON.stringify(stage.path("gate"))}]
+`,
+    });
+    const executor = await stage.executor({ broker: url, args: ["--config", stage.path("taskexe.toml")] });
+    const client = await stage.client(url);
+    await rename(script, `${script}.away`);
+    const [worker] = (await executor.status()).runners?.processes ?? [];
+    process.kill(worker?.pid ?? 0, "SIGKILL");
+    await untilBy(executor, "it cannot be started again", async () => {
+      return (await executor.status()).runners?.problems.some((problem) => problem.includes("worker.sh")) === true;
+    });
+    await client.enqueue(["a", "b", "c"].map((id) => requestOf(id, "slow", null)));
+    for (const id of ["a", "b", "c"]) await recordOnce("retrying", executor, client, id);
+    await client.enqueue([requestOf("other", "noop", null)]);
+    await recordOnce("done", executor, client, "other");
+    // Oftener than a handler may ask for it.
+    await untilBy(executor, "one was handed back three times", async () => {
+      return ((await client.record("a"))?.errors.length ?? 0) >= 3;
+    });
+    assert.match((await client.record("a"))?.errors[0]?.message ?? "", /worker lazy cannot be started/);
+    await rename(`${script}.away`, script);
+    for (const id of ["a", "b", "c"]) {
+      const { attempt, crashes } = await recordOnce("done", executor, client, id);
+      assert.deepEqual([attempt, crashes], [1, 0]);
+    }
+    assert.equal(await drained(executor), 0);
   }),
 );

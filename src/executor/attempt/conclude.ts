@@ -82,7 +82,7 @@ function outcomeOf(running: Attempt, ending: Concluded, policy: AttemptPolicy, c
       return unknownType(base, ending.error, message, policy);
     case "failed":
       if (ending.later && ending.retryInMs !== null) {
-        return retryLater(base, ending.retryInMs, ending.error, message, policy, clock);
+        return retryLater(base, { ...ending, retryInMs: ending.retryInMs }, message, policy, clock);
       }
       return failed(base, ending, running, message, policy, clock);
     case "crashed":
@@ -194,8 +194,7 @@ function unknownType(base: Base, error: ErrorRecord, message: TaskMessage, polic
  */
 function retryLater(
   base: Base,
-  delayMs: number,
-  error: ErrorRecord,
+  { retryInMs: delayMs, error, isUnrun = false }: Failed & { readonly retryInMs: number },
   message: TaskMessage,
   policy: AttemptPolicy,
   clock: BrokerClock,
@@ -203,15 +202,17 @@ function retryLater(
   const { retry_later: before = 0, deadline_at: deadline } = message.options;
   const limit = policy.retryLaterLimit;
   const dead = { ...base, kind: "dead", error, retentionMs: policy.deadRetentionMs } as const;
-  if (before >= limit) {
+  if (before >= limit && !isUnrun) {
     return {
       ...dead,
       reason: `asked ${limit} times in a row to be tried later (retry_later_limit): ${reasonOf(error)}`,
     };
   }
   if (isTooLate(deadline, delayMs, clock)) return { ...dead, reason: reasonOf(error) };
-  const { unknown_type: _, ...options } = optionsAfter(message);
-  const next = withOptions(base.delivery.raw ?? "", { ...options, retry_later: before + 1 });
+  const after = isUnrun ? nextOptions(message.options, chargesIn(message.options)) : optionsAfter(message);
+  const { unknown_type: _, ...options } = after;
+  const asked = isUnrun ? {} : { retry_later: before + 1 };
+  const next = withOptions(base.delivery.raw ?? "", { ...options, ...asked });
   return { ...base, attempt: base.attempt - 1, kind: "retry", error, delayMs, message: next };
 }
 
