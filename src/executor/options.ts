@@ -1,7 +1,7 @@
 /** What an executor needs to know. The command line fills it from the configuration; tests fill it by hand. */
 
 import type { Backoff } from "../task/options/run-options.ts";
-import type { MovedSource } from "./intake/sources.ts";
+import type { MovedSource } from "./intake/source-figures.ts";
 
 export interface ExecutorOptions {
   /** Unique in the fleet; the owner of what it claims. */

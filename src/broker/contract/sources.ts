@@ -27,6 +27,16 @@ export interface KeySource extends SourceTasks {
   readonly order: "left" | "right" | "time" | "score";
 }
 
+/** A folder: files that are moved into it become tasks, by any broker. The executor sees to it. */
+export interface FolderSource extends SourceTasks {
+  readonly kind: "folder";
+  /** Its absolute path. */
+  readonly folder: string;
+}
+
+/** Any of them. */
+export type Source = KeySource | FolderSource;
+
 /** Moves of one step. */
 export interface Moved {
   /** False: another executor holds the source. */

@@ -38,7 +38,14 @@ function checkWorker({ origin, command, cwd, types }: WorkerTable): Finding {
   );
 }
 
-function checkSource({ origin, kind, key, type, queue }: SourceTable, broker: string): Finding {
+function checkSource(source: SourceTable, broker: string): Finding {
+  const { origin, type, queue } = source;
+  if (source.kind === "folder") {
+    const wrong = wrongFolder(source.folder);
+    if (wrong !== null) return problem("tables", `${origin}: ${wrong}`, "correct the path, or make the folder");
+    return fine("tables", `${origin}: the folder ${source.folder}, ${type} in ${queue}`);
+  }
+  const { kind, key } = source;
   if (!hasKeySources(broker)) return problem("tables", `${origin}: ${NEEDS_KEYS}`, "name another broker, or remove it");
   return fine("tables", `${origin}: the ${kind} ${JSON.stringify(key)}, ${type} in ${queue}`);
 }

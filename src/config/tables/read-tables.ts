@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { didYouMean } from "../nearest.ts";
 import { shownName, shownValue } from "../redact.ts";
 import { EXEC, type HandlerTables, HTTP, type TablePlace, WORKER } from "./handler-tables.ts";
-import { SOURCE, sourceProblem } from "./source-tables.ts";
+import { SOURCE } from "./source-tables.ts";
 import { isTable } from "./table-values.ts";
 
 /** The keys of a file that are tables of handlers. */
@@ -45,7 +45,7 @@ export function readTables(file: Readonly<Record<string, unknown>>, path: string
     return found;
   };
   const tables = { workers: read(WORKER), execs: read(EXEC), https: read(HTTP), sources: read(SOURCE) };
-  problems.push(...tables.sources.map(sourceProblem).filter((problem) => problem !== null));
+  problems.push(...tables.sources.map(({ problem }) => problem).filter((problem) => problem !== null));
   problems.push(...definedTwice(tables));
   return { tables, problems };
 }

@@ -8,6 +8,8 @@ import { ifAvailable } from "../../broker/availability.ts";
 import { type Broker, CallRefusedError } from "../../broker/broker.ts";
 import type { KeySource, Moved } from "../../broker/contract/sources.ts";
 import { type CancelScope, sleep, sleepForever, withNursery } from "../../concurrency/index.ts";
+import { FolderMover } from "./folder/folder-source.ts";
+import type { MovedSource, SourceFigures } from "./source-figures.ts";
 
 const logger = getLogger(["taskexe", "executor"]);
 
@@ -20,46 +22,26 @@ const REFUSED_MS = 1_000;
 const [LEAST, FIRST, MOST] = [1, 50, 500];
 const [QUICK_MS, SLOW_MS] = [10, 25];
 
-/** What has come of a source here since the start. */
-export interface SourceFigures {
-  readonly name: string;
-  readonly kind: KeySource["kind"];
-  readonly key: string;
-  /** Whether this executor moves from it just now. */
-  held: boolean;
-  moved: number;
-  /** Of those, what was no JSON. */
-  bad: number;
-  /** Why nothing can be moved just now; null: it can. */
-  problem: string | null;
-}
-
-/** One of an executor's. */
-export interface MovedSource {
-  readonly source: KeySource;
-  readonly figures: SourceFigures;
-}
-
-export function movedSource(source: KeySource): MovedSource {
-  const { name, kind, key } = source;
-  return { source, figures: { name, kind, key, held: false, moved: 0, bad: 0, problem: null } };
-}
-
 /** Moves until the scope is cancelled. @throws TypeError where the broker has no such keys. */
 export async function moveFromSources(
-  broker: Pick<Broker, "moveIn">,
+  broker: Pick<Broker, "moveIn" | "enqueue">,
   { sources = [], once = false }: { readonly sources?: readonly MovedSource[]; readonly once?: boolean },
   scope: CancelScope,
 ): Promise<void> {
   const { moveIn } = broker;
   // One that only works off takes what is in the queue.
   if (sources.length === 0 || once) return sleepForever(scope.signal);
-  if (moveIn === undefined) throw new TypeError("this broker has no keys from which tasks could be moved in");
   await withNursery(
     scope,
     async (nursery) => {
       for (const { source, figures } of sources) {
-        nursery.startSoon(({ signal }) => moveFrom(moveIn, source, figures, signal), { name: `source ${source.name}` });
+        const options = { name: `source ${source.name}` };
+        if (source.kind === "folder") {
+          nursery.startSoon((task) => new FolderMover(broker, source, figures).run(task.scope), options);
+        } else {
+          if (moveIn === undefined) throw new TypeError("this broker has no keys from which tasks could be moved in");
+          nursery.startSoon(({ signal }) => moveFrom(moveIn, source, figures, signal), options);
+        }
       }
     },
     { name: "sources" },

@@ -7,7 +7,7 @@ import type { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
 import type { MemberJson } from "../../operations/views/member-view.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
 import type { TypeFigures } from "../../operations/views/type-view.ts";
-import type { SourceFigures } from "../intake/sources.ts";
+import type { SourceFigures } from "../intake/source-figures.ts";
 import type { StopsJson } from "./stops.ts";
 
 /** `disconnected`: the broker is away; `refused`: it answers, and refuses. */
