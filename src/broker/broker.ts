@@ -11,7 +11,7 @@ import type { Consumer } from "./contract/consumer.ts";
 import type { Fleet } from "./contract/fleet.ts";
 import type { Locks } from "./contract/locks.ts";
 import type { ManyChanges } from "./contract/many-changes.ts";
-import type { Producer } from "./contract/producer.ts";
+import type { LookFor, Producer } from "./contract/producer.ts";
 import type { MoveIn } from "./contract/sources.ts";
 
 export type { QueueCounts } from "./contract/admin.ts";
@@ -53,6 +53,8 @@ export interface Broker extends Producer, Consumer, Admin, Fleet, Connection {
   readonly locks: Locks;
   /** Who has changed what. */
   readonly audit: Audit;
+  /** Absent: each task that waits or runs has a record. */
+  readonly lookFor?: LookFor;
   /** Absent: it has no keys from which tasks could be moved in. */
   readonly moveIn?: MoveIn;
   /** Absent: changes to many are lists, and changes of what they give. */

@@ -31,6 +31,7 @@ import { checkFilter } from "../operations/filters.ts";
 import { listPage } from "../operations/pages.ts";
 import { pause } from "../operations/pauses.ts";
 import { type Preparation, prepare, type ReadyTask } from "../operations/prepare.ts";
+import { findTask } from "../operations/search/find-task.ts";
 import { type WatchEvent, watchTask } from "../operations/watch/watch.ts";
 import { type HeldLock, LockNotTakenError } from "../task/lock/lock.ts";
 import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
@@ -143,13 +144,12 @@ export class Client {
 
   /** The record of a task; null where none is kept. */
   task(id: string): Promise<TaskRecord | null> {
-    return this.#ask((broker) => broker.record(id));
+    return this.#ask(async (broker) => (await findTask(broker, id)).record);
   }
 
   /**
    * A page of tasks; without a limit, up to 100. Long texts are cut, and long results are null (`ListedTask`): `task`
    * gives all. A page ends early where it has 4 MB (`maxBytes`).
-   *
    * @throws TypeError for a key or a state that there is not; RangeError for a limit that is not 1 to 1 000, bytes
    *   below 1, or a cursor that no list has given.
    */

@@ -8,6 +8,7 @@ import { type CancelScope, moveOnAfter } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record/record.ts";
 import { prepareChildren } from "./children.ts";
 import type { KnownType, Preparation } from "./prepare.ts";
+import { findTask } from "./search/find-task.ts";
 
 /** So many enqueues may wait at once. */
 const MOST_WAITING = 10_000;
@@ -48,8 +49,8 @@ export class ExecutorDoor {
     }
   }
 
-  task(id: string): Promise<TaskRecord | null> {
-    return this.#parts.broker.record(id);
+  async task(id: string): Promise<TaskRecord | null> {
+    return (await findTask(this.#parts.broker, id)).record;
   }
 
   cancel(ids: readonly string[]): Promise<readonly CancelReceipt[]> {

@@ -139,8 +139,8 @@ sentence("what was cancelled in line is queued again as it is found; what came l
   assert.equal(queued.length, 230);
   assert.deepEqual(await broker.cancelled(queued), []);
   const left = await total(retryMatching(broker, { state: "cancelled" }));
-  assert.equal(left, 3, "the later one, the sleeping one, that of the other type");
-  assert.equal((await countOf(broker)).queued, 230 + 3 + 1);
+  assert.equal(left, 4, "the later one, the sleeping one, that of the other type, the one that keeps no record");
+  assert.equal((await countOf(broker)).queued, 230 + 4);
 });
 
 /** KEYS record -> the same, read and packed field by field. */
@@ -184,7 +184,8 @@ sentence("what is cancelled and retried together lies as if each record were pac
       const packed = await redis().get(recordKey(id));
       assert.equal(await runScript(redis(), PACK_ANEW, recordKey(id)), packed, `${state} ${id}`);
       const told = await broker.record(id);
-      if (told === null) continue;
+      // Of a task that keeps none, a cancel alone makes a record, and a retry takes it away.
+      if (told === null || id === "unkept") continue;
       const { enqueued_at, message: kept, type: kind, priority: urgency, state: is } = told;
       const expected = [state, type, priority, message, since.get(id)];
       assert.deepEqual([is, kind, urgency, kept, state === "queued" ? since.get(id) : enqueued_at], expected, id);
@@ -195,8 +196,10 @@ sentence("what is cancelled and retried together lies as if each record were pac
     (await broker.cancel([...kept, "plain"])).map(({ state }) => state),
     [...kept.map((id) => (id.endsWith(" later") ? "scheduled" : "queued")), "cancelled"],
   );
-  assert.equal((await broker.cancel(["unkept"]))[0]?.state, null, "it has no record");
+  assert.equal((await broker.cancel(["unkept"]))[0]?.state, "queued", "it is found in its stream");
   await check("cancelled");
+  assert.equal((await broker.retry(["unkept"]))[0]?.retried, true);
+  assert.equal(await broker.record("unkept"), null);
   const again = await broker.retry([...kept, "plain"]);
   assert.ok(again.slice(0, -1).every(({ retried }) => retried));
   assert.deepEqual(again.at(-1), { id: "plain", state: "queued", retried: false });

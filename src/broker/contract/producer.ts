@@ -62,3 +62,14 @@ export interface Producer {
   /** The record of a task; null where none is kept. */
   record(id: string): Promise<TaskRecord | null>;
 }
+
+/** A look for a task that has no record, where it stands. */
+export interface Looked {
+  /** What its message says, and where it is. */
+  readonly record: TaskRecord | null;
+  /** How many waiting tasks were looked at where there were more; null: all of them. */
+  readonly gaveUpAfter: number | null;
+}
+
+/** Looks for a task that waits or runs without a record, in the queues that the broker was opened with; bounded. */
+export type LookFor = (id: string) => Promise<Looked>;

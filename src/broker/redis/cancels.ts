@@ -3,13 +3,16 @@ import type { RedisConnections } from "./connection/connections.ts";
 import type { Doubt } from "./connection/doubt.ts";
 import { inChunks } from "./connection/in-flight.ts";
 import { CANCEL_CHANNEL, CANCELLED_KEY, cancelFlagKey, DOUBT, waitingCancelledKey } from "./keys.ts";
-import { cancelTasks } from "./scripts/cancel.ts";
-import { forgetUntil } from "./scripts/forget.ts";
+import type { RedisFinder } from "./looks/finder.ts";
+import { cancelTasks, type WaitingPlace } from "./scripts/cancel.ts";
+import { forgetTaken, forgetUntil } from "./scripts/forget.ts";
 
 /** How many flags one MGET asks for. */
 const CHUNK = 500;
 /** How many tasks one script cancels: about 2 ms. */
 const CANCEL_CHUNK = 100;
+/** How many are looked for at once that have no record. */
+const FIND_CHUNK = 1_000;
 /** How many marks one call forgets, and how many such calls one clean-up makes for a set. */
 const FORGET_CHUNK = 1_000;
 const FORGET_CALLS = 100;
@@ -22,11 +25,13 @@ export class RedisCancels {
   readonly #listeners = new Set<(ids: readonly string[]) => void>();
   readonly #now: () => number;
   readonly #doubt: Doubt;
+  readonly #finder: Pick<RedisFinder, "find">;
 
-  constructor(connections: RedisConnections, now: () => number, doubt: Doubt) {
+  constructor(connections: RedisConnections, now: () => number, doubt: Doubt, finder: Pick<RedisFinder, "find">) {
     this.#connections = connections;
     this.#now = now;
     this.#doubt = doubt;
+    this.#finder = finder;
     connections.subscriber.on("message", (_channel: string, text: string) => {
       if (text === DOUBT) this.#doubt.begin();
       const ids = readIds(text);
@@ -49,7 +54,26 @@ export class RedisCancels {
       this.#connections.run((redis) => cancelTasks(redis, chunk, reason)),
     );
     await this.push(receipts.filter(({ state }) => state === null || state === "running").map(({ id }) => id));
-    return receipts;
+    return receipts.some(({ state }) => state === null) ? this.#cancelUnrecorded(receipts, reason) : receipts;
+  }
+
+  /** Those without a record have their flags by now; where they stand in a stream, they are cancelled there. */
+  async #cancelUnrecorded(receipts: readonly CancelReceipt[], reason: string): Promise<CancelReceipt[]> {
+    const states = new Map<string, CancelReceipt["state"]>();
+    const unknown = receipts.filter(({ state }) => state === null).map(({ id }) => id);
+    const waiting = new Map<string, WaitingPlace>();
+    for (let from = 0; from < unknown.length; from += FIND_CHUNK) {
+      const { places } = await this.#finder.find(unknown.slice(from, from + FIND_CHUNK));
+      for (const { id, holder, stream, entry, type } of places.values()) {
+        if (holder === null) waiting.set(id, { queue: stream.queue, priority: stream.priority, entry, type });
+        else states.set(id, "running");
+      }
+    }
+    const cancelled = await inChunks([...waiting.keys()], CANCEL_CHUNK, (chunk) =>
+      this.#connections.run((redis) => cancelTasks(redis, chunk, reason, (id) => waiting.get(id))),
+    );
+    for (const { id, state } of cancelled) states.set(id, state);
+    return receipts.map(({ id, state }) => ({ id, state: state ?? states.get(id) ?? null }));
   }
 
   /** Tells the executors of flagged tasks that one of them may run. */
@@ -70,6 +94,7 @@ export class RedisCancels {
 
   /** Forgets marks whose time is over; bounded, and no call holds Redis for long. */
   async forgetOld(queues: readonly string[]): Promise<void> {
+    for (const queue of queues) await this.#connections.run((redis) => forgetTaken(redis, queue, FORGET_CHUNK));
     const now = Math.floor(this.#now());
     for (const key of [CANCELLED_KEY, ...queues.map(waitingCancelledKey)]) {
       for (let call = 0; call < FORGET_CALLS; call++) {

@@ -26,6 +26,7 @@ import { RedisServerFacts } from "./connection/server-facts.ts";
 import { WriteCoalescer } from "./connection/write-coalescer.ts";
 import { RedisEnqueue } from "./enqueue.ts";
 import { RedisFleet } from "./fleet.ts";
+import { RedisFinder } from "./looks/finder.ts";
 import { RedisManyChanges } from "./many-changes.ts";
 import { RedisPauses } from "./pauses.ts";
 import { RedisQueueRegister } from "./queue-register.ts";
@@ -63,6 +64,7 @@ export class RedisParts {
   readonly keeping: KeepingRules;
   readonly records: RedisRecords;
   readonly removal: RedisRemoval;
+  readonly finder: RedisFinder;
   readonly cancels: RedisCancels;
   readonly pauses: RedisPauses;
   readonly listing: RedisListing;
@@ -134,7 +136,8 @@ export class RedisParts {
     const starts = new TaskStarts((name) => this.fleet.lastBeat(name), now);
     this.records = new RedisRecords(this.connections, starts);
     this.removal = new RedisRemoval(this.connections, this.name, this.keeping);
-    this.cancels = new RedisCancels(this.connections, now, doubt);
+    this.finder = new RedisFinder(this.connections, starts, streams);
+    this.cancels = new RedisCancels(this.connections, now, doubt, this.finder);
     this.logs = new RedisLogs(this.connections, options.logBytes ?? DEFAULT_LOG_BYTES);
     this.listing = new RedisListing(this.connections, this.records, starts, options.queues, priorities);
     this.elsewhere = new RedisElsewhere(this.connections, this.fleet);

@@ -25,10 +25,10 @@ import type {
 } from "../contract/schedules.ts";
 import { listPlaces } from "../list-places.ts";
 import { readFigures } from "./figures.ts";
+import { glance } from "./looks/glances.ts";
 import type { RedisParts } from "./parts.ts";
 import { queuesOf } from "./queue-upkeep.ts";
 import { editTasks } from "./records/edits.ts";
-import { glance } from "./records/glances.ts";
 
 export class RedisAdministration implements Admin {
   protected readonly parts: RedisParts;

@@ -24,6 +24,7 @@ import type {
 import type { TaskLines } from "../contract/admin.ts";
 import type { OtherPrograms } from "../contract/consumer.ts";
 import type { MoveIn } from "../contract/sources.ts";
+import { listPlaces } from "../list-places.ts";
 import { REASON } from "./cancels.ts";
 import type { RedisDelivery } from "./claims/delivery.ts";
 import { withoutPaused } from "./claims/without-paused.ts";
@@ -168,6 +169,8 @@ export class RedisBroker extends RedisAdministration implements Broker {
   record(id: string): Promise<TaskRecord | null> {
     return this.parts.record(id);
   }
+
+  readonly lookFor = (id: string) => listPlaces.take(() => this.parts.finder.record(id));
 
   backlog(): Promise<Backlog> {
     return this.parts.duties.do("counts", () => this.parts.queues.backlog());

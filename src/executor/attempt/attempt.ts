@@ -74,6 +74,8 @@ export class Attempt implements HandlerAttempt {
   lastMessage = "";
   /** True while something told has not been written. */
   untold = false;
+  /** Whether anything was written of it while it runs. */
+  isWritten = false;
   /** Whether the handler wrote a line to the task's own log. */
   hasLogged = false;
   /** Once the attempt has ended nothing that its handler tells belongs to the task any more. */
@@ -224,6 +226,9 @@ export class Attempt implements HandlerAttempt {
     this.hasBegun = true;
     this.#startedAt = this.#host.broker.now();
     this.limit?.begun();
+    const { message } = this;
+    // No enqueue of ours has made its record: what runs for longer than a round of writes gets one.
+    if (message?.foreign && this.#host.policy.retentionOf(message, this.options) > 0) this.untold = true;
   }
 
   /** Why its handler may enqueue nothing any more; null: it may. */

@@ -149,14 +149,9 @@ function doneOf(
   ending: Concluded,
   retentionMs: number,
 ): Extract<Outcome, { kind: "done" }> {
-  const recorded = mayHaveRecord(running, message);
   const result = ending.kind === "done" ? ending.result : null;
   const resultOmitted = ending.kind === "done" ? ending.omitted : null;
-  const hasNone = ending.kind === "done" && result === null && resultOmitted === null;
-  // A foreign task with nothing to tell leaves nothing behind; what a delivery that died had told goes, too.
-  const hasTold = running.log !== null || running.hasLogged || wasTriedBefore(running, message);
-  const isQuiet = message.foreign && hasNone && !hasTold;
-  const keptMs = isQuiet ? 0 : retentionMs;
+  const recorded = mayHaveRecord(running, message);
   return {
     kind: "done",
     delivery: running.delivery,
@@ -166,8 +161,8 @@ function doneOf(
     crashes: running.crashes,
     startedAt: running.startedAt,
     // The common end of a task that keeps no record costs nothing for it.
-    spent: ending.kind === "done" && keptMs === 0 ? undefined : running.spent,
-    retentionMs: keptMs,
+    spent: ending.kind === "done" && retentionMs === 0 ? undefined : running.spent,
+    retentionMs,
     recorded,
     uniqueKey: keyToFree(message.options, ending),
     told: running.log === null ? null : { progress: running.progress, log: running.log },
@@ -243,7 +238,11 @@ function mayHaveRecord(running: Attempt, message: TaskMessage): boolean {
   const atEnqueue = !message.foreign && message.options.retention_ms !== 0;
   const { unique_key: key, unique_for_ms: ttlMs } = message.options;
   return (
-    atEnqueue || wasTriedBefore(running, message) || running.log !== null || (key !== undefined && ttlMs === undefined)
+    atEnqueue ||
+    wasTriedBefore(running, message) ||
+    running.log !== null ||
+    running.isWritten ||
+    (key !== undefined && ttlMs === undefined)
   );
 }
 

@@ -1,5 +1,6 @@
 /**
- * Writes what running tasks tell, gathered to a few writes a second. What was told last goes with the outcome.
+ * Writes what running tasks tell, gathered to a few writes a second. What was told last goes with the outcome. Of a
+ * task of another program's the first write is its record, so that all can see it that look at records.
  */
 
 import { getLogger } from "@logtape/logtape";
@@ -22,6 +23,7 @@ export async function writeProgress(broker: Broker, running: RunningAttempts, si
     for (const task of running) {
       if (!task.untold || task.message === null) continue;
       task.untold = false;
+      task.isWritten = true;
       told.push(task);
       writes.push({
         delivery: task.delivery,

@@ -4,16 +4,19 @@
  */
 import type { Broker, FleetMember } from "../../broker/broker.ts";
 import type { ListPage, ListQuery, PauseTarget } from "../../broker/contract/admin.ts";
+import type { Looked } from "../../broker/contract/producer.ts";
 import type { ScheduleDefinition, Schedules } from "../../broker/contract/schedules.ts";
 import { readCursor, writeCursor } from "../../broker/list-cursor.ts";
 import { DEFAULT_QUEUE } from "../../task/options/enqueue-options.ts";
 import { runOptions } from "../../task/options/schedule-options.ts";
 import type { TaskRecord } from "../../task/record/record.ts";
+import { findTask } from "../search/find-task.ts";
 
 /** What is asked of a broker on behalf of others: all of it holds to the limits. */
 export type AskedBroker = Pick<
   Broker,
-  | ("url" | "connection" | "now" | "audit" | "enqueue" | "cancel" | "record" | "list" | "retry" | "edit" | "purge")
+  | ("url" | "connection" | "now" | "audit" | "enqueue" | "cancel" | "record" | "lookFor" | "list" | "retry")
+  | ("edit" | "purge")
   | ("counts" | "otherQueues" | "pause" | "resume" | "paused" | "logs" | "logsAfter" | "glance" | "fleet")
   | ("listSchedules" | "countSchedules" | "schedule" | "changeSchedule" | "removeSchedule" | "states")
 >;
@@ -25,6 +28,8 @@ export class QueueForbiddenError extends Error {
 
 /** How many records are read side by side. */
 const AT_ONCE = 50;
+/** Of so many ids those are looked for that have no record. */
+const MOST_LOOKED_FOR = 10;
 /** Keys of a heartbeat that tell nothing of tasks. */
 const OPEN_KEYS = ["boot_at", "concurrency", "state", "version", "lease_ms", "host", "pid"] as const;
 /** A cursor of ours holds that of the broker, or nothing where a queue begins. */
@@ -64,7 +69,7 @@ export class LimitedBroker implements AskedBroker {
   }
 
   async cancel(ids: readonly string[]): ReturnType<Broker["cancel"]> {
-    const ours = await this.#ours(ids);
+    const ours = await this.#ours(ids, ids.length <= MOST_LOOKED_FOR);
     const receipts = new Map((await this.#broker.cancel(ids.filter((id) => ours.has(id)))).map((one) => [one.id, one]));
     return ids.map((id) => receipts.get(id) ?? { id, state: null });
   }
@@ -90,6 +95,11 @@ export class LimitedBroker implements AskedBroker {
   async record(id: string): Promise<TaskRecord | null> {
     const record = await this.#broker.record(id);
     return record !== null && this.#queues.has(record.queue) ? record : null;
+  }
+
+  async lookFor(id: string): Promise<Looked> {
+    const { record, gaveUpAfter } = (await this.#broker.lookFor?.(id)) ?? { record: null, gaveUpAfter: null };
+    return { record: record !== null && this.#queues.has(record.queue) ? record : null, gaveUpAfter };
   }
 
   /** One queue after the other, oldest first within each. */
@@ -203,11 +213,14 @@ export class LimitedBroker implements AskedBroker {
     return this.#broker.states(ids);
   }
 
-  async #ours(ids: readonly string[]): Promise<ReadonlySet<string>> {
+  /** @param find - whether those are looked for that have no record. */
+  async #ours(ids: readonly string[], find = false): Promise<ReadonlySet<string>> {
     const ours = new Set<string>();
     for (let from = 0; from < ids.length; from += AT_ONCE) {
       const some = ids.slice(from, from + AT_ONCE);
-      const records = await Promise.all(some.map((id) => this.record(id)));
+      const records = await Promise.all(
+        some.map(async (id) => (find ? (await findTask(this, id)).record : this.record(id))),
+      );
       for (const record of records) if (record !== null) ours.add(record.id);
     }
     return ours;

@@ -6,6 +6,7 @@ import type { Broker } from "../../broker/broker.ts";
 import { InvalidTaskError } from "../../task/message/new-task.ts";
 import { LISTED_MESSAGE_LENGTH, type ListedTask, listedOf } from "../../task/record/listed-task.ts";
 import { DEFAULT_PAGE, listPage, type PageQuery } from "../pages.ts";
+import { findTask } from "./find-task.ts";
 import { matchesPayload, matchesRecord } from "./matches.ts";
 import { readQuery, type TaskQuery } from "./task-query.ts";
 
@@ -21,7 +22,7 @@ export interface Found {
   readonly looked: number | null;
 }
 
-type SearchBroker = Pick<Broker, "list" | "record" | "now">;
+type SearchBroker = Pick<Broker, "list" | "record" | "lookFor" | "now">;
 
 /**
  * A page of what a query finds, oldest first within a state.
@@ -58,7 +59,7 @@ function isIndexed({ type, id, executor, error, payload, age, run, attempt, word
 }
 
 async function one(broker: SearchBroker, id: string, query: TaskQuery, page: PageQuery): Promise<Found> {
-  const record = await broker.record(id);
+  const { record } = await findTask(broker, id);
   const isMeant =
     record !== null &&
     (["state", "queue", "type"] as const).every((key) => page[key] === undefined || page[key] === record[key]) &&
@@ -82,7 +83,7 @@ async function scan(broker: SearchBroker, query: TaskQuery, page: PageQuery): Pr
       if (query.payload.length > 0) {
         const isWhole = task.message.length < LISTED_MESSAGE_LENGTH;
         if (!isWhole) whole++;
-        const message = isWhole ? task.message : ((await broker.record(task.id))?.message ?? "");
+        const message = isWhole ? task.message : ((await findTask(broker, task.id)).record?.message ?? "");
         if (!matchesPayload(query.payload, message)) continue;
       }
       tasks.push(task);

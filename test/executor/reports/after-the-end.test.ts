@@ -175,7 +175,7 @@ async function runsQuietlyAfter(
   const delivery = await toldBy(other, "x");
   if (!isUp) await happens(other, delivery);
   const handlers = new HandlerRegistry();
-  handlers.add(defineTask({ type: "quiet", run: () => {} }), "test");
+  handlers.add(defineTask({ type: "quiet", retentionMs: 0, run: () => {} }), "test");
   const own = await createBroker(server.url, { executor: "one", queues: ["common"], leaseMs: LEASE_MS });
   const options = { name: "one", version: "0", concurrency: 2, graceMs: 100 };
   const executor = new Executor({ broker: own, handlers, options });

@@ -147,7 +147,10 @@ export interface KeptDone {
   readonly delivery: RedisDelivery;
 }
 
-/** Whether this end is of that kind: its record is there from the enqueue, and nothing but the end is to be written. */
+/**
+ * Whether this end is of that kind: nothing but the end is to be written. Its record is there from the enqueue, or, of
+ * a task of another program's, mostly none.
+ */
 export function isKeptDone<Entry extends { readonly outcome: Outcome; readonly delivery: RedisDelivery }>(
   entry: Entry,
 ): entry is Entry & KeptDone {
@@ -155,7 +158,6 @@ export function isKeptDone<Entry extends { readonly outcome: Outcome; readonly d
   return (
     outcome.kind === "done" &&
     outcome.retentionMs > 0 &&
-    outcome.recorded &&
     outcome.followUp === undefined &&
     outcome.told === null &&
     !outcome.resultOmitted &&

@@ -288,7 +288,8 @@ const NOT_READ = {
   ...{ message_bytes: 0, result_bytes: 0 },
 };
 
-const BARE = {
+/** What is told of a task that has no record. */
+export const BARE = {
   crashes: 0,
   completions: 0,
   progress: 0,

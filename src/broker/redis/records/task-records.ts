@@ -79,7 +79,8 @@ export class RedisRecords {
   ): Promise<(TaskRecord | null)[]> {
     const entries = [...known];
     const asked = ids.flatMap((_, index) => (known[index] === undefined && entryOf(stored[index]) ? [index] : []));
-    const found = await this.#entries(asked.map((index) => stored[index] ?? null));
+    const places = asked.map((index) => entryOf(stored[index]) ?? { stream: "", entry: "" });
+    const found = await readEntryStates(this.#connections, places);
     const gone = asked.filter((_, at) => found[at]?.message === null && found[at].holder === null);
     for (const [at, index] of asked.entries()) entries[index] = found[at] ?? NO_ENTRY;
     // Those that ended between the two questions say so now.
@@ -148,29 +149,6 @@ export class RedisRecords {
       if (failed?.status === "rejected") throw failed.reason;
     });
   }
-
-  /** The entries of queued records: who holds each, and the message. */
-  async #entries(stored: readonly (RecordFields | null)[]): Promise<KnownEntry[]> {
-    if (stored.length === 0) return [];
-    return this.#connections.run(async (redis) => {
-      const pipeline = redis.pipeline();
-      for (const { stream, entry } of stored.map((fields) => entryOf(fields) ?? { stream: "", entry: "" })) {
-        pipeline.call("XPENDING", stream, GROUP, entry, entry, 1);
-        pipeline.xrange(stream, entry, entry);
-      }
-      const replies = await execute(pipeline);
-      return stored.map((_, index) => {
-        const [[failed, pending], [failedToo, there]] = [
-          replies[2 * index] ?? NO_REPLY,
-          replies[2 * index + 1] ?? NO_REPLY,
-        ];
-        if (failed && !failed.message.startsWith("NOGROUP")) throw failed;
-        if (failedToo) throw failedToo;
-        const message: unknown = readEntries(there).map(([, fields]) => (Array.isArray(fields) ? fields[1] : null))[0];
-        return { holder: readPending(pending)[0] ?? null, message: typeof message === "string" ? message : null };
-      });
-    });
-  }
 }
 
 /** What is known of the entry of a task: who holds it, and its message; null where it is gone. */
@@ -186,8 +164,40 @@ export interface KnownEntry {
 const NO_ENTRY: KnownEntry = { holder: null, message: null };
 const NO_REPLY = [null, null] as const;
 
+/** Where an entry stands. */
+interface EntryPlace {
+  readonly stream: string;
+  readonly entry: string;
+}
+
+/** Of entries who holds each, and the message, in order. */
+export async function readEntryStates(
+  connections: RedisConnections,
+  places: readonly EntryPlace[],
+): Promise<KnownEntry[]> {
+  if (places.length === 0) return [];
+  return connections.run(async (redis) => {
+    const pipeline = redis.pipeline();
+    for (const { stream, entry } of places) {
+      pipeline.call("XPENDING", stream, GROUP, entry, entry, 1);
+      pipeline.xrange(stream, entry, entry);
+    }
+    const replies = await execute(pipeline);
+    return places.map((_, index) => {
+      const [[failed, pending], [failedToo, there]] = [
+        replies[2 * index] ?? NO_REPLY,
+        replies[2 * index + 1] ?? NO_REPLY,
+      ];
+      if (failed && !failed.message.startsWith("NOGROUP")) throw failed;
+      if (failedToo) throw failedToo;
+      const message: unknown = readEntries(there).map(([, fields]) => (Array.isArray(fields) ? fields[1] : null))[0];
+      return { holder: readPending(pending)[0] ?? null, message: typeof message === "string" ? message : null };
+    });
+  });
+}
+
 /** Where a record that says queued has its entry; null where it has none, as a parked task. */
-function entryOf(fields: RecordFields | null | undefined): { readonly stream: string; readonly entry: string } | null {
+function entryOf(fields: RecordFields | null | undefined): EntryPlace | null {
   const { state, queue, priority = "0", entry } = fields ?? {};
   if (state !== "queued" || queue === undefined || !entry) return null;
   return { stream: streamKey(queue, Number(priority)), entry };

@@ -25,7 +25,8 @@ const { promote, cancel } = MOVES;
 
 /**
  * Lua. `cancel(id, flag, text)`: cancels a task and tells the state it was in, "" where no record is kept; `text` is
- * the record as it was read a moment ago, nil where it was not. `finishAll()`: writes what was put off. ARGV from 1:
+ * the record as it was read a moment ago, nil where it was not; then may come where it waits if it has none: its entry,
+ * queue, priority and type. `finishAll()`: writes what was put off. ARGV from 1:
  * group, record prefix, marks key, scheduled key less the queue, cancelled index less the queue, reason, parked key
  * less queue and type, waiting marks less the queue, what follows a cancel by type.
  */
@@ -137,12 +138,21 @@ local function cancelUsual(id, flag, key, text)
   finishUsual(key, id, facts, packed('${FIELD_LETTERS.enqueued_at}', short), sub(text, at))
   return 'scheduled'
 end
-local function cancel(id, flag, text)
+-- One that waits without a record gets one by its cancel.
+local function waiting(entry, queue, priority, kind)
+  if not entry or entry == '' then return nil end
+  local stream = 'te.' .. priority .. '.' .. queue
+  if not isToCome(stream, entry) or not stands(stream, entry) then return nil end
+  local r = { state = 'queued', entry = entry, queue = queue, priority = priority, type = kind, stream = stream }
+  r.enqueued_at = timeOf(entry)
+  return r
+end
+local function cancel(id, flag, text, ...)
   local key = ARGV[2] .. id
   text = text or readText(key)
   local usualState = type(text) == 'string' and cancelUsual(id, flag, key, text)
   if usualState then return usualState end
-  local r = loadRecord(key, text)
+  local r = loadRecord(key, text) or waiting(...)
   local state = r and r.state
   if not state then
     mark(id, flag, 3600000)
@@ -205,12 +215,15 @@ local function finishAll()
 end
 `;
 
-/** ARGV as above, then id and flag key in turn -> of each the state it was in, or "" where no record is kept. */
+/**
+ * ARGV as above, then 6 of each: id, flag key, and where it waits if it is known that it has no record: entry ("": that
+ * is not known), queue, priority, type -> of each the state it was in, or "" where no record is kept.
+ */
 const CANCEL = script(
   `${CANCELLING}
 local out, reason = {}, nil
-for i = 10, #ARGV, 2 do
-  local ok, state = pcall(cancel, ARGV[i], ARGV[i + 1])
+for i = 10, #ARGV, 6 do
+  local ok, state = pcall(cancel, ARGV[i], ARGV[i + 1], nil, unpack(ARGV, i + 2, i + 5))
   if not ok then
     reason = type(state) == 'table' and state or { err = tostring(state) }
     break
@@ -232,13 +245,33 @@ export function cancellingWords(reason: string): string[] {
   ];
 }
 
-/** @param reason - goes into the records. @returns what each was, in order. */
-export async function cancelTasks(redis: Redis, ids: readonly string[], reason: string): Promise<CancelReceipt[]> {
+/** Where a task without a record waits. */
+export interface WaitingPlace {
+  readonly entry: string;
+  readonly queue: string;
+  readonly priority: number;
+  readonly type: string;
+}
+
+/**
+ * @param reason - goes into the records.
+ * @param placeOf - where a task waits that has no record; undefined: that is not known.
+ * @returns what each was, in order.
+ */
+export async function cancelTasks(
+  redis: Redis,
+  ids: readonly string[],
+  reason: string,
+  placeOf: (id: string) => WaitingPlace | undefined = () => undefined,
+): Promise<CancelReceipt[]> {
   const reply = await runScript(
     redis,
     CANCEL,
     ...cancellingWords(reason),
-    ...ids.flatMap((id) => [id, cancelFlagKey(id)]),
+    ...ids.flatMap((id) => {
+      const { entry = "", queue = "", priority = "", type = "" } = placeOf(id) ?? {};
+      return [id, cancelFlagKey(id), entry, queue, priority, type];
+    }),
   );
   const states: unknown[] = Array.isArray(reply) ? reply : [];
   return ids.map((id, index) => ({ id, state: TASK_STATES.find((state) => state === states[index]) ?? null }));

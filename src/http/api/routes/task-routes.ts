@@ -1,5 +1,6 @@
 /** Single tasks over HTTP: lists, records, logs, a watch, a cancel. Other changes are in change-routes.ts. */
 import * as v from "valibot";
+import { findTask, notFound } from "../../../operations/search/find-task.ts";
 import { searchPage } from "../../../operations/search/search.ts";
 import { QUERY_KEYS } from "../../../operations/search/task-query.ts";
 import { CancelView } from "../../../operations/views/receipt-views.ts";
@@ -51,8 +52,9 @@ export function taskRoutes({ signal }: RouteParts): Route[] {
       problems: [404],
       answers: { 200: { description: "everything that is kept about it, its log included", schema: TaskAndLogView } },
       async handle({ context, broker, params }) {
-        const record = await broker.record(params.id);
-        if (record === null) throw unknownTask(params.id);
+        const found = await findTask(broker, params.id);
+        const { record } = found;
+        if (record === null) throw new ApiError(404, "not_found", notFound(params.id, found, " is kept"));
         return exactJson(context, taskAndLogView(record, await broker.logs(params.id)));
       },
     }),
