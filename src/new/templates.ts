@@ -21,7 +21,7 @@ export const TEMPLATES: readonly Template[] = [
     help: "a handler in TypeScript",
     next: [
       "taskexe check --config taskexe.toml",
-      "taskexe run --config taskexe.toml",
+      "taskexe dev",
       `taskexe enqueue --config taskexe.toml greet '{"name":"Ada"}' --wait     (in a second terminal)`,
     ],
   },
@@ -31,7 +31,7 @@ export const TEMPLATES: readonly Template[] = [
     help: "handlers in Python, with a test",
     next: [
       "python3 -m unittest",
-      "taskexe run --config taskexe.toml",
+      "taskexe dev",
       `taskexe enqueue --config taskexe.toml word_count '{"path":"README.md"}' --wait     (in a second terminal)`,
     ],
   },

@@ -9,9 +9,15 @@ import type { Command } from "commander";
 import type { Broker } from "../../broker/broker.ts";
 import { wholeAddress } from "../../broker/drivers.ts";
 import { setHome } from "../../client/home.ts";
-import { type CancelScope, type Nursery, openRoot, withNursery } from "../../concurrency/index.ts";
+import {
+  type CancelScope,
+  isCancellation,
+  Latch,
+  type Nursery,
+  openRoot,
+  withNursery,
+} from "../../concurrency/index.ts";
 import { withoutCode } from "../../concurrency/unknown-values.ts";
-import { machinePath } from "../../config/embedded-queue.ts";
 import { takeExecutorName } from "../../config/executor-name.ts";
 import { holdsPassword } from "../../config/redact.ts";
 import type { Settings } from "../../config/settings.ts";
@@ -34,9 +40,10 @@ import { handleSignals, trackFromTheStart } from "../process/signals.ts";
 import { logStrayError } from "../process/stray-error.ts";
 import { brokerOf, createStateDirectory } from "../process/with-broker.ts";
 import { withHandlers } from "../process/with-handlers.ts";
-import { FileWatch, type WatchedFiles } from "../reload/file-watch.ts";
+import type { WatchedFiles } from "../reload/file-watch.ts";
 import { type HttpAccess, takeAccess } from "../reload/http-access.ts";
 import type { LoadedHandlers } from "../reload/loaded-handlers.ts";
+import { reloading, type Watched, watchedBy } from "../reload/reloading.ts";
 import { Reloads } from "../reload/reloads.ts";
 
 const log = getLogger(["taskexe"]);
@@ -74,7 +81,9 @@ export async function run(options: Options): Promise<number> {
       : null;
   try {
     const name = settings.name ?? held?.name ?? "";
-    return await new Run(settings, { name, access, isOnce, read, watched: watchedBy(options) }).toTheEnd();
+    const watched = watchedBy(options);
+    const staysUnloaded = options.staysUnloaded === true;
+    return await new Run(settings, { name, access, isOnce, read, watched, staysUnloaded }).toTheEnd();
   } finally {
     held?.release();
   }
@@ -85,6 +94,16 @@ function quietly(settings: Settings): Settings {
   return settings.origins.listen === "default" ? { ...settings, listen: null } : settings;
 }
 
+interface RunParts {
+  readonly name: string;
+  readonly access: HttpAccess;
+  readonly isOnce: boolean;
+  /** Reads the settings again. */
+  readonly read: () => Settings;
+  readonly watched: Watched | null;
+  readonly staysUnloaded: boolean;
+}
+
 class Run {
   #settings: Settings;
   readonly #read: () => Settings;
@@ -92,6 +111,9 @@ class Run {
   readonly #name: string;
   readonly #access: HttpAccess;
   readonly #isOnce: boolean;
+  /** What cannot be loaded at the start is waited for, until it is mended. */
+  readonly #staysUnloaded: boolean;
+  readonly #loaded = new Latch();
   #stop: (reason: string) => void = () => {};
   #reloads: Reloads | null = null;
   #importing: string | null = null;
@@ -99,12 +121,9 @@ class Run {
   #exitCode = 0;
   #names: Executor["names"] = () => ({ running: [], ended: [] });
 
-  /** @param given.read - reads the settings again. */
-  constructor(
-    settings: Settings,
-    given: { name: string; access: HttpAccess; isOnce: boolean; read: () => Settings; watched: Watched | null },
-  ) {
-    const { name, access, isOnce, read, watched } = given;
+  constructor(settings: Settings, given: RunParts) {
+    const { name, access, isOnce, read, watched, staysUnloaded } = given;
+    this.#staysUnloaded = staysUnloaded;
     this.#watched = watched;
     this.#settings = settings;
     this.#read = read;
@@ -159,16 +178,12 @@ class Run {
         this.#sayWhatIsAwaited(address);
         const reloads = this.#reloadsOf(executor, handlers);
         this.#reloads = reloads;
-        await handlers.load(this.#settings, nursery.scope);
+        const watched = this.#watched?.(() => this.#settings, handlers);
+        await this.#load(nursery.scope, handlers, reloads, watched);
         if (root.cancelCalled) return;
         this.#stop = (reason) => executor.drain(reason);
         this.#sayHello(broker, handlers, address);
-        await runWith(
-          nursery.scope,
-          executor,
-          reloads,
-          this.#watched?.(() => this.#settings, handlers),
-        );
+        await reloading(nursery.scope, reloads, watched, (scope) => executor.run(scope));
         if (this.#isOnce)
           log.info("worked off: {done} done, {dead} dead, {retried} to be tried again", this.#tallyOf(executor));
       });
@@ -186,8 +201,24 @@ class Run {
         this.#settings = settings;
         executor.change(this.#executorOptions());
         this.#settle();
+        this.#loaded.set();
       },
     });
+  }
+
+  async #load(
+    scope: CancelScope,
+    handlers: LoadedHandlers,
+    reloads: Reloads,
+    watched: (() => WatchedFiles) | undefined,
+  ): Promise<void> {
+    try {
+      await handlers.load(this.#settings, scope);
+    } catch (error) {
+      if (!this.#staysUnloaded || isCancellation(error, scope)) throw error;
+      reloads.tellFailure(error);
+      await reloading(scope, reloads, watched, ({ signal }) => this.#loaded.wait(signal));
+    }
   }
 
   #tallyOf(executor: Executor): Pick<ReturnType<Executor["status"]>, "done" | "dead" | "retried"> {
@@ -292,42 +323,6 @@ class Run {
     this.#exitCode = this.#importing === null ? EXIT_FAILED : EXIT_USAGE;
     this.#stop("an error outside of every task");
   }
-}
-
-type Watched = (settings: () => Settings, handlers: LoadedHandlers) => () => WatchedFiles;
-
-/** What `--watch` looks at; null: it was not given. */
-function watchedBy({ watch, config }: Options): Watched | null {
-  if (watch !== true) return null;
-  const named = typeof config === "string" ? config : process.env.TASKEXE_CONFIG;
-  const file = named || machinePath(process.env, "etc/taskexe/taskexe.toml");
-  return (settings, handlers) => () => ({
-    files: [...handlers.files, ...(file === "off" ? [] : [file])],
-    places: settings().tasks,
-    loadedAt: handlers.beganAt,
-  });
-}
-
-/** Reloads as long as it runs. */
-function runWith(
-  scope: CancelScope,
-  executor: Executor,
-  reloads: Reloads,
-  watched?: () => WatchedFiles,
-): Promise<void> {
-  return withNursery(
-    scope,
-    async (nursery) => {
-      nursery.startSoon(({ scope: inner }) => reloads.run(inner), { name: "reloads" });
-      if (watched !== undefined) {
-        const watch = new FileWatch(watched, (path) => reloads.request(`${path} has changed`));
-        nursery.startSoon(({ signal }) => watch.run(signal), { name: "file watch" });
-      }
-      await executor.run(nursery.scope);
-      nursery.scope.cancel("the executor has drained");
-    },
-    { name: "run" },
-  );
 }
 
 function shown(address: HttpAddress | null): string {

@@ -49,6 +49,7 @@ export class LoadedHandlers implements Handlers, RunnersSource {
   #closeEndpoints: () => void = () => {};
   #generation = 0;
   #loadedAt: number | null = null;
+  #hasTried = false;
   /** When the load began that is in charge, Unix ms. */
   beganAt = Date.now();
   #reload: ReloadJson | null = null;
@@ -118,7 +119,8 @@ export class LoadedHandlers implements Handlers, RunnersSource {
     const beganAt = Date.now();
     try {
       const inline = settings.isolation === "inline" ? settings.tasks : [];
-      if (this.#generation > 0 && inline.length > 0 && !forgetModules()) throw new CommandFailure(ONLY_ON_BUN);
+      if (this.#hasTried && inline.length > 0 && !forgetModules()) throw new CommandFailure(ONLY_ON_BUN);
+      this.#hasTried = true;
       const loading = loadHandlers(inline, providedModules, this.#parts.importing);
       const handlers = new HandlerSet(await abortable(loading, scope.signal));
       close = addEndpoints(handlers, settings);

@@ -73,12 +73,19 @@ export class Reloads {
       tell(handlers, changed);
     } catch (error) {
       if (isCancellation(error, scope)) throw error;
-      const reason = describe(error).join("; ");
-      handlers.tellReload({ state: "failed", reason });
-      log.error("the reload has failed, and generation {generation} goes on: {reason}", {
-        ...{ generation: handlers.generation, reason },
-      });
+      this.tellFailure(error);
     }
+  }
+
+  /** All stays as it was; log and status say why. */
+  tellFailure(error: unknown): void {
+    const { handlers } = this.#parts;
+    const { generation } = handlers;
+    const reason = describe(error).join("; ");
+    handlers.tellReload({ state: "failed", reason });
+    if (generation > 0)
+      log.error("the reload has failed, and generation {generation} goes on: {reason}", { generation, reason });
+    else log.error("nothing is loaded, and nothing runs, until this is mended and saved: {reason}", { reason });
   }
 }
 

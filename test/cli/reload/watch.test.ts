@@ -1,10 +1,10 @@
 /** `--watch` and `dev`: what is saved is loaded, whatever a handler imports, and what is new in a folder, too. */
 import assert from "node:assert/strict";
-import { rename, rm, utimes } from "node:fs/promises";
+import { copyFile, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { FileWatch } from "../../../src/cli/reload/file-watch.ts";
-import { Command } from "../../stage/command.ts";
+import { Command, ROOT } from "../../stage/command.ts";
 import { drained, surroundings } from "../../stage/executor.ts";
 import { requestOf } from "../../stage/outcomes.ts";
 import { builtOnce } from "../../stage/programs.ts";
@@ -118,6 +118,66 @@ describe("watching files", () => {
       await stage.write({ "project/mine.ts": handler("mine", "const value = 234;") });
       await dev.says(/mine\.ts has changed[\s\S]*generation 2 is in charge/);
       assert.equal(await enqueue(), "234\n");
+      dev.kill("SIGTERM");
+      assert.equal((await dev.ended).code, 0, dev.output());
+    } finally {
+      await dev.end();
+    }
+  });
+
+  test(
+    "dev stays where handlers cannot be loaded at its start, says why, and loads them once they are saved",
+    SLOW,
+    async () => {
+      const [program] = await theExecutable();
+      const cwd = await stage.write({ "broken/mine.ts": `${handler("mine", "const value = 1;")}export const = 2;\n` });
+      const env = { ...surroundings(), STATE_DIRECTORY: stage.path("broken-state"), NO_COLOR: "1" };
+      const dev = new Command([program, "dev", "mine.ts", "--listen", "127.0.0.1:0"], { cwd, env });
+      try {
+        await dev.says(/nothing is loaded, and nothing runs, until this is mended and saved: [\s\S]*mine\.ts/);
+        await stage.write({ "broken/mine.ts": "still broken(\n" });
+        await dev.says(/mine\.ts has changed[\s\S]*nothing is loaded, [\s\S]*mine\.ts/);
+        await stage.write({ "broken/mine.ts": handler("mine", "const value = 7;") });
+        await dev.says(/generation 1 is in charge[\s\S]*handlers [\w,]*mine/);
+        const line = ["enqueue", "mine", "--wait", "--broker", "sqlite:.state/queue.db"];
+        const { stdout, stderr } = await stage.run(line, { program: [program], cwd });
+        assert.equal(stdout + stderr, "7\n");
+        dev.kill("SIGTERM");
+        assert.equal((await dev.ended).code, 0, dev.output());
+      } finally {
+        await dev.end();
+      }
+    },
+  );
+
+  test("dev looks at the programs of workers that could not be started, too", SLOW, async () => {
+    const [program] = await theExecutable();
+    const cwd = await stage.write({
+      "snake/taskexe.toml": 'broker = "sqlite:.state/queue.db"\n[worker.snake]\ncommand = ["python3", "handlers.py"]\n',
+      "snake/handlers.py": "import nowhere_at_all\n",
+    });
+    await copyFile(join(ROOT, "python/taskexe_worker.py"), join(cwd, "taskexe_worker.py"));
+    const env = { ...surroundings(), STATE_DIRECTORY: stage.path("snake-state"), NO_COLOR: "1" };
+    const dev = new Command([program, "dev", "--listen", "off"], { cwd, env });
+    try {
+      await dev.says(/nothing is loaded, and nothing runs, [\s\S]*nowhere_at_all/);
+      const mended = 'from taskexe_worker import *\n@task("greets")\ndef greets(payload): return 3\nserve()\n';
+      await stage.write({ "snake/handlers.py": mended });
+      await dev.says(/handlers\.py has changed[\s\S]*generation 1 is in charge: handlers [\w,]*greets/);
+      dev.kill("SIGTERM");
+      assert.equal((await dev.ended).code, 0, dev.output());
+    } finally {
+      await dev.end();
+    }
+  });
+
+  test("dev that has loaded nothing yet ends at once when it is told to", SLOW, async () => {
+    const [program] = await theExecutable();
+    const cwd = await stage.write({ "never/mine.ts": "export const = 2;\n" });
+    const env = { ...surroundings(), STATE_DIRECTORY: stage.path("never-state"), NO_COLOR: "1" };
+    const dev = new Command([program, "dev", "mine.ts", "--listen", "off"], { cwd, env });
+    try {
+      await dev.says(/nothing is loaded, and nothing runs/);
       dev.kill("SIGTERM");
       assert.equal((await dev.ended).code, 0, dev.output());
     } finally {

@@ -1,6 +1,7 @@
 /**
- * `taskexe dev`: an executor for whoever writes handlers: it loads them anew whenever one of their files is saved, logs
- * for people, and has its queue in a file of this folder, unless another one is named.
+ * `taskexe dev`: an executor for whoever writes handlers: it loads them anew whenever one of their files is saved, also
+ * where they could not be loaded at the start, logs for people, and has its queue in a file of this folder, unless
+ * another one is named.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
@@ -31,7 +32,7 @@ function withDefaults(files: readonly string[], options: Options): Options {
   const hasBroker = options.broker !== undefined || options.brokerFile !== undefined || config !== "off";
   return {
     ...options,
-    ...{ config, watch: true, log: options.log ?? "pretty" },
+    ...{ config, watch: true, staysUnloaded: true, log: options.log ?? "pretty" },
     ...(named.length === 0 ? {} : { tasks: named }),
     ...(hasBroker ? {} : { broker: ownQueue() }),
   };
