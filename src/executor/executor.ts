@@ -28,6 +28,7 @@ import { InlineCompany } from "./attempt/company.ts";
 import { LeaseCheck } from "./attempt/lease-check.ts";
 import { type AttemptParts, runAttempt } from "./attempt/run-attempt.ts";
 import { RunningAttempts } from "./attempt/running-attempts.ts";
+import type { ExecutorParts } from "./executor-parts.ts";
 import { claimUntilLeaving } from "./intake/claiming.ts";
 import { connect } from "./intake/connecting.ts";
 import { CountedIntake } from "./intake/counted.ts";
@@ -64,6 +65,7 @@ import { identityOf, keepBeating } from "./upkeep/heartbeat.ts";
 import { keepLeases } from "./upkeep/leases.ts";
 import { NameConflict } from "./upkeep/name-conflict.ts";
 import { tellOnCancelled } from "./upkeep/on-cancelled.ts";
+import { Orders } from "./upkeep/orders.ts";
 import { Promoter } from "./upkeep/promoter.ts";
 import { ScheduleFiring } from "./upkeep/schedules.ts";
 import { cleanUp, removeEnded } from "./upkeep/sweeper.ts";
@@ -98,6 +100,7 @@ export class Executor implements StatusSource {
   readonly #left: LeftToOthers;
   readonly #company = new InlineCompany(() => this.#intake?.slotFreed());
   readonly #firing: ScheduleFiring;
+  readonly #orders = new Orders(this, () => this.#intake?.slotFreed());
   /** Null: it stays until it is told to leave. */
   readonly #workOff: WorkOff | null;
   readonly #beatTurn = new CapacityLimiter(1);
@@ -108,17 +111,7 @@ export class Executor implements StatusSource {
   /** Why the executor had to leave. */
   #fatal: Error | null = null;
 
-  constructor({
-    broker,
-    handlers,
-    options: given,
-    runners,
-  }: {
-    readonly broker: Broker;
-    readonly handlers: Handlers;
-    readonly options: ExecutorOptions;
-    readonly runners?: RunnersSource | undefined;
-  }) {
+  constructor({ broker, handlers, options: given, runners }: ExecutorParts) {
     this.#broker = broker;
     this.#handlers = handlers;
     const options = { ...given };
@@ -131,7 +124,7 @@ export class Executor implements StatusSource {
     const { look, counts } = this.metrics;
     const tally = new Tally(counts);
     [this.#tally, this.#turn] = [tally, turn];
-    const isLeaving = (): boolean => this.#drain.isRequested;
+    const [orders, isLeaving] = [this.#orders, (): boolean => this.#drain.isRequested];
     const leaveFor = (error: Error): void => this.#leaveFor(error);
     this.#promoter = new Promoter(broker);
     [this.#logs, this.#locks] = [new TaskLogs(broker), new KeptLocks(broker.locks, options.name)];
@@ -144,7 +137,7 @@ export class Executor implements StatusSource {
     );
     [this.#cancels, this.#leases] = [new CancelWatch(broker, running), new LeaseCheck(broker)];
     this.#abandonment = new Abandonment(running, { count: abandonedLimit, slots: concurrency }, leaveFor);
-    this.#heartbeat = heartbeatParts({ broker, running, tally, handlers, options, bootAt, runners, isLeaving });
+    this.#heartbeat = heartbeatParts({ broker, running, tally, handlers, options, bootAt, runners, isLeaving, orders });
     this.#nameConflict = new NameConflict(broker, identityOf(this.#heartbeat), leaveFor, options.heartbeatTimeoutMs);
     [this.#handBack, this.#turnedAway] = [new HandBack(broker), new HandBack(broker)];
     this.#left = new LeftToOthers(broker, (count) => tally.countLeft(count));
@@ -165,8 +158,13 @@ export class Executor implements StatusSource {
   /** Takes over what may change while it runs: attempts that begin from now on go by it. */
   change(options: ChangeableOptions): void {
     Object.assign(this.#options, options);
-    const { concurrency, abandonedLimit = DEFAULT_ABANDONED_LIMIT } = this.#options;
     this.#parts = this.#attemptParts();
+    this.resize(options.concurrency);
+  }
+
+  resize(concurrency: number): void {
+    Object.assign(this.#options, { concurrency });
+    const { abandonedLimit = DEFAULT_ABANDONED_LIMIT } = this.#options;
     this.#completion.limit = outcomesFor(concurrency);
     this.#abandonment.limits = { count: abandonedLimit, slots: concurrency };
     this.#heartbeat.concurrency = concurrency;
@@ -250,6 +248,7 @@ export class Executor implements StatusSource {
       if (this.#intake?.forget(delivery)) this.#tally.countLost(delivery.queue, "");
     };
     const isOurs = (): Promise<boolean> => this.#nameConflict.isOurs();
+    start("orders", (signal) => this.#orders.listen(broker, signal));
     start("heartbeat", (signal) => keepBeating(this.#heartbeat, heartbeatMs, isOurs, this.#beatTurn, signal));
     start("abandonment", (signal) => this.#abandonment.run(signal));
     start("leases", (signal) => keepLeases(broker, this.#running, held, forget, signal));
@@ -310,7 +309,8 @@ export class Executor implements StatusSource {
     const recoverAtOnce = !this.#nameConflict.isShared;
     const [counted, left] = [new CountedIntake(this.metrics.counts.tasks, broker), this.#left];
     const parts = { broker, running, completion, turn, recoverAtOnce, start, counted, left };
-    return new Intake({ ...parts, most: () => this.#company.most }, this.#options.concurrency);
+    const most = (): number => (this.#orders.isQuiet ? 0 : this.#company.most);
+    return new Intake({ ...parts, most }, this.#options.concurrency);
   }
 
   #attemptParts(): AttemptParts {

@@ -19,6 +19,7 @@ import { listSentences } from "./contract/lists.ts";
 import { lockSentences } from "./contract/locks.ts";
 import { logSentences } from "./contract/logs.ts";
 import { orderSentences } from "./contract/order.ts";
+import { executorOrderSentences } from "./contract/orders.ts";
 import { pauseSentences } from "./contract/pauses.ts";
 import { purgeSentences } from "./contract/purges.ts";
 import { queueSentences } from "./contract/queues.ts";
@@ -46,6 +47,7 @@ export function brokerContract(name: string, makeHarness: MakeHarness): void {
   listBytesSentences(sentence);
   lockSentences(sentence);
   logSentences(sentence);
+  executorOrderSentences(sentence);
   orderSentences(sentence);
   pauseSentences(sentence);
   purgeSentences(sentence);

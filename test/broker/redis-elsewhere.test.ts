@@ -30,8 +30,8 @@ async function longSince(ms = 60_000): Promise<void> {
 }
 
 /** An executor beats, as ours do. */
-function beats(broker: Broker, lease_ms: number): Promise<void> {
-  return broker.beat(JSON.stringify({ lease_ms, current: {} }));
+async function beats(broker: Broker, lease_ms: number): Promise<void> {
+  await broker.beat(JSON.stringify({ lease_ms, current: {} }));
 }
 
 /** An executor whose lease is ten minutes runs t0, and somebody deletes its consumer. */

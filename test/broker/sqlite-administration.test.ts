@@ -43,7 +43,8 @@ function change(sql: string): void {
 const parkedInFile = () => Number(ask(`SELECT count(*) AS n FROM tasks WHERE state = ${PARKED}`)[0]?.n);
 const SCHEMA = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
 /** What a file had before the errors of all attempts. */
-const BACK_TO_FORMAT_3 = `DROP TABLE audit; DROP TABLE on_cancelled; DROP TABLE log_sizes; DROP TABLE log_totals;
+const BACK_TO_FORMAT_3 = `DROP TABLE orders; DROP TABLE audit; DROP TABLE on_cancelled; DROP TABLE log_sizes;
+  DROP TABLE log_totals;
   DROP INDEX schedules_due; DROP INDEX schedules_put; ALTER TABLE schedules DROP COLUMN look_at;
   ALTER TABLE schedules DROP COLUMN put; ALTER TABLE tasks DROP COLUMN result_omitted;
   ALTER TABLE tasks DROP COLUMN errors; ALTER TABLE tasks DROP COLUMN times;

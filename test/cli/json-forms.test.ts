@@ -273,8 +273,28 @@ test("cancels, retries and purges have one form", SLOW, endings);
 test("schedules have one form", SLOW, schedules);
 test("queues, pauses, executors and the status have one form", SLOW, states);
 
+const orders = once(async () => {
+  const name = (await cli("top", "--once")).fleet[0].name;
+  for (const command of ["quiet", "resume"]) {
+    const told = await cli("executor", name, command);
+    const path = `/executors/{name}/${command}`;
+    sameForm(await api("POST", `${V1}/executors/${name}/${command}`, path, {}), told, "an order");
+  }
+  const resized = await cli("executor", name, "resize", "9");
+  const resize = await api("POST", `${V1}/executors/${name}/resize`, "/executors/{name}/resize", { slots: 10 });
+  sameForm(resize, resized, "a resize");
+  // One that leaves answers no more: of an executor that there is not.
+  const gone = await fetch(`${executor.url}${V1}/executors/nobody/drain`, {
+    ...{ method: "POST", headers: { "content-type": "application/json" }, body: "{}" },
+  });
+  assert.equal(gone.status, 404);
+  called.add("POST /executors/{name}/drain");
+});
+
+test("one executor is told what to do in one form", SLOW, orders);
+
 test("every command with --json and every operation of the API is asked by these", SLOW, async () => {
-  for (const part of [tasks, endings, schedules, states]) await part();
+  for (const part of [tasks, endings, schedules, states, orders]) await part();
   called.add("GET /openapi.json");
   const { paths } = (await (await fetch(`${executor.url}${V1}/openapi.json`)).json()) as Json;
   const operations = Object.entries<Json>(paths).flatMap(([path, item]) =>

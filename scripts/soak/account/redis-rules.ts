@@ -25,6 +25,7 @@ import {
   logSizesKey,
   NOBODYS_KEY,
   ON_CANCELLED_KEY,
+  orderKey,
   PARKED_TYPES_KEY,
   PAUSED_KEY,
   PROBE_KEY,
@@ -72,6 +73,7 @@ export const TYPES: Readonly<Record<string, string>> = {
   [LOCK_FENCE_KEY]: "string",
   [AUDIT_KEY]: "stream",
   [EXPELLED_KEY]: "string",
+  [orderKey("EXECUTOR")]: "string",
   [REMOVING_KEY]: "string",
   [PROBE_KEY]: "string",
   [cancelFlagKey("ID")]: "string",
@@ -127,6 +129,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
     return count > MOST_AUDIT_ENTRIES ? [`${AUDIT_KEY}: ${count} entries, more than ${MOST_AUDIT_ENTRIES}`] : [];
   },
   [EXPELLED_KEY]: endsWithin(MINUTE_MS),
+  [orderKey("EXECUTOR")]: endsWithin(MINUTE_MS),
   [REMOVING_KEY]: endsWithin(MINUTE_MS),
   [PROBE_KEY]: (keys) => keys.map((key) => `${key}: is never to be there`),
   [cancelFlagKey("ID")]: endsWithin(30 * DAY_MS),

@@ -94,6 +94,11 @@ export const RULES: Readonly<Record<string, Rule>> = {
       WHERE bytes <> (SELECT total(bytes) FROM log_sizes s WHERE s.queue = t.queue)`).map(
       (text) => `log_totals: ${text} bytes, which its logs do not have`,
     ),
+  orders: (look) => [
+    ...look
+      .texts("SELECT name FROM orders WHERE until <= ?", look.now - SLACK_MS)
+      .map((name) => `orders: the time of that of ${name} is over`),
+  ],
   on_cancelled: () => [],
   audit: only("audit", MOST_AUDIT_ENTRIES),
   uniques: (look) => [

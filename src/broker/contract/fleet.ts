@@ -59,8 +59,13 @@ export interface Fleet {
    *
    * @param isDue - false: it is there until the next one comes, of either kind. Default true: it stays in the series.
    * @param kept - what stays of one that was due, once the next one has come. Default: the whole.
+   * @returns the order that is there for this executor, as it was left; null: none is.
    */
-  beat(json: string, isDue?: boolean, kept?: string): Promise<void>;
+  beat(json: string, isDue?: boolean, kept?: string): Promise<string | null>;
+  /** Leaves an order for the executor of that name, in the place of the one before; it is there for `ORDER_MS`. */
+  order(name: string, json: string): Promise<void>;
+  /** Calls the listener when an order is left for us, for the next beat to bring it; returns what undoes it. */
+  onOrder(listener: () => void): () => void;
   /** The last beat out: the executor leaves the fleet. `json` is stored as the last beat before it does. */
   leave(json: string): Promise<void>;
   /**

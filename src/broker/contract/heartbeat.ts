@@ -49,6 +49,10 @@ export const HeartbeatSchema = v.looseObject({
   /** `running` or `draining`. */
   state: told(v.string()),
   slots_taken: Figure,
+  /** True: it was told to claim nothing. Absent: it claims. */
+  quiet: told(v.boolean()),
+  /** The last order that it has taken (contract/orders.ts). */
+  order: told(v.string()),
   /** How long it holds a claim without a renewal, in ms. */
   lease_ms: Figure,
   /** What it serves, where it tells all of it: `more_types` counts types that are left out. */

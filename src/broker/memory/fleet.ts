@@ -2,14 +2,27 @@
 import type { FleetMember, OnCancelled } from "../broker.ts";
 import { MOST_ON_CANCELLED } from "../contract/fleet.ts";
 import { readBeat } from "../contract/heartbeat.ts";
+import { ORDER_MS } from "../contract/orders.ts";
 import { withoutTasks } from "../fleet-beats.ts";
 import type { MemoryStore } from "./store/store.ts";
 
 const LOCK_MS = 60_000;
 const DEFAULT_TIMEOUT_MS = 120_000;
 
-export function beat(store: MemoryStore, name: string, json: string): void {
+/** Gives the order that is there for it. */
+export function beat(store: MemoryStore, name: string, json: string): string | null {
   store.executors.set(name, { at: store.now(), json });
+  const order = store.orders.get(name);
+  if (order === undefined || order.until > store.now()) return order?.json ?? null;
+  store.orders.delete(name);
+  return null;
+}
+
+/** Leaves an order for an executor; those whose time is over go. */
+export function order(store: MemoryStore, name: string, json: string): void {
+  for (const [each, { until }] of store.orders) if (until <= store.now()) store.orders.delete(each);
+  store.orders.set(name, { json, until: store.now() + ORDER_MS });
+  for (const listener of [...store.orderListeners]) listener(name);
 }
 
 export function member(store: MemoryStore, name: string): FleetMember | null {

@@ -174,8 +174,20 @@ export class MemoryBroker extends MemoryAdministration implements Broker {
   }
 
   /** Only the last beat is kept. */
-  async beat(json: string): Promise<void> {
-    fleet.beat(this.store, this.#name, json);
+  async beat(json: string): Promise<string | null> {
+    return fleet.beat(this.store, this.#name, json);
+  }
+
+  async order(name: string, json: string): Promise<void> {
+    fleet.order(this.store, name, json);
+  }
+
+  onOrder(listener: () => void): () => void {
+    const own = (name: string): void => {
+      if (name === this.options.executor) listener();
+    };
+    this.#all.orderListeners.add(own);
+    return () => this.#all.orderListeners.delete(own);
   }
 
   async leave(): Promise<void> {

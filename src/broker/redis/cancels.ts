@@ -2,7 +2,7 @@ import type { CancelReceipt } from "../broker.ts";
 import type { RedisConnections } from "./connection/connections.ts";
 import type { Doubt } from "./connection/doubt.ts";
 import { inChunks } from "./connection/in-flight.ts";
-import { CANCEL_CHANNEL, CANCELLED_KEY, cancelFlagKey, DOUBT, waitingCancelledKey } from "./keys.ts";
+import { CANCEL_CHANNEL, CANCELLED_KEY, cancelFlagKey, DOUBT, ORDER_NEWS, waitingCancelledKey } from "./keys.ts";
 import type { RedisFinder } from "./looks/finder.ts";
 import { cancelTasks, type WaitingPlace } from "./scripts/cancel.ts";
 import { forgetTaken, forgetUntil } from "./scripts/forget.ts";
@@ -23,6 +23,7 @@ export const REASON = "cancelled by a client";
 export class RedisCancels {
   readonly #connections: RedisConnections;
   readonly #listeners = new Set<(ids: readonly string[]) => void>();
+  readonly #onOrder = new Set<(name: string) => void>();
   readonly #now: () => number;
   readonly #doubt: Doubt;
   readonly #finder: Pick<RedisFinder, "find">;
@@ -34,6 +35,7 @@ export class RedisCancels {
     this.#finder = finder;
     connections.subscriber.on("message", (_channel: string, text: string) => {
       if (text === DOUBT) this.#doubt.begin();
+      if (text.startsWith(ORDER_NEWS)) for (const told of this.#onOrder) told(text.slice(ORDER_NEWS.length));
       const ids = readIds(text);
       if (ids.length > 0) for (const listener of this.#listeners) listener(ids);
     });
@@ -47,6 +49,12 @@ export class RedisCancels {
   onCancel(listener: (ids: readonly string[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** The listener is told for whom an order was left, in the same channel. */
+  onOrder(listener: (name: string) => void): () => void {
+    this.#onOrder.add(listener);
+    return () => this.#onOrder.delete(listener);
   }
 
   async cancel(ids: readonly string[], reason: string): Promise<CancelReceipt[]> {

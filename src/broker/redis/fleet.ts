@@ -6,9 +6,18 @@ import type { Redis } from "ioredis";
 import type { FleetMember, OnCancelled } from "../broker.ts";
 import { MOST_ON_CANCELLED } from "../contract/fleet.ts";
 import { readBeat } from "../contract/heartbeat.ts";
+import { ORDER_MS } from "../contract/orders.ts";
 import { BeatSeries, type Replaced, withoutTasks } from "../fleet-beats.ts";
 import type { RedisConnections } from "./connection/connections.ts";
-import { EXECUTORS_KEY, EXPELLED_KEY, LOCK_KEY, ON_CANCELLED_KEY } from "./keys.ts";
+import {
+  CANCEL_CHANNEL,
+  EXECUTORS_KEY,
+  EXPELLED_KEY,
+  LOCK_KEY,
+  ON_CANCELLED_KEY,
+  ORDER_NEWS,
+  orderKey,
+} from "./keys.ts";
 import { BEAT, EXPEL, LAST_BEATS, LEAVE, ONE_OF_THE_FLEET, TELL_ON_CANCELLED } from "./scripts/fleet.ts";
 import { runScript } from "./scripts/lua.ts";
 import { unlock } from "./scripts/unlock.ts";
@@ -64,15 +73,24 @@ export class RedisFleet {
     );
   }
 
-  async beat(json: string, isDue = true, kept = json): Promise<void> {
+  /** Gives the order that is there for it. */
+  async beat(json: string, isDue = true, kept = json): Promise<string | null> {
     const now = this.#timeOfBeat();
     const name = this.#executor;
     const oldest = seconds(now - BEATS_KEPT_S * 1000);
     const replaced = this.#series.next({ json, at: now, kept: isDue ? kept : null }).flatMap(words);
-    await this.#connections.run((redis) =>
-      runScript(redis, BEAT, EXECUTORS_KEY, name, name, seconds(now), json, oldest, ...replaced),
+    const order = await this.#connections.run((redis) =>
+      runScript(redis, BEAT, EXECUTORS_KEY, name, orderKey(name), name, seconds(now), json, oldest, ...replaced),
     );
     this.#series.answered();
+    return typeof order === "string" && order !== "" ? order : null;
+  }
+
+  async order(name: string, json: string): Promise<void> {
+    await this.#connections.run(async (redis) => {
+      await redis.set(orderKey(name), json, "PX", ORDER_MS);
+      await redis.publish(CANCEL_CHANNEL, `${ORDER_NEWS}${name}`);
+    });
   }
 
   async leave(json: string): Promise<void> {

@@ -165,3 +165,10 @@ export function cancelledKey(queue: string): string {
 export function deadKey(queue: string): string {
   return `taskexe:dead:${queue}`;
 }
+
+/** The order for an executor: a string, `ORDER_MS` to live. */
+export function orderKey(executor: string): string {
+  return `taskexe:order:${executor}`;
+}
+/** Before a name, in the channel of cancels: an order is there for that executor. */
+export const ORDER_NEWS = "order:";

@@ -188,12 +188,22 @@ export class RedisBroker extends RedisAdministration implements Broker {
 
   readonly tellOnCancelled = (told: readonly OnCancelled[]) => this.parts.fleet.tellOnCancelled(told);
 
-  beat(json: string, isDue = true, kept = json): Promise<void> {
+  beat(json: string, isDue = true, kept = json): Promise<string | null> {
     return this.parts.duties.do("beat", async () => {
       await this.parts.clock.read();
       if (isDue) await this.parts.server.refresh();
       await this.parts.register.goOnServing(this.options.queues, this.parts.keeping);
-      await this.parts.fleet.beat(json, isDue, kept);
+      return this.parts.fleet.beat(json, isDue, kept);
+    });
+  }
+
+  order(name: string, json: string): Promise<void> {
+    return this.parts.fleet.order(name, json);
+  }
+
+  onOrder(listener: () => void): () => void {
+    return this.parts.cancels.onOrder((name) => {
+      if (name === this.options.executor) listener();
     });
   }
 

@@ -5,6 +5,7 @@
 import type { SqlStatement } from "../../runtime/index.ts";
 import type { FleetMember } from "../broker.ts";
 import { readBeat } from "../contract/heartbeat.ts";
+import { ORDER_MS } from "../contract/orders.ts";
 import { type Replaced, withoutTasks } from "../fleet-beats.ts";
 import type { Store } from "./file/store.ts";
 import type { Transaction } from "./file/transaction.ts";
@@ -27,17 +28,38 @@ const MEMBER = "SELECT 1 FROM executors WHERE name = ?";
 const LAST_BEAT = "SELECT at, json FROM beats WHERE name = ? ORDER BY at DESC, rowid DESC LIMIT 1";
 const STALE = `SELECT name FROM executors WHERE name <> ?1
   AND NOT EXISTS (SELECT 1 FROM beats WHERE beats.name = executors.name AND beats.at > ?2)`;
+const ORDER = "INSERT OR REPLACE INTO orders(name, json, until) VALUES(?, ?, ?)";
+const ORDER_OF = "SELECT json FROM orders WHERE name = ? AND until > ?";
+const DROP_ORDERS = "DELETE FROM orders WHERE until <= ?";
 const LOCK = `INSERT INTO locks(name, owner, until) VALUES(?1, ?2, ?3)
   ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, until = excluded.until WHERE until <= ?4 OR owner = ?2`;
 const UNLOCK = "DELETE FROM locks WHERE name = ? AND owner = ?";
 
-/** Registers the executor (again) and stores its beat, in the place of those before it. */
-export function beat(store: Store, name: string, json: string, replaced: readonly Replaced[]): Promise<void> {
+/**
+ * Registers the executor (again) and stores its beat, in the place of those before it. Gives the order that is there
+ * for it.
+ */
+export function beat(store: Store, name: string, json: string, replaced: readonly Replaced[]): Promise<string | null> {
   return store.write(1, (tx) => {
     tx.sql(REGISTER).run(name);
     replace(tx, name, replaced);
     tx.sql(BEAT).run(name, tx.now, json);
+    const row = tx.sql(ORDER_OF).get(name, tx.now);
+    return row === undefined ? null : textOf(row, "json");
   });
+}
+
+/** Leaves an order for an executor, in the place of the one before. */
+export function order(store: Store, name: string, json: string): Promise<void> {
+  return store.write(1, (tx) => {
+    tx.sql(DROP_ORDERS).run(tx.now);
+    tx.sql(ORDER).run(name, json, tx.now + ORDER_MS);
+  });
+}
+
+/** The order that is there for an executor; undefined: none is. */
+export function orderOf(store: Store, name: string): unknown {
+  return store.sql(ORDER_OF).get(name, Date.now())?.json;
 }
 
 /** Stores the last beat and takes the executor out of the fleet. */
@@ -90,6 +112,7 @@ export function unlock(store: Store, owner: string): Promise<void> {
 /** Trims beats, and removes executors other than `self` without a beat within the timeout. Gives their names. */
 export function expel(tx: Transaction, self: string, timeoutMs: number): string[] {
   tx.sql(TRIM).run(tx.now - BEAT_MS);
+  tx.sql(DROP_ORDERS).run(tx.now);
   const names = tx
     .sql(STALE)
     .all(self, tx.now - timeoutMs)

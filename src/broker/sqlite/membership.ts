@@ -29,11 +29,12 @@ export class SqliteMembership {
   }
 
   /** @param kept - what stays of it once the next one comes, where `isDue`; else nothing stays. */
-  async beat(json: string, isDue: boolean, kept: string): Promise<void> {
+  async beat(json: string, isDue: boolean, kept: string): Promise<string | null> {
     this.#lastBeat = json;
     const replaced = this.#beats.next({ json, at: this.#now(), kept: isDue ? kept : null });
-    await beat(this.#store, this.name, json, replaced);
+    const order = await beat(this.#store, this.name, json, replaced);
     this.#beats.answered();
+    return order;
   }
 
   leave(json: string): Promise<void> {

@@ -29,7 +29,7 @@ import { ConnectionMonitor } from "./file/connection-monitor.ts";
 import { DatabaseFile } from "./file/database-file.ts";
 import { SqliteLifetime } from "./file/lifetime.ts";
 import { Store } from "./file/store.ts";
-import { member, members } from "./fleet.ts";
+import { member, members, order } from "./fleet.ts";
 import { tellOnCancelled } from "./follow-ups.ts";
 import { SqliteLocks } from "./locks.ts";
 import { SqliteMembership } from "./membership.ts";
@@ -172,8 +172,16 @@ export class SqliteBroker extends SqliteAdministration implements Broker {
 
   readonly tellOnCancelled = (told: readonly OnCancelled[]) => tellOnCancelled(this.store, told);
 
-  beat(json: string, isDue = true, kept = json): Promise<void> {
+  beat(json: string, isDue = true, kept = json): Promise<string | null> {
     return this.#self.beat(json, isDue, kept);
+  }
+
+  order(name: string, json: string): Promise<void> {
+    return this.store.inPlace(order(this.store, name, json));
+  }
+
+  onOrder(listener: () => void): () => void {
+    return this.#watcher.onOrder(this.#self.name, listener);
   }
 
   leave(json: string): Promise<void> {

@@ -17,6 +17,7 @@ export const COMMANDS: CommandTable = {
   purge: () => import("./changes/purge.ts"),
   pause: () => import("./changes/pause.ts"),
   resume: () => import("./changes/resume.ts"),
+  executor: () => import("./changes/executor.ts"),
   top: () => import("./fleet/top.ts"),
   types: () => import("./fleet/types.ts"),
   audit: () => import("./audit/index.ts"),

@@ -20,7 +20,7 @@ export function beatFigures({ beat }: Pick<FleetMember, "beat">): BeatFigures {
   return {
     busy,
     concurrency,
-    slots: `${busy}/${concurrency}`,
+    slots: `${busy}/${concurrency}${beat?.quiet === true ? " quiet" : ""}`,
     done: beat?.done ?? 0,
     dead: beat?.dead ?? beat?.failed ?? 0,
     cancelled: beat?.cancelled ?? 0,

@@ -12,6 +12,7 @@ import { outsideAddress } from "../status/ip-address.ts";
 import type { RunnersSource } from "../status/status.ts";
 import type { Tally } from "../status/tally.ts";
 import { workOf } from "../status/work.ts";
+import type { Orders } from "./orders.ts";
 
 /** The longest beat, in bytes of UTF-8. */
 export const MOST_BYTES = 64 * 1024;
@@ -37,6 +38,8 @@ export interface HeartbeatParts {
   readonly ipAddress: string;
   /** Those that run its handlers; absent: they all run in the executor itself. */
   readonly runners?: Pick<RunnersSource, "view"> | undefined;
+  /** What it was told from outside; absent: it takes no orders. */
+  readonly orders?: Orders | undefined;
   /** Whether it drains; absent: it does not. */
   readonly isLeaving?: (() => boolean) | undefined;
 }
@@ -46,7 +49,7 @@ export function heartbeatParts({
   options: { name, version, concurrency, ipAddress = outsideAddress(), queues },
   handlers,
   ...parts
-}: Pick<HeartbeatParts, "broker" | "running" | "tally" | "bootAt" | "runners" | "isLeaving"> & {
+}: Pick<HeartbeatParts, "broker" | "running" | "tally" | "bootAt" | "runners" | "isLeaving" | "orders"> & {
   readonly options: ExecutorOptions;
   readonly handlers: Pick<Handlers, "types">;
 }): HeartbeatParts {
@@ -81,6 +84,8 @@ export async function beatJson(parts: HeartbeatParts): Promise<BeatJson> {
     concurrency: parts.concurrency,
     slots_taken: parts.running.slots,
     state: parts.isLeaving?.() ? "draining" : "running",
+    ...(parts.orders?.isQuiet ? { quiet: true } : {}),
+    ...(parts.orders?.last === undefined ? {} : { order: parts.orders.last }),
     lease_ms: parts.broker.leaseMs,
     stops: parts.tally.stops.json(),
   };

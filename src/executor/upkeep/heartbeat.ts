@@ -20,13 +20,15 @@ const CHANGED_MS = 1_000;
  */
 export async function beat(parts: HeartbeatParts, isDue = true, isSmall = false): Promise<void> {
   const { whole, small } = await beatJson(parts);
-  await parts.broker.beat(isSmall ? small : whole, isDue, small);
+  const order = await parts.broker.beat(isSmall ? small : whole, isDue, small);
+  parts.orders?.take(order, identityOf(parts));
 }
 
 /** The same as long as a beat would tell the same of our own. */
-function changesOf({ running, tally, isLeaving }: HeartbeatParts): string {
+function changesOf({ running, tally, isLeaving, orders, concurrency }: HeartbeatParts): string {
   const { dead, cancelled, retried, lost, done } = tally;
-  return [running.begun, running.size, running.slots, done, dead, cancelled, retried, lost, isLeaving?.()].join(" ");
+  const ours = [running.begun, running.size, running.slots, done, dead, cancelled, retried, lost, isLeaving?.()];
+  return [...ours, orders?.last, concurrency].join(" ");
 }
 
 /**
@@ -48,10 +50,12 @@ export async function keepBeating(
   let dueAt = performance.now() + everyMs;
   for (;;) {
     const leftMs = Math.max(dueAt - performance.now(), 0);
-    await sleep(Math.min(leftMs, CHANGED_MS), signal);
+    const restMs = Math.min(leftMs, CHANGED_MS);
+    const isOrdered =
+      parts.orders === undefined ? await sleep(restMs, signal) : await parts.orders.rest(restMs, signal);
     const isDue = performance.now() >= dueAt;
     const changes = changesOf(parts);
-    if (!isDue && changes === told) continue;
+    if (!isDue && isOrdered !== true && changes === told) continue;
     let isSmall = false;
     await untilAvailable(async () => {
       await turn.withPermit(signal, async () => {

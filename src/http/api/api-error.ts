@@ -9,6 +9,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerRefusedError, BrokerUnavailableError } from "../../broker/broker.ts";
 import { isConflict } from "../../broker/drivers.ts";
 import { TooManyListsError } from "../../broker/list-places.ts";
+import { UnknownExecutorError } from "../../operations/changes/order.ts";
 import { QueueForbiddenError } from "../../operations/limits/limited-broker.ts";
 import { CursorError } from "../../operations/pages.ts";
 import { UnknownScheduleError } from "../../operations/schedules/schedule-control.ts";
@@ -57,7 +58,11 @@ function apiErrorOf(error: unknown, context: Context): ApiError {
     return new ApiError(400, "invalid", error.message);
   if (error instanceof QueueForbiddenError) return new ApiError(403, "forbidden", error.message);
   if (error instanceof CursorError) return new ApiError(400, "invalid", `query: cursor: ${error.message}`);
-  if (error instanceof UnknownTaskError || error instanceof UnknownScheduleError)
+  if (
+    error instanceof UnknownTaskError ||
+    error instanceof UnknownScheduleError ||
+    error instanceof UnknownExecutorError
+  )
     return new ApiError(404, "not_found", error.message);
   if (error instanceof TooManyListsError) {
     return new ApiError(429, "too_many_lists", error.message, { "Retry-After": String(RETRY_AFTER_S) });

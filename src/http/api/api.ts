@@ -21,6 +21,7 @@ import { bulkRoutes } from "./routes/bulk-routes.ts";
 import { changeRoutes } from "./routes/change-routes.ts";
 import { enqueueRoutes } from "./routes/enqueue-routes.ts";
 import { eventRoutes } from "./routes/event-routes.ts";
+import { executorRoutes } from "./routes/executor-routes.ts";
 import { queueRoutes } from "./routes/queue-routes.ts";
 import { scheduleRoutes } from "./routes/schedule-routes.ts";
 import { taskRoutes } from "./routes/task-routes.ts";
@@ -86,6 +87,7 @@ export function apiRoutes(parts: RouteParts): Route[] {
     ...changeRoutes(parts),
     ...bulkRoutes(),
     ...queueRoutes(),
+    ...executorRoutes(parts),
     ...typeRoutes(parts),
     ...scheduleRoutes(parts),
     ...eventRoutes(parts),

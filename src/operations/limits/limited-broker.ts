@@ -18,6 +18,7 @@ export type AskedBroker = Pick<
   | ("url" | "connection" | "now" | "audit" | "enqueue" | "cancel" | "record" | "lookFor" | "list" | "retry")
   | ("edit" | "purge")
   | ("counts" | "otherQueues" | "pause" | "resume" | "paused" | "logs" | "logsAfter" | "glance" | "fleet")
+  | ("member" | "order")
   | ("listSchedules" | "countSchedules" | "schedule" | "changeSchedule" | "removeSchedule" | "states")
 >;
 
@@ -174,6 +175,15 @@ export class LimitedBroker implements AskedBroker {
 
   async fleet(): Promise<FleetMember[]> {
     return (await this.#broker.fleet()).map((member) => limitedMember(member, this.#queues));
+  }
+
+  /** Nothing of one that serves other queues too is for whoever is limited. */
+  async member(): ReturnType<Broker["member"]> {
+    throw new QueueForbiddenError("an executor has tasks of every queue that it serves");
+  }
+
+  async order(): Promise<void> {
+    throw new QueueForbiddenError("an executor has tasks of every queue that it serves");
   }
 
   async listSchedules({

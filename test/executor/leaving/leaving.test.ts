@@ -31,8 +31,9 @@ for (const { kind, open } of QUEUES) {
           // Until it has left, if it does not wait for this beat.
           await Promise.race([left.wait(openRoot().signal), pause(HELD_MS)]);
         }
-        await beat(json);
+        const order = await beat(json);
         sequence.push("beat");
+        return order;
       };
       broker.leave = async (json) => {
         await leave(json);

@@ -119,6 +119,7 @@ test("a beat that the broker does not take whole is sent small", async () => {
       sent.push(json);
       if (json.length > 5_000) throw new BrokerRefusedError("too long");
       enough.set();
+      return null;
     },
   };
   await withScope(openRoot(), {}, async (scope) => {

@@ -25,6 +25,7 @@ async function beats(
       told.push({ isDue, beat: JSON.parse(json) });
       if (told.length === count) enough.set();
       onBeat();
+      return null;
     },
   };
   const parts: HeartbeatParts = {

@@ -32,6 +32,9 @@ export class MemoryStore {
   readonly schedules = new Map<string, KeptSchedule>();
   /** The last beat of each executor. */
   readonly executors = new Map<string, { readonly at: number; readonly json: string }>();
+  /** The order for each, until when it is there, and who is told of a new one. */
+  readonly orders = new Map<string, { readonly json: string; readonly until: number }>();
+  readonly orderListeners = new Set<(name: string) => void>();
   /** Locks of users, and the fence of the last one that was taken. */
   readonly locks = new Map<string, { readonly owner: string; readonly until: number }>();
   lastFence = 0;

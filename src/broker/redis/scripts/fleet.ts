@@ -12,7 +12,10 @@ local function replace(from)
 end
 `;
 
-/** KEYS executors, name; ARGV name, time in s, beat, oldest time that is kept, then those that this one replaces. */
+/**
+ * KEYS executors, name, its order; ARGV name, time in s, beat, oldest time that is kept, then those that this one
+ * replaces -> the order, "" where there is none.
+ */
 export const BEAT = script(
   `${REPLACE}
 expect('set', KEYS[1])
@@ -22,8 +25,9 @@ replace(5)
 call('ZADD', KEYS[2], ARGV[2], ARGV[3])
 call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[4])
 call('PERSIST', KEYS[2])
-return 1`,
-  2,
+local order = redis.pcall('GET', KEYS[3])
+return type(order) == 'string' and order or ''`,
+  3,
 );
 
 /** KEYS executors, name; ARGV name, time in s, beat, how long that is kept in s, then those that this one replaces. */

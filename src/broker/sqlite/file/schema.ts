@@ -198,6 +198,11 @@ const AUDIT = `
 CREATE TABLE audit(seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entry TEXT NOT NULL) STRICT;
 `;
 
+/** The order for an executor, which its next beat brings; over `until`, Unix ms, it is as if it were not there. */
+const ORDERS = `
+CREATE TABLE orders(name TEXT PRIMARY KEY, json TEXT NOT NULL, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
 /** The step at n leads from format n to n + 1: a new file takes all of them, an old one those that it lacks. */
 const STEPS: readonly string[] = [
   FIRST,
@@ -209,6 +214,7 @@ const STEPS: readonly string[] = [
   ON_CANCELLED,
   ATTEMPT_TIMES,
   AUDIT,
+  ORDERS,
 ];
 
 /** PRAGMA user_version: how many steps a file has taken. */

@@ -9,6 +9,7 @@ import { lastNews, newsAfter } from "../cancels.ts";
 import type { ConnectionMonitor } from "../file/connection-monitor.ts";
 import { isBusy } from "../file/sqlite-errors.ts";
 import type { Store } from "../file/store.ts";
+import { orderOf } from "../fleet.ts";
 import type { Bell } from "./bell.ts";
 
 const DATA_VERSION = "PRAGMA data_version";
@@ -29,6 +30,8 @@ export class Watcher {
   readonly #bell: Bell;
   readonly #looksMs: number;
   readonly #listeners = new Set<(ids: readonly string[]) => void>();
+  /** Those that wait for orders, and the last one that each has been told of. */
+  readonly #ordered = new Set<{ readonly name: string; readonly listener: () => void; last: unknown }>();
   readonly #onOtherFile: () => void;
   #version: unknown;
   #last = 0;
@@ -46,6 +49,13 @@ export class Watcher {
   onCancel(listener: (ids: readonly string[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls the listener when another order than before is there for the executor of that name. */
+  onOrder(name: string, listener: () => void): () => void {
+    const ordered = { name, listener, last: undefined };
+    this.#ordered.add(ordered);
+    return () => this.#ordered.delete(ordered);
   }
 
   /** From here on cancels are news. */
@@ -84,6 +94,15 @@ export class Watcher {
     for (const listener of [...this.#listeners]) listener(ids);
   }
 
+  #passOnOrders(): void {
+    for (const ordered of this.#ordered) {
+      const now = orderOf(this.#store, ordered.name);
+      if (now === ordered.last) continue;
+      ordered.last = now;
+      if (now !== undefined) ordered.listener();
+    }
+  }
+
   /** A failure shows in the probe, or with the next call; here it only means that there is nothing to tell. */
   #changed(): boolean {
     try {
@@ -96,6 +115,7 @@ export class Watcher {
       const version = this.#store.sql(DATA_VERSION).get()?.data_version;
       if (version === this.#version) return false;
       this.passOn();
+      this.#passOnOrders();
       this.#version = version;
       return true;
     } catch (error) {

@@ -46,6 +46,7 @@ const TAGS = {
   tasks: "Enqueue tasks, look at them, cancel them, try them again",
   queues: "What is in the queues, and pauses of them",
   types: "Pauses of types",
+  executors: "Tell one executor what to do",
   schedules: "Cron schedules",
   description: "This document",
 } as const;
@@ -55,6 +56,7 @@ type Tag = keyof typeof TAGS;
 const TAG_OF: Readonly<Record<string, Tag>> = {
   queues: "queues",
   types: "types",
+  executors: "executors",
   schedules: "schedules",
   "openapi.json": "description",
 };
