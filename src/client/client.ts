@@ -14,7 +14,7 @@ import {
   MAX_ENQUEUE_BATCH,
   type QueueCounts,
 } from "../broker/broker.ts";
-import type { ListPage, ListQuery, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../broker/contract/admin.ts";
+import type { ListPage, LogLine, PauseTarget, PurgeQuery, RetryReceipt } from "../broker/contract/admin.ts";
 import type { EditReceipt } from "../broker/contract/edit.ts";
 import { type CancelScope, openRoot } from "../concurrency/index.ts";
 import {
@@ -28,10 +28,10 @@ import {
 } from "../operations/changes/bulk.ts";
 import { editTask, type PromoteReceipt, promote, retryWith, type TaskChange } from "../operations/changes/edit.ts";
 import { checkFilter } from "../operations/filters.ts";
-import { listPage } from "../operations/pages.ts";
 import { pause } from "../operations/pauses.ts";
 import { type Preparation, prepare, type ReadyTask } from "../operations/prepare.ts";
 import { findTask } from "../operations/search/find-task.ts";
+import { type ListFilter, listed } from "../operations/search/search.ts";
 import { type WatchEvent, watchTask } from "../operations/watch/watch.ts";
 import { type HeldLock, LockNotTakenError } from "../task/lock/lock.ts";
 import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
@@ -153,10 +153,10 @@ export class Client {
    * @throws TypeError for a key or a state that there is not; RangeError for a limit that is not 1 to 1 000, bytes
    *   below 1, or a cursor that no list has given.
    */
-  list(query: Omit<ListQuery, "limit"> & { readonly limit?: number } = {}): Promise<ListPage> {
+  list(query: ListFilter = {}): Promise<ListPage> {
     return this.#ask((broker) => {
       checkFilter("list", query);
-      return listPage(broker, query);
+      return listed(broker, query);
     });
   }
 

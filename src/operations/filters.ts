@@ -21,7 +21,7 @@ export const CursorSchema = v.pipe(
 
 /** The keys of each filter, and what each may be. */
 export const FILTERS = {
-  list: { state: v.optional(oneOf(TASK_STATES)), ...place },
+  list: { state: v.optional(oneOf(TASK_STATES)), ...place, foreign: v.optional(v.boolean("must be true or false")) },
   cancel: place,
   retry: { ...place, state: v.optional(oneOf(RETRIED_STATES)) },
   promote: place,
@@ -32,7 +32,7 @@ export type FilteredCall = keyof typeof FILTERS;
 
 /** What each filter is, for whoever gave another one. */
 const TAKES: Readonly<Record<FilteredCall, string>> = {
-  list: "a state, a type, a queue, a limit, a maxBytes and a cursor, all optional",
+  list: "a state, a type, a queue, foreign, a limit, a maxBytes and a cursor, all optional",
   cancel: "ids, or a filter with a type or a queue",
   retry: `ids, or a filter with a type, a queue or a state (${listed(RETRIED_STATES)})`,
   promote: "ids, or a filter with a type or a queue",

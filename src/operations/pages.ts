@@ -1,15 +1,14 @@
-/** Lists of tasks, page by page: one page, or as many as are wanted, without holding more than one. */
+/** Lists of tasks, page by page. Whoever wants many pages, or what no broker looks for: search/search.ts. */
 
 import type { Broker } from "../broker/broker.ts";
 import { checkListQuery } from "../broker/check-list.ts";
 import { type ListPage, type ListQuery, MAX_ADMINISTRATION_BATCH } from "../broker/contract/admin.ts";
-import { type CancelScope, checkpoint } from "../concurrency/index.ts";
 import { conditionsOf } from "./filters.ts";
 
 /** How many tasks a page has where nobody says. */
 export const DEFAULT_PAGE = 100;
 /** How many are read at once where more are wanted. */
-const PAGE = MAX_ADMINISTRATION_BATCH / 2;
+export const PAGE = MAX_ADMINISTRATION_BATCH / 2;
 
 /** What lists can be asked for; an absent limit is `DEFAULT_PAGE`. */
 export type PageQuery = { readonly [K in keyof Omit<ListQuery, "brief">]?: ListQuery[K] | undefined };
@@ -33,25 +32,4 @@ export async function listPage(broker: Pick<Broker, "list">, query: PageQuery): 
     if (error instanceof RangeError) throw new CursorError(error.message);
     throw error;
   }
-}
-
-/**
- * Pages until there are `limit` tasks, or none is left. The last page's cursor says where another call goes on.
- *
- * @throws (rejects) CursorError; the cancel of `scope`.
- */
-export async function* listPages(
-  broker: Pick<Broker, "list">,
-  { limit = DEFAULT_PAGE, cursor: from, ...filter }: PageQuery,
-  scope: CancelScope,
-): AsyncGenerator<ListPage> {
-  let cursor: string | null | undefined = from;
-  let left = limit;
-  do {
-    await checkpoint(scope.signal);
-    const page: ListPage = await listPage(broker, { ...filter, cursor, limit: Math.min(PAGE, left) });
-    yield page;
-    left -= page.tasks.length;
-    cursor = page.cursor;
-  } while (cursor !== null && left > 0);
 }

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Broker } from "../../src/broker/broker.ts";
+import { connect } from "../../src/client/connect.ts";
 import type { RedisServer } from "../stage/redis/server.ts";
 import { SLOW, Stage } from "../stage/stage.ts";
 import { PATIENCE_MS, recordOnce, until, untilBy } from "../stage/until.ts";
@@ -36,8 +37,9 @@ class World extends Stage {
   }
 
   /** The ids that `taskexe list` gives, in a state. */
-  async listed(redis: RedisServer, state: string): Promise<string[]> {
-    const { stdout, stderr, code } = await this.run(["list", "--state", state, "--json", "--broker", redis.url]);
+  async listed(redis: RedisServer, state: string, ...more: string[]): Promise<string[]> {
+    const line = ["list", "--state", state, ...more, "--json", "--broker", redis.url];
+    const { stdout, stderr, code } = await this.run(line);
     assert.equal(code, 0, stderr);
     const { tasks } = JSON.parse(stdout);
     return tasks.map(({ id }: { id: string }) => id);
@@ -263,6 +265,126 @@ test(
       const { attempt, crashes, executor } = await recordOnce("done", three, broker, "moves");
       assert.deepEqual([attempt, crashes, executor], [1, 0, name]);
       assert.match(await redis.cli(["XPENDING", STREAM, GROUP]), /^0\b/);
+    });
+  },
+);
+
+test("a cancel of what a foreign executor runs sets its flag, for an hour; theirs stops ours", SLOW, async () => {
+  await World.with(async (world) => {
+    const redis = await world.redis();
+    const broker = await world.client(redis.url);
+    const tasks = await world.write(TASKS);
+    await redis.cli(["XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM"]);
+    await add(redis, { id: "theirs", task_type: "graphrag" });
+    await redis.cli(["XREADGROUP", "GROUP", GROUP, "their_executor", "COUNT", "1", "STREAMS", STREAM, ">"]);
+    await redis.cli(["SADD", "TASKEXE", "their_executor"]);
+    await redis.cli(["ZADD", "their_executor", String(Date.now() / 1000), '{"name":"their_executor"}']);
+    assert.deepEqual(await world.cancelled(redis, "theirs"), [{ id: "theirs", state: "running" }]);
+    const { state, executor: by } = await world.shown(redis, "theirs");
+    assert.deepEqual([state, by], ["running", "their_executor"], "it runs until they stop it");
+    // As their has_canceled() reads it.
+    assert.equal(await redis.cli(["GET", "theirs-cancel"]), "x");
+    const seconds = Number(await redis.cli(["TTL", "theirs-cancel"]));
+    assert.ok(seconds > 3_500 && seconds <= 3_600, `${seconds} s`);
+
+    const executor = await world.executor({ broker: redis.url, tasks });
+    await add(redis, { id: "runs", task_type: "wait", until: world.path("until") });
+    await untilBy(executor, "it runs", async () => (await broker.record("runs"))?.state === "running");
+    await broker.pause({ kind: "queue", name: "common" });
+    await add(redis, { id: "waits", task_type: "quiet" });
+    await add(redis, { id: "late", task_type: "quiet" });
+    // As their cancel_all_task_of() writes it.
+    for (const id of ["runs", "waits"]) await redis.cli(["SET", `${id}-cancel`, "x", "EX", "3600"]);
+    await recordOnce("cancelled", executor, broker, "runs");
+    await broker.resume({ kind: "queue", name: "common" });
+    await recordOnce("cancelled", executor, broker, "waits");
+    await recordOnce("done", executor, broker, "late");
+    for (const id of ["runs", "waits"]) assert.equal(await redis.cli(["EXISTS", `${id}-cancel`]), "0");
+  });
+});
+
+test("a flag counts until it expires, whoever has set it: a task that comes later runs", SLOW, async () => {
+  await World.with(async (world) => {
+    const redis = await world.redis();
+    const broker = await world.client(redis.url);
+    const tasks = await world.write(TASKS);
+    const executor = await world.executor({ broker: redis.url, tasks });
+    assert.deepEqual(await world.cancelled(redis, "ours", "early"), [
+      { id: "ours", state: null },
+      { id: "early", state: null },
+    ]);
+    const seconds = Number(await redis.cli(["TTL", "ours-cancel"]));
+    assert.ok(seconds > 3_500 && seconds <= 3_600, `${seconds} s`);
+    await redis.cli(["SET", "theirs-cancel", "x", "PX", "1"]);
+    await redis.cli(["PEXPIRE", "ours-cancel", "1"]);
+    await until("both are over", PATIENCE_MS, async () => {
+      return (await redis.cli(["EXISTS", "ours-cancel", "theirs-cancel"])) === "0";
+    });
+    for (const id of ["ours", "theirs", "early"]) await add(redis, { id, task_type: "quiet" });
+    await recordOnce("done", executor, broker, "ours");
+    await recordOnce("done", executor, broker, "theirs");
+    await recordOnce("cancelled", executor, broker, "early");
+  });
+});
+
+test(
+  "list --foreign shows what others have queued, over the command line, HTTP and the client alike",
+  SLOW,
+  async () => {
+    await World.with(async (world) => {
+      const redis = await world.redis();
+      const tasks = await world.write(TASKS);
+      const executor = await world.executor({ broker: redis.url, tasks });
+      const [stops, broker] = [world.path("until"), await world.client(redis.url)];
+      const enqueue = async (id: string, type: string, payload: unknown): Promise<void> => {
+        const line = ["enqueue", type, JSON.stringify(payload), "--id", id, "--broker", redis.url];
+        const { code, stderr } = await world.run(line);
+        assert.equal(code, 0, stderr);
+      };
+      await add(redis, { id: "runs", task_type: "wait", until: stops });
+      await enqueue("runs-ours", "wait", { until: stops });
+      await untilBy(executor, "both run", async () => (await executor.status()).slots_taken === 2);
+      await broker.pause({ kind: "queue", name: "common" });
+      await add(redis, { id: "waits", doc_id: "d" });
+      // Beyond what lists tell of a message: where its payload would stand is not told.
+      const long = "x".repeat(5_000);
+      await add(redis, { long, id: "long" });
+      await add(redis, { long, id: "long-ours", payload: null });
+      await enqueue("waits-ours", "quiet", { long });
+      assert.deepEqual(await world.listed(redis, "running", "--foreign"), ["runs"]);
+      assert.deepEqual((await world.listed(redis, "queued", "--foreign")).sort(), ["long", "waits"]);
+      assert.equal((await world.listed(redis, "queued")).length, 4);
+      const table = await world.run(["list", "--foreign", "--broker", redis.url]);
+      assert.equal(table.code, 0, table.stderr);
+      assert.deepEqual(
+        table.stdout
+          .trim()
+          .split("\n")
+          .map((line) => line.split(" ")[0]),
+        ["id", "runs", "waits", "long"],
+      );
+      const idsOf = async (query: string): Promise<string[]> => {
+        const { body, code } = await executor.get(`/api/v1/tasks?${query}`);
+        assert.equal(code, 200, body);
+        return JSON.parse(body)
+          .tasks.map(({ id }: { id: string }) => id)
+          .sort();
+      };
+      assert.deepEqual(await idsOf("state=queued&foreign=true"), ["long", "waits"]);
+      assert.deepEqual(await idsOf("state=queued&foreign=false"), ["long-ours", "waits-ours"]);
+      assert.deepEqual(await idsOf("q=id:waits&foreign=true"), ["waits"]);
+      assert.deepEqual(await idsOf("q=id:waits&foreign=false"), []);
+      assert.equal((await executor.get("/api/v1/tasks?foreign=perhaps")).code, 400);
+      const client = await connect(redis.url);
+      try {
+        const { tasks: listed } = await client.list({ foreign: true, state: "running" });
+        assert.deepEqual(
+          listed.map(({ id }) => id),
+          ["runs"],
+        );
+      } finally {
+        await client.close();
+      }
     });
   },
 );

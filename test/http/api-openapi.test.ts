@@ -42,7 +42,7 @@ test("bodies are described with their limits", async () => {
   assert.equal(many.properties.tasks.maxItems, 1_000);
   assert.deepEqual(
     body.paths["/api/v1/tasks"].get.parameters.map(({ name }: { name: string }) => name),
-    ["state", "type", "queue", "q", "limit", "cursor"],
+    ["state", "type", "queue", "foreign", "q", "limit", "cursor"],
   );
 });
 

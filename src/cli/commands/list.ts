@@ -3,7 +3,8 @@
  * memory. One that ends at its limit names the cursor at which another call goes on.
  */
 import type { Command } from "commander";
-import { CursorError, DEFAULT_PAGE, listPages } from "../../operations/pages.ts";
+import { CursorError, DEFAULT_PAGE } from "../../operations/pages.ts";
+import { searchPages } from "../../operations/search/search.ts";
 import type { ListedTask } from "../../task/record/listed-task.ts";
 import { TASK_STATES } from "../../task/state.ts";
 import { choice, settingsWithQueue, taskFlags } from "../arguments/filters.ts";
@@ -25,6 +26,7 @@ export function define(command: Command, exit: (code: number) => void): void {
     .option("--state <state>", "scheduled, queued, running, retrying, done, dead or cancelled")
     .option("--type <type>", "only of this type")
     .option("--queue <name>", "only in this queue, also where it is not configured")
+    .option("--foreign", "only what other programs have queued, as RagFlow's producers do")
     .option("--limit <number>", "how many at the most (default: 100)")
     .option("--all", "all there are, in every queue that is known")
     .option("--cursor <cursor>", "go on where a list ended before, with the same filters")
@@ -36,7 +38,8 @@ export function define(command: Command, exit: (code: number) => void): void {
 async function list(options: Options): Promise<number> {
   const state = choice(options, "state", TASK_STATES, "list");
   const limit = limitOf(options);
-  const query = { ...taskFlags(options, "list"), state, limit, cursor: text(options.cursor) };
+  const foreign = options.foreign === true ? true : undefined;
+  const query = { ...taskFlags(options, "list"), state, foreign, limit, cursor: text(options.cursor) };
   return withBroker(settingsWithQueue(options), async (broker, scope) => {
     let next: string | null = null;
     const output = options.json
@@ -47,7 +50,7 @@ async function list(options: Options): Promise<number> {
     const queries = [query, ...others.map((queue) => ({ ...query, queue, cursor: undefined }))];
     try {
       for (const one of queries) {
-        for await (const page of listPages(broker, one, scope)) {
+        for await (const page of searchPages(broker, one, scope)) {
           output.add(page.tasks);
           next = page.cursor;
           await printed(scope.signal);

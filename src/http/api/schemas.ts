@@ -22,6 +22,13 @@ const LIMIT = `must be 1 to ${MAX_ADMINISTRATION_BATCH}`;
 /** The query of a list. */
 export const ListQuerySchema = v.strictObject({
   ...FILTERS.list,
+  /** Those that other programs have queued, or all others. */
+  foreign: v.optional(
+    v.pipe(
+      v.picklist(["true", "false"], "must be true or false"),
+      v.transform((text) => text === "true"),
+    ),
+  ),
   /** As operations/search/task-query.ts has it: `type:mail.* error:timeout run>5m`. */
   q: v.optional(v.pipe(v.string(), v.maxLength(MAX_QUERY_LENGTH, `must be at most ${MAX_QUERY_LENGTH} characters`))),
   limit: v.optional(

@@ -3,6 +3,9 @@ import { parseMessage } from "../../task/message/message.ts";
 import type { ListedTask } from "../../task/record/listed-task.ts";
 import type { Bound, PayloadTerm, TaskQuery, Wanted } from "./task-query.ts";
 
+/** How a message begins that this program wrote, up to its payload. */
+const OWN_START = /^\{"id":"(?:[^"\\]|\\.)+","task_type":"(?:[^"\\]|\\.)+","payload":/;
+
 /** All but the payload. @param now - the broker's, Unix ms. */
 export function matchesRecord(query: TaskQuery, task: ListedTask, now: number): boolean {
   const { type, id, executor, error, age, run, attempt, words } = query;
@@ -19,6 +22,23 @@ export function matchesRecord(query: TaskQuery, task: ListedTask, now: number): 
   if (!within(attempt, task.attempt)) return false;
   if (!within(age, task.enqueued_at === null ? null : now - task.enqueued_at)) return false;
   return within(run, task.started_at === null ? null : (task.finished_at ?? now) - task.started_at);
+}
+
+/**
+ * Whether another program has queued it: such a message has no payload.
+ *
+ * @returns null where only the whole message can tell.
+ */
+export function isForeign({ message, message_bytes: bytes }: ListedTask): boolean | null {
+  if (OWN_START.test(message)) return false;
+  if (Buffer.byteLength(message) < bytes) return null;
+  return isForeignMessage(message);
+}
+
+/** @param message - whole. What cannot be read at all is no message of ours. */
+export function isForeignMessage(message: string): boolean {
+  const parsed = parseMessage(message);
+  return !parsed.ok || parsed.message.foreign;
 }
 
 /** @param message - the whole message of the task. */

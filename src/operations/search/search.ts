@@ -3,11 +3,13 @@
  * is looked at, and the answer says how many: its cursor goes on from there.
  */
 import type { Broker } from "../../broker/broker.ts";
+import type { ListPage, ListQuery } from "../../broker/contract/admin.ts";
+import { type CancelScope, checkpoint } from "../../concurrency/index.ts";
 import { InvalidTaskError } from "../../task/message/new-task.ts";
 import { LISTED_MESSAGE_LENGTH, type ListedTask, listedOf } from "../../task/record/listed-task.ts";
-import { DEFAULT_PAGE, listPage, type PageQuery } from "../pages.ts";
+import { DEFAULT_PAGE, listPage, PAGE, type PageQuery } from "../pages.ts";
 import { findTask } from "./find-task.ts";
-import { matchesPayload, matchesRecord } from "./matches.ts";
+import { isForeign, isForeignMessage, matchesPayload, matchesRecord } from "./matches.ts";
 import { readQuery, type TaskQuery } from "./task-query.ts";
 
 /** How many tasks one search looks at, how long it takes about, and how many of them it reads whole. */
@@ -24,21 +26,62 @@ export interface Found {
 
 type SearchBroker = Pick<Broker, "list" | "record" | "lookFor" | "now">;
 
+/** What is looked for beside what brokers look for themselves. */
+export interface SearchQuery extends PageQuery {
+  /** As task-query.ts has it; absent: everything. */
+  readonly q?: string | undefined;
+  /** Only what other programs have queued, or only what none of them has; absent: both. */
+  readonly foreign?: boolean | undefined;
+}
+
 /**
  * A page of what a query finds, oldest first within a state.
  *
- * @param q - as task-query.ts has it; absent: everything.
  * @throws (rejects) InvalidTaskError for a query that cannot be; what `listPage` throws.
  */
-export async function searchPage(
-  broker: SearchBroker,
-  { q, ...page }: PageQuery & { readonly q?: string | undefined },
-) {
+export async function searchPage(broker: SearchBroker, { q, foreign, ...page }: SearchQuery): Promise<Found> {
   const query = readQuery(q ?? "");
   const asked = { ...page, ...narrowed(query, page) };
   const exact = query.id !== undefined && !query.id.isPrefix ? query.id.text : null;
-  if (exact !== null) return one(broker, exact, query, asked);
-  return isIndexed(query) ? { ...(await listPage(broker, asked)), looked: null } : scan(broker, query, asked);
+  if (exact !== null) return one(broker, exact, { query, foreign }, asked);
+  if (foreign === undefined && isIndexed(query)) return { ...(await listPage(broker, asked)), looked: null };
+  return scan(broker, { query, foreign }, asked);
+}
+
+/** What programs list. */
+export type ListFilter = Omit<ListQuery, "limit"> & { readonly limit?: number; readonly foreign?: boolean };
+
+/** A page of that. @throws (rejects) what `searchPage` throws. */
+export async function listed(broker: SearchBroker, filter: ListFilter): Promise<ListPage> {
+  const { tasks, cursor } = await searchPage(broker, filter);
+  return { tasks, cursor };
+}
+
+/**
+ * Pages until there are `limit` tasks, or none is left. The last page's cursor says where another call goes on.
+ *
+ * @throws (rejects) what `searchPage` throws; the cancel of `scope`.
+ */
+export async function* searchPages(
+  broker: SearchBroker,
+  { limit = DEFAULT_PAGE, cursor: from, ...query }: SearchQuery,
+  scope: CancelScope,
+): AsyncGenerator<Found> {
+  let cursor: string | null | undefined = from;
+  let left = limit;
+  do {
+    await checkpoint(scope.signal);
+    const page: Found = await searchPage(broker, { ...query, cursor, limit: Math.min(PAGE, left) });
+    yield page;
+    left -= page.tasks.length;
+    cursor = page.cursor;
+  } while (cursor !== null && left > 0);
+}
+
+/** What of a search no index knows. */
+interface Sought {
+  readonly query: TaskQuery;
+  readonly foreign: boolean | undefined;
 }
 
 /** What of a query the broker itself looks for. What was said beside it must not say other. */
@@ -58,17 +101,18 @@ function isIndexed({ type, id, executor, error, payload, age, run, attempt, word
   return rest && [id, executor, error].every((term) => term === undefined) && type?.isPrefix !== true;
 }
 
-async function one(broker: SearchBroker, id: string, query: TaskQuery, page: PageQuery): Promise<Found> {
+async function one(broker: SearchBroker, id: string, { query, foreign }: Sought, page: PageQuery): Promise<Found> {
   const { record } = await findTask(broker, id);
   const isMeant =
     record !== null &&
     (["state", "queue", "type"] as const).every((key) => page[key] === undefined || page[key] === record[key]) &&
     matchesRecord(query, listedOf(record), broker.now()) &&
-    (query.payload.length === 0 || matchesPayload(query.payload, record.message));
+    (query.payload.length === 0 || matchesPayload(query.payload, record.message)) &&
+    (foreign === undefined || isForeignMessage(record.message) === foreign);
   return { tasks: isMeant ? [listedOf(record)] : [], cursor: null, looked: null };
 }
 
-async function scan(broker: SearchBroker, query: TaskQuery, page: PageQuery): Promise<Found> {
+async function scan(broker: SearchBroker, { query, foreign }: Sought, page: PageQuery): Promise<Found> {
   const { limit = DEFAULT_PAGE } = page;
   const until = performance.now() + LONGEST_MS;
   const tasks: ListedTask[] = [];
@@ -80,11 +124,14 @@ async function scan(broker: SearchBroker, query: TaskQuery, page: PageQuery): Pr
     const { tasks: some, cursor: next } = await listPage(broker, one);
     looked += some.length;
     for (const task of some.filter((each) => matchesRecord(query, each, broker.now()))) {
-      if (query.payload.length > 0) {
+      const known = foreign === undefined ? true : isForeign(task);
+      if (known !== null && known !== (foreign ?? true)) continue;
+      if (query.payload.length > 0 || known === null) {
         const isWhole = task.message.length < LISTED_MESSAGE_LENGTH;
         if (!isWhole) whole++;
         const message = isWhole ? task.message : ((await findTask(broker, task.id)).record?.message ?? "");
-        if (!matchesPayload(query.payload, message)) continue;
+        if (query.payload.length > 0 && !matchesPayload(query.payload, message)) continue;
+        if (known === null && isForeignMessage(message) !== foreign) continue;
       }
       tasks.push(task);
     }
