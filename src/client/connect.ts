@@ -34,10 +34,11 @@ export interface ConnectOptions {
  * Connects. Close the client when done, or say `await using client = await connect()`.
  *
  * @param url - `redis://HOST:PORT/DB`, `rediss://`, `unix:///PATH`, `sqlite:FILE`. Without one: in a handler, and in
- *   the Workers that it starts, the broker of its executor: through that executor, which enqueues, reads records and
- *   cancels by ids for it, with its own retention and priorities (what else is asked throws NotThroughExecutorError);
- *   where handlers run inline, at that broker itself. Elsewhere that of `TASKEXE_BROKER` or `TASKEXE_BROKER_FILE`, else
- *   of this machine's settings, else the embedded queue: what an executor without flags works on.
+ *   the Workers that it starts, the broker of its executor: through that executor, which enqueues, reads records,
+ *   cancels by ids and takes locks for it, with its own retention and priorities (what else is asked throws
+ *   NotThroughExecutorError); where handlers run inline, at that broker itself. Elsewhere that of `TASKEXE_BROKER` or
+ *   `TASKEXE_BROKER_FILE`, else of this machine's settings, else the embedded queue: what an executor without flags
+ *   works on.
  * @throws ConfigError where none of these gives an address; RangeError for an option that cannot be; BrokerUrlError
  *   where the address cannot be read; BrokerUnavailableError where nobody answers in time; the signal's reason once it
  *   aborts.

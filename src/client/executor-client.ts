@@ -1,10 +1,11 @@
 /**
  * The client of handlers that run apart: what it is asked goes through their executor, whose broker they are not told.
- * It enqueues, reads records and cancels by ids; all else needs the broker's address, and says so.
+ * It enqueues, reads records, cancels by ids and takes locks; all else needs the broker's address, and says so.
  */
 import * as v from "valibot";
 import { type Broker, BrokerUnavailableError, type EnqueueReceipt } from "../broker/broker.ts";
 import { openExecutorLine, type Told } from "../runtime/process/executor-line.ts";
+import { LEAST_LOCK_TTL_MS } from "../task/lock/lock.ts";
 import { childText } from "../task/message/child-text.ts";
 import { InvalidTaskError, newId, PayloadRefusedError } from "../task/message/new-task.ts";
 import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
@@ -27,6 +28,13 @@ type Limits = Pick<ClientParts, "waitMs" | "maxWaiting"> & {
 
 const ReceiptsSchema = v.array(v.object({ id: v.string(), created: v.boolean(), state: v.picklist(TASK_STATES) }));
 const CancelsSchema = v.array(v.object({ id: v.string(), state: v.nullable(v.picklist(TASK_STATES)) }));
+
+/** What a broker need not have: whoever asks does without. */
+const OPTIONAL = ["many", "lookFor", "moveIn"] as const satisfies readonly (keyof Broker)[];
+const TrySchema = v.variant("taken", [
+  v.object({ taken: v.literal(true), fence: v.number() }),
+  v.object({ taken: v.literal(false), leftMs: v.nullable(v.number()) }),
+]);
 
 /** Questions of one client, and their answers as a broker would give them. */
 class Line {
@@ -66,10 +74,16 @@ function errorOf({ code, message }: Extract<Told, { error: unknown }>["error"]):
 
 /** What of a broker there is without one; each other call of it throws. */
 function brokerOver(line: Line): Broker {
-  const lock = async (): Promise<never> =>
-    refuse("lock", "; lock(name, options, body) of the handler's context needs none");
+  const hold = (step: string, name: string, owner: string, ttlMs: number): Promise<unknown> => {
+    const [nameText, ownerText] = [JSON.stringify(name), JSON.stringify(owner)];
+    return line.ask(`"kind":"hold","step":"${step}","name":${nameText},"owner":${ownerText},"ttl_ms":${ttlMs}`);
+  };
   const known: Pick<Broker, "url" | "locks" | "record" | "cancel" | "close"> = {
-    locks: { take: lock, renew: lock, free: lock },
+    locks: {
+      take: async (name, owner, ttlMs) => v.parse(TrySchema, await hold("take", name, owner, ttlMs)),
+      renew: async (name, owner, ttlMs) => v.parse(v.boolean(), await hold("renew", name, owner, ttlMs)),
+      free: async (name, owner) => v.parse(v.boolean(), await hold("free", name, owner, LEAST_LOCK_TTL_MS)),
+    },
     url: "the executor's",
     // As the executor's broker gave it.
     record: async (id) => (await line.ask(`"kind":"task","id":${JSON.stringify(id)}`)) as TaskRecord | null,
@@ -78,15 +92,17 @@ function brokerOver(line: Line): Broker {
   };
   // The client asks it for nothing but what the contract has.
   return new Proxy(known, {
-    get: (target, name) => Reflect.get(target, name) ?? (() => refuse(String(name))),
+    get: (target, name) => {
+      if (OPTIONAL.some((each) => each === name)) return undefined;
+      return Reflect.get(target, name) ?? (() => refuse(String(name)));
+    },
   }) as Broker;
 }
 
-/** @param instead - what to do about it, where there is more to say. */
-function refuse(name: string, instead = ""): never {
+function refuse(name: string): never {
   throw new NotThroughExecutorError(
     `${name} needs the broker's address, connect(ADDRESS): a handler that runs in a runner has none, and its ` +
-      `executor enqueues, reads records and cancels by ids for it${instead}`,
+      "executor enqueues, reads records, cancels by ids and takes locks for it",
   );
 }
 

@@ -1,9 +1,11 @@
 /**
- * What handlers that run apart ask of their executor by `connect()` without an address: enqueues, records, cancels.
- * Such handlers have no broker, and these ask for no task, so that nothing is a child of another here.
+ * What handlers that run apart ask of their executor by `connect()` without an address: enqueues, records, cancels, and
+ * the steps of locks that they keep themselves. Such handlers have no broker, and these ask for no task, so that
+ * nothing is a child of another here.
  */
 import { untilAvailable } from "../broker/availability.ts";
 import { type Broker, BrokerUnavailableError, type CancelReceipt, type EnqueueReceipt } from "../broker/broker.ts";
+import type { LockTry } from "../broker/contract/locks.ts";
 import { type CancelScope, moveOnAfter } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record/record.ts";
 import { prepareChildren } from "./children.ts";
@@ -19,6 +21,14 @@ export interface DoorParts {
   readonly known: (type: string) => KnownType | undefined;
   /** Nothing waits beyond it. */
   readonly scope: CancelScope;
+}
+
+/** A step of a lock, that whoever asks keeps. */
+interface LockStep {
+  readonly step: "take" | "renew" | "free";
+  readonly name: string;
+  readonly owner: string;
+  readonly ttlMs: number;
 }
 
 export class ExecutorDoor {
@@ -55,5 +65,11 @@ export class ExecutorDoor {
 
   cancel(ids: readonly string[]): Promise<readonly CancelReceipt[]> {
     return this.#parts.broker.cancel(ids);
+  }
+
+  /** @throws (rejects) what the broker throws. */
+  hold({ step, name, owner, ttlMs }: LockStep): Promise<LockTry | boolean> {
+    const { locks } = this.#parts.broker;
+    return step === "free" ? locks.free(name, owner) : locks[step](name, owner, ttlMs);
   }
 }

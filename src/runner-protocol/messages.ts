@@ -17,6 +17,8 @@ const WholeNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Text = v.string();
 /** So many tasks are cancelled with one question. */
 const MOST_IDS = 1_000;
+/** How long the text may be that tells the holder of a lock apart. */
+const MOST_OWNER_LENGTH = 512;
 
 /** The answer to a question of either side: a value, or why there is none. */
 const AnswerSchema = v.object({
@@ -195,6 +197,15 @@ export const FromRunnerSchema = v.variant("kind", [
     name: Text,
     /** Which holding of that name; absent: whichever there is. */
     fence: v.optional(WholeNumber),
+  }),
+  v.object({
+    kind: v.literal("hold"),
+    ...ask,
+    step: v.picklist(["take", "renew", "free"]),
+    name: Text,
+    /** Who holds it, told apart from every other holder. */
+    owner: v.pipe(Text, v.minLength(1), v.maxLength(MOST_OWNER_LENGTH)),
+    ttl_ms: DurationSchema,
   }),
   AnswerSchema,
 ]);

@@ -241,6 +241,7 @@ export class Runner {
       case "cancel":
       case "lock":
       case "unlock":
+      case "hold":
         answer(message, { askerOf: (run) => this.#attemptOf(run), door: this.owner.door }, (told) =>
           this.say(encodeToRunner(told)),
         );

@@ -47,6 +47,7 @@ const fromRunner = fc.oneof(
   kind("enqueue", { ...ask, ...run, tasks: fc.array(json) }),
   kind("lock", { ...ask, ...run, name: text, ttl_ms: ms, wait_ms: ms }),
   kind("unlock", { ...ask, ...run, name: text }),
+  kind("hold", { ...ask, step: fc.constantFrom("take", "renew", "free"), name: text, owner: name, ttl_ms: ms }),
   answer,
 ) as fc.Arbitrary<FromRunner>;
 

@@ -35,9 +35,19 @@ export const parent = defineTask({ type: "parent", async run({ payload: far }) {
     wrong: await told(client.enqueue("child", 1, { priority: 99 })),
     misspelt: await told(client.enqueue("child", 1, { prio: 1 })),
     counts: await told(client.counts()),
-    lock: await told(client.withLock("report", {}, () => 1)),
+    lock: await told(client.withLock("report", {}, async ({ name, fence, isHeld, signal }) => {
+      const other = await connect();
+      const held = await other.tryLock("report", {}, () => "both");
+      const waits = other.withLock("report", { waitMs: 60_000 }, ({ fence: later }) => later > fence);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      setTimeout(() => waits.then(() => other.close()));
+      return { name, isHeld, isLost: signal.aborted, held, waits: () => waits };
+    }).then(async ({ waits, ...rest }) => ({ ...rest, waited: await waits() }))),
+    wrongLock: await told(client.withLock("", {}, () => 1)),
+    takenName: await told(client.withLock("taskexe:x", {}, () => 1)),
     schedules: await told(client.schedules.list()),
     byFilter: await told(client.cancel({ type: "child" })),
+    retried: await told(client.retry({ type: "child", state: "cancelled" })),
   };
   await client.close();
   const closed = await told(client.enqueue("child"));
@@ -92,7 +102,7 @@ describe("connect() without an address, in a runner", () => {
       assert.notEqual(stdout, "", stderr);
       const { result, reason } = JSON.parse(stdout);
       assert.notEqual(result, null, `${reason}${executor.output()}`);
-      const { one, again, many, record, cancelled, ...refused } = result;
+      const { one, again, many, record, cancelled, lock, ...refused } = result;
       assert.deepEqual(one, { id: "one", created: true, state: "scheduled" });
       assert.deepEqual(again, { id: "one", created: false, state: "scheduled" });
       assert.deepEqual(many, [1_100, true]);
@@ -101,9 +111,11 @@ describe("connect() without an address, in a runner", () => {
       assert.match(refused.tooEarly, /^NotThroughExecutorError: nothing can be asked .* while handler files are/);
       assert.match(refused.wrong, /^InvalidTaskError: .*priority/);
       assert.match(refused.misspelt, /^InvalidTaskError: prio: is not known.*priority/);
-      for (const each of [refused.counts, refused.lock, refused.schedules, refused.byFilter])
+      assert.deepEqual(lock, { name: "report", isHeld: true, isLost: false, held: { taken: false }, waited: true });
+      assert.match(refused.wrongLock, /^RangeError: the name of a lock must not be empty/);
+      assert.match(refused.takenName, /^RangeError: a lock must not have the name of a key of taskexe itself/);
+      for (const each of [refused.counts, refused.schedules, refused.byFilter, refused.retried])
         assert.match(each, /^NotThroughExecutorError: \w+ needs the broker's address/);
-      assert.match(refused.lock, /lock\(name, options, body\) of the handler's context needs none$/);
       assert.match(refused.closed, /^ClientClosedError/);
       const client = await stage.client(broker);
       const stored = await client.record("many-1099");

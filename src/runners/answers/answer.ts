@@ -11,7 +11,7 @@ import { LockNotTakenError, LockRefusedError, lockTerms } from "../../task/lock/
 import { InvalidTaskError, PayloadRefusedError } from "../../task/message/new-task.ts";
 import type { Door } from "./door.ts";
 
-export type Question = Extract<FromRunner, { kind: "enqueue" | "lock" | "unlock" | "task" | "cancel" }>;
+export type Question = Extract<FromRunner, { kind: "enqueue" | "lock" | "unlock" | "task" | "cancel" | "hold" }>;
 type Answer = Extract<ToRunner, { kind: "answer" }>;
 type Told = Answer | Extract<ToRunner, { kind: "lock_lost" }>;
 type Asker = Pick<HandlerAttempt, "enqueue" | "takeLock" | "freeLock">;
@@ -79,6 +79,11 @@ async function valueFor(question: Exclude<Question, { kind: "lock" }>, { askerOf
       return door.task(question.id);
     case "cancel":
       return door.cancel(question.ids);
+    case "hold": {
+      const { step, owner, ttl_ms } = question;
+      const { name, ttlMs } = lockTerms(question.name, { ttlMs: ttl_ms });
+      return door.hold({ step, owner, name, ttlMs });
+    }
   }
 }
 
