@@ -265,13 +265,14 @@ export class Intake {
     let gathered = false;
     for (;;) {
       const free = this.#looking ? 0 : this.#room() - this.#reserved;
-      if (free >= most() || (free >= 1 && gathered)) {
+      if ((free >= most() && !this.#isHalved) || (free >= 1 && gathered)) {
         const size = Math.min(free, most());
         this.#reserved += size;
         return size;
       }
       // Slots which are freed together are claimed for together, and the claim travels with the completions of the
-      // tasks that freed them.
+      // tasks that freed them. Where claims go in halves, the other half is at work meanwhile: a write of its own would
+      // cost more than the turn that it came earlier.
       if (free >= 1) {
         await this.#turn.gather();
         gathered = true;
