@@ -14,6 +14,7 @@ import type { SettingKey } from "./schema.ts";
 import { SETTING_KEYS, SETTING_NAMES } from "./sources.ts";
 import type { HandlerTables } from "./tables/handler-tables.ts";
 import { readTables, TABLE_KINDS } from "./tables/read-tables.ts";
+import { isTable } from "./tables/table-values.ts";
 
 /** What a file says. */
 export interface ConfigFile {
@@ -33,7 +34,7 @@ export function readConfigFile(path: string, namedBy: string): ConfigFile {
   const keys = new Map(SETTING_KEYS.map((key) => [SETTING_NAMES[key].file, key]));
   const values = new Map<SettingKey, unknown>();
   const problems: string[] = [];
-  for (const [name, value] of Object.entries(file)) {
+  for (const [name, value] of entriesOf(file)) {
     const key = keys.get(name);
     if (key !== undefined) values.set(key, fromFolder(key, value, folder));
     else if (!TABLE_KINDS.some((kind) => kind === name)) {
@@ -44,6 +45,15 @@ export function readConfigFile(path: string, namedBy: string): ConfigFile {
   problems.push(...read.problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return { values, tables: read.tables };
+}
+
+/** The keys of a file; those of the table `[alert]` are settings, too: `alert.type`. */
+function entriesOf(file: Readonly<Record<string, unknown>>): (readonly [string, unknown])[] {
+  return Object.entries(file).flatMap(([name, value]) =>
+    name === "alert" && isTable(value)
+      ? Object.entries(value).map(([key, inner]) => [`${name}.${key}`, inner] as const)
+      : [[name, value] as const],
+  );
 }
 
 function readToml(path: string, namedBy: string): Record<string, unknown> {

@@ -119,6 +119,10 @@ export const SettingsSchema = v.object({
   onDone: orOff(TypeSchema, FOLLOWER),
   onDead: orOff(TypeSchema, FOLLOWER),
   onCancelled: orOff(TypeSchema, FOLLOWER),
+  alertType: orOff(TypeSchema, FOLLOWER),
+  alertQueue: v.nullable(
+    v.custom<string>((given) => v.is(QueueNameSchema, given), 'the name of a queue, which does not end in "-cancel"'),
+  ),
   deadLimit: wholeNumber(1, 1_000_000),
   // 0: any number.
   doneLimit: wholeNumber(0, 100_000_000),

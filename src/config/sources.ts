@@ -147,6 +147,8 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
   onDone: setting("on_done", "off"),
   onDead: setting("on_dead", "off"),
   onCancelled: setting("on_cancelled", "off"),
+  alertType: { flag: null, environment: ["TASKEXE_ALERT_TYPE"], file: "alert.type", fallback: "off" },
+  alertQueue: { flag: null, environment: ["TASKEXE_ALERT_QUEUE"], file: "alert.queue", fallback: null },
   deadLimit: setting("dead_limit", "10000"),
   doneLimit: setting("done_limit", "100000"),
   cancelledLimit: setting("cancelled_limit", "100000"),

@@ -35,6 +35,8 @@ export class ExecutorMetrics {
   readonly #operationSeries = new Map<string, NamedPair>();
   readonly #fires: Counters;
   readonly #missed: Counters;
+  /** Of all schedules. */
+  missedRuns = 0;
   readonly #schedules: Bounded;
   readonly #requests: Counters;
   readonly #requestTimes: Histograms;
@@ -115,6 +117,7 @@ export class ExecutorMetrics {
       this.tasks.enqueued(queue, "schedule");
     }
     this.#missed.add(second, missed);
+    this.missedRuns += missed;
   }
 
   /** @param route - its template. @param code - the class of the status: `2xx`. */

@@ -252,6 +252,8 @@ const states = once(async () => {
   sameForm(known.broker, status.broker, "the broker");
   assert.deepEqual(Object.keys(known.fleet[0]), ["name", "at", "beat"]);
 
+  const alerts = await api("GET", `${V1}/alerts`, "/alerts");
+  sameForm(await cli("alerts", "--url", executor.url), alerts, "the alerts");
   const changes = await cli("audit", "--what", "pauseType", "--limit", "1");
   sameForm(await api("GET", `${V1}/audit?what=pauseType&limit=1`, "/audit"), changes, "the record of changes");
   assert.equal(changes.entries[0].via, "http");

@@ -105,6 +105,8 @@ const FOUR: Readonly<
   onDone: ["", "a", '"b"', [undefined, "a", "b"]],
   onDead: ["", "alert", '"off"', [undefined, "alert", null]],
   onCancelled: ["", "off", '"b"', [undefined, null, "b"]],
+  alertType: ["", "a", '"off"', [undefined, "a", null]],
+  alertQueue: ["", "a", '"b"', [undefined, "a", "b"]],
   deadLimit: ["", "1", "500", [undefined, 1, 500]],
   doneLimit: ["", "0", "500", [undefined, 0, 500]],
   cancelledLimit: ["", "0", "500", [undefined, 0, 500]],

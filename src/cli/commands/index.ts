@@ -20,6 +20,7 @@ export const COMMANDS: CommandTable = {
   executor: () => import("./changes/executor.ts"),
   top: () => import("./fleet/top.ts"),
   types: () => import("./fleet/types.ts"),
+  alerts: () => import("./alerts/index.ts"),
   audit: () => import("./audit/index.ts"),
   cron: () => import("./cron/index.ts"),
   status: () => import("./status.ts"),

@@ -22,6 +22,7 @@ import { takeExecutorName } from "../../config/executor-name.ts";
 import { holdsPassword } from "../../config/redact.ts";
 import type { Settings } from "../../config/settings.ts";
 import { pathOfState } from "../../config/state-directory.ts";
+import { Alerts } from "../../executor/alerts/alerts.ts";
 import { Executor } from "../../executor/executor.ts";
 import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../../executor/options.ts";
 import type { RunnersSource } from "../../executor/status/status.ts";
@@ -174,7 +175,8 @@ class Run {
         const executor = new Executor({ broker, handlers, options, runners: handlers });
         this.#runners = handlers;
         this.#names = () => executor.names();
-        const address = await this.#listen(nursery, executor, { broker, handlers });
+        const alerts = this.#alertsOf(executor, broker);
+        const address = await this.#listen(nursery, executor, { broker, handlers, alerts });
         this.#sayWhatIsAwaited(address);
         const reloads = this.#reloadsOf(executor, handlers);
         this.#reloads = reloads;
@@ -183,7 +185,9 @@ class Run {
         if (root.cancelCalled) return;
         this.#stop = (reason) => executor.drain(reason);
         this.#sayHello(broker, handlers, address);
-        await reloading(nursery.scope, reloads, watched, (scope) => executor.run(scope));
+        const work = (scope: CancelScope): Promise<void> => executor.run(scope);
+        const beside = this.#isOnce ? work : (scope: CancelScope) => alerts.beside(scope, work);
+        await reloading(nursery.scope, reloads, watched, beside);
         if (this.#isOnce)
           log.info("worked off: {done} done, {dead} dead, {retried} to be tried again", this.#tallyOf(executor));
       });
@@ -219,6 +223,15 @@ class Run {
       reloads.tellFailure(error);
       await reloading(scope, reloads, watched, ({ signal }) => this.#loaded.wait(signal));
     }
+  }
+
+  #alertsOf(executor: Executor, broker: Broker): Alerts {
+    const { heartbeatMs: everyMs = DEFAULT_HEARTBEAT_MS } = this.#executorOptions();
+    const told = () => {
+      const { alertType: type, alertQueue, queues, retentionMs } = this.#settings;
+      return type === null ? null : { type, queue: alertQueue ?? queues[0] ?? null, retentionMs };
+    };
+    return new Alerts(executor, broker, { owner: this.#name, everyMs, told });
   }
 
   #tallyOf(executor: Executor): Pick<ReturnType<Executor["status"]>, "done" | "dead" | "retried"> {
@@ -269,7 +282,7 @@ class Run {
   async #listen(
     nursery: Nursery,
     source: Executor,
-    { broker, handlers }: { readonly broker: Broker; readonly handlers: LoadedHandlers },
+    { broker, handlers, alerts }: { readonly broker: Broker; readonly handlers: LoadedHandlers; alerts: Alerts },
   ): Promise<HttpAddress | null> {
     const { listen, page, priorities, openStatus } = this.#settings;
     if (listen === null) return null;
@@ -278,7 +291,7 @@ class Run {
     const types = () => handlers.types();
     const isStarting = () => handlers.generation === 0;
     const api = {
-      ...{ broker, ...this.#access, priorities, handlerOf, isStarting, types },
+      ...{ broker, ...this.#access, priorities, handlerOf, isStarting, types, alerts },
       get retentionMs() {
         return settings().retentionMs;
       },

@@ -50,13 +50,21 @@ function throughSocket(socketPath: string): Asked {
   return { whole: shown, shown, url: new URL("http://localhost/status"), socketPath };
 }
 
-/** @returns what it answered with 200; else, in words, why there is nothing. */
-export async function ask({ socketPath }: Asked, url: URL): Promise<{ readonly text: string } | string> {
+/**
+ * @param token - for the API; null: none is sent.
+ * @returns what it answered with 200; else, in words, why there is nothing.
+ */
+export async function ask(
+  { socketPath }: Asked,
+  url: URL,
+  token: string | null = null,
+): Promise<{ readonly text: string } | string> {
+  const headers = token === null ? {} : { authorization: `Bearer ${token}` };
   try {
     return await failAfter(openRoot(), ANSWER_LIMIT_MS, async ({ signal }) => {
       const response = await (socketPath === null
-        ? fetch(url, { signal, redirect: "manual" })
-        : fetchThrough(socketPath, url, signal));
+        ? fetch(url, { signal, headers, redirect: "manual" })
+        : fetchThrough(socketPath, url, headers, signal));
       return response.ok ? { text: await response.text() } : `it answered ${response.status}`;
     });
   } catch (error) {
@@ -68,9 +76,15 @@ export async function ask({ socketPath }: Asked, url: URL): Promise<{ readonly t
 }
 
 /** fetch of the runtimes has no common way to a socket. */
-function fetchThrough(socketPath: string, url: URL, signal: AbortSignal): Promise<Response> {
+function fetchThrough(
+  socketPath: string,
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<Response> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path: `${url.pathname}${url.search}`, signal, agent: false }, (response) => {
+    const path = `${url.pathname}${url.search}`;
+    const asked = request({ socketPath, path, headers, signal, agent: false }, (response) => {
       const pieces: Buffer[] = [];
       response.on("data", (piece: Buffer) => pieces.push(piece));
       response.on("error", reject);

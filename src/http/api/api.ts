@@ -16,6 +16,7 @@ import { apiGuard, checkToken, routeGuard } from "./guard/guard.ts";
 import type { Caller } from "./guard/roles.ts";
 import type { ApiParts, RouteParts } from "./parts.ts";
 import { type Route, route } from "./route.ts";
+import { alertRoutes } from "./routes/alert-routes.ts";
 import { auditRoutes } from "./routes/audit-routes.ts";
 import { bulkRoutes } from "./routes/bulk-routes.ts";
 import { changeRoutes } from "./routes/change-routes.ts";
@@ -91,6 +92,7 @@ export function apiRoutes(parts: RouteParts): Route[] {
     ...typeRoutes(parts),
     ...scheduleRoutes(parts),
     ...eventRoutes(parts),
+    ...alertRoutes(parts),
     ...auditRoutes(),
     route({
       operationId: "getDescription",

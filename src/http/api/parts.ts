@@ -1,5 +1,6 @@
 /** What the API stands on, handed in by whoever serves it. */
 import type { Broker } from "../../broker/broker.ts";
+import type { Alert } from "../../executor/alerts/board.ts";
 import type { HandlerManifest } from "../../handlers/handler.ts";
 import type { AuditLog } from "../../operations/audit/audit-log.ts";
 import type { EventHub } from "./events/event-hub.ts";
@@ -25,6 +26,8 @@ export interface ApiParts extends AccessOptions {
   readonly types?: () => readonly string[];
   /** Records changes; whoever serves runs it. Absent: what comes in masses is kept with the next change. */
   readonly audit?: AuditLog;
+  /** The alerts that this executor sees; absent: none are looked for. */
+  readonly alerts?: { readonly firing: readonly Alert[] };
   /** What tells of changes; whoever serves runs it. Absent: there are no events. */
   readonly events?: EventHub;
   /** Ends the watches when it aborts. */

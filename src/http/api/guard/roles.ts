@@ -62,6 +62,7 @@ export const NEEDS: Readonly<Record<string, Need>> = {
   pauseSchedule: OPERATE,
   resumeSchedule: OPERATE,
   listenToEvents: READ,
+  listAlerts: READ,
   listChanges: ADMIN_ALL,
   getDescription: READ,
 };
