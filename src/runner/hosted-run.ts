@@ -8,9 +8,9 @@ import { type CancelScope, systemClock } from "../concurrency/index.ts";
 import { clip } from "../concurrency/unknown-values.ts";
 import type { EnqueuedTask, TaskInfo } from "../handlers/define-task.ts";
 import { RefusedEnqueueError } from "../handlers/enqueue-error.ts";
+import { propertiesAsJson } from "../handlers/finished-line.ts";
 import type { CodeAttempt, CodeEnding, HandlerLogLine } from "../handlers/handler.ts";
 import type { InProcessHandler } from "../handlers/in-process/in-process-handler.ts";
-import { propertiesAsJson } from "../handlers/in-process/task-log.ts";
 import type { ToRunner } from "../runner-protocol/messages.ts";
 import { wireOfRecord } from "../runner-protocol/wire-error.ts";
 import { cutText, MAX_SHOWN_LINE } from "../runtime/cut-text.ts";
@@ -120,7 +120,7 @@ export class HostedRun implements CodeAttempt {
     // Without fields a text is no template. The log shows no more of it.
     const text = cutText(properties === null ? plain : template, MAX_SHOWN_LINE);
     const known = this.#hasEnded ? { ...properties, id, type } : properties;
-    const fields = known === null ? null : propertiesAsJson(known);
+    const fields = known === null ? null : propertiesAsJson(Object.entries(known));
     const head = JSON.stringify({ kind: "log", ...(this.#hasEnded ? {} : { run: this.run }), level, text });
     this.#outbox.line(fields === null ? `${head}\n` : `${head.slice(0, -1)},"fields":${boundedFields(fields)}}\n`);
   }

@@ -1,5 +1,6 @@
 /** How much of what runs log is taken: so many lines and so much text of each in a second; the rest is counted. */
 import { getLogger } from "@logtape/logtape";
+import { finishedLine } from "../handlers/finished-line.ts";
 import type { FromRunner } from "../runner-protocol/messages.ts";
 import type { Run } from "./run.ts";
 
@@ -50,7 +51,7 @@ export class LogBounds {
 /** A line of a run to its attempt: braces in it name fields, where there are any. */
 export function passLineOn(run: Run, { level, text, fields }: Pick<Log, "level" | "text" | "fields">): void {
   const template = fields === undefined ? text.replace(/[{}]/g, "$&$&") : text;
-  const plain = fields === undefined ? text : `${text} ${JSON.stringify(fields)}`;
+  const plain = fields === undefined ? text : finishedLine(text, fields);
   run.attempt.writeLog({ level, text: template, properties: fields ?? null, plain });
 }
 

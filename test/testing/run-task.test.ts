@@ -52,7 +52,7 @@ describe("runTask", () => {
       { value: 0.25, message: "a quarter" },
       { value: 1, message: "" },
     ]);
-    assert.deepEqual(run.log, [{ level: "warn", text: 'low on {what} {"what":"ink"}' }]);
+    assert.deepEqual(run.log, [{ level: "warn", text: "low on ink" }]);
     assert.deepEqual([run.state, run.result], ["done", null]);
   });
 

@@ -2,18 +2,10 @@
  * The log that a handler writes to: whatever is logged makes a line, and no line ever fails its attempt, since handler
  * files run without a type check. Where the lines go is the attempt's business.
  */
-import {
-  isError,
-  isObject,
-  jsonOf,
-  messageOf,
-  ownProperties,
-  readText,
-  shown,
-  withoutCode,
-} from "../../concurrency/unknown-values.ts";
+import { isError, isObject, ownProperties, shown, withoutCode } from "../../concurrency/unknown-values.ts";
 import { cutText, MAX_SHOWN_LINE } from "../../runtime/cut-text.ts";
 import type { TaskLog, TaskLogLevel } from "../define-task.ts";
+import { errorText, finishedLine } from "../finished-line.ts";
 import type { CodeAttempt } from "../handler.ts";
 
 /** So many properties of one line are looked at. */
@@ -33,7 +25,7 @@ export function taskLog(attempt: CodeAttempt): TaskLog {
       properties,
       // Most lines are kept nowhere but in the executor's log.
       get plain() {
-        return properties === null ? text : `${text} ${propertiesAsJson(properties)}`;
+        return properties === null ? text : finishedLine(text, properties);
       },
     });
   };
@@ -48,7 +40,7 @@ export function taskLog(attempt: CodeAttempt): TaskLog {
 /** An Error is what many log. */
 function textOf(given: unknown): string {
   if (typeof given === "string") return given.toWellFormed();
-  if (isError(given)) return readText(given, "stack") || messageOf(given);
+  if (isError(given)) return errorText(given);
   return shown(given);
 }
 
@@ -60,14 +52,4 @@ function propertiesOf(more: unknown): Properties | null {
   // The log asks each of them whether it is one of its own, where nobody catches what a proxy may throw.
   const properties = Object.entries(ownProperties(more, MOST_PROPERTIES));
   return Object.fromEntries(properties.map(([key, value]) => [key, withoutCode(value)]));
-}
-
-/** As JSON; errors, which JSON shows as nothing, and what is no JSON as text. Never throws. */
-export function propertiesAsJson(properties: Properties): string {
-  const parts = Object.entries(properties).map(([key, value]) => {
-    const written = jsonOf(isError(value) ? textOf(value) : value);
-    if (written.ok && written.json === undefined) return null;
-    return `${JSON.stringify(key)}:${written.ok ? written.json : JSON.stringify(shown(value))}`;
-  });
-  return `{${parts.filter((part) => part !== null).join(",")}}`;
 }
