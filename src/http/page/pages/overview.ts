@@ -74,7 +74,8 @@ function tiles({ status, oldest }: OverviewData): View {
   const sum = (key: "queued" | "scheduled" | "running" | "dead" | "done"): number =>
     queues.reduce((all, queue) => all + queue[key], 0);
   const { taken, slots } = slotsOf(status);
-  const failed = fleet.reduce((all, member) => all + figure(member, "failed"), 0);
+  // The `failed` of a heartbeat is that of the wire contract, which counts tasks that are not done.
+  const failed = fleet.reduce((all, member) => all + figure(member, "retried") + figure(member, "dead"), 0);
   const since = Math.min(...Object.values(oldest));
   const { overview: said } = words;
   const waiting = sum("queued");
