@@ -289,6 +289,23 @@ test("a task is enqueued by a form, and a mistake in it is told", PATIENT, async
   );
 });
 
+test("a task is run now, and one executor is made quiet and goes on, by their buttons", PATIENT, async () => {
+  await api("POST", "tasks", { type: "noop", id: "now", delay_ms: 3_600_000, payload: null });
+  await browser.look(executor.url, DESK, async (page) => {
+    await visit(page, "/ui/tasks/now");
+    await page.locator('[data-do="promote"]').click();
+    await until("it has run", 60_000, async () => (await api("GET", "tasks/now")).state === "done");
+    await visit(page, "/ui/executors");
+    await page.locator('[data-do="quiet"]').click();
+    await page.locator(".chip", { hasText: "quiet" }).waitFor();
+    await page.locator('[data-do="resume"]').click();
+    await page.locator('[data-do="quiet"]').waitFor();
+    await page.locator('[data-do="drain"]').click();
+    await page.locator("dialog.ask button", { hasText: "No" }).click();
+    assert.equal((await executor.status()).state, "running", "it was asked before");
+  });
+});
+
 test("a queue is paused and goes on, from its row", PATIENT, async () => {
   await browser.look(executor.url, DESK, async (page) => {
     await visit(page, "/ui/queues");

@@ -11,7 +11,13 @@ import type { Shown } from "./shown.ts";
 import { tell, telling } from "./told.ts";
 
 const API = "/api/v1";
-const COLLECTIONS: Readonly<Record<string, string>> = { queue: "queues", type: "types", schedule: "schedules" };
+const COLLECTIONS: Readonly<Record<string, string>> = {
+  queue: "queues",
+  type: "types",
+  schedule: "schedules",
+  task: "tasks",
+  executor: "executors",
+};
 
 export function listenToClicks(shown: Shown | null): void {
   document.addEventListener("click", (event) => {
@@ -40,10 +46,14 @@ async function act(button: HTMLElement, shown: Shown | null): Promise<void> {
     else return;
   } else if (what !== undefined && kind !== undefined && name !== undefined) {
     const isPause = what === "pause" && kind !== "schedule";
-    const question = { title: words.dialog.pause(kind, name), text: words.dialog.pauseWhy, yes: words.actions.pause };
+    const { dialog, actions } = words;
+    const question = { title: dialog.pause(kind, name), text: dialog.pauseWhy, yes: actions.pause };
+    const leaving = { title: dialog.drain(name), text: dialog.drainWhy, yes: actions.drain, isBad: true };
     if (isPause && !(await confirmed(question))) return;
-    await change("POST", `${API}/${COLLECTIONS[kind]}/${encodeURIComponent(name)}/${what}`, {});
-    tell(words.told.changed(what, name));
+    if (what === "drain" && !(await confirmed(leaving))) return;
+    const path = `${API}/${COLLECTIONS[kind]}/${encodeURIComponent(name)}/${what}`;
+    const { taken } = (await change("POST", path, {})) as { readonly taken?: boolean };
+    tell(taken === false ? words.told.untold(name) : words.told.changed(what, name));
   }
   await shown?.refresh();
 }

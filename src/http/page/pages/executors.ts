@@ -81,6 +81,9 @@ function memberRow(member: ExecutorStatus["fleet"][number], status: ExecutorStat
       name(who, 60),
       isHere && h("span", { class: "chip" }, words.executors.here),
       isSilent && h("span", { class: "chip bad" }, words.executors.silent),
+      beat?.quiet === true && h("span", { class: "chip" }, words.executors.quiet),
+      // One of another program takes no orders.
+      beat?.lease_ms !== undefined && orders(who, beat.quiet === true, around),
     ),
     h("td", null, slots(taken, all)),
     h("td", { class: isSilent ? "n bad" : "n" }, ago(seen, around)),
@@ -91,6 +94,15 @@ function memberRow(member: ExecutorStatus["fleet"][number], status: ExecutorStat
     h("td", { class: "mid" }, typeof version === "string" ? name(version, 20) : "–"),
     h("td", { class: "n mid" }, booted === null ? "–" : span(around.now - booted)),
   );
+}
+
+function orders(who: string, isQuiet: boolean, { may }: Around): View | null {
+  if (!may.includes("quietExecutor")) return null;
+  const button = (what: "quiet" | "resume" | "drain"): View => {
+    const about = { "data-do": what, "data-kind": "executor", "data-name": who };
+    return h("button", { type: "button", class: "scripted quiet", ...about }, words.actions[what]);
+  };
+  return h("span", { class: "actions" }, button(isQuiet ? "resume" : "quiet"), button("drain"));
 }
 
 /** A cell a slot: busy ones first. */

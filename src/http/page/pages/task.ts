@@ -91,11 +91,17 @@ function heading({ task: { id, type, state, progress } }: TaskData, { may }: Aro
     h(
       "div",
       { class: "actions" },
+      may.includes("promoteTask") && (state === "scheduled" || state === "retrying") && runNow(id),
       may.includes("cancelTasks") && isLiving && action("cancel", "bad"),
       may.includes("retryTasks") && (state === "dead" || state === "cancelled") && action("retry", "primary"),
     ),
     state === "running" && progress > 0 && meter(progress, 1, words.columns.progress, "whole"),
   );
+}
+
+function runNow(id: string): View {
+  const about = { "data-do": "promote", "data-kind": "task", "data-name": id };
+  return h("button", { type: "button", class: "scripted", ...about }, words.actions.run);
 }
 
 /** Why it has ended so, at the top: it is what people come for. */
