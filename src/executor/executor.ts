@@ -57,7 +57,7 @@ import { liveTree } from "./status/live-tree.ts";
 import { MetricsView } from "./status/metrics-view.ts";
 import type { ExecutorState, ExecutorStatus, Readiness, RunnersSource, StatusSource } from "./status/status.ts";
 import { StatusView, WITH_BROKER } from "./status/status-view.ts";
-import { Tally } from "./status/tally.ts";
+import type { Tally } from "./status/tally.ts";
 import { noteMinutes } from "./status/work.ts";
 import { beatJson, type HeartbeatParts, heartbeatParts } from "./upkeep/beat-json.ts";
 import { collectionOf, collectNowAndThen } from "./upkeep/garbage-collection.ts";
@@ -121,8 +121,7 @@ export class Executor implements StatusSource {
     const [running, turn, bootAt] = [this.#running, new SharedTurn(broker, this.#running), Date.now()];
     const state = (): ExecutorState => this.#state();
     this.metrics = new MetricsView({ broker, handlers, running, options, bootAt, runners, state });
-    const { look, counts } = this.metrics;
-    const tally = new Tally(counts);
+    const { look, counts, tally } = this.metrics;
     [this.#tally, this.#turn] = [tally, turn];
     const [orders, isLeaving] = [this.#orders, (): boolean => this.#drain.isRequested];
     const leaveFor = (error: Error): void => this.#leaveFor(error);

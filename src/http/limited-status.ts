@@ -12,7 +12,8 @@ export function limitedStatus(
   queues: ReadonlySet<string>,
   pairs: Iterable<PairCounts>,
 ): ExecutorStatus {
-  const { sources: _sources, runners: _runners, current_left_out: _left, queues_left_out: _more, ...rest } = status;
+  const { sources: _sources, runners: _runners, current_left_out: _left, queues_left_out: _more, ...more } = status;
+  const { types: _types, ...rest } = more;
   const current = Object.entries(status.current).filter(([, { queue }]) => queues.has(queue));
   const seen = status.queues.filter(({ name }) => queues.has(name));
   return {

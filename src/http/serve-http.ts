@@ -38,6 +38,7 @@ export async function serveHttp(
   { hostname, port, source, api, openStatus = true, page = "off" }: ServeHttpOptions,
 ): Promise<void> {
   const enqueued = (queue: string, count: number): void => source.metrics.counts.tasks.enqueued(queue, "http", count);
+  const { history } = source.metrics;
   const events = new EventHub(new TopicReader(source, api?.broker ?? null));
   const audit = api === undefined ? null : new AuditLog(api.broker);
   let app: ReturnType<typeof createApp> | null = null;
@@ -53,10 +54,13 @@ export async function serveHttp(
       listener: server,
       openStatus,
       page,
-      ...(api && { api: partsOf(api, { enqueued, events, signal: task.signal, ...(audit && { audit }) }) }),
+      ...(api && {
+        api: partsOf(api, { ...{ enqueued, events, history, signal: task.signal }, ...(audit && { audit }) }),
+      }),
     });
     started({ hostname: server.hostname, port: server.port });
     await withNursery(task.scope, async (nursery) => {
+      nursery.startSoon(({ signal }) => source.metrics.keepHistory(signal), { name: "history" });
       if (audit !== null) nursery.startSoon(({ signal }) => audit.run(signal), { name: "audit" });
       await events.run(nursery.scope.signal);
     });
@@ -68,7 +72,7 @@ export async function serveHttp(
 /** What may change while it is served is asked for each time. */
 function partsOf(
   api: Omit<ApiParts, "signal">,
-  more: Pick<ApiParts, "enqueued" | "events" | "signal" | "audit">,
+  more: Pick<ApiParts, "enqueued" | "events" | "history" | "signal" | "audit">,
 ): ApiParts {
   return {
     ...api,

@@ -18,7 +18,7 @@ export interface WorkJson {
   /** By their names: into which buckets the waits of their tasks fell. */
   readonly queues: Readonly<Record<string, readonly number[]>>;
   /** How much is left out for want of room; absent: nothing. */
-  readonly left_out?: number;
+  readonly left_out?: number | undefined;
 }
 
 export type Pair = readonly [queue: string, type: string, outcomes: readonly number[]];

@@ -234,6 +234,7 @@ const states = once(async () => {
   const { types } = await api("GET", `${V1}/types`, "/types");
   const [one] = types;
   assert.equal((await api("GET", `${V1}/types/${one.type}`, "/types/{name}")).type, one.type);
+  assert.equal((await api("GET", `${V1}/history?range=1h`, "/history")).range, "1h");
   const { loaded: _loaded, ...ofFleet } = one;
   sameForm((await cli("types")).types[0], ofFleet, "a type of the fleet");
   inSnakeCase(await firstEvent(), "an event");

@@ -9,6 +9,7 @@ import { TopicReader } from "../../src/http/api/events/topics.ts";
 import { mayChange, NEEDS, needOf, PATHS_BESIDE, ROLES, type Role } from "../../src/http/api/guard/roles.ts";
 import type { TokenEntry } from "../../src/http/api/guard/tokens-file.ts";
 import { createApp } from "../../src/http/app.ts";
+import { History } from "../../src/metrics/history.ts";
 import { LimitedBroker } from "../../src/operations/limits/limited-broker.ts";
 import { ApiStage, refused } from "../stage/api.ts";
 import { fakeSource, STATUS } from "../stage/fake-source.ts";
@@ -36,8 +37,9 @@ const TOKENS = {
 };
 
 const hubOf = () => new EventHub(new TopicReader(fakeSource(), stage.broker));
-const routes = () => apiRoutes({ retentionMs: 0, signal: stage.root.signal, events: hubOf() });
-const appOf = () => stage.app({ tokens: TOKENS, events: hubOf() });
+const parts = () => ({ events: hubOf(), history: new History(0) });
+const routes = () => apiRoutes({ retentionMs: 0, signal: stage.root.signal, ...parts() });
+const appOf = () => stage.app({ tokens: TOKENS, ...parts() });
 
 beforeEach(async () => {
   for (const queue of ["common", "other"]) {

@@ -58,7 +58,7 @@ export class ApiStage extends Stage {
   }
 
   app(
-    options: Pick<ApiParts, "handlerOf" | "tokens" | "events"> & {
+    options: Pick<ApiParts, "handlerOf" | "tokens" | "events" | "history"> & {
       readonly token?: string;
       /** What is listened on: an address, or a name with the address it stands for. */
       readonly hostname?: string;
@@ -70,11 +70,12 @@ export class ApiStage extends Stage {
     } = {},
   ) {
     const { token = null, hostname = "127.0.0.1", address = hostname, broker = this.broker } = options;
-    const { handlerOf, tokens, events, page = "on", openStatus = true, source = fakeSource() } = options;
+    const { handlerOf, tokens, events, history, page = "on", openStatus = true, source = fakeSource() } = options;
     const known = {
       ...(handlerOf === undefined ? {} : { handlerOf }),
       ...(tokens === undefined ? {} : { tokens }),
       ...(events === undefined ? {} : { events }),
+      ...(history === undefined ? {} : { history }),
     };
     const api: ApiParts = { broker, token, retentionMs: DAY_MS, signal: this.root.signal, ...known };
     const app = createApp(source, { listener: { hostname, address }, api, page, openStatus });

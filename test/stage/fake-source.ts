@@ -1,6 +1,8 @@
 /** A status source for the HTTP tests: everything is there, and each part can be replaced. */
+import { sleepForever } from "../../src/concurrency/index.ts";
 import type { ExecutorStatus, StatusSource } from "../../src/executor/status/status.ts";
 import { ExecutorMetrics } from "../../src/metrics/executor-metrics.ts";
+import { History } from "../../src/metrics/history.ts";
 
 export const STATUS: ExecutorStatus = {
   name: "task_executor_common_test_0",
@@ -87,7 +89,13 @@ export function fakeSource(parts: Partial<StatusSource> = {}): StatusSource {
     status: () => STATUS,
     readiness: () => ({ ready: true }),
     tree: async () => TREE,
-    metrics: { counts, text: () => "# nothing\n", ofBroker: () => null },
+    metrics: {
+      counts,
+      history: new History(0),
+      keepHistory: sleepForever,
+      text: () => "# nothing\n",
+      ofBroker: () => null,
+    },
     ...parts,
   };
 }

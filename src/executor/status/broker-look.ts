@@ -1,6 +1,7 @@
 /**
  * The broker's figures, for all who look at this executor: read while somebody does, once a second for all of them, and
- * kept with the time of that. Nobody waits for a broker that is away, and nothing is read while nobody looks.
+ * kept with the time of that. Nobody waits for a broker that is away, and nothing is read while nobody looks; the
+ * history does, every 10 s, where HTTP is served.
  */
 import { ifAvailable } from "../../broker/availability.ts";
 import type { Broker } from "../../broker/broker.ts";

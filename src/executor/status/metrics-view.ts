@@ -5,16 +5,21 @@
 import type { Broker } from "../../broker/broker.ts";
 import type { Handlers } from "../../handlers/handler.ts";
 import { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
+import type { History } from "../../metrics/history.ts";
 import { type FamilyHead, type GaugeValue, writeNow } from "../../metrics/series.ts";
+import type { WorkJson } from "../../metrics/work-json.ts";
 import { OPERATION_NAMES, observeCalls } from "../../operations/observed-calls.ts";
 import { runtime } from "../../runtime/index.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
 import { BrokerLook } from "./broker-look.ts";
 import { brokerMetrics } from "./broker-metrics.ts";
+import { HistoryFeed } from "./history-feed.ts";
 import { LoopLag } from "./loop-lag.ts";
 import { processFigures } from "./process-figures.ts";
 import type { ExecutorState, MetricsSource, RunnersSource } from "./status.ts";
+import { Tally } from "./tally.ts";
+import { workOf } from "./work.ts";
 
 const STATES: readonly ExecutorState[] = ["starting", "running", "draining", "disconnected", "refused"];
 
@@ -37,22 +42,30 @@ export interface MetricsViewParts {
 
 export class MetricsView implements MetricsSource {
   readonly counts: ExecutorMetrics;
+  /** The same since it booted, for its status and its beats. */
+  readonly tally: Tally;
   /** At the broker, shared with /status. */
   readonly look: BrokerLook;
   readonly lag = new LoopLag();
+  readonly history: History;
   readonly #parts: MetricsViewParts;
   /** When the leases were renewed, and the broker had our beat, on the monotonic clock; null: not yet. */
   #renewedAt: number | null = null;
   #beatAt: number | null = null;
+  readonly #feed: HistoryFeed;
 
   /** From now on the calls of the broker are timed. */
   constructor(parts: MetricsViewParts) {
-    const { broker, handlers, options } = parts;
+    const { broker, handlers, options, running } = parts;
     this.#parts = parts;
     this.look = new BrokerLook(broker);
     const types = () => handlers.types();
     const knows = (type: string) => handlers.get(type) !== undefined;
     this.counts = new ExecutorMetrics({ operations: OPERATION_NAMES, queues: options.queues ?? [], types, knows });
+    this.tally = new Tally(this.counts);
+    const work = (): WorkJson | null => workOf(this.tally, running);
+    this.#feed = new HistoryFeed({ broker, look: this.look, name: options.name, work });
+    this.history = this.#feed.history;
     observeCalls(broker, (operation, ms, failed) => {
       this.counts.called(operation, ms / 1_000, failed);
       if (failed) return;
@@ -68,6 +81,10 @@ export class MetricsView implements MetricsSource {
     this.#writeProcess(lines);
     this.counts.write(lines);
     return `${lines.join("\n")}\n`;
+  }
+
+  keepHistory(signal: AbortSignal): Promise<never> {
+    return this.#feed.run(signal);
   }
 
   ofBroker(): string | null {

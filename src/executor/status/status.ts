@@ -4,6 +4,7 @@ import type { TreeNote } from "../../concurrency/tree.ts";
 import type { HandlerAttempt } from "../../handlers/handler.ts";
 import type { RunnerFigures } from "../../handlers/runner-figures.ts";
 import type { ExecutorMetrics } from "../../metrics/executor-metrics.ts";
+import type { History } from "../../metrics/history.ts";
 import type { MemberJson } from "../../operations/views/member-view.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
 import type { TypeFigures } from "../../operations/views/type-view.ts";
@@ -140,6 +141,10 @@ export type Readiness = { readonly ready: true } | { readonly ready: false; read
 /** Where HTTP reads metrics, and counts its requests. */
 export interface MetricsSource {
   readonly counts: ExecutorMetrics;
+  /** What has happened in the fleet since it began. */
+  readonly history: History;
+  /** Keeps it, until the signal aborts: begun by whoever shows it, since that asks the broker now and then. */
+  keepHistory(signal: AbortSignal): Promise<never>;
   /** The text of /metrics. */
   text(): string;
   /** That of /metrics/broker; null: the broker was not read for so long that nothing can be told. */

@@ -23,6 +23,7 @@ import { changeRoutes } from "./routes/change-routes.ts";
 import { enqueueRoutes } from "./routes/enqueue-routes.ts";
 import { eventRoutes } from "./routes/event-routes.ts";
 import { executorRoutes } from "./routes/executor-routes.ts";
+import { historyRoutes } from "./routes/history-routes.ts";
 import { queueRoutes } from "./routes/queue-routes.ts";
 import { scheduleRoutes } from "./routes/schedule-routes.ts";
 import { taskRoutes } from "./routes/task-routes.ts";
@@ -90,6 +91,7 @@ export function apiRoutes(parts: RouteParts): Route[] {
     ...queueRoutes(),
     ...executorRoutes(parts),
     ...typeRoutes(parts),
+    ...historyRoutes(parts),
     ...scheduleRoutes(parts),
     ...eventRoutes(parts),
     ...alertRoutes(parts),

@@ -2,6 +2,7 @@
 import type { Broker } from "../../broker/broker.ts";
 import type { Alert } from "../../executor/alerts/board.ts";
 import type { HandlerManifest } from "../../handlers/handler.ts";
+import type { History } from "../../metrics/history.ts";
 import type { AuditLog } from "../../operations/audit/audit-log.ts";
 import type { EventHub } from "./events/event-hub.ts";
 import type { AccessOptions } from "./guard/access.ts";
@@ -28,6 +29,8 @@ export interface ApiParts extends AccessOptions {
   readonly audit?: AuditLog;
   /** The alerts that this executor sees; absent: none are looked for. */
   readonly alerts?: { readonly firing: readonly Alert[] };
+  /** What has happened in the fleet. Absent: nobody keeps that. */
+  readonly history?: History | undefined;
   /** What tells of changes; whoever serves runs it. Absent: there are no events. */
   readonly events?: EventHub;
   /** Ends the watches when it aborts. */

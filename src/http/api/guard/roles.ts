@@ -50,6 +50,7 @@ export const NEEDS: Readonly<Record<string, Need>> = {
   resumeExecutor: ADMIN_ALL,
   drainExecutor: ADMIN_ALL,
   resizeExecutor: ADMIN_ALL,
+  getHistory: READ,
   listTypes: READ,
   getType: READ,
   pauseType: OPERATE_ALL,
