@@ -331,7 +331,7 @@ export class Executor implements StatusSource {
     await this.#handBack.release(scope, LAST_WORDS_MS);
     await this.#turnedAway.release(scope, LAST_WORDS_MS);
     await this.#completion.finish(scope, LAST_WORDS_MS);
-    await moveOnAfter(scope, LAST_WORDS_MS, () => this.#logs.flush());
+    await moveOnAfter(scope, LAST_WORDS_MS, () => Promise.all([this.#logs.flush(), this.#options.beforeClose?.()]));
     await moveOnAfter(scope, LAST_WORDS_MS, ({ signal }) => ifAvailable(() => this.#leave(signal)));
   }
 

@@ -11,6 +11,8 @@ export interface ExecutorOptions {
   readonly queues?: readonly string[];
   /** Works off what is due, and then drains by itself. Default: it stays until it is told to leave. */
   readonly once?: boolean;
+  /** Writes what others have kept back for the broker, before it is closed at the end of a drain. */
+  readonly beforeClose?: () => Promise<void>;
   /** How many tasks run at once. */
   readonly concurrency: number;
   /** How long a drain waits for running tasks, and how long a cancelled task may take to end, in ms. */

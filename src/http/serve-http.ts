@@ -4,7 +4,6 @@
  */
 import { type Task, withNursery } from "../concurrency/index.ts";
 import type { StatusSource } from "../executor/status/status.ts";
-import { AuditLog } from "../operations/audit/audit-log.ts";
 import { runtime } from "../runtime/index.ts";
 import { EventHub } from "./api/events/event-hub.ts";
 import { TopicReader } from "./api/events/topics.ts";
@@ -40,7 +39,6 @@ export async function serveHttp(
   const enqueued = (queue: string, count: number): void => source.metrics.counts.tasks.enqueued(queue, "http", count);
   const { history } = source.metrics;
   const events = new EventHub(new TopicReader(source, api?.broker ?? null));
-  const audit = api === undefined ? null : new AuditLog(api.broker);
   let app: ReturnType<typeof createApp> | null = null;
   const server = await runtime.serve({
     hostname,
@@ -54,14 +52,13 @@ export async function serveHttp(
       listener: server,
       openStatus,
       page,
-      ...(api && {
-        api: partsOf(api, { ...{ enqueued, events, history, signal: task.signal }, ...(audit && { audit }) }),
-      }),
+      ...(api && { api: partsOf(api, { enqueued, events, history, signal: task.signal }) }),
     });
     started({ hostname: server.hostname, port: server.port });
     await withNursery(task.scope, async (nursery) => {
       nursery.startSoon(({ signal }) => source.metrics.keepHistory(signal), { name: "history" });
-      if (audit !== null) nursery.startSoon(({ signal }) => audit.run(signal), { name: "audit" });
+      const audit = api?.audit;
+      if (audit !== undefined) nursery.startSoon(({ signal }) => audit.run(signal), { name: "audit" });
       await events.run(nursery.scope.signal);
     });
   } finally {
@@ -72,7 +69,7 @@ export async function serveHttp(
 /** What may change while it is served is asked for each time. */
 function partsOf(
   api: Omit<ApiParts, "signal">,
-  more: Pick<ApiParts, "enqueued" | "events" | "history" | "signal" | "audit">,
+  more: Pick<ApiParts, "enqueued" | "events" | "history" | "signal">,
 ): ApiParts {
   return {
     ...api,

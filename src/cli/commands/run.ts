@@ -27,7 +27,9 @@ import { Executor } from "../../executor/executor.ts";
 import { DEFAULT_HEARTBEAT_MS, type ExecutorOptions } from "../../executor/options.ts";
 import type { RunnersSource } from "../../executor/status/status.ts";
 import type { Handlers } from "../../handlers/handler.ts";
+import type { ApiParts } from "../../http/api/parts.ts";
 import { type HttpAddress, serveHttp } from "../../http/serve-http.ts";
+import { AuditLog } from "../../operations/audit/audit-log.ts";
 import { runtime } from "../../runtime/index.ts";
 import { VERSION } from "../../version.ts";
 import { type Options, settingsOf, withExecutorFlags } from "../arguments/flags.ts";
@@ -171,12 +173,13 @@ class Run {
       this.#settle();
       const isInline = this.#settings.isolation === "inline";
       await withHandlers(nursery.scope, { broker, isInline }, importing, async (handlers) => {
-        const options = this.#executorOptions();
+        const audit = new AuditLog(broker);
+        const options = { ...this.#executorOptions(), beforeClose: () => audit.flush() };
         const executor = new Executor({ broker, handlers, options, runners: handlers });
         this.#runners = handlers;
         this.#names = () => executor.names();
         const alerts = this.#alertsOf(executor, broker);
-        const address = await this.#listen(nursery, executor, { broker, handlers, alerts });
+        const address = await this.#listen(nursery, executor, { broker, handlers, alerts, audit });
         this.#sayWhatIsAwaited(address);
         const reloads = this.#reloadsOf(executor, handlers);
         this.#reloads = reloads;
@@ -282,7 +285,7 @@ class Run {
   async #listen(
     nursery: Nursery,
     source: Executor,
-    { broker, handlers, alerts }: { readonly broker: Broker; readonly handlers: LoadedHandlers; alerts: Alerts },
+    { handlers, ...parts }: Pick<ApiParts, "broker" | "alerts" | "audit"> & { readonly handlers: LoadedHandlers },
   ): Promise<HttpAddress | null> {
     const { listen, page, priorities, openStatus } = this.#settings;
     if (listen === null) return null;
@@ -291,7 +294,7 @@ class Run {
     const types = () => handlers.types();
     const isStarting = () => handlers.generation === 0;
     const api = {
-      ...{ broker, ...this.#access, priorities, handlerOf, isStarting, types, alerts },
+      ...{ ...parts, ...this.#access, priorities, handlerOf, isStarting, types },
       get retentionMs() {
         return settings().retentionMs;
       },
