@@ -3,7 +3,7 @@
  * under a steady load of short tasks it makes that after some 600 000 of them: by then a quarter more memory is taken
  * than after the last. So it is asked for one earlier. It takes 15 ms where little lives, and in proportion to what
  * lives; a big heap is left to the collector's own measure. What only the start needed is given back as soon as there
- * is a moment when nothing runs.
+ * is a moment when nothing runs, and what much work needed once it rests.
  */
 import { sleep } from "../../concurrency/index.ts";
 import { runtime } from "../../runtime/index.ts";
@@ -13,6 +13,9 @@ export const COLLECT_AFTER = 200_000;
 /** Above this resident memory, in bytes, whole collections are the collector's own business. */
 export const COLLECT_BELOW = 256 * 1024 * 1024;
 const LOOK_MS = 1_000;
+/** Memory is given back after so many attempts, once nothing has run for so many looks (5 s). */
+export const WORTH_GIVING_BACK = 500;
+const LOOKS_AT_REST = 5;
 
 export interface CollectionParts {
   /** How many attempts have ended by now. */
@@ -21,7 +24,7 @@ export interface CollectionParts {
   readonly running: () => number;
   readonly rssBytes: () => number;
   readonly collect: () => void;
-  /** Gives back what only the start needed. */
+  /** Gives back what is not needed at rest. */
   readonly giveBack: () => void;
 }
 
@@ -42,14 +45,20 @@ export function collectionOf(
 /** Collects where it is due, until the signal aborts. */
 export async function collectNowAndThen(parts: CollectionParts, signal: AbortSignal): Promise<never> {
   let last = parts.attempts();
-  let isFresh = true;
+  let seen = last;
+  let givenBackAt: number | null = null;
+  let looksAtRest = 0;
   for (;;) {
     await sleep(LOOK_MS, signal);
-    if (isFresh && parts.running() === 0) {
-      isFresh = false;
+    const now = parts.attempts();
+    const isAtRest = parts.running() === 0;
+    looksAtRest = isAtRest && now === seen ? looksAtRest + 1 : 0;
+    seen = now;
+    const isWorthIt = givenBackAt !== null && now - givenBackAt >= WORTH_GIVING_BACK;
+    if (isAtRest && (givenBackAt === null || (isWorthIt && looksAtRest >= LOOKS_AT_REST))) {
+      givenBackAt = now;
       parts.giveBack();
     }
-    const now = parts.attempts();
     if (now - last < COLLECT_AFTER) continue;
     last = now;
     if (parts.rssBytes() < COLLECT_BELOW) parts.collect();

@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openRoot } from "../../../src/concurrency/index.ts";
-import { COLLECT_AFTER, COLLECT_BELOW, collectNowAndThen } from "../../../src/executor/upkeep/garbage-collection.ts";
+import {
+  COLLECT_AFTER,
+  COLLECT_BELOW,
+  collectNowAndThen,
+  WORTH_GIVING_BACK,
+} from "../../../src/executor/upkeep/garbage-collection.ts";
 import { MockClock } from "../../../src/testing.ts";
 
 test("a whole collection comes after many attempts, and not where the heap is big or little was done", async () => {
@@ -37,12 +42,12 @@ test("a whole collection comes after many attempts, and not where the heap is bi
   await running;
 });
 
-test("what only the start needed is given back once, when nothing runs", async () => {
+test("what much work needed is given back once it has rested for some seconds, and once only", async () => {
   const clock = new MockClock();
   const root = openRoot({ clock });
-  let [runs, given] = [3, 0];
+  let [runs, given, attempts] = [3, 0, 0];
   const parts = {
-    ...{ attempts: () => 0, rssBytes: () => 0, collect: () => {} },
+    ...{ attempts: () => attempts, rssBytes: () => 0, collect: () => {} },
     running: () => runs,
     giveBack: () => {
       given++;
@@ -53,7 +58,20 @@ test("what only the start needed is given back once, when nothing runs", async (
   assert.equal(given, 0);
   runs = 0;
   await clock.advance(10_000);
+  // What only the start needed.
   assert.equal(given, 1);
+  attempts += WORTH_GIVING_BACK - 1;
+  await clock.advance(60_000);
+  assert.equal(given, 1);
+  attempts += 1;
+  await clock.advance(3_000);
+  assert.equal(given, 1);
+  runs = 1;
+  await clock.advance(60_000);
+  assert.equal(given, 1);
+  runs = 0;
+  await clock.advance(60_000);
+  assert.equal(given, 2);
   root.cancel("over");
   await running;
 });
