@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { DurationSchema, MAX_DURATION_MS } from "../task/limits.ts";
+import { JsonObjectSchema } from "../task/message/json-object.ts";
 import { IdSchema, MAX_UNIQUE_KEY_LENGTH, TypeSchema } from "../task/message/message-schema.ts";
 import { PrioritySchema, QueueNameSchema } from "../task/options/enqueue-options.ts";
 import { BackoffSchema } from "../task/options/run-options.ts";
@@ -39,7 +40,7 @@ const RunSchema = v.object({
     /** Unix ms on the broker's clock; null: not known. */
     queued_at: v.nullable(v.number()),
     /** The whole message, where another producer wrote it: it is the payload, too, and stands here alone. */
-    message: v.optional(v.record(Text, v.unknown())),
+    message: v.optional(JsonObjectSchema),
   }),
   attempt: Number1,
   crashes: WholeNumber,
@@ -107,7 +108,7 @@ const TypeManifestSchema = v.object({
   /** False: it takes any payload, so that it need not be asked. */
   checks_payload: v.optional(v.boolean()),
   /** JSON Schema, where the schema of the handler gives one. */
-  payload_schema: v.optional(v.record(Text, v.unknown())),
+  payload_schema: v.optional(JsonObjectSchema),
 });
 
 /** An error as it comes: of any size within its line, and bounded where it is kept. */
@@ -160,7 +161,7 @@ export const FromRunnerSchema = v.variant("kind", [
     run: v.optional(Number1),
     level: v.picklist(["debug", "info", "warn", "error"]),
     text: Text,
-    fields: v.optional(v.record(Text, v.unknown())),
+    fields: v.optional(JsonObjectSchema),
   }),
   v.object({
     kind: v.literal("done"),

@@ -3,6 +3,7 @@
  * through it, too: a key that is missing, or is not what it should be, is as if it were not told; unknown ones stay.
  */
 import * as v from "valibot";
+import { JsonObjectSchema, objectOf } from "../../task/message/json-object.ts";
 
 const Figure = told(v.pipe(v.number(), v.finite()));
 const Names = told(v.array(v.string()));
@@ -26,12 +27,11 @@ const Counts = v.array(v.pipe(v.number(), v.minValue(0)));
 
 /** What it has counted since it booted: src/metrics/work-json.ts says what each is. */
 const WorkSchema = v.looseObject({
-  types: v.record(
-    v.string(),
+  types: objectOf(
     v.looseObject({ running: v.number(), minute: v.tuple([v.number(), v.number()]), ran: Counts, waited: Counts }),
   ),
   pairs: v.array(v.tuple([v.string(), v.string(), Counts])),
-  queues: v.record(v.string(), Counts),
+  queues: objectOf(Counts),
   left_out: Figure,
 });
 
@@ -64,9 +64,9 @@ export const HeartbeatSchema = v.looseObject({
   more_runners: Figure,
   work: told(WorkSchema),
   /** When its tasks began, Unix ms on the broker's clock, by id. */
-  started: told(v.record(v.string(), v.unknown())),
+  started: told(JsonObjectSchema),
   /** Its tasks by id: the messages as they came. */
-  current: told(v.record(v.string(), v.unknown())),
+  current: told(JsonObjectSchema),
 });
 
 export type Heartbeat = Readonly<v.InferOutput<typeof HeartbeatSchema>>;
@@ -85,6 +85,6 @@ export function readBeat(json: string): Heartbeat | null {
   }
 }
 
-function told<T>(schema: v.GenericSchema<T>) {
+function told<S extends v.GenericSchema>(schema: S) {
   return v.fallback(v.optional(schema), undefined);
 }

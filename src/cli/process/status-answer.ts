@@ -1,5 +1,6 @@
 /** The part of `GET /status` that the command line shows. An executor of another version may say more or less. */
 import * as v from "valibot";
+import { objectOf } from "../../task/message/json-object.ts";
 
 const Count = v.optional(v.number(), 0);
 
@@ -12,8 +13,7 @@ export const ExecutorAnswerSchema = v.object({
   concurrency: Count,
   slots_taken: v.optional(v.number()),
   current: v.optional(
-    v.record(
-      v.string(),
+    objectOf(
       v.object({
         type: v.optional(v.string(), ""),
         attempt: Count,
