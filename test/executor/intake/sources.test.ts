@@ -1,6 +1,8 @@
 /**
  * Sources: lists and sorted sets of Redis whose members become tasks, on the executable. Nothing is lost or doubled
  * whoever is killed in the middle, executors or Redis itself; what is no JSON ends as dead, with its text.
+ *
+ * @alone It measures how soon and how fast members are moved.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
