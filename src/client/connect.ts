@@ -8,6 +8,7 @@ import { brokerOfEnvironment } from "../config/broker-choice.ts";
 import { isInRunner } from "../runtime/process/in-runner.ts";
 import { DURATION_RANGE, DurationSchema } from "../task/limits.ts";
 import { DEFAULT_PRIORITIES, MAX_PRIORITIES } from "../task/options/enqueue-options.ts";
+import { startTracing } from "../tracing/tracing.ts";
 import { Client } from "./client.ts";
 import { ExecutorClient } from "./executor-client.ts";
 import { homeOfThread } from "./home.ts";
@@ -59,6 +60,7 @@ export async function connect(url?: string, options: ConnectOptions = {}): Promi
     signal?.throwIfAborted();
     return new ExecutorClient({ waitMs, maxWaiting, retentionMs: options.retentionMs });
   }
+  await startTracing(process.env);
   const address = url ?? home?.url ?? brokerOfEnvironment(process.env);
   const broker = await createBroker(address, { executor: null, queues, priorities, leaseMs: 30_000 });
   try {

@@ -14,7 +14,12 @@ import {
 import { openRoot } from "../concurrency/index.ts";
 import { requestsOf } from "../operations/prepare.ts";
 import type { PreparedTask } from "../task/message/new-task.ts";
+import { sending } from "../task/trace/sending.ts";
+import { tracing } from "../tracing/tracing.ts";
 import { ClientClosedError, ClientOverloadedError } from "./errors.ts";
+
+/** So long a close waits for the collector of spans, in ms. */
+const LAST_SPANS_MS = 2_000;
 
 /** How long the messages that wait may be together, in characters: at most twice as many bytes in memory. */
 const MOST_WAITING_LENGTH = 64_000_000;
@@ -62,6 +67,11 @@ export class Outbox {
    *   the same ids.
    */
   send(tasks: readonly PreparedTask[]): Promise<EnqueueReceipt[]> {
+    return sending(tasks, () => this.#send(tasks));
+  }
+
+  /** In this very turn: a close right behind it still takes them along. */
+  #send(tasks: readonly PreparedTask[]): Promise<EnqueueReceipt[]> {
     if (this.#closed) return Promise.reject(new ClientClosedError());
     const { maxWaiting, maxWaitingLength = MOST_WAITING_LENGTH, waitMs } = this.#limits;
     if (this.#held + tasks.length > maxWaiting) {
@@ -84,10 +94,11 @@ export class Outbox {
     return promise;
   }
 
-  /** Takes no more, and waits until what is on its way has arrived or failed. */
+  /** Takes no more, and waits until what is on its way has arrived or failed; then its spans are sent. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#sending;
+    await tracing()?.flush(LAST_SPANS_MS);
   }
 
   /** Never rejects: every failure is its parcel's. */

@@ -145,6 +145,8 @@ export const SettingsSchema = v.object({
   ),
   trackAllocations: yesOrNo(),
   openStatus: yesOrNo(),
+  traceAttempts: v.picklist(["link", "child"], "link or child"),
+  traceCalls: yesOrNo(),
 });
 
 export type SettingValues = v.InferOutput<typeof SettingsSchema>;

@@ -185,6 +185,8 @@ export const SETTING_NAMES: Readonly<Record<SettingKey, SettingNames>> = {
     fallback: "0",
   },
   openStatus: setting("open_status", "1"),
+  traceAttempts: setting("trace_attempts", "link"),
+  traceCalls: setting("trace_calls", "0"),
 };
 
 /** One without a flag, whose variable is called like its key. */

@@ -1,6 +1,7 @@
 /** What an executor needs to know. The command line fills it from the configuration; tests fill it by hand. */
 
 import type { Backoff } from "../task/options/run-options.ts";
+import type { AttemptsAs } from "../tracing/spans.ts";
 import type { MovedSource } from "./intake/source-figures.ts";
 
 export interface ExecutorOptions {
@@ -47,6 +48,8 @@ export interface ExecutorOptions {
   readonly deadRetentionMs?: number;
   /** How many tasks may ignore their cancel before the executor drains and fails. Default 10. */
   readonly abandonedLimit?: number;
+  /** How attempts belong to the traces of whoever has sent their tasks. Default: by a link. */
+  readonly traceAttempts?: AttemptsAs;
   /** The address that heartbeats carry; default: this machine's first outside IPv4 address. */
   readonly ipAddress?: string;
 }

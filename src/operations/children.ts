@@ -4,7 +4,7 @@
  */
 import type { Broker, EnqueueReceipt } from "../broker/broker.ts";
 import { readChild } from "../task/message/child-task.ts";
-import { InvalidTaskError, refusedAt } from "../task/message/new-task.ts";
+import { InvalidTaskError, type PreparedTask, refusedAt } from "../task/message/new-task.ts";
 import type { TraceContext } from "../task/trace/trace-context.ts";
 import { type KnownType, type Preparation, prepare, type ReadyTask, requestsOf } from "./prepare.ts";
 
@@ -19,8 +19,14 @@ export interface ChildrenOf {
   readonly tasks: readonly unknown[];
 }
 
+export interface PreparedChildren {
+  readonly tasks: readonly PreparedTask[];
+  /** Enqueues them all or not at all, and may be called again. */
+  readonly send: () => Promise<EnqueueReceipt[]>;
+}
+
 /**
- * Prepares and checks them. @returns a call that enqueues them all or not at all, and may be made again.
+ * Prepares and checks them.
  *
  * @throws (rejects) InvalidTaskError, with nothing enqueued, where one of them could not be run.
  */
@@ -29,7 +35,7 @@ export async function prepareChildren(
   preparation: Preparation,
   known: (type: string) => KnownType | undefined,
   { parent, follows, trace, tasks }: ChildrenOf,
-): Promise<() => Promise<EnqueueReceipt[]>> {
+): Promise<PreparedChildren> {
   if (tasks.length === 0) throw new InvalidTaskError("there is no task to enqueue");
   const at = (index: number, error: unknown) => (tasks.length === 1 ? error : refusedAt(`tasks.${index}`, error));
   const ready = tasks.map((given, index): ReadyTask => {
@@ -43,11 +49,6 @@ export async function prepareChildren(
   // Side by side: a check may be a question to another process.
   const checks = await Promise.allSettled(ready.map(async (one) => one.check()));
   for (const [index, check] of checks.entries()) if (check.status === "rejected") throw at(index, check.reason);
-  return () =>
-    broker.enqueue(
-      requestsOf(
-        ready.map(({ task }) => task),
-        broker,
-      ),
-    );
+  const prepared = ready.map(({ task }) => task);
+  return { tasks: prepared, send: () => broker.enqueue(requestsOf(prepared, broker)) };
 }

@@ -8,6 +8,7 @@ import { type Broker, BrokerUnavailableError, type CancelReceipt, type EnqueueRe
 import type { LockTry } from "../broker/contract/locks.ts";
 import { type CancelScope, moveOnAfter } from "../concurrency/index.ts";
 import type { TaskRecord } from "../task/record/record.ts";
+import { sending } from "../task/trace/sending.ts";
 import { prepareChildren } from "./children.ts";
 import type { KnownType, Preparation } from "./prepare.ts";
 import { findTask } from "./search/find-task.ts";
@@ -49,11 +50,13 @@ export class ExecutorDoor {
     if (this.#waiting >= MOST_WAITING) throw new BrokerUnavailableError(`${MOST_WAITING} enqueues wait already`);
     this.#waiting++;
     try {
-      const send = await prepareChildren(broker, preparation, known, { parent: undefined, tasks });
-      const sent = await moveOnAfter(scope, waitMs, ({ signal }) => untilAvailable(send, signal));
-      if (!sent.cancelled) return sent.value;
-      const reason = broker.connection().lastError ?? "it does not answer";
-      throw new BrokerUnavailableError(`not enqueued within ${waitMs} ms: the broker ${broker.url}: ${reason}`);
+      const { send, tasks: prepared } = await prepareChildren(broker, preparation, known, { parent: undefined, tasks });
+      return await sending(prepared, async () => {
+        const sent = await moveOnAfter(scope, waitMs, ({ signal }) => untilAvailable(send, signal));
+        if (!sent.cancelled) return sent.value;
+        const reason = broker.connection().lastError ?? "it does not answer";
+        throw new BrokerUnavailableError(`not enqueued within ${waitMs} ms: the broker ${broker.url}: ${reason}`);
+      });
     } finally {
       this.#waiting--;
     }

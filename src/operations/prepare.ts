@@ -6,16 +6,19 @@
  */
 import type { Broker } from "../broker/broker.ts";
 import {
+  newId,
   PayloadRefusedError,
   type PreparedTask,
   payloadText,
   prepareWritten,
   requestOf,
+  type Surroundings,
 } from "../task/message/new-task.ts";
 import { type EnqueueDefaults, withDefaults } from "../task/options/enqueue-defaults.ts";
-import type { EnqueueOptions } from "../task/options/enqueue-options.ts";
+import { DEFAULT_QUEUE, type EnqueueOptions } from "../task/options/enqueue-options.ts";
 import type { JsonText } from "../task/text/json-text.ts";
 import type { TraceContext } from "../task/trace/trace-context.ts";
+import { tracing } from "../tracing/tracing.ts";
 
 /** What is known of a type where a task of it is made. */
 export interface KnownType {
@@ -78,8 +81,26 @@ export function prepare(
   const json = payloadText(payload);
   const kept = known?.options.retentionMs ?? retentionMs;
   const surroundings = { now, retentionMs: kept, priorities, parent, follows, trace };
-  const task = prepareWritten(type, json, allOptions(options, known, now), surroundings);
+  const task = prepareTraced(type, json, allOptions(options, known, now), surroundings);
   return { task, check: () => checkPayload(json, known) };
+}
+
+/**
+ * Prepares a task, with the span of its sending where spans are told: whoever sends it says how that went, by
+ * `sending`.
+ */
+export function prepareTraced(
+  type: string,
+  json: JsonText,
+  options: EnqueueOptions,
+  surroundings: Surroundings,
+): PreparedTask {
+  const told = tracing();
+  if (told === null) return prepareWritten(type, json, options, surroundings);
+  const { id = newId(), queue = DEFAULT_QUEUE } = options;
+  const sending = told.send({ id, type, queue }, surroundings.trace);
+  const task = prepareWritten(type, json, { ...options, id }, { ...surroundings, trace: sending.trace });
+  return { ...task, sending };
 }
 
 const NO_OPTIONS: EnqueueOptions = Object.freeze({});

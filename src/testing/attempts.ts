@@ -95,6 +95,7 @@ export class Attempts {
       company: new InlineCompany(() => {}),
       slots: this.#options.concurrency,
       stops: new Stops(),
+      spanOf: null,
       ended: (outcome) => outcomes.push(outcome),
       turnAway: ({ delivery }) => turnedAway.push(delivery),
       left: { leaves: async () => false, add: (delivery) => turnedAway.push(delivery) },

@@ -117,6 +117,8 @@ const FOUR: Readonly<
   runnerEnv: ["A,B_*", "*", '["C"]', [["A", "B_*"], ["*"], ["C"]]],
   trackAllocations: ["", "0", "true", [undefined, false, true]],
   openStatus: ["", "0", "true", [undefined, false, true]],
+  traceAttempts: ["", "child", '"link"', [undefined, "child", "link"]],
+  traceCalls: ["", "1", "false", [undefined, true, false]],
 };
 
 for (const key of SETTING_KEYS) {

@@ -11,6 +11,7 @@ import { prepare, requestsOf } from "../../operations/prepare.ts";
 import { InvalidTaskError, type PreparedTask } from "../../task/message/new-task.ts";
 import { optionsOfJson, TaskJsonSchema } from "../../task/message/task-json.ts";
 import { withPayloadTexts } from "../../task/text/json-text.ts";
+import { sending } from "../../task/trace/sending.ts";
 import type { TraceContext } from "../../task/trace/trace-context.ts";
 import { type Line, readLines, sizeOf } from "../arguments/input.ts";
 import { readJson } from "../arguments/json-text.ts";
@@ -127,11 +128,12 @@ class LinesRun {
     const batch = this.#batch;
     this.#batch = [];
     this.#length = 0;
-    await patiently(this.#broker, this.#scope, async (again) => {
-      const tasks = batch.map(({ task }) => task);
+    const tasks = batch.map(({ task }) => task);
+    const ask = async (again: boolean): Promise<void> => {
       const receipts = await this.#broker.enqueue(requestsOf(tasks, this.#broker));
       for (const [index, receipt] of receipts.entries()) this.#count(receipt, again ? batch[index] : undefined);
-    });
+    };
+    await sending(tasks, () => patiently(this.#broker, this.#scope, ask));
     this.#sure = this.#last;
   }
 

@@ -8,6 +8,7 @@ import type { CancelScope } from "../../concurrency/index.ts";
 import type { Settings } from "../../config/settings.ts";
 import { type NewTask, prepare, requestsOf } from "../../operations/prepare.ts";
 import { InvalidTaskError, type PreparedTask } from "../../task/message/new-task.ts";
+import { sending } from "../../task/trace/sending.ts";
 import { readTrace, type TraceContext } from "../../task/trace/trace-context.ts";
 import { type Options, settingsOf, text, withBrokerFlags, withRunFlags } from "../arguments/flags.ts";
 import {
@@ -125,12 +126,13 @@ async function send(
   id: { readonly isOurs: boolean },
 ): Promise<EnqueueReceipt> {
   try {
-    return await patiently(broker, scope, async (again) => {
+    const ask = async (again: boolean): Promise<EnqueueReceipt> => {
       const [receipt] = await broker.enqueue(requestsOf([task], broker));
       if (receipt === undefined) throw new Error("the broker gave no receipt");
       // Nobody else has an id that was made here: the task is there since only the answer was lost.
       return again && id.isOurs && receipt.id === task.id ? { ...receipt, created: true } : receipt;
-    });
+    };
+    return await sending([task], () => patiently(broker, scope, ask));
   } catch (error) {
     if (error instanceof BrokerUnavailableError || scope.cancelCalled) {
       const again = `enqueue it again with --id ${task.id}`;

@@ -48,6 +48,7 @@ import { type HttpAccess, takeAccess } from "../reload/http-access.ts";
 import type { LoadedHandlers } from "../reload/loaded-handlers.ts";
 import { reloading, type Watched, watchedBy } from "../reload/reloading.ts";
 import { Reloads } from "../reload/reloads.ts";
+import { sendLastSpans, startTracesOfExecutor, traceBroker } from "../traces.ts";
 
 const log = getLogger(["taskexe"]);
 
@@ -84,6 +85,7 @@ export async function run(options: Options): Promise<number> {
       : null;
   try {
     const name = settings.name ?? held?.name ?? "";
+    await startTracesOfExecutor(name);
     const watched = watchedBy(options);
     const staysUnloaded = options.staysUnloaded === true;
     return await new Run(settings, { name, access, isOnce, read, watched, staysUnloaded }).toTheEnd();
@@ -148,6 +150,7 @@ class Run {
       if (this.#settings.log === "pretty") return reportFailure(error);
       return reportFailure(error, (line, path) => log.fatal("{line}", { line, path }));
     } finally {
+      await sendLastSpans("executor");
       exitIsOurs();
       undoFatal();
     }
@@ -244,7 +247,7 @@ class Run {
 
   async #createBroker(): Promise<Broker> {
     createStateDirectory(this.#settings);
-    return brokerOf(this.#settings, this.#name);
+    return traceBroker(await brokerOf(this.#settings, this.#name), this.#settings.traceCalls);
   }
 
   /** Says what handlers connect to where they name no address, from before they are imported. */
@@ -266,7 +269,7 @@ class Run {
     // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
     const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, heartbeatTimeoutMs / 4);
     const { queues, priorities, onDone, onDead, onCancelled } = this.#settings;
-    const ways = movedSources(this.#settings);
+    const ways = { ...movedSources(this.#settings), traceAttempts: this.#settings.traceAttempts };
     const own = { name: this.#name, version: VERSION, priorities, once: this.#isOnce };
     return {
       ...own,

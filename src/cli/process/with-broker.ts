@@ -12,7 +12,9 @@ import { type CancelScope, openRoot } from "../../concurrency/index.ts";
 import { ConfigError } from "../../config/config-error.ts";
 import type { Settings } from "../../config/settings.ts";
 import { runtime } from "../../runtime/index.ts";
+import { startTracing } from "../../tracing/tracing.ts";
 import { note } from "../output/print.ts";
+import { sendLastSpans } from "../traces.ts";
 import { CommandFailure, EXIT_SIGHUP, EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
 import { onHangup } from "./hangup.ts";
 
@@ -36,6 +38,7 @@ export async function withBroker<T>(
 ): Promise<T> {
   for (const warning of settings.warnings) note(`taskexe: ${warning}`);
   createStateDirectory(settings);
+  await startTracing(process.env);
   const broker = await brokerOf(settings, null);
   if (options.missingFile !== "create") refuseMissingFile(settings);
   const scope = openRoot();
@@ -49,6 +52,7 @@ export async function withBroker<T>(
   } finally {
     interruption.undo();
     await broker.close();
+    await sendLastSpans("command");
   }
 }
 

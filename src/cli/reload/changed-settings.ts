@@ -11,6 +11,7 @@ const AS_AT_THE_START: readonly SettingKey[] = [
   ...(["broker", "brokerFile", "queues", "priorities", "name", "leaseMs", "heartbeatTimeoutMs"] as const),
   ...(["deadRetentionMs", "deadLimit", "doneLimit", "cancelledLimit", "logBytes"] as const),
   ...(["listen", "tokenFile", "tokensFile", "openStatus", "page", "trackAllocations"] as const),
+  ...(["traceAttempts", "traceCalls"] as const),
 ];
 
 export interface ChangedSettings {

@@ -8,6 +8,7 @@ import type { LeftToOthers } from "../intake/left-to-others.ts";
 import type { Abandonment } from "../leaving/abandonment.ts";
 import type { HandBack } from "../leaving/hand-back.ts";
 import type { ExecutorOptions } from "../options.ts";
+import { endSpan, spansOf } from "../reports/attempt-span.ts";
 import type { Completion } from "../reports/completion.ts";
 import type { TaskLogs } from "../reports/task-logs.ts";
 import type { Tally } from "../status/tally.ts";
@@ -46,8 +47,9 @@ export interface PartsOfExecutor {
 export function attemptParts(parts: PartsOfExecutor): AttemptParts {
   const { broker, handlers, options, running, company, cancels, leases, logs, locks, tally, slotFreed } = parts;
   const { tasks } = parts.metrics;
-  const giveBack = ({ delivery, type }: Attempt, to: HandBack): void => {
+  const giveBack = ({ delivery, type, span }: Attempt, to: HandBack): void => {
     tally.countReleased(delivery.queue, type);
+    span?.ended("released", null);
     to.add(delivery);
   };
   return {
@@ -59,7 +61,11 @@ export function attemptParts(parts: PartsOfExecutor): AttemptParts {
       handlers,
       options,
     ),
-    ended: (outcome) => parts.completion.add(outcome),
+    spanOf: spansOf(options),
+    ended(outcome, { span }) {
+      if (span !== null) endSpan(span, outcome);
+      parts.completion.add(outcome);
+    },
     handBack: (attempt) => giveBack(attempt, parts.handBack),
     turnAway: (attempt) => giveBack(attempt, parts.turnedAway),
     ...{ slots: options.concurrency, graceMs: options.graceMs },
@@ -69,7 +75,10 @@ export function attemptParts(parts: PartsOfExecutor): AttemptParts {
       const ranSeconds = Math.max(0, endedAt - attempt.startedAt) / 1_000;
       tasks.ran(attempt.type, ranSeconds, attempt.delivery.arrival?.waitedSeconds ?? null);
     },
-    lost: ({ delivery, type }) => tally.countLost(delivery.queue, type),
+    lost({ delivery, type, span }) {
+      span?.ended("lost", "lease_lost");
+      tally.countLost(delivery.queue, type);
+    },
     abandoned: (attempt) => {
       running.abandon(attempt);
       parts.abandonment.counted();

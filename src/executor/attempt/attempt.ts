@@ -28,6 +28,7 @@ import {
   takesProgress,
 } from "../../task/record/progress.ts";
 import { type TraceContext, tracedAs } from "../../task/trace/trace-context.ts";
+import type { AttemptSpan } from "../../tracing/spans.ts";
 import type { TaskLogs } from "../reports/task-logs.ts";
 import type { Children } from "./children.ts";
 import type { Entrance } from "./company.ts";
@@ -88,6 +89,8 @@ export class Attempt implements HandlerAttempt {
   codeEndedAt: number | null = null;
   /** null: it may take as long as it likes. */
   limit: TimeLimit | null = null;
+  /** What is told of it to whoever collects spans; null: nothing. */
+  span: AttemptSpan | null = null;
   /** Of an inline one: whether it has begun beside others; null: that is not known yet. */
   place: Entrance | null = null;
   /** An executor has died over it while it ran alone in that. */
@@ -160,7 +163,7 @@ export class Attempt implements HandlerAttempt {
   }
 
   get trace(): TraceContext | null {
-    return this.message?.trace ?? null;
+    return this.span?.trace ?? this.message?.trace ?? null;
   }
 
   /** What its log lines say of its trace. */

@@ -9,6 +9,7 @@ import type { Broker, EnqueueReceipt } from "../../broker/broker.ts";
 import { MOST_OPEN_ASKS, RefusedEnqueueError } from "../../handlers/enqueue-error.ts";
 import type { Handlers } from "../../handlers/handler.ts";
 import { prepareChildren } from "../../operations/children.ts";
+import { sending } from "../../task/trace/sending.ts";
 import type { TraceContext } from "../../task/trace/trace-context.ts";
 import { knownTypeOf } from "../known-type.ts";
 import { DEFAULT_RETENTION_MS, type ExecutorOptions } from "../options.ts";
@@ -50,13 +51,14 @@ export class Children {
     try {
       const known = (type: string) => knownTypeOf(this.#handlers.get(type));
       const { retentionMs = DEFAULT_RETENTION_MS, priorities } = this.#options;
-      const send = await prepareChildren(this.#broker, { retentionMs, priorities }, known, {
+      const prepared = await prepareChildren(this.#broker, { retentionMs, priorities }, known, {
         ...{ parent: attempt.id, follows: attempt.follows ?? undefined, trace: attempt.trace, tasks },
       });
-      return await untilAvailable(() => {
+      const send = () => {
         refuse(attempt);
-        return send();
-      }, attempt.scope.signal);
+        return prepared.send();
+      };
+      return await sending(prepared.tasks, () => untilAvailable(send, attempt.scope.signal));
     } finally {
       this.#open--;
     }

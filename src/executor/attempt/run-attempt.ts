@@ -14,6 +14,7 @@ import { parseMessage } from "../../task/message/message.ts";
 import type { TaskMessage } from "../../task/message/message-schema.ts";
 import { cancelReason } from "../../task/record/ended-by.ts";
 import { appendLog, messageText, progressLine } from "../../task/record/progress.ts";
+import type { AttemptSpan } from "../../tracing/spans.ts";
 import type { LeftToOthers } from "../intake/left-to-others.ts";
 import type { Stops } from "../status/stops.ts";
 import { hadBegunAlone, mustBeAlone, noteAlone } from "./alone.ts";
@@ -38,8 +39,10 @@ export interface AttemptParts extends AttemptHost {
   readonly running: RunningAttempts;
   readonly cancels: CancelWatch;
   readonly leases: LeaseCheck;
+  /** Begins the span of an attempt whose handler is to be called; null: nobody collects spans. */
+  readonly spanOf: ((attempt: Attempt) => AttemptSpan) | null;
   /** Takes the outcome of an attempt that ended here. */
-  readonly ended: (outcome: Outcome) => void;
+  readonly ended: (outcome: Outcome, attempt: Attempt) => void;
   /** Takes a delivery that goes back unrun, at the end. */
   readonly handBack: (attempt: Attempt) => void;
   /** Takes one that goes back at once, for others to run. */
@@ -197,6 +200,7 @@ async function tellAlone(attempt: Attempt, { broker }: AttemptParts): Promise<nu
 function startHandler(attempt: Attempt, parts: AttemptParts): Promise<Ending> {
   const { handler, scope } = attempt;
   if (handler === undefined) throw new Error("an attempt without a handler was started");
+  if (parts.spanOf !== null) attempt.span = parts.spanOf(attempt);
   const limits = parts.policy.limitsOf(messageOf(attempt), attempt.options);
   return limits === null ? handler.start(attempt, scope) : startWithin(limits, attempt, handler, parts);
 }
@@ -251,7 +255,7 @@ function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
     return;
   }
   if (ending.kind !== "stopped") {
-    parts.ended(outcomeOf(attempt, ending, parts));
+    parts.ended(outcomeOf(attempt, ending, parts), attempt);
     return;
   }
   const { stop, stopReason } = attempt;
@@ -262,7 +266,7 @@ function handOn(attempt: Attempt, ending: Ending, parts: AttemptParts): void {
       return;
     case "cancel": {
       const reason = endedBy === null ? stopReason : cancelReason(stopReason, endedBy);
-      parts.ended(outcomeOf(attempt, { kind: "cancelled", reason }, parts));
+      parts.ended(outcomeOf(attempt, { kind: "cancelled", reason }, parts), attempt);
       return;
     }
     default:

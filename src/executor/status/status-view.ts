@@ -10,6 +10,7 @@ import { memberView } from "../../operations/views/member-view.ts";
 import { typeFigures } from "../../operations/views/type-view.ts";
 import { runtime } from "../../runtime/index.ts";
 import { isoWithOffset } from "../../task/times/iso-time.ts";
+import { tracing } from "../../tracing/tracing.ts";
 import type { Attempt } from "../attempt/attempt.ts";
 import type { RunningAttempts } from "../attempt/running-attempts.ts";
 import type { ExecutorOptions } from "../options.ts";
@@ -66,6 +67,7 @@ export class StatusView {
     const fleet = fitting(this.#look.seen.fleet, MOST_FLEET_BYTES);
     const { rssBytes, heapBytes, maxRssBytes } = runtime.memory();
     const runners = this.#parts.runners?.view();
+    const told = tracing();
     return {
       name: options.name,
       pid: process.pid,
@@ -94,6 +96,7 @@ export class StatusView {
       memory: { rss_bytes: rssBytes, heap_bytes: heapBytes, max_rss_bytes: maxRssBytes },
       ...(runners === undefined ? {} : { runners }),
       ...(options.sources === undefined ? {} : { sources: options.sources.map(({ figures }) => figures) }),
+      ...(told === null ? {} : { spans: told.counts }),
       broker: brokerView(broker),
       vanished: vanishedView(this.#vanished),
       queues,

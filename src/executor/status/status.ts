@@ -8,6 +8,7 @@ import type { History } from "../../metrics/history.ts";
 import type { MemberJson } from "../../operations/views/member-view.ts";
 import type { QueueJson } from "../../operations/views/queue-view.ts";
 import type { TypeFigures } from "../../operations/views/type-view.ts";
+import type { SpanCounts } from "../../tracing/spans.ts";
 import type { SourceFigures } from "../intake/source-figures.ts";
 import type { StopsJson } from "./stops.ts";
 
@@ -112,6 +113,8 @@ export interface ExecutorStatus {
   readonly memory: { readonly rss_bytes: number; readonly heap_bytes: number; readonly max_rss_bytes: number };
   /** From which tasks are moved in, and what each has given here; absent: none. */
   readonly sources?: readonly SourceFigures[];
+  /** Absent: nobody collects spans. */
+  readonly spans?: SpanCounts;
   /** Absent where the executor does not know how its handlers are loaded. */
   readonly runners?: RunnersJson;
   readonly broker: {

@@ -177,13 +177,14 @@ export class ScheduleFiring {
     }
   }
 
-  async #take(schedule: StoredSchedule, { change, request }: Step): Promise<void> {
+  async #take(schedule: StoredSchedule, { change, request, sending }: Step): Promise<void> {
     // Nobody has told of the type by now: the next run does not wait for somebody who does.
     const told = request === null || schedule.defaults !== null ? {} : { definition: { ...schedule, defaults: {} } };
     const result = await this.#broker.changeSchedule({ ...change, ...told });
     if (!result.changed) return;
     const { name, type } = schedule;
     const isCreated = request !== null && result.receipt?.created === true;
+    if (isCreated) sending?.ended();
     const { skipped } = request === null || isCreated ? change.state : (change.enqueue?.otherwise ?? change.state);
     const missed = skipped - schedule.skipped + missedRuns(schedule, change.state, this.#broker.now());
     this.#fired({ name, queue: isCreated ? request.queue : null }, missed);

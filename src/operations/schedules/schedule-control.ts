@@ -54,8 +54,11 @@ async function runOnce(broker: ScheduleBroker, schedule: StoredSchedule, at: num
     const { changed } = await broker.changeSchedule(changing(schedule, { ...state, waitingAt: at }).change);
     return changed ? { id, created: true, state: "scheduled" } : null;
   }
-  const result = await broker.changeSchedule(firing(schedule, at, state, broker.now()).change);
-  return result.changed ? result.receipt : null;
+  const step = firing(schedule, at, state, broker.now());
+  const result = await broker.changeSchedule(step.change);
+  if (!result.changed) return null;
+  step.sending?.ended();
+  return result.receipt;
 }
 
 /**

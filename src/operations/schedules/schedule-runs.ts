@@ -11,12 +11,14 @@ import {
   type ScheduleState,
   type StoredSchedule,
 } from "../../broker/contract/schedules.ts";
-import { prepareTask, requestOf } from "../../task/message/new-task.ts";
+import { payloadText, requestOf } from "../../task/message/new-task.ts";
 import { MAX_PRIORITIES } from "../../task/options/enqueue-options.ts";
 import { overlapOf, runOptions } from "../../task/options/schedule-options.ts";
 import { hasEnded, type TaskState } from "../../task/state.ts";
 import { JsonText } from "../../task/text/json-text.ts";
 import { nextRun } from "../../task/times/cron.ts";
+import type { Sending } from "../../task/trace/sending.ts";
+import { prepareTraced } from "../prepare.ts";
 
 /** The states of tasks that were asked for; null: no record is kept. */
 export type RunStates = ReadonlyMap<string, TaskState | null>;
@@ -64,6 +66,8 @@ export function settled({ name, runs }: StoredSchedule, states: RunStates): read
 export interface Step {
   readonly change: ScheduleChange;
   readonly request: EnqueueRequest | null;
+  /** Of that task, where spans are told: it is said how it went. */
+  readonly sending?: Sending | undefined;
 }
 
 /**
@@ -91,10 +95,10 @@ export function nextStep(schedule: StoredSchedule, states: RunStates, now: numbe
 
 /** The step that enqueues the run of that time. */
 export function firing(schedule: StoredSchedule, at: number, state: ScheduleState, now: number): Step {
-  const request = requestAt(schedule, at, now);
+  const { request, sending } = requestAt(schedule, at, now);
   const otherwise = skipping(state, at);
   const after = { ...state, runs: remembered([...state.runs, { at, end: null }]) };
-  return { ...changing(schedule, after, { request, otherwise }), request };
+  return { ...changing(schedule, after, { request, otherwise }), request, sending };
 }
 
 /** The step that only writes the state. */
@@ -122,7 +126,11 @@ export function skipping(state: ScheduleState, at: number): ScheduleState {
   return { ...state, skipped: state.skipped + 1, lastSkippedAt: at };
 }
 
-function requestAt(schedule: StoredSchedule, at: number, now: number): EnqueueRequest {
+function requestAt(
+  schedule: StoredSchedule,
+  at: number,
+  now: number,
+): { readonly request: EnqueueRequest; readonly sending: Sending | undefined } {
   const { name, type, payload, options, defaults, retentionMs } = schedule;
   const chosen = runOptions(options, defaults, now);
   // A run that keeps no record would be forgotten before it has ended; the key is kept until then, and a record with
@@ -131,8 +139,9 @@ function requestAt(schedule: StoredSchedule, at: number, now: number): EnqueueRe
   const unique = isForgotten ? (chosen.unique ?? { key: `cron:${name}` }) : chosen.unique;
   // The fleet's number of priorities was known to whoever put it.
   const surroundings = { now, retentionMs, priorities: MAX_PRIORITIES };
-  const prepared = prepareTask(type, new JsonText(payload), { ...chosen, unique, id: runId(name, at) }, surroundings);
-  return requestOf(prepared, now);
+  const all = { ...chosen, unique, id: runId(name, at) };
+  const prepared = prepareTraced(type, payloadText(new JsonText(payload)), all, surroundings);
+  return { request: requestOf(prepared, now), sending: prepared.sending };
 }
 
 /** No more than are kept: the oldest goes that has ended, or the oldest. */

@@ -6,9 +6,10 @@
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Ours, systemd's for this very process, and what makes Bun run something else. */
+/** Ours, systemd's for this very process, what makes Bun run something else, and secrets of the collector of spans. */
 const NEVER = new RegExp(
   "^(?:TASKEXE_.*|NOTIFY_SOCKET|WATCHDOG_.*|LISTEN_.*|CREDENTIALS_DIRECTORY|JOURNAL_STREAM|" +
+    "OTEL_EXPORTER_OTLP_(?:[A-Z]+_)?HEADERS|" +
     "BUN_OPTIONS|BUN_BE_BUN|BUN_INSPECT.*|BUN_JSC_.*|BUN_RUNTIME_TRANSPILER_CACHE_PATH)$",
 );
 /** What hardly any program does without. */

@@ -11,6 +11,7 @@ import { runOptionsToJson } from "../options/run-options.ts";
 import { distinctValue, JsonText } from "../text/json-text.ts";
 import { unwritablePart } from "../text/unwritable.ts";
 import { LATEST_TIME } from "../times/times.ts";
+import type { Sending } from "../trace/sending.ts";
 import type { TraceContext } from "../trace/trace-context.ts";
 import { formatMessage, isTooDeep, refusalOfWritten } from "./message.ts";
 import { MAX_MESSAGE_DEPTH, type TaskOptions } from "./message-schema.ts";
@@ -72,6 +73,8 @@ export interface PreparedTask {
   readonly unique?: { readonly key: string; readonly ttlMs: number | null };
   /** When it is to be queued, Unix ms on the broker's clock; null: at once. */
   readonly dueAt: number | null;
+  /** Where somebody traces it: to be told what became of it (`sending`). */
+  readonly sending?: Sending | undefined;
 }
 
 /** What the task's surroundings say. */
@@ -157,7 +160,7 @@ function checkTimes(dueAt: number | null, { deadlineAt }: EnqueueOptions): void 
 export function requestOf(
   { id, type, queue, priority, message, retentionMs, unique, dueAt }: PreparedTask,
   now: number,
-): Omit<PreparedTask, "dueAt"> & { delayMs?: number } {
+): Omit<PreparedTask, "dueAt" | "sending"> & { delayMs?: number } {
   const task = { id, type, queue, priority, message, retentionMs };
   const whole = unique === undefined ? task : { ...task, unique };
   return dueAt === null || dueAt <= now ? whole : { ...whole, delayMs: dueAt - now };

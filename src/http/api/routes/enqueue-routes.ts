@@ -7,6 +7,7 @@ import { prepare, type ReadyTask, requestsOf } from "../../../operations/prepare
 import { ReceiptView } from "../../../operations/views/receipt-views.ts";
 import { refusedAt } from "../../../task/message/new-task.ts";
 import { optionsOfJson, type TaskJson, TaskJsonSchema } from "../../../task/message/task-json.ts";
+import { sending } from "../../../task/trace/sending.ts";
 import { readTrace, type TraceContext } from "../../../task/trace/trace-context.ts";
 import type { RouteParts } from "../parts.ts";
 import { knownType, PAYLOAD_REFUSED } from "../payload-check.ts";
@@ -32,13 +33,10 @@ export function enqueueRoutes(parts: RouteParts): Route[] {
     const asked = { type, payload, options: optionsOfJson(task) };
     return prepare(broker, { retentionMs, priorities, trace }, asked, knownType(parts, type));
   };
-  const send = (broker: Producer, tasks: readonly ReadyTask[]): Promise<EnqueueReceipt[]> =>
-    broker.enqueue(
-      requestsOf(
-        tasks.map(({ task }) => task),
-        broker,
-      ),
-    );
+  const send = (broker: Producer, ready: readonly ReadyTask[]): Promise<EnqueueReceipt[]> => {
+    const tasks = ready.map(({ task }) => task);
+    return sending(tasks, () => broker.enqueue(requestsOf(tasks, broker)));
+  };
 
   return [
     route({
