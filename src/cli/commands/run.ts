@@ -35,9 +35,9 @@ import { VERSION } from "../../version.ts";
 import { type Options, settingsOf, withExecutorFlags } from "../arguments/flags.ts";
 import { setUpLogging } from "../output/logging.ts";
 import { reportFailure } from "../output/report-failure.ts";
+import { executorOptions } from "../process/executor-options.ts";
 import { EXIT_FAILED, EXIT_USAGE } from "../process/exit.ts";
 import { watchExits } from "../process/exit-watch.ts";
-import { movedSources } from "../process/moved-sources.ts";
 import { namesOfKinds } from "../process/runner-kinds.ts";
 import { handleSignals, trackFromTheStart } from "../process/signals.ts";
 import { logStrayError } from "../process/stray-error.ts";
@@ -177,7 +177,7 @@ class Run {
       const isInline = this.#settings.isolation === "inline";
       await withHandlers(nursery.scope, { broker, isInline }, importing, async (handlers) => {
         const audit = new AuditLog(broker);
-        const options = { ...this.#executorOptions(), beforeClose: () => audit.flush() };
+        const options = { ...this.#options(), beforeClose: () => audit.flush() };
         const executor = new Executor({ broker, handlers, options, runners: handlers });
         this.#runners = handlers;
         this.#names = () => executor.names();
@@ -209,7 +209,7 @@ class Run {
       take: async (settings) => {
         if (settings.log !== this.#settings.log) await setUpLogging(settings.log);
         this.#settings = settings;
-        executor.change(this.#executorOptions());
+        executor.change(this.#options());
         this.#settle();
         this.#loaded.set();
       },
@@ -232,7 +232,7 @@ class Run {
   }
 
   #alertsOf(executor: Executor, broker: Broker): Alerts {
-    const { heartbeatMs: everyMs = DEFAULT_HEARTBEAT_MS } = this.#executorOptions();
+    const { heartbeatMs: everyMs = DEFAULT_HEARTBEAT_MS } = this.#options();
     const told = () => {
       const { alertType: type, alertQueue, queues, retentionMs } = this.#settings;
       return type === null ? null : { type, queue: alertQueue ?? queues[0] ?? null, retentionMs };
@@ -257,32 +257,8 @@ class Run {
     setHome({ url: wholeAddress(broker), queues, retentionMs, priorities });
   }
 
-  #executorOptions(): ExecutorOptions {
-    const { concurrency, graceMs, abandonedLimit } = this.#settings;
-    const { attempts, foreignAttempts, heartbeatTimeoutMs, crashBudget, retryLaterLimit } = this.#settings;
-    const { timeoutMs, retentionMs, deadRetentionMs } = this.#settings;
-    const { backoff: kind, backoffDelayMs, backoffMaxMs } = this.#settings;
-    const backoff = { kind, delay_ms: backoffDelayMs, max_ms: backoffMaxMs };
-    const limits = { concurrency, graceMs, abandonedLimit };
-    const ends = { attempts, foreignAttempts, backoff, crashBudget, retryLaterLimit, timeoutMs };
-    const defaults = { ...ends, retentionMs, deadRetentionMs };
-    // Whoever cleans up expels an executor whose beat is older than the timeout, so four fit into it.
-    const heartbeatMs = Math.min(DEFAULT_HEARTBEAT_MS, heartbeatTimeoutMs / 4);
-    const { queues, priorities, onDone, onDead, onCancelled } = this.#settings;
-    const ways = { ...movedSources(this.#settings), traceAttempts: this.#settings.traceAttempts };
-    const own = { name: this.#name, version: VERSION, priorities, once: this.#isOnce };
-    return {
-      ...own,
-      queues,
-      heartbeatMs,
-      heartbeatTimeoutMs,
-      ...limits,
-      ...defaults,
-      onDone,
-      onDead,
-      onCancelled,
-      ...ways,
-    };
+  #options(): ExecutorOptions {
+    return executorOptions(this.#settings, { name: this.#name, once: this.#isOnce });
   }
 
   async #listen(
