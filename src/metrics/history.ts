@@ -4,7 +4,7 @@
  * waits in each queue. What has no place of its own is in the sums alone.
  */
 import { percentilesInMs, summed } from "./percentiles.ts";
-import { type HistoryRange, RINGS, Rings, slotTimes } from "./rings.ts";
+import { CARRIED_MS, type HistoryRange, RINGS, Rings, slotTimes } from "./rings.ts";
 import { OUTCOME, RAN_BOUNDS, WAITED_BOUNDS } from "./task-series.ts";
 import type { WorkJson } from "./work-json.ts";
 
@@ -133,7 +133,7 @@ export class History {
       queues: [...this.#lines]
         .filter(([name]) => (queue ?? name) === name)
         .map(([name, rings]) => {
-          const slots = rings.read(range, now);
+          const slots = rings.read(range, now, CARRIED_MS);
           const column = (at: number) => slots.map((slot) => Math.round((slot[at] ?? 0) * 10) / 10);
           return { name, waiting: column(0), oldest_s: column(1) };
         }),

@@ -18,6 +18,9 @@ export const RANGES = {
   "7d": { ring: 2, slots: 672 },
 } as const;
 
+/** The longest between two looks at what waits (history-feed.ts), in ms. */
+export const CARRIED_MS = 60_000;
+
 export type HistoryRange = keyof typeof RANGES;
 
 /** When the slots of a range begin, Unix ms; the last one is the one of `now`. */
@@ -47,25 +50,33 @@ export class Rings {
     });
   }
 
-  /** In the place of what is there: for what is only true for the moment. */
+  /**
+   * In the place of what is there: for what was looked at in a moment. Slots between two looks have what was seen
+   * before them, up to CARRIED_MS.
+   */
   set(at: number, numbers: ArrayLike<number>): void {
-    this.#into(at, (values, place) => values.set(Array.from(numbers), place));
+    this.#into(at, (values, place) => values.set(Array.from(numbers), place), CARRIED_MS);
   }
 
-  /** The slots of a range, the oldest first; the last one is that of `now`. */
-  read(range: HistoryRange, now: number): number[][] {
+  /**
+   * The slots of a range, the oldest first; the last one is that of `now`.
+   *
+   * @param carriedMs - so long the last slot that was written stands for those behind it.
+   */
+  read(range: HistoryRange, now: number, carriedMs = 0): number[][] {
     const { ring } = RANGES[range];
     const { stepMs, slots } = RINGS[ring];
     const [values, last] = [this.#values[ring], this.#last[ring] ?? 0];
     return slotTimes(range, now).map((time) => {
-      const slot = Math.round(time / stepMs);
+      const asked = Math.round(time / stepMs);
+      const slot = asked > last && (asked - last) * stepMs <= carriedMs ? last : asked;
       if (slot > last || slot <= last - slots) return Array<number>(this.#width).fill(0);
       const place = (slot % slots) * this.#width;
       return [...(values?.subarray(place, place + this.#width) ?? [])];
     });
   }
 
-  #into(at: number, write: (values: Float32Array, place: number) => void): void {
+  #into(at: number, write: (values: Float32Array, place: number) => void, carriedMs = 0): void {
     for (const [ring, { stepMs, slots }] of RINGS.entries()) {
       const values = this.#values[ring];
       const slot = Math.floor(at / stepMs);
@@ -73,7 +84,9 @@ export class Rings {
       if (values === undefined || slot <= last - slots) continue;
       for (let each = Math.max(last + 1, slot - slots + 1); each <= slot; each++) {
         const place = (each % slots) * this.#width;
-        values.fill(0, place, place + this.#width);
+        const from = (last % slots) * this.#width;
+        if ((each - last) * stepMs <= carriedMs) values.copyWithin(place, from, from + this.#width);
+        else values.fill(0, place, place + this.#width);
       }
       this.#last[ring] = Math.max(last, slot);
       write(values, (slot % slots) * this.#width);

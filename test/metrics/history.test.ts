@@ -41,6 +41,19 @@ test("a slot holds what came in it; one that nothing came to is 0, and what is t
   );
 });
 
+test("what was looked at stands until the next look, for a minute at the most", () => {
+  const rings = new Rings(1);
+  const read = (now: number, carriedMs?: number) => rings.read("15m", now, carriedMs).map(([value]) => value);
+  rings.set(NOW, [3]);
+  rings.set(NOW + 3 * SLOT, [5]);
+  assert.deepEqual(read(NOW + 3 * SLOT).slice(-5), [0, 3, 3, 3, 5]);
+  assert.deepEqual(read(NOW + 5 * SLOT).slice(-3), [5, 0, 0], "what is summed does not last");
+  assert.deepEqual(read(NOW + 11 * SLOT, 60_000).slice(-9), [5, 5, 5, 5, 5, 5, 5, 0, 0]);
+  // Nobody has looked for longer: it is not known what was there.
+  rings.set(NOW + 12 * SLOT, [1]);
+  assert.deepEqual(read(NOW + 12 * SLOT).slice(-10), [5, 5, 5, 5, 5, 5, 5, 0, 0, 1]);
+});
+
 test("every range ends with now, and its slots lie side by side", () => {
   for (const range of ["15m", "1h", "24h", "7d"] as const) {
     const times = slotTimes(range, NOW + 7);

@@ -6,12 +6,12 @@
 import type { Broker, FleetMember } from "../../broker/broker.ts";
 import { sleep } from "../../concurrency/index.ts";
 import { FEED_MS, History } from "../../metrics/history.ts";
+import { CARRIED_MS } from "../../metrics/rings.ts";
 import type { WorkJson } from "../../metrics/work-json.ts";
 import type { BrokerLook } from "./broker-look.ts";
 
-/** For each executor of the fleet, in ms, and at the most. */
+/** For each executor of the fleet, in ms. */
 const FEED_MS_EACH = 1_000;
-const SLOWEST_MS = 60_000;
 /** Until the fleet was looked at for the first time, in ms. */
 const FIRST_MS = 500;
 
@@ -51,7 +51,7 @@ export class HistoryFeed {
     for (;;) {
       await this.#parts.look.look();
       this.take();
-      const everyMs = Math.max(FEED_MS, Math.min(SLOWEST_MS, this.#known.size * FEED_MS_EACH));
+      const everyMs = Math.max(FEED_MS, Math.min(CARRIED_MS, this.#known.size * FEED_MS_EACH));
       await sleep(this.#takenAt === null ? FIRST_MS : everyMs, signal);
     }
   }

@@ -8,7 +8,7 @@ import { clock } from "./view/format.ts";
 import { h, icon, type View } from "./view/h.ts";
 import { PAGE_NAMES, PAGE_ROOT, type PageName } from "./view/page.ts";
 import { name } from "./view/text.ts";
-import { words } from "./view/words.ts";
+import { serverWords, words } from "./view/words.ts";
 
 export interface Frame extends Preferences {
   /** The one that is shown; null: none of the list. */
@@ -60,7 +60,7 @@ export function documentOf(frame: Frame, content: Content): string {
     h(
       "body",
       { "data-page": frame.page ?? "none" },
-      h("a", { class: "skip", href: "#main" }, words.frame.skip),
+      h("a", { class: "skip", href: "#main" }, serverWords.frame.skip),
       bar(frame, content.now),
       rail(frame),
       h("main", { id: "main", tabindex: -1 }, content.view),
@@ -79,7 +79,7 @@ function head({ assets }: Frame, title: string): View {
     h("meta", { charset: "utf-8" }),
     h("meta", { name: "viewport", content: "width=device-width, initial-scale=1" }),
     h("meta", { name: "color-scheme", content: "light dark" }),
-    h("title", null, `${name(title)} · ${words.product}`),
+    h("title", null, `${name(title)} · ${serverWords.product}`),
     h("link", { rel: "icon", href: BRAND }),
     assets && h("link", { rel: "stylesheet", href: `${PAGE_ROOT}/assets/${assets.style}` }),
     assets && h("script", { type: "module", src: `${PAGE_ROOT}/assets/${assets.script}` }),
@@ -95,18 +95,18 @@ function bar({ url, page, executor, zone }: Frame, now: number): View {
       "a",
       { class: "brand", href: PAGE_ROOT },
       h("img", { src: BRAND, alt: "", width: 20, height: 20 }),
-      words.product,
+      serverWords.product,
     ),
     h(
       "form",
       { class: "search", role: "search", action: `${PAGE_ROOT}/tasks` },
       h("input", {
-        ...{ type: "search", name: "q", id: "search", value: query, placeholder: words.frame.searchHint },
-        ...{ "aria-label": words.frame.search, autocomplete: "off", spellcheck: "false", maxlength: 2_000 },
+        ...{ type: "search", name: "q", id: "search", value: query, placeholder: serverWords.frame.searchHint },
+        ...{ "aria-label": serverWords.frame.search, autocomplete: "off", spellcheck: "false", maxlength: 2_000 },
       }),
       h("kbd", { "aria-hidden": "true" }, "/"),
     ),
-    h("span", { class: "serves mid", title: words.frame.executor }, name(executor, 48)),
+    h("span", { class: "serves mid", title: serverWords.frame.executor }, name(executor, 48)),
     h("span", { class: "lamp", id: "lamp", "data-state": "still" }, words.lamp.still(clock(now, zone, now))),
   );
 }
@@ -126,7 +126,7 @@ function rail({ page }: Frame): View {
       ),
     );
   });
-  return h("nav", { "aria-label": words.frame.nav }, h("ul", null, links));
+  return h("nav", { "aria-label": serverWords.frame.nav }, h("ul", null, links));
 }
 
 /** Told by the server alone: browsers need not have these words. */
@@ -138,22 +138,29 @@ const ROLES: Readonly<Record<Role, { readonly name: string; readonly why: string
 
 /** The choices work with JavaScript only, and are hidden without it. */
 function choices({ theme, zone, role, hasSession }: Frame): View {
-  const themes = THEMES.map((each) => h("option", { value: each, selected: each === theme }, words.frame.themes[each]));
+  const themes = THEMES.map((each) =>
+    h("option", { value: each, selected: each === theme }, serverWords.frame.themes[each]),
+  );
   const zones = [...new Set(["UTC", zone])].map((each) =>
-    h("option", { value: each, selected: each === zone }, each === "UTC" ? words.frame.utc : each),
+    h("option", { value: each, selected: each === zone }, each === "UTC" ? serverWords.frame.utc : each),
   );
   return h(
     "div",
     { class: "choices" },
-    h("label", { class: "scripted" }, h("span", null, words.frame.theme), h("select", { id: "theme" }, themes)),
-    h("label", { class: "scripted" }, h("span", null, words.frame.zone), h("select", { id: "zone" }, zones)),
+    h("label", { class: "scripted" }, h("span", null, serverWords.frame.theme), h("select", { id: "theme" }, themes)),
+    h("label", { class: "scripted" }, h("span", null, serverWords.frame.zone), h("select", { id: "zone" }, zones)),
     h("span", { class: "chip", title: ROLES[role].why, id: "role" }, ROLES[role].name),
-    h("button", { class: "scripted quiet", type: "button", "data-do": "keys" }, words.frame.keys, h("kbd", null, "?")),
+    h(
+      "button",
+      { class: "scripted quiet", type: "button", "data-do": "keys" },
+      serverWords.frame.keys,
+      h("kbd", null, "?"),
+    ),
     hasSession &&
       h(
         "form",
         { method: "post", action: `${PAGE_ROOT}/logout` },
-        h("button", { class: "quiet", type: "submit" }, words.frame.signOut),
+        h("button", { class: "quiet", type: "submit" }, serverWords.frame.signOut),
       ),
     h("span", { class: "soft" }, VERSION),
   );

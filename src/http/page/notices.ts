@@ -2,11 +2,11 @@
 import { h, type View } from "./view/h.ts";
 import { PAGE_ROOT } from "./view/page.ts";
 import { lines } from "./view/text.ts";
-import { words } from "./view/words.ts";
+import { serverWords, words } from "./view/words.ts";
 
 /** @param next - where to go then. */
 export function loginView(next: string, wasWrong: boolean): View {
-  const { login } = words;
+  const { login } = serverWords;
   return h(
     "form",
     { class: "panel login", method: "post", action: `${PAGE_ROOT}/login` },
@@ -25,11 +25,11 @@ export function loginView(next: string, wasWrong: boolean): View {
 
 /** @param status - of the answer that was had in place of the data. */
 export function problemView(message: string, status: number): View {
-  const { problems } = words;
+  const { problems } = serverWords;
   return h(
     "section",
     { class: "panel problem-page", role: "alert", "data-heals": status === 503 || status === 0 ? "" : null },
-    h("h1", null, status === 404 ? problems.notFound : problems.title),
+    h("h1", null, status === 404 ? words.problems.notFound : problems.title),
     h("p", null, lines(message, 2_000)),
     status === 503 && h("p", { class: "soft" }, problems.broker),
     h("p", null, h("a", { href: PAGE_ROOT }, problems.back)),

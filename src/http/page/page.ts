@@ -16,7 +16,7 @@ import { PAGES } from "./pages/index.ts";
 import { preferencesOf } from "./preferences.ts";
 import type { View } from "./view/h.ts";
 import { AskError, PAGE_ROOT, type Page, type PageName, problemIn } from "./view/page.ts";
-import { words } from "./view/words.ts";
+import { serverWords, words } from "./view/words.ts";
 
 export type PageMode = "off" | "read" | "on";
 
@@ -68,7 +68,7 @@ export function createPage(parts: PageParts, serve: Serve): Hono<Bindings> {
 
   const show = (page: Page) => {
     return async (context: Context<Bindings>): Promise<Response> => {
-      if (!reads(context)) return answer(context, loginView(pathOf(context), false), 401, words.login.title);
+      if (!reads(context)) return answer(context, loginView(pathOf(context), false), 401, serverWords.login.title);
       try {
         const frame = await frameOf(context, page.name);
         const data = await page.load((path) => ask(context, path, serve), frame.url);
@@ -82,7 +82,7 @@ export function createPage(parts: PageParts, serve: Serve): Hono<Bindings> {
       } catch (error) {
         if (!(error instanceof AskError)) throw error;
         const status = error.status === 404 ? 404 : 503;
-        return answer(context, problemView(error.message, error.status), status, words.problems.title);
+        return answer(context, problemView(error.message, error.status), status, serverWords.problems.title);
       }
     };
   };
@@ -99,7 +99,7 @@ export function createPage(parts: PageParts, serve: Serve): Hono<Bindings> {
       const next = nextPath(form.get("next") ?? "");
       const shown = access.typed(context, form.get("token")?.trim() ?? "");
       if (shown.kind === "slowed") throw slowed(shown.retryMs);
-      if (shown.kind !== "known") return await answer(context, loginView(next, true), 401, words.login.title);
+      if (shown.kind !== "known") return await answer(context, loginView(next, true), 401, serverWords.login.title);
       context.header("Set-Cookie", sessions.begin(shown.caller, hostOf(context), isTls(context)));
       return context.redirect(next, 303);
     } catch (error) {
@@ -118,7 +118,7 @@ export function createPage(parts: PageParts, serve: Serve): Hono<Bindings> {
   app.get("*", async (context) => {
     const { pathname } = new URL(context.req.url);
     if (/[^/]\/$/.test(pathname)) return context.redirect(pathname.slice(0, -1), 301);
-    if (!reads(context)) return answer(context, loginView(PAGE_ROOT, false), 401, words.login.title);
+    if (!reads(context)) return answer(context, loginView(PAGE_ROOT, false), 401, serverWords.login.title);
     return answer(context, problemView(words.problems.notFound, 404), 404, words.problems.notFound);
   });
   return app;

@@ -83,6 +83,12 @@ for (const kind of ["redis", "sqlite"] as const) {
           done,
         ]);
         assert.match(page, /4 of 4 slots busy/);
+        const { body: fleet } = await executor.get("/ui/executors");
+        const cells = fleet.slice(0, fleet.indexOf("</table>")).matchAll(/<td class="n wide">(\d+)<\/td>/g);
+        const figures = [...cells].map(([, figure]) => Number(figure));
+        const column = (first: number) =>
+          figures.filter((_, at) => at % 2 === first).reduce((sum, each) => sum + each, 0);
+        assert.deepEqual([column(0), column(1)], [done, EXPECTED.failed], "done and failed attempts, by executor");
 
         // /metrics, of both; /metrics/broker, the same from each.
         const metrics = await Promise.all(executors.map(async (each) => seriesIn((await each.get("/metrics")).body)));

@@ -59,7 +59,7 @@ export class Shown implements Followed {
     this.render();
     this.selection = Selection.of(this, () => this.#live?.release());
     this.#charts = new Charts(this.around.zone);
-    this.#sample();
+    this.#drawCharts();
     this.#live = new Live(this, this.#lamp);
   }
 
@@ -88,14 +88,13 @@ export class Shown implements Followed {
 
   /** Asks again, and shows what is new. @throws (rejects) AskError. */
   async refresh(): Promise<void> {
-    this.#data = await this.#page.load(ask, new URL(location.href));
+    this.#data = await this.#page.load(ask, new URL(location.href), this.#data);
     this.render();
-    this.#sample();
+    this.#drawCharts();
   }
 
-  #sample(): void {
-    const sample = this.#page.sample?.(this.#data) ?? {};
-    if (Object.keys(sample).length > 0) this.#charts?.add(sample, this.around.now);
+  #drawCharts(): void {
+    this.#charts?.draw(this.#page.charts?.(this.#data) ?? []);
   }
 
   /** One root for as long as the page lives: what has not changed stays the same element. */

@@ -4,7 +4,7 @@ import type { TreeJson as Tree } from "../../tree-view.ts";
 import { askStatus, askTree } from "../view/api.ts";
 import { at, bytes, count, span } from "../view/format.ts";
 import { h, type View } from "../view/h.ts";
-import { figure, LIVES_MS } from "../view/health.ts";
+import { failedAttempts, figure, LIVES_MS } from "../view/health.ts";
 import { nurseryTree } from "../view/nursery-tree.ts";
 import { type Around, definePage, eventsOf } from "../view/page.ts";
 import { ago, type Column, moment, nothing, section, table } from "../view/parts.ts";
@@ -88,7 +88,7 @@ function memberRow(member: ExecutorStatus["fleet"][number], status: ExecutorStat
     h("td", null, slots(taken, all)),
     h("td", { class: isSilent ? "n bad" : "n" }, ago(seen, around)),
     h("td", { class: "n wide" }, count(isHere ? status.done : figure(member, "done"))),
-    h("td", { class: "n wide" }, count(figure(member, "failed"))),
+    h("td", { class: "n wide" }, count(failedAttempts(member, status))),
     h("td", { class: "mid" }, name((beat?.queues ?? []).join(" "), 48) || words.unknown),
     h("td", { class: "mid" }, name(`${beat?.ip_address ?? "?"} ${beat?.pid ?? ""}`, 48)),
     h("td", { class: "mid" }, typeof version === "string" ? name(version, 20) : "–"),

@@ -1,28 +1,28 @@
-/** Overview: one sentence of health, the figures of the fleet, its queues, and what runs on this executor. */
+/**
+ * Overview: one sentence of health, the figures of the fleet, what it has done over time, its queues, and what runs on
+ * this executor.
+ */
 import type { ExecutorStatus } from "../../../executor/status/status.ts";
 import { askStatus } from "../view/api.ts";
 import { at, count, span } from "../view/format.ts";
 import { h, type View } from "../view/h.ts";
-import { type Finding, figure, findings, livingMembers, slotsOf } from "../view/health.ts";
-import { type Oldest, oldestOf } from "../view/oldest.ts";
+import { type Finding, failedAttempts, findings, livingMembers, slotsOf } from "../view/health.ts";
+import { oldestOf } from "../view/oldest.ts";
 import { type Around, definePage, eventsOf, PAGE_ROOT, tasksPath } from "../view/page.ts";
 import { type Column, meter, nothing, section, table, taskLink, tile } from "../view/parts.ts";
 import { name } from "../view/text.ts";
 import { words } from "../view/words.ts";
+import { overTime } from "./over-time.ts";
+import { chartsOf, historyOf, type OverviewData } from "./overview-data.ts";
 import { queueTable } from "./queues.ts";
-
-export interface OverviewData {
-  readonly status: ExecutorStatus;
-  /** Since when the first task of a queue waits, Unix ms, by the name of the queue. */
-  readonly oldest: Oldest;
-}
 
 export const overview = definePage<OverviewData>({
   name: "overview",
   title: () => words.pages.overview,
-  async load(ask) {
+  async load(ask, url, before) {
     const status = await askStatus(ask);
-    return { status, oldest: status.broker.state === "connected" ? await oldestOf(status.queues, ask) : {} };
+    const oldest = status.broker.state === "connected" ? await oldestOf(status.queues, ask) : {};
+    return { status, oldest, history: await historyOf(ask, url, status, before?.history) };
   },
   view: (data, around) =>
     h(
@@ -31,15 +31,11 @@ export const overview = definePage<OverviewData>({
       h("h1", { class: "heard" }, words.pages.overview),
       health(data),
       tiles(data),
-      charts(),
+      overTime(data, around),
       queues(data, around),
       here(data, around),
     ),
-  sample: ({ status }) => ({
-    ...{ done: status.done, retried: status.retried, dead: status.dead },
-    waiting: status.queues.reduce((sum, { queued }) => sum + queued, 0),
-    running: status.queues.reduce((sum, { running }) => sum + running, 0),
-  }),
+  charts: ({ status, history }) => (history === null ? [] : chartsOf(history, status)),
   streams: () => [eventsOf("queues", "executors")],
 });
 
@@ -74,8 +70,7 @@ function tiles({ status, oldest }: OverviewData): View {
   const sum = (key: "queued" | "scheduled" | "running" | "dead" | "done"): number =>
     queues.reduce((all, queue) => all + queue[key], 0);
   const { taken, slots } = slotsOf(status);
-  // The `failed` of a heartbeat is that of the wire contract, which counts tasks that are not done.
-  const failed = fleet.reduce((all, member) => all + figure(member, "retried") + figure(member, "dead"), 0);
+  const failed = fleet.reduce((all, member) => all + failedAttempts(member, status), 0);
   const since = Math.min(...Object.values(oldest));
   const { overview: said } = words;
   const waiting = sum("queued");
@@ -114,17 +109,6 @@ function tiles({ status, oldest }: OverviewData): View {
     }),
     tile({ label: said.done, figure: count(sum("done")), note: said.doneOf, href: tasksPath("state:done") }),
   );
-}
-
-/** They are drawn by the islands: nothing was counted before the page was opened. */
-function charts(): View {
-  const one = (name: "flow" | "load"): View =>
-    section(
-      words.charts[name],
-      { class: "scripted", aside: h("span", { class: "soft" }, words.charts.since) },
-      h("figure", { class: "chart", "data-chart": name, "aria-label": words.charts[name] }),
-    );
-  return h("div", { class: "columns" }, one("flow"), one("load"));
 }
 
 function queues({ status, oldest }: OverviewData, around: Around): View {

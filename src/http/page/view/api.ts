@@ -9,6 +9,7 @@ import type { QueueJson } from "../../../operations/views/queue-view.ts";
 import type { ScheduleView } from "../../../operations/views/schedule-view.ts";
 import type { TaskAndLogView } from "../../../operations/views/task-view.ts";
 import type { ListedTask } from "../../../task/record/listed-task.ts";
+import type { HistoryJson } from "../../api/routes/history-routes.ts";
 import type { TreeJson as Tree } from "../../tree-view.ts";
 import type { Ask } from "./page.ts";
 
@@ -68,6 +69,14 @@ export async function askTasks(ask: Ask, query: Readonly<Record<string, string |
 export async function askTask(ask: Ask, id: string): Promise<{ readonly text: string; readonly answer: TaskAnswer }> {
   const text = await ask(`${API}/tasks/${encodeURIComponent(id)}`);
   return { text, answer: JSON.parse(text) as TaskAnswer };
+}
+
+export async function askHistory(ask: Ask, query: Readonly<Record<string, string>>): Promise<HistoryJson> {
+  return JSON.parse(await ask(historyPath(query))) as HistoryJson;
+}
+
+export function historyPath(query: Readonly<Record<string, string>>): string {
+  return `${API}/history?${new URLSearchParams(query)}`;
 }
 
 export async function askTree(ask: Ask): Promise<Tree> {

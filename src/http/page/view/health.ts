@@ -27,6 +27,14 @@ export function figure(member: ExecutorStatus["fleet"][number], key: string): nu
   return typeof value === "number" ? value : 0;
 }
 
+/**
+ * How many attempts have failed since it booted. The `failed` of a heartbeat is that of the wire contract, which counts
+ * tasks that are not done.
+ */
+export function failedAttempts(member: ExecutorStatus["fleet"][number], status: ExecutorStatus): number {
+  return member.name === status.name ? status.failed : figure(member, "retried") + figure(member, "dead");
+}
+
 /** The slots of all who live, and how many of them are busy: our own as they are now, others' as they last told. */
 export function slotsOf(status: ExecutorStatus): { readonly taken: number; readonly slots: number } {
   const others = livingMembers(status).filter(({ name }) => name !== status.name);

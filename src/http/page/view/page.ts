@@ -1,4 +1,5 @@
 /** What a page is: what it asks of the API, how it looks, and which events change it. Server and browser share them. */
+import type { Chart } from "./chart.ts";
 import type { View } from "./h.ts";
 
 export const PAGE_ROOT = "/ui";
@@ -52,11 +53,14 @@ export interface Around {
 export interface PageOf<Data> {
   readonly name: PageName;
   readonly title: (data: Data) => string;
-  /** @param url - the address of the page. */
-  load(ask: Ask, url: URL): Promise<Data>;
+  /**
+   * @param url - the address of the page.
+   * @param before - what is shown, where it is asked for again: what of it is still true need not be.
+   */
+  load(ask: Ask, url: URL, before?: Data): Promise<Data>;
   view(data: Data, around: Around): View;
-  /** What its charts are made of, at each look; absent: it has none. */
-  sample?(data: Data): Readonly<Record<string, number>>;
+  /** What its charts draw; absent: it has none. */
+  charts?(data: Data): readonly Chart[];
   /** The streams that say that it has changed; none: it does not any more. */
   streams(data: Data): readonly string[];
 }
@@ -74,10 +78,10 @@ export function definePage<Data>(page: PageOf<Data>): Page {
   return {
     name: page.name,
     title: (data) => page.title(data as Data),
-    load: (ask, url) => page.load(ask, url),
+    load: (ask, url, before) => page.load(ask, url, before as Data | undefined),
     view: (data, around) => page.view(data as Data, around),
     streams: (data) => page.streams(data as Data),
-    sample: (data) => page.sample?.(data as Data) ?? {},
+    charts: (data) => page.charts?.(data as Data) ?? [],
   };
 }
 

@@ -4,7 +4,6 @@ import { count } from "./format.ts";
 const many = (number: number, one: string, more = `${one}s`): string => `${count(number)} ${number === 1 ? one : more}`;
 
 export const words = {
-  product: "taskexe",
   pages: {
     overview: "Overview",
     tasks: "Tasks",
@@ -16,18 +15,7 @@ export const words = {
     task: "Task",
   },
   frame: {
-    skip: "Skip to the content",
-    nav: "Pages",
-    search: "Search tasks",
-    searchHint: "state:dead type:mail.* error:timeout",
-    theme: "Theme",
-    themes: { system: "System", light: "Light", dark: "Dark" },
-    zone: "Times in",
-    utc: "UTC",
     readOnly: "Reads only: changes need a token, or this machine itself",
-    executor: "This page is served by the executor",
-    keys: "Keys",
-    signOut: "Sign out",
     more: (left: number) => `${count(left)} more`,
   },
   lamp: {
@@ -91,16 +79,36 @@ export const words = {
     left: (number: number) => `${count(number)} more run here.`,
   },
   charts: {
-    flow: "Ended a second, on this executor",
-    load: "Waiting and running",
-    since: "since this page was opened",
+    title: "Over time",
+    ranges: { "15m": "15 min", "1h": "1 h", "24h": "24 h", "7d": "7 d" },
+    range: "How far back",
+    queue: "Of which queue",
+    allQueues: "All queues",
+    titles: { flow: "Ended", run: "How long attempts ran", wait: "How long tasks waited", waiting: "Waiting" },
+    units: { flow: "attempts a second", run: "percentiles", wait: "percentiles", waiting: "tasks, by queue" },
+    behind: (title: string, step: string) => `${title}: all of each ${step}`,
+    mostBehind: (title: string, step: string) => `${title}: the most of each ${step}`,
+    since: (time: string) => `Known since ${time}: this executor keeps it in memory, and a restart loses it.`,
+    none: "This executor keeps no history.",
+    runsUnknown: "How long attempts ran is counted by type, not by queue.",
     table: "As a table",
+    json: "All of it as JSON",
     time: "Time",
     done: "done",
     retried: "failed and tried again",
     dead: "dead",
-    waiting: "waiting",
-    running: "running",
+    cancelled: "cancelled",
+    lost: "lost",
+    failing: "Types that fail most",
+    nothingFails: "No attempt has failed in this time.",
+    attempts: "Attempts",
+    share: "Share",
+    longest: "Oldest waiting",
+    nothingWaited: "Nothing has waited in this time.",
+    mostInTime: "At most, in this time",
+    marks: "Deploys and drains",
+    began: (executor: string, what: string) => `${executor} began: ${what}`,
+    drained: (executor: string) => `${executor} drains`,
   },
   columns: {
     queue: "Queue",
@@ -128,7 +136,7 @@ export const words = {
     host: "Host",
     memory: "Memory",
     up: "Up",
-    failed: "Failed",
+    failed: "Failed attempts",
     actions: "Actions",
   },
   age: {
@@ -360,6 +368,25 @@ export const words = {
     example: "For example",
     noError: "no error",
   },
+  problems: { notFound: "There is no such page" },
+} as const;
+
+/** Those that the server alone says: browsers need not have them. */
+export const serverWords = {
+  product: "taskexe",
+  frame: {
+    skip: "Skip to the content",
+    nav: "Pages",
+    search: "Search tasks",
+    searchHint: "state:dead type:mail.* error:timeout",
+    theme: "Theme",
+    themes: { system: "System", light: "Light", dark: "Dark" },
+    zone: "Times in",
+    utc: "UTC",
+    executor: "This page is served by the executor",
+    keys: "Keys",
+    signOut: "Sign out",
+  },
   login: {
     title: "Sign in",
     why: "This executor has a token. Whoever has it may read and change everything here.",
@@ -369,7 +396,6 @@ export const words = {
   },
   problems: {
     title: "This cannot be shown now",
-    notFound: "There is no such page",
     broker: "The broker does not answer just now. The page comes back by itself when it does.",
     back: "Go to the overview",
   },
