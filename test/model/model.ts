@@ -172,12 +172,12 @@ export class Model {
     if (named !== null && timed && this.keys.get(named)?.id === id) this.keys.delete(named);
   }
 
-  /** What a cancel answers. */
+  /** What a cancel answers. One that waits without a record is found in its line, and gets a record by its cancel. */
   cancel(id: string): TaskState | null {
     const task = this.tasks.get(id);
-    if (!task?.recorded || task.state === "running") {
+    if (task === undefined || task.state === "running") {
       this.flags.add(id);
-      return task?.recorded ? task.state : null;
+      return task?.state ?? null;
     }
     const { state, parked } = task;
     if (hasEnded(state)) return state;
