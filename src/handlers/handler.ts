@@ -94,6 +94,8 @@ export interface HandlerAttempt {
   readonly cancelReason: CancelReason;
   /** The trace that it belongs to; null, or absent: none. */
   readonly trace?: TraceContext | null | undefined;
+  /** It waits for what others have, as a process of its own: until it begins it holds no slot. */
+  waits(): void;
   /** The code is called now: its timeout and its start count from here. Saying it again changes nothing. */
   begun(): void;
   /** @param value - 0 to 1, or -1 for failed. */

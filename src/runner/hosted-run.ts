@@ -102,6 +102,8 @@ export class HostedRun implements CodeAttempt {
   }
 
   /** The executor was told, before anything of what was handed over with this run was called. */
+  waits(): void {}
+
   begun(): void {}
 
   tellProgress(value: number, message: string): void {

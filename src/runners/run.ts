@@ -65,7 +65,11 @@ export class Run {
    * @throws (rejects) the cancel of its scope, where it was stopped.
    */
   toTheEnd(): Promise<HandlerEnding> {
-    if (!this.hasEnded) this.#deafen = onCancel(this.scope, () => this.place?.cancelled(this));
+    if (!this.hasEnded) {
+      this.#deafen = onCancel(this.scope, () => this.place?.cancelled(this));
+      // How many suspects may run is bounded by what may run beside them, and nothing else is to begin meanwhile.
+      if (this.runner === null && !this.isSuspect) this.attempt.waits();
+    }
     return this.#end.promise;
   }
 

@@ -1,6 +1,7 @@
 /** What an attempt needs of its executor, where a test has none: a clock that stands still, and nobody to tell. */
 import type { AttemptHost } from "../../src/executor/attempt/attempt.ts";
 import { AttemptPolicy } from "../../src/executor/attempt/policy.ts";
+import { RunningAttempts } from "../../src/executor/attempt/running-attempts.ts";
 
 /** @param now - Unix ms. */
 export function attemptHost(now = 0): AttemptHost {
@@ -9,6 +10,7 @@ export function attemptHost(now = 0): AttemptHost {
     broker: { now: () => now },
     policy: new AttemptPolicy(options),
     logs: { add: () => {} },
+    running: new RunningAttempts(),
     graceMs: options.graceMs,
     children: { enqueue: () => Promise.reject(new Error("nothing is enqueued here")) },
     locks: {

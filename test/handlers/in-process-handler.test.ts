@@ -22,7 +22,7 @@ function attemptOf(given: Partial<HandlerAttempt>): { readonly attempt: HandlerA
     type: "x",
     task: { id: "one", type: "x", queue: "common", priority: 0, queuedAt: null, message: {} },
     ...{ payload: null, payloadText: "null", isForeign: false },
-    ...{ deadlineInMs: null, cancelReason: "cancelled" as const, begun: () => told.begun++ },
+    ...{ deadlineInMs: null, cancelReason: "cancelled" as const, waits() {}, begun: () => told.begun++ },
     attempt: 1,
     crashes: 0,
     suspect: null,

@@ -100,6 +100,7 @@ function start(
     ...{ id, type: handler.type, attempt: 1, crashes: 0, suspect: null, graceMs: 100, asksForDelay: false },
     ...{ payload: deed, payloadText: JSON.stringify(deed), isForeign: false, deadlineInMs: null, cancelReason: reason },
     task: { id, type: handler.type, queue: "common", priority: 0, queuedAt: null, message: {} },
+    waits: () => {},
     begun: () => {
       told.begun = true;
       begun.resolve();

@@ -12,6 +12,7 @@ export function handlerAttempt(given: Partial<HandlerAttempt> = {}): HandlerAtte
     isForeign: false,
     deadlineInMs: null,
     cancelReason: "cancelled",
+    waits() {},
     begun() {},
     attempt: 1,
     crashes: 0,

@@ -47,6 +47,8 @@ export interface AttemptHost {
   readonly policy: AttemptPolicy;
   /** Takes the lines of the tasks' own logs. */
   readonly logs: Pick<TaskLogs, "add">;
+  /** Where those that wait for a runner give their slots back. */
+  readonly running: { park(attempt: Attempt): void; unpark(attempt: Attempt): void };
   readonly graceMs: number;
   /** Takes what handlers enqueue. */
   readonly children: Pick<Children, "enqueue">;
@@ -83,6 +85,8 @@ export class Attempt implements HandlerAttempt {
   hasEnded = false;
   /** Whether it has asked for a lock. */
   hasLocks = false;
+  /** It waits for a runner, and holds no slot. */
+  isParked = false;
   /** Whether its code was called. */
   hasBegun = false;
   /** When its code ended, Unix ms on the broker's clock; null: it was never called, or runs. */
@@ -224,8 +228,13 @@ export class Attempt implements HandlerAttempt {
     return attempt < this.#host.policy.attemptsOf(message, this.options);
   }
 
+  waits(): void {
+    this.#host.running.park(this);
+  }
+
   begun(): void {
     if (this.hasBegun) return;
+    this.#host.running.unpark(this);
     this.hasBegun = true;
     this.#startedAt = this.#host.broker.now();
     this.limit?.begun();

@@ -1,6 +1,7 @@
 /**
  * The attempts in flight: one entry each, from the start of the attempt until its outcome is recorded or given up.
- * Says how many slots are taken: an attempt that was abandoned keeps its slot until its handler really ends.
+ * Says how many slots are taken: an attempt that was abandoned keeps its slot until its handler really ends, and one
+ * that waits for a runner has none until it begins.
  */
 import { getLogger } from "@logtape/logtape";
 import type { Delivery } from "../../broker/broker.ts";
@@ -19,6 +20,7 @@ export class RunningAttempts {
   #last: Attempt | null = null;
   #count = 0;
   #begun = 0;
+  #parked = 0;
   readonly #abandoned = new Set<Attempt>();
   readonly #ended = new EndedLately();
 
@@ -41,8 +43,28 @@ export class RunningAttempts {
     this.#last = task;
   }
 
+  /** Told whenever one waits for a runner, or does so no more. */
+  changed: () => void = () => {};
+
+  /** It holds no slot until it begins. */
+  park(task: Attempt): void {
+    if (task.isParked || task.hasBegun || task.hasEnded) return;
+    task.isParked = true;
+    this.#parked++;
+    this.changed();
+  }
+
+  /** It begins, or has ended. */
+  unpark(task: Attempt): void {
+    if (!task.isParked) return;
+    task.isParked = false;
+    this.#parked--;
+    this.changed();
+  }
+
   /** Once for each attempt that was added. */
   remove(task: Attempt): void {
+    this.unpark(task);
     task.hasEnded = true;
     this.#count--;
     if (task.message !== null) this.#ended.add(task.message);
@@ -84,7 +106,12 @@ export class RunningAttempts {
 
   /** How many slots are taken. */
   get slots(): number {
-    return this.size + this.#abandoned.size;
+    return this.size - this.#parked + this.#abandoned.size;
+  }
+
+  /** How many wait for a runner. */
+  get parked(): number {
+    return this.#parked;
   }
 
   /** How many attempts run or are about to. */

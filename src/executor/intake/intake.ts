@@ -81,6 +81,7 @@ export class Intake {
     this.#most = parts.most;
     this.#counted = parts.counted;
     this.#recoverDue = parts.recoverAtOnce;
+    this.#running.changed = () => this.#roomChanged();
   }
 
   /** Claims until the signal aborts. */
@@ -140,6 +141,10 @@ export class Intake {
 
   slotFreed(): void {
     this.#turn.ended();
+    this.#roomChanged();
+  }
+
+  #roomChanged(): void {
     // The first free one after none: until now there was nothing to claim for, however long that was.
     if (this.#room() <= 1) this.#lastTurn = performance.now();
     if (this.#ready.length > 0) this.#pump();
@@ -180,9 +185,10 @@ export class Intake {
     return this.#room() <= 0 ? 0 : performance.now() - this.#lastTurn;
   }
 
-  /** How many tasks could be started now. */
+  /** How many could be started now. Those that wait for a runner hold no slot, and are no more than there are slots. */
   #room(): number {
-    return Math.min(this.#limit, this.#most()) - this.#running.slots - this.#ready.length;
+    const { slots, parked } = this.#running;
+    return Math.min(Math.min(this.#limit, this.#most()) - slots, this.#limit - parked) - this.#ready.length;
   }
 
   handles(): Set<string> {

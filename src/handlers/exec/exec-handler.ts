@@ -83,6 +83,7 @@ export class ExecHandler implements Handler {
     const filled = this.#arguments.fill(attempt.payload);
     if ("refused" in filled) return failedFor(filled.refused, { retry: false });
     const { places, folders } = this.#parts;
+    if (places.availableTokens <= 0) attempt.waits();
     return places.withPermit(scope.signal, async () => {
       let folder: string;
       try {
