@@ -140,7 +140,7 @@ test("a script that was refused names its keys and the right that lacks, and hea
   const { admin, broker } = await serverFor(RIGHTS);
   const executor = stage.start(["run", "--listen", "off", "--name", "mine", "--broker", broker]);
   await executor.says(
-    /Redis refused a script on TASKEXE, mine: NOPERM this user has no permissions to access one of the keys.*~mine/,
+    /Redis refused a script on TASKEXE, mine, taskexe:order:mine: NOPERM this user has no permissions to .*~mine/,
   );
   assert.deepEqual(rulesOf(executor.output().replace("; trying", " (trying")), [...RIGHTS, "~mine"]);
   assert.doesNotMatch(executor.output(), /EXECABORT/);

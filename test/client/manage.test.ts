@@ -211,7 +211,8 @@ onBothBrokers("a change without a condition, or with a misspelt one, changes not
     [
       "list",
       { stat: "dead" },
-      "list takes a state, a type, a queue, a limit, a maxBytes and a cursor, all optional: stat: is not known",
+      "list takes a state, a type, a queue, foreign, a limit, a maxBytes and a cursor, all optional: " +
+        "stat: is not known",
     ],
   ];
   for (const [call, filter, message] of wrong) {

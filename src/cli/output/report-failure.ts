@@ -19,7 +19,7 @@ const MOST_ERRORS = 20;
 /** How deep causes are followed: they may lead in a circle. */
 const MOST_CAUSES = 10;
 /** The nurseries of the whole program, and those around an executor: they are no place that tells a user anything. */
-const PROGRAM = ["taskexe", "handlers", "run"];
+const PROGRAM = ["taskexe", "handlers", "run", "alerts"];
 
 /**
  * Tells what is wrong, on standard error unless `tell` takes it elsewhere, and returns the exit code.
