@@ -120,7 +120,7 @@ export class AlertWindow {
   increase(key: keyof Counted, ms: number): number {
     const now = this.#samples.at(-1);
     const then = this.#before(ms);
-    return now === undefined || then === undefined ? 0 : now[key] - then[key];
+    return now === undefined ? 0 : now[key] - (then?.[key] ?? 0);
   }
 
   /** The attempts of each type that ended within so many ms, and how many of them failed. */
@@ -145,10 +145,10 @@ export class AlertWindow {
     });
   }
 
-  /** The last sample that is so old, else the oldest. */
+  /** The last sample that is so old; undefined: the executor is younger, and all was counted since then. */
   #before(ms: number): AlertSample | undefined {
     const from = (this.#samples.at(-1)?.at ?? 0) - ms;
-    return this.#samples.findLast(({ at }) => at <= from) ?? this.#samples[0];
+    return this.#samples.findLast(({ at }) => at <= from);
   }
 }
 

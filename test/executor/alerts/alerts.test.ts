@@ -238,3 +238,9 @@ test("a rule that flaps is one alert, and many alerts at once are told twenty a 
   for (let look = 0; look < 40; look++) await many.look({ silent });
   assert.equal(many.told().length, 200, "of so many, and no more, is anything known");
 });
+
+test("what was counted before the first look counts: the counts of an executor begin with it", () => {
+  const window = new AlertWindow();
+  window.add(sample(10 * S, { pairs: [pair("report", 0, 0, 1)], missed: 2 }));
+  assert.deepEqual([window.pairs(15 * MINUTE)[0]?.dead, window.increase("missed", 15 * MINUTE)], [1, 2]);
+});
