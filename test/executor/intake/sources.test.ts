@@ -8,9 +8,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Redis } from "ioredis";
 import type { Broker } from "../../../src/broker/broker.ts";
-import type { ListedTask } from "../../../src/task/record/listed-task.ts";
-import type { TaskState } from "../../../src/task/state.ts";
 import type { ExecutorProcess } from "../../stage/executor.ts";
+import { allListed, doneWith } from "../../stage/listed.ts";
 import { builtOnce } from "../../stage/programs.ts";
 import type { RedisServer } from "../../stage/redis/server.ts";
 import { SLOW, Stage } from "../../stage/stage.ts";
@@ -66,18 +65,6 @@ describe("sources", () => {
       program: await built(),
     });
   };
-  const all = async (state: TaskState): Promise<ListedTask[]> => {
-    const found: ListedTask[] = [];
-    let cursor: string | null = null;
-    do {
-      const page = await client.list({ state, limit: 1_000, ...(cursor === null ? {} : { cursor }) });
-      found.push(...page.tasks);
-      cursor = page.cursor;
-    } while (cursor !== null);
-    return found;
-  };
-  const doneWith = async (wanted: unknown): Promise<ListedTask | undefined> =>
-    (await all("done")).find(({ result }) => JSON.stringify(result) === JSON.stringify(wanted));
 
   test("a member is a payload, or a message of its own; what is no JSON is dead, with its text", SLOW, async () => {
     const executor = await start("one");
@@ -85,19 +72,19 @@ describe("sources", () => {
     const own = (payload: number) => JSON.stringify({ id: "own", task_type: "echo", payload });
     await redis.rpush("emails", own(7), own(8));
     for (const wanted of [{ to: "ä/b" }, [1, 2], "text"]) {
-      const task = await untilBy(executor, `done: ${JSON.stringify(wanted)}`, () => doneWith(wanted));
+      const task = await untilBy(executor, `done: ${JSON.stringify(wanted)}`, () => doneWith(client, wanted));
       assert.match(task.id, /^emails-\d+-\d+$/);
       assert.equal((await client.record(task.id))?.type, "echo");
     }
     assert.equal((await recordOnce("done", executor, client, "own")).result, 7);
     const [dead] = await untilBy(executor, "one is dead", async () => {
-      const found = await all("dead");
+      const found = await allListed(client, "dead");
       return found.length === 1 && found;
     });
     assert.match(dead?.reason ?? "", /the message is not JSON/);
     assert.equal(dead?.message, "{broken");
     const given = await untilBy(executor, "one has an id", async () =>
-      (await all("done")).find(({ result }) => (result as { n?: number } | null)?.n === 1),
+      (await allListed(client, "done")).find(({ result }) => (result as { n?: number } | null)?.n === 1),
     );
     assert.deepEqual(given.result, { id: given.id, task_type: "echo", n: 1 });
     assert.equal(await redis.llen("emails"), 0);
@@ -118,9 +105,9 @@ describe("sources", () => {
     await redis.zadd("ranked", -1, '"first"');
     await redis.zadd("ranked", 2, '"second"');
     for (const wanted of ["s", "ms", "first", "second", "third"]) {
-      await untilBy(executor, `done: ${wanted}`, () => doneWith(wanted));
+      await untilBy(executor, `done: ${wanted}`, () => doneWith(client, wanted));
     }
-    const soon = await untilBy(executor, "what was to come is there", () => doneWith("soon"));
+    const soon = await untilBy(executor, "what was to come is there", () => doneWith(client, "soon"));
     assert.ok((soon.enqueued_at ?? 0) >= now + 1_490, `${soon.enqueued_at} before ${now + 1_500}`);
     assert.equal(String(await redis.zrange("due", 0, "-1")), '"later s"');
     await executor.end();
@@ -135,7 +122,7 @@ describe("sources", () => {
     });
     await redis.del("stack");
     await redis.lpush("stack", '"a"', '"b"');
-    await untilBy(executor, "both are done", async () => (await doneWith("a")) && doneWith("b"));
+    await untilBy(executor, "both are done", async () => (await doneWith(client, "a")) && doneWith(client, "b"));
     await executor.end();
   });
 
@@ -159,7 +146,9 @@ describe("sources", () => {
       const open = counts.reduce((sum, { queued, running, scheduled }) => sum + queued + running + scheduled, 0);
       return open === 0 && (await left()) === 0;
     });
-    const done = (await all("done")).map(({ result }) => (result as { storm?: number } | null)?.storm ?? -1);
+    const done = (await allListed(client, "done")).map(
+      ({ result }) => (result as { storm?: number } | null)?.storm ?? -1,
+    );
     const storm = done.filter((n) => n >= 0).sort((a, b) => a - b);
     assert.deepEqual(storm.length, count);
     assert.deepEqual(new Set(storm).size, count);
@@ -180,7 +169,7 @@ describe("sources", () => {
         const [seconds = "0", micros = "0"] = (await redis.time()).map(String);
         const before = Number(seconds) * 1_000 + Number(micros) / 1_000;
         await redis.rpush("emails", `"quick ${n}"`);
-        const done = await untilBy(executor, "it is done", () => doneWith(`quick ${n}`));
+        const done = await untilBy(executor, "it is done", () => doneWith(client, `quick ${n}`));
         waits.push(Number(done.id.split("-")[1]) / 1_000 - before);
       }
       waits.sort((a, b) => a - b);

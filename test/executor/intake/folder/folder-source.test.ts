@@ -9,8 +9,8 @@ import { chmod, chown, link, mkdir, readdir, rename, rm, symlink, writeFile } fr
 import { after, before, describe, test } from "node:test";
 import type { Broker } from "../../../../src/broker/broker.ts";
 import type { ListedTask } from "../../../../src/task/record/listed-task.ts";
-import type { TaskState } from "../../../../src/task/state.ts";
 import type { ExecutorProcess } from "../../../stage/executor.ts";
+import { allListed, doneWith } from "../../../stage/listed.ts";
 import { builtOnce } from "../../../stage/programs.ts";
 import { SLOW, Stage } from "../../../stage/stage.ts";
 import { recordOnce, until, untilBy } from "../../../stage/until.ts";
@@ -55,20 +55,8 @@ for (const kind of ["redis", "sqlite"] as const) {
       await writeFile(stage.path(`${inbox}/.${name}`), text);
       await rename(stage.path(`${inbox}/.${name}`), stage.path(`${inbox}/${name}`));
     };
-    const all = async (state: TaskState): Promise<ListedTask[]> => {
-      const found: ListedTask[] = [];
-      let cursor: string | null = null;
-      do {
-        const page = await client.list({ state, limit: 1_000, ...(cursor === null ? {} : { cursor }) });
-        found.push(...page.tasks);
-        cursor = page.cursor;
-      } while (cursor !== null);
-      return found;
-    };
-    const doneWith = async (wanted: unknown): Promise<ListedTask | undefined> =>
-      (await all("done")).find(({ result }) => JSON.stringify(result) === JSON.stringify(wanted));
     const deadWith = async (text: RegExp): Promise<ListedTask | undefined> =>
-      (await all("dead")).find(({ message }) => text.test(message));
+      (await allListed(client, "dead")).find(({ message }) => text.test(message));
     const figures = async (executor: ExecutorProcess) => (await executor.status()).sources?.[0];
     const isEmpty = async (): Promise<boolean> =>
       (await readdir(stage.path(inbox))).filter((name) => name !== ".taskexe").length === 0 &&
@@ -82,7 +70,7 @@ for (const kind of ["redis", "sqlite"] as const) {
       });
       await mkdir(stage.path(inbox));
       await put("first.json", '"first"');
-      await untilBy(executor, "the file is a task", () => doneWith("first"));
+      await untilBy(executor, "the file is a task", () => doneWith(client, "first"));
       await untilBy(executor, "all is well", async () => (await figures(executor))?.problem === null);
       await executor.end();
     });
@@ -98,11 +86,11 @@ for (const kind of ["redis", "sqlite"] as const) {
       await put("left.txt", '"left alone"');
       assert.equal((await recordOnce("done", executor, client, "own")).result, 7);
       const whole = await untilBy(executor, "the payload", async () =>
-        (await all("done")).find(({ message }) => message.includes("12345678901234567890")),
+        (await allListed(client, "done")).find(({ message }) => message.includes("12345678901234567890")),
       );
       assert.match(whole.id, /^inbox-[0-9a-f]{32}$/);
       const given = await untilBy(executor, "one has an id", async () =>
-        (await all("done")).find(({ result }) => (result as { n?: number } | null)?.n === 1),
+        (await allListed(client, "done")).find(({ result }) => (result as { n?: number } | null)?.n === 1),
       );
       assert.deepEqual(given.result, { id: given.id, task_type: "echo", n: 1 });
       const dead = await untilBy(executor, "one is dead", () => deadWith(/^\{broken$/));
@@ -143,7 +131,7 @@ for (const kind of ["redis", "sqlite"] as const) {
       await chmod(stage.path(inbox), 0o755);
       assert.equal((await readdir(stage.path(`${inbox}/.taskexe/refused`))).length, wanted.length);
       for (const state of ["done", "dead"] as const) {
-        for (const { message } of await all(state)) assert.ok(!message.includes("a secret"), message);
+        for (const { message } of await allListed(client, state)) assert.ok(!message.includes("a secret"), message);
       }
       await until("nothing is left", 30_000, isEmpty);
       await executor.end();
@@ -153,15 +141,19 @@ for (const kind of ["redis", "sqlite"] as const) {
       await useFolder("claims");
       const executor = await start("heir");
       await put("before.json", '"before"');
-      const { id } = await untilBy(executor, "it is done", () => doneWith("before"));
+      const { id } = await untilBy(executor, "it is done", () => doneWith(client, "before"));
       // Killed behind the enqueue, and before it.
       await stage.write({
         [`${inbox}/.taskexe/${id}~0~before.json`]: '"before"',
         [`${inbox}/.taskexe/inbox-left~3~x.json`]: '"left behind"',
       });
-      await until("both are taken over", ORPHAN_LIMIT_MS, async () => (await doneWith("left behind")) && isEmpty());
+      await until(
+        "both are taken over",
+        ORPHAN_LIMIT_MS,
+        async () => (await doneWith(client, "left behind")) && isEmpty(),
+      );
       assert.equal((await client.record("inbox-left"))?.state, "done");
-      assert.equal((await all("done")).filter(({ result }) => result === "before").length, 1);
+      assert.equal((await allListed(client, "done")).filter(({ result }) => result === "before").length, 1);
       await executor.end();
     });
 
@@ -178,7 +170,7 @@ for (const kind of ["redis", "sqlite"] as const) {
         executors = [...rest, await start(`storm-${n}`)];
       }
       const numbers = async () =>
-        (await all("done"))
+        (await allListed(client, "done"))
           .map(({ result }) => (result as { storm?: number } | null)?.storm)
           .filter((n) => n !== undefined);
       await until("all are done", ORPHAN_LIMIT_MS, async () => new Set(await numbers()).size === count);
@@ -205,7 +197,7 @@ for (const kind of ["redis", "sqlite"] as const) {
       waits.sort((a, b) => a - b);
       // A look comes once a second: without the system's word a half of them would take longer than this.
       assert.ok((waits[5] ?? 0) < 300, `p50 ${waits[5]} ms`);
-      await untilBy(executor, "all are done", () => doneWith({ idle: 10 }));
+      await untilBy(executor, "all are done", () => doneWith(client, { idle: 10 }));
       await executor.end();
     });
 
@@ -219,7 +211,7 @@ for (const kind of ["redis", "sqlite"] as const) {
       });
       assert.ok((await readdir(stage.path(inbox))).includes("kept.json"));
       await rm(stage.path(`${inbox}/.taskexe`));
-      await untilBy(executor, "the file is a task", () => doneWith("kept"));
+      await untilBy(executor, "the file is a task", () => doneWith(client, "kept"));
       await executor.end();
     });
 
